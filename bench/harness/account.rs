@@ -37,7 +37,7 @@ impl Service {
         }
     }
 
-    /// Where the account of the tests knows it.
+    /// The secret in the tests' account.
     fn host(self) -> &'static str {
         match self {
             Service::Iam => "https://iam.amazonaws.com",
@@ -83,7 +83,7 @@ pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     Some(answer)
 }
 
-/// Lets the account carry out the call, and says which it was.
+/// Executes the call in the account, and returns its name.
 fn execute(run: &mut Run, service: Service, request: &Request) -> Option<(String, Answer)> {
     let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
     real.set_method(&request.method).ok()?;

@@ -27,7 +27,7 @@ impl Request {
     }
 }
 
-/// What becomes of a request: an answer, or a connection that closes.
+/// The result of a request: a response, or a connection that closes.
 pub type Reply = Option<Answer>;
 
 /// An answer, whole.

@@ -23,7 +23,7 @@ pub fn invoke(runs: &Runs, request: &Request) -> Reply {
         operation: "Invoke".to_owned(),
         status: 200,
         begun,
-        // What follows are the other function's calls.
+        // The following calls are the other function's.
         ended: run::now(),
         own: 0,
         connected: request.is_first,

@@ -1,22 +1,22 @@
-//! What stands around a function that is measured: Lambda's Runtime API, an AWS over HTTP and over
-//! TLS, and the bucket behind `ResponseURL`, on ports of loopback that the system chooses.
+//! The environment of a measured function: Lambda's Runtime API, an AWS over HTTP and over
+//! TLS, and the bucket behind `ResponseURL`, on loopback ports that the system chooses.
 //!
 //! ```text
 //! harness --certificate chain.pem --key key.pem
 //! ```
 //!
-//! It speaks in lines of JSON. The first one that it writes says where it listens. Each line that
-//! it reads prepares one run of one function: a new account with `users`, an AWS that answers after
-//! `latency_ms`, and the `events` that the function will be handed one after another. When the
-//! function has answered the last one and asks for more, the run's record is written: when each
-//! thing happened, in nanoseconds since 1970, which is a clock that whoever starts the function has,
-//! too. With the end of its input it ends.
+//! Its protocol is lines of JSON. The first output line contains the addresses. Each input line
+//! prepares one run of one function: a new account with `users`, an AWS that responds after
+//! `latency_ms`, and the `events` that the function gets one after another. When the
+//! function has responded to the last one and polls again, the run's record is written: the time of each
+//! step, in nanoseconds since 1970, which is a clock that the function's parent process
+//! also has. The program ends with its input.
 //!
-//! A function may have another one do the work, as CDK's provider framework does. Then `"invoked"` is
-//! written each time, so that the other one can be started when the first asks for it.
+//! A function may invoke another one, as CDK's provider framework does. Then `"invoked"` is
+//! written each time, so that the other one can be started at its first invocation.
 //!
-//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is. Threads
-//! that block serve it, because a sleeping thread is the shortest way from a socket to an answer.
+//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is. Blocking
+//! threads serve it, because a sleeping thread has the least latency.
 
 mod account;
 mod http;
@@ -80,7 +80,7 @@ fn arguments() -> Result<(String, String), Failure> {
         match name.as_str() {
             "--certificate" => certificate = given.next(),
             "--key" => key = given.next(),
-            // `cargo bench` says it to every target.
+            // `cargo bench` passes it to every target.
             "--bench" => {}
             _ => return Err(format!("{name} is no argument of this").into()),
         }

@@ -1,4 +1,4 @@
-//! One run of one function: what it will meet, and the record of it.
+//! One run of one function: its environment, and its record.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use fake_aws::FakeAws;
 
-/// What a run is made of.
+/// The input of a run.
 #[derive(Debug, Deserialize)]
 pub struct Prepared {
     /// The account's IAM users.
     users: Vec<String>,
-    /// How long AWS lets each call wait, in milliseconds.
+    /// The latency of each AWS call, in milliseconds.
     latency_ms: u64,
-    /// What the function is handed, in this order.
+    /// The function's events, in this order.
     events: VecDeque<Value>,
 }
 
@@ -36,26 +36,26 @@ pub struct Run {
     pub fake: FakeAws,
     pub latency: Duration,
     pub events: VecDeque<Value>,
-    /// What the function has asked another one to do, and what that has answered.
+    /// The function's requests to another one, and its responses.
     pub asked: VecDeque<Vec<u8>>,
     pub replied: Option<Replied>,
     pub record: Record,
 }
 
-/// What the other function has answered.
+/// The other function's response.
 pub struct Replied {
     pub body: Vec<u8>,
     pub succeeded: bool,
 }
 
-/// What happened, as it is written.
+/// The steps, in the form of the record.
 #[derive(Default, Serialize)]
 pub struct Record {
-    /// When the function asked for an event, each time.
+    /// The times of the function's polls.
     pub polls: Vec<u64>,
     pub invocations: Vec<Invocation>,
     pub calls: Vec<Call>,
-    /// What the account could make no sense of.
+    /// The calls that the account could not handle.
     pub complaints: Vec<String>,
     /// How many credentials and secrets there are at the end.
     pub credentials: usize,
@@ -87,14 +87,14 @@ pub struct Call {
     pub ended: u64,
     /// How long the account took for it, without the latency, in nanoseconds.
     pub own: u64,
-    /// Whether a connection was made for it.
+    /// Whether it opened a connection.
     pub connected: bool,
-    /// What `CloudFormation` was answered.
+    /// The response to `CloudFormation`.
     pub body: Option<Value>,
 }
 
 impl Runs {
-    /// Ends the present run, and makes a new one.
+    /// Ends the present run, and creates a new one.
     pub fn prepare(&self, prepared: Prepared) {
         let mut run = self.present();
         *run = Run {
@@ -141,14 +141,14 @@ impl Runs {
         None
     }
 
-    /// Says that something in the run has changed.
+    /// Signals that the run has changed.
     pub fn tell(&self) {
         self.changed.notify_all();
     }
 }
 
 impl Run {
-    /// The record so far, with what there is in the account.
+    /// The record so far, with the account's content.
     pub fn record(&mut self) -> &Record {
         let count = self.fake.look(|aws| {
             let users = aws.iam.latest().users.values();

@@ -53,7 +53,7 @@ fn next(runs: &Runs, arrived: u64) -> Reply {
     Some(event_for(&id, delivered, event.to_string()))
 }
 
-/// An event, as it is handed to a function.
+/// An event in the form in which a function gets it.
 pub fn event_for(id: &str, delivered: u64, event: impl Into<Vec<u8>>) -> Answer {
     let deadline = (delivered + TIME) / 1_000_000;
     let headers = [

@@ -1,11 +1,11 @@
-//! Inputs that are almost right, made of bytes that decide what is changed.
+//! Nearly valid inputs, whose changes are chosen by the bytes.
 
 use serde_json::{Map, Value, json};
 
-/// Stands in values, never in names; no message may repeat it.
+/// Occurs in values, never in names. No message may repeat it.
 pub const SENTINEL: &str = "s3ntinel";
 
-/// What means something to a parser, to a shell, to CloudFormation or to a terminal.
+/// Characters with a meaning for a parser, a shell, CloudFormation or a terminal.
 const TOKENS: [&str; 46] = [
     "",
     " ",
@@ -59,7 +59,7 @@ const TOKENS: [&str; 46] = [
 pub struct Choices<'a>(&'a [u8]);
 
 impl<'a> Choices<'a> {
-    /// Takes its decisions from these bytes.
+    /// Makes its choices from these bytes.
     pub fn of(bytes: &'a [u8]) -> Self {
         Choices(bytes)
     }
@@ -191,7 +191,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Every text in `value` that is no member's name.
+/// Every text in `value` that is not a member's name.
 pub fn strings_in(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],

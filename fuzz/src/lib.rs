@@ -13,7 +13,7 @@ mod input;
 
 pub use input::{Choices, SENTINEL, strings_in};
 
-/// The inputs of a run that is not told otherwise.
+/// The default number of inputs of a run.
 #[cfg(not(fuzzing))]
 const COUNT: u64 = 8000;
 
@@ -35,7 +35,7 @@ pub fn run(check: impl Fn(&mut Choices<'_>)) {
 
     let limit = setting("FUZZ_SECONDS").map(Duration::from_secs);
     let seed = setting("FUZZ_SEED").unwrap_or_else(|| match limit {
-        // A run of this kind looks for what the last one has not found.
+        // Each such run tries other inputs than the last one.
         Some(_) => fastrand::u64(..),
         None => 20_261_120,
     });
@@ -70,7 +70,7 @@ fn setting(name: &str) -> Option<u64> {
     )
 }
 
-/// Says which input it was, when a check panics.
+/// Reports the input if a check panics.
 #[cfg(not(fuzzing))]
 struct Named(u64, u64);
 

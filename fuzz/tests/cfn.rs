@@ -116,7 +116,7 @@ fn response_fits_and_starts_with_its_reason() {
             reason: (choices.below(3) > 0).then(|| Reason::new(CODE, reason.clone())),
             data: BTreeMap::from([("Name", value.clone())]),
         };
-        // Attributes that do not fit are told by an answer without them.
+        // Attributes that do not fit are left out of the response.
         if response.reason.is_some() && value.len() > 200 {
             return;
         }

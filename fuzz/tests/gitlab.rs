@@ -1,4 +1,4 @@
-//! Fuzz targets: what GitLab answers, where its lists go on, what a token's secret and its tag say.
+//! Fuzz targets: GitLab's responses, the next page of its lists, a token's secret and its tag.
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
@@ -83,7 +83,7 @@ fn no_response_shows_a_secret_or_redirects_the_token() {
         ];
         for (name, seeds) in headers {
             if choices.below(2) == 0 {
-                // What is no header's value is refused by what reads headers.
+                // The header parser rejects an invalid value.
                 let _ = answer.headers_mut().try_insert(name, choices.text(seeds));
             }
         }
@@ -146,7 +146,7 @@ fn login_in_an_address_is_never_shown() {
             !found.contains(SENTINEL) || said_besides,
             "{text:?} {found:?}"
         );
-        // What is fit to be shown stays as it is.
+        // A text that may be shown is not changed.
         assert_eq!(shown(&found), found);
     });
 }
@@ -160,7 +160,7 @@ fn project_is_one_segment_of_a_path() {
         let parsed = reqwest::Url::parse(&address).expect("an address");
         let name = project.trim_matches('/');
         if [".", ".."].contains(&name) {
-            // Decoding refuses it: a project is a number, or has a group.
+            // Decoding rejects it: a project is a number, or has a group.
             return;
         }
         let segments: Vec<&str> = parsed.path_segments().expect("a path").collect();
@@ -251,7 +251,7 @@ fn login_in_a_mirrors_address_leads_to_the_same_place() {
                 let port = parsed.port_or_known_default();
                 parsed.host_str().map(|host| (host.to_owned(), port))
             };
-            // What is no address leads nowhere.
+            // An invalid address has no host.
             if let Some(there) = host(&url) {
                 assert_eq!(Some(there), host(&clone_url), "{url}");
             }

@@ -76,7 +76,7 @@ fn uses<'a>(template: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// What the child stack would do that nobody but this function may choose.
+/// The parts of the child stack that only this function may choose.
 fn injected(template: &Value) -> Vec<String> {
     let mut injected = Vec::new();
     for name in ["Fn::Transform", "Fn::ImportValue", "Fn::Cidr"] {

@@ -1,4 +1,4 @@
-//! Fuzz targets: the properties, a rotation's event, and what is read back from tags, labels and
+//! Fuzz targets: the properties, a rotation's event, and the values that are read from tags, labels and
 //! the secret.
 
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
-                // What a rotation finds in the secret means what the template meant.
+                // A rotation reads the same meaning from the secret as the template had.
                 assert_eq!(decode(&desired.document).as_ref(), Ok(&desired));
                 let text = intent::write_spec(&desired.document);
                 let read = intent::read_spec(&text);
@@ -101,7 +101,7 @@ fn protected_branch_is_found_by_its_pattern() {
     fuzz!(|choices: &mut Choices<'_>| {
         let pattern = choices.text(&["release/*", "*", "*-stable", "development"]);
         let branch = choices.text(&["release/1.0", "development", "x-stable"]);
-        // Here `?` stands for itself; otherwise the two mean the same.
+        // Here `?` is a literal. Otherwise the two mean the same.
         if !pattern.contains('?') {
             let same = NamePattern::new(&pattern).expect("short").matches(&branch);
             let found = is_protected(&branch, std::slice::from_ref(&pattern));

@@ -1,4 +1,4 @@
-//! Targets for what all rooms share: events that go on, names, records, addresses, secrets.
+//! Targets for shared modules: continuations, names, records, addresses, secrets.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -29,7 +29,7 @@ fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
         if position == self_invocation::Position::default() {
             return;
         }
-        // Lambda gives the next invocation what this one sends: nothing is lost on the way.
+        // Lambda passes this invocation's event to the next one: nothing is lost on the way.
         let sent = serde_json::to_string(&self_invocation::Continuation {
             continuation: position,
             event: serde_json::from_str(inner).expect("JSON is handed on"),
@@ -81,7 +81,7 @@ fn health_check_is_of_an_environment_that_can_be_one() {
     });
 }
 
-/// What a pattern means, said in the plainest way.
+/// The meaning of a pattern, in the simplest implementation.
 fn is_like(pattern: &[char], name: &[char]) -> bool {
     match (pattern, name) {
         ([], []) => true,
@@ -104,7 +104,7 @@ fn pattern_of_names_matches_what_iam_says() {
             .text(&["user-dev-x", "aaa", "user-x-"])
             .chars()
             .collect();
-        // The plainest way takes its time.
+        // The simplest implementation is slow.
         let stars = pattern.iter().filter(|&&c| c == '*').count();
         if stars > 4 || name.len() > 40 {
             return;
@@ -159,7 +159,7 @@ fn certificates_are_all_readable_or_refused() {
     fuzz!(|choices: &mut Choices<'_>| {
         let pem = choices.text(&[AUTHORITY, &two]);
         let taken = http::is_certificate(&pem);
-        // What was taken once is taken again behind another, and never without an end.
+        // A text that was accepted once is accepted again after another, and never without an end.
         if taken {
             assert!(http::is_certificate(&format!("{AUTHORITY}{pem}")));
         }
@@ -180,7 +180,7 @@ fn no_text_holds_the_password_after_it_was_taken_out() {
         let around = choices.text(&["push to https://u:", "%", "", "*"]);
         let text = format!("{around}{raw}{around}{escaped}{around}");
         let redacted = password.redact(&text);
-        // A piece of the mask, or of what stands around the password, is no secret.
+        // A part of the mask, or of the text around the password, is not a secret.
         if raw.len() > 5 && !around.contains(raw) && !raw.contains('*') {
             assert!(!redacted.contains(raw), "{redacted}");
             assert!(!redacted.contains(&escaped), "{redacted}");

@@ -1,4 +1,4 @@
-//! What an answer has to be, judged without the product's help where that is possible.
+//! The rules for a response, checked without the product's code if possible.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -18,14 +18,14 @@ use serde_json::Value;
 use crate::well_formed;
 use fake_aws::reason_codes;
 
-/// One answer that reached an address, whichever that was.
+/// One response that reached an address, of any kind.
 #[derive(Debug)]
 pub struct Put {
     pub url: String,
     pub body: String,
 }
 
-/// Takes every PUT but GitLab's, and lets everything else through.
+/// Accepts every PUT except GitLab's, and passes on everything else.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     puts: Arc<Mutex<Vec<Put>>>,
@@ -44,7 +44,7 @@ impl Bucket {
         SharedHttpConnector::new(self.clone())
     }
 
-    /// What came since the last call.
+    /// The responses since the last call.
     pub fn take(&self) -> Vec<Put> {
         std::mem::take(&mut self.puts.lock().expect("no panic under this lock"))
     }
@@ -68,12 +68,12 @@ impl HttpConnector for Bucket {
     }
 }
 
-/// What became of one event.
+/// The result of one event.
 pub enum Verdict {
     Succeeded,
     Failed,
     NotARequest,
-    /// A branch's first push, which nobody waits for an answer to.
+    /// A branch's first push, which needs no response.
     FirstPush,
     /// `ResponseURL` is a string that no request can be sent to.
     NoAddress,
@@ -81,7 +81,7 @@ pub enum Verdict {
     Expired,
 }
 
-/// The members without which a request is FAILED, whatever else it asks for.
+/// The members without which a request is FAILED, whatever its other members.
 const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
 
 /// Whether `event`, received at `now`, was answered as it has to be, with `calls` calls of AWS.
@@ -92,7 +92,7 @@ pub fn judge(
     puts: &[Put],
     calls: usize,
 ) -> Result<Verdict, String> {
-    // An address may expire by what a continuation says.
+    // A continuation's members may make an address expire.
     let received_at = self_invocation::parse(event).1.received_at(now);
     let event = continued(event)?;
     let Some(members) = well_formed::members(event) else {
@@ -121,7 +121,7 @@ pub fn judge(
             return Err("a request that nobody waits for did not fail".to_owned());
         }
     }
-    // What can never arrive ends well for Lambda, which would only deliver it again.
+    // An undeliverable response is a success for Lambda, which would only deliver the event again.
     let is_address = HttpRequest::new(SdkBody::empty())
         .set_uri(url.as_str())
         .is_ok();
@@ -157,7 +157,7 @@ pub fn judge(
     if !missing.is_empty() {
         let reason = body["Reason"].as_str().unwrap_or_default();
         let names = format!("reading the request: {}: ", missing.join(", "));
-        // What the request's own IDs leave no room for is cut off.
+        // The reason is cut off where the request's own IDs leave no room.
         let text = reason_codes::split(reason).map_or(reason, |(text, _)| text);
         let cut = text.strip_suffix('…').filter(|_| put.body.len() > 4000);
         let names_them =
@@ -170,7 +170,7 @@ pub fn judge(
     form(&put.body, &body, carried.as_deref())
 }
 
-/// What CloudFormation takes, whatever it was asked for.
+/// CloudFormation's rules for every response.
 fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, String> {
     let broken = |what: &str| Err(what.to_owned());
     if has_null(body) {
@@ -209,8 +209,8 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
     }
 }
 
-/// What a continuation goes on with; of anything else the whole. The product says what it takes for
-/// a continuation; what is one beyond doubt it must.
+/// The event in a continuation, or the whole of any other event. The product decides what is
+/// a continuation, and must accept every clear one.
 fn continued(event: &str) -> Result<&str, String> {
     let (read, _) = self_invocation::parse(event);
     if !event.contains("\"Continuation\"") {
@@ -257,14 +257,14 @@ fn not_a_request(
     }
 }
 
-/// Whether the event tells of a push to a branch; `None` where parsers may differ.
+/// Whether the event is about a push to a branch; `None` where parsers may differ.
 fn is_first_push(event: &str) -> Option<bool> {
     if !event.contains("aws.codecommit") {
         return Some(false);
     }
     let value: Value = serde_json::from_str(event).ok()?;
     if value["source"] != "aws.codecommit" {
-        // Of two such members the product takes neither.
+        // If there are two such members, the product uses neither.
         return Some(false);
     }
     let members = well_formed::members(event)?;

@@ -1,9 +1,9 @@
-//! Events that nobody would write down: random JSON, and valid events with something done to them.
+//! Arbitrary events: random JSON, and changed valid events.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-/// Stands in a value for JSON nested deeper than a value may be; replaced in the text.
+/// A placeholder for JSON that is nested deeper than a value may be. It is replaced in the text.
 const DEEP: &str = "<nested deep>";
 
 /// Texts at the edges of scripts, encodings and limits.
@@ -92,7 +92,7 @@ const NAMES: [&str; 48] = [
     "RepositoryDeletionPolicy",
 ];
 
-/// What stays valid: the events that mutations begin from. Each begins with a Create.
+/// The valid events with which mutations start. Each starts with a Create.
 pub struct Source {
     pub credentials: Vec<Value>,
     pub pipelines: Vec<Value>,
@@ -106,8 +106,8 @@ impl Source {
             1 => self.about_right(rng),
             _ => self.valid(rng),
         };
-        // Most requests are faulty, which is found before AWS is called; the rest are worth the time
-        // that calls take.
+        // Most requests are invalid, which is found before AWS is called. The calls of the rest are worth their
+        // time.
         if rng.u8(..6) > 0
             && let Some(Value::Object(properties)) = properties_of(&mut event)
         {
@@ -137,7 +137,7 @@ impl Source {
     }
 
     fn kind(&self, rng: &mut Rng) -> &[Value] {
-        // Those of pipelines take more of everybody's time.
+        // Requests for pipelines take more time.
         if rng.u8(..5) < 3 {
             &self.credentials
         } else {
@@ -145,7 +145,7 @@ impl Source {
         }
     }
 
-    /// A request whose every other member is whatever it happens to be.
+    /// A request with arbitrary other members.
     fn about_right(&self, rng: &mut Rng) -> Value {
         let mut members = Map::new();
         for name in &NAMES[..9] {
@@ -164,7 +164,7 @@ impl Source {
     }
 }
 
-/// The properties of a request, or of the request that a continuation goes on with.
+/// The properties of a request, or of the request in a continuation.
 fn properties_of(event: &mut Value) -> Option<&mut Value> {
     let request = if event.get("Event").is_some() {
         event.get_mut("Event")?
@@ -267,7 +267,7 @@ fn mutate(value: &mut Value, inside: bool, rng: &mut Rng) {
     }
 }
 
-/// Changes a text a little, so that what depends on its parts is reached too.
+/// Changes a text a little, to reach the code that depends on its parts.
 fn altered(string: &mut String, rng: &mut Rng) {
     let places: Vec<usize> = (0..=string.len())
         .filter(|at| string.is_char_boundary(*at))
@@ -284,7 +284,7 @@ fn altered(string: &mut String, rng: &mut Rng) {
     }
 }
 
-/// Does to the text what a value cannot express.
+/// Changes the text in ways that a value cannot express.
 fn broken(mut text: String, rng: &mut Rng) -> String {
     let places: Vec<usize> = match rng.u8(..24) {
         0 if rng.bool() => (0..text.len()).collect(),

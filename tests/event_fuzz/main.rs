@@ -1,5 +1,5 @@
-//! Whatever event comes, nobody is left waiting: arbitrary JSON goes through the library, and
-//! every event that says where to answer is answered, once, in the form that CloudFormation takes.
+//! Every event gets its response: arbitrary JSON is passed to the library, and
+//! every event with a response address gets one response, in the form that CloudFormation accepts.
 //!
 //! `EVENT_FUZZ_SEED` repeats a run, `EVENT_FUZZ_COUNT` makes it longer or shorter; a failure
 //! names the seed of its event, which `EVENT_FUZZ_ONLY` runs alone.
@@ -76,7 +76,7 @@ fn every_event_with_a_response_url_is_answered_once() {
     assert!(pushes * 500 > count, "too few were first pushes");
 }
 
-/// What became of the events.
+/// The results of the events.
 #[derive(Default)]
 struct Figures {
     answered: AtomicUsize,
@@ -179,7 +179,7 @@ impl Fuzzer {
     async fn one(&self, seed: u64, figures: &Figures) {
         let mut rng = Rng::with_seed(seed);
         let fake = rng.choice(&self.worlds).expect("three").fork();
-        // Virtual time passes with every event that waits for something; each is signed anew.
+        // Virtual time passes with every event that waits. Each event is signed again.
         let signed_then = self.source.credentials[0]["ResponseURL"].as_str();
         let signed_then = signed_at(signed_then.expect("one"));
         let url = fake.response_url("now");
@@ -224,8 +224,8 @@ impl Fuzzer {
         }
     }
 
-    /// Hands the event to the function, and to it again what it asks Lambda to go on with: the
-    /// last result, what was put in all, and how often it was handed over.
+    /// Passes the event to the function, and then each continuation that it requests from Lambda: returns the
+    /// last result, all PUTs, and the number of continuations.
     async fn answered(
         &self,
         fake: &FakeAws,
@@ -249,7 +249,7 @@ impl Fuzzer {
     }
 }
 
-/// `X-Amz-Date=` and what follows it.
+/// `X-Amz-Date=` and the text after it.
 fn signed_at(url: &str) -> &str {
     let mut parts = url.split('&');
     parts
@@ -270,7 +270,7 @@ thread_local! {
     static CURRENT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Each event's tasks run in its own thread, so that the thread tells whose a panic is.
+/// Each event's tasks run in its own thread, which identifies the source of a panic.
 fn count_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

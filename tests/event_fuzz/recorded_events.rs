@@ -11,7 +11,7 @@ use cfn_gitops::handler::{Handler, HandlerError};
 use crate::answers::Bucket;
 use fake_aws::{FakeAws, clients};
 
-/// File, what went before it (in a fake AWS of its own), and the answer's status.
+/// File, the events before it (in a fake AWS of its own), and the response's status.
 const EVENTS: [(&str, &[&str], &str); 49] = [
     ("continuation", &[], "SUCCESS"),
     ("create", &[], "SUCCESS"),
@@ -119,7 +119,7 @@ async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
     let mut statuses = BTreeMap::new();
     for (file, before, expected) in EVENTS {
         let fake = fake();
-        // A pipeline makes the repository that credentials find.
+        // A pipeline creates the repository that credentials need.
         if !file.starts_with("pipeline") && file != "continuation" {
             fake.repository("codecommit-dev-cfn-infra");
         }
@@ -151,7 +151,7 @@ impl LoadServiceConfig for LocalS3 {
     }
 }
 
-/// What the events are about, with what the function's role may reach.
+/// The account of the events, with the names that the function's role may use.
 fn fake() -> FakeAws {
     let fake = FakeAws::new();
     for user in [
@@ -193,7 +193,7 @@ async fn status(fake: &FakeAws, file: &str) -> String {
     let answer = provider.handle(&event, &crate::invocation(deadline)).await;
     let puts = bucket.take();
     match answer {
-        // Its address has expired: it ends, and nobody can be told.
+        // Its address has expired: it ends without a response.
         Ok(body) if puts.is_empty() => {
             let ignored = body.get("Ignored").is_some();
             let is_no_request = body.get("Status").is_none() && file == "health-check";

@@ -1,11 +1,11 @@
-//! Events that are in order, which mutations begin from: whatever a stack, EventBridge and the
+//! Valid events, with which mutations start: all that a stack, EventBridge and the
 //! function itself send.
 
 use serde_json::{Value, json};
 
 use fake_aws::FakeAws;
 
-/// Stands in a value that the build project gets, and nobody is told.
+/// Occurs in a value for the build project, and in no output.
 pub const SENTINEL: &str = "SentinelForTheBuild";
 
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/1";
@@ -13,7 +13,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/1"
 /// When a continuation was received, until an event has a time of its own.
 pub const RECEIVED: u64 = 1_795_176_000;
 
-/// The function itself, which hears of a first push.
+/// The function itself, which gets the event of a first push.
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
 
 /// The child stack of the pipelines here.
@@ -41,7 +41,7 @@ fn with(mut request: Value, name: &str, value: Value) -> Value {
     request
 }
 
-/// Of a credential: Create first; then what else a stack sends.
+/// For a credential: first the Create, then a stack's other requests.
 pub fn credentials(fake: &FakeAws) -> Vec<Value> {
     let plain = json!({"ServiceToken": "arn", "UserName": "mirror"});
     let whole = json!({
@@ -78,7 +78,7 @@ pub fn credentials(fake: &FakeAws) -> Vec<Value> {
     ]
 }
 
-/// Of a pipeline: Create first; then what else a stack sends, a continuation, and a first push.
+/// For a pipeline: first the Create, then a stack's other requests, a continuation, and a first push.
 pub fn pipelines(fake: &FakeAws) -> Vec<Value> {
     let plain = json!({"ServiceToken": FUNCTION, "EnvID": "dev", "ProjectID": "shop"});
     let whole = json!({

@@ -1,8 +1,8 @@
-//! What an event's text says, found without the product and without the limits of its parser:
-//! nesting may go as deep as the text is long, and strings may hold half a surrogate pair.
+//! The content of an event's text, parsed without the product and without the limits of its parser:
+//! nesting may be as deep as the text is long, and strings may contain half a surrogate pair.
 
-/// The members of the text's object, each name with its value's text; `None` when the text is no
-/// JSON, or no object. Lambda hands no function a text that is no JSON.
+/// The members of the text's object, each name with its value's text; `None` if the text is not
+/// JSON, or not an object. Lambda passes only JSON to a function.
 pub fn members(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut reader = Reader { text, at: 0 };
     reader.space();
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => self.literal()?,
             }
-            // What may stand behind a value.
+            // The characters that may follow a value.
             loop {
                 let Some(&close) = open.last() else {
                     return Some(&self.text[start..self.at]);

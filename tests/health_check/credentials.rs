@@ -27,7 +27,7 @@ async fn mirror_that_pushes_is_healthy() {
     assert!((looked.value("CredentialAge", USER) - 1.5).abs() < 0.01);
     let since = looked.value("SecondsSinceMirrorSync", PROJECT);
     assert!((since - 36.0 * 3600.0).abs() < 120.0, "{since}");
-    // It looks, and changes nothing.
+    // It only reads.
     for entry in &fake.journal()[calls..] {
         let operation = entry.operation.trim_start_matches("GitLab.");
         let reads = ["List", "Describe", "Get"];
@@ -59,7 +59,7 @@ async fn credentials_of_another_environment_are_not_checked() {
     let calls = fake.journal().len();
     let looked = look(&fake).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
-    // Nothing is asked for that is denied: the account's trail would show it at every check.
+    // No call is denied: the account's trail would show it at every check.
     for entry in &fake.journal()[calls..] {
         let is_about_prd = entry
             .params

@@ -1,4 +1,4 @@
-//! What is out of order keeps nobody from looking at the rest, and is always told.
+//! A fault does not prevent the checks of other resources, and is always reported.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An account with a credential, its mirror and a pipeline; and a look at it.
+//! An account with a credential, its mirror and a pipeline; and a health check of it.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub fn pipeline(fake: &FakeAws, name: &str, statuses: &[&'static str]) {
     });
 }
 
-/// What a health check saw.
+/// The result of a health check.
 #[derive(Clone, Debug, Default)]
 pub struct Looked {
     pub lines: Vec<Value>,

@@ -1,5 +1,5 @@
-//! The scheduled health check, over an AWS and a GitLab in this process: what it counts, and that
-//! one thing that is out of order keeps nobody from looking at the others.
+//! The scheduled health check, over an AWS and a GitLab in this process: its counts, and that
+//! one fault does not prevent the other checks.
 
 mod credentials;
 mod faults;

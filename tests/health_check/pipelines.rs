@@ -62,7 +62,7 @@ async fn approvals_that_wait_are_counted_and_nothing_else_that_runs() {
         (vec![("Build", None)], 0.0),
         (vec![("Sign", Some("token")), ("Build", None)], 1.0),
         (vec![("Approval", Some("token")), ("Sign", Some("t"))], 2.0),
-        // Where runs go on side by side there is no token.
+        // Parallel executions have no token.
         (vec![("Approval", None)], 1.0),
         (vec![("Approval", Some(""))], 1.0),
         (vec![("Sign", Some(""))], 0.0),
@@ -100,7 +100,7 @@ async fn approval_that_waits_longest_is_measured() {
         (approvals.clone(), &[20, 5][..], Some(25.0)),
         (approvals.clone(), &[5, 20], Some(25.0)),
         (approvals, &[29], Some(1.0)),
-        // A build that has run for a day waits for nobody.
+        // A build that has run for a day does not wait for an approval.
         (vec![("Build", None)], &[1], None),
         (vec![("Approval", Some("a"))], &[], None),
         (vec![], &[], None),

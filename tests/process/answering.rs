@@ -1,4 +1,4 @@
-//! Requests are answered, with what is true, and before every deadline.
+//! Every request gets a true response, before every deadline.
 
 use std::time::Duration;
 

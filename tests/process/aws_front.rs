@@ -17,14 +17,14 @@ use fake_aws::{ApiResponse, AwsError};
 
 const GIT: &str = "https://git-codecommit.eu-central-1.amazonaws.com";
 
-/// The name by which the account knows whoever calls.
+/// The caller's name in the account.
 pub const CALLER: &str = "process";
 
 /// How AWS is today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     Well,
-    /// Takes every call, and answers none.
+    /// Accepts every call, and responds to none.
     Hanging,
     /// Answers after this long.
     Slow(Duration),
@@ -34,7 +34,7 @@ pub enum Mood {
     InTheLastSecond,
     /// Finds that the session's token has expired.
     PastTheSession,
-    /// Its clock is ahead of this machine's by so many seconds, and it takes no signature that is
+    /// Its clock is ahead of this machine's by this many seconds, and it rejects a signature that is
     /// more than five minutes off.
     Ahead(i64),
 }
@@ -49,7 +49,7 @@ pub struct Front {
 
 struct State {
     mood: Mood,
-    /// What becomes of the next calls, which AWS then never hears of.
+    /// The results of the next calls, which do not reach AWS.
     script: Vec<Reply>,
     calls: Vec<Request>,
 }
@@ -65,7 +65,7 @@ impl Front {
         Self::served("https", http::serve_over_tls)
     }
 
-    /// The same at a port at which nobody listened so far.
+    /// The same at a port without a listener so far.
     pub fn start_at(nobody: Nobody) -> Self {
         Self::served("http", |handle| nobody.serve(handle))
     }
@@ -98,7 +98,7 @@ impl Front {
         }
     }
 
-    /// Lets the next calls end so, one by one.
+    /// Gives the next calls these results, one by one.
     pub fn next(&self, replies: impl IntoIterator<Item = Reply>) {
         let mut state = self.state.lock().expect("no panic under this lock");
         state.script.extend(replies);
@@ -181,7 +181,7 @@ fn signed_at(request: &Request) -> Option<DateTime> {
     DateTime::from_str(&text, Format::DateTime).ok()
 }
 
-/// A refusal before the service looks at what is asked.
+/// A rejection before the service evaluates the call.
 fn refused(request: &Request, code: &'static str, message: &str) -> Reply {
     match decoded(request) {
         Ok(call) => {

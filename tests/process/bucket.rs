@@ -24,7 +24,7 @@ pub struct Bucket {
 
 #[derive(Default)]
 struct State {
-    /// What becomes of the next PUTs; afterwards they are accepted.
+    /// The results of the next PUTs. Later ones are accepted.
     script: Vec<Reply>,
     always: Option<Reply>,
     attempts: Vec<(Request, Instant)>,
@@ -66,12 +66,12 @@ impl Bucket {
         url(self.server.address, then)
     }
 
-    /// Lets the next PUTs end so, one by one.
+    /// Gives the next PUTs these results, one by one.
     pub fn next(&self, replies: impl IntoIterator<Item = Reply>) {
         self.state().script.extend(replies);
     }
 
-    /// Lets every PUT end so from now on, or no more.
+    /// Gives every PUT this result from now on, or ends that.
     pub fn always(&self, reply: Option<Reply>) {
         self.state().always = reply;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What `docs/faults.md` says: which file, and which test in it.
+/// The references in `docs/faults.md`: file, and test in it.
 fn named() -> BTreeSet<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/faults.md")).expect("the page");
@@ -30,7 +30,7 @@ fn every_test_that_the_page_of_faults_names_is_there() {
     }
 }
 
-/// Whoever adds a fault to these files says on the page what a user sees of it.
+/// A fault in these files needs a row on the page with the effect that a user sees.
 #[test]
 fn every_test_of_a_fault_is_named_on_the_page() {
     let named = named();

@@ -34,7 +34,7 @@ fn closed_idle_connections_cause_no_error() {
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
         assert_eq!(function.bucket.accepted(), [answer]);
     }
-    // Nothing was tried again that anybody would hear of.
+    // No retry had a visible effect.
     assert_eq!(function.bucket.attempts().len(), 6);
     let fake = &function.aws.fake;
     fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
@@ -60,7 +60,7 @@ fn half_open_connections_cost_one_attempt() {
     assert_eq!(function.bucket.server.connections(), 2);
 }
 
-/// Where the process's clock goes on while it is frozen, such a connection is not even tried.
+/// If the process's clock runs while it is frozen, such a connection is not even tried.
 #[test]
 fn long_idle_connection_is_not_reused() {
     let server = http::serve(|_| Reply::status(200));
@@ -87,8 +87,8 @@ fn long_idle_connection_is_not_reused() {
     });
 }
 
-/// On Lambda the process would be gone by then. A machine that was asleep, say a developer's, goes
-/// on with it.
+/// Lambda would have killed the process by then. A machine that was suspended, for example a
+/// developer's, continues it.
 #[test]
 fn process_frozen_past_its_deadline_responds_on_resume() {
     let function = Function::start();

@@ -15,7 +15,7 @@ use crate::aws_front::Front;
 use crate::bucket::Bucket;
 use crate::lambda::{Invocation, Lambda, PATIENCE};
 
-/// What Lambda would hand to the function, and nobody may see.
+/// The event that Lambda would pass to the function. It may appear in no output.
 pub const SECRET_KEY: &str = "SentinelSecretKeyOfTheFunctionsRole123456";
 /// Likewise.
 pub const SESSION_TOKEN: &str = "SentinelSessionTokenOfTheFunctionsRole1234567890";
@@ -38,7 +38,7 @@ pub struct Function {
     pub aws: Front,
     output: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
-    /// The end of a pipe from which nobody has read yet.
+    /// The end of a pipe that has not been read yet.
     unread: Option<PipeReader>,
 }
 
@@ -50,17 +50,17 @@ pub struct Setup {
     endpoint: Option<String>,
     is_over_tls: bool,
     writes: Writes,
-    /// What a shell does before it becomes the process.
+    /// Shell commands before the process.
     before: Vec<String>,
 }
 
-/// What becomes of what the process writes.
+/// The destination of the process's output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writes {
     Collected,
     /// The disk is full.
     InVain,
-    /// The pipe is full, and nobody reads from it before [`Function::read_output`].
+    /// The pipe is full, and is not read before [`Function::read_output`].
     Later,
 }
 
@@ -85,7 +85,7 @@ impl Setup {
         self
     }
 
-    /// Lets another address stand for AWS.
+    /// Uses another address for AWS.
     pub fn aws_at(mut self, endpoint: &str) -> Self {
         self.endpoint = Some(endpoint.to_owned());
         self
@@ -103,7 +103,7 @@ impl Setup {
         self
     }
 
-    /// Nobody reads what the process writes, and there is no room for it.
+    /// The process's output is not read, and there is no room for it.
     pub fn writing_to_a_full_pipe(mut self) -> Self {
         self.writes = Writes::Later;
         self
@@ -192,7 +192,7 @@ impl Setup {
                 let (unread, to) = std::io::pipe().expect("a pipe");
                 let other = to.try_clone().expect("another end");
                 let mut filling = to.try_clone().expect("another end");
-                // More than any pipe has room for: it stays full until somebody reads.
+                // More than any pipe has room for: it stays full until the test reads.
                 std::thread::spawn(move || filling.write_all(&vec![b'\n'; 2 << 20]));
                 (to.into(), other.into(), Some(unread))
             }
@@ -275,7 +275,7 @@ impl Function {
         self.unread = spawned.unread;
     }
 
-    /// Lets limits and the like, set with [`Setup::after`], end with the next start.
+    /// Ends limits and the like, set with [`Setup::after`], with the next start.
     pub fn without_limits(&mut self) {
         self.setup.before.clear();
     }
@@ -292,17 +292,17 @@ impl Function {
         assert!(sent.expect("kill").success());
     }
 
-    /// Stops the process where it stands.
+    /// Suspends the process.
     pub fn freeze(&self) {
         self.signal("STOP");
         wait_until("the process to stand still", || {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()));
-            // The state is what follows the name, which stands in brackets.
+            // The state follows the name, which is in brackets.
             stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|s| s.starts_with(" T")))
         });
     }
 
-    /// Lets a process that stands still go on.
+    /// Continues a suspended process.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
@@ -316,13 +316,13 @@ impl Function {
         size.and_then(|size| size.parse().ok()).expect("a size")
     }
 
-    /// Begins to read what the process writes.
+    /// Starts to read the process's output.
     pub fn read_output(&mut self) {
         let unread = self.unread.take().expect("nobody has read yet");
         self.readers.push(collect(unread, &self.output));
     }
 
-    /// What the process has written so far.
+    /// The process's output so far.
     pub fn output(&self) -> String {
         self.output
             .lock()
@@ -330,7 +330,7 @@ impl Function {
             .clone()
     }
 
-    /// Waits for the end of the process, which something else must bring about.
+    /// Waits for the end of the process, which something else must cause.
     pub fn wait(&mut self) -> ExitStatus {
         let mut ended = None;
         wait_until("the process to end", || {
@@ -350,7 +350,7 @@ impl Function {
         // Either may find that it has ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Whoever fills it ends when nobody can read any more.
+        // The writer ends when the pipe has no reader any more.
         self.unread = None;
         for reader in self.readers.drain(..) {
             let _ = reader.join();

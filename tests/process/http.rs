@@ -1,5 +1,5 @@
-//! Just enough of an HTTP/1.1 server to stand in for what the process talks to: one thread per
-//! connection, bodies with a length, connections kept alive. And the ways in which a network fails.
+//! A minimal HTTP/1.1 server for the process's peers: one thread per
+//! connection, bodies with a length, connections kept alive. And the faults of a network.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A server on this machine whose certificate is signed by an authority that nobody knows.
+/// A server on this machine whose certificate has an unknown CA.
 const CERTIFICATE: &str = include_str!("../../src/http/tests/server.pem");
 const KEY: &str = include_str!("../../src/http/tests/server-key.pem");
 /// The file that holds that authority's own certificate.
@@ -41,7 +41,7 @@ impl Request {
     }
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Answer {
@@ -53,9 +53,9 @@ pub enum Reply {
     Reset,
     /// The connection is closed in the middle of an answer.
     CutOff,
-    /// An answer whose body does not end.
+    /// A response whose body does not end.
     Endless,
-    /// It takes so long.
+    /// A response after this time.
     Late(Duration, Box<Reply>),
     /// The connection stays open, and nothing comes.
     Hang,
@@ -90,15 +90,15 @@ struct Connection {
 }
 
 impl Server {
-    /// Closes every connection that there is: nothing has been heard over it for a while.
+    /// Closes every connection, as after an idle time.
     pub fn close_connections(&self) {
         for connection in &self.locked().open {
             connection.close();
         }
     }
 
-    /// What comes over the connections that there are is not heard any more, and neither side is
-    /// told: a gateway between the two has forgotten them.
+    /// Drops all data on the existing connections without an error on either side,
+    /// like a gateway that has lost its state.
     pub fn lose_connections(&self) {
         for connection in &self.locked().open {
             connection.is_lost.store(true, Ordering::SeqCst);
@@ -114,7 +114,7 @@ impl Server {
         self.connections.lock().expect("no panic under this lock")
     }
 
-    /// Has `talk` with whoever comes, and closes the connection when that is over.
+    /// Runs `talk` for each connection, and then closes it.
     fn accept(
         &self,
         stream: TcpStream,
@@ -196,7 +196,7 @@ fn serve_at(
     server
 }
 
-/// A port of loopback at which nobody listens, and which nobody else is given.
+/// A loopback port without a listener, which no other process gets.
 pub struct Nobody(tokio::net::TcpSocket);
 
 impl Nobody {
@@ -211,7 +211,7 @@ impl Nobody {
         self.0.local_addr().expect("an address")
     }
 
-    /// Somebody listens there from now on.
+    /// Starts a listener there.
     pub fn serve(self, handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -226,11 +226,11 @@ impl Nobody {
     }
 }
 
-/// A port that takes every connection, over which nothing ever comes, not even a TLS handshake.
+/// A port that accepts every connection and sends nothing, not even a TLS handshake.
 pub fn silence() -> SocketAddr {
     let listener = listen();
     let address = listener.local_addr().expect("an address");
-    // The system accepts by itself. Until the test process ends.
+    // The system accepts connections until the test process ends.
     std::mem::forget(listener);
     address
 }
@@ -267,7 +267,7 @@ fn converse(stream: impl Read + Write, is_lost: &AtomicBool, handle: &dyn Fn(Req
                 return;
             }
             Reply::Hang => {
-                // Until the other side gives up.
+                // Until the other side closes.
                 let _ = reader.read_to_end(&mut vec![]);
                 return;
             }

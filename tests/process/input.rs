@@ -1,4 +1,4 @@
-//! Events as nobody should send them.
+//! Events that no caller should send.
 
 use std::time::{Duration, SystemTime};
 
@@ -203,7 +203,7 @@ fn unknown_event_fails_with_the_names_of_known_events() {
             assert!(text.contains(kind), "{event}: {kind} in {text}");
         }
     }
-    // And the process goes on.
+    // The process continues.
     let answer = function.answered(&function.request("Create", &json!({"UserName": "mirror"})));
     assert_eq!(answer["Status"], "SUCCESS");
 }

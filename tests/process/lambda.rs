@@ -1,5 +1,5 @@
-//! Lambda's side of the Runtime API: hands out events one by one, and collects what becomes of
-//! them. Source: "Using the Lambda runtime API" in the Lambda Developer Guide.
+//! Lambda's side of the Runtime API: hands out events one by one, and collects their
+//! results. Source: "Using the Lambda runtime API" in the Lambda Developer Guide.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use fake_aws::reason_codes;
 /// The function's ARN.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
 
-/// No test waits longer for what has to happen.
+/// The time limit of every wait.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How an invocation ended.
@@ -61,11 +61,11 @@ struct State {
     invocations: u64,
     ended: Vec<(u64, Ended, Instant)>,
     waits: bool,
-    /// How often it has asked for one.
+    /// The number of polls.
     asked: u64,
     /// How many processes there were before the present one.
     former: u64,
-    /// What becomes of the next polls and results; afterwards they are served.
+    /// The results of the next polls and responses. Later ones are served.
     polls: Vec<Reply>,
     results: Vec<Reply>,
     /// Every body that was posted.
@@ -87,7 +87,7 @@ impl Lambda {
         self.invoke_until(event, SystemTime::now() + time)
     }
 
-    /// Hands `event` to the function, which is told that it has time until `deadline`.
+    /// Passes `event` to the function, with the deadline `deadline`.
     pub fn invoke_until(&self, event: impl Into<Vec<u8>>, deadline: SystemTime) -> Invocation {
         let mut state = self.state();
         state.invocations += 1;
@@ -102,14 +102,14 @@ impl Lambda {
         }
     }
 
-    /// Waits until the process asks for its next event: it has started, or has finished the last.
+    /// Waits until the process polls: it has started, or has finished the last event.
     pub fn wait_until_asked(&self) {
         self.wait("the process to ask for an event", |state| {
             state.waits.then_some(())
         });
     }
 
-    /// Waits until the process has asked for its next event after all that were handed to it.
+    /// Waits until the process has polled again after all its events.
     pub fn wait_until_asked_again(&self) {
         self.wait("the process to ask for another event", |state| {
             let is_idle = state.waits && state.queued.is_empty();
@@ -117,18 +117,18 @@ impl Lambda {
         });
     }
 
-    /// Lets the next polls for an event end so, one by one, beginning with one that waits.
+    /// Gives the next polls these results, one by one, beginning with one that waits.
     pub fn next_polls(&self, replies: impl IntoIterator<Item = Reply>) {
         self.state().polls.extend(replies);
         self.state.1.notify_all();
     }
 
-    /// Lets what is posted next end so, one by one.
+    /// Gives the next posts these results, one by one.
     pub fn next_results(&self, replies: impl IntoIterator<Item = Reply>) {
         self.state().results.extend(replies);
     }
 
-    /// The process is gone, and whatever it had asked for; another one may come.
+    /// The process has ended, with its poll. Another one may start.
     pub fn forget_process(&self) {
         let mut state = self.state();
         state.former += 1;

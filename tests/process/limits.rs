@@ -1,4 +1,4 @@
-//! Little memory, few files, no disk, and a log that nobody reads.
+//! Little memory, few files, no disk, and a log that is not read.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -11,11 +11,11 @@ fn mirror() -> Value {
     json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
 }
 
-/// The largest event that Lambda takes, in bytes. An asynchronous one, as CloudFormation's are, has
-/// less. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+/// The largest event that Lambda accepts, in bytes. The limit of asynchronous ones, like CloudFormation's,
+/// is lower. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
 
-/// A request whose size is in a property that no resource knows.
+/// A request with this size because of an unknown property.
 fn large(function: &Function) -> Value {
     function.request("Create", &json!({"Large": "x".repeat(LARGEST_EVENT)}))
 }
@@ -78,7 +78,7 @@ fn function_needs_no_disk() {
     lives_and_dies(&function);
 }
 
-/// What is opened next must not take the place of standard output, and be sent the log.
+/// A file that is opened next must not get the descriptor of standard output, and then the log.
 #[test]
 fn closed_log_loses_no_response() {
     let function = Setup::new()

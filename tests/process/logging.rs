@@ -1,4 +1,4 @@
-//! What stands in the log of the real process, as CloudWatch Logs Insights would find it.
+//! The log of the real process, as CloudWatch Logs Insights reads it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::function::{Function, Setup};
 
-/// The lines that are no metrics, each of which is one JSON object without objects in it.
+/// The lines that are not metrics. Each is one JSON object without nested objects.
 fn lines(output: &str) -> Vec<Value> {
     let lines = output.lines().filter(|line| !line.contains("\"_aws\""));
     let lines: Vec<Value> = lines
@@ -127,7 +127,7 @@ fn failed_request_logs_its_step_and_error_fields() {
             (&json!("reading user nobody"), &json!("Credential"))
         );
         if level.is_empty() {
-            // What took no time before the first step is no step.
+            // Work before the first step that took no time is not a step.
             let step = of_it.iter().rfind(|line| line["message"] == "step");
             let step = step.expect("a step");
             assert_eq!(step["step"], "reading user nobody");

@@ -1,5 +1,5 @@
-//! The real process, spoken to in bytes: a Lambda Runtime API, a response bucket and an AWS stand
-//! around it on loopback.
+//! The real process, with bytes as its interface: a Lambda Runtime API, a response bucket and an AWS
+//! on loopback.
 //!
 //! The binary under test is the one that Cargo has built for this test. `CFN_GITOPS_BINARY` names
 //! another one, for example the release build or the `bootstrap` that is deployed:
@@ -8,8 +8,8 @@
 //! CFN_GITOPS_BINARY=$PWD/target/release/cfn-gitops cargo test --test process
 //! ```
 //!
-//! What the real handlers cannot be made to do (panic, block their thread), the example
-//! `misbehaving` does with the same wiring. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
+//! The example `misbehaving` panics or blocks its thread with the same wiring, which the real handlers
+//! never do. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
 //! it is built in the profile `CFN_GITOPS_MISBEHAVING_PROFILE` (`dev` by default).
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.

@@ -1,5 +1,5 @@
-//! A handler that panics, hangs or blocks its thread takes no answer with it, also where the
-//! release profile decides what a panic is.
+//! A handler that panics, hangs or blocks its thread does not prevent the response, also if the
+//! release profile selects the effect of a panic.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -117,7 +117,7 @@ fn panic_of_another_event_has_a_stable_name_and_no_text() {
         assert_eq!(error["errorMessage"], text);
         assert!(took < Duration::from_secs(30), "{took:?}");
     }
-    // The process lives.
+    // The process continues.
     let error = function.invoke(&json!({}), Duration::from_mins(1)).error();
     assert_eq!(error["errorType"], "UnknownEvent");
     let written = function.ended();
@@ -169,7 +169,7 @@ fn handler_that_blocks_its_thread_fails_in_time() {
     assert_eq!(answer["Status"], "SUCCESS");
 }
 
-/// `Cargo.toml` decides it for the deployed binary; the example shows what follows.
+/// `Cargo.toml` selects it for the deployed binary. The example shows the effect.
 #[test]
 fn release_profile_unwinds() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");

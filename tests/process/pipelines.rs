@@ -17,14 +17,14 @@ fn shop() -> Value {
     json!({"ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop"})
 }
 
-/// What a function asks Lambda to run.
+/// The function's invocations of itself.
 fn asked(function: &Function) -> Vec<Request> {
     let mut calls = function.aws.calls();
     calls.retain(|call| call.target.ends_with("/invocations"));
     calls
 }
 
-/// The event as somebody wrote it who does not write as `serde_json` does.
+/// The event with another writer's JSON than `serde_json`'s.
 fn oddly_written(event: &Value) -> String {
     let text = serde_json::to_string_pretty(event).expect("JSON");
     text.replace("\"shop\"", "\"\\u0073hop\"")
@@ -152,7 +152,7 @@ fn first_push_creates_the_pipeline_and_sends_no_response() {
         assert_eq!(commits, [Some("commit-1".to_owned())]);
     });
     assert_eq!(function.bucket.attempts().len(), 0);
-    // And a push that no stack waits for is nobody's.
+    // A push that no stack waits for has no effect.
     let mut other = payload.clone();
     other["StackName"] = json!("gitops-dev-other");
     let result = function.invoke(&other, Duration::from_mins(1)).result();

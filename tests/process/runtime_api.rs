@@ -38,7 +38,7 @@ fn result_rejected_by_lambda_has_reached_cloudformation() {
     for status in [500, 413] {
         function.lambda.next_results([Reply::status(status)]);
         function.invoke(&mirror(&function), Duration::from_mins(1));
-        // It asks for the next event only when it is through with this one.
+        // It polls only after it has finished this one.
         function.lambda.wait_until_asked_again();
         let accepted = function.bucket.accepted();
         assert_eq!(accepted.len(), 1);

@@ -1,5 +1,5 @@
-//! Nothing that must not be seen is seen, at any level of logging: not in what the process writes,
-//! not in answers, results and errors, not in what the system tells of the process.
+//! No secret is visible at any level of logging: not in the process's output,
+//! not in responses, results and errors, not in the system's data about the process.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
 use crate::http::Reply;
 use fake_aws::{Reaction, ResourceAction};
 
-/// Stands in properties that no resource knows: whoever shows it has shown the event as a whole.
+/// Occurs in unknown properties: an output that contains it contains the event as a whole.
 const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";
 
-/// What a build is given, which is nobody's business but the child stack's.
+/// A value for the build, which only the child stack may contain.
 const OF_THE_BUILD: &str = "SentinelOfTheBuild-漢/+=";
 
-/// The forms in which a text can be hidden in another: as it is, escaped in JSON, with and without
+/// The forms in which a text can be hidden in another: unchanged, escaped in JSON, with and without
 /// its slashes, percent-encoded, and base64 at each of the three places where a byte can stand.
 fn forms(secret: &str) -> Vec<String> {
     let quoted = Value::from(secret).to_string();
@@ -45,7 +45,7 @@ fn forms(secret: &str) -> Vec<String> {
     for before in 0..3 {
         let bytes = [&b"xx"[..before], secret.as_bytes()].concat();
         let encoded = aws_smithy_types::base64::encode(bytes);
-        // What the neighbours of the secret have a part in is left out.
+        // Parts that include the secret's neighbours are left out.
         let inner = &encoded[[0, 2, 3][before]..encoded.trim_end_matches('=').len() - 1];
         forms.extend([inner.to_owned(), inner.replace('+', "-").replace('/', "_")]);
     }
@@ -58,7 +58,7 @@ fn found<'a>(text: &str, secrets: &'a [String]) -> Option<&'a str> {
     secrets.iter().find(gives_away).map(String::as_str)
 }
 
-/// What may never be seen. The path and the query of an address count as much as the whole.
+/// The texts that may never be visible. The path and the query of an address count as much as the whole.
 fn secrets(function: &Function) -> Vec<String> {
     let mut secrets: Vec<String> = function.aws.fake.every_secret_ever();
     assert!(!secrets.is_empty(), "a password was issued");
@@ -75,7 +75,7 @@ fn secrets(function: &Function) -> Vec<String> {
     secrets
 }
 
-/// Everything that a function can be asked to do, well and badly.
+/// Every kind of event that the function handles, valid and invalid.
 fn work(function: &Function) {
     let mirror = |serial: &str| {
         json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"],
@@ -110,7 +110,7 @@ fn work(function: &Function) {
         event["RequestId"] = json!(fastrand::u64(..).to_string());
         let deep = format!("{}\"{IN_THE_EVENT}\"{}", "[".repeat(300), "]".repeat(300));
         let text = event.to_string().replace("\"DEEP\"", &deep);
-        // Twice: what fails at the first PUT is logged too.
+        // Twice: a failure of the first PUT is logged too.
         function.bucket.next([Reply::status(503), Reply::Reset]);
         let result = function
             .lambda
@@ -143,7 +143,7 @@ fn work(function: &Function) {
     }
 }
 
-/// The life of a pipeline whose build is given something, with a request that is handed over.
+/// The events of a pipeline with a value for its build, with a request that is continued.
 fn pipelines(function: &Function) {
     let fake = &function.aws.fake;
     fake.options(|options| options.resource_takes = Duration::from_millis(50));

@@ -1,5 +1,5 @@
-//! One process, event after event: memory, connections, file descriptors and threads stay as they
-//! are once it is warm. Only the function's process is looked at; what stands around it grows.
+//! One process, event after event: memory, connections, file descriptors and threads stay constant
+//! after a warm-up. Only the function's process is measured; its environment grows.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,18 +9,18 @@ use serde_json::json;
 
 use crate::function::{Function, Setup};
 
-/// Lives of a resource, of five events each. `CFN_GITOPS_SOAK_LIVES` asks for more.
+/// Lifecycles of a resource, of five events each. `CFN_GITOPS_SOAK_LIVES` sets another number.
 const LIVES: usize = 120;
 const WARM: usize = 40;
 const MORE: &str = "CFN_GITOPS_SOAK_LIVES";
 
-/// What the allocator may take for itself: its arenas and the pages between what is in use.
+/// The allocator's own memory: its arenas and the pages between used ones.
 const SLACK_KIB: u64 = 1024;
 
-/// What the kernel says of a process.
+/// The kernel's data about a process.
 #[derive(Debug)]
 struct Seen {
-    /// What it has allocated. The pages of its file come and go with what else the machine does.
+    /// Its allocated memory. The pages of its file depend on the machine's other load.
     memory_kib: u64,
     descriptors: usize,
     threads: usize,

@@ -52,7 +52,7 @@ fn aws_with_untrusted_certificate_receives_nothing() {
     assert!(reason.contains(cause), "{reason}");
     assert!(function.aws.server.connections() > 0, "it was tried");
     assert!(function.aws.calls().is_empty());
-    // It is the authority alone that was missing.
+    // Only the CA was missing.
     let trusting = Setup::new().over_tls().with("SSL_CERT_FILE", AUTHORITY);
     let function = trusting.start();
     let answer = function.answered(&function.request("Create", &mirror()));

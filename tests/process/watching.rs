@@ -1,4 +1,4 @@
-//! The scheduled health check through the real process: what CloudWatch finds in the log.
+//! The scheduled health check in the real process: the metrics in the log.
 
 use std::time::Duration;
 

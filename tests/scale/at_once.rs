@@ -1,4 +1,4 @@
-//! What must hold however many ask at once. `make scale` tries it with a thousand.
+//! Invariants for any number of concurrent requests. `make scale` tries a thousand.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn they_are_answered_at_a_quarter_of_the_rates_too() {
 
 #[test]
 fn they_are_answered_where_lambda_runs_ten_at_once_and_no_more() {
-    // "New AWS accounts have reduced concurrency" (Lambda quotas); ten is what they begin with.
+    // "New AWS accounts have reduced concurrency" (Lambda quotas): they start with ten.
     all_succeed(&Run {
         concurrency: 10,
         ..Run::of(STACKS, Content::Both)

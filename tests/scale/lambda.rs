@@ -26,7 +26,7 @@ const KEPT: Duration = Duration::from_secs(3600);
 /// minutes" (Lambda Developer Guide, asynchronous invocation).
 const TRIES: u32 = 3;
 
-/// How long a call takes when nothing is in its way.
+/// The time of a call without any delay.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// One function in one account and region.
@@ -38,7 +38,7 @@ pub struct Lambda {
     warm: Arc<Mutex<Vec<Environment>>>,
 }
 
-/// One copy of the function, which lives on between two events.
+/// One copy of the function, which remains between two events.
 struct Environment {
     line: Line,
     provider: Handler,
@@ -54,15 +54,15 @@ impl Lambda {
         }
     }
 
-    /// Runs the function for an event, and for what it hands over to itself, as often as that
-    /// takes.
+    /// Runs the function for an event, and for each continuation, until there is
+    /// none.
     pub async fn invoke(&self, name: &str, event: Value) {
         let mut next = Some((name.to_owned(), event));
         while let Some((name, event)) = next.take() {
             let queued = self.fake.now();
             for attempt in 1..=TRIES {
                 let caller = format!("{name}.{attempt}");
-                // First come, first served; the real queue is asked again after one second and
+                // First come, first served. The real queue is polled again after one second and
                 // up to five minutes.
                 let place = self.free.acquire().await.expect("never closed");
                 if self.fake.now() > queued + KEPT {
@@ -116,7 +116,7 @@ impl Lambda {
     }
 }
 
-/// What stands behind it is a round trip away.
+/// The service behind it is a round trip away.
 struct Distant(SharedHttpConnector);
 
 impl HttpConnector for Distant {

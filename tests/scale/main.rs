@@ -1,5 +1,5 @@
-//! A thousand stacks at once, in simulated time: how long until all are answered while AWS throttles,
-//! who waits longest, and that nothing is left. `docs/scale.md` tells what comes of it.
+//! A thousand stacks at once, in simulated time: the time until all have responses while AWS throttles,
+//! the longest wait, and that nothing remains. `docs/scale.md` has the results.
 
 mod at_once;
 mod curve;

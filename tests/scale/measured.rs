@@ -1,4 +1,4 @@
-//! One run: so many stacks, one operation after the other, and what it came to.
+//! One run: a number of stacks, one operation after the other, and the results.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use fake_aws::Count;
 use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Options};
 
-/// How far back a read of IAM's may look in a fake AWS of this many users.
+/// How far back a read of IAM may look in a fake AWS with this many users.
 const LATEST: Duration = Duration::from_secs(30);
 
-/// What a run is about.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     pub stacks: usize,
@@ -37,7 +37,7 @@ impl Run {
     }
 }
 
-/// What one operation on all stacks came to.
+/// The result of one operation on all stacks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     pub operation: Operation,

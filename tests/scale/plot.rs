@@ -13,7 +13,7 @@ const TOP: f64 = 20.0;
 const BOTTOM: f64 = 50.0;
 /// The axes' ends, as powers of ten: 1 to 1,000 stacks, 1 to 10,000 seconds.
 const DECADES: (f64, f64) = (3.0, 4.0);
-/// Told apart without colours too, by the dashes.
+/// The dashes distinguish the lines without colours, too.
 const LOOKS: [(&str, &str); 3] = [("#1b6ca8", ""), ("#c0392b", "6 3"), ("#2e7d32", "2 3")];
 
 fn x(stacks: f64) -> f64 {

@@ -14,7 +14,7 @@ pub fn rates(share: f64) -> Vec<Rate> {
 }
 
 /// Secrets Manager User Guide, "AWS Secrets Manager quotas": for each account and region, not
-/// adjustable. That a bucket holds what a second brings is assumed.
+/// adjustable. That a bucket contains one second's refill is an assumption.
 fn documented() -> [Rate; 7] {
     let rate = |operations, rate| Rate::shared_by(Service::SecretsManager, operations, rate, rate);
     [
@@ -31,9 +31,9 @@ fn documented() -> [Rate; 7] {
     ]
 }
 
-/// What AWS documents nowhere. IAM's buckets are one for each API and more ("For each IAM API, a
-/// number of token buckets might apply", AWS Security Blog); here all that read share one, and all
-/// that change, which is stricter.
+/// Rates that AWS does not document. IAM's buckets are one for each API and more ("For each IAM API, a
+/// number of token buckets might apply", AWS Security Blog). Here all reads share one, and all
+/// changes share one, which is stricter.
 fn assumed() -> [Rate; 7] {
     [
         Rate::shared_by(

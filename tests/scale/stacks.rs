@@ -1,4 +1,4 @@
-//! So many stacks with what `templates/project.yaml` puts into each: a pipeline, a credential, or
+//! Many stacks with the resources of `templates/project.yaml`: a pipeline, a credential, or
 //! both.
 
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use fake_aws::AwsState;
 use fake_aws::custom_resource::FUNCTION;
 use fake_aws::{FakeAws, secrets::CURRENT};
 
-/// What is in each stack.
+/// The resources of each stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// `Custom::MirrorCredential`
@@ -42,7 +42,7 @@ impl Content {
         self != Content::Credential
     }
 
-    /// What happens to the stacks, one after the other. An update is a new password.
+    /// The operations on the stacks, one after the other. An update is a new password.
     pub fn operations(self) -> &'static [Operation] {
         match self {
             Content::Pipeline => &[Operation::Create, Operation::Delete],
@@ -51,7 +51,7 @@ impl Content {
     }
 }
 
-/// What CloudFormation does with all stacks at once.
+/// CloudFormation's operation on all stacks at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Create,
@@ -101,7 +101,7 @@ impl Stack {
         format!("codecommit-dev-cfn-p{}", self.number)
     }
 
-    /// What was there before: the user, and without a pipeline the repository.
+    /// The resources that existed before: the user, and without a pipeline the repository.
     pub fn prepare(&self, fake: &FakeAws) {
         if self.content.has_credential() {
             fake.user(&self.user());
@@ -203,7 +203,7 @@ impl Stack {
         })
     }
 
-    /// What must be there after a Create or an Update: one live credential, in the secret, which
+    /// The resources after a Create or an Update: one active credential, in the secret, which
     /// works; one child stack, complete.
     pub fn is_there(&self, aws: &AwsState) -> Result<(), String> {
         if self.content.has_credential() {

@@ -88,7 +88,7 @@ fn default_of(kind: &Kind, text: &str) -> Value {
     }
 }
 
-/// Text, and what CloudFormation turns into text.
+/// Text, and values that CloudFormation converts to text.
 fn any_text() -> Value {
     json!({"type": ["string", "number", "boolean"]})
 }

@@ -33,7 +33,7 @@ impl Environment {
         self.events
     }
 
-    /// Answers one event, as it is written.
+    /// Handles one event, and returns its output.
     pub async fn answer_text(&mut self, event: &str) -> Result<Value, String> {
         self.events += 1;
         let name = format!("event-{}", self.events);

@@ -1,5 +1,5 @@
-//! What happens in an hour. At its end everything that was made is deleted again, so that what is
-//! held then can be compared from hour to hour.
+//! The events of one hour. At its end everything is deleted again, so that the memory
+//! can be compared from hour to hour.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const BRANCH: &str = "development";
 const CREDENTIAL: &str = "Custom::MirrorCredential";
 const PIPELINE: &str = "Custom::GitOpsPipeline";
 
-/// What is there all day.
+/// The resources that exist all day.
 pub fn prepare(fake: &FakeAws) {
     fake.user(USER);
     fake.repository(MIRRORED);
@@ -52,7 +52,7 @@ pub async fn pass(fake: &FakeAws, environment: &mut Environment, hour: usize) {
         .request("Delete", CREDENTIAL, SECRET, &after, None)
         .await;
     succeeded(&deleted);
-    // What is deleted twice is gone.
+    // A resource that is deleted twice does not exist any more.
     let again = environment
         .request("Delete", CREDENTIAL, SECRET, &after, None)
         .await;
@@ -106,7 +106,7 @@ async fn check_health(environment: &mut Environment) {
     assert!(checked.is_ok(), "{checked:?}");
 }
 
-/// Events that are none, and what cannot be read.
+/// Invalid events, and unreadable ones.
 async fn what_is_no_event(environment: &mut Environment) {
     let deep = "[".repeat(5000);
     let long = format!(r#"{{"RequestType": "{}"}}"#, "x".repeat(100_000));
@@ -124,7 +124,7 @@ async fn what_is_no_event(environment: &mut Environment) {
     }
 }
 
-/// Requests that are refused.
+/// Requests that are rejected.
 async fn refused(environment: &mut Environment) {
     let wrong = json!({"ServiceToken": FUNCTION, "UserName": 7, "Nonsense": "x".repeat(3000)});
     for kind in [CREDENTIAL, PIPELINE, "Custom::Unknown"] {

@@ -1,6 +1,6 @@
 //! A day of one execution environment, in simulated time: creates, updates, rotations, first pushes,
-//! health checks, deletions and events that are none, hour after hour. What the function holds in
-//! memory in the evening is what it held in the morning, and nothing of it still runs.
+//! health checks, deletions and invalid events, hour after hour. The function's memory in
+//! the evening is what it was in the morning, and no task still runs.
 //!
 //! The real process over real connections is soaked in `tests/process`.
 
@@ -15,17 +15,17 @@ use peak_alloc::PeakAlloc;
 use environment::Environment;
 use fake_aws::FakeAws;
 
-/// Counts what is allocated. There is one test in this crate, because everything is counted.
+/// Counts allocations. There is one test in this crate, because every allocation counts.
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Until what is made once has been made: connections, caches, the first of everything.
+/// The time until one-time allocations are complete: connections, caches and so on.
 const MORNING: usize = 3;
 const EVENING: usize = 24;
 
-/// What a map's or a list's spare room may differ by from hour to hour.
+/// The difference from hour to hour because of a map's or a list's spare room.
 const SLACK: usize = 16 * 1024;
 
 /// Prints every hour's figures.

@@ -25,7 +25,7 @@ pub struct RuleTemplate {
     pub repositories: BTreeSet<String>,
 }
 
-/// The answer, or None when it is no operation of these.
+/// The response, or `None` if it is another operation.
 pub fn answer(aws: &mut AwsState, call: &Call) -> Option<Result<ApiResponse, AwsError>> {
     let act = match call.operation.as_str() {
         "GetApprovalRuleTemplate" => get,
@@ -72,7 +72,7 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "The approval rule template is associated with one or more repositories. You cannot delete a
-/// template that is associated with a repository." One that is not there is no error: the
+/// template that is associated with a repository." A missing template is not an error: the
 /// operation has none for it.
 fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
@@ -114,7 +114,7 @@ fn update_description(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError
     Ok(shown(&name, held))
 }
 
-/// Again is no error: the operation has none for an association that is there.
+/// A repeated association is not an error: the operation has none for it.
 fn associate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     found(aws, &name)?;

@@ -1,4 +1,4 @@
-//! SDK clients over a connector, as the product makes them.
+//! SDK clients over a connector, like the product's.
 
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -6,7 +6,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_types::SdkConfig;
 
-/// What the environment would say, without the environment.
+/// The configuration of the environment, without its variables.
 pub fn sdk_config(connector: SharedHttpConnector) -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-real-key", None, None, "tests");
     SdkConfig::builder()

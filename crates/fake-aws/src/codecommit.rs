@@ -23,7 +23,7 @@ pub struct Repository {
     /// The newest commit of each branch.
     pub branches: BTreeMap<String, String>,
     pub default_branch: Option<String>,
-    /// The stack that made it; None when somebody else did.
+    /// The stack that created it. `None` for a repository of another owner.
     pub stack_id: Option<String>,
 }
 
@@ -194,7 +194,7 @@ fn no_branch(name: &str) -> AwsError {
     AwsError::new(400, "BranchDoesNotExistException", message)
 }
 
-/// The name of a repository that is there.
+/// The name of an existing repository.
 pub(crate) fn existing_repository<'a>(aws: &AwsState, call: &'a Call) -> Result<&'a str, AwsError> {
     let name = repository_name(call)?;
     if aws.repositories.contains_key(name) {
@@ -219,7 +219,7 @@ fn repository_name(call: &Call) -> Result<&str, AwsError> {
     Ok(name)
 }
 
-/// What a `git push` asks first. git's "smart HTTP" protocol: the answer to who
+/// The first request of a `git push`. git's "smart HTTP" protocol: the response to a user who
 /// may push is an advertisement of the refs.
 pub fn probe(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
     if call.method != "GET" {
@@ -258,13 +258,13 @@ pub(crate) fn may_push(
     password: &str,
     repository: &str,
 ) -> Result<(), u16> {
-    // A new login is refused until IAM's change has spread.
+    // A new login is rejected until IAM's change has propagated.
     let seen = aws.iam.seen(aws.now, aws.options.login_late);
     let user = seen.login(name, password).ok_or(401_u16)?;
     if !aws.repositories.contains_key(repository) {
         return Err(404);
     }
-    // 403 is what is known of the answer to a user without GitPush.
+    // The response to a user without GitPush is only known to have the status 403.
     if aws.without_git_push.contains(user) {
         return Err(403);
     }

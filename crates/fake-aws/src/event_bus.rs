@@ -1,4 +1,4 @@
-//! EventBridge: which rules match a push, and what they send to whom. Patterns and input
+//! EventBridge: the rules that match a push, their targets and their events. Patterns and input
 //! transformers as far as the templates use them (User Guide, Creating event patterns; Input
 //! transformation).
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{pipelines, stack_resources::RULE, state::AwsState};
 
-/// What a push led to.
+/// The effects of a push.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reaction {
     /// A pipeline was started.
@@ -15,9 +15,9 @@ pub enum Reaction {
     Event { function: String, payload: Value },
 }
 
-/// What CodeCommit tells about a push to a branch ("referenceCreated and referenceUpdated
+/// CodeCommit's event for a push to a branch ("referenceCreated and referenceUpdated
 /// events", CodeCommit User Guide, Monitoring events), in the account of the repository: an event
-/// that is forwarded keeps it.
+/// that is forwarded keeps the account.
 pub fn push_event(
     aws: &mut AwsState,
     account: &str,
@@ -128,8 +128,8 @@ fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, 
     }
 }
 
-/// A template of JSON, with `<name>` for what stands at the path of that name. A string gets
-/// quotation marks outside of them, and stands as it is inside.
+/// A template of JSON, in which `<name>` is the value at the path of that name. A string gets
+/// quotation marks if it is outside of them, and is inserted unchanged inside.
 fn transformed(transformer: &Value, event: &Value) -> Result<Value, String> {
     if transformer.is_null() {
         return Ok(event.clone());

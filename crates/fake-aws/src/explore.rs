@@ -1,5 +1,5 @@
-//! Trying every order in which concurrent callers' calls can run: a run follows
-//! a list of choices, notes where it had a choice, and the next run takes the
+//! Tries every order in which concurrent callers' calls can run: a run follows
+//! a list of choices and records its alternatives, and the next run takes the
 //! next one, depth first. Runs are deterministic under tokio's paused clock.
 
 use fastrand::Rng;
@@ -14,15 +14,15 @@ use tokio::{sync::Notify, time};
 
 use super::gate::{Gate, GatedCall};
 
-/// Nothing moves for so long only when every caller waits for what never comes.
+/// If nothing changes for this long, every caller waits for something that never happens.
 const STUCK: Duration = Duration::from_hours(24);
 
-/// What an exploration came to.
+/// The result of an exploration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explored {
     /// Runs that went through to the end.
     pub runs: usize,
-    /// Runs given up as the same as an earlier one (see [`explore_reduced`]).
+    /// Runs that were stopped because they equal an earlier one (see [`explore_reduced`]).
     pub repeated: usize,
     /// False when the limit ended it.
     pub complete: bool,
@@ -70,9 +70,9 @@ where
     search(limit, rules, run)
 }
 
-/// As [`explore_reduced`], also leaving out orders that differ by swapping two
-/// changes that cannot see each other: for tests that look at how it ends, and
-/// not at what holds in between.
+/// Like [`explore_reduced`], but also omits orders that differ by swapping two
+/// changes that cannot observe each other: for tests that check the final state, and
+/// not the states in between.
 pub fn explore_ends<R>(limit: usize, run: impl FnMut(Schedule) -> R) -> Explored
 where
     R: Future<Output = ()>,
@@ -169,11 +169,11 @@ struct Rules {
     reduced: bool,
     /// Of two changes that cannot see each other one order is enough.
     looks_at_ends: bool,
-    /// Choices are made at random from this.
+    /// The source of random choices.
     seed: Option<u64>,
 }
 
-/// One order of calls, as far as it is decided.
+/// One order of calls, as far as it is chosen.
 #[derive(Clone)]
 pub struct Schedule {
     gate: Gate,
@@ -189,9 +189,9 @@ struct ScheduleState {
 
 #[derive(Default)]
 struct Course {
-    /// Each point where there was a choice: what was taken, of how many.
+    /// Each point with a choice: the chosen index, and the number of alternatives.
     taken: Vec<(usize, usize)>,
-    /// What would only repeat an earlier run if it came next.
+    /// Calls that would only repeat an earlier run if they came next.
     asleep: Vec<GatedCall>,
     holds: usize,
     told: Vec<String>,
@@ -219,7 +219,7 @@ impl Schedule {
         }
     }
 
-    /// What tells this run from others at random; 0 where they are not.
+    /// Distinguishes random runs. 0 for others.
     pub fn seed(&self) -> u64 {
         self.shared.rules.seed.unwrap_or(0)
     }
@@ -272,7 +272,7 @@ impl Schedule {
         parts.into_iter().filter_map(|(_, result)| result).collect()
     }
 
-    /// What ran, in order, and the choices that lead there.
+    /// The calls in order, and the choices that led to them.
     pub fn transcript(&self) -> String {
         let course = self.course();
         let choices: Vec<usize> = course.taken.iter().map(|(taken, _)| *taken).collect();
@@ -321,7 +321,7 @@ impl Schedule {
         }
     }
 
-    /// Lets time pass until somebody calls or finishes.
+    /// Advances time until a caller makes a call or finishes.
     async fn hold(&self, running: &Cell<usize>) {
         let before = (self.gate.arrivals(), running.get());
         while (self.gate.arrivals(), running.get()) == before {
@@ -363,8 +363,8 @@ impl Schedule {
         }
         let next = awake[taken].clone();
         if rules.reduced {
-            // What could have come before and was tried so in an earlier run
-            // need not come right after something that it commutes with.
+            // A call that could have come earlier, and did in an earlier run,
+            // need not directly follow one that it commutes with.
             course.asleep.extend(awake.drain(..taken));
             let ends = rules.looks_at_ends;
             course
@@ -376,7 +376,7 @@ impl Schedule {
         Some(ScheduleStep::Go(next))
     }
 
-    /// The choices of the next run, depth first; None when all are made.
+    /// The choices of the next run, depth first. `None` after the last one.
     fn next(&self) -> Option<Vec<usize>> {
         let course = self.course();
         let last = course

@@ -1,4 +1,4 @@
-//! What may go wrong with one call. A fault strikes once, unless it lasts.
+//! The faults of one call. A fault occurs once, unless it lasts.
 
 use super::request::{Call, Service};
 
@@ -6,12 +6,12 @@ use super::request::{Call, Service};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
     /// Never arrives; the caller sees a connection error at once, as with a
-    /// reset connection. Most losses look like this, and an SDK that gives up
-    /// waiting turns a silent one into much the same error.
+    /// reset connection. Most losses look like this, and an SDK's timeout
+    /// turns a silent one into nearly the same error.
     RequestLost,
     /// Arrives, is executed, and the connection breaks before the answer.
     AnswerLost,
-    /// Never arrives, and nothing ever tells the caller: only its own timeout.
+    /// Never arrives, and the caller sees no error: only its own timeout.
     RequestHangs,
     /// Executed, and the answer never comes: only the caller's own timeout.
     AnswerHangs,
@@ -23,9 +23,9 @@ pub enum FaultKind {
     Denied,
     /// Not executed, answered as where a policy denies it explicitly.
     DeniedExplicitly,
-    /// The caller is gone before the call is executed.
+    /// The caller is killed before the call is executed.
     KilledBefore,
-    /// The call is executed, and the caller is gone before it hears of it.
+    /// The call is executed, and the caller is killed before it gets the response.
     KilledAfter,
 }
 
@@ -43,7 +43,7 @@ impl FaultKind {
     /// The losses that only the caller's own timeout can end.
     pub const SILENT: [Self; 2] = [Self::RequestHangs, Self::AnswerHangs];
 
-    /// Whether the call takes effect all the same.
+    /// Whether the call takes effect nevertheless.
     pub fn executes(self) -> bool {
         matches!(
             self,
@@ -69,7 +69,7 @@ pub enum At {
 }
 
 impl Fault {
-    /// Strikes the caller's call of this index, whatever it is.
+    /// Hits the caller's call of this index, of any kind.
     pub fn at(call: usize, kind: FaultKind) -> Self {
         Self {
             at: At::Call(call),
@@ -111,7 +111,7 @@ impl At {
     }
 }
 
-/// What every caller meets from some moment on.
+/// A fault that every caller has from some moment on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lasting {
     pub on: On,

@@ -30,7 +30,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         .header("x-amz-invocation-type")
         .unwrap_or("RequestResponse");
     if kind != "Event" {
-        // A function that waits for itself pays twice, and is one nobody asked for.
+        // A function that waits for itself pays twice, and the product needs none.
         aws.complaints
             .push(format!("a synchronous Invoke ({kind})"));
     }

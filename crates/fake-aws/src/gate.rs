@@ -1,4 +1,4 @@
-//! Where calls wait until the schedule lets them go.
+//! The place where calls wait until the schedule releases them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
@@ -36,8 +36,8 @@ pub struct GatedCall {
 }
 
 impl GatedCall {
-    /// Whether the two, next to each other, leave the same states behind in
-    /// either order. Two changes never count as such, whatever they change:
+    /// Whether the two, next to each other, leave the same states in
+    /// either order. Two changes never do, whatever they change:
     /// what holds at every instant must hold between them in both orders. Two
     /// reads do, also those that one caller sends side by side.
     pub fn commutes_with(&self, other: &Self) -> bool {
@@ -46,7 +46,7 @@ impl GatedCall {
         both_read || (one_reads && self.is_apart_from(other))
     }
 
-    /// Whether neither can see what the other does. Also of two changes the
+    /// Whether neither can observe the other's effect. Also for two changes the
     /// order makes no difference then, but for what holds between them. One
     /// caller's calls that wait at the same time were sent side by side, so
     /// they count like those of two callers.
@@ -54,8 +54,8 @@ impl GatedCall {
         self.matter() != other.matter()
     }
 
-    /// git's answer depends on IAM's state alone: tests of logins don't make
-    /// repositories while calls run. What a stack's operation does is seen
+    /// git's response depends only on IAM's state: tests of logins do not create
+    /// repositories while calls run. The effect of a stack's operation is observed
     /// through the services of its resources.
     fn matter(&self) -> Service {
         match self.service {
@@ -67,7 +67,7 @@ impl GatedCall {
 }
 
 impl Gate {
-    /// Waits until the schedule lets this call go.
+    /// Waits until the schedule releases this call.
     pub async fn pass(&self, caller: &str, index: usize, call: &Call) {
         let gated = GatedCall {
             caller: caller.to_owned(),
@@ -87,7 +87,7 @@ impl Gate {
                 call: gated.clone(),
                 go,
             });
-            // In an order that depends on the calls alone.
+            // In an order that depends only on the calls.
             state.waiting.sort_by(|a, b| {
                 (&a.call.caller, a.call.index).cmp(&(&b.call.caller, b.call.index))
             });
@@ -97,7 +97,7 @@ impl Gate {
             gate: self,
             call: gated,
         };
-        // Opening the gate drops the senders, which lets everybody go.
+        // Opening the gate drops the senders, which releases every caller.
         let _ = going.await;
     }
 
@@ -119,7 +119,7 @@ impl Gate {
     pub fn let_go(&self, call: &GatedCall) {
         let mut state = self.state();
         if let Some(found) = state.waiting.iter().position(|one| one.call == *call) {
-            // A caller that has just given up waiting is no error.
+            // A caller that has just stopped waiting is not an error.
             let _ = state.waiting.remove(found).go.send(());
         }
     }
@@ -142,7 +142,7 @@ impl Gate {
     }
 }
 
-/// Takes a call away from the gate whose caller has stopped waiting.
+/// Removes a call from the gate whose caller has stopped waiting.
 struct Leave<'a> {
     gate: &'a Gate,
     call: GatedCall,

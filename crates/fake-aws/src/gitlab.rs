@@ -14,7 +14,7 @@ use super::{
 
 /// The GitLab of most tests.
 pub const HOST: &str = "gitlab.example.com";
-/// Another one, to which nobody's token belongs unless a test says so.
+/// Another GitLab, which has no token unless a test adds one.
 pub const REDIRECT_HOST: &str = "gitlab.elsewhere.example";
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
 pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
@@ -29,7 +29,7 @@ pub(crate) const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
 pub(crate) const REPORTER: u64 = 20;
 pub const DEVELOPER: u64 = 30;
 pub(crate) const MAINTAINER: u64 = 40;
-/// Who made the mirrors that the product did not.
+/// The creator of foreign mirrors.
 pub const SOMEBODY_ELSE: &str = "somebody else";
 
 /// Where one GitLab differs from another, by version, edition or an administrator's hand.
@@ -38,19 +38,19 @@ pub const SOMEBODY_ELSE: &str = "somebody else";
 // Each is a question of its own.
 #[allow(clippy::struct_excessive_bools)]
 pub struct Behaviour {
-    /// Refuses a second mirror to the same address in a project ("url uniqueness" in
-    /// `spec/models/remote_mirror_spec.rb`: since 2026; the login is not looked at).
+    /// Rejects a second mirror to the same address in a project ("url uniqueness" in
+    /// `spec/models/remote_mirror_spec.rb`: since 2026, without regard to the login).
     pub unique_urls: bool,
     /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
     pub premium: bool,
     /// How many mirrors of a project may be enabled. `None` in versions before 18.9
     /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).
     pub enabled_mirrors_limit: Option<usize>,
-    /// What a mirror of a project without commits does.
+    /// The behaviour of a mirror of a project without commits.
     pub empty_projects: EmptyProjects,
     /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
     pub mirroring_disabled: bool,
-    /// Silent mode: mirrors stay and do nothing (`enabled` in `app/models/remote_mirror.rb`).
+    /// Silent mode: mirrors remain and push nothing (`enabled` in `app/models/remote_mirror.rb`).
     pub silent: bool,
     /// Every request is redirected to [`REDIRECT_HOST`].
     pub redirects: bool,
@@ -74,7 +74,7 @@ impl Default for Behaviour {
     }
 }
 
-/// What becomes of a project that has no commits. No source says it of all versions.
+/// The states of a project without commits. No source documents them for all versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyProjects {
     /// A sync is accepted, and nothing ever happens.
@@ -85,7 +85,7 @@ pub enum EmptyProjects {
     LookDisabled,
 }
 
-/// What a token may do (`lib/gitlab/auth/scope_validator.rb`, `API_SCOPES`).
+/// The scope of a token (`lib/gitlab/auth/scope_validator.rb`, `API_SCOPES`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     Api,
@@ -109,7 +109,7 @@ pub struct GitLab {
     pub jobs: Vec<Job>,
     /// Runs that are under way.
     pub pushes: Vec<Push>,
-    /// What the pushes of mirrors made `EventBridge` send.
+    /// The events that `EventBridge` sent because of the mirrors' pushes.
     pub reactions: Vec<Reaction>,
     pub(super) mirrors_made: u64,
 }
@@ -143,7 +143,7 @@ pub struct Mirror {
     /// Without its login.
     pub url: String,
     pub login: Option<(String, String)>,
-    /// As it is stored. What GitLab shows depends on more ([`GitLab::is_enabled`]).
+    /// The stored setting. GitLab's responses depend on more ([`GitLab::is_enabled`]).
     pub enabled: bool,
     pub only_protected_branches: bool,
     pub branch_regex: Option<String>,
@@ -155,7 +155,7 @@ pub struct Mirror {
     pub succeeded: Option<Duration>,
     /// When the lease ends that a killed run left behind.
     pub(crate) abandoned_lease_ends: Option<Duration>,
-    /// Which caller made it; not GitLab's knowledge but the tests'.
+    /// The caller that created it. GitLab does not store it; the tests need it.
     pub made_by: String,
 }
 
@@ -164,12 +164,12 @@ pub struct Mirror {
 pub(crate) struct Wanted {
     pub enabled: Option<bool>,
     pub only_protected_branches: Option<bool>,
-    /// An empty one takes it away.
+    /// An empty one removes it.
     pub branch_regex: Option<String>,
     pub keep_divergent_refs: Option<bool>,
 }
 
-/// A member of a mirror and what is wrong with it.
+/// A member of a mirror and its error.
 pub type Invalid = (&'static str, String);
 
 impl GitLab {
@@ -181,7 +181,7 @@ impl GitLab {
         })
     }
 
-    /// The project of a test, which knows that it is there.
+    /// The project of a test. It has to exist.
     pub fn named(&self, name: &str) -> &Project {
         let number = name.parse().ok();
         let mut projects = self.projects.values();
@@ -199,15 +199,15 @@ impl GitLab {
             .expect("a project of the fake GitLab")
     }
 
-    /// What is shown, and whether anything is pushed (`enabled` in `app/models/remote_mirror.rb`).
+    /// The shown state, and whether the mirror pushes (`enabled` in `app/models/remote_mirror.rb`).
     pub(crate) fn is_enabled(behaviour: &Behaviour, project: &Project, mirror: &Mirror) -> bool {
         let looks_disabled =
             project.branches.is_empty() && behaviour.empty_projects == EmptyProjects::LookDisabled;
         mirror.enabled && !behaviour.mirroring_disabled && !behaviour.silent && !looks_disabled
     }
 
-    /// Makes a mirror (`post ':id/remote_mirrors'` in `lib/api/remote_mirrors.rb`): disabled
-    /// unless the request says otherwise, of all branches unless it says otherwise.
+    /// Creates a mirror (`post ':id/remote_mirrors'` in `lib/api/remote_mirrors.rb`): by default
+    /// disabled, and for all branches.
     pub(crate) fn create_mirror(
         &mut self,
         behaviour: &Behaviour,
@@ -263,7 +263,7 @@ impl GitLab {
 
 impl Project {
     /// `validate_mirror_count` in `spec/models/remote_mirror_spec.rb`: enabled mirrors count, when
-    /// one more is made or becomes enabled.
+    /// one more is created or enabled.
     fn has_place_for(
         &self,
         behaviour: &Behaviour,
@@ -339,7 +339,7 @@ impl Mirror {
         }
     }
 
-    /// The `CodeCommit` repository that its url leads to, however it is spelled.
+    /// The `CodeCommit` repository of its URL, in any spelling.
     pub fn repository(&self) -> Option<&str> {
         let rest = self.url.strip_prefix("https://")?;
         let (host, path) = rest.split_once('/')?;
@@ -357,7 +357,7 @@ impl Mirror {
 
 impl Wanted {
     /// `verify_mirror_branches_setting` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`: one
-    /// of the two takes the other one away.
+    /// of the two replaces the other one.
     fn apply(&self, mirror: &mut Mirror) {
         mirror.enabled = self.enabled.unwrap_or(mirror.enabled);
         mirror.keep_divergent_refs = self
@@ -378,12 +378,12 @@ impl Wanted {
     }
 }
 
-/// Takes the login out of a url as `parse_url` in `lib/gitlab/url_sanitizer.rb` does: raw, up to
-/// the last `@`, and as the name up to the first `:`. It stays as it was sent; when it is used,
-/// `encode_percent` escapes it, so that one that was escaped already arrives escaped.
+/// Splits the login off a URL like `parse_url` in `lib/gitlab/url_sanitizer.rb`: raw, up to
+/// the last `@`, and the name up to the first `:`. It is stored unchanged. When it is used,
+/// `encode_percent` escapes it, so a login that was already escaped arrives escaped.
 ///
-/// `valid?` parses the url as a whole first, and a `/`, `?` or `#` in the login ends the part that
-/// a login may stand in; what is then left is no url (`lib/gitlab/url_blocker.rb`, `parse_url`).
+/// `valid?` first parses the whole URL. A `/`, `?` or `#` in the login ends the part that may
+/// contain a login, and the rest is not a valid URL (`lib/gitlab/url_blocker.rb`, `parse_url`).
 fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
     let schemes = ["https", "http", "ssh", "git"];
     let Some((scheme, rest)) = raw.trim().split_once("://") else {
@@ -409,7 +409,7 @@ fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
     }
 }
 
-/// Protected branches: `*` stands for anything (`app/models/concerns/protected_ref.rb`).
+/// Protected branches: `*` matches anything (`app/models/concerns/protected_ref.rb`).
 fn is_like(pattern: &str, branch: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == branch,

@@ -124,7 +124,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         }
         _ => {}
     }
-    // `admin_remote_mirror` in `app/policies/project_policy.rb`; without it the API says
+    // Without `admin_remote_mirror` in `app/policies/project_policy.rb`, the API responds with
     // `unauthorized!` (`before` in `lib/api/remote_mirrors.rb`).
     if project.access < Some(MAINTAINER) || aws.options.gitlab.mirroring_disabled {
         return Err(refused(401, "401 Unauthorized"));
@@ -205,8 +205,8 @@ fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
         Some(_) => Err(refused(400, &format!("{name} is invalid"))),
     };
     let regex = call.params.get("mirror_branch_regex").filter(|_| premium);
-    // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` looks at the names
-    // alone: `false` and null count too.
+    // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` checks only the
+    // names: `false` and null count too.
     if regex.is_some() && call.params.contains_key("only_protected_branches") {
         let message = "only_protected_branches, mirror_branch_regex are mutually exclusive";
         return Err(refused(400, message));
@@ -220,7 +220,7 @@ fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
     })
 }
 
-/// What no product may send: it does not arrive at `CodeCommit` as it is.
+/// A URL that the product must not send: it does not arrive at `CodeCommit` unchanged.
 fn complain_of_login(aws: &mut AwsState, url: &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let Some((login, _)) = rest.rsplit_once('@') else {

@@ -1,5 +1,5 @@
-//! The runs of push mirrors: when they begin, what they push with which login, and what is left
-//! behind when that fails. Nothing runs in the background: the fake AWS takes each step when its
+//! The runs of push mirrors: their start, their pushes with their logins, and the state after a
+//! failure. Nothing runs in the background: the fake AWS takes each step when its
 //! time has come.
 
 use std::time::Duration;
@@ -27,13 +27,13 @@ pub struct Job {
     pub project: u64,
     pub mirror: u64,
     pub due: Duration,
-    /// When it was asked for: a run that began later than that has done its work.
+    /// When it was ordered: a run that started later has done its work.
     asked: Duration,
     tries: u32,
     waits: u32,
 }
 
-/// A run that is under way. It lives on when its mirror is removed: git is pushing.
+/// A running sync. It continues if its mirror is deleted, because git is pushing.
 #[derive(Clone, Debug)]
 pub struct Push {
     pub project: u64,
@@ -69,8 +69,8 @@ impl GitLab {
     }
 }
 
-/// Asks for a run of a mirror (`sync` in `app/models/remote_mirror.rb`): now, or, when the last
-/// one has begun less than the backoff ago, the whole backoff from now.
+/// Orders a run of a mirror (`sync` in `app/models/remote_mirror.rb`): now, or, if the last
+/// one started less than the backoff ago, the whole backoff from now.
 pub fn sync(aws: &mut AwsState, project: u64, mirror: u64) {
     let now = aws.now;
     let held = &aws.gitlab.projects[&project].mirrors[&mirror];
@@ -87,10 +87,10 @@ pub fn sync(aws: &mut AwsState, project: u64, mirror: u64) {
 }
 
 /// Kills the Sidekiq process that runs the mirrors of `project` (a deployment, or out of memory).
-/// Nobody corrects what a killed run leaves behind: `started` stays, and the lease lives for
+/// Nothing corrects the state of a killed run: `started` stays, and the lease remains for
 /// `max_runtime` (`in_lock` in `app/workers/repository_update_remote_mirror_worker.rb`). Sidekiq's
-/// repetition of the job ends at once, because the run began after it was asked for
-/// (`updated_since?`). <https://gitlab.com/gitlab-org/gitlab/-/issues/628725> is its sibling for
+/// repetition of the job ends at once, because the run started after it was ordered
+/// (`updated_since?`). <https://gitlab.com/gitlab-org/gitlab/-/issues/628725> is the same for
 /// pull mirrors.
 pub fn kill_sidekiq(aws: &mut AwsState, project: &str) {
     let id = aws.gitlab.named(project).id;
@@ -110,13 +110,13 @@ pub fn kill_sidekiq(aws: &mut AwsState, project: &str) {
     }
 }
 
-/// Somebody pushes to GitLab. Every enabled mirror is run, and those that are stuck are set to
+/// A developer pushes to GitLab. Every enabled mirror runs, and stuck ones are set to
 /// failed before it (`update_remote_mirrors` in `app/services/git/process_ref_changes_service.rb`
 /// and `mark_stuck_remote_mirrors_as_failed!` in `app/models/project.rb`).
 pub fn push(aws: &mut AwsState, project: &str, branch: &str, commit: &str) {
     let (now, behaviour) = (aws.now, aws.options.gitlab.clone());
     let held = aws.gitlab.project_mut(project);
-    // The first branch that is pushed is the default branch, which GitLab protects by itself
+    // The first pushed branch becomes the default branch, which GitLab protects
     // (`app/services/projects/protect_default_branch_service.rb`).
     if held.branches.is_empty() {
         branch.clone_into(&mut held.default_branch);
@@ -142,7 +142,7 @@ pub fn push(aws: &mut AwsState, project: &str, branch: &str, commit: &str) {
     }
 }
 
-/// Takes the next step, whose time has come.
+/// Takes the next due step.
 pub fn step(aws: &mut AwsState) {
     let gitlab = &mut aws.gitlab;
     let job = (0..gitlab.jobs.len()).min_by_key(|at| gitlab.jobs[*at].due);
@@ -176,7 +176,7 @@ fn begin(aws: &mut AwsState, job: Job) {
     let Some(mirror) = project.mirrors.get(&job.mirror) else {
         return;
     };
-    // Looked at before it waits, and not again.
+    // Checked before it waits, and not again.
     let has_run = mirror.status != "failed" && mirror.started > Some(job.asked);
     if job.waits == 0 && has_run {
         return;
@@ -238,10 +238,10 @@ fn is_current(aws: &AwsState, mirror: u64) -> bool {
     })
 }
 
-/// git logs in with every request: a login that is taken away while it pushes stops it.
+/// git logs in with every request: a login that is deleted during a push stops it.
 fn logs_in(aws: &AwsState, mirror: &Mirror) -> Result<(), String> {
     let Some(repository) = mirror.repository() else {
-        // Somebody's own mirror, which leads out of this fake AWS.
+        // A manual mirror to an address outside of this fake AWS.
         return Ok(());
     };
     let shown = if aws.options.gitlab.errors_show_the_login {
@@ -289,7 +289,7 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
     for (branch, commit) in &push.branches {
         let held = aws.repositories.get_mut(repository).expect("it was found");
         let old = held.branches.get(branch).cloned();
-        // With `keep_divergent_refs` what the other side has and this one never had stays
+        // With `keep_divergent_refs`, references stay that the other side has and this one never had
         // (`doc/user/project/repository/mirror/push.md`, "Keep divergent refs").
         let is_foreign = |old: &String| known.as_ref().is_some_and(|known| !known.contains(old));
         if push.mirror.keep_divergent_refs && old.as_ref().is_some_and(is_foreign) {
@@ -369,7 +369,7 @@ fn note(aws: &mut AwsState, push: &Push, outcome: Result<(), PushFailure>) {
 
 impl AwsState {
     /// Whether a push to GitLab would reach the repository now, through a mirror that the product
-    /// made, and whether no such mirror would fail. Tried on a copy: nothing changes.
+    /// created, and whether no such mirror would fail. Tried on a copy: nothing changes.
     pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {
         let mut copy = self.clone();
         let (before, began) = (copy.failed_pushes.len(), copy.now);

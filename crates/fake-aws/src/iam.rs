@@ -1,6 +1,6 @@
 //! IAM's users, their tags and their service-specific credentials: the state
-//! and the rules that change it. The texts of errors are recorded answers of
-//! AWS unless a comment says otherwise.
+//! and the rules that change it. The texts of errors are recorded responses of
+//! AWS unless a comment states otherwise.
 
 use fastrand::Rng;
 use std::{collections::BTreeMap, time::Duration};
@@ -55,7 +55,7 @@ impl Iam {
         user.ok_or_else(|| no_such_user(name))
     }
 
-    /// Whose login this is, if it is one and it is active.
+    /// The user of this login, if it is a login and active.
     pub fn login(&self, service_user_name: &str, password: &str) -> Option<&str> {
         let matches = |credential: &Credential| {
             credential.active
@@ -214,14 +214,14 @@ impl Iam {
         Ok(())
     }
 
-    /// Removes tags; one that is not there is no error.
+    /// Removes tags. A missing one is not an error.
     pub fn untag(&mut self, user: &str, keys: &[&str]) -> Result<(), AwsError> {
         let user = self.user_mut(user)?;
         user.tags.retain(|key, _| !keys.contains(&key.as_str()));
         Ok(())
     }
 
-    /// What `CloudFormation` calls when it deletes the user.
+    /// `CloudFormation`'s calls when it deletes the user.
     pub fn delete_user(&mut self, name: &str) -> Result<(), AwsError> {
         if !self.user(name)?.credentials.is_empty() {
             let message = "Cannot delete entity, must remove referenced objects first.";

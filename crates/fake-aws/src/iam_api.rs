@@ -10,7 +10,7 @@ use super::{
     tags::Tags,
 };
 
-/// The page's length where the caller does not ask for a shorter one.
+/// The page's length if the caller requests no shorter one.
 const PAGE: usize = 100;
 
 pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
@@ -155,7 +155,7 @@ fn members(tags: &Tags) -> Vec<String> {
 }
 
 /// "IAM might return fewer than the `MaxItems` number of results, even when there
-/// are more results available": `IsTruncated` and `Marker` tell.
+/// are more results available": `IsTruncated` and `Marker` show it.
 fn page(aws: &AwsState, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
     let asked = call.text("MaxItems").and_then(|items| items.parse().ok());
     let length = asked

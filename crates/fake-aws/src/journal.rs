@@ -1,4 +1,4 @@
-//! What was called, by whom, and what became of it. No secret stands here.
+//! The calls, their callers and their results, without secrets.
 
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -34,7 +34,7 @@ pub struct Entry {
     pub executed: bool,
     /// The status that reached the caller, if one did.
     pub answered: Option<u16>,
-    /// The error's code, or what became of the connection; `ok` otherwise.
+    /// The error's code, or the connection's failure; otherwise `ok`.
     pub outcome: String,
 }
 

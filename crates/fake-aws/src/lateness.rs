@@ -29,8 +29,8 @@ impl<T: Clone> History<T> {
         &self.states[self.states.len() - 1].1
     }
 
-    /// What a read at `now` sees when changes take `late` to be seen. Changes
-    /// become visible in the order in which they were made.
+    /// The state that a read at `now` returns if changes become visible after `late`. Changes
+    /// become visible in their order.
     pub fn seen(&self, now: Duration, late: Duration) -> &T {
         let horizon = now.checked_sub(late);
         let visible = self
@@ -47,7 +47,7 @@ impl<T: Clone> History<T> {
         let result = change(&mut next);
         self.states.push((now, Arc::new(next)));
         if let Some(horizon) = now.checked_sub(self.remembers) {
-            // The newest state of those that are older is what such a read sees.
+            // Such a read returns the newest state that is old enough.
             let older = self.states.iter().take_while(|(at, _)| *at <= horizon);
             let forgotten = older.count().saturating_sub(1);
             self.states.drain(..forgotten);
@@ -55,21 +55,21 @@ impl<T: Clone> History<T> {
         result
     }
 
-    /// Lets reads look back so far and no further, for worlds with so much in them that the whole
-    /// past has no room.
+    /// Limits how far reads look back, for large worlds whose whole
+    /// past would not fit into memory.
     pub fn remember_only(&mut self, time: Duration) {
         self.remembers = time;
     }
 
-    /// Forgets the past: every read sees the present from now on. For what a
-    /// test sets up as having been there for long.
+    /// Deletes the past: every read returns the present state from now on. For the
+    /// parts that a test sets up as old.
     pub fn settle(&mut self) {
         let (_, latest) = self.states.pop().expect("a history is never empty");
         self.states = vec![(Duration::ZERO, latest)];
     }
 }
 
-/// A part of a state that most changes leave as it is, and that copies of the state share.
+/// A part of a state that most changes do not affect, and that copies of the state share.
 #[derive(Clone, Debug, Default)]
 pub struct Shared<T>(Arc<T>);
 

@@ -3,7 +3,7 @@
 //!
 //! Every byte that the product sends leaves through one HTTP connector. A test hands it the
 //! connector of a [`Caller`]. So the test sees each attempt of the SDK, the response to
-//! `CloudFormation`, and the push that proves a login.
+//! `CloudFormation`, and the push that verifies a login.
 //!
 //! ```ignore
 //! let fake = FakeAws::new();
@@ -34,7 +34,7 @@
 // A test that misuses the fake fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 
-// What a test holds and drives.
+// The types that a test uses.
 /// SDK clients over a connector.
 pub mod clients;
 /// CloudFormation and Lambda around a custom resource.

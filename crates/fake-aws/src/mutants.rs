@@ -1,5 +1,5 @@
-//! Products that misbehave: the real one behind a wire that changes what passes. The checks of a
-//! test have to notice each of them.
+//! Mutants: the real product behind a wire that changes its calls. The checks of a
+//! test have to detect each of them.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -18,7 +18,7 @@ use super::wire::Caller;
 
 /// One way to misbehave.
 pub trait Mutant: Copy + fmt::Debug + Send + Sync + 'static {
-    /// What becomes of `request`, which `honest` would send as it is.
+    /// Sends `request`, changed by the mutant. `honest` would send it unchanged.
     fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> HttpConnectorFuture;
 }
 
@@ -28,7 +28,7 @@ thread_local! {
     static AT_WORK: RefCell<Option<Pass>> = const { RefCell::new(None) };
 }
 
-/// What a product sends through: as it is, or past the mutant that is at work.
+/// The product's connector: unchanged, or changed by the active mutant.
 pub fn wire(fake: &FakeAws, caller: &Caller) -> SharedHttpConnector {
     match AT_WORK.with_borrow(Clone::clone) {
         None => caller.connector(),
@@ -69,8 +69,8 @@ pub fn past<R>(
     played
 }
 
-/// Plays with `mutant` at work, and makes sure that a check says `says` of it. What it says first
-/// is the answer.
+/// Runs the scenario with `mutant`, and asserts that a check reports `says`. Returns the first
+/// report.
 pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> String {
     let pass = move |fake, honest, request| mutant.pass(fake, honest, request);
     let Err(panic) = past(pass, play) else {
@@ -89,7 +89,7 @@ pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) -> S
         .collect()
 }
 
-/// An answer that nobody gave.
+/// A forged response.
 pub fn invented(status: u16, body: &'static str) -> HttpResponse {
     let status = status.try_into().expect("a status");
     HttpResponse::new(status, SdkBody::from(body))

@@ -1,5 +1,5 @@
-//! Another account: its repositories, a role that may admit this account's function, and STS,
-//! which opens the sessions of that role.
+//! Another account: its repositories, a role that may trust this account's function, and STS,
+//! which opens sessions of that role.
 //!
 //! A session may do what both the role's policy and the session's own allow ("The resulting
 //! session's permissions are the intersection of the role's identity-based policies and the
@@ -26,9 +26,9 @@ pub struct OtherAccount {
     pub repositories: BTreeMap<String, Repository>,
     /// Whether the role's trust policy names the function's role.
     pub admits: bool,
-    /// From when on, for policies that were made just before.
+    /// The time from which new policies are effective.
     pub admits_from: Duration,
-    /// Whether the repository's key admits nobody.
+    /// Whether the repository's key allows no caller.
     pub key_is_refused: bool,
     /// The calls of CodeCommit that the role's policy allows.
     pub shows: BTreeSet<&'static str>,
@@ -83,7 +83,7 @@ pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse
         let message = "Syntax errors in policy.";
         return Err(AwsError::new(400, "MalformedPolicyDocument", message));
     };
-    // A role that is not there is answered in the same way.
+    // The response for a missing role is the same.
     let admits = aws.other_account.admits && aws.other_account.admits_from <= aws.now;
     if role != SOURCE_ROLE || !admits {
         let message = format!(

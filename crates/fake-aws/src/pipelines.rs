@@ -1,5 +1,5 @@
-//! CodePipeline, as far as it is asked: which executions a pipeline has had, with which source
-//! revisions, and starting one.
+//! CodePipeline, as far as the product calls it: the executions of a pipeline with their source
+//! revisions, and the start of one.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LONGEST_PAGE: usize = 100;
 pub struct Pipeline {
     pub properties: Value,
     pub tags: Tags,
-    /// The stack that made it.
+    /// The stack that created it.
     pub stack_id: String,
     /// In the order in which they began.
     pub executions: Vec<Execution>,
@@ -37,9 +37,9 @@ pub struct Execution {
     pub started: Duration,
     /// The commit, once the source stage has taken it.
     pub revision: Option<String>,
-    /// When the source stage looks.
+    /// When the source stage reads the branch.
     due: Option<Duration>,
-    /// The commit that whoever started it asked for.
+    /// The commit of the request that started it.
     wanted: Option<String>,
     token: Option<String>,
 }
@@ -112,14 +112,14 @@ impl Pipeline {
         ))
     }
 
-    /// When the next execution takes its source.
+    /// When the next execution gets its source.
     pub fn due(&self) -> Option<Duration> {
         self.executions.iter().filter_map(|one| one.due).min()
     }
 }
 
-/// Lets the execution that is due take its source: the commit that it was started with, or the
-/// branch's newest. "The pipeline execution fails when the branch is not there" is what
+/// Sets the source of the due execution: the commit that it was started with, or the
+/// branch's latest. "The pipeline execution fails when the branch is not there" is the error that
 /// CodePipeline's source action shows for a missing branch (User Guide, Troubleshooting).
 pub(crate) fn take_source(aws: &mut AwsState, name: &str) {
     let Some(pipeline) = aws.pipelines.get(name) else {
@@ -235,7 +235,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let newest_first = pipeline.executions.iter().rev().filter(is_listed);
     let newest_first = newest_first.skip(start);
     let action = pipeline.source().map_or("Source", |(action, _, _)| action);
-    // An image is looked up at once; code is uploaded first.
+    // An image is read at once; code is uploaded first.
     let second = pipeline.properties["Stages"][0]["Actions"][1]["Name"].as_str();
     let image = second.map(|name| json!({"actionName": name, "revisionId": "sha256:0a1b2c"}));
     let summaries: Vec<Value> = newest_first
@@ -265,7 +265,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
-/// a unique execution request": the same again is no second execution.
+/// a unique execution request": a repeated token starts no second execution.
 pub fn start(
     aws: &mut AwsState,
     name: &str,

@@ -10,14 +10,14 @@ use crate::{Denied, FakeAws};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An account whose next request is the one to deliver.
+/// An account that is ready for the request under test.
 pub type Prepared = (FakeAws, ParentStack, StackRequest);
 
-/// The requests of one custom resource, and what they may take.
+/// The requests of one custom resource, and their limits.
 pub struct PermissionChecks<P> {
     /// Prepares the account for a Create or an Update.
     pub prepare: P,
-    /// What a request takes beside the retries of denials.
+    /// The time of a request in addition to the retries of denials.
     pub work: Duration,
 }
 

@@ -10,7 +10,7 @@ use super::{
     state::AwsState,
 };
 
-/// One bucket: which calls take from it, how fast it fills and how much it holds.
+/// One bucket: the calls that use it, its refill rate and its size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     pub service: Service,
@@ -54,13 +54,13 @@ impl Rate {
     }
 }
 
-/// What is left in each bucket, and as of when: by the bucket's place in the options.
+/// The content of each bucket and its time: by the bucket's index in the options.
 #[derive(Clone, Debug, Default)]
 pub struct Buckets {
     left: BTreeMap<usize, (Duration, f64)>,
 }
 
-/// Whether a call comes too early. One that does takes from no bucket.
+/// Whether a call is too early. Such a call uses no bucket.
 pub(crate) fn is_throttled(aws: &mut AwsState, call: &Call) -> bool {
     let now = aws.now;
     let mut taken = vec![];

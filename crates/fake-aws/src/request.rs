@@ -1,4 +1,4 @@
-//! What was sent, decoded: which service, which operation, with what.
+//! A decoded request: service, operation and parameters.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::{Map, Value};
@@ -52,8 +52,8 @@ impl fmt::Display for Service {
 #[derive(Clone, Debug)]
 pub struct Call {
     pub service: Service,
-    /// The API's operation; `GitPush` for the probe, `PutResponse` for the
-    /// answer to `CloudFormation` and `GitLab.CreateMirror` and so on for
+    /// The API's operation; `GitPush` for the push check, `PutResponse` for the
+    /// response to `CloudFormation` and `GitLab.CreateMirror` and so on for
     /// GitLab, which have no operation's name.
     pub operation: String,
     pub params: Map<String, Value>,
@@ -64,7 +64,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Decodes a request, or says why no service would know what to do with it.
+    /// Decodes a request, or returns why no service would accept it.
     pub fn decode(request: &HttpRequest) -> Result<Self, String> {
         let url = request.uri().to_owned();
         let body = request
@@ -169,7 +169,7 @@ impl Call {
             .collect()
     }
 
-    /// Whether it only asks.
+    /// Whether it only reads.
     pub fn reads(&self) -> bool {
         matches!(self.service, Service::Git)
             || ["Get", "List", "Describe"].iter().any(|verb| {
@@ -179,7 +179,7 @@ impl Call {
             })
     }
 
-    /// The IAM action that allows it, and on what.
+    /// The IAM action that allows it, and its resource.
     pub(crate) fn action_and_resource(&self) -> (String, String) {
         let resource = match self.service {
             Service::Iam => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
@@ -257,7 +257,7 @@ fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a st
         .map(|(_, value)| value.as_str())
 }
 
-/// Who answers at this address, and what stands behind the host.
+/// The service at this address, and the path after the host.
 fn address(url: &str) -> Result<(Service, &str), String> {
     let rest = url
         .strip_prefix("https://")

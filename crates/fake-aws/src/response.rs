@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::request::Service;
 
-/// An error as the services' rules know it, before it takes a service's form.
+/// An error of the services' rules, before it gets a service's form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError {
     pub status: u16,
@@ -122,7 +122,7 @@ impl ApiResponse {
         }
     }
 
-    /// What a service that is broken inside answers.
+    /// The response of a service with an internal error.
     pub(crate) fn internal_error(service: Service) -> Self {
         let code = match service {
             Service::Iam => "ServiceFailure",
@@ -140,7 +140,7 @@ impl ApiResponse {
         Self::error(service, &AwsError::new(500, code, message))
     }
 
-    /// How each service says that it is asked too often.
+    /// Each service's response to too many calls.
     pub fn throttled(service: Service) -> Self {
         let (status, code) = match service {
             Service::Iam | Service::CloudFormation | Service::Sts => (400, "Throttling"),
@@ -201,8 +201,8 @@ impl ApiResponse {
         Self::error(service, &AwsError::new(status, code, message))
     }
 
-    /// How GitLab says that it is asked too often: plain text, and when to ask
-    /// again (`doc/administration/settings/user_and_ip_rate_limits.md`).
+    /// GitLab's response to too many calls: plain text, and the time of
+    /// the next attempt (`doc/administration/settings/user_and_ip_rate_limits.md`).
     fn retry_later() -> Self {
         let mut answer = Self::plain(429, "Retry later\n");
         answer.headers.push(("retry-after", "20".into()));
@@ -220,7 +220,7 @@ impl ApiResponse {
     }
 }
 
-/// Text as it may stand in XML.
+/// Text escaped for XML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

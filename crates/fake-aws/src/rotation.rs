@@ -1,5 +1,5 @@
-//! Secrets Manager, as far as a rotation function meets it: the version that it names, the four
-//! steps that it calls, and what it does when one of them fails. Sentences in quotation marks are
+//! Secrets Manager, as far as a rotation function uses it: the version of a rotation, its four
+//! steps, and its reaction to a failed step. Sentences in quotation marks are
 //! from the API reference (`RotateSecret`) and from the User Guide ("Rotation by Lambda function").
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>
@@ -42,7 +42,7 @@ impl fmt::Display for RotationStep {
     }
 }
 
-/// What became of a rotation.
+/// The result of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotated {
     Finished,
@@ -57,7 +57,7 @@ pub enum Rotated {
     Died(RotationStep),
 }
 
-/// What a delivery came to; `None` when it was killed.
+/// The result of a delivery; `None` if it was killed.
 pub type Answering = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
 
 /// The product itself.
@@ -71,19 +71,19 @@ pub struct Rotation {
     /// The secret's name.
     pub secret: String,
     pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
-    /// What is called; the product unless a test puts another function in its place.
+    /// The called function: the product, unless a test replaces it.
     pub function: fn(FakeAws, Caller, StackRequest) -> Answering,
-    /// How often a step is delivered that dies. Nothing says what Secrets Manager does when its
-    /// call has no answer.
+    /// How often a killed step is delivered. Secrets Manager's reaction to a call without a response is
+    /// not documented.
     pub deliveries: u32,
-    /// How often the four steps are called once more for the same version after one has failed:
+    /// How often the four steps are repeated for the same version after one has failed:
     /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
-    /// times". Whether with the same version is not said.
+    /// times". Whether with the same version is not documented.
     pub tries_again: u32,
     /// Taking AWSPENDING away "by using a separate API call […] can indicate to Secrets Manager that
     /// the rotation did not complete successfully" (User Guide, the finish step): then it did not.
     pub separate_removal_fails: bool,
-    /// Every step comes once more after it succeeded.
+    /// Every step is repeated after it succeeded.
     pub delivers_twice: bool,
     pub lifetime: Duration,
     /// How much time passes before each step.
@@ -121,7 +121,7 @@ impl Rotation {
     /// the testSecret step […]. This test creates an AWSPENDING version of the secret and then
     /// removes it."
     pub async fn attach_schedule(&mut self, days: u64, rotate_immediately: bool) -> Rotated {
-        // What `RotateSecret` rejects, it does not configure either.
+        // If `RotateSecret` rejects a schedule, it does not store it either.
         let attached = self.with_secret(|secret, _| {
             refuse_while_pending(secret)?;
             secret.rotation = Some(schedule(days));
@@ -173,7 +173,7 @@ impl Rotation {
         }
     }
 
-    /// The rotation that is due: the pending one once more, or a new one. "A previous rotation isn't
+    /// The due rotation: the pending one again, or a new one. "A previous rotation isn't
     /// complete. That rotation will be reattempted."
     pub async fn come_due(&mut self) -> Rotated {
         if self.is_pending() {
@@ -189,8 +189,8 @@ impl Rotation {
         self.resume_from(RotationStep::Create).await
     }
 
-    /// Calls this step and those after it once more, for the same version. AWS documents the whole
-    /// process alone; a function has to bear either.
+    /// Calls this step and the later ones again, for the same version. AWS documents only the whole
+    /// process. A function has to support both.
     pub async fn resume_from(&mut self, first: RotationStep) -> Rotated {
         self.pass += 1;
         self.steps_from(first).await
@@ -252,7 +252,7 @@ impl Rotation {
         &self.version
     }
 
-    /// Calls the function for one step, as often as that takes.
+    /// Calls the function for one step, until it has a result.
     pub async fn step(&self, step: RotationStep) -> Result<(), Rotated> {
         let mut twice = self.delivers_twice;
         let mut attempt = 0;
@@ -313,7 +313,7 @@ impl Rotation {
         (self.function)(self.fake.clone(), caller, request).await
     }
 
-    /// Looks at or changes the secret by Secrets Manager's own hand.
+    /// Reads or changes the secret as Secrets Manager itself.
     fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
         self.fake.change(|aws| {
             let now = aws.now;
@@ -342,7 +342,7 @@ fn schedule(days: u64) -> RotationSchedule {
     }
 }
 
-/// What `RotateSecret` answers while AWSPENDING is on another version than AWSCURRENT, with or
+/// `RotateSecret`'s response while AWSPENDING is on another version than AWSCURRENT, with or
 /// without a new schedule. The text: <https://github.com/aws/aws-cdk/issues/28539>.
 fn refuse_while_pending(secret: &Secret) -> Result<(), String> {
     let pending = secret.at_stage(PENDING);

@@ -12,14 +12,14 @@ use super::{
 const LONGEST_PAGE: usize = 100;
 
 /// "Lists the secrets […] not including secrets that are marked for deletion" unless they are
-/// asked for.
+/// requested.
 pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let filters = call.params.get("Filters").and_then(Value::as_array);
     let filters: Vec<&Value> = filters.into_iter().flatten().collect();
     for filter in &filters {
         let known = ["description", "name", "tag-key", "tag-value"];
         if !known.iter().any(|key| filter["Key"] == **key) {
-            // `primary-region`, `owning-service` and `all` are real, and nobody here needs them.
+            // `primary-region`, `owning-service` and `all` exist, but the product does not use them.
             return Err(invalid_parameter("the fake does not know this filter"));
         }
     }

@@ -33,7 +33,7 @@ pub struct Version {
     pub created: Duration,
 }
 
-/// What a version holds.
+/// The value of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionContent {
     pub text: String,
@@ -51,7 +51,7 @@ impl VersionContent {
     }
 }
 
-/// What becomes of AWSPENDING when something else moves. AWS says it in passing.
+/// The effect on AWSPENDING when another label moves. AWS mentions it only in passing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
     /// Moving AWSCURRENT to the version under AWSPENDING "also removes the AWSPENDING label in the
@@ -63,7 +63,7 @@ pub struct Pending {
 
 /// "When you manually create a new version of a secret with an in-progress rotation, Secrets
 /// Manager removes the AWSPENDING label" (User Guide, `RotationAbandoned`). Whether a version that
-/// does not become AWSCURRENT counts is not said.
+/// does not become AWSCURRENT counts is not documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbandonedBy {
     Nothing,
@@ -247,7 +247,7 @@ pub fn add(
     secret.changed = now;
 }
 
-/// Removes the oldest versions that have no label and are a day old, where there are too many.
+/// Removes the oldest versions without a label that are a day old, if there are too many.
 fn forget_old(versions: &mut BTreeMap<String, Version>, now: Duration) {
     while versions.len() > MOST_VERSIONS {
         let old = |(_, version): &(&String, &Version)| {
@@ -286,7 +286,7 @@ pub(crate) fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
     secret.changed = now;
 }
 
-/// Takes AWSPENDING away from a version, which is removed when nobody gave it a value.
+/// Removes AWSPENDING from a version, which is deleted if it has no value.
 pub fn forget_pending(secret: &mut Secret, id: &str) {
     let Some(version) = secret.versions.get_mut(id) else {
         return;
@@ -325,8 +325,8 @@ pub fn move_stage(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let (now, goes_along) = (aws.now, aws.options.pending.goes_with_current);
     let secret = find_live_mut(aws, call)?;
     for version in to.iter().chain(&from) {
-        // ResourceNotFoundException is what the reference lists for "the
-        // resource that you asked for"; the text is recorded nowhere.
+        // The reference lists ResourceNotFoundException for "the
+        // resource that you asked for"; its text is not recorded.
         if !secret.versions.contains_key(*version) {
             return Err(not_found(format!(
                 "Secrets Manager can't find the specified secret value for VersionId: {version}"
@@ -367,8 +367,8 @@ pub fn move_stage(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
         }
         None => drop(detach(&mut secret.versions, stage)),
     }
-    // A version has no AWSPREVIOUS and AWSCURRENT at once: moving back leaves
-    // the label with the one that AWSCURRENT came from.
+    // A version never has AWSPREVIOUS and AWSCURRENT: moving back leaves
+    // AWSPREVIOUS on the version that AWSCURRENT came from.
     secret.changed = now;
     Ok(named(secret, None))
 }

@@ -1,6 +1,6 @@
-//! Secrets Manager's secrets: made, described, tagged, deleted. It is strongly
-//! consistent, unless a test says that descriptions are late. Sentences in quotation marks are from the API reference; the
-//! texts of errors are recorded answers of AWS unless a comment says otherwise.
+//! Secrets Manager's secrets: created, described, tagged, deleted. It is strongly
+//! consistent, unless a test makes descriptions late. Sentences in quotation marks are from the API reference. The
+//! texts of errors are recorded responses of AWS unless a comment states otherwise.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
@@ -28,12 +28,12 @@ pub struct Secret {
     /// None is the account's default key.
     pub kms_key_id: Option<String>,
     pub tags: Tags,
-    /// By version id, which is the token of the request that made it.
+    /// By version ID, which is the token of the request that created it.
     pub versions: BTreeMap<String, Version>,
     pub created: Duration,
     pub changed: Duration,
     pub deletion: Option<Deletion>,
-    /// The token of a `CreateSecret` that brought no value.
+    /// The token of a `CreateSecret` without a value.
     pub(crate) created_empty_by: Option<String>,
     /// Once rotation has been set up.
     pub rotation: Option<RotationSchedule>,
@@ -51,9 +51,9 @@ pub struct RotationSchedule {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Deletion {
-    /// When it was asked for, which is when the value can no longer be read.
+    /// When the deletion was requested. From then on the value cannot be read.
     pub asked: Duration,
-    /// When the secret is gone and its name free.
+    /// When the secret is deleted and its name free.
     pub done: Duration,
     /// A forced one can not be taken back.
     pub(crate) forced: bool,
@@ -64,7 +64,7 @@ impl Secret {
     pub fn empty(random: &mut Rng, name: &str, now: Duration) -> Self {
         let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
         // "Secrets Manager automatically adds several random characters": an ARN
-        // tells a secret from an earlier one of the same name.
+        // distinguishes a secret from an earlier one of the same name.
         let suffix = characters(random, 6, letters);
         Self {
             arn: format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{suffix}"),
@@ -106,7 +106,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
     Ok(ApiResponse::json(&body))
 }
 
-/// Removes the secrets whose deletion is done.
+/// Removes the secrets whose deletion is complete.
 pub(crate) fn purge(aws: &mut AwsState) {
     let now = aws.now;
     let done = |secret: &Secret| secret.deletion.is_some_and(|deletion| deletion.done <= now);
@@ -165,7 +165,7 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
-/// Notes what a later look will see.
+/// Records the state for later reads.
 pub(crate) fn remember(aws: &mut AwsState, call: &Call) {
     let late = aws.options.secrets_late + aws.options.secret_lists_late;
     if late.is_zero() || call.reads() {
@@ -186,7 +186,7 @@ fn describe(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(described(secret, "VersionIdsToStages"))
 }
 
-/// What is told of a secret, with its versions under a name.
+/// The description of a secret, with its versions under a name.
 pub fn described(secret: &Secret, versions: &str) -> Value {
     let tags = secret.tags.iter();
     let labelled = secret
@@ -321,7 +321,7 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 
 fn restore(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let secret = find_mut(aws, call)?;
-    // What AWS answers while a forced deletion runs is recorded nowhere.
+    // AWS's response during a forced deletion is not recorded.
     if secret.deletion.is_some_and(|deletion| deletion.forced) {
         return Err(marked_for_deletion());
     }

@@ -14,7 +14,7 @@ use super::{
     tags::{self, Tags},
 };
 
-/// Parameters that the fake knows, apart from the members of lists.
+/// Parameters that the fake supports, except for the members of lists.
 const KNOWN: [&str; 17] = [
     "StackName",
     "LogicalResourceId",
@@ -161,7 +161,7 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
         return Ok(None);
     }
     let found = aws.stacks.find(call.needed("StackName"));
-    // A stack that is not there, or no longer, is deleted: the call succeeds.
+    // A missing stack counts as deleted: the call succeeds.
     let Some(stack) = found.filter(|stack| stack.status != "DELETE_COMPLETE") else {
         return Ok(None);
     };
@@ -258,7 +258,7 @@ pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsErro
     found.ok_or_else(|| invalid(format!("Stack [{wanted}] does not exist")))
 }
 
-/// What a token that was seen before leads to: the id of the first answer, or an error.
+/// The result of a repeated token: the ID of the first response, or an error.
 fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(token) = call.text("ClientRequestToken") else {
         return Ok(None);
@@ -351,7 +351,7 @@ fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> 
     Ok(all)
 }
 
-/// None when the request says nothing about tags.
+/// `None` if the request has no tags.
 fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
     let keys = call.members("Tags", ".Key");
     let values = call.members("Tags", ".Value");

@@ -9,7 +9,7 @@ use super::{
     state::AwsState,
 };
 
-/// How many events or resources stand on one page, where a test says nothing else.
+/// The default number of events or resources on one page.
 const PAGE: usize = 100;
 
 /// One stack, by name or id.
@@ -130,7 +130,7 @@ pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     page(aws, call, "StackEvents", &members)
 }
 
-/// What validation found in each operation, the newest first.
+/// The validation errors of each operation, the newest first.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
 pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;

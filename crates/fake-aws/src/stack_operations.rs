@@ -1,4 +1,4 @@
-//! What a stack's operations do, one step after the other, each at its time. User Guide: Stack
+//! The steps of a stack's operations, each at its time. User Guide: Stack
 //! status codes; Update behaviors of stack resources; Stack failure options; `DeletionPolicy`.
 
 use serde_json::Value;
@@ -98,8 +98,8 @@ pub fn update(
             );
         }
     }
-    // "You can't update […] by themselves": of what is no resource, only tags (User Guide,
-    // Parameters, Conditions and Outputs are silent or say so; an output alone was refused).
+    // "You can't update […] by themselves": of the parts that are not resources, only tags (User Guide,
+    // Parameters, Conditions and Outputs do not say it of themselves; an output alone was rejected).
     let reworded = is_lenient && stack.parameters != resolved.parameters;
     if steps.is_empty() && cleanup.is_empty() && !retagged && !reworded {
         return Err("No updates are to be performed.".to_owned());
@@ -121,7 +121,7 @@ pub fn update(
     };
     let mut operation = operation(token, OperationKind::Update, steps, now, resolved.outputs);
     operation.before = Some(Arc::new(before));
-    // The policies count from now on, whatever else changes.
+    // The policies apply from now on, whatever else changes.
     for desired in &resolved.resources {
         if let Some(held) = stack.resources.get_mut(&desired.logical_id) {
             held.desired.deletion = desired.deletion;
@@ -137,7 +137,7 @@ pub fn update(
     Ok(())
 }
 
-/// Begins to delete, whatever was going on.
+/// Starts the deletion during any other operation.
 pub fn delete(aws: &mut AwsState, id: &str, retained: &[&str], token: Option<String>) {
     let now = aws.now;
     let Some(mut stack) = aws.stacks.all.remove(id) else {
@@ -204,7 +204,7 @@ pub fn add(
 }
 
 /// The rule and the pipeline refer to the repository, the pipeline to the build project, and
-/// that to its log group: what refers goes first.
+/// that to its log group: dependents are deleted first.
 fn in_order_of_dependence(steps: &mut VecDeque<OperationStep>) {
     let rank = |step: &OperationStep| match step {
         OperationStep::Begin(work) | OperationStep::End(work) => match work.desired.kind.as_str() {
@@ -218,7 +218,7 @@ fn in_order_of_dependence(steps: &mut VecDeque<OperationStep>) {
     steps.make_contiguous().sort_by_key(rank);
 }
 
-/// Takes the next step of the stack whose turn it is.
+/// Takes the next step of the due stack.
 pub fn step(aws: &mut AwsState, id: &str) {
     let now = aws.now;
     let Some(mut stack) = aws.stacks.all.remove(id) else {
@@ -337,7 +337,7 @@ fn end(aws: &mut AwsState, stack: &mut Stack, work: Work, now: Duration) {
     operation.due = now;
 }
 
-/// Writes down what a resource has become.
+/// Records a resource's new state.
 pub fn mark(
     stack: &mut Stack,
     work: &Work,
@@ -390,7 +390,7 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
             };
             let reason = format!("The following resource(s) failed to {verb}: [{logical_id}]. ");
             if work.doing == ResourceAction::Update {
-                // What failed on the way is brought back too.
+                // Resources that failed on the way are restored too.
                 let operation = stack.operation.as_mut().expect("its own step");
                 operation.done.push(work);
             }
@@ -398,15 +398,15 @@ fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
             roll_update_back(stack, Some(reason), now);
         }
         (OperationKind::RollBackUpdate, ResourceAction::RollBack) => {
-            // It waits for ContinueUpdateRollback, which begins with what failed.
+            // It waits for ContinueUpdateRollback, which starts with the failed resources.
             operation.steps.push_front(OperationStep::End(work.clone()));
             operation.steps.push_front(OperationStep::Begin(work));
             operation.due = Duration::MAX;
             let reason = format!("The following resource(s) failed to update: [{logical_id}]. ");
             stack.reach("UPDATE_ROLLBACK_FAILED", Some(reason), now);
         }
-        // What cannot be deleted does not stop the rest. In the cleanup after an update it is
-        // left behind, and the update succeeds.
+        // A failed deletion does not stop the others. In the cleanup after an update the resource
+        // remains, and the update succeeds.
         (OperationKind::Delete | OperationKind::RollBackCreate, _) => {
             operation.failed.push(logical_id);
         }

@@ -1,5 +1,5 @@
-//! What CloudFormation makes for the resource types that the product's stacks hold. Properties,
-//! what `Ref` and `Fn::GetAtt` return and which change replaces a resource: AWS's resource
+//! CloudFormation's creations for the resource types of the product's stacks. Properties,
+//! return values of `Ref` and `Fn::GetAtt`, and changes that replace a resource: AWS's resource
 //! schemas and the Template Reference's page of each type.
 
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub const RULE: &str = "AWS::Events::Rule";
 pub struct Made {
     pub properties: Value,
     pub tags: Tags,
-    /// The stack that made it; None when somebody else did.
+    /// The stack that created it. `None` for a resource of another owner.
     pub stack_id: Option<String>,
 }
 
@@ -34,7 +34,7 @@ struct ResourceKind {
     required: &'static [&'static str],
 }
 
-/// Each type, the property that names it, and what else it may hold.
+/// Each type, the property that names it, and its other properties.
 const KINDS: [(&str, ResourceKind); 5] = [
     (
         REPOSITORY,
@@ -120,7 +120,7 @@ const KINDS: [(&str, ResourceKind); 5] = [
     ),
 ];
 
-/// What `Ref` returns: the name, for each of these types.
+/// `Ref`'s value: for these types, the name.
 pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
     let found = KINDS.iter().find(|(known, _)| *known == kind);
     let Some((_, known)) = found else {
@@ -148,7 +148,7 @@ pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// What `Fn::GetAtt` returns.
+/// `Fn::GetAtt`'s value.
 pub(crate) fn attribute(kind: &str, physical_id: &str, attribute: &str) -> Option<String> {
     let arn = |service: &str, rest: &str| {
         Some(format!(
@@ -186,7 +186,7 @@ fn tags_of(properties: &Value, stack: (&str, &str, &Tags), logical_id: &str) -> 
     all
 }
 
-/// What a resource belongs to.
+/// The owner of a resource.
 #[derive(Clone, Debug)]
 pub struct Owner {
     pub stack_id: String,
@@ -195,7 +195,7 @@ pub struct Owner {
     pub logical_id: String,
 }
 
-/// Makes a resource, or says why the service refuses.
+/// Creates a resource, or returns the service's error.
 pub fn create(
     aws: &mut AwsState,
     owner: &Owner,
@@ -321,8 +321,8 @@ pub fn update(
     Ok(())
 }
 
-/// Removes a resource. One that is gone already is no error: "if the resource doesn't exist,
-/// CloudFormation deems it successfully deleted" holds for every handler that answers `NotFound`
+/// Deletes a resource. A missing one is not an error: "if the resource doesn't exist,
+/// CloudFormation deems it successfully deleted" applies to every handler that returns `NotFound`
 /// (CLI User Guide, Handler error codes).
 pub fn delete(aws: &mut AwsState, kind: &str, name: &str) {
     match kind {
@@ -361,5 +361,5 @@ fn rule_is_sound(name: &str, properties: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// How long the first run of a pipeline takes to look for its source.
+/// The time until a pipeline's first execution reads its source.
 pub(crate) const FIRST_RUN_AFTER: Duration = Duration::from_secs(2);

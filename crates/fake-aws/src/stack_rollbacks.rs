@@ -1,4 +1,4 @@
-//! How a stack goes back when one of its resources failed, or when somebody stops it. User Guide:
+//! A stack's rollback after a failed resource or a cancellation. User Guide:
 //! Stack failure options; Cancel a stack update; `DeletionPolicy`.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -141,7 +141,7 @@ pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
     roll_update_back(stack, Some("User Initiated".to_owned()), now);
 }
 
-/// Goes on with a rollback that failed, with or without the resources that failed.
+/// Continues a failed rollback, with or without the failed resources.
 pub fn continue_rollback(aws: &mut AwsState, id: &str, skipped: &[&str], token: Option<String>) {
     let now = aws.now;
     let Some(stack) = aws.stacks.all.get_mut(id) else {

@@ -1,6 +1,6 @@
-//! A CloudFormation template with everything in it resolved: the intrinsic functions, conditions
-//! and pseudo parameters that the templates of the product use, and no others. What is unknown
-//! here is refused, as CloudFormation refuses what it does not know ("Template format error",
+//! A CloudFormation template with all values resolved: the intrinsic functions, conditions
+//! and pseudo parameters that the product's templates use, and no others. Unknown ones
+//! are rejected, as CloudFormation rejects them ("Template format error",
 //! User Guide, Intrinsic function reference; Conditions; Mappings; Parameters).
 
 use serde_json::{Map, Value};
@@ -33,13 +33,13 @@ const ATTRIBUTES: [&str; 7] = [
 
 pub type Parameters = BTreeMap<String, String>;
 
-/// What becomes of a resource that its stack no longer holds (User Guide, `DeletionPolicy`).
+/// The treatment of a resource that its stack no longer contains (User Guide, `DeletionPolicy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
     #[default]
     Delete,
     Retain,
-    /// As `Retain`, except when the operation that made it is rolled back.
+    /// Like `Retain`, except when the operation that created it is rolled back.
     RetainExceptOnCreate,
 }
 
@@ -430,7 +430,7 @@ fn only_member(value: &Value) -> Option<(&str, &Value)> {
         .map(|(name, one)| (name.as_str(), one))
 }
 
-/// CloudFormation takes numbers and booleans for the text that they are written as.
+/// CloudFormation converts numbers and booleans to text.
 fn text_of(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),

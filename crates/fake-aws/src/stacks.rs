@@ -1,4 +1,4 @@
-//! CloudFormation's stacks: what each holds, where its operation stands, and its events.
+//! CloudFormation's stacks: their resources, the progress of their operations, and their events.
 
 use serde_json::Value;
 use std::{
@@ -36,7 +36,7 @@ pub const STATUSES: [&str; 18] = [
     "REVIEW_IN_PROGRESS",
 ];
 
-/// What happens to a token that CloudFormation has seen. Neither is documented; both are reported.
+/// The treatment of a repeated token. Neither is documented; both are reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SeenTokens {
     /// The answer of the first time, and no second operation.
@@ -46,17 +46,17 @@ pub enum SeenTokens {
     Refused,
 }
 
-/// What a resource is in the middle of.
+/// The running change of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceAction {
     Create,
     Update,
     Delete,
-    /// Going back to what it was before an update.
+    /// Restoring the state before an update.
     RollBack,
 }
 
-/// A resource that a test lets fail.
+/// A resource that a test makes fail.
 #[derive(Clone, Debug)]
 pub struct ResourceFailure {
     pub logical_id: String,
@@ -66,7 +66,7 @@ pub struct ResourceFailure {
     pub times: usize,
 }
 
-/// What CloudFormation's pre-deployment validation finds in a template.
+/// The errors of CloudFormation's pre-deployment validation of a template.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -85,7 +85,7 @@ pub struct Stacks {
     /// Which operation each token began, and of which stack.
     pub tokens: BTreeMap<String, (String, String)>,
     pub failing: Vec<ResourceFailure>,
-    /// What validation finds in each template from now on.
+    /// The validation errors of each template from now on.
     pub findings: Vec<Finding>,
 }
 
@@ -107,7 +107,7 @@ impl Stacks {
         living.find(|one| one.name == name)
     }
 
-    /// By name while it lives, by id also afterwards.
+    /// By name while it exists, by ID also afterwards.
     pub fn find(&self, name_or_id: &str) -> Option<&Stack> {
         self.named(name_or_id).or_else(|| self.all.get(name_or_id))
     }
@@ -119,7 +119,7 @@ impl Stacks {
             .filter(|one| one.status != "DELETE_COMPLETE")
     }
 
-    /// The stack whose next step comes first, and when.
+    /// The stack with the next step, and the step's time.
     pub fn next(&self) -> Option<(Duration, String)> {
         let due = self.all.values().filter_map(|stack| {
             let operation = stack.operation.as_ref()?;
@@ -128,7 +128,7 @@ impl Stacks {
         due.min().map(|(due, id)| (due, id.clone()))
     }
 
-    /// Why this step of a resource fails now, if a test says so.
+    /// The reason why this step of a resource fails now, if a test sets one.
     pub fn failure(&mut self, logical_id: &str, doing: ResourceAction) -> Option<String> {
         let mut failing = self.failing.iter_mut();
         let found = failing
@@ -158,13 +158,13 @@ pub struct Stack {
     /// In the order in which they happened.
     pub events: Vec<Arc<StackEvent>>,
     pub operation: Option<StackOperation>,
-    /// What validation found, with the token of the operation.
+    /// The validation errors, with the operation's token.
     pub found: Vec<(Option<String>, Finding)>,
     /// How it was described since each of its statuses.
     was: Vec<(Duration, Arc<Described>)>,
 }
 
-/// What changes of a stack's description with its status.
+/// The parts of a stack's description that change with its status.
 #[derive(Clone, Debug)]
 pub struct Described {
     pub status: &'static str,
@@ -188,7 +188,7 @@ pub enum OnFailure {
 #[derive(Clone, Debug)]
 pub struct StackResource {
     pub desired: Desired,
-    /// Whether it was really made.
+    /// Whether it was really created.
     pub exists: bool,
     pub status: &'static str,
     pub reason: Option<String>,
@@ -209,7 +209,7 @@ pub struct StackEvent {
     pub token: Option<String>,
 }
 
-/// What a stack is in the middle of.
+/// The running operation of a stack.
 #[derive(Clone, Debug)]
 pub struct StackOperation {
     pub token: Option<String>,
@@ -217,13 +217,13 @@ pub struct StackOperation {
     pub steps: VecDeque<OperationStep>,
     /// When the next step is taken.
     pub due: Duration,
-    /// What has been done, in order.
+    /// The completed changes, in order.
     pub done: Vec<Work>,
     /// Resources that failed.
     pub failed: Vec<String>,
     /// To go back to.
     pub before: Option<Arc<Before>>,
-    /// What the outputs will be.
+    /// The outputs after the operation.
     pub outputs: BTreeMap<String, String>,
 }
 
@@ -249,7 +249,7 @@ pub enum OperationStep {
 #[derive(Clone, Debug)]
 pub struct Work {
     pub doing: ResourceAction,
-    /// What it is to be, or what is to go.
+    /// The desired state, or the deletion.
     pub desired: Desired,
     /// It is deleted because a newer one has taken its place.
     pub is_replaced: bool,
@@ -270,7 +270,7 @@ pub(crate) fn stack_arn(name: &str, id: &str) -> String {
 }
 
 impl Stack {
-    /// A stack without anything in it, as somebody else might have it.
+    /// An empty stack, for example of another owner.
     pub fn bare(name: &str, id: &str, now: Duration) -> Self {
         Self {
             id: stack_arn(name, id),
@@ -307,7 +307,7 @@ impl Stack {
         }
     }
 
-    /// What a description at `now` shows that is so late; `None` before the stack can be seen.
+    /// The description at `now` if it is so late; `None` before the stack is visible.
     pub fn seen(&self, now: Duration, late: Duration) -> Option<Described> {
         if late.is_zero() || self.was.is_empty() {
             return Some(self.described());

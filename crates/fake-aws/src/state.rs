@@ -1,4 +1,4 @@
-//! What AWS holds, and which service answers a call.
+//! AWS's state, and the service that handles a call.
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use fastrand::Rng;
@@ -42,21 +42,21 @@ pub struct Options {
     pub lists_late: Duration,
     /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
     pub tags_late: Duration,
-    /// How long git refuses a new login, and accepts an old one.
+    /// How long git rejects a new login, and accepts an old one.
     pub login_late: Duration,
     /// Every other read by lists and tags sees the present all the same: two
     /// reads reach two replicas, and the second may show less than the first.
     pub replicas_differ: bool,
-    /// How long a secret deleted by force still stands as scheduled for deletion.
+    /// How long a secret that was deleted by force is still scheduled for deletion.
     pub deletion_takes: Duration,
     /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
     /// The documentation speaks of versions only, and such a secret has none.
     pub empty_create_is_idempotent: bool,
     /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
-    /// How long CloudFormation takes for each resource.
+    /// CloudFormation's time for each resource.
     pub resource_takes: Duration,
-    /// What a `ClientRequestToken` does that CloudFormation has seen.
+    /// The treatment of a repeated `ClientRequestToken`.
     pub seen_tokens: SeenTokens,
     /// Whether an update that changes parameters and no resource is one.
     pub parameters_alone_are_updates: bool,
@@ -66,7 +66,7 @@ pub struct Options {
     pub cancellation_has_its_own_token: bool,
     /// How often services answer. One that is not mentioned answers always.
     pub rates: Vec<Rate>,
-    /// How long `DescribeStacks` lags behind. Nothing says that it does not.
+    /// The delay of `DescribeStacks`. No page excludes one.
     pub stacks_late: Duration,
     /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
     /// their stack does not exist. CloudFormation sends a request only while it works on one.
@@ -83,9 +83,9 @@ pub struct Options {
     /// How long `ListSecrets` lags behind: it "might not reflect changes from the last five
     /// minutes" (API reference).
     pub secret_lists_late: Duration,
-    /// What becomes of AWSPENDING when something else moves.
+    /// The effect on AWSPENDING when another label moves.
     pub pending: Pending,
-    /// How long a push mirror's push takes.
+    /// The time of a push mirror's push.
     pub sync_takes: Duration,
     pub gitlab: Behaviour,
 }
@@ -120,7 +120,7 @@ impl Default for Options {
     }
 }
 
-/// What the function's role does not allow.
+/// The calls that the function's role does not allow.
 #[derive(Clone, Debug)]
 pub struct Denial {
     /// An action, or `*`.
@@ -148,7 +148,7 @@ pub struct AwsState {
     pub options: Options,
     pub iam: History<Iam>,
     pub secrets: BTreeMap<String, Secret>,
-    /// What `DescribeSecret` saw and will see, where that lags behind.
+    /// The states that `DescribeSecret` returns late.
     pub(crate) secrets_seen: History<BTreeMap<String, Secret>>,
     pub repositories: BTreeMap<String, Repository>,
     /// Another account, as far as this one sees it.
@@ -160,7 +160,7 @@ pub struct AwsState {
     /// Pipelines of which an execution failed at its source.
     pub failed_runs: Vec<String>,
     pub stacks: Stacks,
-    /// What stacks made besides, by type and name.
+    /// Other resources of stacks, by type and name.
     pub made: BTreeMap<(String, String), Made>,
     pub invocations: Vec<Invoked>,
     /// Not AWS's, and a part of this fake AWS all the same.
@@ -175,7 +175,7 @@ pub struct AwsState {
     pub responses: Vec<SentResponse>,
     pub(crate) bucket_failures: Vec<BucketFailure>,
     pub buckets: Buckets,
-    /// What no product would ask: the fake's own complaints.
+    /// Calls that the product must not make: the fake's own complaints.
     pub complaints: Vec<String>,
     pub random: Rng,
     pub secrets_ever: Vec<String>,
@@ -266,7 +266,7 @@ impl AwsState {
         }
     }
 
-    /// Takes the next step of what goes on by itself, if its time has come by
+    /// Takes the next background step, if it is due by
     /// `until`: a stack's operation, a pipeline's source stage, or the run of a
     /// push mirror.
     pub fn step(&mut self, until: Duration) -> bool {
@@ -307,7 +307,7 @@ impl AwsState {
         found.map_or_else(|_| vec![], |found| found.into_iter().cloned().collect())
     }
 
-    /// Whether `CodeCommit` would let this login in, now that all has spread.
+    /// Whether `CodeCommit` would accept this login after all changes have propagated.
     pub fn login_works(&self, service_user_name: &str, password: &str) -> bool {
         let login = self.iam.latest().login(service_user_name, password);
         login.is_some()
@@ -323,8 +323,8 @@ impl AwsState {
             .map(|version| version.value.text.as_str())
     }
 
-    /// Issues a credential for a user without going through the product, as
-    /// somebody else would. Errors as IAM's.
+    /// Issues a credential for a user without the product, like
+    /// another person. Errors as IAM's.
     pub fn issue(&mut self, user: &str, issued_by: &str) -> Result<Credential, AwsError> {
         let now = self.now;
         let random = &mut self.random;

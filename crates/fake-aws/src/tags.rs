@@ -1,4 +1,4 @@
-//! What AWS accepts as a tag: keys of 1 to 128 characters, values of up to 256,
+//! AWS's rules for tags: keys of 1 to 128 characters, values of up to 256,
 //! both of letters, numbers, separators and `_.:/=+-@` (the `Tag` type in the
 //! API references of IAM and of Secrets Manager), at most 50 on a resource,
 //! and no key that begins with `aws:`.
@@ -11,7 +11,7 @@ const LONGEST_VALUE: usize = 256;
 
 pub type Tags = BTreeMap<String, String>;
 
-/// Says which rule a tag breaks, in the words of AWS's validation.
+/// Returns the violated rule of a tag, with the text of AWS's validation.
 pub fn refusal(key: &str, value: &str) -> Option<String> {
     let length = |text: &str| text.chars().count();
     let rule = if key.is_empty() {

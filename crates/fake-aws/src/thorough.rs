@@ -1,5 +1,5 @@
-//! How much of what would take too long is tried: some of it each time, all or
-//! far more where `CFN_GITOPS_THOROUGH` is 1 (`make test-thorough`).
+//! The share of the long tests that runs: a part each time, all or
+//! far more with `CFN_GITOPS_THOROUGH=1` (`make test-thorough`).
 
 /// `some`, or `thorough`.
 pub fn some_or<T>(some: T, thorough: T) -> T {

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use super::{handle::FakeAws, request::Call, response::ApiResponse};
 
 /// One running copy of the product: its name in journals and schedules, and
-/// whether it lives. A redelivery is a new caller, as Lambda's would be.
+/// whether it still runs. A redelivery is a new caller, as Lambda's would be.
 #[derive(Clone)]
 pub struct Caller {
     fake: FakeAws,
@@ -33,7 +33,7 @@ struct CallerState {
     ended: Notify,
 }
 
-/// What became of a caller's work.
+/// The result of a caller's work.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Run<T> {
     Finished(T),
@@ -50,14 +50,14 @@ impl<T> Run<T> {
     }
 }
 
-/// What became of a call, for the caller's connection.
+/// The result of a call, for the caller's connection.
 pub enum Fate {
     Answered(ApiResponse),
-    /// The connection breaks: the caller cannot know whether it was executed.
+    /// The connection breaks: the outcome is unknown to the caller.
     Broken,
     /// Nothing ever comes back.
     Silent,
-    /// The caller dies here.
+    /// The caller is killed here.
     Fatal,
 }
 
@@ -74,13 +74,13 @@ impl Caller {
         &self.name
     }
 
-    /// What the product sends through.
+    /// The product's connector.
     pub fn connector(&self) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 
-    /// Runs work until it finishes or a fault kills it; a killed one is dropped
-    /// where it stands.
+    /// Runs work until it finishes or a fault kills it. Killed work is dropped
+    /// at its present await.
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Run<T> {
         tokio::select! {
             biased;
@@ -147,8 +147,8 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// A connector whose far end can be changed. Making SDK clients is what takes
-/// time in a run of many worlds, so they are made once, over a line, and each
+/// A connector whose target can be changed. The creation of SDK clients takes most of
+/// the time in a run of many worlds, so they are created once, over a line, and each
 /// run connects the line to its own caller. Two copies at once need two lines.
 #[derive(Clone, Debug, Default)]
 pub struct Line {

@@ -113,7 +113,7 @@ pub fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-/// Creates the stack, and answers the refusal's code and message.
+/// Creates the stack, and returns the error's code and message.
 pub async fn create(clients: &Clients, template: &Value, token: &str) -> (String, String) {
     let request = clients.cloudformation.create_stack().stack_name(NAME);
     let request = request.template_body(template.to_string()).role_arn(ROLE);
@@ -137,7 +137,7 @@ pub async fn delete(clients: &Clients, token: &str) -> (String, String) {
     )
 }
 
-/// What a call that succeeded is shown as.
+/// The journal's text for a successful call.
 pub fn fine() -> (String, String) {
     ("none".into(), "it succeeded".into())
 }

@@ -184,7 +184,7 @@ async fn update_adds_changes_and_removes_in_its_cleanup() {
     assert_eq!(update(&clients, &changed, "three").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
     assert!(fake.look(|aws| aws.pipelines.is_empty()), "removed");
-    // A name that changes makes a second one before the first goes.
+    // A changed name creates a second resource before the first is deleted.
     changed["Resources"]["BuildLogGroup"]["Properties"]["LogGroupName"] = "/other".into();
     assert_eq!(update(&clients, &changed, "four").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use fake_aws::{BucketFailure, FakeAws, Fault, FaultKind};
 
-/// PUTs an answer and says its status; None is a broken connection.
+/// PUTs a response and returns its status. `None` is a broken connection.
 async fn put(fake: &FakeAws, url: &str, content_type: &str) -> Option<u16> {
     let mut request = HttpRequest::new(SdkBody::from("{\"Status\":\"SUCCESS\"}"));
     request.set_method("PUT").unwrap();

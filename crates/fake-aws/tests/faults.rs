@@ -9,8 +9,8 @@ use fake_aws::{
     request::Service,
 };
 
-/// Has a credential issued with or without the SDK's retries, while the first
-/// call suffers this, and says whether that succeeded.
+/// Issues a credential with or without the SDK's retries, while the first
+/// call has this fault. Returns whether that succeeded.
 async fn issue_under(fake: &FakeAws, kind: FaultKind, attempts: u32) -> Run<bool> {
     fake.inject("test", Fault::at(0, kind));
     let caller = fake.caller("test");
@@ -91,7 +91,7 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
         for operation in ["GetUser", "CreateSecret", "GetRepository"] {
             fake.inject("test", Fault::on(operation, 0, kind));
         }
-        // Each succeeds by the SDK's second attempt: it knew the error.
+        // Each succeeds by the SDK's second attempt: it retries the error.
         clients
             .iam
             .get_user()

@@ -1,4 +1,4 @@
-//! GitLab's API: who may ask, what is refused, what is shown.
+//! GitLab's API: permissions, rejections and responses.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
@@ -25,13 +25,13 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// The body as text, to look for a part of it.
+    /// The body as text, for searches.
     pub fn says(&self, part: &str) -> bool {
         self.body.to_string().contains(part)
     }
 }
 
-/// Somebody with a token for GitLab.
+/// A client with a token for GitLab.
 pub struct Asking {
     pub fake: FakeAws,
     pub token: String,
@@ -57,7 +57,7 @@ impl Asking {
         }
     }
 
-    /// The url of a login that works, and that GitLab takes.
+    /// A URL with a working login that GitLab accepts.
     pub fn login_url(&self) -> String {
         let login = self.fake.change(|aws| {
             let mut login = aws.issue("mirror", "test").expect("a free slot");
@@ -108,7 +108,7 @@ impl Asking {
         })
     }
 
-    /// Makes a mirror and answers its number.
+    /// Creates a mirror and returns its ID.
     pub async fn mirror(&self, body: Value) -> u64 {
         let made = self.ask("POST", "/remote_mirrors", Some(body)).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -305,7 +305,7 @@ async fn protected_branches_and_a_regex_are_not_named_together() {
     let protected = Some(json!({"only_protected_branches": true}));
     let changed = gitlab.ask("PUT", &path, protected).await.body;
     assert_eq!(changed["mirror_branch_regex"], Value::Null);
-    // The free edition does not know the parameter, and says nothing.
+    // The free edition ignores the parameter without an error.
     let fake = gitlab.fake.clone();
     fake.options(|options| options.gitlab.premium = false);
     let path = format!("/remote_mirrors/{id}");

@@ -1,4 +1,4 @@
-//! When GitLab's mirrors push, what, and with what success.
+//! The pushes of GitLab's mirrors: times, references and results.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Asking {
             .to_owned()
     }
 
-    /// What `CodeCommit` has of a branch.
+    /// The commit of a branch in `CodeCommit`.
     fn commit(&self, branch: &str) -> Option<String> {
         let fake = &self.fake;
         fake.look(|aws| aws.repositories[REPOSITORY].branches.get(branch).cloned())
@@ -120,7 +120,7 @@ async fn mirror_pushes_what_its_settings_say() {
             true,
         ),
         (json!({"mirror_branch_regex": "ai"}), true, false),
-        // Gitaly takes an empty list for every branch.
+        // Gitaly treats an empty list as every branch.
         (json!({"mirror_branch_regex": "^nothing$"}), true, true),
         (json!({}), true, true),
     ] {
@@ -299,7 +299,7 @@ async fn push_during_a_run_starts_another_sync_does_not() {
     assert_eq!(gitlab.fake.look(|aws| aws.gitlab.jobs.len()), 0);
     seconds(10).await;
     gitlab.fake.push_to_gitlab(PROJECT, "main", "second");
-    // It is due after 70 seconds, waits for the first, and takes its own time.
+    // It is due after 70 seconds, waits for the first, and needs its own time.
     seconds(95).await;
     assert_eq!(gitlab.commit("main").unwrap(), "first-of-main");
     seconds(120).await;
@@ -349,7 +349,7 @@ async fn empty_project_is_never_mirrored_in_any_of_three_ways() {
         let look = gitlab.look(mirror).await;
         assert_eq!(look["update_status"], status);
         assert_eq!(look["last_successful_update_at"], Value::Null);
-        // The first push makes it a project like any other.
+        // The first push makes it like any other project.
         gitlab.fake.push_to_gitlab(PROJECT, "main", "first");
         seconds(120).await;
         assert_eq!(gitlab.commit("main").unwrap(), "first", "{way:?}");

@@ -139,7 +139,7 @@ fn lost_update_is_found() {
     let ends = RefCell::new(BTreeSet::new());
     explore(100, async |schedule| {
         let (fake, [a, b]) = copies.enter(&schedule);
-        // Each counts what is there and writes one more: a race.
+        // Each counts the entries and writes one more: a race.
         let count = async |clients: Clients| {
             let next = tags(&clients).await + 1;
             tag(&clients, &format!("number-{next}"), "").await;
@@ -151,7 +151,7 @@ fn lost_update_is_found() {
     assert_eq!(*ends.borrow(), BTreeSet::from([1, 2]));
 }
 
-/// A sleeper that looks twice, and one that writes four times.
+/// A caller that sleeps between two reads, and one that writes four times.
 async fn sleeper_and_writer(
     copies: &Copies,
     schedule: Schedule,
@@ -177,7 +177,7 @@ fn caller_that_sleeps_is_not_waited_for() {
     let copies = Copies::new();
     let seen = RefCell::new(BTreeSet::new());
     let explored = explore(100, |schedule| sleeper_and_writer(&copies, schedule, &seen));
-    // Five places for the first look; the second comes when all is written.
+    // Five places for the first read. The second one follows the last write.
     assert_eq!(explored, complete(5, 0));
     assert!(seen.borrow().iter().all(|looks| looks[1] == 4));
 }
@@ -241,7 +241,7 @@ fn search_for_ends_reaches_each_end_in_even_fewer_runs() {
             let made = call.secret_string(value).send().await;
             made.is_ok()
         };
-        // One changes IAM alone, the other Secrets Manager, and then each the other's.
+        // One changes only IAM, the other only Secrets Manager, and then each the other's.
         let first = async {
             tag(&a, "who", "a").await;
             put(a.clone(), "a").await

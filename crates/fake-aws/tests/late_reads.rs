@@ -1,4 +1,4 @@
-//! Reads that lag behind, each by an option of its own: what was is seen for as long as that says.
+//! Late reads, each with its own option: the old state is visible for that time.
 
 use std::time::Duration;
 use tokio::time::sleep;
@@ -50,7 +50,7 @@ async fn stack_is_described_as_it_was() {
     assert_eq!(shown().await, (true, false));
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
     assert_eq!(shown().await, (true, true));
-    // Also what is gone is seen for a while.
+    // A deleted resource is also visible for a while.
     assert_eq!(delete(&clients, "three").await, fine());
     while fake.look(|aws| aws.stacks.named(NAME).is_some()) {
         sleep(Duration::from_millis(100)).await;

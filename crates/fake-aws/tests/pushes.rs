@@ -77,7 +77,7 @@ async fn push_starts_only_the_pipeline_of_its_branch() {
         panic!("{reactions:?}");
     };
     assert_eq!(pipeline, PIPELINE);
-    // The branch goes on, and the run does not.
+    // The branch moves on, and the execution keeps its commit.
     fake.push(REPOSITORY, "development", "commit-4");
     sleep(Duration::from_secs(10)).await;
     let request = clients.codepipeline.list_pipeline_executions();

@@ -1,4 +1,4 @@
-//! Secrets Manager's rotation, with a function that does what AWS's own template does.
+//! Secrets Manager's rotation, with a function that follows AWS's template.
 
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use serde_json::Value;
@@ -307,7 +307,7 @@ async fn every_step_can_come_twice_and_time_can_pass_between_them() {
 async fn without_another_function_the_product_is_called() {
     let (fake, _, _) = scene().await;
     let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
-    // A secret that is not one of the product's: whatever it answers, it changes nothing.
+    // A foreign secret: whatever the response, the product changes nothing.
     let before = fake.look(|aws| aws.current(NAME).map(str::to_owned));
     let rotated = rotation.rotate().await;
     assert!(matches!(rotated, Rotated::Failed { .. }), "{rotated:?}");

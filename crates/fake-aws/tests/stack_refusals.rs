@@ -1,4 +1,4 @@
-//! What CloudFormation refuses: by status, token, name, template and rate.
+//! CloudFormation's rejections: by status, token, name, template and rate.
 
 use serde_json::json;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `CodeCommit`, its git address, and what the wire notes.
+//! `CodeCommit`, its git address, and the wire's records.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::{code, world_and_clients};
 
-/// What a push with this login would be answered.
+/// The response to a push with this login.
 pub async fn probe(
     connector: &SharedHttpConnector,
     repository_url: &str,

@@ -1,4 +1,4 @@
-//! What another person does to the user at any call after the first SUCCESS: they create a
+//! Changes by another person at any call after the first SUCCESS: they create a
 //! credential, or remove the tags.
 
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ thread_local! {
     static CREATED: RefCell<Option<Credential>> = const { RefCell::new(None) };
 }
 
-/// The credential that another person created in this scenario. Forgets it.
+/// The credential that another person created in this scenario. Deletes the record of it.
 pub fn take_created() -> Option<Credential> {
     CREATED.take()
 }

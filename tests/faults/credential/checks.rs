@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use fake_aws::{AwsState, iam::Credential};
 
-/// Who issued what the product did not.
+/// The issuer of foreign credentials.
 pub const SOMEBODY_ELSE: &str = "somebody else";
 
 /// The credentials of all users that the product issued.
@@ -50,7 +50,7 @@ pub fn one_live_login(aws: &AwsState, secret: &str, user: &str) -> Result<(), St
     Ok(())
 }
 
-/// 2: nothing of ours that nobody knows: no credential, no secret.
+/// 2: no credential or secret of ours without a record.
 pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
     let ours = ours(aws);
     if !ours.is_empty() {
@@ -68,7 +68,7 @@ pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
     Ok(())
 }
 
-/// 4: what a secret holds works, at every instant.
+/// 4: the login in a secret works, at every instant.
 pub fn what_is_stored_works(aws: &AwsState, secret: &str) -> Result<(), String> {
     match login(aws, secret) {
         Some((name, password, _)) if aws.login_works(&name, &password) => Ok(()),

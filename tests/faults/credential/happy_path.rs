@@ -1,4 +1,4 @@
-//! A scenario without faults, and what it costs.
+//! A scenario without faults, and its calls.
 
 use serde_json::json;
 
@@ -100,10 +100,10 @@ fn calls_of_create_no_op_update_and_delete_are_counted() {
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: no-op Update that proves {proving:?}");
         fake_aws::figure!("calls: Delete {delete:?}");
-        // The record of what was issued is written beside the properties.
+        // The record of the issued IDs is written concurrently with the properties.
         assert!(create.len() <= 8 + 1, "{create:?}");
         assert!(no_op.len() <= 4 + 1, "{no_op:?}");
-        // What the template says is noted anew: two more.
+        // The changed properties are saved again: two more.
         assert!(proving.len() <= 4 + 1 + 2 + 2, "{proving:?}");
         assert!(delete.len() <= 6 + 1, "{delete:?}");
     });

@@ -46,8 +46,8 @@ fn holds(fake: &FakeAws, held: Result<(), String>, context: &str) {
     held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
 }
 
-/// A Create and its Delete, which carries `id` and may come first, last, or in between. Whatever
-/// the order, nothing is left, also after the Create comes again.
+/// A Create and its Delete, which has `id` and may come first, last, or in between. In every
+/// order nothing remains, also after the Create is delivered again.
 fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
     explore_ends(MAX_ORDERS, |schedule| {
         let options = options.clone();
@@ -74,7 +74,7 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
                 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
                 tokio::time::sleep(Duration::from_mins(1)).await;
             }
-            // Lambda delivers the Create once more.
+            // Lambda delivers the Create again.
             deliver_once(&fake, &fake.caller("create again"), &create).await;
             holds(
                 &fake,

@@ -27,7 +27,7 @@ fn late_copy_of_an_older_request_changes_nothing() {
         deliver_once(&fake, &fake.caller("older again"), &older).await;
         assert_eq!(state(&fake), before, "{}", fake.transcript());
 
-        // A Delete of what was made again since.
+        // A Delete of a resource that was created again since.
         let deletion = stack.request("Delete", Some(&id), &third, None);
         assert!(stack.deliver(&deletion).await.is_success());
         tokio::time::sleep(Duration::from_secs(30)).await;
@@ -47,7 +47,7 @@ fn create_after_cloudformation_gave_up_leaves_nothing() {
         tokio::time::sleep(Duration::from_secs(3601)).await;
         deliver_once(&fake, &fake.caller("late"), &create).await;
         fake.look(nothing_left).expect("nothing");
-        // And one whose Delete is over, while CloudFormation would still listen.
+        // And one that was already deleted, while CloudFormation still waits.
         let create = stack.request("Create", None, &properties(), None);
         let delete = stack.request("Delete", Some(INVENTED_ID), &properties(), None);
         assert!(stack.deliver(&delete).await.is_success());

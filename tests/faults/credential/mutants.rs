@@ -1,6 +1,6 @@
-//! The checks notice what they are for: products that leak, overreach, repeat themselves or tell.
+//! The checks detect their defects: mutants that leak, overreach, repeat calls or disclose secrets.
 //!
-//! Each mutant is the real product behind a wire that makes it misbehave in one way.
+//! Each mutant is the real product behind a wire that adds one defect.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -18,15 +18,15 @@ use fake_aws::{AwsState, Caller, FakeAws, Options};
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
-    /// It lets the SDK repeat the call that issues.
+    /// It lets the SDK retry the call that issues.
     IssuesTwice,
-    /// It deletes whatever credential it finds.
+    /// It deletes any credential that it finds.
     DeletesForeign,
     /// It answers CloudFormation twice.
     AnswersTwice,
     /// It writes the password into an answer.
     TellsThePassword,
-    /// It forgets to delete what it superseded.
+    /// It does not delete a superseded credential.
     KeepsTheOldOne,
     /// It deletes a credential that another person creates after its first SUCCESS.
     DeletesLaterOnes,
@@ -73,7 +73,7 @@ impl misbehaving::Mutant for Mutant {
                     replace_body(&mut request, body.replace("\"Status\"", &told));
                 }
                 Mutant::KeepsTheOldOne if deletes => {
-                    // The wire says that it is gone.
+                    // The wire responds that it does not exist.
                     return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
                 }
                 _ => {}

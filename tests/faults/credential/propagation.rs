@@ -12,7 +12,7 @@ use fake_aws::{Denied, Options, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a request takes beside the retries of denials.
+/// The time of a request in addition to the retries of denials.
 const WORK: Duration = Duration::from_secs(10);
 
 fn secret() -> String {

@@ -1,4 +1,4 @@
-//! The scenarios that faults are tried on, and what must hold in each of them.
+//! The scenarios for the fault schedules, and their invariants.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +19,9 @@ pub enum Event {
     Update(Value),
     /// The Update succeeds, and then another resource of the stack fails.
     UpdateRolledBack(Value, RollBack),
-    /// The Update fails by itself, as it must.
+    /// The Update has to fail without a fault.
     UpdateThatFails(Value),
-    /// The Create fails by itself, as it must.
+    /// The Create has to fail without a fault.
     CreateThatFails(Value),
     Delete,
 }
@@ -36,8 +36,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Plays the scenario in a new fake AWS with `fault` in it, checks every invariant, deletes what is
-    /// left as the end of the stack would, and checks that nothing is.
+    /// Runs the scenario in a new fake AWS with `fault`, checks every invariant, deletes the rest
+    /// like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> FakeAws {
         self.play_with(options, fault.into_iter().collect()).await
     }
@@ -52,7 +52,7 @@ impl Scenario {
         }
         let mut stack = stack(&fake);
         stack.delivers_twice = self.delivers_twice;
-        // From the first SUCCESS until the Delete, what the secret holds works at every instant.
+        // From the first SUCCESS until the Delete, the login in the secret works at every instant.
         let is_watched = Arc::new(AtomicBool::new(false));
         for event in &self.events {
             let answer = self.happen(event, &mut stack, &is_watched).await;
@@ -113,7 +113,7 @@ impl Scenario {
                 assert!(!answer.is_success(), "{answer:?}");
                 answer
             }
-            // What was never created, because of the fault, cannot be updated.
+            // A resource that was not created because of the fault cannot be updated.
             _ if stack.resource.is_none() => return None,
             Event::Update(properties) => {
                 // The secret that is replaced is deleted in the cleanup phase.
@@ -141,7 +141,7 @@ impl Scenario {
     }
 }
 
-/// After every event: what CloudFormation believes to exist is there, and nothing else.
+/// After every event: only the resources that CloudFormation has stored exist.
 fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
     let held = match &stack.resource {
         Some((id, properties)) => {

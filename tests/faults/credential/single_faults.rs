@@ -17,7 +17,7 @@ fn late() -> Options {
     }
 }
 
-/// Every call of the scenario: who makes it, and its index among the caller's.
+/// Every call of the scenario: its caller, and its index among the caller's.
 fn calls(scenario: &Scenario, options: &Options) -> Vec<(String, usize)> {
     let fake = paused(scenario.play(options.clone(), None));
     let journal = fake.journal();

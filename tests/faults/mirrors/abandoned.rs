@@ -14,19 +14,19 @@ use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationSt
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// Secrets Manager begins the four steps anew, for the same version.
+    /// Secrets Manager repeats the four steps for the same version.
     TheSameVersion,
     /// The schedule is cancelled. The health check runs an hour and a half later, then the next
     /// rotation.
     TheHealthCheck,
     /// The stack's deletion.
     TheDelete,
-    /// Somebody cancels the rotation, and updates the stack.
+    /// A person cancels the rotation, and updates the stack.
     ACancellation,
 }
 
-/// Every call of a whole rotation that changes anything: the step that makes it, and its index
-/// among the step's. A death at a read leaves behind what a death after the change before it does.
+/// Every call of a whole rotation that changes anything: its step, and its index
+/// in the step. A death at a read leaves the same as one after the change before it.
 fn calls() -> Vec<(RotationStep, usize)> {
     paused(async {
         let fake = fake(Options::default());
@@ -74,7 +74,7 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
             check_health(fake).await;
             let ready = fake.look(checks::labels_are_in_order);
             ready.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
-            // What the check changed looks like somebody at work for as long as a function lives.
+            // For as long as an invocation, the check's change looks like a peer's.
             sleep(Duration::from_mins(30)).await;
         }
         Next::ACancellation => {

@@ -19,7 +19,7 @@ fn at_rest(fake: &FakeAws, properties: &Value, context: &str) {
     }
 }
 
-/// Watches that what `before` and `after` have in common works at every instant.
+/// Checks that the pairs in both `before` and `after` work at every instant.
 fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
     let mut common = checks::pairs(before);
     common.retain(|pair| checks::pairs(after).contains(pair));
@@ -56,7 +56,7 @@ fn nothing_left(fake: &FakeAws, context: &str) {
     fake.assert_unbroken();
 }
 
-/// What a stack's update may ask for meanwhile, and the mirrors that it has in common with before.
+/// The concurrent updates of the stack, and the mirrors that they have in common with before.
 fn updates() -> Vec<(&'static str, Value)> {
     let moved = serde_json::json!([mirror(OTHER_PROJECT, OTHER_REPOSITORY)]);
     vec![
@@ -191,7 +191,7 @@ fn step_delivered_twice_at_once_runs_once_in_any_order() {
                     let both = schedule.both(rotation.deliver(step, 1), rotation.deliver(step, 2));
                     let (one, other) = both.await;
                     outcomes.push(format!("{one:?} {other:?}"));
-                    // Secrets Manager hears of one of them.
+                    // Secrets Manager gets one of the responses.
                     if !matches!((&one, &other), (Some(Ok(_)), _) | (_, Some(Ok(_)))) {
                         break;
                     }
@@ -250,8 +250,8 @@ fn concurrent_rotation_and_update_survive_a_kill() {
     });
 }
 
-/// A delivery that was overtaken, makes a mirror all the same, and dies before it has removed it,
-/// leaves that mirror, disabled (see the decision on mirrors and rotation): one for each that died.
+/// A superseded delivery that creates a mirror nevertheless, and is killed before it has removed it,
+/// leaves that mirror, disabled (see the decision on mirrors and rotation): one for each that was killed.
 fn remove_what_is_not_covered(fake: &FakeAws, dead: usize) {
     let left = fake.change(|aws| {
         let project = aws.gitlab.project_mut(PROJECT);

@@ -1,4 +1,4 @@
-//! What another person does to the user during a rotation: they remove the tags, or create a
+//! Changes by another person during a rotation: they remove the tags, or create a
 //! credential.
 
 use std::sync::Arc;

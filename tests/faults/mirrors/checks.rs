@@ -1,4 +1,4 @@
-//! What must hold, at every instant or at rest.
+//! The invariants at every instant and at rest.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use fake_aws::secrets::{CURRENT, PENDING};
 /// A project and the repository that it is mirrored to.
 pub type Pair = (String, String);
 
-/// What properties ask for.
+/// The mirrors of the properties.
 pub fn pairs(properties: &Value) -> Vec<Pair> {
     let mirrors = properties["Mirrors"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -35,7 +35,7 @@ pub fn value(aws: &AwsState) -> Option<Value> {
     serde_json::from_str(aws.current(SECRET)?).ok()
 }
 
-/// What is stored works.
+/// The stored login works.
 pub fn login_works(aws: &AwsState) -> Result<(), String> {
     let value = value(aws).ok_or("the secret holds no value")?;
     let text = |name: &str| value[name].as_str().unwrap_or_default();
@@ -46,8 +46,8 @@ pub fn login_works(aws: &AwsState) -> Result<(), String> {
     }
 }
 
-/// At every instant from the first SUCCESS to the Delete: what is stored works, and what is pushed
-/// to GitLab arrives, for what both the former and the present properties ask for.
+/// At every instant from the first SUCCESS to the Delete: the stored login works, and pushes
+/// to GitLab arrive, for the pairs that are in both the former and the present properties.
 pub fn works(aws: &AwsState, pairs: &[Pair]) -> Result<(), String> {
     login_works(aws)?;
     for (project, repository) in pairs {
@@ -57,7 +57,7 @@ pub fn works(aws: &AwsState, pairs: &[Pair]) -> Result<(), String> {
 }
 
 /// At rest: one live credential, the secret's; one mirror for each pair, enabled and recorded, and
-/// nothing else of ours. A rotation leaves its predecessor behind, inactive.
+/// nothing else of ours. A rotation leaves the former credential, inactive.
 pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Result<(), String> {
     works(aws, &pairs(properties))?;
     let value = value(aws).ok_or("the secret holds no value")?;
@@ -178,7 +178,7 @@ pub fn no_push_failed(aws: &AwsState) -> Result<(), String> {
     }
 }
 
-/// What is not ours: credentials, mirrors, and the secret with the token.
+/// Foreign resources: credentials, mirrors, and the secret with the token.
 pub fn foreign(aws: &AwsState) -> String {
     let mut credentials = aws.credentials(USER);
     credentials.retain(|credential| credential.issued_by == SOMEBODY_ELSE);
@@ -199,12 +199,12 @@ pub fn foreign(aws: &AwsState) -> String {
     format!("{credentials:?} {mirrors:?} {token:?}")
 }
 
-/// What works at every instant, as long as they are expected to.
+/// Works at every instant, as long as it is expected to.
 #[derive(Clone, Default)]
 pub struct Watch(Arc<Mutex<Option<Vec<Pair>>>>);
 
 impl Watch {
-    /// Begins to look, expecting nothing but that no push of ours fails.
+    /// Starts the checks. At first the only expectation is that no push of ours fails.
     pub fn begin(fake: &FakeAws) -> Self {
         let watch = Self::default();
         let seen = watch.clone();

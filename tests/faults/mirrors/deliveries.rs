@@ -129,7 +129,7 @@ fn delete_beside_an_update_leaves_nothing() {
         assert!(stack.create(&properties()).await.is_success());
         let (id, old) = stack.resource.clone().expect("created");
         let next = serial(&both(), 2);
-        // An Update that came too late for CloudFormation, which has given up on it.
+        // An Update that is too late: CloudFormation no longer waits for it.
         let update = stack.request("Update", Some(&id), &next, Some(&old));
         tokio::time::sleep(Duration::from_secs(5)).await;
         let delete = stack.request("Delete", Some(&id), &old, None);

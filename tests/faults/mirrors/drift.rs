@@ -1,5 +1,5 @@
-//! What somebody changes behind the stack's back: an Update without a change heals it, and a
-//! Delete copes with it.
+//! Drift that another person causes: an Update without a change corrects it, and a
+//! Delete succeeds.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn change_credentials(fake: &FakeAws, change: fn(&mut Iam, &str)) {
     });
 }
 
-/// Somebody stores something else.
+/// A person stores another value.
 fn store(fake: &FakeAws, text: &str) {
     fake.change(|aws| {
         let now = aws.now;
@@ -114,8 +114,8 @@ fn no_op_update_heals_every_manual_change() {
     let mut schedules = Schedules::default();
     for (name, change) in changes() {
         if name == "a secret deleted" {
-            // The mirrors' numbers stood there alone: what is enabled in GitLab and stands nowhere
-            // counts as made by a person.
+            // Only the secret had the mirrors' IDs: an enabled mirror without a record
+            // counts as manual.
             continue;
         }
         for rotated in [false, true] {
@@ -132,7 +132,7 @@ fn no_op_update_heals_every_manual_change() {
                 delivers_twice: false,
                 step_deliveries: 3,
             };
-            // What is broken by hand fails to push until it is healed.
+            // A manually broken mirror cannot push until it is corrected.
             schedules.run(format!("{name}, rotated {rotated}"), || {
                 paused(scenario.play(Options::default(), &[]));
             });
@@ -173,7 +173,7 @@ fn delete_succeeds_after_every_manual_change() {
                 fake.transcript()
             );
             let left = fake.look(|aws| match checks::our_mirrors(aws).first() {
-                // Its number stood in the secret alone.
+                // Only the secret had its ID.
                 Some(_) if name == "a secret deleted" => Ok(()),
                 _ => checks::nothing_left(aws),
             });

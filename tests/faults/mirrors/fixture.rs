@@ -31,8 +31,8 @@ const CREDENTIAL: CustomResource = CustomResource {
     wire: fake_aws::mutants::wire,
 };
 
-/// A fake AWS as `options` say: a user, repositories, and a GitLab with two projects, a token and
-/// a mirror that somebody made by hand.
+/// A fake AWS with `options`: a user, repositories, and a GitLab with two projects, a token and
+/// a manual mirror.
 pub fn fake(options: Options) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.user(USER);
@@ -72,7 +72,7 @@ pub fn mirror(project: &str, repository: &str) -> Value {
     })
 }
 
-/// `properties` with one of them changed; null takes it away.
+/// `properties` with one of them changed; null removes it.
 pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
     let members = properties.as_object_mut().expect("an object");
     if value.is_null() {
@@ -83,7 +83,7 @@ pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
     properties
 }
 
-/// A new password, because the template says so.
+/// A new password, because the template changed.
 pub fn serial(properties: &Value, number: u32) -> Value {
     with(
         properties.clone(),

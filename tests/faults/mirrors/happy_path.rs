@@ -1,4 +1,4 @@
-//! The scenarios without faults, and what they cost.
+//! The scenarios without faults, and their calls.
 
 use std::time::Duration;
 

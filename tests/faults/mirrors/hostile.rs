@@ -1,4 +1,4 @@
-//! Templates that want more than is theirs, and secrets where they do not belong.
+//! Templates that name foreign resources, and secrets in wrong places.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn gitlab(url: &str, secret: &str) -> Value {
     )
 }
 
-/// How often anything was asked of a GitLab.
+/// The number of requests to a GitLab.
 fn asked(fake: &FakeAws) -> usize {
     let journal = fake.journal();
     let asked = journal
@@ -81,7 +81,7 @@ fn token_without_a_tag_and_any_other_secret_are_not_sent() {
     });
 }
 
-/// What an attacker who may read a secret sends in another stack's name.
+/// The request that an attacker who may read a secret sends as another stack.
 fn moves(stack: &mut ParentStack) -> Vec<StackRequest> {
     let readable = with(
         properties(),

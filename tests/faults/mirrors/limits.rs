@@ -1,5 +1,5 @@
-//! What GitLab's limits, its silence and its slowness come to: projects without commits, no free
-//! place, pushes that take longer than the function lives.
+//! The effects of GitLab's limits, outages and slowness: projects without commits, no free
+//! place, pushes that take longer than the function's timeout.
 
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ fn rotation_without_a_free_place_says_so_and_keeps_what_works() {
             let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
             last.expect("a handmade one").enabled = false;
         });
-        // A claim that is left open counts as somebody at work for as long as a function lives.
+        // For as long as an invocation, an open claim looks like a peer's.
         tokio::time::sleep(Duration::from_mins(30)).await;
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         fake.assert_unbroken();
@@ -160,7 +160,7 @@ fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
     });
 }
 
-/// What the repository holds.
+/// The repository's content.
 fn branches(fake: &FakeAws) -> Vec<String> {
     let branches = fake.look(|aws| aws.repositories[REPOSITORY].branches.clone());
     branches.into_keys().collect()

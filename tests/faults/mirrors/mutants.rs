@@ -1,5 +1,5 @@
-//! The checks notice what they are for. Each mutant is the real product behind a wire that makes it
-//! misbehave in one way.
+//! The checks detect their defects. Each mutant is the real product behind a wire that adds
+//! one defect.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -15,21 +15,21 @@ use fake_aws::{Caller, FakeAws, Options};
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
-    /// It forgets to remove mirrors.
+    /// It does not remove mirrors.
     KeepsMirrors,
-    /// It removes whatever mirror it finds.
+    /// It removes any mirror that it finds.
     RemovesHandmade,
     /// It sets the former credential to inactive before the new one is used.
     DeactivatesFirst,
-    /// It makes mirrors that are enabled at once, before their login is known to work.
+    /// It creates enabled mirrors, before their login is verified.
     EnablesAtOnce,
-    /// It never enables what it makes.
+    /// It never enables its mirrors.
     NeverEnables,
     /// It encodes the login in a mirror's address.
     EncodesTheLogin,
     /// It sends the token to another host.
     SendsTheTokenAway,
-    /// It takes AWSCURRENT for moved that is not.
+    /// It assumes that AWSCURRENT was moved.
     MovesNothing,
 }
 

@@ -1,5 +1,5 @@
-//! What GitLab does not do, and what the stack says of it: each with its own words, with nothing
-//! left behind, and with what was there before still at work.
+//! GitLab's rejections, and the stack's reasons: each with its own text, with nothing
+//! created, and with the former resources still working.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use fake_aws::request::Service;
 use fake_aws::{FakeAws, Options, Scope};
 use fake_aws::{FaultKind, On};
 
-/// A situation: how it comes about, and what has to be said of it.
+/// A situation: its setup, and its reason.
 struct Situation {
     name: &'static str,
     arrange: fn(&FakeAws),
@@ -185,7 +185,7 @@ fn situations() -> Vec<Situation> {
     ]
 }
 
-/// What a situation needs of the properties.
+/// The properties of a situation.
 fn asked(properties: Value) -> Value {
     let mut properties = properties;
     for mirror in properties["Mirrors"].as_array_mut().expect("a list") {
@@ -217,7 +217,7 @@ fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
             let answer = stack.create(&asked(properties())).await;
             says(&situation, &answer, &fake);
             fake.mend();
-            // Where GitLab stayed out of reach nothing was made there either.
+            // If GitLab stayed unreachable, nothing was created there either.
             let left = fake.look(checks::nothing_left);
             left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, fake.transcript()));
             assert_eq!(fake.look(checks::foreign), foreign, "{}", situation.name);
@@ -230,7 +230,7 @@ fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
 #[test]
 fn update_that_gitlab_does_not_allow_keeps_what_works() {
     let of_other_project = |fake: &FakeAws, arrange: fn(&FakeAws)| {
-        // The first project stays as it is: only what is added is refused.
+        // The first project is unchanged: only the added one is rejected.
         let before = fake.snapshot().gitlab.projects;
         arrange(fake);
         fake.change(|aws| {

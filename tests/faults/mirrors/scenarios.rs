@@ -19,11 +19,11 @@ pub enum Event {
     Update(Value),
     /// The Update succeeds, and then another resource of the stack fails.
     UpdateRolledBack(Value, RollBack),
-    /// A schedule is attached, which tries `testSecret` alone.
+    /// A schedule is attached, which runs only `testSecret`.
     Attach,
     Rotate,
     Delete,
-    /// Somebody changes something by hand; what works may break by it.
+    /// A person changes something, which may break the mirrors.
     ByHand(fn(&FakeAws)),
 }
 
@@ -33,9 +33,9 @@ pub struct Scenario {
     pub name: &'static str,
     pub setup: fn(&FakeAws),
     pub events: Vec<Event>,
-    /// Every request and every step comes once more after it succeeded.
+    /// Every request and every step is repeated after it succeeded.
     pub delivers_twice: bool,
-    /// How often a rotation's step is delivered that dies.
+    /// How often a killed step of a rotation is delivered.
     pub step_deliveries: u32,
 }
 
@@ -48,13 +48,13 @@ struct Play {
     /// Whether something was broken on purpose.
     is_hurt: bool,
     after_rotation: bool,
-    /// Somebody has broken it by hand, and no Update has healed it yet.
+    /// A person has broken it, and no Update has corrected it yet.
     is_broken: bool,
 }
 
 impl Scenario {
-    /// Plays the scenario in a new fake AWS with these faults in it, checks every invariant, deletes what
-    /// is left as the end of the stack would, and checks that nothing is.
+    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
+    /// rest like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, faults: &[(String, Fault)]) -> FakeAws {
         // Requests of CloudFormation and steps of a rotation are further apart than that: AWS's
         // own rotation template relies on it.
@@ -108,7 +108,7 @@ impl Play {
     }
 
     async fn happen(&mut self, event: &Event) {
-        // What was never created, because of the fault, cannot be updated or rotated.
+        // A resource that was not created because of the fault cannot be updated or rotated.
         if self.stack.resource.is_none() && !matches!(event, Event::Create(_) | Event::ByHand(_)) {
             return;
         }
@@ -168,7 +168,7 @@ impl Play {
         );
     }
 
-    /// What the properties before and after an Update ask for works throughout.
+    /// The pairs in the properties before and after an Update work throughout.
     fn only_common(&self, next: &Value) {
         let next = checks::pairs(next);
         let mut common = self.asked();
@@ -181,7 +181,7 @@ impl Play {
     /// A rotation that a fault stopped is pending or has ended, and succeeds the next time that it is
     /// due. If a step was killed for good, an update of the stack comes between.
     async fn rotate(&mut self) {
-        // It comes days after whatever was before: IAM shows that by then.
+        // It runs days after the events before: IAM shows their effect by then.
         tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
         let transcript = || self.fake.transcript();
@@ -229,7 +229,7 @@ impl Play {
     }
 }
 
-/// The scenarios: what a template can ask for, rotation between its updates, and the rollback of each.
+/// The scenarios: a template's variants, rotation between its updates, and the rollback of each.
 pub fn scenarios() -> Vec<Scenario> {
     let scenario = |name, events| Scenario {
         name,

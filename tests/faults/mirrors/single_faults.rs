@@ -20,15 +20,15 @@ fn late() -> Options {
     }
 }
 
-/// One call of a scenario: who makes it, its index among the caller's, and the kinds of faults to try.
+/// One call of a scenario: its caller, its index among the caller's, and the kinds of faults to try.
 struct Call {
     caller: String,
     index: usize,
     kinds: Vec<FaultKind>,
 }
 
-/// Every call of the scenario. A read that never arrived and one whose answer is lost leave the same
-/// behind, so that one of each is enough; and what was tried at the same place of an earlier scenario
+/// Every call of the scenario. A read that never arrived and one whose response is lost have the same
+/// effect, so one of each is enough. A fault that was tried at the same place of an earlier scenario
 /// is tried in turns.
 fn calls(
     scenario: &Scenario,

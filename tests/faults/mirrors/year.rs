@@ -1,4 +1,4 @@
-//! A year of rotations, and pushes that are under way while a rotation goes on.
+//! A year of rotations, and pushes during a rotation.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What lasts: a call that is denied or throttled from some moment on, a repository of the
-//! project's own name, somebody else's approval rule template that comes in between.
+//! Lasting faults: a call that is denied or throttled from some moment on, a repository with the
+//! project's own name, a foreign approval rule template that is created meanwhile.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use fake_aws::custom_resource::{
 use fake_aws::request::Service;
 use fake_aws::{At, FakeAws, Fault, FaultKind, On, Options};
 
-/// What AWS may do for longer than anybody waits.
+/// Faults that may last longer than any request waits.
 const LASTING: [FaultKind; 4] = [
     FaultKind::Denied,
     FaultKind::Throttled,
@@ -25,7 +25,7 @@ const LASTING: [FaultKind; 4] = [
     FaultKind::RequestLost,
 ];
 
-/// The services that the resource asks for anything.
+/// The services that the resource calls.
 const SERVICES: [Service; 4] = [
     Service::CloudFormation,
     Service::CodeCommit,
@@ -57,8 +57,8 @@ fn is_as(before: &Value, fake: &FakeAws, when: &str) {
     );
 }
 
-/// A fake AWS in which the resource is as `wanted`, its branch pushed, and the request that made it
-/// so.
+/// A fake AWS in which the resource is as `wanted`, with its branch, and the request that created
+/// it.
 async fn made(wanted: &Value) -> (ParentStack, StackRequest) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
@@ -73,7 +73,7 @@ async fn made(wanted: &Value) -> (ParentStack, StackRequest) {
     (stack, create)
 }
 
-/// The request as Lambda delivers it once more.
+/// The request as Lambda delivers it again.
 fn again(request: &StackRequest) -> StackRequest {
     StackRequest {
         name: "again".to_owned(),
@@ -99,8 +99,8 @@ fn redelivered_create_under_denials_keeps_its_resources() {
     }
 }
 
-/// Another copy of a Create comes while the first one waits for the stack, and is denied what the
-/// first one was not.
+/// Another copy of a Create arrives while the first one waits for the stack, and gets a denial that the
+/// first one did not get.
 async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
@@ -121,7 +121,7 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
     let heard = stack.heard(&create).await;
     assert!(heard.reason().contains("AccessDenied"), "{heard:?}");
     if deletes {
-        // CloudFormation has heard that it failed.
+        // CloudFormation has received its failure.
         tokio::time::sleep(Duration::from_secs(1)).await;
         stack.delete_id("gitops-dev-shop", &ruled()).await;
         creating.await.expect("no panic in a delivery");
@@ -167,7 +167,7 @@ fn redelivered_replacement_under_denials_keeps_its_resources() {
                     panic!("{updated:?}\n{}", fake.transcript());
                 };
                 stack.resource = Some((id, renamed));
-                // Before and after what was replaced has gone.
+                // Before and after the deletion of the replaced one.
                 for goes in [false, true] {
                     if goes {
                         fake.mend();
@@ -189,8 +189,8 @@ fn redelivered_replacement_under_denials_keeps_its_resources() {
     }
 }
 
-/// The Delete has been here and found nothing, and then the Create makes its stack: nobody but the
-/// look at the mark can tell.
+/// The Delete has found nothing and ended, and then the Create creates its stack: only the
+/// read of the tombstone can prevent it.
 async fn overtaken_create(look: FaultKind, lasts: Duration) -> FakeAws {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
@@ -225,7 +225,7 @@ fn failed_look_up_of_the_tombstone_is_retried() {
         FaultKind::RequestLost,
     ] {
         paused(async {
-            // Longer than the SDK's own attempts take.
+            // Longer than the SDK's own attempts.
             let fake = overtaken_create(kind, Duration::from_mins(12)).await;
             assert_eq!(fake.faults_left(), 0);
             nothing_is_left(&fake);
@@ -317,7 +317,7 @@ fn given_repository_with_the_projects_name_stays_given() {
         let created = stack.create(&given).await;
         assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
         let before = fake.look(shape);
-        // It is nobody's that a stack of this name has left.
+        // A stack of this name that was deleted has no owner.
         let updated = stack.update(&properties(), None).await;
         let refused = format!("creating repository {REPOSITORY}: it exists");
         assert!(
@@ -334,14 +334,14 @@ fn given_repository_with_the_projects_name_stays_given() {
 /// A call is held for less than the SDK waits for its answer.
 const HELD: Duration = Duration::from_secs(4);
 
-/// Waits until the call that is to be held has been made.
+/// Waits until the call that is to be delayed was made.
 async fn is_held(fake: &FakeAws) {
     while fake.faults_left() > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Somebody makes an approval rule template of the name that the project's would have.
+/// Another person creates an approval rule template with the project's name.
 fn somebodys_template(fake: &FakeAws) {
     fake.arrange(|aws| {
         let now = aws.now;

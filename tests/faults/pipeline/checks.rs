@@ -1,4 +1,4 @@
-//! What must hold, at every instant and in the end.
+//! The invariants at every instant and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub fn ours(aws: &AwsState) -> Vec<&Stack> {
     aws.stacks.living().filter(own).collect()
 }
 
-/// What belongs to others, as text.
+/// Foreign resources, as text.
 pub fn foreign(aws: &AwsState) -> String {
     let stacks: Vec<_> = aws
         .stacks
@@ -45,8 +45,8 @@ pub fn foreign(aws: &AwsState) -> String {
     format!("{stacks:?}\n{repositories:?}\n{templates:?}")
 }
 
-/// At every instant: at most so many child stacks of ours, no run without a source, nothing of
-/// others touched, and no repository gone that should be retained.
+/// At every instant: at most this many child stacks of ours, no execution without a source, nothing of
+/// others changed, and no repository deleted that should be retained.
 pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
     let before = fake.look(foreign);
     fake.at_every_instant(move |aws| {
@@ -109,7 +109,7 @@ pub fn nothing_left(aws: &AwsState, retained: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Which request sent a template stands in it, and makes no difference.
+/// The template contains the request that sent it, which makes no difference.
 fn without_request(template: &Value) -> Value {
     let mut template = template.clone();
     if let Some(request) = template.pointer_mut("/Resources/BuildLogGroup/Metadata/Request") {
@@ -118,7 +118,7 @@ fn without_request(template: &Value) -> Value {
     template
 }
 
-/// Everything that the resource has made, without ids and times.
+/// All resources that the resource has created, without IDs and times.
 pub fn shape(aws: &AwsState) -> Value {
     let own_tags = |tags: &BTreeMap<String, String>| {
         let mut tags = tags.clone();

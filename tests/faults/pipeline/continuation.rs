@@ -1,4 +1,4 @@
-//! A request that outlives its invocation, and Lambda when it is asked for another one.
+//! A request that takes several invocations, and Lambda's reaction to a self-invocation.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use fake_aws::custom_resource::{
 };
 use fake_aws::{FakeAws, Fault, FaultKind, On, Options};
 
-/// Shorter than the stack takes.
+/// Shorter than the stack's operation.
 const SHORT: Duration = Duration::from_secs(60);
 
 fn slow() -> Options {

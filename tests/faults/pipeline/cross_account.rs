@@ -1,5 +1,5 @@
-//! Sources of another account: what the function sees of them, and what it does where it sees
-//! nothing.
+//! Sources of another account: the function's reads of them, and its behaviour if they are
+//! denied.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn attributes(answer: &RequestOutcome) -> &serde_json::Value {
     }
 }
 
-/// What a person is told although the last request succeeded.
+/// The warning of the last successful request.
 fn note(fake: &FakeAws) -> String {
     fake.look(|aws| {
         let body = aws.responses.last().expect("an answer").json();
@@ -119,7 +119,7 @@ fn role_that_denies_the_function_creates_the_pipeline() {
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(ran(&fake), once(&["commit-1"]));
 
-        // Once the role admits it, the next update says all.
+        // Once the role trusts it, the next update returns all attributes.
         fake.arrange(|aws| aws.other_account.admits = true);
         let updated = stack.update(&cross_account(), None).await;
         assert_ne!(attributes(&updated)["CloneUrlHttp"], "");

@@ -1,4 +1,4 @@
-//! A branch's first push, and what is pushed while the pipeline is made.
+//! A branch's first push, and pushes during the pipeline's creation.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn first_push_creates_the_pipeline_and_runs_it() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         assert!(fake.look(|aws| aws.pipelines.is_empty()), "not before");
-        // Another branch, which is the first of all, is no push of this one.
+        // A push to another branch, the first of all, is not one to this branch.
         fake.push(REPOSITORY, "main", "commit-0");
         let first = push(&fake, REPOSITORY, "commit-1", "first").await;
         event(&first);
@@ -115,8 +115,8 @@ fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
     }
 }
 
-/// Pushes again and again while the pipeline is made; whatever EventBridge has for the function
-/// reaches it at once.
+/// Pushes again and again during the pipeline's creation. EventBridge's events for the function
+/// reach it at once.
 fn pushes(fake: &FakeAws, repository: &'static str, times: &[u64]) -> JoinSet<()> {
     let mut running = JoinSet::new();
     for (index, after) in times.iter().enumerate() {

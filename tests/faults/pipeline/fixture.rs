@@ -1,4 +1,4 @@
-//! The project that most tests are about, and what else there is in its account.
+//! The project of most tests, and the rest of its account.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,13 +14,13 @@ pub const PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack
 pub const OTHER_PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
 /// The child stack.
 pub const CHILD: &str = "gitops-dev-shop";
-/// The repository that the child stack makes.
+/// The repository that the child stack creates.
 pub const REPOSITORY: &str = "codecommit-dev-cfn-shop";
 /// The pipeline.
 pub const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 /// The approval rule template.
 pub const RULE: &str = "approval-dev-cfn-shop";
-/// A repository that somebody else made.
+/// A foreign repository.
 pub const GIVEN: &str = "given";
 /// The branch that reaches `dev`.
 pub const BRANCH: &str = "development";
@@ -31,7 +31,7 @@ const RESOURCE: CustomResource = CustomResource {
     wire: fake_aws::mutants::wire,
 };
 
-/// A fake AWS with what belongs to others in it.
+/// A fake AWS with foreign resources.
 pub fn fake(options: Options) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.repository(GIVEN);
@@ -87,12 +87,12 @@ pub fn ruled() -> Value {
     )
 }
 
-/// A change of what the child stack holds.
+/// A change of the child stack.
 pub fn changed(properties: Value) -> Value {
     with(properties, "Build", json!({"TimeoutInMinutes": "30"}))
 }
 
-/// A repository of the other account, called as the one that the child stack makes: two accounts
+/// A repository of the other account, with the name of the child stack's: two accounts
 /// may have the same names.
 pub fn cross_account() -> Value {
     let source = json!({
@@ -135,7 +135,7 @@ pub fn pushed(fake: &FakeAws, name: &str, payload: Value) -> StackRequest {
     }
 }
 
-/// Pushes a commit and has EventBridge tell the function, when its rule says so.
+/// Pushes a commit. EventBridge invokes the function if its rule matches.
 pub async fn push(fake: &FakeAws, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
     let reactions = fake.push(repository, BRANCH, commit);
     deliver_events(fake, &reactions, name).await;
@@ -153,14 +153,14 @@ pub async fn push_to(fake: &FakeAws, properties: &Value, commit: &str, name: &st
     }
 }
 
-/// Has EventBridge tell the function of what a push led to.
+/// Delivers EventBridge's events of a push to the function.
 pub async fn deliver_events(fake: &FakeAws, reactions: &[Reaction], name: &str) {
     for reaction in reactions {
         if let Reaction::Event { payload, .. } = reaction {
             deliver_all(fake, &pushed(fake, name, payload.clone()), false).await;
         }
     }
-    // The pipeline takes its source.
+    // The pipeline reads its source.
     tokio::time::sleep(Duration::from_secs(10)).await;
 }
 

@@ -1,4 +1,4 @@
-//! Each scenario without faults, and what it costs.
+//! Each scenario without faults, and its calls.
 
 use crate::fixture::{fake, paused, properties, stack};
 use crate::scenario_table::scenarios;
@@ -32,7 +32,7 @@ fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
     let journal = fake.journal();
     let own = journal.iter().filter(|entry| entry.caller == caller);
     let mut calls: Vec<String> = own.map(|entry| entry.operation.clone()).collect();
-    // Waiting takes as many looks as CloudFormation takes time.
+    // The number of polls depends on CloudFormation's time.
     calls.dedup();
     calls
 }

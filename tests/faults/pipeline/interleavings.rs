@@ -66,8 +66,8 @@ fn nothing_is_left(fake: &FakeAws, context: &str) {
     left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
 }
 
-/// A Create that CloudFormation cancels: its Delete carries an invented id and may come first,
-/// last, or in between. Whatever the order, nothing is left, also after the Create comes again.
+/// A Create that CloudFormation cancels: its Delete has a generated ID and may come first,
+/// last, or in between. In every order nothing remains, also after the Create is delivered again.
 fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
     in_any_order(what, |schedule| {
         let (options, wanted) = (options.clone(), wanted.clone());
@@ -89,7 +89,7 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
             let deleted = stack.heard(&delete).await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
             nothing_is_left(&fake, "after both");
-            // Lambda delivers the Create once more.
+            // Lambda delivers the Create again.
             deliver_once(&fake, &fake.caller("create again"), &create).await;
             nothing_is_left(&fake, "after the Create came again");
             answers_are_sound(&fake);
@@ -228,7 +228,7 @@ fn first_push_meets(what: &str, other_is_update: bool) {
                 later(&schedule, deliver_once(&fake, &another, &other)),
             )
             .await;
-        // Lambda repeats what failed.
+        // Lambda retries a failed invocation.
         deliver_once(&fake, &fake.caller("push again"), &push).await;
         if other_is_update {
             let heard = stack.heard(&other).await;

@@ -63,7 +63,7 @@ fn create_after_its_delete_creates_nothing() {
                 nothing(&fake);
                 pause().await;
             }
-            // A new one of the same name is another request, and is made.
+            // A new one with the same name is another request, and is created.
             let created = stack.create(&properties()).await;
             assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
             assert!(stack.delete().await.is_success());
@@ -110,7 +110,7 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
     });
 }
 
-/// Two Updates, and the first once more after the second.
+/// Two Updates, and the first again after the second.
 async fn older_after_newer(fake: &FakeAws, stack: &mut ParentStack, older: &Value, newer: &Value) {
     let (id, old) = stack.resource.clone().expect("created");
     let first = stack.request("Update", Some(&id), older, Some(&old));
@@ -211,7 +211,7 @@ fn first_push_after_the_delete_creates_nothing() {
         let told = pushed(&fake, "push", payload.clone());
         assert!(stack.delete().await.is_success());
         comes_again(&fake, &told, "first push").await;
-        // Made again, it waits for a push of its own: the old one's branch is not there.
+        // Created again, it waits for a push of its own: the old one's branch does not exist.
         pause().await;
         assert!(stack.create(&properties()).await.is_success());
         comes_again(&fake, &told, "first push").await;

@@ -1,6 +1,6 @@
-//! The checks notice what they are for: products that overreach, forget or repeat themselves.
+//! The checks detect their defects: mutants that overreach, omit calls or repeat them.
 //!
-//! Each mutant is the real product behind a wire that makes it misbehave in one way.
+//! Each mutant is the real product behind a wire that adds one defect.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -17,15 +17,15 @@ use fake_aws::{Caller, FakeAws, Options};
 enum Mutant {
     /// It answers CloudFormation twice.
     AnswersTwice,
-    /// It forgets the approval rule template.
+    /// It does not delete the approval rule template.
     KeepsTheRule,
     /// It does not see that a Delete has been here.
     OverlooksMarks,
-    /// It says that a branch is there which is not.
+    /// It reports a missing branch as existing.
     ImaginesTheBranch,
     /// It deletes the retained repository.
     DeletesTheRepository,
-    /// It does not set what the template says about deletion.
+    /// It does not set the template's deletion policy.
     SendsAnotherTemplate,
 }
 

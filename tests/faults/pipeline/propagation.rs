@@ -12,10 +12,10 @@ use fake_aws::{FakeAws, Fault, FaultKind, Options, ResourceAction};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a request takes beside the retries of denials: CloudFormation's work on the stack.
+/// The time of a request in addition to the retries of denials: CloudFormation's work on the stack.
 const WORK: Duration = Duration::from_secs(60);
 
-/// What services answer that cannot assume a role.
+/// The errors of services that cannot assume a role.
 const NOT_ASSUMABLE: [(&str, &str); 3] = [
     (
         "BuildProject",

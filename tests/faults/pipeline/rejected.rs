@@ -1,4 +1,4 @@
-//! What a Delete may report if it cannot look up the child stack, and the IDs of rejected Creates.
+//! A Delete's response if it cannot look up the child stack, and the IDs of rejected Creates.
 
 use std::time::Duration;
 

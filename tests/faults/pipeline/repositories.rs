@@ -1,4 +1,4 @@
-//! Repositories and approval rules: whose they are, what becomes of them, and what hangs on them.
+//! Repositories and approval rules: their owners, their deletion, and their dependents.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn given(name: &str) -> Value {
     with(properties(), "Source", json!({"RepositoryName": name}))
 }
 
-/// Creates, expects a refusal that says this, and that neither it nor its Delete made anything.
+/// Creates, expects this error, and that neither the Create nor its Delete changed anything.
 async fn refused(fake: &FakeAws, stack: &mut ParentStack, wanted: &Value, says: &[&str]) {
     let before = fake.look(shape);
     let answer = stack.create(wanted).await;
@@ -51,7 +51,7 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         fake.look(|aws| nothing_left(aws, &[REPOSITORY]))
             .expect("nothing else");
 
-        // Its branch is there: the pipeline is made with the stack, and runs what is newest.
+        // Its branch exists: the pipeline is created with the stack, and runs the latest commit.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let created = stack.create(&retaining()).await;
         assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
@@ -63,12 +63,12 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         );
         assert_eq!(kept(&fake).as_ref(), Some(&id), "the same one");
 
-        // It stays through an update, and is retained once more.
+        // It stays through an update, and is retained again.
         assert!(stack.update(&retaining(), None).await.is_success());
         assert!(stack.delete().await.is_success());
         assert_eq!(kept(&fake).as_ref(), Some(&id), "retained again");
 
-        // Until the policy says otherwise.
+        // Until the policy changes.
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(stack.create(&retaining()).await.is_success());
         let updated = stack.update(&properties(), None).await;
@@ -172,7 +172,7 @@ fn foreign_approval_rule_template_is_rejected_and_kept() {
         let says = [RULE, "Somebody's"];
         refused(&fake, &mut stack(&fake), &ruled(), &says).await;
         // Without a rule of its own there is no conflict. (A request of the second in which nothing
-        // was deleted is taken for overtaken.)
+        // was deleted counts as superseded.)
         tokio::time::sleep(Duration::from_secs(2)).await;
         let mut stack = stack(&fake);
         stack.starts_counting_at(10);

@@ -12,7 +12,7 @@ pub fn leave_repository(fake: &FakeAws) {
     fake.repository(REPOSITORY);
     fake.arrange(|aws| {
         let held = aws.repositories.get_mut(REPOSITORY).expect("just made");
-        // An earlier stack's; not somebody else's.
+        // An earlier stack's, not a foreign one.
         held.stack_id = Some("an earlier child stack".to_owned());
         let tag = (
             "cfn-gitops:stack-name".to_owned(),

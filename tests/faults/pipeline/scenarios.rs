@@ -1,4 +1,4 @@
-//! The scenarios that faults are tried on, and what must hold in each of them.
+//! The scenarios for the fault schedules, and their invariants.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use fake_aws::custom_resource::{
 use fake_aws::{FakeAws, Fault, Options};
 
 thread_local! {
-    /// What is expected after the events that were met before.
+    /// The expectation after the events so far.
     static EXPECTED: RefCell<HashMap<String, Rc<Value>>> = RefCell::default();
 }
 
@@ -26,9 +26,9 @@ pub enum Event {
     Update(Value),
     /// The Update succeeds, and then another resource of the stack fails.
     UpdateRolledBack(Value, RollBack),
-    /// The Update fails by itself, as it must, and says this.
+    /// The Update has to fail without a fault, with this reason.
     UpdateThatFails(Value, &'static str),
-    /// The Create fails by itself, as it must, and says this.
+    /// The Create has to fail without a fault, with this reason.
     CreateThatFails(Value, &'static str),
     /// Another resource of the stack fails so many seconds after the Create began: its Delete
     /// comes while it runs.
@@ -51,15 +51,15 @@ pub struct Scenario {
     pub stacks: usize,
 }
 
-/// What became of a scenario.
+/// The result of a scenario.
 pub struct Played {
     pub fake: FakeAws,
     pub answers: Vec<Option<RequestOutcome>>,
 }
 
 impl Scenario {
-    /// Plays the scenario in a new fake AWS with `fault` in it, checks every invariant, deletes what is
-    /// left as the end of the stack would, and checks that nothing is.
+    /// Runs the scenario in a new fake AWS with `fault`, checks every invariant, deletes the rest
+    /// like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> Played {
         let fake = fake(options.clone());
         (self.setup)(&fake);
@@ -127,11 +127,11 @@ impl Scenario {
                 });
                 tokio::time::sleep(Duration::from_secs(*after)).await;
                 stack.delete_id(INVENTED_ID, properties).await;
-                // Whatever of the Create still runs or comes again.
+                // Deliveries of the Create that still run or are repeated.
                 creating.await.expect("no panic in a delivery");
                 return None;
             }
-            // What was never created, because of the fault, cannot be updated.
+            // A resource that was not created because of the fault cannot be updated.
             _ if stack.resource.is_none() => return None,
             Event::Update(properties) => {
                 let answer = stack.update(properties, None).await;
@@ -161,7 +161,7 @@ impl Scenario {
         })
     }
 
-    /// After every event: what CloudFormation believes to exist is there, and nothing else.
+    /// After every event: only the resources that CloudFormation has stored exist.
     fn check(
         &self,
         fake: &FakeAws,
@@ -194,7 +194,7 @@ impl Scenario {
         }
     }
 
-    /// What there would be if this had been created at once and nothing had ever failed.
+    /// The resources if this had been created at once and nothing had failed.
     fn expected(
         &self,
         properties: &Value,
@@ -253,7 +253,7 @@ fn said_why(event: &Event, answer: Option<&RequestOutcome>, fake: &FakeAws) {
     );
 }
 
-/// The attributes are those of what is there.
+/// The attributes are those of the existing resources.
 fn attributes_are_true(fake: &FakeAws, properties: &Value, attributes: &Value) {
     let repository = repository_of(properties);
     let project = properties["ProjectID"].as_str().expect("a project");

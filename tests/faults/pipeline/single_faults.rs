@@ -16,8 +16,8 @@ struct Place {
     is_known: bool,
 }
 
-/// Every call of the scenario: who makes it, and its index among the caller's. Of several looks at
-/// the same thing in a row, while CloudFormation takes its time, the first and the last.
+/// Every call of the scenario: its caller, and its index among the caller's. Of several polls of
+/// the same resource in a row, the first and the last.
 fn places(
     scenario: &Scenario,
     options: &Options,
@@ -62,7 +62,7 @@ fn succeeded(answers: &[Option<RequestOutcome>]) -> Vec<bool> {
         .collect()
 }
 
-/// Tries every fault, and answers how many there were and how many of them made a request fail
+/// Tries every fault. Returns how many there were, and how many of them made a request fail
 /// that would have succeeded.
 fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> (usize, usize) {
     let mut schedules = Schedules::default();

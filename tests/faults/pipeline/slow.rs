@@ -106,7 +106,7 @@ fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
             "{reason}"
         );
         assert!(reason.contains("CREATE_IN_PROGRESS"), "{reason}");
-        // CloudFormation deletes what is still being created.
+        // CloudFormation deletes resources that are still being created.
         fake.options(|options| options.resource_takes = Duration::from_secs(5));
         stack.delete_id(&id, &properties()).await;
         fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
@@ -158,7 +158,7 @@ fn function_that_may_not_call_itself_says_so() {
 #[test]
 fn request_is_not_continued_more_often_than_lambda_allows() {
     paused(async {
-        // Invocations of a minute: an hour would take more of them than Lambda lets follow.
+        // Invocations of a minute: an hour would need a longer chain than Lambda allows.
         let fake = slow(Duration::from_mins(30));
         let mut stack = stack(&fake);
         stack.lifetime = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! Every status of a child stack, begun by whom it may have been, for every request: what is
-//! answered and what is there afterwards.
+//! Every status of a child stack, from every possible operation, for every request: its
+//! response and the resources afterwards.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ enum Begun {
     Nobody,
 }
 
-/// What a request comes to.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// SUCCESS, and it is as desired.
@@ -31,7 +31,7 @@ enum Outcome {
     Failed,
 }
 
-/// How an operation that runs ends by itself.
+/// How a running operation ends.
 fn then(status: &str) -> Option<(Duration, &'static str)> {
     let end = match status {
         "CREATE_IN_PROGRESS" => "CREATE_COMPLETE",
@@ -45,15 +45,15 @@ fn then(status: &str) -> Option<(Duration, &'static str)> {
     Some((Duration::from_secs(20), end))
 }
 
-/// Where a status leads when nobody does anything.
+/// The status that follows without another request.
 fn settled(status: &'static str) -> &'static str {
     then(status).map_or(status, |(_, end)| end)
 }
 
-/// What is to come of a request that finds the resource's own stack in this status.
+/// The result of a request that finds the resource's own stack in this status.
 fn expected(request_type: &str, status: &'static str, begun: Begun) -> Outcome {
     if request_type == "Delete" {
-        // A deletion that failed stays failed until somebody asks again.
+        // A failed deletion stays failed until the next request.
         return match (status, begun) {
             ("DELETE_FAILED", Begun::This) => Outcome::Failed,
             _ => Outcome::Done,
@@ -86,7 +86,7 @@ async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest, Value
     assert!(created.is_success(), "{created:?}");
     tokio::time::sleep(Duration::from_secs(60)).await;
     let request = match request_type {
-        // CloudFormation has forgotten what there was.
+        // CloudFormation does not keep the former state.
         "Create" => stack.request("Create", None, &changed(properties()), None),
         "Update" => {
             let old = properties();
@@ -130,7 +130,7 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
         }
         let stack = aws.stacks.named_mut(CHILD).expect("the child stack");
         stack.arrange(status, token, then(status), now);
-        // A creation that failed has made nothing that lasts.
+        // A failed creation has created nothing that remains.
         if matches!(status, "ROLLBACK_COMPLETE" | "REVIEW_IN_PROGRESS") {
             let resources: Vec<_> = stack.resources.values().cloned().collect();
             stack.resources.clear();
@@ -184,7 +184,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
             let is_itself = token.is_some() && begun == Begun::This;
             let now = fake.look(shape);
             let fresh = Box::pin(fresh(&wanted)).await;
-            // What the arranged operation of this request is said to have made was never made.
+            // The resources that the prepared operation of this request reports were never created.
             assert!(
                 is_itself || now == fresh,
                 "{context}: {}\n{}",
@@ -215,7 +215,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
     });
 }
 
-/// What a Create in an empty account makes.
+/// A Create's resources in an empty account.
 async fn fresh(wanted: &Value) -> Value {
     let fake = fake(Options::default());
     let created = stack(&fake).create(wanted).await;
@@ -238,7 +238,7 @@ fn every_request_is_answered_in_every_status_of_its_stack() {
     fake_aws::figure!("states: {cells} of its own stack");
 }
 
-/// Somebody else's stack is neither taken nor touched, in whatever status.
+/// A foreign stack is neither adopted nor changed, in any status.
 #[test]
 fn foreign_stack_is_rejected_and_kept_in_every_status() {
     let theirs = [
@@ -305,7 +305,7 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
     fake_aws::figure!("states: {cells} of somebody else's stack");
 }
 
-/// A stack of the same resource type in another stack of the customer's is somebody else's.
+/// A stack of the same resource type in another stack of the customer is foreign.
 #[test]
 fn project_of_another_parent_is_rejected_and_kept() {
     paused(async {

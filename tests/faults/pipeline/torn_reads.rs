@@ -1,5 +1,5 @@
-//! A stack's description and its events come from two calls: an operation may begin in between,
-//! and each may show what was a moment ago.
+//! A stack's description and its events come from two calls: an operation may start in between,
+//! and each may be late.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::scenario_table::scenarios;
 use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
 use fake_aws::{At, FakeAws, Options, ResourceAction};
 
-/// At every instant at which a resource is told to be made: its stack is complete.
+/// At every instant at which a resource is reported as created: its stack is complete.
 fn answers_are_true_when_they_come(fake: &FakeAws) {
     let heard = AtomicUsize::new(0);
     fake.at_every_instant(move |aws| {
@@ -31,9 +31,9 @@ fn answers_are_true_when_they_come(fake: &FakeAws) {
     });
 }
 
-/// Two copies of a request: one sees the stack described, and before it reads the events, at this
-/// of its looks, the other one begins its operation. Answers both statuses, in the order in which
-/// they came.
+/// Two copies of a request: one reads the stack's description, and before it reads the events, at this
+/// poll, the other one starts its operation. Returns both statuses, in their
+/// order.
 async fn two_copies(fake: &FakeAws, request: &StackRequest, look: usize) -> Vec<Value> {
     let url = request.event["ResponseURL"].as_str().expect("an address");
     fake.hold(
@@ -58,7 +58,7 @@ async fn two_copies(fake: &FakeAws, request: &StackRequest, look: usize) -> Vec<
         .collect()
 }
 
-/// The project after a Create, and what asks for a change of it.
+/// The project after a Create, and an update that changes it.
 async fn created() -> (ParentStack, StackRequest) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
@@ -143,7 +143,7 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         assert_eq!(status, "DELETE_FAILED");
         tokio::time::sleep(Duration::from_mins(1)).await;
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
-        // The first look is for the mark.
+        // The first read is that of the tombstone.
         let answers = two_copies(&fake, &delete, 1).await;
         assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
         let left = fake.look(|aws| nothing_left(aws, &[]));

@@ -1,4 +1,4 @@
-//! The least that a Lambda function in Rust does: it hears of an event, and answers.
+//! The minimal Lambda function in Rust: it gets an event, and responds.
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! Lambda's deliveries of a request: repeated when one dies, continued when the function asks for it.
+//! Lambda's deliveries of a request: retried if one is killed, continued if the function requests it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use super::{FUNCTION, StackRequest};
 use crate::{Caller, FakeAws, clients::sdk_config, reason_codes};
 
-/// Lambda is asked for a continuation and begins it so much later.
+/// The delay between the request for a continuation and its start.
 const BEGINS_AFTER: Duration = Duration::from_secs(1);
 
-/// One delivery's name, how often it was tried, and what it carries.
+/// One delivery: its name, its number of attempts, and its event.
 struct Delivering {
     name: String,
     attempt: u32,
@@ -102,7 +102,7 @@ pub async fn deliver_once(fake: &FakeAws, caller: &Caller, request: &StackReques
         .map(|answer| answer.is_ok())
 }
 
-/// As [`deliver_once`], with what the function returned.
+/// Like [`deliver_once`], with the function's result.
 pub async fn answered_once(
     fake: &FakeAws,
     caller: &Caller,
@@ -119,7 +119,7 @@ pub async fn answered_once(
     };
     let event = request.event.to_string();
     let work = caller.run(provider.handle(&event, &invocation));
-    // Lambda ends what has not ended by itself.
+    // Lambda ends a delivery that is still running.
     let run = tokio::time::timeout(request.lifetime, work).await.ok()?;
     run.finished().map(|answer| {
         let shown = format!("{answer:?}");

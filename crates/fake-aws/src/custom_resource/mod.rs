@@ -1,6 +1,6 @@
-//! CloudFormation and Lambda, as far as a custom resource meets them: requests
-//! delivered again when a delivery dies, a function that calls itself, a Delete
-//! after a failed Create, a rollback after a failed Update, the old id's Delete
+//! CloudFormation and Lambda, as far as a custom resource uses them: requests
+//! that are delivered again when a delivery is killed, self-invocation, a Delete
+//! after a failed Create, a rollback after a failed Update, the old ID's Delete
 //! after a replacement.
 
 mod deliver;
@@ -16,7 +16,7 @@ use crate::{Caller, FakeAws};
 pub use deliver::{answered_once, deliver_all, deliver_once};
 pub use sound::answers_are_sound;
 
-/// How long CloudFormation waits, when the template says nothing.
+/// CloudFormation's timeout without a `ServiceTimeout`.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A function's longest life.
@@ -25,10 +25,10 @@ pub const LAMBDA_MAX_LIFETIME: Duration = Duration::from_secs(900);
 /// The function itself.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
 
-/// An id as CloudFormation makes one up when a Create never answered.
+/// An ID in the form that CloudFormation generates if a Create sent no response.
 pub const INVENTED_ID: &str = "mirror-Credential-1A2B3C4D5E6F";
 
-/// The resource that a stack holds, and what its product sends through.
+/// The resource in the stack, and the connector of its product.
 #[derive(Clone, Copy, Debug)]
 pub struct CustomResource {
     pub resource_type: &'static str,
@@ -36,7 +36,7 @@ pub struct CustomResource {
     pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
 }
 
-/// What CloudFormation made of a request.
+/// CloudFormation's result of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RequestOutcome {
     Success {
@@ -58,7 +58,7 @@ impl RequestOutcome {
         matches!(self, RequestOutcome::Success { .. })
     }
 
-    /// What a success says of itself; empty when it failed.
+    /// The reason of a success; empty after a failure.
     pub fn note(&self) -> &str {
         match self {
             RequestOutcome::Success { note, .. } => note,
@@ -75,14 +75,14 @@ impl RequestOutcome {
     }
 }
 
-/// One request, to be delivered as often as it takes.
+/// One request, which is delivered until it succeeds.
 #[derive(Clone, Debug)]
 pub struct StackRequest {
     pub name: String,
     pub event: Value,
     pub signed_at: SystemTime,
     pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
-    /// How long the function lives at most.
+    /// The function's timeout.
     pub lifetime: Duration,
 }
 
@@ -105,14 +105,14 @@ pub struct ParentStack {
     pub kind: CustomResource,
     pub arn: String,
     requests: usize,
-    /// What CloudFormation believes to exist: its id and properties.
+    /// The ID and properties that CloudFormation has stored.
     pub resource: Option<(String, Value)>,
-    /// Deliver every request once more after it succeeded.
+    /// Deliver every request again after it succeeded.
     pub delivers_twice: bool,
     pub lifetime: Duration,
 }
 
-/// What a rollback after a successful Update looks like. AWS documents neither.
+/// The kind of rollback after a successful Update. AWS documents neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RollBack {
     /// An Update with swapped properties that carries the newest id; a new id that it replaced
@@ -176,16 +176,16 @@ impl ParentStack {
         }
     }
 
-    /// Delivers a request as Lambda does: again after one and two minutes when
-    /// a delivery dies or fails, and every continuation that it asks for.
-    /// Answers what CloudFormation heard first.
+    /// Delivers a request as Lambda does: again after one and two minutes if
+    /// a delivery is killed or fails, and every continuation that it requests.
+    /// Returns the first response that CloudFormation received.
     pub async fn deliver(&self, request: &StackRequest) -> RequestOutcome {
         deliver_all(&self.fake, request, self.delivers_twice).await;
         self.heard(request).await
     }
 
-    /// What CloudFormation makes of a request: the first answer that arrived in
-    /// time, for which it waits as long as it takes.
+    /// CloudFormation's result of a request: the first response that arrived in
+    /// time. Waits for it.
     pub async fn heard(&self, request: &StackRequest) -> RequestOutcome {
         let url = request.event["ResponseURL"].as_str().expect("an address");
         let timeout = service_timeout(request);
@@ -237,8 +237,8 @@ impl ParentStack {
         answer
     }
 
-    /// Updates the resource; when that fails it is rolled back, otherwise what
-    /// was replaced is deleted unless `roll_back` says that the stack failed.
+    /// Updates the resource. If that fails, it is rolled back. Otherwise the
+    /// replaced one is deleted, unless `roll_back` makes the stack fail.
     pub async fn update(
         &mut self,
         properties: &Value,

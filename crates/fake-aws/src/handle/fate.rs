@@ -1,4 +1,4 @@
-//! What becomes of a call that has reached this fake AWS.
+//! The result of a call that has reached this fake AWS.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl FakeAws {
         numbered.len() - 1
     }
 
-    /// How long the call that a caller has just made takes to reach AWS.
+    /// The time until the caller's current call reaches AWS.
     pub(crate) fn take_hold(&self, caller: &str) -> Option<Duration> {
         let mut inner = self.inner();
         let numbered = inner.numbered.get(caller)?;

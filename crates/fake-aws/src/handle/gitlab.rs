@@ -1,4 +1,4 @@
-//! GitLab in this fake AWS: projects, tokens, and what people do there.
+//! GitLab in this fake AWS: projects, tokens, and calls of people.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     state::AwsState,
 };
 
-/// The tag with which a token's owner says where it may be sent.
+/// The tag with which a token's owner names its GitLab.
 const GITLAB_URL: &str = "cfn-gitops:gitlab-url";
 
-/// Setting up, and what others do meanwhile.
+/// Setup, and calls of others meanwhile.
 impl FakeAws {
     /// A project with these branches, of which the first is the default branch and protected.
     /// Answers its number.
@@ -92,7 +92,7 @@ impl FakeAws {
         self.change(|aws| gitlab_runs::push(aws, project, branch, commit));
     }
 
-    /// A mirror of all branches that a person made, with a credential of his own or with none.
+    /// A manual mirror of all branches, with a credential of its own or without one.
     pub fn handmade_mirror(
         &self,
         project: &str,
@@ -132,7 +132,7 @@ impl FakeAws {
         })
     }
 
-    /// Whether what is pushed to GitLab reaches the repository (see [`AwsState::mirrors_work`]).
+    /// Whether a push to GitLab reaches the repository (see [`AwsState::mirrors_work`]).
     pub fn mirrors_work(&self, project: &str, repository: &str) -> Result<(), String> {
         self.look(|aws| aws.mirrors_work(project, repository))
     }

@@ -1,4 +1,4 @@
-//! What tests read from the account: its state, the calls, the responses, the violations.
+//! The records that tests read: the account's state, the calls, the responses, the violations.
 
 use std::time::SystemTime;
 
@@ -39,7 +39,7 @@ impl FakeAws {
         self.inner().aws.responses.clone()
     }
 
-    /// What the function has asked Lambda to run.
+    /// The function's invocations of itself.
     pub fn invocations(&self) -> Vec<Invoked> {
         self.inner().aws.invocations.clone()
     }
@@ -69,7 +69,7 @@ impl FakeAws {
             .count()
     }
 
-    /// How many calls this caller made, whatever became of them.
+    /// The number of calls of this caller, with any result.
     pub fn calls_of(&self, caller: &str) -> usize {
         self.inner().numbered.get(caller).map_or(0, Vec::len)
     }
@@ -85,7 +85,7 @@ impl FakeAws {
         self.inner().aws.secrets_ever.clone()
     }
 
-    /// The secret that a text gives away, plain or as it looks inside of JSON,
+    /// The secret that a text contains, plain or as it appears in JSON,
     /// of an address or of a Basic header's base64.
     pub fn secret_in(&self, text: &str) -> Option<String> {
         let secrets = self.every_secret_ever();
@@ -103,7 +103,7 @@ impl FakeAws {
         secrets.into_iter().find(gives_away)
     }
 
-    /// What broke an invariant, and what the fake could not make sense of.
+    /// Violated invariants, and calls that the fake could not handle.
     pub fn violations(&self) -> Vec<String> {
         let inner = self.inner();
         [inner.violations.as_slice(), inner.aws.complaints.as_slice()].concat()
@@ -122,7 +122,7 @@ impl FakeAws {
     }
 }
 
-/// What those parts of the text hold that are base64 of something longer, one a line.
+/// The decoded base64 parts of the text, one per line.
 fn decoded_parts(text: &str, than: usize) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let decoded: Vec<String> = text

@@ -1,5 +1,5 @@
-//! The handle that tests hold: they set up an account, break calls, look at the
-//! state, and ask what was called.
+//! The handle for tests: it sets up an account, injects faults, reads the
+//! state, and lists the calls.
 
 mod fate;
 mod gitlab;
@@ -30,7 +30,7 @@ use super::{
     wire::Caller,
 };
 
-/// What must hold after every change; the text says what does not.
+/// An invariant after every change. The text describes a violation.
 pub(crate) type Invariant = Arc<dyn Fn(&AwsState) -> Result<(), String> + Send + Sync>;
 
 /// One account of AWS, with everything that happens to it. Clones are the same
@@ -43,8 +43,8 @@ pub struct FakeAws {
 struct Inner {
     aws: AwsState,
     passed: Duration,
-    /// When this fake AWS was first touched: that is in the runtime whose clock
-    /// counts, which the place that made the fake AWS may not be.
+    /// When this fake AWS was first used: then it runs in the runtime whose clock
+    /// counts, in which it may not have been created.
     since: Option<Instant>,
     journal: Vec<Entry>,
     keeps_no_journal: bool,
@@ -52,7 +52,7 @@ struct Inner {
     numbered: BTreeMap<String, Vec<String>>,
     faults: Vec<(String, Fault)>,
     lasting: Vec<Lasting>,
-    /// Calls that reach AWS later than they were made.
+    /// Calls that reach AWS later than they were sent.
     held: Vec<(String, At, Duration)>,
     invariants: Vec<Invariant>,
     violations: Vec<String>,
@@ -65,7 +65,7 @@ impl Default for FakeAws {
     }
 }
 
-/// Setting up, and what others do meanwhile.
+/// Setup, and calls of others meanwhile.
 impl FakeAws {
     pub fn new() -> Self {
         Self::with(Options::default())
@@ -80,8 +80,8 @@ impl FakeAws {
         Self::holding(AwsState::new(options, seed), Duration::ZERO)
     }
 
-    /// Another fake AWS that is now as this one is, without its journal, faults
-    /// and deliveries: what runs there changes nothing here.
+    /// Another fake AWS with the present state, without the journal, faults
+    /// and deliveries: it does not affect this one.
     #[must_use]
     pub fn fork(&self) -> Self {
         let mut inner = self.inner();
@@ -115,7 +115,7 @@ impl FakeAws {
         }
     }
 
-    /// Changes the state as somebody else would, under the invariants.
+    /// Changes the state like another principal, under the invariants.
     pub fn change<R>(&self, change: impl FnOnce(&mut AwsState) -> R) -> R {
         let mut inner = self.inner();
         inner.catch_up();
@@ -159,13 +159,13 @@ impl FakeAws {
         .expect("a user and a tag that IAM accepts");
     }
 
-    /// A credential of this user that somebody else had issued long ago.
+    /// A credential of this user that another person issued long ago.
     pub fn foreign_credential(&self, user: &str) -> Credential {
         self.arrange(|aws| aws.issue(user, "somebody else"))
             .expect("a user with a free slot")
     }
 
-    /// A repository that somebody else made long ago.
+    /// A repository that another person created long ago.
     pub fn repository(&self, name: &str) {
         let aws = &mut self.inner().aws;
         let id = aws.next_id();
@@ -173,9 +173,9 @@ impl FakeAws {
             .insert(name.to_owned(), Repository::new(name, id));
     }
 
-    /// Pushes a commit to a branch, and answers what EventBridge made of it:
-    /// pipelines that were started, and events for the function, which reach it
-    /// when the test hands them over.
+    /// Pushes a commit to a branch, and returns EventBridge's effects:
+    /// started pipelines, and events for the function, which the
+    /// test has to deliver.
     pub fn push(&self, repository: &str, branch: &str, commit: &str) -> Vec<Reaction> {
         self.change(|aws| {
             let held = aws.repositories.get_mut(repository);
@@ -210,7 +210,7 @@ impl FakeAws {
         aws.other_account.repositories.insert(name.to_owned(), made);
     }
 
-    /// Lets a resource of a stack fail, this often.
+    /// Makes a resource of a stack fail this many times.
     pub fn fail_resource(
         &self,
         logical_id: &str,
@@ -227,7 +227,7 @@ impl FakeAws {
         self.inner().aws.stacks.failing.push(failing);
     }
 
-    /// A stack that somebody else made, without anything in it.
+    /// An empty stack of another owner.
     pub fn stack(&self, name: &str, status: &'static str, tags: &[(&str, &str)]) {
         self.arrange(|aws| {
             let id = aws.next_id();
@@ -239,7 +239,7 @@ impl FakeAws {
         });
     }
 
-    /// What `CloudFormation` does with a user at the end of a stack.
+    /// `CloudFormation`'s calls for a user at the deletion of a stack.
     pub fn delete_user(&self, name: &str) -> Result<(), AwsError> {
         self.change(|aws| {
             let now = aws.now;
@@ -247,7 +247,7 @@ impl FakeAws {
         })
     }
 
-    /// Takes `codecommit:GitPush` away from a user.
+    /// Removes `codecommit:GitPush` from a user.
     pub fn take_git_push(&self, user: &str) {
         self.change(|aws| aws.without_git_push.insert(user.to_owned()));
     }
@@ -292,7 +292,7 @@ impl FakeAws {
         self.change(|aws| aws.denied.clear());
     }
 
-    /// Lets the next PUTs to the response bucket fail, one by one.
+    /// Makes the next PUTs to the response bucket fail, one by one.
     pub fn fail_responses(&self, times: usize, how: BucketFailure) {
         let failures = std::iter::repeat_n(how, times);
         self.inner().aws.bucket_failures.extend(failures);
@@ -308,12 +308,12 @@ impl FakeAws {
         self.inner().lasting.push(Lasting { on, kind });
     }
 
-    /// Ends what [`FakeAws::break_from_now`] began.
+    /// Ends the fault of [`FakeAws::break_from_now`].
     pub fn mend(&self) {
         self.inner().lasting.clear();
     }
 
-    /// Lets this call of a caller's reach AWS so much later.
+    /// Delays the arrival of this caller's call at AWS.
     pub fn hold(&self, caller: &str, at: At, time: Duration) {
         self.inner().held.push((caller.to_owned(), at, time));
     }
@@ -328,7 +328,7 @@ impl FakeAws {
         inner.check("the beginning");
     }
 
-    /// Lets this fake AWS's calls wait for a schedule.
+    /// Makes this fake AWS's calls wait for a schedule.
     pub fn obey(&self, schedule: &Schedule) {
         self.inner().gate = Some(schedule.gate());
     }
@@ -352,7 +352,7 @@ impl FakeAws {
 
 impl FakeAws {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A test's own panic while it looks must not hide behind a second one.
+        // A test's own panic while it reads must not be hidden by a second one.
         self.inner
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -365,7 +365,7 @@ impl Inner {
         self.passed + since.elapsed()
     }
 
-    /// Lets everything happen that goes on by itself, each at its time and
+    /// Runs all background operations, each at its time and
     /// under the invariants.
     fn catch_up(&mut self) {
         let now = self.now();

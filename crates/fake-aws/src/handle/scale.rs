@@ -1,4 +1,4 @@
-//! Worlds with a thousand stacks in them, or with a whole day: what they keep is bounded.
+//! Fake AWSs with a thousand stacks, or for a whole day: their memory is bounded.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl FakeAws {
-    /// Counts calls from now on, and writes none of them down. Faults by a caller's calls meet
-    /// nobody then.
+    /// From now on only counts calls. Faults at a caller's calls have no
+    /// effect then.
     pub fn keep_no_journal(&self) {
         self.inner().keeps_no_journal = true;
     }
@@ -31,15 +31,15 @@ impl FakeAws {
         all.extract_if(.., |one| one.url == url).collect()
     }
 
-    /// What this caller has asked Lambda to run.
+    /// This caller's invocations of the function.
     pub fn take_invocations_of(&self, caller: &str) -> Vec<Invoked> {
         let mut inner = self.inner();
         let all = &mut inner.aws.invocations;
         all.extract_if(.., |one| one.caller == caller).collect()
     }
 
-    /// Forgets what only tests ask for, and what AWS keeps of things that are gone: the next
-    /// hour's fake is no larger than this hour's.
+    /// Deletes the records that only tests read, and those that AWS keeps of deleted resources: the next
+    /// hour's fake is not larger than this hour's.
     pub fn forget_what_is_gone(&self) {
         let mut inner = self.inner();
         inner.catch_up();

@@ -39,7 +39,7 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
             }
             check_health(&fixture.fake).await;
             assert_eq!(fixture.change_days().await, Rotated::Finished);
-            // Due again, and in vain: with a version of its own, which ends too.
+            // Due again, without success: with a version of its own, which ends too.
             let again = fixture.rotation.come_due().await;
             assert!(matches!(again, Rotated::Failed { .. }), "{again:?}");
             assert!(!fixture.rotation.is_pending());
@@ -125,7 +125,7 @@ fn login_refused_while_new_stays_pending_and_later_ends() {
     });
 }
 
-/// Somebody sets the credential that the rotation issued to inactive.
+/// A person sets the credential that the rotation issued to inactive.
 fn deactivate_the_pending(fake: &FakeAws) {
     fake.change(|aws| {
         let current = checks::value(aws).expect("a value")["serviceSpecificCredentialId"].clone();
@@ -139,7 +139,7 @@ fn deactivate_the_pending(fake: &FakeAws) {
     });
 }
 
-/// Days on which Secrets Manager itself leaves AWSPENDING alone, or removes it.
+/// Days on which Secrets Manager itself keeps AWSPENDING, or removes it.
 fn days() -> [Options; 2] {
     let left_alone = Options {
         pending: Pending {
@@ -172,7 +172,7 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
                 );
                 fixture.is_at_rest(&next, false, &context);
                 assert!(!fixture.rotation.is_pending(), "{context}");
-                // The reattempt of what was superseded changes nothing.
+                // The reattempt of a superseded rotation changes nothing.
                 let late = fixture.rotation.reattempt().await;
                 assert!(matches!(late, Rotated::Failed { .. }), "{late:?}");
                 fixture.is_at_rest(&next, false, &context);

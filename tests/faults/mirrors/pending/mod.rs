@@ -1,5 +1,5 @@
-//! A rotation whose step fails. If the failure may pass, the rotation is pending, and the same
-//! version resumes it. Otherwise the rotation ends, and the next one starts anew. Meanwhile the
+//! A rotation whose step fails. After a transient failure the rotation is pending, and the same
+//! version resumes it. Otherwise the rotation ends, and the next one has a new version. Meanwhile the
 //! current login and its mirrors work.
 
 mod ended;
@@ -19,7 +19,7 @@ use fake_aws::{FakeAws, Options, Rotated, Rotation, RotationStep};
 
 const NOT_COMPLETE: &str = "A previous rotation isn't complete.";
 
-/// A stack with a credential whose secret has a rotation schedule, and what has to work throughout.
+/// A stack with a credential whose secret has a rotation schedule, and the checks throughout.
 struct RotationFixture {
     fake: FakeAws,
     stack: ParentStack,
@@ -45,7 +45,7 @@ async fn fixture_with_schedule(options: Options) -> RotationFixture {
 }
 
 impl RotationFixture {
-    /// Runs the rotation's steps before `step`, lets `harm` happen, and runs `step`, which fails.
+    /// Runs the rotation's steps before `step`, calls `harm`, and runs `step`, which fails.
     async fn fail_at(&mut self, step: RotationStep, harm: impl FnOnce(&FakeAws)) -> String {
         self.rotation.begin().expect("no rotation is pending");
         for before in RotationStep::ALL

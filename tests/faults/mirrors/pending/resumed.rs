@@ -39,7 +39,7 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
     let mut tried = 0;
     for (service, kind) in outages() {
         for step in RotationStep::ALL {
-            // Only these prove the login anew.
+            // Only these verify the login again.
             if service == Service::Git && step == RotationStep::Create {
                 continue;
             }
@@ -97,7 +97,7 @@ fn calls() -> Vec<(RotationStep, usize, bool)> {
     })
 }
 
-/// How a call fails, and what the step's later calls meet.
+/// The failure of a call, and of the step's later calls.
 #[derive(Clone, Copy, Debug)]
 enum CallFailure {
     /// This call and all later ones.
@@ -161,7 +161,7 @@ async fn fails_then_resumes(
     }
     let stepped = fixture.rotation.step(step).await;
     let has_failed = match &stepped {
-        // The end of a step may do without what it asks last.
+        // The end of a step may succeed without its last call.
         Ok(()) => false,
         Err(Rotated::Failed { reason, .. }) => {
             assert!(
