@@ -3,7 +3,6 @@
 //! The AWS SDK's clients, the response to CloudFormation, the push check and GitLab's API share a
 //! connection pool and a TLS stack. A test that replaces the connector sees every byte.
 
-mod address;
 mod error;
 mod reqwest_connector;
 mod response_hosts;
@@ -18,15 +17,14 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-pub use crate::http::address::is_https_or_loopback;
 pub use crate::http::error::HttpError;
-pub use crate::http::reqwest_connector::{ClientError, ReqwestConnector};
-pub use crate::http::response_hosts::ResponseHosts;
-pub use crate::http::trust_roots::InvalidCertificate;
+pub use crate::http::reqwest_connector::ClientError;
+pub use crate::http::response_hosts::{ResponseHosts, is_https_or_loopback};
+pub use crate::http::trust_roots::{InvalidCertificate, fingerprints, is_certificate};
 
 use crate::logging;
 use crate::password::Password;
-use cfn_custom_resource::PutError;
+use cfn_custom_resource::SendError;
 
 /// The most clients with additional certificates that are kept: one for each GitLab.
 const MAX_CLIENTS: usize = 8;
@@ -57,7 +55,7 @@ impl Http {
     /// Sends over the network.
     pub fn over_reqwest() -> Result<Self, ClientError> {
         Ok(Http {
-            connector: ReqwestConnector::new()?,
+            connector: reqwest_connector::connector(vec![])?,
             trusting: Some(Arc::default()),
         })
     }
@@ -73,7 +71,7 @@ impl Http {
             connector.clone()
         } else {
             let connector =
-                ReqwestConnector::trusting(certificates).map_err(|_| InvalidCertificate)?;
+                reqwest_connector::connector(certificates).map_err(|_| InvalidCertificate)?;
             if clients.len() >= MAX_CLIENTS {
                 clients.clear();
             }
@@ -113,21 +111,18 @@ impl Http {
         hosts: ResponseHosts,
         url: String,
         body: String,
-    ) -> Result<u16, PutError> {
+    ) -> Result<u16, SendError> {
         if !hosts.accept(&url) {
-            return Err(PutError::Unusable);
+            return Err(SendError::Unusable);
         }
         let length = body.len().to_string();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("PUT").map_err(|_| PutError::Unusable)?;
-        request.set_uri(url).map_err(|_| PutError::Unusable)?;
+        request.set_method("PUT").map_err(|_| SendError::Unusable)?;
+        request.set_uri(url).map_err(|_| SendError::Unusable)?;
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
-        let response = self
-            .connector
-            .call(request)
-            .await
-            .map_err(|_| PutError::Unreachable)?;
+        let response = self.send(request, usize::MAX).await;
+        let response = response.map_err(|_| SendError::Unreachable)?;
         Ok(response.status().as_u16())
     }
 
@@ -148,9 +143,7 @@ impl Http {
             .map_err(|_| HttpError::Unsendable)?;
         // CodeCommit responds with a page for browsers to other clients than git.
         headers.insert("user-agent", "git/2 (cfn-gitops)");
-        let response = self.connector.call(request).await;
-        let response = response.map_err(|error| HttpError::from_connector(&error))?;
-        Ok(response.status().as_u16())
+        Ok(self.send(request, usize::MAX).await?.status().as_u16())
     }
 }
 
@@ -163,20 +156,6 @@ impl HttpConnector for CountingConnector {
         logging::count_attempt(request.headers().get("amz-sdk-request"));
         self.0.call(request)
     }
-}
-
-/// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
-/// colons.
-///
-/// # Errors
-/// If `pem` has no certificate, or one that cannot be read.
-pub fn fingerprints(pem: &str) -> Result<Vec<String>, InvalidCertificate> {
-    trust_roots::fingerprints(pem)
-}
-
-/// Whether `pem` holds certificates, all of which are readable.
-pub fn is_certificate(pem: &str) -> bool {
-    trust_roots::certificates(pem).is_ok()
 }
 
 #[cfg(test)]

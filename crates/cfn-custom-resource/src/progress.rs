@@ -1,16 +1,11 @@
 //! The current step, for the log and for the reason of a request that runs out of time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 use tracing::Span;
-
-/// The step before the first one.
-const STARTING: &str = "starting";
-/// The outcome of a step that another step follows.
-const DONE: &str = "done";
 
 /// The step log of one request. Each step becomes a line of the log when it ends. While it runs, it
 /// is the field `step` of the surrounding span, if the span has this field.
@@ -26,8 +21,8 @@ pub struct Progress {
 struct RunningStep {
     /// A gerund, the thing and its ID.
     doing: String,
-    began: Instant,
-    is_over: bool,
+    /// `None` before the first step, and when the last one has ended.
+    began: Option<Instant>,
 }
 
 impl Progress {
@@ -36,7 +31,10 @@ impl Progress {
         Progress {
             until,
             span: Span::current(),
-            step: Arc::new(Mutex::new(RunningStep::new(STARTING.to_owned()))),
+            step: Arc::new(Mutex::new(RunningStep {
+                doing: "starting".to_owned(),
+                began: None,
+            })),
             changes: Arc::default(),
         }
     }
@@ -59,47 +57,34 @@ impl Progress {
 
     /// Starts a step and ends the step before: a gerund, the thing and its ID.
     pub fn doing(&self, what: impl Into<String>) {
-        let what = what.into();
-        let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
-        if step.doing == what && !step.is_over {
+        let doing = what.into();
+        let is_running = self.step().began.is_some();
+        if is_running && self.last() == doing {
             return;
         }
-        self.log(&mut step, DONE);
-        self.span.record("step", &*what);
-        *step = RunningStep::new(what);
+        self.ended("done");
+        self.span.record("step", &*doing);
+        let began = Some(Instant::now());
+        *self.step() = RunningStep { doing, began };
     }
 
     /// Ends the last step with an outcome.
     pub fn ended(&self, outcome: &'static str) {
-        let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log(&mut step, outcome);
-    }
-
-    /// The last step.
-    pub fn last(&self) -> String {
-        let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
-        step.doing.clone()
-    }
-
-    fn log(&self, step: &mut RunningStep, outcome: &'static str) {
-        // Nothing was done before the first step.
-        let is_nothing = step.doing == STARTING && outcome == DONE;
-        if !step.is_over && !is_nothing {
-            let took = step.began.elapsed().as_millis();
+        let mut step = self.step();
+        if let Some(began) = step.began.take() {
+            let took = began.elapsed().as_millis();
             let duration_ms = u64::try_from(took).unwrap_or(u64::MAX);
             let doing = step.doing.as_str();
             tracing::info!(parent: &self.span, step = doing, outcome, duration_ms, "step");
         }
-        step.is_over = true;
     }
-}
 
-impl RunningStep {
-    fn new(doing: String) -> Self {
-        RunningStep {
-            doing,
-            began: Instant::now(),
-            is_over: false,
-        }
+    /// The last step; `starting` before the first one.
+    pub fn last(&self) -> String {
+        self.step().doing.clone()
+    }
+
+    fn step(&self) -> MutexGuard<'_, RunningStep> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,20 +30,17 @@ impl Deadlines {
     /// The deadlines of `request`, which an invocation handles from `now` to `invocation_ends`.
     pub fn new(request: &Request, invocation_ends: SystemTime, now: SystemTime) -> Self {
         let cfn_timeout = request.signed_at + request.service_timeout();
-        let valid_for = request
-            .response_url
-            .valid_for()
-            .unwrap_or(RESPONSE_URL_VALID_FOR);
-        let expires = request.signed_at + valid_for;
+        let valid_for = request.response_url.valid_for();
+        let url_expiry = request.signed_at + valid_for.unwrap_or(RESPONSE_URL_VALID_FOR);
         let cfn_timed_out = cfn_timeout <= now;
-        let is_expired = expires <= now;
+        let expired = url_expiry <= now;
         // A Delete whose response CloudFormation no longer takes has only the invocation's limit.
         let mut end = invocation_ends;
-        if !cfn_timed_out && !is_expired {
-            end = end.min(cfn_timeout);
-        }
-        if !is_expired {
-            end = end.min(expires);
+        if !expired {
+            end = end.min(url_expiry);
+            if !cfn_timed_out {
+                end = end.min(cfn_timeout);
+            }
         }
         let outlives_invocation = end == invocation_ends;
         let remaining = end.duration_since(now).unwrap_or_default();
@@ -55,7 +52,7 @@ impl Deadlines {
             work_until: end - reserve - margin,
             respond_until: end - margin,
             cfn_timed_out,
-            expired: is_expired,
+            expired,
             outlives_invocation,
         }
     }

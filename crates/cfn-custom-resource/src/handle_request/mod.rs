@@ -9,8 +9,8 @@ use tracing::Instrument;
 
 use crate::send_response::send_response;
 use crate::{
-    Clock, Deadlines, Failure, Progress, ProtocolCodes, PutError, Reason, ReasonCode, Request,
-    RequestType, Response, SendError, Status,
+    Clock, Deadlines, Failure, Progress, ProtocolCodes, Reason, ReasonCode, Request, RequestType,
+    Response, SendError, Status,
 };
 
 /// The reason of a Create or Update that CloudFormation no longer waits for.
@@ -108,31 +108,31 @@ pub async fn handle_request<R, P, F, H, G>(
 where
     R: Resource,
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, PutError>>,
+    F: Future<Output = Result<u16, SendError>>,
     H: FnOnce(Duration) -> G,
     G: Future<Output = Result<(), ContinuationError>>,
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
     let progress = Progress::new(deadlines.work_until);
-    let result = match run(&resource, &request, &deadlines, clock, &progress).await {
-        WorkResult::Done(result) => result,
-        WorkResult::TimedOut(step) => {
-            // The rest of the time is for a response that it failed.
-            let limit = clock.until(deadlines.respond_until) / 2;
-            let continued = tokio::time::timeout(limit, continue_later(limit)).await;
-            match continued.unwrap_or(Err(ContinuationError::OutcomeUnknown)) {
-                Ok(()) => {
-                    tracing::info!(step, "continued in another invocation");
-                    return Handled::Continued;
-                }
-                Err(ContinuationError::OutcomeUnknown) => {
-                    tracing::warn!(step, "maybe continued in another invocation");
-                    return Handled::MaybeContinued;
-                }
-                Err(error) => {
-                    let text = format!("{step}: {error}");
-                    Err(Failure::new(R::CODES.not_continued, text))
-                }
+    let result = run(&resource, &request, &deadlines, clock, &progress).await;
+    let result = if let Some(result) = result {
+        result
+    } else {
+        // The rest of the time is for a response that it failed.
+        let limit = clock.until(deadlines.respond_until) / 2;
+        let continued = tokio::time::timeout(limit, continue_later(limit)).await;
+        match continued.unwrap_or(Err(ContinuationError::OutcomeUnknown)) {
+            Ok(()) => {
+                tracing::info!("continued in another invocation");
+                return Handled::Continued;
+            }
+            Err(ContinuationError::OutcomeUnknown) => {
+                tracing::warn!("maybe continued in another invocation");
+                return Handled::MaybeContinued;
+            }
+            Err(error) => {
+                let text = format!("{}: {error}", progress.last());
+                Err(Failure::new(R::CODES.not_continued, text))
             }
         }
     };
@@ -187,50 +187,44 @@ fn response<R: Resource>(
     }
 }
 
-/// The result of the work in this invocation.
-enum WorkResult {
-    Done(Result<Outcome, Failure>),
-    /// The invocation ends before the request does. The step that was interrupted.
-    TimedOut(String),
-}
-
+/// Runs the handler. `None` if the invocation ends before the request does, and another one can
+/// continue it.
 async fn run<R: Resource>(
     resource: &Arc<R>,
     request: &Request,
     deadlines: &Deadlines,
     clock: &Clock,
     progress: &Progress,
-) -> WorkResult {
-    let failed = |code: ReasonCode, text: String| WorkResult::Done(Err(Failure::new(code, text)));
+) -> Option<Result<Outcome, Failure>> {
     if let Err(failure) = check::<R>(request, deadlines, progress) {
-        return WorkResult::Done(Err(failure));
+        return Some(Err(failure));
     }
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
     let mut task = tokio::spawn(work.in_current_span());
     let time = clock.until(deadlines.work_until);
-    match tokio::time::timeout(time, &mut task).await {
+    let (code, what) = match tokio::time::timeout(time, &mut task).await {
         Ok(Ok(result)) => {
             progress.ended(if result.is_ok() { "done" } else { "failed" });
-            WorkResult::Done(result)
+            return Some(result);
         }
         // The panic's text is left out, because it may contain a secret.
         Ok(Err(_)) => {
             progress.ended("internal error");
-            let step = progress.last();
-            let text = format!("{step}: internal error, see the function's log");
-            failed(R::CODES.internal_error, text)
+            let what = "internal error, see the function's log";
+            (R::CODES.internal_error, what)
         }
         Err(_) => {
             task.abort();
             progress.ended("no time was left");
-            let step = progress.last();
             if R::RESUMABLE && deadlines.outlives_invocation {
-                return WorkResult::TimedOut(step);
+                return None;
             }
-            let text = format!("{step}: no time was left; the request may be sent again");
-            failed(R::CODES.out_of_time, text)
+            let what = "no time was left; the request may be sent again";
+            (R::CODES.out_of_time, what)
         }
-    }
+    };
+    let step = progress.last();
+    Some(Err(Failure::new(code, format!("{step}: {what}"))))
 }
 
 /// Rejects a request that must not be started.

@@ -139,22 +139,20 @@ impl Object {
 
     /// The valid entries of a list of texts, each with its path.
     pub fn texts(&self, name: &str) -> Vec<(String, String)> {
-        let texts = self.list(name).iter().filter_map(|(path, entry)| {
-            let Decoded::Text(text) = entry else {
-                return None;
-            };
-            Some((path.clone(), text.clone()))
+        let texts = self.list(name).iter();
+        let texts = texts.filter_map(|(path, entry)| match entry {
+            Decoded::Text(text) => Some((path.clone(), text.clone())),
+            _ => None,
         });
         texts.collect()
     }
 
     /// The entries of a list of objects.
     pub fn objects(&self, name: &str) -> Vec<&Object> {
-        let objects = self.list(name).iter().filter_map(|(_, entry)| {
-            let Decoded::Object(object) = entry else {
-                return None;
-            };
-            Some(object)
+        let objects = self.list(name).iter();
+        let objects = objects.filter_map(|(_, entry)| match entry {
+            Decoded::Object(object) => Some(object),
+            _ => None,
         });
         objects.collect()
     }
@@ -174,21 +172,14 @@ impl Object {
 }
 
 fn default_of(property: &Property, path: &str) -> Option<Decoded> {
+    let value = match (property.default, property.kind) {
+        (Some(text), _) => Value::from(text),
+        (None, Kind::Object(_)) => Value::Object(serde_json::Map::new()),
+        (None, _) => return None,
+    };
     // What a default object lacks is not the template's mistake.
     let mut ignored = ValidationErrors::default();
-    match (property.default, property.kind) {
-        (Some(text), kind) => decode(&kind, &Value::from(text), path, &mut ignored),
-        (None, Kind::Object(table)) => {
-            let empty = Value::Object(serde_json::Map::new());
-            Some(Decoded::Object(Object::decode(
-                table,
-                &empty,
-                path,
-                &mut ignored,
-            )))
-        }
-        (None, _) => None,
-    }
+    decode(&property.kind, &value, path, &mut ignored)
 }
 
 fn decode(
@@ -197,27 +188,33 @@ fn decode(
     path: &str,
     errors: &mut ValidationErrors,
 ) -> Option<Decoded> {
+    let text = as_text(value);
+    let number = text.as_deref().and_then(|text| text.parse::<u32>().ok());
     let decoded = match kind {
         Kind::Any => return None,
-        Kind::AnyText => as_text(value).ok_or("must be a string".to_owned()),
-        Kind::Text(format) => match as_text(value) {
-            Some(text) if format.fits(&text) => Ok(text),
+        Kind::AnyText => text.map(Decoded::Text).ok_or("must be a string".to_owned()),
+        Kind::Text(format) => match text {
+            Some(text) if format.fits(&text) => Ok(Decoded::Text(text)),
             Some(_) => Err(format.must_be.to_owned()),
             None => Err("must be a string".to_owned()),
         },
-        Kind::Choice(words) => as_text(value)
+        Kind::Choice(words) => text
             .filter(|text| words.contains(&text.as_str()))
+            .map(Decoded::Text)
             .ok_or_else(|| format!("must be one of {}", words.join(", "))),
-        Kind::Boolean => return decode_boolean(value, path, errors),
-        Kind::Number { min, max } => {
-            let fits = |number: &u32| (*min..=*max).contains(number);
-            let must_be = || format!("must be a whole number from {min} to {max}");
-            return decode_number(value, fits, must_be, path, errors);
-        }
-        Kind::NumberOf { values, must_be } => {
-            let fits = |number: &u32| values.contains(number);
-            return decode_number(value, fits, || (*must_be).to_owned(), path, errors);
-        }
+        Kind::Boolean => match text.as_deref() {
+            Some("true" | "True") => Ok(Decoded::Boolean(true)),
+            Some("false" | "False") => Ok(Decoded::Boolean(false)),
+            _ => Err("must be true or false".to_owned()),
+        },
+        Kind::Number { min, max } => number
+            .filter(|number| (*min..=*max).contains(number))
+            .map(Decoded::Number)
+            .ok_or_else(|| format!("must be a whole number from {min} to {max}")),
+        Kind::NumberOf { values, must_be } => number
+            .filter(|number| values.contains(number))
+            .map(Decoded::Number)
+            .ok_or_else(|| (*must_be).to_owned()),
         Kind::Object(table) => {
             let object = Object::decode(table, value, path, errors);
             return value.is_object().then_some(Decoded::Object(object));
@@ -225,39 +222,7 @@ fn decode(
         Kind::Map(map) => return decode_map(map, value, path, errors).map(Decoded::Map),
         Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
     };
-    match decoded {
-        Ok(text) => Some(Decoded::Text(text)),
-        Err(what) => {
-            errors.add(path, what);
-            None
-        }
-    }
-}
-
-fn decode_boolean(value: &Value, path: &str, errors: &mut ValidationErrors) -> Option<Decoded> {
-    match as_text(value).as_deref() {
-        Some("true" | "True") => Some(Decoded::Boolean(true)),
-        Some("false" | "False") => Some(Decoded::Boolean(false)),
-        _ => {
-            errors.add(path, "must be true or false");
-            None
-        }
-    }
-}
-
-fn decode_number(
-    value: &Value,
-    fits: impl Fn(&u32) -> bool,
-    must_be: impl Fn() -> String,
-    path: &str,
-    errors: &mut ValidationErrors,
-) -> Option<Decoded> {
-    let number = as_text(value).and_then(|text| text.parse().ok());
-    let number = number.filter(fits);
-    if number.is_none() {
-        errors.add(path, must_be());
-    }
-    number.map(Decoded::Number)
+    decoded.map_err(|what| errors.add(path, what)).ok()
 }
 
 fn decode_map(

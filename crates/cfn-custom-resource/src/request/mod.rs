@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -206,39 +208,15 @@ impl<'de> Deserialize<'de> for Name {
 
 /// The Unix time of a date such as `20261120T075500Z`.
 fn unix_time(date: &str) -> Option<u64> {
-    let number = |range: std::ops::Range<usize>| date.get(range)?.parse::<u64>().ok();
-    let is_date = date.len() == 16
-        && date.bytes().enumerate().all(|(n, byte)| match n {
-            8 => byte == b'T',
-            15 => byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        });
-    if !is_date {
+    let (day, time) = date.split_once('T')?;
+    if (day.len(), time.len()) != (8, 7) {
         return None;
     }
-    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
-    let (hour, minute, second) = (number(9..11)?, number(11..13)?, number(13..15)?);
-    let is_valid = year >= 1970
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    if !is_valid {
-        return None;
-    }
-    // The year begins in March, so that a leap day is its last day. The months from March on have
-    // 31, 30, 31, 30, 31 days, which repeats: 153 days in 5 months.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let days = 365 * year + leap_days + (153 * month + 2) / 5 + day;
-    // Days before 1 January 1970, counted in the same way.
-    let days = days.checked_sub(719_469)?;
-    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+    let (year, month, day) = (day.get(..4)?, day.get(4..6)?, day.get(6..)?);
+    let (hour, minute, second) = (time.get(..2)?, time.get(2..4)?, time.get(4..)?);
+    let date = format!("{year}-{month}-{day}T{hour}:{minute}:{second}");
+    let date = DateTime::from_str(&date, Format::DateTime).ok()?;
+    date.secs().try_into().ok()
 }
 
 #[cfg(test)]

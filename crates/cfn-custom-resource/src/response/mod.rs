@@ -38,48 +38,41 @@ impl Response {
     /// the request are larger. If the attributes do not fit, the body is a FAILED with the code
     /// `too_large`.
     pub fn body(&self, request: &Request, too_large: ReasonCode) -> String {
-        let whole = self.reason.as_ref().map(ToString::to_string);
-        let whole = self.render(request, whole.as_deref());
+        let body = self.shortened(request);
+        if body.len() <= MAX_BODY_BYTES || self.data.is_empty() {
+            return body;
+        }
+        // Shortened attributes would be wrong values.
+        let text = "sending the response: the attributes exceed 4096 bytes";
+        let failed = Response {
+            status: Status::Failed,
+            reason: Some(Reason::new(too_large, text)),
+            data: BTreeMap::new(),
+            // With any other ID, CloudFormation would delete the resource as replaced.
+            physical_resource_id: match &request.physical_resource_id {
+                Some(id) => id.clone(),
+                None => self.physical_resource_id.clone(),
+            },
+        };
+        failed.shortened(request)
+    }
+
+    /// The body with as much of the reason's text as fits, and with its code.
+    fn shortened(&self, request: &Request) -> String {
+        let Some(reason) = &self.reason else {
+            return self.render(request, None);
+        };
+        let whole = self.render(request, Some(&reason.to_string()));
         if whole.len() <= MAX_BODY_BYTES {
             return whole;
         }
-        let Some(reason) = &self.reason else {
-            // Shortened attributes would be wrong values.
-            let failed = Response {
-                status: Status::Failed,
-                reason: Some(Reason::new(
-                    too_large,
-                    "sending the response: the attributes exceed 4096 bytes",
-                )),
-                data: BTreeMap::new(),
-                // With any other ID, CloudFormation would delete the resource as replaced.
-                physical_resource_id: match &request.physical_resource_id {
-                    Some(id) => id.clone(),
-                    None => self.physical_resource_id.clone(),
-                },
-            };
-            return failed.body(request, too_large);
+        let cut_at = |end| {
+            let reason = format!("{}…{}", &reason.text[..end], reason.suffix());
+            self.render(request, Some(&reason))
         };
-        let with_code = format!("…{}", reason.suffix());
-        let has_room = self.render(request, Some(&with_code)).len() <= MAX_BODY_BYTES;
-        // Only IDs longer than any of CloudFormation's leave no room for the code.
-        let end_of_reason = if has_room {
-            with_code
-        } else {
-            "…".to_owned()
-        };
-        let reason = &reason.text;
-        let room = MAX_BODY_BYTES.saturating_sub(self.render(request, Some(&end_of_reason)).len());
-        let mut used = 0;
-        let mut end = 0;
-        for (start, character) in reason.char_indices() {
-            used += escaped_length(character);
-            if used > room {
-                break;
-            }
-            end = start + character.len_utf8();
-        }
-        self.render(request, Some(&format!("{}{end_of_reason}", &reason[..end])))
+        let ends: Vec<usize> = reason.text.char_indices().map(|(end, _)| end).collect();
+        let fitting = ends.partition_point(|end| cut_at(*end).len() <= MAX_BODY_BYTES);
+        cut_at(fitting.checked_sub(1).map_or(0, |last| ends[last]))
     }
 
     fn render(&self, request: &Request, reason: Option<&str>) -> String {
@@ -107,15 +100,6 @@ impl Response {
             members.insert("Data".to_owned(), Value::Object(data.collect()));
         }
         Value::Object(members).to_string()
-    }
-}
-
-/// The number of bytes of a character in the JSON of `serde_json`.
-fn escaped_length(character: char) -> usize {
-    match character {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..='\u{1f}' => 6,
-        other => other.len_utf8(),
     }
 }
 

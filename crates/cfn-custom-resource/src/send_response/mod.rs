@@ -14,19 +14,8 @@ const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
 const MIN_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Why an attempt got no HTTP status. It has no source error, because the errors of HTTP clients
+/// Why a response was not delivered. It has no source error, because the errors of HTTP clients
 /// contain the URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PutError {
-    /// The bucket was not reached, or did not respond.
-    #[error("the response bucket cannot be reached")]
-    Unreachable,
-    /// A response must not be sent to this URL.
-    #[error("the response address cannot be used")]
-    Unusable,
-}
-
-/// Why a response was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The bucket rejected it, and would again: the URL has expired or is forged.
@@ -38,14 +27,15 @@ pub enum SendError {
     /// A response must not be sent to this URL.
     #[error("the response address cannot be used: it is not an HTTPS address of Amazon S3")]
     Unusable,
-    /// Every attempt failed until the deadline.
+    /// The bucket was not reached, or failed, until the deadline.
     #[error("the response bucket could not be reached in time")]
-    OutOfTime,
+    Unreachable,
 }
 
 /// Sends `body` to `url`. Retries after network errors, 5xx, 408 and 429 until `until`.
 ///
-/// `put` makes one attempt and returns the HTTP status.
+/// `put` makes one attempt and returns the HTTP status. [`SendError::Unreachable`] is retried, every
+/// other error is final.
 pub async fn send_response<P, F>(
     put: P,
     url: &ResponseUrl,
@@ -55,7 +45,7 @@ pub async fn send_response<P, F>(
 ) -> Result<(), SendError>
 where
     P: Fn(String, String) -> F,
-    F: Future<Output = Result<u16, PutError>>,
+    F: Future<Output = Result<u16, SendError>>,
 {
     let mut pause = MIN_PAUSE;
     loop {
@@ -68,14 +58,14 @@ where
                 tracing::warn!(status, "the response bucket failed, retrying");
             }
             Ok(Ok(status)) => return Err(SendError::Rejected(status)),
-            Ok(Err(PutError::Unusable)) => return Err(SendError::Unusable),
-            Ok(Err(PutError::Unreachable)) | Err(_) => {
+            Ok(Err(SendError::Unreachable)) | Err(_) => {
                 tracing::warn!("the response bucket did not respond, retrying");
             }
+            Ok(Err(error)) => return Err(error),
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
         if clock.until(until) <= jittered + MIN_ATTEMPT_TIMEOUT {
-            return Err(SendError::OutOfTime);
+            return Err(SendError::Unreachable);
         }
         tokio::time::sleep(jittered).await;
         pause = (pause * 2).min(MAX_PAUSE);

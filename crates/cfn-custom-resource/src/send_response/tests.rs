@@ -3,7 +3,7 @@ use std::cell::Cell;
 use super::*;
 use crate::Request;
 
-async fn delivered(statuses: &[Result<u16, PutError>]) -> (Result<(), SendError>, usize) {
+async fn delivered(statuses: &[Result<u16, SendError>]) -> (Result<(), SendError>, usize) {
     let at_once: Vec<_> = statuses.iter().map(|s| (Duration::ZERO, *s)).collect();
     delivered_within(Duration::from_secs(120), &at_once).await
 }
@@ -12,7 +12,7 @@ async fn delivered(statuses: &[Result<u16, PutError>]) -> (Result<(), SendError>
 /// has the result of its entry in `ends`; the last entry repeats.
 async fn delivered_within(
     time: Duration,
-    ends: &[(Duration, Result<u16, PutError>)],
+    ends: &[(Duration, Result<u16, SendError>)],
 ) -> (Result<(), SendError>, usize) {
     let clock = Clock::starting_at(SystemTime::UNIX_EPOCH);
     let request = Request::parse(r#"{"ResponseURL":"https://x/"}"#, clock.now()).expect("one");
@@ -35,7 +35,7 @@ async fn delivered_within(
 #[tokio::test(start_paused = true)]
 async fn passing_faults_are_tried_again() {
     let faults = [
-        Err(PutError::Unreachable),
+        Err(SendError::Unreachable),
         Ok(500),
         Ok(503),
         Ok(429),
@@ -69,7 +69,7 @@ async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
     for seconds in [4, 60, 800] {
         let time = Duration::from_secs(seconds);
         let (result, attempts) = delivered_within(time, &[slow]).await;
-        assert_eq!(result, Err(SendError::OutOfTime));
+        assert_eq!(result, Err(SendError::Unreachable));
         assert!(attempts > 2, "{attempts} attempts in {seconds} s");
     }
     // One that takes seconds is waited for.
@@ -81,6 +81,6 @@ async fn a_bucket_that_takes_minutes_to_answer_is_given_up_in_time() {
 #[tokio::test(start_paused = true)]
 async fn it_gives_up_when_no_time_is_left() {
     let (result, attempts) = delivered(&[Ok(500)]).await;
-    assert_eq!(result, Err(SendError::OutOfTime));
+    assert_eq!(result, Err(SendError::Unreachable));
     assert!((10..60).contains(&attempts), "{attempts} attempts");
 }

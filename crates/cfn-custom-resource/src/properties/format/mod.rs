@@ -81,12 +81,9 @@ impl Format {
         must_be: &'static str,
         parser: fn(&str) -> bool,
     ) -> Self {
-        Format {
-            pattern,
-            must_be,
-            parser: Some(parser),
-            compiled: OnceLock::new(),
-        }
+        let mut format = Format::new(pattern, must_be);
+        format.parser = Some(parser);
+        format
     }
 
     /// Whether `text` has this format.
