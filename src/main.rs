@@ -6,7 +6,6 @@ use cfn_gitops::http::Http;
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
@@ -15,32 +14,23 @@ use tokio::sync::OnceCell;
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
     // Created by the first event, because reading the TLS roots would delay the start.
-    let handler: OnceCell<Handler> = OnceCell::new();
-    let handler = &handler;
+    let handler = &OnceCell::new();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
             deadline: event.context.deadline(),
             request_id: event.context.request_id,
             function_arn: event.context.invoked_function_arn,
         };
-        let event = event.payload.text();
-        handle(handler, event, &invocation)
-            .await
-            .map_err(|error| Diagnostic {
-                error_type: error.name().to_owned(),
-                error_message: error.to_string(),
-            })
+        let result = async {
+            let handler: &Handler = handler.get_or_try_init(from_environment).await?;
+            handler.handle(event.payload.text(), &invocation).await
+        };
+        result.await.map_err(|error| Diagnostic {
+            error_type: error.name().to_owned(),
+            error_message: error.to_string(),
+        })
     }))
     .await
-}
-
-async fn handle(
-    handler: &OnceCell<Handler>,
-    event: &str,
-    invocation: &Invocation,
-) -> Result<Value, HandlerError> {
-    let handler = handler.get_or_try_init(from_environment).await?;
-    handler.handle(event, invocation).await
 }
 
 async fn from_environment() -> Result<Handler, HandlerError> {

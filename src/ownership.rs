@@ -30,13 +30,8 @@ impl Owner {
 /// A short name for `text` that fits anywhere: 64 bits of its SHA-256 in hex.
 pub fn key(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let mut name = String::with_capacity(16);
-    for byte in digest.iter().take(8) {
-        for nibble in [byte >> 4, byte & 15] {
-            name.extend(char::from_digit(nibble.into(), 16));
-        }
-    }
-    name
+    let first = std::array::from_fn(|n| digest[n]);
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// Formats a time to the second, as in `2026-11-20T07:55:00Z`.

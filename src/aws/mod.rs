@@ -6,7 +6,6 @@ mod error_codes;
 mod propagation;
 mod retry;
 
-use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -32,16 +31,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 /// The clients of the services that are called.
-#[derive(Clone, Debug)]
-pub struct Aws(Arc<SdkClients>);
-
-impl Deref for Aws {
-    type Target = SdkClients;
-
-    fn deref(&self) -> &SdkClients {
-        &self.0
-    }
-}
+pub type Aws = Arc<SdkClients>;
 
 /// One client for each service.
 #[derive(Debug)]
@@ -62,9 +52,9 @@ pub struct SdkClients {
     pub sts: Lazy<aws_sdk_sts::Client>,
 }
 
-impl Aws {
+impl SdkClients {
     /// The clients with the region, endpoints and credentials of `config` that send through `http`.
-    pub fn new(config: &SdkConfig, http: &Http) -> Self {
+    pub fn new(config: &SdkConfig, http: &Http) -> Aws {
         let config = config
             .to_builder()
             .http_client(http.for_sdk())
@@ -77,13 +67,18 @@ impl Aws {
             )
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        // Each call has its own limit of retries. The SDK's shared budget would let a request fail
+        // because of requests before it.
+        let partition = RetryPartition::custom("cfn-gitops")
+            .token_bucket(TokenBucket::unlimited())
+            .build();
         macro_rules! client {
             ($service:ident) => {{
-                let config = config.clone();
+                let (config, partition) = (config.clone(), partition.clone());
                 LazyLock::new(Box::new(move || {
                     $service::Client::from_conf(
                         $service::config::Builder::from(&config)
-                            .retry_partition(retry_partition())
+                            .retry_partition(partition)
                             .interceptor(retry::ThrottleRetryInterceptor)
                             .retry_classifier(propagation::DenialRetryClassifier)
                             .build(),
@@ -91,7 +86,7 @@ impl Aws {
                 }))
             }};
         }
-        Aws(Arc::new(SdkClients {
+        Arc::new(SdkClients {
             iam: client!(aws_sdk_iam),
             secrets: client!(aws_sdk_secretsmanager),
             codecommit: client!(aws_sdk_codecommit),
@@ -99,14 +94,6 @@ impl Aws {
             codepipeline: client!(aws_sdk_codepipeline),
             lambda: client!(aws_sdk_lambda),
             sts: client!(aws_sdk_sts),
-        }))
+        })
     }
-}
-
-/// Each call has its own limit of retries. The SDK's shared budget would let a request fail because
-/// of requests before it.
-fn retry_partition() -> RetryPartition {
-    RetryPartition::custom("cfn-gitops")
-        .token_bucket(TokenBucket::unlimited())
-        .build()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_types::SdkConfig;
 
 use crate::aws;
-use crate::aws::Aws;
+use crate::aws::{Aws, SdkClients};
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::http::{Http, ResponseHosts};
 use crate::mirror_credential::MirrorCredential;
@@ -42,7 +42,7 @@ impl Handler {
     /// time from `clock`.
     pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
         let http = http.into();
-        let aws = Aws::new(config, &http);
+        let aws = SdkClients::new(config, &http);
         let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
         Handler {
             mirror_credential: Arc::new(mirror_credential),

@@ -26,7 +26,7 @@ impl Handler {
             return self.handle_rotation(&rotation, invocation).await;
         }
         if let Some(push) = FirstPush::parse(event) {
-            return self.handle_first_push(&push, invocation).await;
+            return self.handle_first_push(&push).await;
         }
         match HealthCheck::parse(event) {
             Some(check) => self.handle_health_check(&check, invocation).await,
@@ -46,25 +46,15 @@ impl Handler {
         span.record("secret", secret);
         tracing::info!(version = rotation.version_id.as_str(), "rotation");
         let until = self.deadline(invocation) - MARGIN;
-        let work = Box::pin(self.mirror_credential.rotate(rotation, until));
-        let done = tokio::time::timeout(self.clock.until(until), work).await;
-        let out_of_time = HandlerError::OutOfTime("a step of a rotation, which stays pending");
-        done.map_err(|_| out_of_time)??;
+        Box::pin(self.mirror_credential.rotate(rotation, until)).await?;
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
     }
 
     /// Creates the pipeline of a branch that was pushed for the first time.
-    async fn handle_first_push(
-        &self,
-        push: &FirstPush,
-        invocation: &Invocation,
-    ) -> Result<Value, HandlerError> {
+    async fn handle_first_push(&self, push: &FirstPush) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "first push");
-        let work = Box::pin(self.gitops_pipeline.start(push));
-        let started = tokio::time::timeout(self.time_left(invocation), work).await;
-        let started = started.map_err(|_| HandlerError::OutOfTime("a branch's first push"))?;
-        match started? {
+        match Box::pin(self.gitops_pipeline.start(push)).await? {
             Started::Pipeline { name, by_hand } => {
                 tracing::info!(pipeline = name, by_hand, "the pipeline exists");
                 Ok(json!({"PipelineName": name}))
@@ -92,15 +82,9 @@ impl Handler {
             &self.mirror_credential,
             &self.gitops_pipeline,
             &self.clock,
-            self.time_left(invocation),
+            self.clock.until(self.deadline(invocation) - MARGIN),
             &mut emit,
         );
         Ok(json!({"HealthCheck": Box::pin(summary).await}))
-    }
-
-    /// The time until shortly before Lambda's deadline.
-    fn time_left(&self, invocation: &Invocation) -> Duration {
-        let time = self.clock.until(self.deadline(invocation));
-        time.saturating_sub(MARGIN)
     }
 }

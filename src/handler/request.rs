@@ -64,7 +64,7 @@ impl Handler {
             Handled::MaybeContinued => Err(HandlerError::MaybeContinued),
             // If Lambda delivers the event again, the response may be delivered.
             Handled::Responded {
-                sent: Err(error @ SendError::OutOfTime),
+                sent: Err(error @ SendError::Unreachable),
                 ..
             } => Err(error.into()),
             // The response was delivered, or another delivery of the event could not deliver it.
@@ -78,16 +78,15 @@ impl Handler {
         request: Request,
         scope: &RequestScope<'_>,
     ) -> Handled {
-        let RequestScope {
-            event,
-            position,
-            received_at,
-            invocation,
-            calls,
-        } = *scope;
-        let function_arn = &invocation.function_arn;
+        let function_arn = &scope.invocation.function_arn;
         let put = |url, body| self.http.put(self.response_hosts, url, body);
-        let continue_request = |within| {
+        let continue_later = |within| {
+            let RequestScope {
+                event,
+                position,
+                received_at,
+                ..
+            } = *scope;
             let aws = &self.aws;
             self_invocation::continue_request(
                 aws,
@@ -98,22 +97,22 @@ impl Handler {
                 within,
             )
         };
-        let deadline = self.deadline(invocation);
         let resource = Arc::new(ScopedResource {
             resource,
-            calls: calls.clone(),
+            calls: scope.calls.clone(),
             clock: self.clock.clone(),
-            received_at,
-            is_continuation: position.hop > 0,
+            received_at: scope.received_at,
+            is_continuation: scope.position.hop > 0,
             function_arn: function_arn.clone(),
         });
+        let deadline = self.deadline(scope.invocation);
         handle_request(
             resource,
             request,
             deadline,
             &self.clock,
             put,
-            continue_request,
+            continue_later,
         )
         .await
     }

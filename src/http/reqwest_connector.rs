@@ -36,53 +36,41 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "private-token", "x-amz-secu
 
 /// Sends requests over the network.
 #[derive(Debug)]
-pub struct ReqwestConnector(reqwest::Client);
+struct ReqwestConnector(reqwest::Client);
 
 /// The TLS stack or its roots cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The system has no trusted certificates.
-    #[error("setting up the HTTP client: this system has no trusted certificate")]
-    NoRoots,
-    /// An error of rustls.
-    #[error("setting up TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// An error of reqwest.
-    #[error("setting up the HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-}
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting up the HTTP client: {0}")]
+pub struct ClientError(String);
 
-impl ReqwestConnector {
-    /// Reads the system's TLS roots, which takes time: create it when it is first needed.
-    #[allow(clippy::new_ret_no_self)]
-    pub fn new() -> Result<SharedHttpConnector, ClientError> {
-        Self::trusting(vec![])
-    }
-
-    /// Trusts `certificates` in addition to the system's roots. Verification stays on.
-    pub fn trusting(
-        certificates: Vec<CertificateDer<'static>>,
-    ) -> Result<SharedHttpConnector, ClientError> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tls_backend_preconfigured(tls(certificates)?)
-            .build()?;
-        Ok(SharedHttpConnector::new(ReqwestConnector(client)))
-    }
+/// A connector that trusts `certificates` in addition to the system's roots. Reading those takes
+/// time: create it when it is first needed.
+pub fn connector(
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<SharedHttpConnector, ClientError> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tls_backend_preconfigured(tls(certificates)?)
+        .build()
+        .map_err(|error| ClientError(error.to_string()))?;
+    Ok(SharedHttpConnector::new(ReqwestConnector(client)))
 }
 
 fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
     let mut roots = trust_roots::system_roots();
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        return Err(ClientError::NoRoots);
+        return Err(ClientError(
+            "this system has no trusted certificate".to_owned(),
+        ));
     }
     let provider = Arc::new(ring::default_provider());
     let mut tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];

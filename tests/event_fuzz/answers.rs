@@ -250,7 +250,7 @@ fn not_a_request(
                 Err("a push's result says nothing".to_owned())
             }
         }
-        Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime(_)) if push != Some(false) => {
+        Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime) if push != Some(false) => {
             Ok(Verdict::FirstPush)
         }
         _ => Err(format!("{why}, and yet it was taken for something else")),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
-use cfn_gitops::aws::Aws;
+use cfn_gitops::aws::SdkClients;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
 use cfn_gitops::health_check::Environment;
@@ -128,7 +128,7 @@ impl Looked {
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
     let connector = fake.connector(caller);
     let http = Http::new(connector.clone());
-    let aws = Aws::new(&sdk_config(connector), &http);
+    let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http, clock.clone());
     let mut lines = vec![];

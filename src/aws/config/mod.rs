@@ -3,8 +3,7 @@
 //! `aws-config` would also read profiles, instance metadata, web identities and other sources of
 //! credentials: 0.3 MB of the package for sources that Lambda does not have.
 
-use std::fmt;
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_types::SdkConfig;
@@ -16,61 +15,41 @@ const REPLACEABLE_SERVICES: [&str; 4] = ["S3", "IAM", "Secrets Manager", "CloudF
 
 /// The region, the endpoints and the credentials of the function's environment, without a call.
 pub fn config_from_environment() -> SdkConfig {
-    config(Variables(Arc::new(|name| std::env::var(name).ok())))
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config(variables.collect())
 }
 
-/// Returns the value of a variable.
-type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
-
-/// The environment's variables, by their names.
-#[derive(Clone)]
-struct Variables(Arc<LookUp>);
-
-impl Variables {
-    /// The value of a variable. `None` if it is not set, or empty.
-    fn get(&self, name: &str) -> Option<String> {
-        let value = (self.0)(name)?.trim().to_owned();
-        (!value.is_empty()).then_some(value)
-    }
-
-    fn is_true(&self, name: &str) -> Option<bool> {
-        Some(self.get(name)?.eq_ignore_ascii_case("true"))
-    }
-
-    fn credentials(&self) -> Option<Credentials> {
+fn config(mut variables: HashMap<String, String>) -> SdkConfig {
+    variables.retain(|_, value| !value.trim().is_empty());
+    let get = |name: &str| Some(variables.get(name)?.trim().to_owned());
+    let is_true = |name: &str| Some(get(name)?.eq_ignore_ascii_case("true"));
+    let credentials = || {
+        let (id, key) = (get("AWS_ACCESS_KEY_ID")?, get("AWS_SECRET_ACCESS_KEY")?);
+        let token = get("AWS_SESSION_TOKEN");
         Some(Credentials::new(
-            self.get("AWS_ACCESS_KEY_ID")?,
-            self.get("AWS_SECRET_ACCESS_KEY")?,
-            self.get("AWS_SESSION_TOKEN"),
+            id,
+            key,
+            token,
             None,
             "EnvironmentVariable",
         ))
-    }
-}
-
-// The variables contain the credentials.
-impl fmt::Debug for Variables {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Variables")
-    }
-}
-
-fn config(variables: Variables) -> SdkConfig {
-    let region = variables.get("AWS_REGION");
-    let region = region.or_else(|| variables.get("AWS_DEFAULT_REGION"));
-    let app_name = variables.get("AWS_SDK_UA_APP_ID");
+    };
+    let region = get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION"));
+    let app_name = get("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok());
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region.map(Region::new));
     config
-        .set_credentials_provider(variables.credentials().map(SharedCredentialsProvider::new))
-        .set_use_fips(variables.is_true("AWS_USE_FIPS_ENDPOINT"))
-        .set_use_dual_stack(variables.is_true("AWS_USE_DUALSTACK_ENDPOINT"))
-        .set_app_name(app_name.and_then(|name| AppName::new(name).ok()));
-    if variables.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != Some(true) {
-        config
-            .set_endpoint_url(variables.get("AWS_ENDPOINT_URL"))
-            .set_service_config(Some(ServiceVariables(variables)));
+        .set_credentials_provider(credentials().map(SharedCredentialsProvider::new))
+        .set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"))
+        .set_app_name(app_name);
+    if is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != Some(true) {
+        config.set_endpoint_url(get("AWS_ENDPOINT_URL"));
+        // The others contain the credentials.
+        variables.retain(|name, _| name.starts_with("AWS_ENDPOINT_URL_"));
+        config.set_service_config(Some(ServiceEndpoints(variables)));
     }
     config.build()
 }
@@ -100,14 +79,15 @@ fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
     own.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }
 
-/// The variables of one service, such as `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+/// The variables of single services, such as `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
 #[derive(Debug)]
-struct ServiceVariables(Variables);
+struct ServiceEndpoints(HashMap<String, String>);
 
-impl LoadServiceConfig for ServiceVariables {
+impl LoadServiceConfig for ServiceEndpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_uppercase().replace(' ', "_");
-        self.0.get(&format!("{}_{service}", key.env()))
+        let value = self.0.get(&format!("{}_{service}", key.env()))?;
+        Some(value.trim().to_owned())
     }
 }
 

@@ -1,12 +1,14 @@
 use aws_sdk_iam::config::ProvideCredentials;
 
-use super::{Arc, SdkConfig, Variables, config, endpoint_url, is_local};
+use super::{SdkConfig, config, endpoint_url, is_local};
 
-fn config_of(variables: &'static [(&str, &str)]) -> SdkConfig {
-    config(Variables(Arc::new(|name| {
-        let found = variables.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    })))
+fn config_of(variables: &[(&str, &str)]) -> SdkConfig {
+    let variables = variables.iter();
+    config(
+        variables
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    )
 }
 
 #[tokio::test]

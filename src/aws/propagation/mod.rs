@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_iam::config::interceptors::InterceptorContext;
 use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error_codes::{DENIED, DENIED_ELSEWHERE};
@@ -89,15 +88,20 @@ pub fn is_role_not_assumable(text: &str) -> bool {
     ROLE_NOT_ASSUMABLE.iter().any(|words| text.contains(words))
 }
 
-/// Whether AWS denied a call because a policy or a role may not have propagated yet.
-pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
-    if !response.status().is_client_error() {
-        return false;
-    }
+/// The error code and the body of an error response, in any protocol. `None` if it is a success.
+/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
+pub(super) fn error_text(response: &HttpResponse) -> Option<String> {
+    let header = response.headers().get("x-amzn-errortype");
     let body = response.body().bytes().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
-    let header = response.headers().get("x-amzn-errortype");
-    is_transient(&error_code(header, &body), &body)
+    let is_error = !response.status().is_success();
+    is_error.then(|| format!("{} {body}", header.unwrap_or_default()))
+}
+
+/// Whether AWS denied a call because a policy or a role may not have propagated yet.
+pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
+    response.status().is_client_error()
+        && error_text(response).is_some_and(|text| is_transient(&text))
 }
 
 /// Whether an error with this code and text may pass when IAM's changes have propagated.
@@ -106,35 +110,12 @@ pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
 /// a matter of seconds. Some services give no reason (STS, and Secrets Manager for a KMS key),
 /// and then it may be that one.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-fn is_transient(code: &str, text: &str) -> bool {
-    if DENIED_ELSEWHERE.iter().any(|words| text.contains(words)) {
-        return false;
-    }
-    let is_denied = DENIED.contains(&code);
+fn is_transient(text: &str) -> bool {
+    let names_one_of = |words: &[&str]| words.iter().any(|words| text.contains(words));
     let gives_no_reason = !text.contains(" because ");
     let names_identity_policy = text.contains("no identity-based policy allows");
-    is_role_not_assumable(text) || (is_denied && (gives_no_reason || names_identity_policy))
-}
-
-/// The error's code: in a header or the JSON member `__type`, after a namespace and before a URL,
-/// or in the XML element `Code`. Empty if there is none.
-/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
-fn error_code(header: Option<&str>, body: &str) -> String {
-    let in_json = || {
-        let body: Value = serde_json::from_str(body).ok()?;
-        Some(body["__type"].as_str()?.to_owned())
-    };
-    let in_xml = || {
-        let (_, rest) = body.split_once("<Code>")?;
-        Some(rest.split_once("</Code>")?.0.to_owned())
-    };
-    let code = header
-        .map(ToOwned::to_owned)
-        .or_else(in_json)
-        .or_else(in_xml);
-    let code = code.unwrap_or_default();
-    let code = code.split(':').next().unwrap_or_default();
-    code.rsplit('#').next().unwrap_or_default().to_owned()
+    let is_denied = names_one_of(&DENIED) && (gives_no_reason || names_identity_policy);
+    !names_one_of(&DENIED_ELSEWHERE) && (is_denied || is_role_not_assumable(text))
 }
 
 /// Makes the SDK retry denials that may pass, within the time of [`retrying_denials`].

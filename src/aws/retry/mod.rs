@@ -117,21 +117,8 @@ impl Intercept for ThrottleRetryInterceptor {
 }
 
 fn is_throttled(context: &FinalizerInterceptorContextRef<'_>) -> bool {
-    let Some(response) = context.response() else {
-        return false;
-    };
-    if response.status().is_success() {
-        return false;
-    }
-    let header = response
-        .headers()
-        .get("x-amzn-errortype")
-        .unwrap_or_default();
-    let body = response.body().bytes().unwrap_or_default();
-    let body = String::from_utf8_lossy(body);
-    THROTTLED
-        .iter()
-        .any(|name| header.contains(name) || body.contains(name))
+    let text = context.response().and_then(propagation::error_text);
+    text.is_some_and(|text| THROTTLED.iter().any(|name| text.contains(name)))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use tokio::time::Instant;
 
-use crate::aws::{Aws, propagation};
+use crate::aws::{SdkClients, propagation};
 use crate::http::Http;
 
 const BUSY: (u16, &str) = (400, "Throttling");
@@ -61,7 +61,7 @@ async fn attempts(answers: &[(u16, &'static str)], is_repeated: bool) -> (u32, D
         .region(Region::new("eu-central-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    let aws = Aws::new(
+    let aws = SdkClients::new(
         &config,
         &Http::new(SharedHttpConnector::new(script.clone())),
     );

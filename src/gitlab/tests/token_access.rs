@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
-use crate::aws::Aws;
+use crate::aws::SdkClients;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, TokenError, open as open_gitlab};
 
 const DESCRIBE: &str = "secretsmanager.DescribeSecret";
@@ -30,7 +30,7 @@ async fn open(script: &Script, access: &Access) -> Result<GitLab, GitLabError> {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let http = script.http();
-    open_gitlab(&Aws::new(&config, &http), &http, access).await
+    open_gitlab(&SdkClients::new(&config, &http), &http, access).await
 }
 
 fn tagged(url: &str) -> Reply {

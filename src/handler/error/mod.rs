@@ -36,20 +36,14 @@ pub enum HandlerError {
     #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] EnvironmentError),
     /// The invocation's time was over.
-    #[error("{}: no time was left - {}", .0, self.code())]
-    OutOfTime(&'static str),
+    #[error("handling the event: no time was left - {}", self.code())]
+    OutOfTime,
     /// The HTTP client cannot be created.
     #[error("{} - {}", .0, self.code())]
-    StartFailed(String),
+    StartFailed(#[from] ClientError),
     /// The handling panicked. The panic's text is left out, because it may contain a secret.
     #[error("handling the event: internal error. See the function's log. - {}", self.code())]
     Panicked,
-}
-
-impl From<ClientError> for HandlerError {
-    fn from(error: ClientError) -> Self {
-        HandlerError::StartFailed(error.to_string())
-    }
 }
 
 impl HandlerError {
@@ -63,7 +57,7 @@ impl HandlerError {
             HandlerError::NotStarted(_) => "FirstPushFailed",
             HandlerError::NotRotated(_) => "RotationFailed",
             HandlerError::NoEnvironment(_) => "UnknownEnvironment",
-            HandlerError::OutOfTime(_) => "OutOfTime",
+            HandlerError::OutOfTime => "OutOfTime",
             HandlerError::StartFailed(_) => "StartFailed",
             HandlerError::Panicked => "InternalError",
         }
@@ -71,17 +65,16 @@ impl HandlerError {
 
     /// The code at the end of the error's text.
     pub(super) fn code(&self) -> ReasonCode {
-        match self {
-            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => {
-                Code::UnusableEvent.into()
-            }
-            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered.into(),
-            HandlerError::MaybeContinued => Code::NotContinued.into(),
-            HandlerError::NotStarted(error) => error.code(),
-            HandlerError::NotRotated(error) => error.code(),
-            HandlerError::OutOfTime(_) => Code::OutOfTime.into(),
-            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError.into(),
-        }
+        let code = match self {
+            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
+            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
+            HandlerError::MaybeContinued => Code::NotContinued,
+            HandlerError::NotStarted(error) => return error.code(),
+            HandlerError::NotRotated(error) => return error.code(),
+            HandlerError::OutOfTime => Code::OutOfTime,
+            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
+        };
+        code.into()
     }
 }
 

@@ -6,10 +6,10 @@ use cfn_custom_resource::SendError;
 fn error_names_are_short_and_distinct() {
     let errors = [
         HandlerError::UnknownEvent,
-        HandlerError::ResponseNotDelivered(SendError::OutOfTime),
+        HandlerError::ResponseNotDelivered(SendError::Unreachable),
         HandlerError::MaybeContinued,
         HandlerError::NoEnvironment(EnvironmentError::Unnamed),
-        HandlerError::OutOfTime("x"),
+        HandlerError::OutOfTime,
         HandlerError::Panicked,
     ];
     let names = errors.each_ref().map(HandlerError::name);

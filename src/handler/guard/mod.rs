@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::error::HandlerError;
@@ -29,22 +29,14 @@ pub async fn run_guarded<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     time: Duration,
 ) -> Result<T, HandlerError> {
-    let mut task = tokio::spawn(work.in_current_span());
-    let _abort = AbortOnDrop(task.abort_handle());
+    // A set, because it ends the task together with the future that waits for it.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work.in_current_span());
     let time = time.saturating_sub(MARGIN.min(time / 8));
-    match tokio::time::timeout(time, &mut task).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(_)) => Err(HandlerError::Panicked),
-        Err(_) => Err(HandlerError::OutOfTime("handling the event")),
-    }
-}
-
-/// Ends a task together with the future that waits for it.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+    match tokio::time::timeout(time, tasks.join_next()).await {
+        Ok(Some(Ok(done))) => Ok(done),
+        Ok(_) => Err(HandlerError::Panicked),
+        Err(_) => Err(HandlerError::OutOfTime),
     }
 }
 

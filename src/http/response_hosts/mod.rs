@@ -1,6 +1,6 @@
-//! Which hosts the function sends CloudFormation's response to.
+//! Which addresses are safe for a secret, and which the function sends CloudFormation's response to.
 
-use crate::http::address::is_https_or_loopback;
+use reqwest::Url;
 
 /// The domains of the partitions that have CodeCommit: the first of AWS and of AWS `GovCloud`, the
 /// second of AWS in China.
@@ -30,19 +30,28 @@ impl ResponseHosts {
 
     /// Whether a response may be sent to `url`.
     pub fn accept(self, url: &str) -> bool {
-        let Ok(parsed) = reqwest::Url::parse(url) else {
+        let Ok(url) = Url::parse(url) else {
             return false;
         };
-        let host = parsed.host_str().unwrap_or_default();
-        if is_loopback(host) {
-            return self == ResponseHosts::S3OrLoopback && is_https_or_loopback(url);
+        if is_loopback(&url) {
+            return self == ResponseHosts::S3OrLoopback && is_web(&url);
         }
-        parsed.scheme() == "https" && parsed.port().is_none() && is_s3(host)
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "https" && url.port().is_none() && is_s3(host)
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+/// Whether requests to `url` are encrypted, or do not leave this machine.
+pub fn is_https_or_loopback(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| is_web(&url) && (url.scheme() == "https" || is_loopback(&url)))
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "https" | "http")
+}
+
+fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
 }
 
 /// Whether `host` is of Amazon S3: `<bucket>.s3.<region>.amazonaws.com`, without a region, with

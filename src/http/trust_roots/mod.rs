@@ -6,6 +6,7 @@
 //! time, which private keys need and certificates do not. So they are decoded here, and rustls's
 //! parser reads only files of another form.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -63,18 +64,27 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidCe
     Ok(certificates)
 }
 
+/// Whether `pem` holds certificates, all of which are readable.
+pub fn is_certificate(pem: &str) -> bool {
+    certificates(pem).is_ok()
+}
+
 /// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
 /// colons.
+///
+/// # Errors
+/// If `pem` has no certificate, or one that cannot be read.
 pub fn fingerprints(pem: &str) -> Result<Vec<String>, InvalidCertificate> {
     let certificates = certificates(pem)?;
     Ok(certificates.iter().map(|one| fingerprint(one)).collect())
 }
 
 fn fingerprint(certificate: &[u8]) -> String {
-    let digits = Sha256::digest(certificate);
-    let digits = digits.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-    digits.map(|digit| digit.to_ascii_uppercase()).collect()
+    let mut hex = String::new();
+    for byte in Sha256::digest(certificate) {
+        let _ = write!(hex, "{byte:02X}");
+    }
+    hex
 }
 
 /// The text has no certificate, or one that is not readable.
