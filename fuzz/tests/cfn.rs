@@ -42,7 +42,7 @@ fn event(choices: &mut Choices<'_>) -> String {
     }
 }
 
-// claim: a-request-is-copied-into-its-answer-and-bounds-its-time
+// claim: request-is-copied-into-its-response-and-limits-its-time
 #[test]
 fn request_is_copied_into_its_answer_and_bounds_its_time() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -73,7 +73,7 @@ fn request_is_copied_into_its_answer_and_bounds_its_time() {
     });
 }
 
-// claim: when-an-address-was-signed-is-read-from-it
+// claim: signing-time-is-read-from-the-address
 #[test]
 fn when_an_address_was_signed_is_read_from_it() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -101,7 +101,7 @@ fn when_an_address_was_signed_is_read_from_it() {
     });
 }
 
-// claim: a-request-is-copied-into-its-answer-and-bounds-its-time
+// claim: request-is-copied-into-its-response-and-limits-its-time
 #[test]
 fn response_fits_and_starts_with_its_reason() {
     fuzz!(|choices: &mut Choices<'_>| {

@@ -60,8 +60,8 @@ fn body(choices: &mut Choices<'_>) -> String {
     choices.text(&[&value.to_string()])
 }
 
-// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
-// claim: nothing-that-gitlab-repeats-shows-a-secret
+// claim: no-response-shows-a-secret-or-redirects-the-token
+// claim: no-text-from-gitlab-shows-a-secret
 #[test]
 fn no_response_shows_a_secret_or_redirects_the_token() {
     let http = Http::new(SharedHttpConnector::new(Nobody));
@@ -117,7 +117,7 @@ fn no_response_shows_a_secret_or_redirects_the_token() {
     });
 }
 
-// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
+// claim: no-response-shows-a-secret-or-redirects-the-token
 #[test]
 fn mirror_is_read_without_the_login_in_its_last_error() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -133,7 +133,7 @@ fn mirror_is_read_without_the_login_in_its_last_error() {
     });
 }
 
-// claim: no-answer-shows-a-secret-or-leads-the-token-elsewhere
+// claim: no-response-shows-a-secret-or-redirects-the-token
 #[test]
 fn login_in_an_address_is_never_shown() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -151,7 +151,7 @@ fn login_in_an_address_is_never_shown() {
     });
 }
 
-// claim: a-project-is-one-segment-of-a-path
+// claim: project-is-one-path-segment
 #[test]
 fn project_is_one_segment_of_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -178,7 +178,7 @@ fn project_is_one_segment_of_a_path() {
     });
 }
 
-// claim: a-token-fits-into-a-header-or-is-none
+// claim: token-is-a-valid-header-or-rejected
 #[test]
 fn token_fits_into_a_header_or_is_none() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -206,8 +206,8 @@ fn token_fits_into_a_header_or_is_none() {
     });
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
-// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
+// claim: token-for-another-host-is-neither-read-nor-sent
+// claim: safe-address-is-encrypted-or-local
 #[test]
 fn gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     let seeds = [
@@ -234,7 +234,7 @@ fn gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
     });
 }
 
-// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
+// claim: safe-address-is-encrypted-or-local
 #[test]
 fn login_in_a_mirrors_address_leads_to_the_same_place() {
     fuzz!(|choices: &mut Choices<'_>| {

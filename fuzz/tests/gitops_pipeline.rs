@@ -101,7 +101,7 @@ fn injected(template: &Value) -> Vec<String> {
     injected
 }
 
-// claim: properties-become-a-template-that-does-what-it-is-for-or-every-fault-has-a-path
+// claim: properties-become-a-safe-template-or-every-error-has-a-path
 #[test]
 fn properties_become_a_safe_template_or_errors_with_paths() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -148,7 +148,7 @@ fn injected_functions_are_found() {
     assert_eq!(injected(&template).len(), 1);
 }
 
-// claim: a-branch-map-in-text-is-the-branch-map
+// claim: branch-map-as-text-equals-the-branch-map
 #[test]
 fn branch_map_in_text_is_the_branch_map() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -175,7 +175,7 @@ fn branch_map_in_text_is_the_branch_map() {
     });
 }
 
-// claim: a-first-push-names-a-stack-of-a-pipeline-or-none
+// claim: first-push-names-a-pipelines-stack-or-none
 #[test]
 fn first_push_names_a_stack_of_a_pipeline_or_none() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -207,7 +207,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
     });
 }
 
-// claim: names-come-back-out-of-what-they-are-part-of
+// claim: names-are-parsed-from-their-composites
 #[test]
 fn names_come_back_out_of_what_they_are_part_of() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -238,7 +238,7 @@ fn names_come_back_out_of_what_they_are_part_of() {
     });
 }
 
-// claim: tokens-and-marks-are-read-as-they-would-be-written
+// claim: request-tokens-and-tombstones-parse-to-the-same-values
 #[test]
 fn tokens_and_marks_are_read_as_they_would_be_written() {
     fuzz!(|choices: &mut Choices<'_>| {

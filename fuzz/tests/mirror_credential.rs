@@ -48,7 +48,7 @@ fn wanted() -> [Value; 2] {
     [full, json!({"UserName": "user-dev-m"})]
 }
 
-// claim: properties-are-decoded-within-bounds-or-every-fault-has-a-path
+// claim: properties-are-decoded-within-limits-or-every-error-has-a-path
 #[test]
 fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -95,7 +95,7 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
     });
 }
 
-// claim: a-pattern-of-names-matches-what-iam-says
+// claim: name-pattern-matches-like-iam
 #[test]
 fn protected_branch_is_found_by_its_pattern() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -110,7 +110,7 @@ fn protected_branch_is_found_by_its_pattern() {
     });
 }
 
-// claim: a-rotation-is-one-of-four-steps-and-never-about-the-log
+// claim: rotation-event-is-one-of-four-steps-and-never-the-intent-log
 #[test]
 fn rotation_is_one_of_four_steps_and_never_about_the_log() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -133,7 +133,7 @@ fn rotation_is_one_of_four_steps_and_never_about_the_log() {
     });
 }
 
-// claim: what-tags-and-labels-say-is-read-as-it-would-be-written
+// claim: tags-and-labels-parse-to-the-same-values
 #[test]
 fn tags_and_labels_are_read_as_they_are_written() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -167,7 +167,7 @@ fn tags_and_labels_are_read_as_they_are_written() {
     });
 }
 
-// claim: what-tags-and-labels-say-is-read-as-it-would-be-written
+// claim: tags-and-labels-parse-to-the-same-values
 #[test]
 fn mirror_intent_is_read_as_it_is_written() {
     fuzz!(|choices: &mut Choices<'_>| {

@@ -15,7 +15,7 @@ use fuzz::{Choices, fuzz};
 
 const AUTHORITY: &str = include_str!("../../src/http/tests/authority.pem");
 
-// claim: an-event-that-goes-on-is-a-piece-of-the-one-that-came
+// claim: continuation-contains-a-part-of-its-event
 #[test]
 fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -43,7 +43,7 @@ fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
     });
 }
 
-// claim: a-health-check-is-of-an-environment-that-can-be-one
+// claim: health-check-names-a-valid-environment
 #[test]
 fn health_check_is_of_an_environment_that_can_be_one() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -92,7 +92,7 @@ fn is_like(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
-// claim: a-pattern-of-names-matches-what-iam-says
+// claim: name-pattern-matches-like-iam
 #[test]
 fn pattern_of_names_matches_what_iam_says() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -115,7 +115,7 @@ fn pattern_of_names_matches_what_iam_says() {
     });
 }
 
-// claim: a-time-that-is-read-is-written-the-same
+// claim: parsed-time-is-formatted-the-same
 #[test]
 fn time_that_is_read_is_written_the_same() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -132,7 +132,7 @@ fn time_that_is_read_is_written_the_same() {
     });
 }
 
-// claim: what-is-taken-for-a-safe-address-is-encrypted-or-stays-here
+// claim: safe-address-is-encrypted-or-local
 #[test]
 fn safe_address_is_encrypted_or_loopback() {
     fuzz!(|choices: &mut Choices<'_>| {
@@ -152,7 +152,7 @@ fn safe_address_is_encrypted_or_loopback() {
     });
 }
 
-// claim: certificates-are-all-readable-or-refused
+// claim: certificates-are-all-readable-or-rejected
 #[test]
 fn certificates_are_all_readable_or_refused() {
     let two = format!("{AUTHORITY}text between them\n{AUTHORITY}");
@@ -167,7 +167,7 @@ fn certificates_are_all_readable_or_refused() {
     });
 }
 
-// claim: no-text-holds-the-password-after-it-was-taken-out
+// claim: redacted-text-does-not-contain-the-password
 #[test]
 fn no_text_holds_the_password_after_it_was_taken_out() {
     fuzz!(|choices: &mut Choices<'_>| {

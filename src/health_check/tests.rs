@@ -87,7 +87,7 @@ fn environment_is_required() {
     }
 }
 
-// claim: the-function-of-an-environment-writes-the-metrics-of-no-other
+// claim: function-cannot-write-metrics-of-another-environment
 #[test]
 fn other_environment_is_rejected() {
     let asked = HealthCheck::parse(r#"{"HealthCheck":{"EnvID":"dev"}}"#).expect("asked");

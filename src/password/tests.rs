@@ -15,7 +15,7 @@ fn password_with_reserved_character_is_not_url_safe() {
     assert!(!Password::new("").is_url_safe());
 }
 
-// claim: a-password-is-taken-out-of-a-text-however-it-is-escaped
+// claim: password-is-redacted-in-every-escaping
 #[test]
 fn password_is_redacted_in_every_escaping() {
     let password = Password::new("a/b+c=ä");
@@ -34,7 +34,7 @@ fn password_is_redacted_in_every_escaping() {
     }
 }
 
-// claim: secret-types-cannot-show-what-they-hold
+// claim: secret-types-cannot-show-their-value
 #[test]
 fn secret_types_cannot_show_what_they_hold() {
     use std::marker::PhantomData;

@@ -123,7 +123,7 @@ def test_a_protected_branch_is_not_set_back(world: World) -> None:
     assert world.branches()["refs/heads/development"] == second
 
 
-# claim: not-even-an-administrator-changes-a-protected-branch
+# claim: administrator-cannot-change-a-protected-branch
 def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> None:
     mary = world.member("power-users")
     mine = world.client("codecommit", mary)

@@ -30,7 +30,7 @@ def role_arn(aws: LocalAws, name: str) -> str:
     return f"arn:aws:iam::{aws.account_id}:role/{name}"
 
 
-# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+# claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_other_environments_pipeline_names_the_parameter(aws: LocalAws, production: Production, name: str) -> None:
     reason = refused(aws, name, template(name, env_id="prd"))
     assert "AccessDenied" in reason and "parameter PipelineStackNames" in reason
@@ -44,7 +44,7 @@ def test_same_pipeline_name_in_other_environment_is_not_changed(aws: LocalAws, p
     assert Pipeline(aws, "prd", "infra").child.describe() == before
 
 
-# claim: no-build-gets-a-role-that-may-do-more
+# claim: no-build-gets-a-stronger-role
 @pytest.mark.parametrize("which", [
     "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
     "administrator"])
@@ -53,7 +53,7 @@ def test_no_build_gets_a_role_that_may_do_more(aws: LocalAws, name: str, which: 
     assert "iam:PassRole" in reason and role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
 
 
-# claim: no-build-gets-a-role-that-may-do-more
+# claim: no-build-gets-a-stronger-role
 @pytest.mark.parametrize("where", ["EventRoleArn", "PipelineRoleArn"])
 def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, stack: ProjectStack, where: str) -> None:
     """The roles exist from the first push on."""
@@ -69,7 +69,7 @@ def test_no_rule_and_no_pipeline_gets_a_role_that_may_do_more(aws: LocalAws, sta
     assert stack.project.deploy(stack.project.push().commit) == "Succeeded", stack.project.said()
 
 
-# claim: no-build-gets-a-role-that-may-do-more
+# claim: no-build-gets-a-stronger-role
 def test_pipeline_cannot_deploy_with_a_role_it_may_not_pass(aws: LocalAws, stack: ProjectStack) -> None:
     arn = role_arn(aws, "role-dev-cfn-gitops-provisioning")
     assert stack.make(Deploy={"RoleArn": arn}, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
@@ -149,7 +149,7 @@ def test_administrator_access_does_not_lift_the_limits(aws: LocalAws, stack: Pro
     assert action in project.deployed.failures()[0] and "explicit deny" in project.deployed.failures()[0]
 
 
-# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+# claim: user-of-another-stack-is-rejected-naming-its-owner
 def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
     infra = Pipeline(aws, "dev", "infra")

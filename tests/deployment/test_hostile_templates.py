@@ -47,7 +47,7 @@ def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str
     aws.client("iam").delete_user(UserName=user)
 
 
-# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+# claim: user-of-another-stack-is-rejected-naming-its-owner
 def test_user_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
     held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
@@ -56,7 +56,7 @@ def test_user_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, envir
     assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
 
 
-# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+# claim: user-of-another-stack-is-rejected-naming-its-owner
 def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment, own_user: str,
                                                               name: str) -> None:
     secret = f"codecommit-mirror/{MIRROR_USER}"
@@ -75,7 +75,7 @@ def test_foreign_secret_is_rejected(aws: LocalAws, own_user: str, name: str) -> 
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
-# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+# claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, environment: Environment,
                                                               name: str) -> None:
     iam, users = aws.client("iam"), ["user-prd-x", "administrator", "user-dev2-x"]
@@ -89,7 +89,7 @@ def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, env
     assert all("AccessDenied" in reason and "parameter MirrorUserNames" in reason for reason in reasons), reasons
 
 
-# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+# claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
     for exists in (False, True):
@@ -107,7 +107,7 @@ def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
 
 
-# claim: users-of-other-names-and-roles-are-denied-and-the-reason-names-the-parameter
+# claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     repository = f"crown-jewels-{name}"
     aws.client("codecommit").create_repository(repositoryName=repository)
@@ -116,7 +116,7 @@ def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, 
     aws.client("codecommit").delete_repository(repositoryName=repository)
 
 
-# claim: the-user-of-another-stack-is-refused-by-its-owners-name
+# claim: user-of-another-stack-is-rejected-naming-its-owner
 def test_delete_of_rejected_resource_changes_nothing(aws: LocalAws, environment: Environment, mirror: Mirror,
                                                                name: str, tmp_path: Path) -> None:
     mirror.make()

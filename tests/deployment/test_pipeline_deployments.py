@@ -37,7 +37,7 @@ def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
     return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == "Commit")
 
 
-# claim: what-the-approver-saw-is-what-is-executed-whatever-is-pushed-meanwhile
+# claim: approved-change-set-is-executed-despite-later-pushes
 def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack: ProjectStack) -> None:
     assert stack.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project

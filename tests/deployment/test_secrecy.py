@@ -13,7 +13,7 @@ from tests.deployment.steps import Environment
 SHAPE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
 
 
-# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
+# claim: no-password-in-logs-events-outputs-attributes-or-sam-output
 def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environment, transcript: Transcript) -> None:
     transcript.add("sam's output", environment.sam_output)
     assert len(transcript.passwords) > 10, "the tests have issued too few passwords"
@@ -34,7 +34,7 @@ def test_no_password_in_logs_events_outputs_or_sam_output(environment: Environme
     print(f"{len(transcript.passwords)} passwords searched in {size} characters of {len(transcript.texts)} sources")
 
 
-# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
+# claim: no-password-in-logs-events-outputs-attributes-or-sam-output
 def test_no_response_url_is_in_the_functions_log(environment: Environment, transcript: Transcript) -> None:
     logs = [text for source, text in transcript.texts.items() if "log" in source]
     assert logs

@@ -70,7 +70,7 @@ def test_push_in_other_account_is_built_approved_and_deployed(scene: TwoAccounts
     assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
 
 
-# claim: the-function-looks-and-can-do-nothing-else-with-the-role
+# claim: function-can-only-read-with-the-role
 def test_function_passes_the_evaluated_session_policy(scene: TwoAccounts) -> None:
     role = f"arn:aws:iam::{OTHER}:role/role-dev-codecommit-source"
     passed = [decision["session_policy"] for decision in scene.aws.decisions(scene.environment.function_role)

@@ -80,7 +80,7 @@ SECRETS = [
 ]
 
 
-# claim: the-child-stack-can-resolve-no-secret
+# claim: child-stack-cannot-resolve-a-secret
 def test_child_stack_cannot_resolve_a_secret():
     """CloudFormation resolves a dynamic reference with the role that creates the stack."""
     deployed = Deployed(EnvID="dev")

@@ -30,8 +30,8 @@ const SEED: u64 = 20_261_120;
 /// Every panic of this process, be it caught by the product's guard or not.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
-// claim: events-of-any-kind-are-answered-and-none-panics
+// claim: every-event-with-a-response-url-gets-one-response-and-none-panics
+// claim: events-of-any-kind-get-a-result-and-none-panics
 #[test]
 fn every_event_with_a_response_url_is_answered_once() {
     count_panics();

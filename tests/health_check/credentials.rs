@@ -109,7 +109,7 @@ async fn matching_user_that_cannot_be_read_is_reported() {
     }
 }
 
-// claim: a-mirror-that-is-gone-disabled-or-failing-is-unhealthy
+// claim: missing-disabled-or-failing-mirror-is-unhealthy
 #[tokio::test(start_paused = true)]
 async fn mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
     for (what, says) in [

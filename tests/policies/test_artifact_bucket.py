@@ -11,14 +11,14 @@ BUCKETS = [environment.BUCKET, across.BUCKET]
 AN_ACCESS_POINT = {"s3:DataAccessPointArn": regional("s3", "accesspoint/a")}
 
 
-# claim: artifacts-have-no-other-way-in
+# claim: artifacts-have-no-other-write-access
 @pytest.mark.parametrize("bucket", BUCKETS)
 @pytest.mark.parametrize("action", ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"])
 def test_replication_into_an_artifact_bucket_is_denied(bucket, action):
     assert not scene.world().may(ADMINISTRATOR, action, f"{bucket}/code/x/y")
 
 
-# claim: artifacts-have-no-other-way-in
+# claim: artifacts-have-no-other-write-access
 @pytest.mark.parametrize("bucket", BUCKETS)
 @pytest.mark.parametrize(("action", "key"), [("s3:ListBucket", ""), ("s3:GetObject", "/code/x/y"), ("s3:DeleteObject", "/code/x/y")])
 def test_access_point_of_an_artifact_bucket_is_denied(bucket, action, key):

@@ -168,7 +168,7 @@ NOT_CONTAINED = [
 ]
 
 
-# claim: what-others-run-is-not-contained
+# claim: code-of-other-principals-is-not-contained
 @pytest.mark.parametrize(("action", "resource"), NOT_CONTAINED)
 def test_code_of_other_principals_is_not_contained(action, resource):
     assert scene.world().may(DEPLOYED, action, resource)

@@ -65,7 +65,7 @@ def test_no_access_to_another_region(caller, actions, resource, keys):
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
 
 
-# claim: an-outsider-gets-nothing
+# claim: outsider-has-no-access
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_same_name_in_another_account_is_denied(caller, actions, resource, keys):
     """With all permissions that the other account can grant."""
@@ -85,7 +85,7 @@ def listed(holder):
     return frozenset(action for row in ROWS if rights_of(row[0]) == holder for action in row[1].split())
 
 
-# claim: these-can-and-nobody-else
+# claim: only-listed-principals-can
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_unlisted_action_is_denied(caller, actions, resource, keys):
     """All other actions of the services, on resources that the caller may use."""

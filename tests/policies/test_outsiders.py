@@ -34,7 +34,7 @@ def outsiders(resource):
             yield from (anybody(role(account, "administrator")), anybody(user(account, "somebody")), anybody(f"arn:aws:iam::{account}:root"))
 
 
-# claim: an-outsider-gets-nothing
+# claim: outsider-has-no-access
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_outsider_has_no_access(resource):
     got = [(who, *what) for who in outsiders(resource) for what in asked(resource) if scene.world().may(who, *what)]

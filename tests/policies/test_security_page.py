@@ -146,7 +146,7 @@ def test_every_row_and_column_of_the_page_is_evaluated():
     assert all(list(cells) == list(COLUMNS) for cells in table().values())
 
 
-# claim: cell-is-what-the-policies-decide
+# claim: cell-equals-the-evaluated-policies
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(("row", "callers", "cells"), ROWS, ids=[row for row, _, _ in ROWS])
 def test_cell_equals_the_evaluated_policies(row, callers, cells, column):

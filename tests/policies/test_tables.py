@@ -44,7 +44,7 @@ def test_it_may(caller, actions, resource, keys):
     assert refused == {}
 
 
-# claim: these-can-and-nobody-else
+# claim: only-listed-principals-can
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
 def test_it_may_not(caller, actions, resource, keys):
     allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}

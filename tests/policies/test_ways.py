@@ -88,7 +88,7 @@ def session_policy(repository_arn):
     return json.loads(policy.read_text().replace("${RepositoryArn}", repository_arn))
 
 
-# claim: the-function-looks-and-can-do-nothing-else-with-the-role
+# claim: function-can-only-read-with-the-role
 def test_session_policy_only_allows_reading_the_source():
     """The session policy limits the function, whatever the role allows."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}

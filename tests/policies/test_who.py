@@ -101,8 +101,8 @@ def everybody():
 
 
 # claim: hostile-builds-do-not-change-what-was-approved
-# claim: these-can-and-nobody-else
-# claim: nobody-gives-the-mirror-user-an-access-key
+# claim: only-listed-principals-can
+# claim: no-principal-creates-an-access-key-of-the-mirror-user
 @pytest.mark.parametrize(("action", "resource", "keys", "expected"), WHO)
 def test_only_listed_principals_can(action, resource, keys, expected):
     able = {who.rsplit("/", 1)[-1].split()[0] for who in everybody() if scene.world().may(who, action, resource, keys)}

@@ -23,7 +23,7 @@ fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Val
     result
 }
 
-// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
+// claim: every-event-with-a-response-url-gets-one-response-and-none-panics
 #[test]
 fn deeply_nested_properties_fail_with_a_reason() {
     let function = Function::start();

@@ -42,7 +42,7 @@ fn request(function: &Function, behaviour: &str) -> Value {
     function.request("Create", &json!({"Behaviour": behaviour, "Secret": SECRET}))
 }
 
-// claim: a-panic-is-a-failure-at-once-and-its-text-is-nowhere
+// claim: panic-fails-at-once-and-its-text-is-hidden
 #[test]
 fn panic_fails_at_once_and_hides_its_text() {
     for level in ["info", "trace"] {
@@ -155,7 +155,7 @@ fn hanging_handler_fails_in_time() {
     assert_eq!(function.bucket.accepted().len(), 2);
 }
 
-// claim: every-event-that-says-where-to-answer-is-answered-once-and-none-panics
+// claim: every-event-with-a-response-url-gets-one-response-and-none-panics
 #[test]
 fn handler_that_blocks_its_thread_fails_in_time() {
     let function = Setup::of(misbehaving()).start();

@@ -194,7 +194,7 @@ fn pipelines(function: &Function) {
     answered(&request("Delete", &shop(50)), "SUCCESS");
 }
 
-// claim: no-secret-is-seen-at-any-level-of-logging
+// claim: no-secret-at-any-log-level
 #[test]
 fn no_secret_is_logged_at_any_level() {
     let levels = [
@@ -241,7 +241,7 @@ fn no_secret_is_seen_at(level: &str) {
     );
 }
 
-// claim: the-search-finds-what-is-planted
+// claim: search-finds-planted-secrets
 #[test]
 fn search_finds_planted_secrets() {
     let secret = "a/Sécret+with=every\"thing漢".to_owned();

@@ -34,7 +34,7 @@ def test_allowed_package_passes():
     assert faults_in(RULES, packages(*FINE, needs=[("ring", "^1")])) == []
 
 
-# claim: what-is-forbidden-is-named
+# claim: forbidden-package-is-named
 @pytest.mark.parametrize(("row", "fault"), [
     (("gpl", "1.0.0", "GPL-3.0-only", CRATES_IO), "gpl 1.0.0: licence GPL-3.0-only is not allowed"),
     (("both", "1.0.0", "MIT AND GPL-3.0-only", CRATES_IO), "both 1.0.0: licence MIT AND GPL-3.0-only is not allowed"),

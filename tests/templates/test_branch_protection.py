@@ -44,7 +44,7 @@ def in_the_account(who, kind=user, **parameters):
     return kind(who, FULL, control_policies=((FULL, policy(**parameters)),))
 
 
-# claim: not-even-an-administrator-changes-a-protected-branch
+# claim: administrator-cannot-change-a-protected-branch
 @pytest.mark.parametrize("caller", [
     in_the_account("administrator"), in_the_account("administrator", role), in_the_account("team/anybody", role)])
 def test_administrator_cannot_change_a_protected_branch(caller):

@@ -80,7 +80,7 @@ def test_upload_without_the_key_is_denied(headers, may):
     assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
 
 
-# claim: an-outsider-gets-nothing
+# claim: outsider-has-no-access
 @pytest.mark.parametrize(
     ("account", "role", "may"),
     [

@@ -238,7 +238,7 @@ def test_every_branch_action_is_denied_on_a_protected_branch():
     assert set(ON_BRANCHES.split()) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
 
-# claim: not-even-an-administrator-changes-a-protected-branch
+# claim: administrator-cannot-change-a-protected-branch
 @pytest.mark.parametrize("reference", [DEVELOPMENT, MASTER])
 def test_attached_principals_cannot_change_a_protected_branch(mary, reader, reference):
     for caller in (mary, reader, protected(), protected("developer", role)):

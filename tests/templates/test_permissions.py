@@ -71,7 +71,7 @@ def test_own_policies_allow_work_in_other_accounts(full, principal, actions, res
 
 
 # claim: hostile-builds-do-not-change-what-was-approved
-# claim: it-may-not-do-more
+# claim: each-denied-call-is-denied
 @pytest.mark.parametrize(("principal", "actions", "resource", "keys"), MAY_NOT)
 def test_each_listed_denied_call_is_denied(full, principal, actions, resource, keys):
     assert [a for a in actions.split() if allowed(full, principal, a, resource, keys)] == []
@@ -143,7 +143,7 @@ def test_no_environment_reaches_another(principal):
 ADMINISTRATOR = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-# claim: without-a-boundary-no-role-is-created
+# claim: no-role-is-created-without-a-boundary
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"])
 def test_without_a_boundary_no_role_is_created(dev, action):
     thumbnails = role("role-dev-thumbnails")
@@ -152,7 +152,7 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         assert not allowed(dev, "CodeDeployCFnRole", action, thumbnails, keys, [ADMINISTRATOR])
 
 
-# claim: no-further-policy-lifts-the-limits-of-the-deploy-role
+# claim: added-policy-does-not-lift-the-deploy-roles-limits
 @pytest.mark.parametrize(
     ("action", "resource", "keys"),
     [
@@ -283,7 +283,7 @@ def test_former_key_is_only_read_with(former):
     assert "KmsKeyId" not in stack.properties("MirrorCredential")
 
 
-# claim: the-name-parameters-are-what-the-function-reaches
+# claim: name-parameters-limit-the-function
 def test_name_parameters_limit_the_function():
     stack = Deployed(
         EnvID="dev", MirrorUserNames="gitlab-*", MirrorSecretNames="gitlab", RepositoryNames="team-*"

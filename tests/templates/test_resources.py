@@ -27,7 +27,7 @@ def regions():
 # --- The function ----------------------------------------------------------------------------
 
 
-# claim: what-fails-is-kept-nowhere
+# claim: failed-event-is-not-stored
 def test_failed_event_is_not_stored():
     """The event contains the ResponseURL, which a queue or destination would keep."""
     for name, resource in translated()["Resources"].items():
@@ -357,7 +357,7 @@ def test_other_stacks_find_the_function_by_its_export(dev):
     assert output["Export"]["Name"] == "cfn-gitops-dev-ServiceToken"
 
 
-# claim: no-password-stands-in-logs-events-outputs-attributes-or-what-sam-prints
+# claim: no-password-in-logs-events-outputs-attributes-or-sam-output
 def test_no_output_is_a_secret(dev):
     """The resource has no secret attribute, and no output resolves the secret's value."""
     text = json.dumps(source()["Outputs"])

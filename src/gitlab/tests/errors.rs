@@ -246,7 +246,7 @@ async fn rejected_address_names_the_remedy() {
     assert!(error.kind.is_rejection(Rejection::ProjectMoved), "{error}");
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: token-for-another-host-is-neither-read-nor-sent
 #[tokio::test(start_paused = true)]
 async fn redirect_is_reported_and_not_followed() {
     let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
@@ -342,7 +342,7 @@ fn assert_no_secret(shown: &str) {
     }
 }
 
-// claim: nothing-that-gitlab-repeats-shows-a-secret
+// claim: no-text-from-gitlab-shows-a-secret
 #[tokio::test(start_paused = true)]
 async fn nothing_that_gitlab_repeats_shows_a_secret() {
     for tale in messages_with_secrets() {

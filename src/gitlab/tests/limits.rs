@@ -12,7 +12,7 @@ fn pages(query: &str) -> String {
     format!("GET {MIRRORS}?per_page=100{query}")
 }
 
-// claim: answer-with-too-many-values-is-not-decoded
+// claim: response-with-too-many-values-is-not-decoded
 #[tokio::test(start_paused = true)]
 async fn pages_of_a_list_share_the_limits_of_one_answer() {
     let long = json!([{"id": 1, "x": "y".repeat(300_000)}]).to_string();
@@ -43,7 +43,7 @@ async fn page_with_more_elements_than_requested_is_rejected() {
 }
 
 /// Of a megabyte each, they would take more than half of the function's memory as JSON values.
-// claim: answer-with-too-many-values-is-not-decoded
+// claim: response-with-too-many-values-is-not-decoded
 #[tokio::test(start_paused = true)]
 async fn answer_with_too_many_values_is_not_decoded() {
     for value in ["0", "[]", "{}", "{\"a\":0}", "[[[[]]]]"] {

@@ -148,7 +148,7 @@ fn message_of_every_form_is_shown() {
     }
 }
 
-// claim: a-message-is-one-short-line
+// claim: gitlab-message-is-one-short-line
 #[test]
 fn message_is_one_short_line() {
     assert_eq!(shown(" a\n\tb\u{0}c\u{202E}d \r\n"), "a b c d");

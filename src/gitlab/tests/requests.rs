@@ -74,7 +74,7 @@ async fn all_pages_of_a_list_are_read() {
     script.sent();
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: token-for-another-host-is-neither-read-nor-sent
 #[tokio::test(start_paused = true)]
 async fn link_to_another_host_keeps_the_address() {
     let link = "<http://elsewhere.example.org/x?page=1>; rel=\"first\", \
@@ -94,7 +94,7 @@ async fn link_to_another_host_keeps_the_address() {
     script.sent();
 }
 
-// claim: an-answer-without-an-end-is-cut-off
+// claim: endless-response-is-cut-off
 #[tokio::test(start_paused = true)]
 async fn list_without_an_end_is_cut_off() {
     let page = ok(json!([])).with("x-next-page", "2");

@@ -232,7 +232,7 @@ async fn secret_without_a_token_names_what_is_missing() {
     assert_eq!(fault(with(binary)).await, TokenError::NoText);
 }
 
-// claim: a-project-is-one-segment-of-a-path
+// claim: project-is-one-path-segment
 #[tokio::test(start_paused = true)]
 async fn unusable_url_sends_nothing() {
     for url in [

@@ -43,7 +43,7 @@ fn through(stub: Stub) -> Http {
     Http::new(SharedHttpConnector::new(stub))
 }
 
-// claim: a-server-whose-authority-is-unknown-gets-nothing
+// claim: server-with-unknown-ca-receives-nothing
 #[test]
 fn only_loopback_is_accepted_without_tls() {
     assert!(is_https_or_loopback(

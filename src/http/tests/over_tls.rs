@@ -79,7 +79,7 @@ async fn server_of_a_trusted_ca_is_accepted() {
     assert!(heard.contains("private-token: sentinel\r\n"), "{heard}");
 }
 
-// claim: a-server-whose-authority-is-unknown-gets-nothing
+// claim: server-with-unknown-ca-receives-nothing
 #[tokio::test]
 async fn server_of_an_unknown_ca_receives_nothing() {
     let url = format!("https://{}/api", serve_over_tls());
@@ -94,7 +94,7 @@ async fn server_of_an_unknown_ca_receives_nothing() {
     }
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: token-for-another-host-is-neither-read-nor-sent
 #[tokio::test]
 async fn certificate_for_another_name_is_rejected() {
     let port = serve_over_tls().port();
@@ -131,7 +131,7 @@ async fn broken_connection_is_no_response() {
     assert_eq!(broken, Err(HttpError::NoResponse));
 }
 
-// claim: an-answer-without-an-end-is-cut-off
+// claim: endless-response-is-cut-off
 #[tokio::test]
 async fn endless_response_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -29,7 +29,7 @@ fn asked(fake: &FakeAws) -> usize {
     asked.count()
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: token-for-another-host-is-neither-read-nor-sent
 #[test]
 fn token_of_another_host_is_never_read_and_never_sent() {
     for url in [
@@ -62,7 +62,7 @@ fn token_of_another_host_is_never_read_and_never_sent() {
     }
 }
 
-// claim: a-token-that-is-meant-for-another-host-is-never-read-and-never-sent
+// claim: token-for-another-host-is-neither-read-nor-sent
 #[test]
 fn token_without_a_tag_and_any_other_secret_are_not_sent() {
     paused(async {
@@ -221,7 +221,7 @@ fn password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
     }
 }
 
-// claim: no-secret-of-a-whole-scenario-is-told-anywhere
+// claim: no-secret-of-a-whole-scenario-is-disclosed
 #[test]
 fn no_secret_appears_anywhere_in_a_whole_scenario() {
     paused(async {

@@ -74,7 +74,7 @@ fn first_push_in_the_other_account_runs_once() {
     });
 }
 
-// claim: an-outsider-gets-nothing
+// claim: outsider-has-no-access
 #[test]
 fn push_to_the_own_account_with_the_same_name_starts_nothing() {
     paused(async {
@@ -171,7 +171,7 @@ fn missing_repository_in_the_other_account_is_rejected_first() {
     });
 }
 
-// claim: the-session-in-the-other-account-is-told-to-nobody-whatever-fails
+// claim: session-in-the-other-account-is-never-disclosed
 #[test]
 fn session_of_the_other_account_is_never_shown() {
     for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {

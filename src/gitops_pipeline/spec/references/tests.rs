@@ -3,7 +3,7 @@ use serde_json::json;
 use super::is_reference;
 use crate::gitops_pipeline::spec::decode;
 
-// claim: a-secret-that-the-child-stack-would-resolve-is-refused-wherever-it-stands
+// claim: dynamic-reference-is-rejected-in-every-property
 #[test]
 fn dynamic_reference_is_rejected_in_every_property() {
     let reference = "x{{resolve:secretsmanager:prd/database:SecretString:password}}";
