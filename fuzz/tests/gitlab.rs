@@ -180,7 +180,7 @@ fn project_is_one_segment_of_a_path() {
 
 // claim: token-is-a-valid-header-or-rejected
 #[test]
-fn token_fits_into_a_header_or_is_none() {
+fn token_is_a_valid_header_or_rejected() {
     fuzz!(|choices: &mut Choices<'_>| {
         let value = choices.text(&[
             r#"{"token": "s3ntinel", "other": 7}"#,
@@ -209,7 +209,7 @@ fn token_fits_into_a_header_or_is_none() {
 // claim: token-for-another-host-is-neither-read-nor-sent
 // claim: safe-address-is-encrypted-or-local
 #[test]
-fn gitlab_that_the_tag_allows_is_the_one_that_is_asked() {
+fn only_the_gitlab_of_the_tag_is_called() {
     let seeds = [
         "https://gitlab.example.com",
         "https://gitlab.example.com:443/",

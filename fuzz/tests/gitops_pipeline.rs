@@ -209,7 +209,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
 
 // claim: names-are-parsed-from-their-composites
 #[test]
-fn names_come_back_out_of_what_they_are_part_of() {
+fn names_are_parsed_from_their_composites() {
     fuzz!(|choices: &mut Choices<'_>| {
         let stack = choices.text(&["gitops-dev-shop", "gitops-dev-a-b"]);
         if let Some(names) = ResourceNames::from_stack_name(&stack) {

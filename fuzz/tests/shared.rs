@@ -17,7 +17,7 @@ const AUTHORITY: &str = include_str!("../../src/http/tests/authority.pem");
 
 // claim: continuation-contains-a-part-of-its-event
 #[test]
-fn event_that_goes_on_is_a_piece_of_the_one_that_came() {
+fn continuation_contains_a_part_of_its_event() {
     fuzz!(|choices: &mut Choices<'_>| {
         let event = choices.text(&[
             r#"{"Continuation":{"Hop":3,"Received":1795161300},"Event":{"ResponseURL":"https://x"}}"#,
@@ -94,7 +94,7 @@ fn is_like(pattern: &[char], name: &[char]) -> bool {
 
 // claim: name-pattern-matches-like-iam
 #[test]
-fn pattern_of_names_matches_what_iam_says() {
+fn name_pattern_matches_like_iam() {
     fuzz!(|choices: &mut Choices<'_>| {
         let pattern: Vec<char> = choices
             .text(&["user-*-?", "*a*", "user-dev-*"])
@@ -169,7 +169,7 @@ fn certificates_are_all_readable_or_refused() {
 
 // claim: redacted-text-does-not-contain-the-password
 #[test]
-fn no_text_holds_the_password_after_it_was_taken_out() {
+fn redacted_text_does_not_contain_the_password() {
     fuzz!(|choices: &mut Choices<'_>| {
         let password = Password::new(choices.text(&["pA55/w+rd=", "aa", "x%2Fy"]));
         let raw = password.expose();

@@ -33,7 +33,7 @@ static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 // claim: every-event-with-a-response-url-gets-one-response-and-none-panics
 // claim: events-of-any-kind-get-a-result-and-none-panics
 #[test]
-fn every_event_with_a_response_url_is_answered_once() {
+fn every_event_with_a_response_url_gets_one_response() {
     count_panics();
     let seed = setting("EVENT_FUZZ_SEED").unwrap_or(SEED);
     if let Some(only) = setting("EVENT_FUZZ_ONLY") {

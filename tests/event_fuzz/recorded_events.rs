@@ -115,7 +115,7 @@ fn every_event_of_the_repository_stands_in_the_table() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_event_of_the_repository_is_answered_as_its_readme_says() {
+async fn every_recorded_event_has_the_documented_result() {
     let mut statuses = BTreeMap::new();
     for (file, before, expected) in EVENTS {
         let fake = fake();

@@ -111,7 +111,7 @@ async fn matching_user_that_cannot_be_read_is_reported() {
 
 // claim: missing-disabled-or-failing-mirror-is-unhealthy
 #[tokio::test(start_paused = true)]
-async fn mirror_that_is_gone_disabled_or_failing_is_unhealthy() {
+async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     for (what, says) in [
         ("gone", "it is gone"),
         ("disabled", "it is disabled"),
@@ -186,7 +186,7 @@ async fn mirror_that_pushes_every_branch_is_unhealthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mirror_whose_credential_is_gone_or_inactive_is_unhealthy() {
+async fn mirror_without_an_active_credential_is_unhealthy() {
     for removes in [true, false] {
         let (fake, _) = fake().await;
         fake.change(|aws| {

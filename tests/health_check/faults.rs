@@ -9,7 +9,7 @@ use fake_aws::{FaultKind, On};
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
 #[tokio::test(start_paused = true)]
-async fn gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
+async fn unreachable_gitlab_affects_only_its_mirrors() {
     for kind in [
         FaultKind::RequestLost,
         FaultKind::InternalError500,
@@ -44,7 +44,7 @@ async fn gitlab_that_is_out_of_reach_is_its_mirrors_fault_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_that_is_gone_is_its_mirrors_fault_alone() {
+async fn missing_token_affects_only_its_mirrors() {
     let (fake, _) = fake().await;
     fake.change(|aws| aws.secrets.remove(TOKEN));
     let looked = look(&fake).await;
@@ -88,7 +88,7 @@ async fn denied_lists_are_reported_and_the_rest_is_checked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn check_that_runs_out_of_time_says_so_and_what_it_saw() {
+async fn timed_out_check_reports_that_and_its_results() {
     let (fake, _) = fake().await;
     pipeline(&fake, NAME, &["Succeeded"]);
     fake.break_from_now(On::Operation("ListPipelines"), FaultKind::RequestHangs);

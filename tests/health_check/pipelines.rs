@@ -56,7 +56,7 @@ async fn run_that_ended_long_ago_is_found_behind_many_that_did_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn approvals_that_wait_are_counted_and_nothing_else_that_runs() {
+async fn only_waiting_approvals_are_counted() {
     for (running, waiting) in [
         (vec![], 0.0),
         (vec![("Build", None)], 0.0),

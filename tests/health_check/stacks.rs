@@ -77,7 +77,7 @@ async fn update_after_an_undelivered_push_creates_the_pipeline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn creation_that_takes_long_leaves_time_for_the_answer() {
+async fn slow_create_leaves_time_for_the_response() {
     let (fake, _) = waiting().await;
     fake.push(REPOSITORY, "development", "a-commit");
     fake.options(|options| options.resource_takes = Duration::from_secs(3600));

@@ -85,7 +85,7 @@ fn service_timeout_ends_before_the_lambda_deadline() {
 }
 
 #[test]
-fn refused_or_broken_connections_fail_with_a_reason() {
+fn rejected_or_broken_connections_fail_with_a_reason() {
     let properties = &json!({"UserName": "mirror", "ServiceTimeout": "3"});
     let nobody = Nobody::new();
     let endpoint = format!("http://{}", nobody.address());
@@ -113,7 +113,7 @@ fn slow_aws_is_awaited() {
 }
 
 #[test]
-fn without_region_or_credentials_a_request_is_still_answered() {
+fn request_without_region_or_credentials_gets_a_response() {
     let binary = crate::function::binary();
     let function = Setup::of(&binary)
         .with("AWS_REGION", "")

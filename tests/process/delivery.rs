@@ -223,7 +223,7 @@ fn delete_whose_url_expired_still_deletes() {
 }
 
 #[test]
-fn request_that_cloudformation_gave_up_on_fails_at_once() {
+fn request_after_cloudformations_timeout_fails_at_once() {
     let function = Function::start();
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3601);

@@ -41,7 +41,7 @@ fn deeply_nested_properties_fail_with_a_reason() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_answered() {
+fn half_a_surrogate_pair_gets_a_response() {
     let function = Function::start();
     let lone = "\"a\\ud800\"";
     let properties = json!({"UserName": "LONE"});
@@ -64,7 +64,7 @@ fn half_a_surrogate_pair_is_answered() {
 }
 
 #[test]
-fn members_of_the_wrong_type_are_answered() {
+fn members_of_the_wrong_type_get_a_response() {
     let function = Function::start();
     for wrong in [
         json!(7),
@@ -249,7 +249,7 @@ fn every_error_has_a_stable_name() {
 
 /// Only the function itself sends a continuation, and yet anybody can invoke it with one.
 #[test]
-fn continuation_with_any_position_is_answered() {
+fn continuation_with_any_position_gets_a_response() {
     let function = Function::start();
     let event = function.request("Create", &json!({"Typo": 1}));
     let most = json!(u64::MAX);

@@ -20,7 +20,7 @@ fn large(function: &Function) -> Value {
     function.request("Create", &json!({"Large": "x".repeat(LARGEST_EVENT)}))
 }
 
-fn lives_and_dies(function: &Function) {
+fn creates_and_deletes(function: &Function) {
     for kind in ["Create", "Update", "Delete"] {
         let answer = function.answered(&function.request(kind, &mirror()));
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
@@ -35,7 +35,7 @@ fn largest_event_needs_half_of_the_functions_memory() {
     assert_eq!(answer["Status"], "FAILED");
     let peak = function.peak_memory();
     assert!(peak < 64 * 1024, "{peak} kB");
-    lives_and_dies(&function);
+    creates_and_deletes(&function);
 }
 
 /// Lambda ends a process that needs more memory than there is; here it finds none and ends itself.
@@ -62,7 +62,7 @@ fn too_little_memory_leaves_nothing_half_done() {
 
 #[test]
 fn few_files_suffice() {
-    lives_and_dies(&Setup::new().after("ulimit -n 20").start());
+    creates_and_deletes(&Setup::new().after("ulimit -n 20").start());
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn function_needs_no_disk() {
         .with("HOME", nowhere)
         .with("TMPDIR", nowhere)
         .start();
-    lives_and_dies(&function);
+    creates_and_deletes(&function);
 }
 
 /// A file that is opened next must not get the descriptor of standard output, and then the log.
@@ -85,7 +85,7 @@ fn closed_log_loses_no_response() {
         .with("RUST_LOG", "trace")
         .after("exec >&- 2>&-")
         .start();
-    lives_and_dies(&function);
+    creates_and_deletes(&function);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn oddly_written(event: &Value) -> String {
 }
 
 #[test]
-fn long_request_continues_and_is_answered_once() {
+fn long_request_continues_and_gets_one_response() {
     let function = Function::start();
     let fake = &function.aws.fake;
     fake.options(|options| options.resource_takes = Duration::from_secs(1));

@@ -87,7 +87,7 @@ fn warm_process_needs_no_more_memory_files_or_threads() {
     let mut warm = None;
     for number in 0..lives.unwrap_or(LIVES) {
         one_life(&function, number);
-        function.aws.fake.forget_what_is_gone();
+        function.aws.fake.drop_deleted_resources();
         if number == WARM {
             warm = Some(look_at(function.id()));
         }

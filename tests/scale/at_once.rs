@@ -25,7 +25,7 @@ fn all_succeed(about: &Run) -> Vec<Measured> {
 }
 
 #[test]
-fn many_stacks_are_answered_in_time_under_throttling() {
+fn many_stacks_get_responses_in_time_under_throttling() {
     for content in Content::ALL {
         let about = Run::of(STACKS, content);
         let all = all_succeed(&about);
@@ -35,7 +35,7 @@ fn many_stacks_are_answered_in_time_under_throttling() {
 }
 
 #[test]
-fn they_are_answered_at_a_quarter_of_the_rates_too() {
+fn stacks_get_responses_at_a_quarter_of_the_rates() {
     all_succeed(&Run {
         share: 0.25,
         ..Run::of(STACKS, Content::Credential)
@@ -43,7 +43,7 @@ fn they_are_answered_at_a_quarter_of_the_rates_too() {
 }
 
 #[test]
-fn they_are_answered_where_lambda_runs_ten_at_once_and_no_more() {
+fn stacks_get_responses_with_ten_concurrent_invocations() {
     // "New AWS accounts have reduced concurrency" (Lambda quotas): they start with ten.
     all_succeed(&Run {
         concurrency: 10,

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::lambda::Lambda;
 use crate::rates::rates;
-use crate::stacks::{Content, Operation, Stack, nothing_is_left, since};
+use crate::stacks::{Content, Operation, Stack, assert_nothing_remains, since};
 use fake_aws::Count;
 use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Options};
@@ -108,7 +108,7 @@ pub fn run(run: &Run) -> Vec<Measured> {
             // The buckets fill again.
             tokio::time::sleep(Duration::from_mins(5)).await;
         }
-        fake.look(nothing_is_left).expect("nothing");
+        fake.look(assert_nothing_remains).expect("nothing");
         assert_eq!(fake.violations(), Vec::<String>::new());
         all
     })

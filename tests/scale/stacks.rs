@@ -236,7 +236,7 @@ impl Stack {
 
 /// Nothing of any stack is left. A deletion of a pipeline leaves its mark for a week, which is a
 /// secret without a value that is scheduled for deletion.
-pub fn nothing_is_left(aws: &AwsState) -> Result<(), String> {
+pub fn assert_nothing_remains(aws: &AwsState) -> Result<(), String> {
     let mut users = aws.iam.latest().users.keys();
     if let Some(user) = users.find(|user| !aws.credentials(user).is_empty()) {
         return Err(format!("{user} has a credential"));

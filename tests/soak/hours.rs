@@ -35,7 +35,7 @@ pub async fn pass(fake: &FakeAws, environment: &mut Environment, hour: usize) {
         .request("Create", CREDENTIAL, SECRET, &before, None)
         .await;
     succeeded(&created);
-    what_is_no_event(environment).await;
+    invalid_events(environment).await;
     check_health(environment).await;
     rotate(fake, environment).await;
 
@@ -107,7 +107,7 @@ async fn check_health(environment: &mut Environment) {
 }
 
 /// Invalid events, and unreadable ones.
-async fn what_is_no_event(environment: &mut Environment) {
+async fn invalid_events(environment: &mut Environment) {
     let deep = "[".repeat(5000);
     let long = format!(r#"{{"RequestType": "{}"}}"#, "x".repeat(100_000));
     for event in [

@@ -44,7 +44,7 @@ fn day_of_events_leaves_no_memory_and_no_task() {
             let begins = tokio::time::Instant::now();
             hours::pass(&fake, &mut environment, hour).await;
             tokio::time::sleep_until(begins + HOUR).await;
-            fake.forget_what_is_gone();
+            fake.drop_deleted_resources();
             let tasks = tokio::runtime::Handle::current()
                 .metrics()
                 .num_alive_tasks();

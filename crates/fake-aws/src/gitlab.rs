@@ -30,7 +30,7 @@ pub(crate) const REPORTER: u64 = 20;
 pub const DEVELOPER: u64 = 30;
 pub(crate) const MAINTAINER: u64 = 40;
 /// The creator of foreign mirrors.
-pub const SOMEBODY_ELSE: &str = "somebody else";
+pub const ANOTHER_PERSON: &str = "another person";
 
 /// Where one GitLab differs from another, by version, edition or an administrator's hand.
 /// One that is out of reach is a fault like any other service's (`FakeAws::break_from_now`).
@@ -351,7 +351,7 @@ impl Mirror {
     }
 
     pub fn is_ours(&self) -> bool {
-        self.made_by != SOMEBODY_ELSE
+        self.made_by != ANOTHER_PERSON
     }
 }
 

@@ -381,7 +381,7 @@ impl AwsState {
         let mut failed = copy.failed_pushes[before..].iter();
         let is_ours = |push: &&FailedPush| {
             let leads_there = push.repository.as_deref() == Some(repository);
-            let is_ours = push.made_by != super::gitlab::SOMEBODY_ELSE;
+            let is_ours = push.made_by != super::gitlab::ANOTHER_PERSON;
             push.project == id && leads_there && is_ours && push.counts
         };
         if let Some(push) = failed.find(is_ours) {

@@ -123,7 +123,7 @@ impl Rotation {
     pub async fn attach_schedule(&mut self, days: u64, rotate_immediately: bool) -> Rotated {
         // If `RotateSecret` rejects a schedule, it does not store it either.
         let attached = self.with_secret(|secret, _| {
-            refuse_while_pending(secret)?;
+            reject_while_pending(secret)?;
             secret.rotation = Some(schedule(days));
             Ok(())
         });
@@ -235,7 +235,7 @@ impl Rotation {
         self.pass = 0;
         let id = self.fake.change(AwsState::next_id);
         let begun = self.with_secret(|secret, now| {
-            refuse_while_pending(secret)?;
+            reject_while_pending(secret)?;
             // `RotateSecret` turns rotation on, also after `CancelRotateSecret` turned it off.
             let rotation = secret.rotation.get_or_insert_with(|| schedule(30));
             rotation.enabled = true;
@@ -344,7 +344,7 @@ fn schedule(days: u64) -> RotationSchedule {
 
 /// `RotateSecret`'s response while AWSPENDING is on another version than AWSCURRENT, with or
 /// without a new schedule. The text: <https://github.com/aws/aws-cdk/issues/28539>.
-fn refuse_while_pending(secret: &Secret) -> Result<(), String> {
+fn reject_while_pending(secret: &Secret) -> Result<(), String> {
     let pending = secret.at_stage(PENDING);
     if pending.is_none() || pending == secret.at_stage(CURRENT) {
         return Ok(());

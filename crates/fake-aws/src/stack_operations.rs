@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     stack_resources::{self, Owner},
-    stack_rollbacks::{cancel_sibling, cancel_what_runs, roll_create_back, roll_update_back},
+    stack_rollbacks::{cancel_running, cancel_sibling, roll_create_back, roll_update_back},
     stack_template::{Desired, Policy, Resolved},
     stacks::{
         Before, OnFailure, OperationKind, OperationStep, ResourceAction, Stack, StackOperation,
@@ -143,7 +143,7 @@ pub fn delete(aws: &mut AwsState, id: &str, retained: &[&str], token: Option<Str
     let Some(mut stack) = aws.stacks.all.remove(id) else {
         return;
     };
-    cancel_what_runs(&mut stack, now);
+    cancel_running(&mut stack, now);
     let mut steps = VecDeque::new();
     for (logical_id, held) in stack.resources.iter().rev() {
         if held.exists {

@@ -26,7 +26,7 @@ pub fn cancel_sibling(stack: &mut Stack, now: Duration) {
 }
 
 /// The resource that is being worked on is not finished.
-pub fn cancel_what_runs(stack: &mut Stack, now: Duration) {
+pub fn cancel_running(stack: &mut Stack, now: Duration) {
     let running = stack
         .operation
         .as_ref()
@@ -134,7 +134,7 @@ pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
     let Some(stack) = aws.stacks.all.get_mut(id) else {
         return;
     };
-    cancel_what_runs(stack, now);
+    cancel_running(stack, now);
     if let Some(operation) = stack.operation.as_mut().filter(|_| renames) {
         operation.token = token;
     }

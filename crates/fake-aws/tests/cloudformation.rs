@@ -20,7 +20,7 @@ pub fn new_world(options: Options) -> (FakeAws, Clients) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stack_is_made_resource_by_resource_in_order_of_reference() {
+async fn stack_creates_resources_in_order_of_reference() {
     let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
@@ -199,7 +199,7 @@ async fn update_adds_changes_and_removes_in_its_cleanup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_and_tags_are_updates_policies_alone_are_not() {
+async fn metadata_and_tags_are_updates_and_policies_are_not() {
     let (fake, clients) = world_with_stack(false).await;
     let mut same = template();
     same["Parameters"]["BranchExists"]["Default"] = "false".into();
@@ -239,7 +239,7 @@ async fn metadata_and_tags_are_updates_policies_alone_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unused_parameter_is_an_update_only_if_the_option_says_so() {
+async fn unused_parameter_is_an_update_only_with_the_option() {
     let (fake, clients) = world_with_stack(true).await;
     // With a pipeline the rule does not go to the function.
     let repeat = || {
@@ -263,7 +263,7 @@ async fn unused_parameter_is_an_update_only_if_the_option_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_update_is_rolled_back_to_what_was_there() {
+async fn failed_update_is_rolled_back_to_the_former_state() {
     let (fake, clients) = world_with_stack(false).await;
     let before = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
     fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);

@@ -46,7 +46,7 @@ async fn content_type_breaks_the_signature_and_two_hours_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bucket_fails_as_often_as_the_test_asks() {
+async fn bucket_fails_as_often_as_the_test_sets() {
     let fake = FakeAws::new();
     let url = fake.response_url("request-1");
     fake.fail_responses(1, BucketFailure::Status(503));

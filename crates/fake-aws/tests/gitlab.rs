@@ -201,7 +201,7 @@ async fn mirrors_are_for_maintainers_with_a_token_of_scope_api() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn urls_that_are_none_are_refused() {
+async fn invalid_urls_are_rejected() {
     let gitlab = Asking::new();
     for (url, says) in [
         ("ftp://foo:bar@test.com", "Only allowed schemes"),

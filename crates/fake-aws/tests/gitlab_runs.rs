@@ -79,7 +79,7 @@ async fn disabled_mirror_is_not_synced_and_not_pushed_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_mode_shows_and_treats_every_mirror_as_disabled() {
+async fn silent_mode_disables_every_mirror() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     gitlab.fake.options(|options| options.gitlab.silent = true);
@@ -111,7 +111,7 @@ async fn push_runs_mirrors_once_a_minute_or_once_in_five() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mirror_pushes_what_its_settings_say() {
+async fn mirror_pushes_the_selected_branches() {
     for (settings, main, feature) in [
         (json!({"only_protected_branches": true}), true, false),
         (
@@ -253,7 +253,7 @@ async fn failed_push_is_tried_three_times_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn login_taken_away_while_git_pushes_stops_the_push() {
+async fn login_deleted_during_a_push_stops_the_push() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled(json!({})).await;
     gitlab.sync(mirror).await;
@@ -403,7 +403,7 @@ async fn mirrors_work_if_one_pushes_and_none_fails() {
     let url = URL.replace(".com/", ".com:443/");
     gitlab
         .fake
-        .handmade_mirror(PROJECT, &url, Some(&foreign), true);
+        .manual_mirror(PROJECT, &url, Some(&foreign), true);
     refused("somebody else's mirror alone");
     let enable = Some(json!({"enabled": true}));
     gitlab

@@ -12,7 +12,7 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 #[tokio::test(start_paused = true)]
-async fn user_holds_two_credentials_of_a_service_and_no_third() {
+async fn user_has_at_most_two_credentials_of_a_service() {
     let (fake, clients) = world_and_clients();
     let create = || {
         let request = clients.iam.create_service_specific_credential();
@@ -310,7 +310,7 @@ async fn user_with_a_credential_cannot_be_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn denied_action_is_refused_on_that_resource_alone() {
+async fn denied_action_is_rejected_only_on_that_resource() {
     let (fake, clients) = world_and_clients();
     fake.user("other");
     fake.deny("iam:ListUserTags", "user/other");

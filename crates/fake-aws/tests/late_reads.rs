@@ -90,7 +90,7 @@ async fn first_execution_is_listed_after_its_pipeline_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secret_is_described_late_and_its_name_is_taken_at_once() {
+async fn secret_is_visible_late_and_its_name_in_use_at_once() {
     let (_, clients) = new_world(Options {
         secrets_late: LATE,
         ..Options::default()

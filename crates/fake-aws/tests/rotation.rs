@@ -125,7 +125,7 @@ async fn rotation_names_a_version_and_calls_four_steps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn awspending_on_the_current_version_is_no_rotation() {
+async fn awspending_on_the_current_version_is_not_a_rotation() {
     let (fake, _, mut rotation) = scene().await;
     fake.options(|options| options.pending.goes_with_current = false);
     assert_eq!(rotation.rotate().await, Rotated::Finished);
@@ -245,7 +245,7 @@ async fn schedule_without_rotation_calls_only_test_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn step_that_dies_is_delivered_again_as_often_as_a_test_says() {
+async fn killed_step_is_delivered_again_as_often_as_set() {
     let (fake, _, mut rotation) = scene().await;
     for attempt in 1..=2 {
         let caller = format!("rotation-1.setSecret.{attempt}");
@@ -318,7 +318,7 @@ async fn without_another_function_the_product_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secret_holds_twenty_labels_and_each_version_keeps_its_own() {
+async fn secret_has_at_most_twenty_labels() {
     let (_, clients, _) = scene().await;
     let put = |number: usize, label: String| {
         let put = clients.secrets.put_secret_value().secret_id(NAME);

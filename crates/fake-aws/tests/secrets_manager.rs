@@ -93,7 +93,7 @@ async fn name_is_created_once_and_a_token_repeats_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn empty_secret_is_idempotent_only_if_the_option_says_so() {
+async fn empty_secret_is_idempotent_only_with_the_option() {
     let (fake, clients) = world_and_clients();
     let arn = create(&clients, FIRST, None).await.unwrap();
     let exists = Err("ResourceExistsException".to_owned());
@@ -149,7 +149,7 @@ async fn put_repeats_by_token_and_moves_labels() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn label_moves_only_from_the_version_that_holds_it() {
+async fn label_moves_only_from_its_version() {
     let (_, clients) = world_and_clients();
     create(&clients, FIRST, Some("1")).await.unwrap();
     put(&clients, SECOND, "2", &["mine"]).await.unwrap();

@@ -147,7 +147,7 @@ async fn protected_stack_is_not_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn templates_that_cloudformation_would_not_take_are_refused() {
+async fn invalid_templates_are_rejected() {
     let faults = [
         (
             json!({"Resources": {}, "Ressources": {}}),

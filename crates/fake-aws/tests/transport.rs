@@ -64,7 +64,7 @@ async fn push_needs_a_visible_login_a_repository_and_permission() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn inactive_login_is_refused() {
+async fn inactive_login_is_rejected() {
     let (fake, _) = world_and_clients();
     fake.repository("infra");
     let credential = fake.foreign_credential("mirror");
@@ -86,7 +86,7 @@ async fn inactive_login_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn journal_tells_who_called_what_and_when_and_no_secret() {
+async fn journal_has_callers_calls_and_times_and_no_secret() {
     let (fake, clients) = world_and_clients();
     let password = fake.foreign_credential("mirror").password;
     let create = clients
@@ -211,7 +211,7 @@ async fn invariant_is_checked_after_every_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fork_goes_its_own_way() {
+async fn fork_is_independent() {
     let (fake, clients) = world_and_clients();
     sleep(Duration::from_mins(1)).await;
     clients

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use serde_json::json;
 
-use crate::checks::SOMEBODY_ELSE;
+use crate::checks::ANOTHER_PERSON;
 use crate::cloudformation::stack;
 use crate::scenarios::{Scenario, scenarios};
 use crate::{OTHER_USER, USER, fake, properties, with};
@@ -34,7 +34,7 @@ pub fn take_created() -> Option<Credential> {
 
 /// Creates a credential for the user, if a slot is free.
 pub fn create_credential(fake: &FakeAws) {
-    let created = fake.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
+    let created = fake.change(|aws| aws.issue(USER, ANOTHER_PERSON));
     if let Ok(created) = created {
         CREATED.set(Some(created));
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use fake_aws::{AwsState, iam::Credential};
 
 /// The issuer of foreign credentials.
-pub const SOMEBODY_ELSE: &str = "somebody else";
+pub const ANOTHER_PERSON: &str = "another person";
 
 /// The credentials of all users that the product issued.
 pub fn ours(aws: &AwsState) -> Vec<(String, Credential)> {
@@ -15,7 +15,7 @@ pub fn ours(aws: &AwsState) -> Vec<(String, Credential)> {
             let credentials = aws.credentials(user).into_iter();
             credentials.map(move |credential| (user.clone(), credential))
         })
-        .filter(|(_, credential)| credential.issued_by != SOMEBODY_ELSE)
+        .filter(|(_, credential)| credential.issued_by != ANOTHER_PERSON)
         .collect()
 }
 
@@ -51,7 +51,7 @@ pub fn one_live_login(aws: &AwsState, secret: &str, user: &str) -> Result<(), St
 }
 
 /// 2: no credential or secret of ours without a record.
-pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
+pub fn nothing_remains(aws: &AwsState) -> Result<(), String> {
     let ours = ours(aws);
     if !ours.is_empty() {
         return Err(format!("left behind: {ours:?}"));
@@ -69,7 +69,7 @@ pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
 }
 
 /// 4: the login in a secret works, at every instant.
-pub fn what_is_stored_works(aws: &AwsState, secret: &str) -> Result<(), String> {
+pub fn stored_login_works(aws: &AwsState, secret: &str) -> Result<(), String> {
     match login(aws, secret) {
         Some((name, password, _)) if aws.login_works(&name, &password) => Ok(()),
         Some(_) => Err(format!("the login in {secret} does not work")),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::checks::{nothing_left, one_live_login};
+use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RequestOutcome, stack};
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
@@ -73,7 +73,7 @@ fn credential_is_issued_kept_rotated_moved_and_deleted() {
             .expect("nothing of ours stands in its way");
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
         fake.delete_user(OTHER_USER)
             .expect("nothing of ours stands in its way");
         answers_are_sound(&fake);

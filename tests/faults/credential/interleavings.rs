@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_left, one_live_login};
+use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
 use crate::{USER, fake, with};
 use fake_aws::custom_resource::answers_are_sound;
@@ -67,7 +67,7 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
                 .await;
             let deleted = stack.heard(&delete).await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            holds(&fake, fake.look(nothing_left), "after both");
+            holds(&fake, fake.look(nothing_remains), "after both");
             if id != INVENTED_ID {
                 // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
                 // a minute before it delivers an event again.
@@ -78,7 +78,7 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
             deliver_once(&fake, &fake.caller("create again"), &create).await;
             holds(
                 &fake,
-                fake.look(nothing_left),
+                fake.look(nothing_remains),
                 "after the Create came again",
             );
             answers_are_sound(&fake);
@@ -88,13 +88,13 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
 }
 
 #[test]
-fn overtaking_delete_leaves_nothing_in_any_order() {
+fn superseding_delete_leaves_nothing_in_any_order() {
     let explored = delete_overtakes_create(&prompt(), INVENTED_ID);
     report("a Create and the Delete that overtakes it", explored);
 }
 
 #[test]
-fn overtaking_delete_leaves_nothing_with_late_iam() {
+fn superseding_delete_leaves_nothing_with_late_iam() {
     let explored = delete_overtakes_create(&late(), INVENTED_ID);
     report(
         "a Create and the Delete that overtakes it, with IAM late",
@@ -164,7 +164,7 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
     stack.resource = Some((id, bare));
     let deleted = stack.delete().await;
     assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    holds(&fake, fake.look(nothing_left), "after the Delete");
+    holds(&fake, fake.look(nothing_remains), "after the Delete");
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::nothing_left;
+use crate::checks::nothing_remains;
 use crate::cloudformation::{INVENTED_ID, ParentStack, deliver_once, stack};
 use crate::fixture::{NAME, created, holds, state};
 use crate::{REPOSITORY, fake, properties, with};
@@ -39,20 +39,20 @@ fn late_copy_of_an_older_request_changes_nothing() {
 }
 
 #[test]
-fn create_after_cloudformation_gave_up_leaves_nothing() {
+fn create_after_cloudformations_timeout_leaves_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
         tokio::time::sleep(Duration::from_secs(3601)).await;
         deliver_once(&fake, &fake.caller("late"), &create).await;
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
         // And one that was already deleted, while CloudFormation still waits.
         let create = stack.request("Create", None, &properties(), None);
         let delete = stack.request("Delete", Some(INVENTED_ID), &properties(), None);
         assert!(stack.deliver(&delete).await.is_success());
         deliver_once(&fake, &fake.caller("overtaken"), &create).await;
-        fake.look(nothing_left)
+        fake.look(nothing_remains)
             .unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
     });
 }
@@ -68,7 +68,7 @@ fn expired_create_creates_nothing() {
         let late = fake.caller("late");
         assert_eq!(deliver_once(&fake, &late, &create).await, Some(true));
         assert_eq!(fake.calls_of("late"), 0, "{}", fake.transcript());
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
         assert!(fake.responses().is_empty());
     });
 }
@@ -98,7 +98,7 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
         let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
         deliver_once(&fake, &fake.caller("late"), &delete).await;
-        fake.look(nothing_left)
+        fake.look(nothing_remains)
             .unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 
         // A second one that a Create has overtaken.
@@ -136,7 +136,7 @@ fn create_redelivered_after_its_delete_leaves_nothing() {
             let create = failed_then_deleted(&fake, &mut stack).await;
             tokio::time::sleep(passes).await;
             deliver_once(&fake, &fake.caller("second delivery"), &create).await;
-            let left = fake.look(nothing_left);
+            let left = fake.look(nothing_remains);
             left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
             // The tombstone stops only the Create that the Delete has overtaken.
             let answer = stack.create(&properties()).await;

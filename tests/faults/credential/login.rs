@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_left, one_live_login, ours};
+use crate::checks::{nothing_remains, one_live_login, ours};
 use crate::cloudformation::{RequestOutcome, deliver_once, stack};
 use crate::fixture::{created, holds, state};
 use crate::{OTHER_USER, USER, fake, properties, with};
@@ -67,7 +67,7 @@ fn login_never_valid_fails_create_and_leaves_nothing() {
             assert!(answer.reason().contains("HTTP 401"), "{answer:?}");
             let took = fake.responses()[0].at.as_secs();
             assert!(took <= at_most, "{took} s");
-            let left = fake.look(nothing_left);
+            let left = fake.look(nothing_remains);
             left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         });
     }
@@ -138,7 +138,7 @@ fn user_change_under_same_secret_name_fails_and_rolls_back() {
             assert_eq!(state(&fake), before, "{}", fake.transcript());
 
             assert!(stack.delete().await.is_success());
-            fake.look(nothing_left).expect("nothing");
+            fake.look(nothing_remains).expect("nothing");
             fake.assert_unbroken();
         });
     }
@@ -167,7 +167,7 @@ fn user_change_after_secret_was_deleted_by_hand_fails() {
         let held = fake.look(|aws| one_live_login(aws, &id, USER));
         held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
         assert!(stack.delete().await.is_success());
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -183,6 +183,6 @@ fn denied_push_names_the_policy_and_rolls_back() {
         };
         assert!(reason.contains("HTTP 403"), "{reason}");
         assert!(reason.contains("codecommit:GitPush"), "{reason}");
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
     });
 }

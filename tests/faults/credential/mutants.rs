@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::by_hand::{create_credential, has_succeeded};
-use crate::checks::SOMEBODY_ELSE;
+use crate::checks::ANOTHER_PERSON;
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::iam::Credential;
@@ -48,7 +48,7 @@ impl misbehaving::Mutant for Mutant {
                     aws.iam.change(now, |iam| {
                         for user in iam.users.values_mut() {
                             user.credentials
-                                .retain(|c| c.issued_by != crate::checks::SOMEBODY_ELSE);
+                                .retain(|c| c.issued_by != crate::checks::ANOTHER_PERSON);
                         }
                     });
                 }),
@@ -58,7 +58,7 @@ impl misbehaving::Mutant for Mutant {
                         let now = aws.now;
                         aws.iam.change(now, |iam| {
                             let user = iam.users.get_mut(crate::USER).expect("the user");
-                            let is_foreign = |c: &Credential| c.issued_by == SOMEBODY_ELSE;
+                            let is_foreign = |c: &Credential| c.issued_by == ANOTHER_PERSON;
                             user.credentials.retain(|one| !is_foreign(one));
                         });
                     };
@@ -84,7 +84,7 @@ impl misbehaving::Mutant for Mutant {
 }
 
 #[test]
-fn every_mutant_is_noticed() {
+fn every_mutant_is_detected() {
     let mutants = [
         (
             Mutant::IssuesTwice,

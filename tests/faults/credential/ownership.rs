@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::by_hand::remove_tags;
-use crate::checks::{nothing_left, one_live_login};
+use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RollBack, deliver_once, stack, stack_called};
 use crate::fixture::{NAME, OTHER_STACK, created, holds, rejected, state};
 use crate::late::failed_then_deleted;
@@ -32,7 +32,7 @@ fn user_of_another_stack_is_rejected_with_the_release_command() {
 }
 
 #[test]
-fn another_stacks_secret_is_refused_and_named() {
+fn secret_of_another_stack_is_rejected_and_named() {
     paused(async {
         let (fake, _) = created(Options::default()).await;
         let mut other = stack_called(&fake, OTHER_STACK);
@@ -77,12 +77,12 @@ fn name_can_be_used_again_at_once_even_within_the_same_second() {
             holds(&fake);
             assert!(stack.delete().await.is_success());
         }
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
     });
 }
 
 #[test]
-fn foreign_credentials_are_refused_by_name_and_left_alone() {
+fn foreign_credentials_are_named_and_kept() {
     paused(async {
         let fake = fake(Options::default());
         let foreign = fake.foreign_credential(USER);
@@ -117,7 +117,7 @@ fn foreign_credential_blocks_rotation_and_survives_delete() {
 }
 
 #[test]
-fn foreign_credentials_are_deleted_if_the_template_says_so() {
+fn foreign_credentials_are_deleted_if_allowed() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         let deleting = with(properties(), "ForeignCredentials", json!("Delete"));
@@ -171,7 +171,7 @@ fn later_foreign_credential_survives_a_second_delete() {
 }
 
 #[test]
-fn later_foreign_credential_survives_if_the_secret_is_gone() {
+fn later_foreign_credential_survives_without_the_secret() {
     for is_credential_gone in [false, true] {
         paused(async {
             let fake = fake(Options::default());
@@ -237,7 +237,7 @@ fn next_request_restores_tags_that_the_user_has_lost() {
                 remove_tags(&fake);
                 stack.delivers_twice = true;
                 assert!(stack.delete().await.is_success());
-                fake.look(nothing_left).expect("nothing");
+                fake.look(nothing_remains).expect("nothing");
             });
         }
     }

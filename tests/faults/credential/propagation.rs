@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_left, one_live_login};
+use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::stack;
 use crate::{USER, fake, properties, with};
 use fake_aws::propagation::{PermissionChecks, Prepared, timed};
@@ -50,7 +50,7 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 }
 
 #[test]
-fn permission_that_comes_late_delays_and_does_not_fail() {
+fn late_permission_delays_and_does_not_fail() {
     let schedules = checks().late_permission_delays(&|fake| {
         let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
         held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
@@ -60,10 +60,10 @@ fn permission_that_comes_late_delays_and_does_not_fail() {
 }
 
 #[test]
-fn permission_that_never_comes_fails_after_a_minute() {
+fn missing_permission_fails_after_a_minute() {
     checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(&secret(), &wanted()).await;
-        fake.look(nothing_left).expect("nothing");
+        fake.look(nothing_remains).expect("nothing");
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::by_hand::take_created;
-use crate::checks::{nothing_left, one_live_login, what_is_stored_works};
+use crate::checks::{nothing_remains, one_live_login, stored_login_works};
 use crate::cloudformation::{ParentStack, RequestOutcome, RollBack, stack};
 use crate::{OTHER_USER, REPOSITORY, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
@@ -63,7 +63,7 @@ impl Scenario {
             let deleted = stack.delete().await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         }
-        let left = fake.look(nothing_left);
+        let left = fake.look(nothing_remains);
         left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         if !self.deletes_foreign() {
             foreign.extend(take_created());
@@ -100,7 +100,7 @@ impl Scenario {
                     stack.fake.at_every_instant(move |aws| {
                         // A replaced secret goes when its successor works.
                         if is_watched.load(Ordering::SeqCst) && aws.secrets.contains_key(&id) {
-                            what_is_stored_works(aws, &id)
+                            stored_login_works(aws, &id)
                         } else {
                             Ok(())
                         }
@@ -148,7 +148,7 @@ fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
             let user = properties["UserName"].as_str().expect("a user");
             fake.look(|aws| one_live_login(aws, id, user))
         }
-        None => fake.look(nothing_left),
+        None => fake.look(nothing_remains),
     };
     if let Err(broken) = held {
         panic!("after {context}: {broken}\n{}", fake.transcript());
@@ -158,7 +158,7 @@ fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
 fn foreign_credentials(aws: &fake_aws::AwsState) -> Vec<fake_aws::iam::Credential> {
     let users = [USER, OTHER_USER];
     let all = users.into_iter().flat_map(|user| aws.credentials(user));
-    let foreign = all.filter(|credential| credential.issued_by == crate::checks::SOMEBODY_ELSE);
+    let foreign = all.filter(|credential| credential.issued_by == crate::checks::ANOTHER_PERSON);
     let mut foreign: Vec<_> = foreign.collect();
     foreign.sort_by(|one, other| one.id.cmp(&other.id));
     foreign

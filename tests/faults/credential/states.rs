@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::nothing_left;
+use crate::checks::nothing_remains;
 use crate::cloudformation::{INVENTED_ID, stack};
 use crate::fixture::{created, holds, rejected};
 use crate::{REPOSITORY, USER, fake, properties, with};
 use fake_aws::{Options, explore::paused};
 
 #[test]
-fn delete_succeeds_when_any_or_all_of_it_is_gone_already() {
+fn delete_succeeds_if_some_or_all_is_already_deleted() {
     for gone in 1..8u8 {
         paused(async {
             let (fake, mut stack) = created(Options::default()).await;
@@ -39,14 +39,14 @@ fn delete_succeeds_when_any_or_all_of_it_is_gone_already() {
                 "{gone}: {answer:?}\n{}",
                 fake.transcript()
             );
-            fake.look(nothing_left)
+            fake.look(nothing_remains)
                 .unwrap_or_else(|left| panic!("{gone}: {left}\n{}", fake.transcript()));
         });
     }
 }
 
 #[test]
-fn delete_works_from_the_id_alone_and_from_the_properties_alone() {
+fn delete_works_with_only_the_id_or_only_the_properties() {
     for properties_are_broken in [true, false] {
         paused(async {
             let (fake, mut stack) = created(Options::default()).await;
@@ -63,7 +63,7 @@ fn delete_works_from_the_id_alone_and_from_the_properties_alone() {
             };
             let answer = stack.deliver(&request).await;
             assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
-            fake.look(nothing_left).expect("nothing");
+            fake.look(nothing_remains).expect("nothing");
         });
     }
 }
@@ -115,7 +115,7 @@ fn manual_changes_are_healed_by_a_no_op_update() {
             );
             holds(&fake);
             assert!(stack.delete().await.is_success());
-            fake.look(nothing_left).expect("nothing");
+            fake.look(nothing_remains).expect("nothing");
         });
     }
 }

@@ -113,7 +113,7 @@ fn every_death(next: Next) -> usize {
                     comes(next, &fake, &mut stack, &mut rotation).await;
                     watch.expect_nothing();
                     assert!(stack.delete().await.is_success());
-                    let left = fake.look(checks::nothing_left);
+                    let left = fake.look(checks::nothing_remains);
                     left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
                     fake.assert_unbroken();
                 });
@@ -129,21 +129,21 @@ fn every_death(next: Next) -> usize {
 }
 
 #[test]
-fn rotation_that_died_anywhere_is_taken_up_for_the_same_version() {
+fn rotation_killed_anywhere_resumes_the_same_version() {
     assert!(every_death(Next::TheSameVersion) > 10);
 }
 
 #[test]
-fn rotation_that_died_anywhere_is_ended_by_the_health_check() {
+fn rotation_killed_anywhere_is_ended_by_the_health_check() {
     assert!(every_death(Next::TheHealthCheck) > 10);
 }
 
 #[test]
-fn rotation_that_died_anywhere_is_healed_by_an_update() {
+fn rotation_killed_anywhere_is_repaired_by_an_update() {
     assert!(every_death(Next::ACancellation) > 10);
 }
 
 #[test]
-fn rotation_that_died_anywhere_goes_with_the_stack() {
+fn rotation_killed_anywhere_is_deleted_with_the_stack() {
     assert!(every_death(Next::TheDelete) > 10);
 }

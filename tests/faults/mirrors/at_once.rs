@@ -47,11 +47,11 @@ async fn ends_well(
     at_rest(fake, properties, context);
     watch.expect_nothing();
     assert!(stack.delete().await.is_success());
-    nothing_left(fake, context);
+    nothing_remains(fake, context);
 }
 
-fn nothing_left(fake: &FakeAws, context: &str) {
-    let left = fake.look(checks::nothing_left);
+fn nothing_remains(fake: &FakeAws, context: &str) {
+    let left = fake.look(checks::nothing_remains);
     left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
     fake.assert_unbroken();
 }
@@ -126,7 +126,7 @@ fn delete_between_any_two_steps_leaves_nothing() {
                     "{step} of a secret that is gone: {stepped:?}"
                 );
             }
-            nothing_left(&fake, &format!("before step {before}"));
+            nothing_remains(&fake, &format!("before step {before}"));
             fake.look(checks::no_push_failed).expect("no push failed");
         });
     }
@@ -170,7 +170,7 @@ fn concurrent_rotation_and_delete_leave_nothing() {
         let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
         let context = format!("{rotated:?}, {deleted:?}");
         assert!(deleted.is_success(), "{context}\n{}", fake.transcript());
-        nothing_left(&fake, &context);
+        nothing_remains(&fake, &context);
         fake.look(checks::no_push_failed).expect("no push failed");
     });
 }

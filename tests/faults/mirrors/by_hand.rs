@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use crate::checks;
 use crate::fixture::{USER, fake, properties, rotation, stack};
 use fake_aws::explore::paused;
-use fake_aws::gitlab::SOMEBODY_ELSE;
+use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::mutants::past;
 use fake_aws::{Caller, FakeAws, Options, Rotated, RotationStep};
 
@@ -57,7 +57,7 @@ fn rotation_restores_tags_lost_before_any_step() {
             assert_eq!(records(&fake), all, "{lost_before}\n{}", fake.transcript());
             remove_tags(&fake);
             assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_remains).expect("nothing");
         });
     }
 }
@@ -98,7 +98,7 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
         if is_rotating && count.fetch_add(1, Ordering::SeqCst) == index {
             meets.store(true, Ordering::SeqCst);
             // IAM allows two: without a free slot, nothing happens.
-            let _ = fake.change(|aws| aws.issue(USER, SOMEBODY_ELSE));
+            let _ = fake.change(|aws| aws.issue(USER, ANOTHER_PERSON));
         }
         HttpConnectorFuture::new(async move { honest.call(request).await })
     };
@@ -126,7 +126,7 @@ async fn rotate_twice(options: Options, count: &AtomicUsize) {
     fake.look(checks::login_works).expect("a login");
     let foreign = fake.look(checks::foreign);
     assert!(stack.delete().await.is_success());
-    fake.look(checks::nothing_left).expect("nothing");
+    fake.look(checks::nothing_remains).expect("nothing");
     let left = fake.look(checks::foreign);
     assert_eq!(left, foreign, "{rotated:?}\n{}", fake.transcript());
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::fixture::{SECRET, TOKEN, USER};
 use fake_aws::AwsState;
 use fake_aws::FakeAws;
-use fake_aws::gitlab::{Mirror, SOMEBODY_ELSE};
+use fake_aws::gitlab::{ANOTHER_PERSON, Mirror};
 use fake_aws::iam::Credential;
 use fake_aws::secrets::{CURRENT, PENDING};
 
@@ -26,7 +26,7 @@ pub fn pairs(properties: &Value) -> Vec<Pair> {
 /// The user's credentials that the product issued.
 pub fn ours(aws: &AwsState) -> Vec<Credential> {
     let mut all = aws.credentials(USER);
-    all.retain(|credential| credential.issued_by != SOMEBODY_ELSE);
+    all.retain(|credential| credential.issued_by != ANOTHER_PERSON);
     all
 }
 
@@ -73,7 +73,7 @@ pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Resu
     if value["serviceSpecificCredentialId"] != live[0].id {
         return Err("the live credential is not the secret's".to_owned());
     }
-    mirrors_are_as_asked(aws, properties, &value)?;
+    mirrors_match_the_properties(aws, properties, &value)?;
     labels_are_in_order(aws)
 }
 
@@ -103,7 +103,11 @@ pub fn pending(aws: &AwsState, properties: &Value) -> Result<(), String> {
     }
 }
 
-fn mirrors_are_as_asked(aws: &AwsState, properties: &Value, value: &Value) -> Result<(), String> {
+fn mirrors_match_the_properties(
+    aws: &AwsState,
+    properties: &Value,
+    value: &Value,
+) -> Result<(), String> {
     let mut wanted = pairs(properties);
     let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();
     for (project, mirror) in our_mirrors(aws) {
@@ -154,7 +158,7 @@ pub fn labels_are_in_order(aws: &AwsState) -> Result<(), String> {
 }
 
 /// Nothing of ours is left: no credential, no secret, no mirror.
-pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
+pub fn nothing_remains(aws: &AwsState) -> Result<(), String> {
     if !ours(aws).is_empty() {
         return Err(format!("left behind: {:?}", ours(aws)));
     }
@@ -172,7 +176,7 @@ pub fn nothing_left(aws: &AwsState) -> Result<(), String> {
 /// No push of ours failed, ever.
 pub fn no_push_failed(aws: &AwsState) -> Result<(), String> {
     let mut failed = aws.failed_pushes.iter();
-    match failed.find(|push| push.made_by != SOMEBODY_ELSE && push.counts) {
+    match failed.find(|push| push.made_by != ANOTHER_PERSON && push.counts) {
         Some(push) => Err(format!("a push failed: {push:?}")),
         None => Ok(()),
     }
@@ -181,7 +185,7 @@ pub fn no_push_failed(aws: &AwsState) -> Result<(), String> {
 /// Foreign resources: credentials, mirrors, and the secret with the token.
 pub fn foreign(aws: &AwsState) -> String {
     let mut credentials = aws.credentials(USER);
-    credentials.retain(|credential| credential.issued_by == SOMEBODY_ELSE);
+    credentials.retain(|credential| credential.issued_by == ANOTHER_PERSON);
     let projects = aws.gitlab.projects.values();
     let mirrors: Vec<_> = projects
         .flat_map(|project| project.mirrors.values().filter(|mirror| !mirror.is_ours()))

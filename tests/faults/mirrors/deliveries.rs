@@ -29,8 +29,8 @@ fn at_rest(fake: &FakeAws, properties: &Value) {
     held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
 }
 
-fn nothing_left(fake: &FakeAws, context: &str) {
-    let left = fake.look(checks::nothing_left);
+fn nothing_remains(fake: &FakeAws, context: &str) {
+    let left = fake.look(checks::nothing_remains);
     left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
 }
 
@@ -111,9 +111,9 @@ fn delete_that_overtakes_a_running_create_leaves_nothing() {
                 let delete = stack.request("Delete", Some(INVENTED_ID), &properties(), None);
                 deliver_both(&fake, &schedule, &create, &delete).await;
                 has_succeeded(&fake, &mut stack, &delete).await;
-                nothing_left(&fake, "after both");
+                nothing_remains(&fake, "after both");
                 deliver_once(&fake, &fake.caller("create again"), &create).await;
-                nothing_left(&fake, "after the Create came again");
+                nothing_remains(&fake, "after the Create came again");
                 answers_are_sound(&fake);
                 fake.assert_unbroken();
             }
@@ -135,6 +135,6 @@ fn delete_beside_an_update_leaves_nothing() {
         let delete = stack.request("Delete", Some(&id), &old, None);
         deliver_both(&fake, &schedule, &update, &delete).await;
         has_succeeded(&fake, &mut stack, &delete).await;
-        nothing_left(&fake, "after both");
+        nothing_remains(&fake, "after both");
     });
 }

@@ -175,7 +175,7 @@ fn delete_succeeds_after_every_manual_change() {
             let left = fake.look(|aws| match checks::our_mirrors(aws).first() {
                 // Only the secret had its ID.
                 Some(_) if name == "a secret deleted" => Ok(()),
-                _ => checks::nothing_left(aws),
+                _ => checks::nothing_remains(aws),
             });
             left.unwrap_or_else(|left| panic!("{name}: {left}\n{}", fake.transcript()));
             fake.assert_unbroken();

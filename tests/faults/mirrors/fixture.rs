@@ -43,7 +43,7 @@ pub fn fake(options: Options) -> FakeAws {
     }
     fake.repository(THIRD_REPOSITORY);
     fake.gitlab_token(TOKEN);
-    fake.handmade_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
+    fake.manual_mirror(PROJECT, "https://backup.example.com/infra.git", None, true);
     fake
 }
 

@@ -55,7 +55,7 @@ fn token_of_another_host_is_never_read_and_never_sent() {
                 entry.operation == "GetSecretValue" && entry.params["SecretId"] == TOKEN
             });
             assert!(read.is_none(), "{url}: its token was read");
-            fake.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_remains).expect("nothing");
             answers_are_sound(&fake);
             fake.assert_unbroken();
         });
@@ -152,7 +152,7 @@ fn denied_look_up_of_the_stack_moves_no_login() {
 }
 
 #[test]
-fn update_that_moves_no_login_needs_no_look_at_the_stack() {
+fn update_that_moves_no_login_does_not_read_the_stack() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
@@ -193,7 +193,7 @@ fn login_that_gitlab_would_break_never_reaches_it() {
                 let reason = created.reason();
                 assert!(reason.contains("UrlSafePassword"), "{created:?}");
             }
-            fake.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_remains).expect("nothing");
             // The fake complains of every login with a `/` or a `%` in it.
             fake.assert_unbroken();
         });

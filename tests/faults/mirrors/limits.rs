@@ -105,7 +105,7 @@ fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
             "{answer:?}\n{}",
             fake.transcript()
         );
-        fake.look(checks::nothing_left).expect("nothing");
+        fake.look(checks::nothing_remains).expect("nothing");
         let pushed = fake.look(|aws| aws.repositories[REPOSITORY].branches.len());
         assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
         fake.assert_unbroken();
@@ -113,14 +113,14 @@ fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
 }
 
 #[test]
-fn rotation_without_a_free_place_says_so_and_keeps_what_works() {
+fn rotation_without_a_free_place_fails_and_keeps_the_login() {
     paused(async {
         let fake = fake(Options::default());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         assert!(stack.create(&properties()).await.is_success());
         for number in fake.mirrors(PROJECT).len()..10 {
             let url = format!("https://example.com/{number}");
-            fake.handmade_mirror(PROJECT, &url, None, true);
+            fake.manual_mirror(PROJECT, &url, None, true);
         }
         let watch = Watch::begin(&fake);
         watch.expect(checks::pairs(&properties()));
@@ -150,7 +150,7 @@ fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
         let fake = fake(options);
         for number in 0..12 {
             let url = format!("https://example.com/{number}");
-            fake.handmade_mirror(PROJECT, &url, None, true);
+            fake.manual_mirror(PROJECT, &url, None, true);
         }
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         let created = stack.create(&properties()).await;
@@ -196,7 +196,7 @@ fn killed_mirror_is_replaced_by_an_update() {
             assert!(new.len() == 1 && new != old, "{new:?}");
             fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
             assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_remains).expect("nothing");
             fake.assert_unbroken();
         });
     }
@@ -233,7 +233,7 @@ fn regex_without_a_branch_fails_before_anything_is_pushed() {
         }
         tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(branches(&fake), Vec::<String>::new());
-        fake.look(checks::nothing_left).expect("nothing");
+        fake.look(checks::nothing_remains).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -257,7 +257,7 @@ fn protection_removed_during_a_create_fails_it() {
         assert!(reason.contains("would push every branch"), "{reason}");
         tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(branches(&fake), Vec::<String>::new());
-        fake.look(checks::nothing_left).expect("nothing");
+        fake.look(checks::nothing_remains).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -341,13 +341,13 @@ fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
             "{created:?}"
         );
         tokio::time::sleep(Duration::from_hours(2)).await;
-        fake.look(checks::nothing_left).expect("nothing");
+        fake.look(checks::nothing_remains).expect("nothing");
         fake.assert_unbroken();
     });
 }
 
 #[test]
-fn project_can_be_given_by_its_number() {
+fn project_can_be_named_by_its_id() {
     paused(async {
         let fake = fake(Options::default());
         let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
@@ -361,7 +361,7 @@ fn project_can_be_given_by_its_number() {
         assert_eq!(fake.look(checks::our_mirrors).len(), 1);
         watch.expect_nothing();
         assert!(stack.delete().await.is_success());
-        fake.look(checks::nothing_left).expect("nothing");
+        fake.look(checks::nothing_remains).expect("nothing");
         fake.assert_unbroken();
     });
 }

@@ -92,7 +92,7 @@ impl misbehaving::Mutant for Mutant {
 }
 
 #[test]
-fn every_mutant_is_noticed() {
+fn every_mutant_is_detected() {
     let late = Options {
         login_late: std::time::Duration::from_secs(5),
         ..Options::default()

@@ -106,7 +106,7 @@ fn situations() -> Vec<Situation> {
                     let held = fake.mirrors(project).len();
                     for number in held..10 {
                         let url = format!("https://example.com/{number}");
-                        fake.handmade_mirror(project, &url, None, true);
+                        fake.manual_mirror(project, &url, None, true);
                     }
                 }
             },
@@ -207,7 +207,7 @@ fn says(situation: &Situation, answer: &RequestOutcome, fake: &FakeAws) {
 }
 
 #[test]
-fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
+fn create_denied_by_gitlab_has_the_reason_and_leaves_nothing() {
     for situation in situations() {
         paused(async {
             let fake = fake(Options::default());
@@ -218,7 +218,7 @@ fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
             says(&situation, &answer, &fake);
             fake.mend();
             // If GitLab stayed unreachable, nothing was created there either.
-            let left = fake.look(checks::nothing_left);
+            let left = fake.look(checks::nothing_remains);
             left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, fake.transcript()));
             assert_eq!(fake.look(checks::foreign), foreign, "{}", situation.name);
             answers_are_sound(&fake);
@@ -228,7 +228,7 @@ fn create_denied_by_gitlab_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn update_that_gitlab_does_not_allow_keeps_what_works() {
+fn update_denied_by_gitlab_keeps_the_login_and_mirrors() {
     let of_other_project = |fake: &FakeAws, arrange: fn(&FakeAws)| {
         // The first project is unchanged: only the added one is rejected.
         let before = fake.snapshot().gitlab.projects;
@@ -272,7 +272,7 @@ fn update_that_gitlab_does_not_allow_keeps_what_works() {
                 });
             watch.expect_nothing();
             assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_left).expect("nothing");
+            fake.look(checks::nothing_remains).expect("nothing");
             fake.assert_unbroken();
         });
     }

@@ -217,7 +217,7 @@ impl Play {
 
     fn check(&self, context: &str) {
         let held = match &self.stack.resource {
-            None => self.fake.look(checks::nothing_left),
+            None => self.fake.look(checks::nothing_remains),
             Some(_) if context.starts_with("ByHand") => Ok(()),
             Some((_, properties)) => self
                 .fake
@@ -305,7 +305,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario {
             setup: |fake| {
                 let url = fake_aws::codecommit::clone_url(REPOSITORY);
-                fake.handmade_mirror(PROJECT, &url, None, false);
+                fake.manual_mirror(PROJECT, &url, None, false);
             },
             ..scenario(
                 "rotation beside a mirror that somebody made to the same repository",

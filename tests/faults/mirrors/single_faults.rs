@@ -119,7 +119,7 @@ fn single_faults_with_late_iam_and_duplicate_delivery() {
 }
 
 #[test]
-fn no_answer_that_never_comes_does() {
+fn missing_response_never_arrives() {
     let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, some_or(7, 1));
     fake_aws::figure!("schedules: {schedules} calls that hang");
     assert!(schedules > 100);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{difference, nothing_left, ours, shape, watch};
+use crate::checks::{difference, nothing_remains, ours, shape, watch};
 use crate::fixture::{
     BRANCH, GIVEN, REPOSITORY, RULE, changed, fake, paused, properties, ruled, stack, with,
 };
@@ -37,13 +37,13 @@ async fn deleted_in_the_end(stack: &mut ParentStack) {
     let fake = stack.fake.clone();
     let deleted = stack.delete().await;
     assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    nothing_is_left(&fake);
+    assert_nothing_remains(&fake);
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }
 
-fn nothing_is_left(fake: &FakeAws) {
-    let left = fake.look(|aws| nothing_left(aws, &[]));
+fn assert_nothing_remains(fake: &FakeAws) {
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
     left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 }
 
@@ -125,7 +125,7 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stack.delete_id("gitops-dev-shop", &ruled()).await;
         creating.await.expect("no panic in a delivery");
-        nothing_is_left(&fake);
+        assert_nothing_remains(&fake);
     } else {
         creating.await.expect("no panic in a delivery");
         let own: Vec<_> = fake.responses();
@@ -191,7 +191,7 @@ fn redelivered_replacement_under_denials_keeps_its_resources() {
 
 /// The Delete has found nothing and ended, and then the Create creates its stack: only the
 /// read of the tombstone can prevent it.
-async fn overtaken_create(look: FaultKind, lasts: Duration) -> FakeAws {
+async fn superseded_create(look: FaultKind, lasts: Duration) -> FakeAws {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
@@ -226,9 +226,9 @@ fn failed_look_up_of_the_tombstone_is_retried() {
     ] {
         paused(async {
             // Longer than the SDK's own attempts.
-            let fake = overtaken_create(kind, Duration::from_mins(12)).await;
+            let fake = superseded_create(kind, Duration::from_mins(12)).await;
             assert_eq!(fake.faults_left(), 0);
-            nothing_is_left(&fake);
+            assert_nothing_remains(&fake);
             fake.assert_unbroken();
         });
     }
@@ -242,7 +242,7 @@ fn create_denied_the_tombstone_reports_no_resources() {
         FaultKind::RequestLost,
     ] {
         paused(async {
-            let fake = overtaken_create(kind, Duration::from_hours(2)).await;
+            let fake = superseded_create(kind, Duration::from_hours(2)).await;
             let deliveries = fake.responses();
             let created = deliveries
                 .iter()
@@ -273,14 +273,14 @@ fn delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
                 fake.mend();
                 deleted_in_the_end(&mut stack).await;
                 deliver_once(&fake, &fake.caller("create again"), &create).await;
-                nothing_is_left(&fake);
+                assert_nothing_remains(&fake);
             });
         }
     }
 }
 
 #[test]
-fn repository_that_the_project_made_cannot_be_given_to_it() {
+fn own_repository_cannot_be_its_source_name() {
     paused(async {
         let (mut stack, _) = made(&ruled()).await;
         let fake = stack.fake.clone();
@@ -302,7 +302,7 @@ fn repository_that_the_project_made_cannot_be_given_to_it() {
 }
 
 #[test]
-fn given_repository_with_the_projects_name_stays_given() {
+fn named_repository_with_the_projects_name_stays_external() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository(REPOSITORY);
@@ -342,7 +342,7 @@ async fn is_held(fake: &FakeAws) {
 }
 
 /// Another person creates an approval rule template with the project's name.
-fn somebodys_template(fake: &FakeAws) {
+fn foreign_template(fake: &FakeAws) {
     fake.arrange(|aws| {
         let now = aws.now;
         let theirs = RuleTemplate {
@@ -379,7 +379,7 @@ async fn met_by_theirs(held: &str) {
         async move { deliver_all(&fake, &create, false).await }
     });
     is_held(&fake).await;
-    somebodys_template(&fake);
+    foreign_template(&fake);
     watch(&fake, 1, &[]);
     creating.await.expect("no panic in a delivery");
     let created = stack.heard(&create).await;
@@ -393,7 +393,7 @@ async fn met_by_theirs(held: &str) {
     theirs_is_as_it_was(&fake);
     stack.delete_id("gitops-dev-shop", &ruled()).await;
     theirs_is_as_it_was(&fake);
-    nothing_is_left(&fake);
+    assert_nothing_remains(&fake);
     fake.assert_unbroken();
 }
 
@@ -418,7 +418,7 @@ fn update_adding_an_approval_rule_keeps_a_foreign_one() {
             let fake = fake.clone();
             async move {
                 is_held(&fake).await;
-                somebodys_template(&fake);
+                foreign_template(&fake);
             }
         });
         let (id, old) = stack.resource.clone().expect("created");
@@ -440,7 +440,7 @@ fn update_adding_an_approval_rule_keeps_a_foreign_one() {
         theirs_is_as_it_was(&fake);
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}");
-        nothing_is_left(&fake);
+        assert_nothing_remains(&fake);
         theirs_is_as_it_was(&fake);
     });
 }

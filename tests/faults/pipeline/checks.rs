@@ -79,7 +79,7 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
 }
 
 /// Nothing of the resource is left, except repositories that are to stay.
-pub fn nothing_left(aws: &AwsState, retained: &[&str]) -> Result<(), String> {
+pub fn nothing_remains(aws: &AwsState, retained: &[&str]) -> Result<(), String> {
     let stacks: Vec<&str> = ours(aws).iter().map(|stack| stack.status).collect();
     if !stacks.is_empty() {
         return Err(format!("a child stack is left: {stacks:?}"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checks::{nothing_left, watch};
+use crate::checks::{nothing_remains, watch};
 use crate::fixture::{changed, paused};
 use crate::fixture::{fake, properties, ruled, stack};
 use fake_aws::custom_resource::{
@@ -65,14 +65,14 @@ async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
         RequestOutcome::Silence => "gitops-dev-shop".to_owned(),
     };
     stack.delete_id(&id, &ruled()).await;
-    let left = fake.look(|aws| nothing_left(aws, &[]));
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
     left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }
 
 #[test]
-fn slow_create_is_answered_once_by_its_last_invocation() {
+fn slow_create_gets_one_response_from_its_last_invocation() {
     paused(async {
         let (stack, create) = create_under(None, None).await;
         let fake = stack.fake.clone();
@@ -115,7 +115,7 @@ fn lost_continuation_is_repeated_by_the_next_delivery() {
 }
 
 #[test]
-fn unconfirmed_continuation_is_not_answered_twice() {
+fn unconfirmed_continuation_gets_one_response() {
     for kind in [
         FaultKind::AnswerLost,
         FaultKind::AnswerHangs,
@@ -195,7 +195,7 @@ fn permanently_throttled_continuation_fails() {
 }
 
 #[test]
-fn slow_update_and_a_slow_delete_are_answered_once_too() {
+fn slow_update_and_slow_delete_get_one_response() {
     paused(async {
         let fake = fake(slow());
         watch(&fake, 1, &[]);
@@ -222,7 +222,7 @@ fn slow_update_and_a_slow_delete_are_answered_once_too() {
             );
             assert!(fake.invocations().len() > before, "{}", request.name);
         }
-        let left = fake.look(|aws| nothing_left(aws, &[]));
+        let left = fake.look(|aws| nothing_remains(aws, &[]));
         left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         fake.assert_unbroken();
     });

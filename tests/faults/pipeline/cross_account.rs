@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_left, runs, watch};
+use crate::checks::{nothing_remains, runs, watch};
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
     properties, push_to, stack, with,
@@ -68,7 +68,7 @@ fn first_push_in_the_other_account_runs_once() {
         // A repository of the same name may be here, too: it is none of this pipeline's.
         assert_eq!(fake.count("UpdateDefaultBranch"), 0);
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         assert!(fake.look(|aws| aws.other_account.repositories.contains_key(REPOSITORY)));
         fake.assert_unbroken();
     });
@@ -76,7 +76,7 @@ fn first_push_in_the_other_account_runs_once() {
 
 // claim: outsider-has-no-access
 #[test]
-fn push_to_the_own_account_with_the_same_name_starts_nothing() {
+fn push_to_a_local_repository_of_the_name_starts_nothing() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -130,7 +130,7 @@ fn role_that_denies_the_function_creates_the_pipeline() {
 }
 
 #[test]
-fn role_that_shows_branches_alone_is_enough_to_wait_for_one() {
+fn branch_permission_is_enough_to_wait_for_a_branch() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -206,7 +206,7 @@ fn session_of_the_other_account_is_never_shown() {
 }
 
 #[test]
-fn refusal_of_the_repositorys_key_hides_it_and_fails_nothing() {
+fn denied_repository_key_hides_it_and_fails_nothing() {
     paused(async {
         let fake = fake(Options::default());
         fake.repository_in_other_account(REPOSITORY);
@@ -336,7 +336,7 @@ fn pipeline_moved_back_runs_the_first_push_to_its_repository() {
         push_to(&fake, &properties(), "commit-2", "second").await;
         assert_eq!(ran(&fake), once(&["commit-1", "commit-2"]));
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -366,7 +366,7 @@ fn missing_bucket_is_reported() {
 }
 
 #[test]
-fn image_that_is_taken_before_the_code_is_not_taken_for_it() {
+fn image_read_before_the_code_is_not_used_as_the_code() {
     paused(async {
         // Longer than the executions that the rule starts are waited for.
         let fake = fake(Options {
@@ -390,7 +390,7 @@ fn image_that_is_taken_before_the_code_is_not_taken_for_it() {
 }
 
 #[test]
-fn image_changes_the_child_stack_in_place_and_goes_with_it() {
+fn image_changes_the_child_stack_and_is_deleted_with_it() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
@@ -422,7 +422,7 @@ fn image_changes_the_child_stack_in_place_and_goes_with_it() {
         assert!(stack.update(&properties(), None).await.is_success());
         assert_eq!(rules(&fake).len(), 1);
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }

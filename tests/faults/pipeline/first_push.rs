@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::checks::{nothing_left, runs, shape, watch};
+use crate::checks::{nothing_remains, runs, shape, watch};
 use crate::fixture::{
     BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, fake, paused, properties,
     push, pushed, stack, stack_called, with,
@@ -42,7 +42,7 @@ fn has_run(fake: &FakeAws, commits: &[(&str, usize)]) {
 async fn gone(fake: &FakeAws, stack: &mut ParentStack) {
     let deleted = stack.delete().await;
     assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    let left = fake.look(|aws| nothing_left(aws, &[]));
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
     left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
     fake.assert_unbroken();
 }
@@ -70,7 +70,7 @@ fn first_push_creates_the_pipeline_and_runs_it() {
 }
 
 #[test]
-fn event_that_comes_again_starts_nothing_more() {
+fn repeated_event_starts_nothing_more() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
@@ -251,7 +251,7 @@ fn next_request_creates_a_pipeline_that_a_push_could_not() {
 }
 
 #[test]
-fn push_whose_branch_is_gone_again_makes_no_pipeline() {
+fn push_of_a_deleted_branch_creates_no_pipeline() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));

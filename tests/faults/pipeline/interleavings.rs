@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{nothing_left, runs, watch};
+use crate::checks::{nothing_remains, runs, watch};
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, fake, properties, pushed, ruled, stack,
 };
@@ -61,8 +61,8 @@ async fn later<T>(schedule: &Schedule, work: impl Future<Output = T>) -> T {
     work.await
 }
 
-fn nothing_is_left(fake: &FakeAws, context: &str) {
-    let left = fake.look(|aws| nothing_left(aws, &[]));
+fn assert_nothing_remains(fake: &FakeAws, context: &str) {
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
     left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
 }
 
@@ -88,10 +88,10 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
                 .await;
             let deleted = stack.heard(&delete).await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            nothing_is_left(&fake, "after both");
+            assert_nothing_remains(&fake, "after both");
             // Lambda delivers the Create again.
             deliver_once(&fake, &fake.caller("create again"), &create).await;
-            nothing_is_left(&fake, "after the Create came again");
+            assert_nothing_remains(&fake, "after the Create came again");
             answers_are_sound(&fake);
             fake.assert_unbroken();
         }
@@ -99,7 +99,7 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
 }
 
 #[test]
-fn overtaking_delete_leaves_nothing_in_any_order() {
+fn superseding_delete_leaves_nothing_in_any_order() {
     let what = "a Create and the Delete that overtakes it";
     delete_overtakes_create(what, &prompt(), &properties());
 }
@@ -171,7 +171,7 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
                 let deleted = stack.delete().await;
                 assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
             }
-            nothing_is_left(&fake, "after the Delete");
+            assert_nothing_remains(&fake, "after the Delete");
             answers_are_sound(&fake);
             fake.assert_unbroken();
         }
@@ -250,7 +250,7 @@ fn first_push_meets(what: &str, other_is_update: bool) {
         stack.resource = Some((CHILD.to_owned(), wanted));
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        nothing_is_left(&fake, "after the Delete");
+        assert_nothing_remains(&fake, "after the Delete");
         fake.assert_unbroken();
     });
 }
@@ -293,7 +293,7 @@ fn first_push_and_a_delete_leave_nothing_in_any_order() {
         deliver_once(&fake, &fake.caller("push again"), &push).await;
         let deleted = stack.heard(&delete).await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        nothing_is_left(&fake, "after both");
+        assert_nothing_remains(&fake, "after both");
         fake.assert_unbroken();
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_left, shape, watch};
+use crate::checks::{nothing_remains, shape, watch};
 use crate::fixture::{
     CHILD, REPOSITORY, RULE, changed, fake, paused, properties, push, pushed, ruled, stack, with,
 };
@@ -16,7 +16,7 @@ async fn pause() {
 }
 
 fn nothing(fake: &FakeAws) {
-    let left = fake.look(|aws| nothing_left(aws, &[]));
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
     left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 }
 
@@ -74,7 +74,7 @@ fn create_after_its_delete_creates_nothing() {
 }
 
 #[test]
-fn create_after_cloudformation_gave_up_creates_nothing() {
+fn create_after_cloudformations_timeout_creates_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let create = stack(&fake).request("Create", None, &properties(), None);

@@ -65,7 +65,7 @@ impl misbehaving::Mutant for Mutant {
 }
 
 #[test]
-fn every_mutant_is_noticed() {
+fn every_mutant_is_detected() {
     let mutants = [
         (
             Mutant::AnswersTwice,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_left, watch};
+use crate::checks::{nothing_remains, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, push, ruled, stack, with};
 use fake_aws::custom_resource::{ParentStack, RequestOutcome};
 use fake_aws::propagation::{PermissionChecks, Prepared, retried_denials, timed};
@@ -63,17 +63,17 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 }
 
 #[test]
-fn permission_that_comes_late_delays_and_does_not_fail() {
+fn late_permission_delays_and_does_not_fail() {
     let schedules = checks().late_permission_delays(&|_| {});
     fake_aws::figure!("schedules: {schedules} permissions of a pipeline that come late");
     assert!(schedules > 15, "{schedules}");
 }
 
 #[test]
-fn permission_that_never_comes_fails_after_a_minute() {
+fn missing_permission_fails_after_a_minute() {
     checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(CHILD, &wanted()).await;
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
     });
 }
 
@@ -83,7 +83,7 @@ fn another_kind_of_denial_fails_at_once() {
 }
 
 #[test]
-fn role_that_comes_late_delays_and_does_not_fail() {
+fn late_role_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         paused(async {
             let (fake, stack, request) = prepare(request_type, &wanted()).await;
@@ -97,7 +97,7 @@ fn role_that_comes_late_delays_and_does_not_fail() {
 }
 
 #[test]
-fn role_that_never_comes_fails_with_its_name() {
+fn missing_role_fails_with_its_name() {
     paused(async {
         let (fake, mut stack, request) = prepare("Create", &wanted()).await;
         fake.withhold_roles(Duration::from_hours(1));
@@ -110,7 +110,7 @@ fn role_that_never_comes_fails_with_its_name() {
         assert!(took < MINUTE + WORK, "{took:?}");
         fake.withhold_roles(Duration::ZERO);
         stack.delete_id(CHILD, &wanted()).await;
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
     });
 }
 
@@ -151,7 +151,7 @@ async fn created_with_late_role(
 }
 
 #[test]
-fn stack_whose_role_comes_late_is_created_once_more() {
+fn stack_with_a_late_role_is_created_again() {
     for (resource, reason) in NOT_ASSUMABLE {
         paused(async {
             let late = created_with_late_role(resource, reason, 1, None);
@@ -159,21 +159,21 @@ fn stack_whose_role_comes_late_is_created_once_more() {
             assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
             assert_eq!(fake.count("CreateStack"), 2);
             assert!(stack.delete().await.is_success());
-            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
             fake.assert_unbroken();
         });
     }
 }
 
 #[test]
-fn stack_whose_role_never_comes_is_created_twice_and_fails() {
+fn stack_with_a_missing_role_is_created_twice_and_fails() {
     for (resource, reason) in NOT_ASSUMABLE {
         paused(async {
             let late = created_with_late_role(resource, reason, usize::MAX, None);
             let (fake, _, answer) = late.await;
             assert!(answer.reason().contains(reason), "{answer:?}");
             assert_eq!(fake.count("CreateStack"), 2);
-            fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
             fake.assert_unbroken();
         });
     }
@@ -190,7 +190,7 @@ fn stack_that_fails_otherwise_is_created_once() {
 }
 
 #[test]
-fn update_whose_role_comes_late_is_made_once_more() {
+fn update_with_a_late_role_is_repeated() {
     let (resource, reason) = NOT_ASSUMABLE[0];
     for (times, succeeds) in [(1, true), (usize::MAX, false)] {
         paused(async {
@@ -232,7 +232,7 @@ fn late_role_survives_a_fault_at_each_call() {
                 );
                 assert_eq!(fake.faults_left(), 0, "{kind:?} at {call} struck nothing");
                 assert!(stack.delete().await.is_success());
-                fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+                fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
                 fake.assert_unbroken();
             });
             schedules += 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_left, ours, runs, shape, watch};
+use crate::checks::{nothing_remains, ours, runs, shape, watch};
 use crate::fixture::{
     BRANCH, GIVEN, PIPELINE, REPOSITORY, RULE, fake, paused, properties, push, ruled, stack, with,
 };
@@ -48,7 +48,7 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
             fake.look(|aws| aws.repositories.get(REPOSITORY).map(|held| held.id.clone()))
         };
         assert_eq!(kept(&fake).as_ref(), Some(&id), "retained");
-        fake.look(|aws| nothing_left(aws, &[REPOSITORY]))
+        fake.look(|aws| nothing_remains(aws, &[REPOSITORY]))
             .expect("nothing else");
 
         // Its branch exists: the pipeline is created with the stack, and runs the latest commit.
@@ -76,7 +76,7 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         assert_eq!(kept(&fake).as_ref(), Some(&id), "an update deletes nothing");
         assert!(stack.delete().await.is_success());
         assert_eq!(kept(&fake), None);
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -102,7 +102,7 @@ fn foreign_repository_is_rejected_with_the_remedies() {
 }
 
 #[test]
-fn missing_given_repository_is_rejected_before_any_change() {
+fn missing_named_repository_is_rejected_before_any_change() {
     paused(async {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
@@ -112,7 +112,7 @@ fn missing_given_repository_is_rejected_before_any_change() {
 }
 
 #[test]
-fn given_repository_keeps_its_default_branch_and_is_kept() {
+fn named_repository_keeps_its_default_branch_and_is_kept() {
     paused(async {
         let fake = fake(Options::default());
         fake.push(GIVEN, "main", "commit-0");
@@ -129,7 +129,7 @@ fn given_repository_keeps_its_default_branch_and_is_kept() {
 }
 
 #[test]
-fn source_can_change_to_a_given_repository_with_its_rule() {
+fn source_can_change_to_a_named_repository_with_its_rule() {
     paused(async {
         let fake = fake(Options::default());
         fake.push(GIVEN, BRANCH, "commit-1");
@@ -155,7 +155,7 @@ fn source_can_change_to_a_given_repository_with_its_rule() {
             [("commit-1".to_owned(), 1)]
         );
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -216,7 +216,7 @@ fn delete_during_a_create_leaves_no_approval_rule() {
             let invented = fake_aws::custom_resource::INVENTED_ID;
             stack.delete_id(invented, &ruled()).await;
             running.await.expect("no panic in a delivery");
-            let left = fake.look(|aws| nothing_left(aws, &[]));
+            let left = fake.look(|aws| nothing_remains(aws, &[]));
             left.unwrap_or_else(|left| panic!("after {after} ms: {left}\n{}", fake.transcript()));
             assert!(fake.look(|aws| ours(aws).is_empty()));
             fake.assert_unbroken();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{difference, nothing_left, runs, shape, watch};
+use crate::checks::{difference, nothing_remains, runs, shape, watch};
 use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, stack};
 use fake_aws::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_all,
@@ -75,7 +75,7 @@ impl Scenario {
         for (index, event) in self.events.iter().enumerate() {
             let answer = self.happen(index, event, &mut stack, &mut commits).await;
             if is_faultless {
-                said_why(event, answer.as_ref(), &fake);
+                reason_of(event, answer.as_ref(), &fake);
             }
             self.check(&fake, &stack, &commits, &options, event);
             answers.push(answer);
@@ -84,7 +84,7 @@ impl Scenario {
             let deleted = stack.delete().await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         }
-        let left = fake.look(|aws| nothing_left(aws, self.retained));
+        let left = fake.look(|aws| nothing_remains(aws, self.retained));
         left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
         for name in self.retained {
             let is_there = fake.look(|aws| aws.repositories.contains_key(*name));
@@ -171,7 +171,7 @@ impl Scenario {
         event: &Event,
     ) {
         let Some((_, properties)) = &stack.resource else {
-            let left = fake.look(|aws| nothing_left(aws, self.retained));
+            let left = fake.look(|aws| nothing_remains(aws, self.retained));
             return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", fake.transcript()));
         };
         let expected = self.expected(properties, commits, options);
@@ -236,7 +236,7 @@ async fn created_at_once(
 }
 
 /// Without a fault a failure names its cause.
-fn said_why(event: &Event, answer: Option<&RequestOutcome>, fake: &FakeAws) {
+fn reason_of(event: &Event, answer: Option<&RequestOutcome>, fake: &FakeAws) {
     let expected = match event {
         Event::CreateThatFails(_, expected) | Event::UpdateThatFails(_, expected) => *expected,
         Event::Create(_) | Event::Update(_) | Event::Delete | Event::UpdateRolledBack(..) => {

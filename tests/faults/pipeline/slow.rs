@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_left, watch};
+use crate::checks::{nothing_remains, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, stack, with};
 use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::{Entry, FakeAws, Options};
@@ -63,7 +63,7 @@ fn slow_stack_is_finished_by_later_invocations() {
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         assert!(deliveries(&fake, "3-Delete").len() > 1);
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         assert_eq!(fake.responses().len(), 3, "one answer for each");
         answers_are_sound(&fake);
         fake.assert_unbroken();
@@ -85,7 +85,7 @@ fn long_request_survives_a_kill_of_every_delivery() {
         assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
         assert_eq!(operations(&fake, "CreateStack"), 1);
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }
@@ -109,14 +109,14 @@ fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
         // CloudFormation deletes resources that are still being created.
         fake.options(|options| options.resource_takes = Duration::from_secs(5));
         stack.delete_id(&id, &properties()).await;
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         answers_are_sound(&fake);
         fake.assert_unbroken();
     });
 }
 
 #[test]
-fn short_service_timeout_is_answered_within_one_invocation() {
+fn short_service_timeout_gets_its_response_in_one_invocation() {
     paused(async {
         let fake = slow(Duration::from_mins(5));
         let mut stack = stack(&fake);
@@ -133,7 +133,7 @@ fn short_service_timeout_is_answered_within_one_invocation() {
 }
 
 #[test]
-fn function_that_may_not_call_itself_says_so() {
+fn missing_self_invocation_permission_is_the_reason() {
     paused(async {
         let fake = slow(Duration::from_mins(10));
         fake.deny("lambda:InvokeFunction", "function:");
@@ -189,7 +189,7 @@ fn late_delivery_of_a_long_request_starts_nothing() {
         let answers = fake.responses();
         assert!(answers.iter().all(|one| one.json() == answers[0].json()));
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_left(aws, &[])).expect("nothing");
+        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
         fake.assert_unbroken();
     });
 }

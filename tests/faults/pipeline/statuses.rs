@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{difference, foreign, nothing_left, shape};
+use crate::checks::{difference, foreign, nothing_remains, shape};
 use crate::fixture::{CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called};
 use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 use fake_aws::stacks::STATUSES;
@@ -195,7 +195,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
         // A stack that was complete once is left to the Delete that follows.
         let was_complete = settled(status).starts_with("UPDATE_");
         if outcome == Outcome::Failed && request_type == "Create" && !was_complete {
-            let left = fake.look(|aws| nothing_left(aws, &[]));
+            let left = fake.look(|aws| nothing_remains(aws, &[]));
             left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
         }
         // And then it can be deleted.
@@ -209,7 +209,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
             );
         }
         stack.delete_id(CHILD, &properties()).await;
-        let left = fake.look(|aws| nothing_left(aws, &[]));
+        let left = fake.look(|aws| nothing_remains(aws, &[]));
         left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
         fake.assert_unbroken();
     });
@@ -224,7 +224,7 @@ async fn fresh(wanted: &Value) -> Value {
 }
 
 #[test]
-fn every_request_is_answered_in_every_status_of_its_stack() {
+fn every_request_gets_a_response_in_every_stack_status() {
     let mut cells = Schedules::default();
     for request_type in ["Create", "Update", "Delete"] {
         for status in STATUSES {

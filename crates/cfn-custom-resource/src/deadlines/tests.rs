@@ -28,7 +28,7 @@ fn the_earliest_of_three_ends_bounds_the_answer() {
 }
 
 #[test]
-fn a_request_that_cloudformation_gave_up_on_is_recognised() {
+fn request_after_cloudformations_timeout_is_recognised() {
     let deadlines = Deadlines::new(&request(60, 7200), at(1000), at(61));
     assert!(deadlines.cfn_timed_out);
     assert!(!deadlines.expired);
@@ -47,7 +47,7 @@ fn too_late_begins_with_the_earlier_of_both_ends() {
 }
 
 #[test]
-fn expired_request_is_bounded_by_its_invocation_alone() {
+fn expired_request_is_bounded_only_by_its_invocation() {
     let deadlines = Deadlines::new(&request(3600, 100), at(9000), at(101));
     assert!(!deadlines.cfn_timed_out);
     assert!(deadlines.respond_until > at(8990));

@@ -86,7 +86,7 @@ fn delivered(answered: Handled) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn success_and_failure_are_answered_once() {
+async fn success_and_failure_get_one_response() {
     let (body, puts, _) = answered(Behaviour::Succeed, "").await;
     assert_eq!((body["Status"].as_str(), puts), (Some("SUCCESS"), 1));
     assert_eq!(body["Data"]["Name"], "value");
@@ -97,7 +97,7 @@ async fn success_and_failure_are_answered_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_answered_without_its_text() {
+async fn panic_fails_without_its_text() {
     let (body, puts, _) = answered(Behaviour::Panic, "").await;
     assert_eq!(puts, 1);
     assert_eq!(
@@ -107,7 +107,7 @@ async fn a_panic_is_answered_without_its_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_handler_is_answered_before_every_deadline() {
+async fn hanging_handler_fails_before_every_deadline() {
     let (body, _, took) = answered(Behaviour::Hang, "").await;
     assert_eq!(body["Status"], "FAILED");
     assert!(took < Duration::from_secs(900) && took > Duration::from_secs(800));
@@ -124,7 +124,7 @@ async fn a_failed_update_keeps_the_id_that_the_request_carries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cloudformation_gave_up_on_is_not_begun() {
+async fn request_after_cloudformations_timeout_is_not_started() {
     let clock = signed_and(3700);
     let put = |_, _| async { Ok(200) };
     let ends = clock.now() + Duration::from_secs(900);
@@ -197,7 +197,7 @@ async fn request_without_members_fails_and_names_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_after_the_invocation_is_continued_elsewhere() {
+async fn work_after_the_invocation_continues_in_another_process() {
     let clock = signed_and(0);
     let request = request(&clock, "");
     let put = |_, _| async { panic!("the next invocation answers") };

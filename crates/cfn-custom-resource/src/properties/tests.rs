@@ -130,7 +130,7 @@ fn missing_object_has_defaults_and_no_errors() {
 }
 
 #[test]
-fn map_can_be_json_text_only_where_the_table_says_so() {
+fn map_can_be_json_text_only_if_the_table_allows_it() {
     let (object, errors) = decode(&json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
     assert_eq!(object.map("Json")["a"], "1");
     assert_eq!(errors, "Map: must be an object");

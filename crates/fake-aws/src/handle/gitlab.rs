@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::FakeAws;
 use crate::{
-    gitlab::{HOST, MAINTAINER, Mirror, Project, SOMEBODY_ELSE, Scope, Token, Wanted},
+    gitlab::{ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted},
     gitlab_runs,
     iam::{Credential, characters},
     secret_versions::VersionContent,
@@ -93,7 +93,7 @@ impl FakeAws {
     }
 
     /// A manual mirror of all branches, with a credential of its own or without one.
-    pub fn handmade_mirror(
+    pub fn manual_mirror(
         &self,
         project: &str,
         url: &str,
@@ -117,7 +117,7 @@ impl FakeAws {
             let id = aws.gitlab.project_mut(project).id;
             let made = aws
                 .gitlab
-                .create_mirror(&behaviour, id, &raw, &wanted, SOMEBODY_ELSE);
+                .create_mirror(&behaviour, id, &raw, &wanted, ANOTHER_PERSON);
             made.expect("a mirror that GitLab accepts").id
         })
     }

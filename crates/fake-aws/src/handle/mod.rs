@@ -161,7 +161,7 @@ impl FakeAws {
 
     /// A credential of this user that another person issued long ago.
     pub fn foreign_credential(&self, user: &str) -> Credential {
-        self.arrange(|aws| aws.issue(user, "somebody else"))
+        self.arrange(|aws| aws.issue(user, "another person"))
             .expect("a user with a free slot")
     }
 

@@ -40,7 +40,7 @@ impl FakeAws {
 
     /// Deletes the records that only tests read, and those that AWS keeps of deleted resources: the next
     /// hour's fake is not larger than this hour's.
-    pub fn forget_what_is_gone(&self) {
+    pub fn drop_deleted_resources(&self) {
         let mut inner = self.inner();
         inner.catch_up();
         inner.journal.clear();

@@ -87,7 +87,7 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
 }
 
 #[test]
-fn login_refused_while_new_stays_pending_and_later_ends() {
+fn rejected_new_login_stays_pending_and_later_ends() {
     paused(async {
         let mut fixture = fixture_with_schedule(Options::default()).await;
         let late = |fake: &FakeAws| {

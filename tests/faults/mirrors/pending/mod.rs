@@ -126,7 +126,7 @@ impl RotationFixture {
         self.watch.expect_nothing();
         let deleted = self.stack.delete().await;
         assert!(deleted.is_success(), "{context}: {deleted:?}");
-        let left = self.fake.look(checks::nothing_left);
+        let left = self.fake.look(checks::nothing_remains);
         left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", self.fake.transcript()));
         self.fake.assert_unbroken();
     }

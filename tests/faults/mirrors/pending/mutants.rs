@@ -48,7 +48,7 @@ impl misbehaving::Mutant for RotationMutant {
 }
 
 #[test]
-fn wrong_ends_of_a_rotation_are_noticed() {
+fn wrong_ends_of_a_rotation_are_detected() {
     for (mutant, says) in [
         (RotationMutant::KeepsPending, "AWSPENDING is left"),
         (RotationMutant::DropsPending, "GitLab is down"),
