@@ -6,9 +6,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-const NAMESPACE: &str = "CfnGitOps";
+/// CloudWatch's namespace of the metrics.
+pub const NAMESPACE: &str = "CfnGitOps";
 
 /// The dimension that every metric has.
 const ENVIRONMENT: &str = "EnvID";
@@ -16,94 +18,76 @@ const ENVIRONMENT: &str = "EnvID";
 /// The most characters of a dimension's value.
 const MAX_VALUE_CHARACTERS: usize = 1024;
 
-/// A metric and its value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Metric {
-    /// Whether the mirror exists and is enabled, its latest push did not fail, and its login is active.
-    MirrorHealthy(bool),
-    /// The time since the last successful push.
-    SecondsSinceMirrorSync(f64),
-    /// The time since the credential was issued, in days, for which CloudWatch has no unit.
-    CredentialAge(f64),
-    /// Whether the latest completed execution succeeded.
-    PipelineSucceeded(bool),
-    /// The number of approval actions that wait.
-    ApprovalsWaiting(usize),
-    /// The time since the oldest open approval request. Written only while one is open.
-    SecondsSinceApprovalRequest(f64),
-    /// The number of pipeline stacks whose owner no longer exists.
-    OrphanedPipelineStacks(usize),
-    /// Whether a check failed.
-    HealthCheckFailed(bool),
+/// A metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Metric {
+    /// The name in CloudWatch.
+    pub name: &'static str,
+    /// CloudWatch's unit. There is none for days.
+    pub unit: &'static str,
+    /// The dimension of its subject. `None` for a metric of the environment as a whole.
+    pub dimension: Option<&'static str>,
+    /// What the value means.
+    pub meaning: &'static str,
 }
 
-/// The subject of a metric.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
-    /// The environment as a whole.
-    Environment,
-    /// A project in GitLab, by number or full path.
-    Project(&'a str),
-    /// An IAM user.
-    User(&'a str),
-    /// A pipeline.
-    Pipeline(&'a str),
+/// Each entry: the constant, the name, the unit and the dimension; then the meaning, as in
+/// `docs/watching.md`. `docs/metrics.json` is generated from this table.
+macro_rules! metrics {
+    ($($constant:ident $name:literal $unit:literal $dimension:expr; $meaning:literal)*) => {
+        $(#[doc = $meaning]
+        pub const $constant: Metric = Metric {
+            name: $name,
+            unit: $unit,
+            dimension: $dimension,
+            meaning: $meaning,
+        };)*
+
+        /// Every metric.
+        pub const METRICS: &[Metric] = &[$($constant),*];
+    };
 }
 
-impl Metric {
-    fn name_and_unit(self) -> (&'static str, &'static str) {
-        match self {
-            Metric::MirrorHealthy(_) => ("MirrorHealthy", "None"),
-            Metric::SecondsSinceMirrorSync(_) => ("SecondsSinceMirrorSync", "Seconds"),
-            Metric::CredentialAge(_) => ("CredentialAge", "None"),
-            Metric::PipelineSucceeded(_) => ("PipelineSucceeded", "None"),
-            Metric::ApprovalsWaiting(_) => ("ApprovalsWaiting", "Count"),
-            Metric::SecondsSinceApprovalRequest(_) => ("SecondsSinceApprovalRequest", "Seconds"),
-            Metric::OrphanedPipelineStacks(_) => ("OrphanedPipelineStacks", "Count"),
-            Metric::HealthCheckFailed(_) => ("HealthCheckFailed", "None"),
-        }
-    }
-
-    fn value(self) -> Value {
-        match self {
-            Metric::MirrorHealthy(yes)
-            | Metric::PipelineSucceeded(yes)
-            | Metric::HealthCheckFailed(yes) => json!(u8::from(yes)),
-            Metric::SecondsSinceMirrorSync(value)
-            | Metric::CredentialAge(value)
-            | Metric::SecondsSinceApprovalRequest(value) => json!(value),
-            Metric::ApprovalsWaiting(count) | Metric::OrphanedPipelineStacks(count) => json!(count),
-        }
-    }
+metrics! {
+    MIRROR_HEALTHY "MirrorHealthy" "None" Some("GitLabProject");
+        "1: it exists, is enabled, its latest push did not fail, and its login is active. 0: \
+        otherwise, or GitLab cannot be reached"
+    SECONDS_SINCE_MIRROR_SYNC "SecondsSinceMirrorSync" "Seconds" Some("GitLabProject");
+        "seconds since the last successful push. A long time is not an error if there was nothing \
+        to push"
+    CREDENTIAL_AGE "CredentialAge" "None" Some("UserName");
+        "days since the credential was issued"
+    PIPELINE_SUCCEEDED "PipelineSucceeded" "None" Some("PipelineName");
+        "1 or 0: result of the latest execution that succeeded or failed. A rejected approval \
+        counts as a failure. Stopped and superseded executions do not count"
+    APPROVALS_WAITING "ApprovalsWaiting" "Count" Some("PipelineName");
+        "number of approvals that wait"
+    SECONDS_SINCE_APPROVAL_REQUEST "SecondsSinceApprovalRequest" "Seconds" Some("PipelineName");
+        "how long the approval that was requested first has waited. Written only while an \
+        approval waits"
+    ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None;
+        "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
+        exists; the log names each with the command that deletes it"
+    HEALTH_CHECK_FAILED "HealthCheckFailed" "None" None;
+        "1: the check could not check everything"
 }
 
-impl<'a> Subject<'a> {
-    fn dimension(self) -> Option<(&'static str, &'a str)> {
-        match self {
-            Subject::Environment => None,
-            Subject::Project(project) => Some(("GitLabProject", project)),
-            Subject::User(name) => Some(("UserName", name)),
-            Subject::Pipeline(name) => Some(("PipelineName", name)),
-        }
-    }
-}
-
-/// One line of the log.
-pub fn line(now: SystemTime, env_id: &str, subject: &Subject<'_>, metrics: &[Metric]) -> Value {
+/// One line of the log with metrics of one dimension. `subject` is its value: a project in GitLab, by
+/// number or full path, an IAM user, or a pipeline; empty for the environment.
+pub fn line(now: SystemTime, env_id: &str, subject: &str, metrics: &[(Metric, Value)]) -> Value {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut line = Map::new();
     let mut dimensions = vec![vec![ENVIRONMENT]];
     line.insert(ENVIRONMENT.to_owned(), json!(env_id));
-    if let Some((name, value)) = subject.dimension() {
-        dimensions.push(vec![ENVIRONMENT, name]);
-        let value: String = value.chars().take(MAX_VALUE_CHARACTERS).collect();
-        line.insert(name.to_owned(), json!(value));
+    if let Some(dimension) = metrics.first().and_then(|(metric, _)| metric.dimension) {
+        dimensions.push(vec![ENVIRONMENT, dimension]);
+        let value: String = subject.chars().take(MAX_VALUE_CHARACTERS).collect();
+        line.insert(dimension.to_owned(), json!(value));
     }
     let mut described = vec![];
-    for metric in metrics {
-        let (name, unit) = metric.name_and_unit();
+    for (Metric { name, unit, .. }, value) in metrics {
         described.push(json!({"Name": name, "Unit": unit}));
-        line.insert(name.to_owned(), metric.value());
+        line.insert((*name).to_owned(), value.clone());
     }
     let milliseconds = u64::try_from(since.as_millis()).unwrap_or_default();
     line.insert(

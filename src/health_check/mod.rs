@@ -5,7 +5,7 @@
 //! changes two things: it ends a rotation that nothing resumes, and it creates the pipeline of a
 //! branch whose first push was not delivered.
 
-mod metrics;
+pub mod metrics;
 mod stacks;
 
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{FirstPush, Started};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
-use crate::health_check::metrics::{Metric, Subject};
+use crate::health_check::metrics::Metric;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{CheckError, Health, SecretSummary, UnreachableGitLabs};
@@ -227,8 +227,8 @@ impl Checker<'_> {
         self.findings.credentials += 1;
         if let Some(issued) = health.issued {
             let age = self.since(issued).as_secs_f64() / 86_400.0;
-            let metrics = [Metric::CredentialAge(age)];
-            self.emit(&Subject::User(&health.user_name), &metrics);
+            let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
+            self.emit(&health.user_name, &metrics);
         } else {
             let user = &health.user_name;
             self.unhealthy(&format!("the credential of user {user} is gone"));
@@ -241,11 +241,13 @@ impl Checker<'_> {
                     "the mirror of project {project} to repository {repository}: {fault}"
                 ));
             }
-            let mut metrics = vec![Metric::MirrorHealthy(mirror.fault.is_none())];
+            let is_healthy = u8::from(mirror.fault.is_none());
+            let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
             if let Some(at) = mirror.succeeded_at {
-                metrics.push(Metric::SecondsSinceMirrorSync(self.since(at).as_secs_f64()));
+                let seconds = self.since(at).as_secs_f64();
+                metrics.push((metrics::SECONDS_SINCE_MIRROR_SYNC, seconds.into()));
             }
-            self.emit(&Subject::Project(&mirror.project), &metrics);
+            self.emit(&mirror.project, &metrics);
         }
     }
 
@@ -278,7 +280,7 @@ impl Checker<'_> {
                 return missed;
             }
         };
-        let mut orphans = 0;
+        let mut orphans = 0_u32;
         for (name, id) in &stacks.pipelines {
             let child = match gitops_pipeline.look_up_child(name).await {
                 Ok(Some(child)) => child,
@@ -300,10 +302,7 @@ impl Checker<'_> {
                  `aws cloudformation delete-stack --stack-name {id}`"
             ));
         }
-        self.emit(
-            &Subject::Environment,
-            &[Metric::OrphanedPipelineStacks(orphans)],
-        );
+        self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
         missed
     }
 
@@ -336,15 +335,17 @@ impl Checker<'_> {
         if pipeline.succeeded == Some(false) {
             self.unhealthy(&format!("the newest run of pipeline {name} failed"));
         }
-        let mut metrics = vec![Metric::ApprovalsWaiting(pipeline.approvals_waiting)];
+        let waiting = pipeline.approvals_waiting;
+        let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
         if let Some(succeeded) = pipeline.succeeded {
-            metrics.push(Metric::PipelineSucceeded(succeeded));
+            let succeeded = u8::from(succeeded);
+            metrics.push((metrics::PIPELINE_SUCCEEDED, succeeded.into()));
         }
         if let Some(requested) = pipeline.approval_requested {
             let waited = self.since(requested).as_secs_f64();
-            metrics.push(Metric::SecondsSinceApprovalRequest(waited));
+            metrics.push((metrics::SECONDS_SINCE_APPROVAL_REQUEST, waited.into()));
         }
-        self.emit(&Subject::Pipeline(name), &metrics);
+        self.emit(name, &metrics);
     }
 
     /// Reports a failed check.
@@ -359,13 +360,9 @@ impl Checker<'_> {
         self.findings.unhealthy.push(what.to_owned());
     }
 
-    fn emit(&mut self, subject: &Subject<'_>, metrics: &[Metric]) {
-        (self.emit)(metrics::line(
-            self.now,
-            &self.environment.id,
-            subject,
-            metrics,
-        ));
+    fn emit(&mut self, subject: &str, metrics: &[(Metric, Value)]) {
+        let line = metrics::line(self.now, &self.environment.id, subject, metrics);
+        (self.emit)(line);
     }
 
     fn since(&self, time: SystemTime) -> Duration {
@@ -374,23 +371,19 @@ impl Checker<'_> {
     }
 
     fn finish(mut self) -> Value {
-        let has_failed = !self.findings.failed.is_empty();
-        let metrics = [Metric::HealthCheckFailed(has_failed)];
-        self.emit(&Subject::Environment, &metrics);
-        let Findings {
-            mirrors,
-            credentials,
-            pipelines,
-            created,
-            unhealthy,
-            failed,
-        } = self.findings;
+        let has_failed = u8::from(!self.findings.failed.is_empty());
+        self.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
+        let found = self.findings;
         json!({
             "EnvID": self.environment.id,
-            "Checked": {"mirrors": mirrors, "credentials": credentials, "pipelines": pipelines},
-            "Created": created,
-            "Unhealthy": unhealthy,
-            "NotChecked": failed,
+            "Checked": {
+                "mirrors": found.mirrors,
+                "credentials": found.credentials,
+                "pipelines": found.pipelines,
+            },
+            "Created": found.created,
+            "Unhealthy": found.unhealthy,
+            "NotChecked": found.failed,
         })
     }
 }

@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::metrics::{Metric, Subject, line};
+use super::metrics::{
+    APPROVALS_WAITING, CREDENTIAL_AGE, HEALTH_CHECK_FAILED, MIRROR_HEALTHY, PIPELINE_SUCCEEDED,
+    SECONDS_SINCE_APPROVAL_REQUEST, SECONDS_SINCE_MIRROR_SYNC, line,
+};
 use super::{EnvironmentError, HealthCheck};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
@@ -114,10 +117,10 @@ fn now() -> SystemTime {
 #[test]
 fn line_has_each_metric_for_environment_and_subject() {
     let metrics = [
-        Metric::MirrorHealthy(true),
-        Metric::SecondsSinceMirrorSync(1.5),
+        (MIRROR_HEALTHY, json!(1)),
+        (SECONDS_SINCE_MIRROR_SYNC, json!(1.5)),
     ];
-    let written = line(now(), "dev", &Subject::Project("platform/infra"), &metrics);
+    let written = line(now(), "dev", "platform/infra", &metrics);
     assert_eq!(
         written,
         json!({
@@ -143,18 +146,18 @@ fn line_has_each_metric_for_environment_and_subject() {
 #[test]
 fn line_has_every_described_metric_and_dimension() {
     for (subject, metrics) in [
-        (Subject::Environment, vec![Metric::HealthCheckFailed(true)]),
-        (Subject::User("u"), vec![Metric::CredentialAge(0.25)]),
+        ("", vec![(HEALTH_CHECK_FAILED, json!(1))]),
+        ("u", vec![(CREDENTIAL_AGE, json!(0.25))]),
         (
-            Subject::Pipeline("p"),
+            "p",
             vec![
-                Metric::PipelineSucceeded(false),
-                Metric::ApprovalsWaiting(2),
-                Metric::SecondsSinceApprovalRequest(90_000.0),
+                (PIPELINE_SUCCEEDED, json!(0)),
+                (APPROVALS_WAITING, json!(2)),
+                (SECONDS_SINCE_APPROVAL_REQUEST, json!(90_000.0)),
             ],
         ),
     ] {
-        let written = line(now(), "dev", &subject, &metrics);
+        let written = line(now(), "dev", subject, &metrics);
         let described = &written["_aws"]["CloudWatchMetrics"][0];
         let sets = described["Dimensions"].as_array().expect("dimensions");
         for dimension in sets.iter().flat_map(|set| set.as_array().expect("a set")) {
@@ -173,8 +176,8 @@ fn line_has_every_described_metric_and_dimension() {
 #[test]
 fn dimension_is_cut_to_cloudwatchs_limit() {
     let long = "a".repeat(2000);
-    let metrics = [Metric::MirrorHealthy(false)];
-    let written = line(now(), "dev", &Subject::Project(&long), &metrics);
+    let metrics = [(MIRROR_HEALTHY, json!(0))];
+    let written = line(now(), "dev", &long, &metrics);
     let value = written["GitLabProject"].as_str().expect("a value");
     assert_eq!(value.len(), 1024);
 }

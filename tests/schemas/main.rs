@@ -5,6 +5,8 @@
 //! code. The examples beside this file hold both against each other: here the decoders are held
 //! against them, in `tests/templates/test_schemas.py` the schemas.
 //!
+//! The table of metrics is written in the same way: `docs/metrics.json`.
+//!
 //! Change the files with `CFN_GITOPS_WRITE_SCHEMAS=1 cargo test --test schemas`, and read the
 //! difference.
 
@@ -15,6 +17,7 @@ mod mirror_credential;
 use std::path::{Path, PathBuf};
 
 use cfn_custom_resource::{Property, ValidationErrors};
+use cfn_gitops::health_check::metrics;
 use cfn_gitops::{gitops_pipeline as pipeline, mirror_credential as mirror};
 use serde_json::{Value, json};
 
@@ -95,19 +98,28 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
+fn assert_checked_in(file: &Path, content: &Value) {
+    let text = serde_json::to_string_pretty(content).expect("JSON") + "\n";
+    if std::env::var_os("CFN_GITOPS_WRITE_SCHEMAS").is_some() {
+        std::fs::write(file, &text).expect("a file that can be written");
+    }
+    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    let file = file.display();
+    assert!(text == expected, "{file} is not as it would be generated");
+}
+
 #[test]
 fn schemas_are_as_checked_in() {
-    let writes = std::env::var_os("CFN_GITOPS_WRITE_SCHEMAS").is_some();
     for resource in &RESOURCES {
         let file = repository().join("schemas").join(resource.file);
-        let text = serde_json::to_string_pretty(&schema(resource)).expect("JSON") + "\n";
-        if writes {
-            std::fs::write(&file, &text).expect("a file that can be written");
-        }
-        let expected = std::fs::read_to_string(&file).unwrap_or_default();
-        let file = file.display();
-        assert!(text == expected, "{file} is not as it would be generated");
+        assert_checked_in(&file, &schema(resource));
     }
+}
+
+#[test]
+fn metrics_are_as_checked_in() {
+    let content = json!({"namespace": metrics::NAMESPACE, "metrics": metrics::METRICS});
+    assert_checked_in(&repository().join("docs/metrics.json"), &content);
 }
 
 #[test]

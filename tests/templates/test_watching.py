@@ -11,23 +11,14 @@ from tests.templates.deployed import ACCOUNT, REGION, Deployed, source
 from tests.templates.permissions import statements
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src"
-BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
-NAMESPACE = "CfnGitOps"
+# Generated from the function's table of metrics.
+EMITTED = json.loads((ROOT / "docs/metrics.json").read_text())
+NAMESPACE = EMITTED["namespace"]
 INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 
 # The dimension of each metric in addition to the environment, if it has one.
-METRICS = {
-    "MirrorHealthy": "GitLabProject",
-    "SecondsSinceMirrorSync": "GitLabProject",
-    "CredentialAge": "UserName",
-    "PipelineSucceeded": "PipelineName",
-    "ApprovalsWaiting": "PipelineName",
-    "SecondsSinceApprovalRequest": "PipelineName",
-    "OrphanedPipelineStacks": None,
-    "HealthCheckFailed": None,
-}
+METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
 # A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner
 # causes no damage until it is deleted.
 WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks"}
@@ -260,33 +251,11 @@ def rows(heading):
     return [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
 
 
-def test_the_page_lists_the_metrics_with_their_dimensions():
-    listed = {name: dimension or None for name, dimension, _ in rows("| Metric |")}
-    assert listed == METRICS
+def test_the_page_lists_the_metrics_as_the_function_has_them():
+    expected = [[metric["name"], metric["dimension"] or "", metric["meaning"]] for metric in EMITTED["metrics"]]
+    assert rows("| Metric |") == expected
 
 
 def test_the_page_lists_the_alarms(dev):
     listed = [name for name, _, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |")]
     assert sorted(f"alarm-dev-cfn-gitops-{name}" for name in listed) == sorted(dev.name(name) for name in alarms(dev))
-
-
-# --- What the function emits -----------------------------------------------------------------
-
-
-def health_check():
-    """The source of the health check, without its tests."""
-    files = [path for path in SOURCE.rglob("*.rs") if "health_check" in str(path.relative_to(SOURCE)) and "test" not in path.name]
-    return "".join(path.read_text().split("#[cfg(test)]")[0] for path in files)
-
-
-def test_templates_use_the_metrics_that_the_function_emits():
-    assert BOOTSTRAP.exists(), "`make build` comes first"
-    function = BOOTSTRAP.read_bytes()
-    known = {NAMESPACE, "EnvID", *METRICS, *filter(None, METRICS.values())}
-    assert {name for name in known if name.encode() not in function} == set()
-
-
-def test_every_metric_that_the_function_emits_is_known_here():
-    """In CloudWatch's embedded metric format a metric has a name and a unit; ours are words in CamelCase."""
-    words = set(re.findall(r'"((?:Mirror|Credential|Pipeline|Orphaned|Approval|Seconds|HealthCheck)[A-Za-z]+)"', health_check()))
-    assert words - {"PipelineName"} == METRICS.keys()
