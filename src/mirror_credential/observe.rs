@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use aws_sdk_iam::types::{StatusType, Tag};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::primitives::DateTime;
 
 use crate::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::CODECOMMIT;
@@ -37,22 +39,11 @@ pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
 }
 
 async fn read_tags(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
-    let mut tags = BTreeMap::new();
-    let mut marker = None;
-    loop {
-        let call = aws.iam.list_user_tags().user_name(name).set_marker(marker);
-        let doing = || format!("reading the tags of user {name}");
-        let Some(page) = optional(call.send().await, &["NoSuchEntity"], doing)? else {
-            return Ok(None);
-        };
-        for tag in page.tags() {
-            tags.insert(tag.key().to_owned(), tag.value().to_owned());
-        }
-        if !page.is_truncated() {
-            return Ok(Some(tags));
-        }
-        marker = page.marker().map(ToOwned::to_owned);
-    }
+    let call = aws.iam.list_user_tags().user_name(name);
+    let tags: Result<Vec<Tag>, _> = call.into_paginator().items().send().collect().await;
+    let doing = || format!("reading the tags of user {name}");
+    let tags = optional(tags, &["NoSuchEntity"], doing)?;
+    Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
 async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential>>, CallError> {
@@ -60,28 +51,27 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
     let mut marker = None;
     loop {
         let call = aws.iam.list_service_specific_credentials();
-        let call = call
-            .user_name(name)
-            .service_name(CODECOMMIT)
-            .set_marker(marker);
+        let call = call.user_name(name).service_name(CODECOMMIT);
         let doing = || format!("listing the service-specific credentials of user {name}");
-        let Some(page) = optional(call.send().await, &["NoSuchEntity"], doing)? else {
+        let page = call.set_marker(marker).send().await;
+        let Some(page) = optional(page, &["NoSuchEntity"], doing)? else {
             return Ok(None);
         };
-        for metadata in page.service_specific_credentials() {
-            credentials.push(Credential {
-                id: metadata.service_specific_credential_id().to_owned(),
-                service_user_name: metadata.service_user_name().to_owned(),
-                active: metadata.status().as_str() == "Active",
-                created: (*metadata.create_date())
-                    .try_into()
-                    .unwrap_or(SystemTime::UNIX_EPOCH),
-            });
-        }
+        credentials.extend(
+            page.service_specific_credentials()
+                .iter()
+                .map(|listed| Credential {
+                    id: listed.service_specific_credential_id().to_owned(),
+                    service_user_name: listed.service_user_name().to_owned(),
+                    active: *listed.status() == StatusType::Active,
+                    created: SystemTime::try_from(*listed.create_date())
+                        .unwrap_or(SystemTime::UNIX_EPOCH),
+                }),
+        );
         if !page.is_truncated() {
             return Ok(Some(credentials));
         }
-        marker = page.marker().map(ToOwned::to_owned);
+        marker = page.marker;
     }
 }
 
@@ -97,66 +87,58 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
 }
 
 fn parse_secret(output: &DescribeSecretOutput) -> Secret {
-    let all_tags: BTreeMap<String, String> = output
-        .tags()
-        .iter()
-        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect();
-    let tag = |key: &str| all_tags.get(key).filter(|value| !value.is_empty());
-    let mut secret = Secret {
-        arn: output.arn().unwrap_or_default().to_owned(),
-        origin: SecretOrigin {
-            owner: intent_log::owner(&all_tags),
-            user_name: tag(intent_log::USER_NAME).cloned(),
-            as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
-            created_by: tag(intent_log::CREATED_BY).cloned(),
-            claimant: tag(intent_log::CLAIMANT).cloned(),
-        },
-        kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
-        tags: all_tags
-            .iter()
-            .filter(|(key, _)| !key.starts_with(crate::tags::OWN))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-        rotates: output.rotation_enabled().unwrap_or_default(),
-        last_changed: output
-            .last_changed_date()
-            .and_then(|time| (*time).try_into().ok()),
-        deleted_at: output
-            .deleted_date()
-            .and_then(|time| (*time).try_into().ok()),
-        log: SecretLog::default(),
+    let tags = output.tags().iter();
+    let tags = tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    let mut tags: BTreeMap<String, String> = tags.collect();
+    let time = |time: Option<&DateTime>| time.and_then(|time| SystemTime::try_from(*time).ok());
+    let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
+    let origin = SecretOrigin {
+        owner: intent_log::owner(&tags),
+        user_name: tag(intent_log::USER_NAME).cloned(),
+        as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
+        created_by: tag(intent_log::CREATED_BY).cloned(),
+        claimant: tag(intent_log::CLAIMANT).cloned(),
     };
-    for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
-        add_version(&mut secret, version_id, labels);
+    tags.retain(|key, _| !key.starts_with(crate::tags::OWN));
+    Secret {
+        arn: output.arn().unwrap_or_default().to_owned(),
+        origin,
+        kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
+        log: parse_log(output),
+        rotates: output.rotation_enabled().unwrap_or_default(),
+        last_changed: time(output.last_changed_date()),
+        deleted_at: time(output.deleted_date()),
+        tags,
     }
-    secret.log.superseded.sort_by_key(|login| login.entry);
-    secret.log.saved_specs.sort_by_key(|saved| saved.entry);
-    secret
 }
 
-fn add_version(secret: &mut Secret, version_id: &str, labels: &[String]) {
-    let has = |wanted: &str| labels.iter().any(|label| label == wanted);
-    let is_current = has("AWSCURRENT");
-    let is_claim = has(intent_log::CLAIM_LABEL);
-    if is_claim {
-        secret.log.claim = intent_log::entry_number(version_id).unwrap_or_default();
-        secret.log.mirror_intent = has(MIRROR_INTENT_LABEL).then(|| version_id.to_owned());
+fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
+    let mut log = SecretLog::default();
+    for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
+        let has = |wanted: &str| labels.iter().any(|label| label == wanted);
+        let is_claim = has(intent_log::CLAIM_LABEL);
+        if is_claim {
+            log.claim = intent_log::entry_number(version_id).unwrap_or_default();
+            log.mirror_intent = has(MIRROR_INTENT_LABEL).then(|| version_id.clone());
+        }
+        if has("AWSPENDING") {
+            log.pending = Some(version_id.clone());
+        }
+        let saved = labels.iter().filter_map(|label| SavedSpec::read(label));
+        log.saved_specs.extend(saved);
+        let logins = labels
+            .iter()
+            .filter_map(|label| Login::read(label, version_id));
+        let mut logins: Vec<Login> = logins.collect();
+        logins.sort_by_key(|login| login.entry);
+        if has("AWSCURRENT") {
+            // Secrets Manager puts AWSCURRENT on a secret's first version, even if that is a claim.
+            log.changed_by_hand = logins.is_empty() && !is_claim;
+            log.current = logins.pop();
+        }
+        log.superseded.extend(logins);
     }
-    if has("AWSPENDING") {
-        secret.log.pending = Some(version_id.to_owned());
-    }
-    let saved = labels.iter().filter_map(|label| SavedSpec::read(label));
-    secret.log.saved_specs.extend(saved);
-    let logins = labels
-        .iter()
-        .filter_map(|label| Login::read(label, version_id));
-    let mut logins: Vec<Login> = logins.collect();
-    logins.sort_by_key(|login| login.entry);
-    if is_current {
-        // Secrets Manager puts AWSCURRENT on a secret's first version, even if that is a claim.
-        secret.log.changed_by_hand = logins.is_empty() && !is_claim;
-        secret.log.current = logins.pop();
-    }
-    secret.log.superseded.extend(logins);
+    log.superseded.sort_by_key(|login| login.entry);
+    log.saved_specs.sort_by_key(|saved| saved.entry);
+    log
 }

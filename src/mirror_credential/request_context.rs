@@ -49,10 +49,12 @@ pub struct Rotation {
     pub version_id: String,
     /// The phase to complete.
     pub phase: RotationPhase,
+    /// The phase failed: what the rotation created has to be deleted.
+    pub is_aborted: bool,
 }
 
 /// The four phases, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotationPhase {
     /// `createSecret`: issue, create mirrors, store both under `AWSPENDING`.
     Create,
@@ -62,4 +64,24 @@ pub enum RotationPhase {
     Test,
     /// `finishSecret`: move `AWSCURRENT`, retire the superseded login.
     Finish,
+}
+
+impl RotationPhase {
+    /// All phases.
+    pub const ALL: [RotationPhase; 4] = [
+        RotationPhase::Create,
+        RotationPhase::Set,
+        RotationPhase::Test,
+        RotationPhase::Finish,
+    ];
+
+    /// The phase as Secrets Manager names it.
+    pub fn step(self) -> &'static str {
+        match self {
+            RotationPhase::Create => "createSecret",
+            RotationPhase::Set => "setSecret",
+            RotationPhase::Test => "testSecret",
+            RotationPhase::Finish => "finishSecret",
+        }
+    }
 }

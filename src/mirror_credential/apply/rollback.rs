@@ -12,8 +12,8 @@ impl Applier<'_> {
     /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
     /// that are left.
     pub async fn roll_back(mut self, error: &ApplyError) {
-        if let Some(rotation) = self.context.rotation.clone() {
-            if let Err(error) = self.abort_rotation(&rotation.version_id).await {
+        if let Some(rotation) = &self.context.rotation {
+            if let Err(error) = self.abort_rotation(rotation).await {
                 tracing::warn!(%error, "the rotation is not rolled back");
             }
             return;

@@ -24,6 +24,28 @@ pub struct PreviousSpec {
 }
 
 impl<'a> Applier<'a> {
+    /// A delivery that has read nothing but `state`.
+    pub fn new(
+        clients: &'a Clients,
+        spec: &'a Spec,
+        context: &'a RequestContext,
+        progress: &'a Progress,
+        state: State,
+    ) -> Self {
+        let accesses = spec.gitlab.iter().cloned().collect();
+        Applier {
+            clients,
+            spec,
+            context,
+            progress,
+            state,
+            gitlab_clients: GitLabClients::new(&clients.aws, &clients.http, accesses),
+            warnings: Vec::new(),
+            created: Created::default(),
+            retries: RetryBudget::default(),
+        }
+    }
+
     /// Reads the input of the first plan.
     pub async fn start(
         clients: &'a Clients,
@@ -56,7 +78,6 @@ impl<'a> Applier<'a> {
         );
         let replaced =
             replaced?.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner));
-        let accesses = spec.gitlab.iter().cloned().chain(previous.gitlab);
         let mut state = State::new(started_at, user?, secret?);
         state.secret_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;
@@ -66,17 +87,8 @@ impl<'a> Applier<'a> {
         state.login.other_resource_credentials = other_logins
             .map(|login| login.credential_id.clone())
             .collect();
-        let mut applier = Applier {
-            clients,
-            spec,
-            context,
-            progress,
-            state,
-            gitlab_clients: GitLabClients::new(aws, &clients.http, accesses.collect()),
-            warnings: Vec::new(),
-            created: Created::default(),
-            retries: RetryBudget::default(),
-        };
+        let mut applier = Applier::new(clients, spec, context, progress, state);
+        applier.gitlab_clients.add(previous.gitlab);
         if !spec.mirrors.is_empty() {
             progress.doing("looking at the projects in GitLab");
             applier.read_projects().await?;

@@ -258,11 +258,6 @@ pub fn nothing_to_rotate() -> Reason {
     Reason::new(Code::NothingToRotate, text)
 }
 
-/// The secret cannot be rotated, because of `cause`.
-pub fn not_rotatable(cause: &str) -> Reason {
-    Reason::new(Code::NothingToRotate, cause)
-}
-
 /// The rotation has stored no login in its version.
 pub fn not_prepared(version_id: &str) -> Reason {
     let text = format!("version {version_id} holds no login: createSecret has to come first");

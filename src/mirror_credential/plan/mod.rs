@@ -25,7 +25,7 @@ use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::rotation::plan as rotation_plan;
+use crate::mirror_credential::rotation::{abort, plan as rotation_plan};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
 use cfn_custom_resource::Reason;
@@ -33,6 +33,9 @@ use cfn_custom_resource::Reason;
 /// The next step of `context` from `state` towards `spec`.
 pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     let planner = Planner::new(spec, context, state);
+    if let Some(rotation) = context.rotation.as_ref().filter(|own| own.is_aborted) {
+        return abort::next(&planner, &rotation.version_id);
+    }
     if let Some(step) = planner.check_preconditions() {
         return step;
     }

@@ -4,7 +4,6 @@ use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::WriteResult;
-use crate::mirror_credential::rotation::abort::{RotationProgress, abort};
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::reason_codes::Code;
@@ -94,48 +93,6 @@ impl Applier<'_> {
         let copy = current.copied_as(entry);
         let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
         self.note_write(written, entry, |secret| secret.log.superseded.push(copy));
-        Ok(())
-    }
-
-    /// Deletes what the rotation to `version_id` created, and closes its issue intent.
-    pub async fn abort_rotation(&mut self, version_id: &str) -> Result<(), CallError> {
-        let created = std::mem::take(&mut self.state.mirrors.intent.content.created);
-        let orphans = self.state.mirrors.orphans.iter().cloned();
-        let known = created.into_iter().chain(orphans);
-        let (own, orphans) = known.partition(|record| self.created.mirrors.contains(record));
-        let issued = self
-            .state
-            .login
-            .issued
-            .as_ref()
-            .map(|issued| issued.id.clone());
-        let stored = self.created.stored_credential.clone();
-        let progress = RotationProgress {
-            version_id,
-            claim: self.state.log.claim,
-            before: std::mem::take(&mut self.state.mirrors.intent.content.before),
-            own: match stored {
-                Some(_) => self.created.mirrors.iter().cloned().collect(),
-                None => own,
-            },
-            orphans,
-            has_prepared: stored.is_some(),
-            issued: issued.or(stored),
-        };
-        let (spec, context) = (self.spec, self.context);
-        let aborted = abort(
-            &self.clients.aws,
-            spec,
-            context,
-            &mut self.gitlab_clients,
-            progress,
-        );
-        let claim = aborted.await?;
-        let may_have_issued = self.state.login.may_have_issued;
-        if claim.is_some() && self.state.log.issue_intent_written && !may_have_issued {
-            self.state.log.claim = claim;
-            self.write_issue_intent(true).await?;
-        }
         Ok(())
     }
 }

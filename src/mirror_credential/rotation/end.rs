@@ -15,7 +15,8 @@ use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 /// block a change of the `RotationSchedule` in the same stack update.
 pub fn end_rotation(planner: &Planner<'_>, secret: &Secret) -> Option<Step> {
     let own = planner.context.rotation.as_ref();
-    let is_own = |version: &String| own.is_some_and(|own| own.version_id == *version);
+    let is_own =
+        |version: &String| own.is_some_and(|own| own.version_id == *version && !own.is_aborted);
     if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.log.current)
         && !is_own(&rotating.version_id)
     {

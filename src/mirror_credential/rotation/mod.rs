@@ -26,11 +26,10 @@ pub mod end;
 mod event;
 pub mod plan;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
-
-use crate::aws::{Aws, CallError};
+use crate::aws::Aws;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::start::PreviousSpec;
@@ -38,23 +37,24 @@ use crate::mirror_credential::calls;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::rotation::abort::{RotationProgress, abort};
 pub use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::state::{Secret, SecretState, State, User};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
-use cfn_custom_resource::Progress;
+use crate::reason_codes::Code;
+use cfn_custom_resource::{Progress, Reason};
 
 /// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time
 /// between them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
 const ROTATION_TIMEOUT: Duration = Duration::from_secs(75 * 60);
+
+/// How long the health check waits for the pushes of a rotation that it ends.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A rotation whose `AWSPENDING` the health check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,18 +81,21 @@ impl MirrorCredential {
         event: &RotationEvent,
         until: SystemTime,
     ) -> Result<(), RotationError> {
-        let to_error = |error: CallError| event.error(error);
-        let read = observe::read_secret(&self.clients.aws, &event.secret_id).await;
-        let Some(secret) = read.map_err(to_error)? else {
-            return Err(event.not_rotatable("there is no such secret"));
+        let done = self.run_phase(event, until).await;
+        done.map_err(|error| event.error(error))
+    }
+
+    async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
+        let aws = &self.clients.aws;
+        let Some(secret) = observe::read_secret(aws, &event.secret_id).await? else {
+            return Err(not_rotatable("there is no such secret"));
         };
         let Some(owner) = secret.origin.owner.clone() else {
-            return Err(event.not_rotatable("it was not made by Custom::MirrorCredential"));
+            return Err(not_rotatable("it was not made by Custom::MirrorCredential"));
         };
-        let is_tried = event.phase == RotationPhase::Test
-            && secret.open_rotation() == Some(&event.version_id)
-            && secret.prepared(&event.version_id).is_none();
-        if is_tried {
+        let is_pending = secret.open_rotation() == Some(&event.version_id);
+        let is_prepared = secret.prepared(&event.version_id).is_some();
+        if event.phase == RotationPhase::Test && is_pending && !is_prepared {
             // When a schedule is attached, Secrets Manager tests the function with a version that
             // it discards.
             return Ok(());
@@ -100,35 +103,29 @@ impl MirrorCredential {
         let spec = match read_spec_with_retry(&self.clients, &secret).await {
             Ok(spec) => spec,
             Err(error) => {
-                if !error.is_transient && secret.open_rotation() == Some(&event.version_id) {
-                    let dropped =
-                        calls::drop_pending(&self.clients.aws, &secret, &event.version_id).await;
-                    dropped.map_err(to_error)?;
+                if !error.is_transient && is_pending {
+                    calls::drop_pending(aws, &secret, &event.version_id).await?;
                 }
-                return Err(event.error(error));
+                return Err(error);
             }
         };
         let context = context_of(event, owner, &secret);
         let progress = Progress::new(until);
         let previous = PreviousSpec::default();
         let applier = Applier::start(&self.clients, &spec, &context, &progress, previous);
-        let applier = match Box::pin(applier).await {
-            Ok(applier) => applier,
+        let done = match Box::pin(applier).await {
+            Ok(applier) => Box::pin(applier.apply_rotation_phase()).await,
             Err(error) => {
-                progress.ended("failed");
                 if !error.is_transient
-                    && let Err(error) = self
-                        .abort_leftover(&spec, &context, &event.version_id)
-                        .await
+                    && let Err(error) = self.abort_leftover(&spec, &context, &progress).await
                 {
                     tracing::warn!(%error, "the rotation is not rolled back");
                 }
-                return Err(event.error(error));
+                Err(error)
             }
         };
-        let done = Box::pin(applier.apply_rotation_phase()).await;
         progress.ended(if done.is_ok() { "done" } else { "failed" });
-        done.map_err(|error| event.error(error))
+        done
     }
 
     /// Finds a rotation that has made no progress for longer than its four phases take. `None` if
@@ -145,15 +142,9 @@ impl MirrorCredential {
     pub async fn check_rotation(
         &self,
         secret_id: &str,
-    ) -> Result<Option<PendingRotation>, RotationError> {
-        let event = |version_id: &str| RotationEvent {
-            phase: RotationPhase::Finish,
-            secret_id: secret_id.to_owned(),
-            version_id: version_id.to_owned(),
-        };
-        let to_error = |error: CallError| event("").error(error);
-        let read = observe::read_secret(&self.clients.aws, secret_id).await;
-        let Some(secret) = read.map_err(to_error)? else {
+    ) -> Result<Option<PendingRotation>, ApplyError> {
+        let aws = &self.clients.aws;
+        let Some(secret) = observe::read_secret(aws, secret_id).await? else {
             return Ok(None);
         };
         let (Some(version_id), Some(owner), Some(changed)) = (
@@ -164,42 +155,46 @@ impl MirrorCredential {
             return Ok(None);
         };
         let is_over = |since: SystemTime| self.clients.clock.now() >= since + ROTATION_TIMEOUT;
-        let event = event(&version_id);
         if secret.rotates {
             // A reattempt changes the secret, but not when its version was written.
-            let stored = calls::stored_at(&self.clients.aws, &secret, &version_id).await;
-            let since = stored.map_err(to_error)?.unwrap_or(changed);
+            let stored = calls::stored_at(aws, &secret, &version_id).await?;
+            let since = stored.unwrap_or(changed);
             return Ok(is_over(since).then_some(PendingRotation::Waits { version_id, since }));
         }
         if !is_over(changed) {
             return Ok(None);
         }
         if secret.prepared(&version_id).is_none() {
-            let dropped = calls::drop_pending(&self.clients.aws, &secret, &version_id).await;
-            dropped.map_err(to_error)?;
+            calls::drop_pending(aws, &secret, &version_id).await?;
             return Ok(Some(PendingRotation::Ended));
         }
-        let spec = read_spec(&self.clients.aws, &secret).await;
-        let spec = spec.map_err(|error| event.error(error))?;
+        let spec = read_spec(aws, &secret).await?;
+        let event = RotationEvent {
+            phase: RotationPhase::Finish,
+            secret_id: secret_id.to_owned(),
+            version_id,
+        };
         let context = context_of(&event, owner, &secret);
-        self.abort_leftover(&spec, &context, &version_id)
-            .await
-            .map_err(to_error)?;
+        let progress = Progress::new(self.clients.clock.now() + ABORT_TIMEOUT);
+        self.abort_leftover(&spec, &context, &progress).await?;
         Ok(Some(PendingRotation::Ended))
     }
 
+    /// Aborts a rotation of which this invocation has not executed any phase.
     async fn abort_leftover(
         &self,
         spec: &Spec,
         context: &RequestContext,
-        version_id: &str,
-    ) -> Result<(), CallError> {
-        let accesses = spec.gitlab.iter().cloned().collect();
-        let aws = &self.clients.aws;
-        let mut gitlab_clients = GitLabClients::new(aws, &self.clients.http, accesses);
-        let progress = RotationProgress::nothing(version_id);
-        abort(aws, spec, context, &mut gitlab_clients, progress).await?;
-        Ok(())
+        progress: &Progress,
+    ) -> Result<(), ApplyError> {
+        let Some(rotation) = &context.rotation else {
+            return Ok(());
+        };
+        // The abort works from the secret alone.
+        let user = User::from_tags(&spec.user_name, &BTreeMap::new());
+        let state = State::new(self.clients.clock.now(), user, SecretState::Unread);
+        let applier = Applier::new(&self.clients, spec, context, progress, state);
+        Box::pin(applier.abort_rotation(rotation)).await
     }
 }
 
@@ -219,21 +214,23 @@ async fn read_spec_with_retry(clients: &Clients, secret: &Secret) -> Result<Spec
 
 /// Reads the spec that was applied last.
 async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
-    let document: Option<Value> = calls::read_saved_spec(aws, secret).await?;
-    let Some(document) = document else {
-        let reason = "its stack has to be created or updated to the end first";
-        return Err(ApplyError::permanent(messages::not_rotatable(reason)));
+    let Some(document) = calls::read_saved_spec(aws, secret).await? else {
+        return Err(not_rotatable(
+            "its stack has to be created or updated to the end first",
+        ));
     };
-    let spec = spec::decode(&document);
-    let spec =
-        spec.map_err(|faults| ApplyError::permanent(messages::not_rotatable(&faults.to_string())))?;
+    let spec = spec::decode(&document).map_err(|errors| not_rotatable(&errors.to_string()))?;
     let name = secret.arn.rsplit(':').next().unwrap_or_default();
     // An ARN ends in a hyphen and six characters.
     if name.len() != spec.secret_name.len() + 7 || !name.starts_with(&spec.secret_name) {
-        let reason = messages::not_rotatable("its log belongs to another secret");
-        return Err(ApplyError::permanent(reason));
+        return Err(not_rotatable("its log belongs to another secret"));
     }
     Ok(spec)
+}
+
+/// The secret cannot be rotated, because of `cause`.
+fn not_rotatable(cause: &str) -> ApplyError {
+    ApplyError::permanent(Reason::new(Code::NothingToRotate, cause))
 }
 
 /// The context of a rotation step, which works for the owner of the secret.
@@ -248,6 +245,7 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
         rotation: Some(Rotation {
             version_id: event.version_id.clone(),
             phase: event.phase,
+            is_aborted: false,
         }),
     }
 }

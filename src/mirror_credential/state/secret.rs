@@ -91,16 +91,19 @@ impl Secret {
     /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or
     /// died.
     pub fn open_rotation(&self) -> Option<&String> {
-        let current = self.log.current.as_ref().map(|login| &login.version_id);
-        self.log
-            .pending
-            .as_ref()
-            .filter(|version| Some(*version) != current)
+        let pending = self.log.pending.as_ref();
+        pending.filter(|version| !self.is_current(version))
     }
 
     /// Whether a rotation may be running, or may begin at any moment.
     pub fn may_rotate(&self) -> bool {
         self.rotates || self.open_rotation().is_some()
+    }
+
+    /// Whether the version `version_id` is under `AWSCURRENT` and holds a login.
+    pub fn is_current(&self, version_id: &str) -> bool {
+        let current = self.log.current.as_ref();
+        current.is_some_and(|login| login.version_id == version_id)
     }
 
     /// The login that the rotation to `version_id` has stored.

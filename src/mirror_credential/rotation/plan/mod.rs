@@ -25,8 +25,7 @@ impl RotationPlanner<'_> {
             return SecretStep::ReadSecret.into();
         };
         let version = &rotation.version_id;
-        let current = secret.log.current.as_ref();
-        if current.is_some_and(|login| login.version_id == *version) {
+        if secret.is_current(version) {
             return match rotation.phase {
                 RotationPhase::Finish => self.conclude(secret).unwrap_or(Step::Done),
                 _ => Step::Done,

@@ -78,6 +78,7 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
         rotation: Some(Rotation {
             version_id: VERSION.to_owned(),
             phase,
+            is_aborted: false,
         }),
         ..context()
     };
