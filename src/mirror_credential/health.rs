@@ -16,7 +16,6 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::state::Credential;
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,36 +87,21 @@ impl MirrorCredential {
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
             .build();
-        let mut listed = vec![];
-        let mut token = None;
-        loop {
-            let call = self
-                .clients
-                .aws
-                .secrets
-                .list_secrets()
-                .filters(ours.clone());
-            let page = call.set_next_token(token).send().await;
-            let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
-            for secret in page.secret_list() {
-                // The filter matches prefixes, so it also returns tags with longer keys.
-                let mut tags = secret.tags().iter();
-                let user = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME));
-                let user_name = user.and_then(|tag| tag.value());
-                let user_name = user_name.filter(|name| user_names.matches(name));
-                if let (Some(name), Some(user_name)) = (secret.name(), user_name) {
-                    listed.push(SecretSummary {
-                        name: name.to_owned(),
-                        user_name: user_name.to_owned(),
-                    });
-                }
-            }
-            // Secrets Manager may return an empty page before the last one.
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(listed);
-            }
-        }
+        let call = self.clients.aws.secrets.list_secrets().filters(ours);
+        let pages: Result<Vec<_>, _> = call.into_paginator().send().collect().await;
+        let pages = pages.map_err(|error| CallError::new("listing the secrets", &error))?;
+        let secrets = pages.iter().flat_map(|page| page.secret_list());
+        let ours = secrets.filter_map(|secret| {
+            // The filter matches prefixes, so it also returns tags with longer keys.
+            let mut tags = secret.tags().iter();
+            let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
+            let user_name = tag.value().filter(|name| user_names.matches(name))?;
+            Some(SecretSummary {
+                name: secret.name()?.to_owned(),
+                user_name: user_name.to_owned(),
+            })
+        });
+        Ok(ours.collect())
     }
 
     /// Checks the credential and the mirrors of one secret.
@@ -130,11 +114,12 @@ impl MirrorCredential {
         unreachable: &mut UnreachableGitLabs,
     ) -> Result<Health, CheckError> {
         let user_name = &listed.user_name;
-        let user = observe::read_user(&self.clients.aws, user_name).await?;
+        let aws = &self.clients.aws;
+        let user = observe::read_user(aws, user_name).await?;
         if let Some(denied) = user.denied {
             return Err(denied.into());
         }
-        let secret = observe::read_secret(&self.clients.aws, &listed.name).await?;
+        let secret = observe::read_secret(aws, &listed.name).await?;
         let secret =
             secret.filter(|secret| secret.origin.owner.is_some() && secret.deleted_at.is_none());
         let secret = secret.ok_or(CheckError::Nothing)?;
@@ -149,7 +134,13 @@ impl MirrorCredential {
             });
         };
         let credential = user.credential(&current.credential_id);
-        let fault = credential_fault(credential, user_name);
+        let fault = match credential {
+            None => Some(format!("its credential is gone from user {user_name}")),
+            Some(one) if !one.active => {
+                Some(format!("its credential of user {user_name} is inactive"))
+            }
+            Some(_) => None,
+        };
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
@@ -158,16 +149,16 @@ impl MirrorCredential {
         if current.mirrors == 0 {
             return Ok(health);
         }
-        let value = calls::read_login(&self.clients.aws, &secret, &current.version_id).await?;
+        let value = calls::read_login(aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| {
             let name = &listed.name;
             CheckError::Failed(format!(
                 "reading secret {name}: its value is gone, or no login"
             ))
         })?;
-        let access = calls::read_access(&self.clients.aws, &secret).await?;
+        let access = calls::read_access(aws, &secret).await?;
         let accesses = access.into_iter().collect();
-        let mut gitlabs = GitLabClients::new(&self.clients.aws, &self.clients.http, accesses);
+        let mut gitlabs = GitLabClients::new(aws, &self.clients.http, accesses);
         for record in value.mirrors {
             let now = self.clients.clock.now();
             let checked = check_mirror(&mut gitlabs, &record, unreachable, now).await;
@@ -182,17 +173,6 @@ impl MirrorCredential {
             });
         }
         Ok(health)
-    }
-}
-
-/// Why the mirrors cannot push with `credential`. `None` if it is active.
-fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<String> {
-    match credential {
-        None => Some(format!("its credential is gone from user {user_name}")),
-        Some(credential) if !credential.active => {
-            Some(format!("its credential of user {user_name} is inactive"))
-        }
-        Some(_) => None,
     }
 }
 
@@ -217,29 +197,25 @@ async fn check_mirror(
         }
         Err(error) => Err(error),
     };
-    match asked {
-        Ok(Some(seen)) => Ok(seen),
-        Ok(None) => Err(format!(
-            "it is gone ({} at {url}); any update of its stack makes it again",
-            record.id
-        )),
-        Err(error) => {
-            let text = error.to_string();
-            if error.is_unreachable() {
-                unreachable.0.insert(url.clone(), error);
-            }
-            Err(text)
+    asked.map_err(|error| {
+        let text = error.to_string();
+        if error.is_unreachable() {
+            unreachable.0.insert(url.clone(), error);
         }
-    }
+        text
+    })
 }
 
 async fn ask(
     gitlab: &GitLab,
     record: &MirrorRecord,
     now: SystemTime,
-) -> Result<Option<(Option<SystemTime>, Option<String>)>, GitLabError> {
-    let Some(mirror) = gitlab.mirror(&record.project, record.id).await? else {
-        return Ok(None);
+) -> Result<(Option<SystemTime>, Option<String>), GitLabError> {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
+        let gone =
+            format!("it is gone ({id} at {gitlab_url}); any update of its stack makes it again");
+        return Ok((None, Some(gone)));
     };
     let mut fault = fault_of(&mirror, record, now);
     if fault.is_some()
@@ -254,13 +230,12 @@ async fn ask(
     if fault.is_none() {
         let (project, settings) = (&record.project, &mirror.settings);
         let reason = gitlab.pushes_everything(project, settings).await?;
-        let MirrorRecord { id, gitlab_url, .. } = record;
         let place = format!("push mirror {id} at {gitlab_url}");
         let regex = settings.branch_regex.as_deref();
         fault = reason
             .map(|reason| messages::every_branch_is_pushed(&place, project, &reason, regex).text);
     }
-    Ok(Some((mirror.succeeded_at, fault)))
+    Ok((mirror.succeeded_at, fault))
 }
 
 fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {

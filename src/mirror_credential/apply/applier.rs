@@ -1,7 +1,6 @@
 //! The state of a running delivery, which follows the delivery's own changes.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use crate::aws::CallError;
 use crate::mirror_credential::calls::WriteResult;
@@ -11,7 +10,7 @@ use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{Credential, Secret, SecretState, State};
+use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State};
 use cfn_custom_resource::{Progress, Reason};
 
 /// The resources that this delivery created, which a rollback deletes.
@@ -44,8 +43,6 @@ pub struct RetryBudget {
     pub move_retries: u32,
     /// The issued login was rejected once.
     pub login_rejected: bool,
-    /// When Secrets Manager first rejected the secret's name.
-    pub name_refused_at: Option<SystemTime>,
 }
 
 /// A running delivery: it executes the planner's steps until the resource matches the spec.
@@ -81,25 +78,21 @@ impl Applier<'_> {
         self.state.secret_seen |=
             secret.is_some_and(|secret| secret.origin.owner.as_ref() == Some(&self.context.owner));
         let current = secret.and_then(|secret| secret.log.current.as_ref());
-        let stored = current.map(|login| &login.credential_id);
-        let issued = self.state.login.issued.as_ref();
-        if issued.is_some_and(|issued| Some(&issued.id) == stored) {
-            // A peer took the credential over, and has stored it.
-            self.state.login.issued = None;
-        }
-        if current.map(|login| &login.version_id) != self.state.login.verified_version.as_ref() {
-            self.state.login.verified = false;
-            self.state.login.rejected = false;
+        let login = &mut self.state.login;
+        // A peer may have taken the credential over, and have stored it.
+        let is_stored =
+            |issued: &mut Issued| current.is_some_and(|current| current.credential_id == issued.id);
+        login.issued.take_if(is_stored);
+        if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
+            login.verified = false;
+            login.rejected = false;
         }
         if self.state.log.claim.is_none() {
             // A peer may have finished this delivery's intent.
-            let own = &self.created.mirrors;
-            self.state
-                .mirrors
-                .orphans
-                .retain(|record| own.contains(record));
-            self.state.mirrors.intent.content = MirrorIntent::default();
-            self.state.mirrors.intent.read_from = None;
+            let (own, mirrors) = (&self.created.mirrors, &mut self.state.mirrors);
+            mirrors.orphans.retain(|record| own.contains(record));
+            mirrors.intent.content = MirrorIntent::default();
+            mirrors.intent.read_from = None;
         }
         let first = self.state.secret.present().filter(|secret| {
             // The response to this delivery's CreateSecret may have been lost.
@@ -119,8 +112,8 @@ impl Applier<'_> {
         self.state.secret_read_after_user = false;
         let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
         let deleted = &self.state.login.deleted_credentials;
-        user.credentials
-            .retain(|listed| !deleted.contains(&listed.id));
+        let listed = &mut user.credentials;
+        listed.retain(|listed| !deleted.contains(&listed.id));
         for own in &self.created.credentials {
             if user.credential(&own.id).is_none() {
                 user.credentials.push(own.clone());
@@ -147,19 +140,15 @@ impl Applier<'_> {
         }
     }
 
-    /// Follows the write of the log's entry `entry`: applies `change` to the secret if this
-    /// delivery wrote it.
-    pub fn note_write(
-        &mut self,
-        written: WriteResult,
-        entry: u64,
-        change: impl FnOnce(&mut Secret),
-    ) {
+    /// Follows the write of the log's entry `entry`. `false` if this delivery did not write it.
+    pub fn note_write(&mut self, written: WriteResult, entry: u64) -> bool {
         match written {
-            WriteResult::Yes => self.change_secret(change),
+            WriteResult::Yes => return true,
+            WriteResult::Taken if self.state.log.claim.is_some() => self.yield_to_peer(entry),
             WriteResult::Taken => self.note_claimed_entry(entry),
             WriteResult::Gone => self.state.secret = SecretState::Absent,
         }
+        false
     }
 
     /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors
@@ -201,10 +190,7 @@ impl Applier<'_> {
             .credentials
             .retain(|credential| credential.id != id);
         self.state.user.credentials.retain(|listed| listed.id != id);
-        let issued = self.state.login.issued.as_ref();
-        if issued.is_some_and(|issued| issued.id == id) {
-            self.state.login.issued = None;
-        }
+        self.state.login.issued.take_if(|issued| issued.id == id);
     }
 
     /// Follows a change of the status of the credential `id`.

@@ -7,11 +7,12 @@ use crate::mirror_credential::calls::{IssueResult, WriteResult};
 use crate::mirror_credential::intent_log::{Login, key, serial_key, version_id};
 use crate::mirror_credential::mirrors::state::IntentState;
 use crate::mirror_credential::plan::step::CredentialStep;
-use crate::mirror_credential::state::{Credential, Issued, SecretState, StoredLogin};
+use crate::mirror_credential::state::{Credential, Issued, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, plan};
 use crate::password::Password;
 use crate::reason_codes::Code;
+use cfn_custom_resource::Reason;
 
 /// A reset returns a password with `/` with a probability of about one half.
 const MAX_RESETS: u32 = 40;
@@ -37,7 +38,6 @@ impl Applier<'_> {
             CredentialStep::Reset(id) => self.reset(&id).await?,
             CredentialStep::VerifyIssued => self.verify_issued().await?,
             CredentialStep::Store => self.store().await?,
-            CredentialStep::StorePending => self.store_pending().await?,
             CredentialStep::ReadLogin(version_id) => {
                 if let Some(secret) = self.state.secret.present() {
                     let login = calls::read_login(aws, secret, &version_id).await?;
@@ -153,13 +153,19 @@ impl Applier<'_> {
         }
     }
 
-    /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`.
-    async fn store(&mut self) -> Result<(), CallError> {
+    /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`. A rotation
+    /// stores them in the version that Secrets Manager chose, under `AWSPENDING`.
+    async fn store(&mut self) -> Result<(), ApplyError> {
         let Some(secret) = self.state.secret.present() else {
             return Ok(());
         };
+        // For a rotation, see `claim_of`: the entry follows that of the claim.
         let entry = secret.next_entry();
-        let Some((value, login)) = self.next_login(entry, version_id(entry)) else {
+        let (stage, version_id) = match &self.context.rotation {
+            Some(rotation) => ("AWSPENDING", rotation.version_id.clone()),
+            None => ("AWSCURRENT", version_id(entry)),
+        };
+        let Some((value, login)) = self.next_login(entry, version_id) else {
             return Ok(());
         };
         let Some(credential) = self.state.user.credential(&login.credential_id) else {
@@ -167,11 +173,31 @@ impl Applier<'_> {
         };
         let (aws, user_name) = (&self.clients.aws, &self.spec.user_name);
         self.created.storing_entry = Some(entry);
-        let stage = "AWSCURRENT";
-        match calls::write_login(aws, secret, &login, stage, user_name, credential, &value).await? {
-            WriteResult::Yes => self.note_stored(login, value),
-            WriteResult::Taken => self.yield_to_peer(entry),
-            WriteResult::Gone => self.state.secret = SecretState::Absent,
+        let written =
+            calls::write_login(aws, secret, &login, stage, user_name, credential, &value).await?;
+        let is_rotation = self.context.rotation.is_some();
+        if is_rotation && written == WriteResult::Taken {
+            let text = format!(
+                "storing the login of version {}: it holds another login already",
+                login.version_id
+            );
+            let reason = Reason::new(Code::RotationOvertaken, text);
+            return Err(ApplyError::permanent(reason));
+        }
+        if !self.note_write(written, entry) {
+            return Ok(());
+        }
+        if is_rotation {
+            self.created.stored_credential = Some(login.credential_id);
+            self.state
+                .login
+                .stored
+                .insert(login.version_id, Some(value));
+            self.state.login.issued = None;
+            // A peer that took the log over meanwhile has not read this login.
+            self.note_claimed_entry(entry);
+        } else {
+            self.note_stored(login, value);
         }
         Ok(())
     }

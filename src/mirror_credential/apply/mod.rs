@@ -16,6 +16,7 @@ mod verify;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::{ISSUE_INTENT, IssueIntent};
+use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::{calls, messages, plan};
@@ -75,7 +76,9 @@ impl Applier<'_> {
             warnings.push(Reason::new(error.code, text));
         }
         if self.context.rotation.is_none() {
-            warnings.extend(plan::branch_faults(self.spec, self.context, &self.state));
+            let planner = MirrorPlanner::new(self.spec, self.context, &self.state);
+            // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
+            warnings.extend(planner.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
                 tracing::warn!(%warning, "Git LFS objects are not mirrored");
                 warnings.push(warning);
@@ -91,11 +94,12 @@ impl Applier<'_> {
     /// The closed issue intent to write beside `step`. `None` if it is closed, if it is too early,
     /// or if the step itself changes the user.
     fn intent_to_close(&self, step: &Step) -> Option<IssueIntent> {
-        let changes_no_user = matches!(
-            step,
-            Step::Credential(CredentialStep::VerifyStored | CredentialStep::StorePending)
-                | Step::Secret(SecretStep::SaveSpec(_))
-        );
+        let changes_no_user = match step {
+            Step::Credential(CredentialStep::Store) => self.context.rotation.is_some(),
+            Step::Credential(CredentialStep::VerifyStored)
+            | Step::Secret(SecretStep::SaveSpec(_)) => true,
+            _ => false,
+        };
         let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
         may_close.then(|| self.issue_intent_now(true)).flatten()
     }

@@ -2,7 +2,7 @@
 
 use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::calls::{CreateResult, WriteResult};
+use crate::mirror_credential::calls::CreateResult;
 use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, SavedSpec, spec_key};
 use crate::mirror_credential::mirrors::plan::MirrorPlanner;
@@ -10,6 +10,10 @@ use crate::mirror_credential::plan::step::SecretStep;
 use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
 use crate::mirror_credential::{calls, messages};
+use crate::reason_codes::Code;
+
+/// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
+const MAX_MOVE_RETRIES: u32 = 20;
 
 impl Applier<'_> {
     pub async fn apply_secret_step(&mut self, step: SecretStep) -> Result<(), CallError> {
@@ -101,9 +105,7 @@ impl Applier<'_> {
             }
             CreateResult::Taken => self.read_secret().await?,
             CreateResult::Blocked(error) => {
-                let now = self.clients.clock.now();
-                let since = *self.retries.name_refused_at.get_or_insert(now);
-                if now > since + NAME_RELEASE_TIMEOUT {
+                if self.state.now > self.state.started_at + NAME_RELEASE_TIMEOUT {
                     let advice = messages::secret_is_scheduled(&spec.secret_name);
                     let error = error.with_advice(&advice.text);
                     return Err(error.with_reason_code(advice.code));
@@ -125,34 +127,32 @@ impl Applier<'_> {
         };
         let intent = MirrorPlanner::new(self.spec, self.context, &self.state).next_intent();
         let version = intent.must_be_read().then(|| version_id(entry));
-        match calls::write_claim(&self.clients.aws, secret, entry, &intent).await? {
-            WriteResult::Yes => {
-                let log = &mut self.state.log;
-                log.claim = Some(entry);
-                log.claimed_after = Some((secret.log.claim, self.clients.clock.now()));
-                log.claim_lost_at = None;
-                log.issue_intent_written = false;
-                let mirrors = &mut self.state.mirrors;
-                mirrors.intent.is_written = mirrors.projects.is_some();
-                mirrors.intent.ids_committed = false;
-                mirrors.intent.content = MirrorIntent {
-                    created: Vec::new(),
-                    ..intent
-                };
-                // The login that a rotation stored before it lost the log has to be read.
-                let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
-                let is_shared = secret.may_rotate() || is_open;
-                self.change_secret(|secret| {
-                    secret.log.claim = entry;
-                    secret.log.mirror_intent = version;
-                });
-                if is_shared && self.context.rotation.is_none() && entry > 1 {
-                    self.note_claimed_entry(entry);
-                }
-            }
-            WriteResult::Taken if self.state.log.claim.is_some() => self.yield_to_peer(entry),
-            WriteResult::Taken => self.note_claimed_entry(entry),
-            WriteResult::Gone => self.state.secret = SecretState::Absent,
+        let before = secret.log.claim;
+        // The login that a rotation stored before it lost the log has to be read.
+        let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
+        let is_shared = secret.may_rotate() || is_open;
+        let written = calls::write_claim(&self.clients.aws, secret, entry, &intent).await?;
+        if !self.note_write(written, entry) {
+            return Ok(());
+        }
+        let log = &mut self.state.log;
+        log.claim = Some(entry);
+        log.claimed_after = Some((before, self.clients.clock.now()));
+        log.claim_lost_at = None;
+        log.issue_intent_written = false;
+        let mirrors = &mut self.state.mirrors;
+        mirrors.intent.is_written = mirrors.projects.is_some();
+        mirrors.intent.ids_committed = false;
+        mirrors.intent.content = MirrorIntent {
+            created: Vec::new(),
+            ..intent
+        };
+        self.change_secret(|secret| {
+            secret.log.claim = entry;
+            secret.log.mirror_intent = version;
+        });
+        if is_shared && self.context.rotation.is_none() && entry > 1 {
+            self.note_claimed_entry(entry);
         }
         Ok(())
     }
@@ -176,7 +176,9 @@ impl Applier<'_> {
         let key = spec_key(document);
         let saved = SavedSpec { entry, key };
         let written = calls::save_spec(&self.clients.aws, secret, &saved, document).await?;
-        self.note_write(written, entry, |secret| secret.log.saved_specs.push(saved));
+        if self.note_write(written, entry) {
+            self.change_secret(|secret| secret.log.saved_specs.push(saved));
+        }
         Ok(())
     }
 
@@ -194,6 +196,49 @@ impl Applier<'_> {
             secret.origin.user_name = Some(spec.user_name.clone());
             secret.origin.as_of = Some(signed_at);
         });
+        Ok(())
+    }
+
+    /// Moves `AWSCURRENT` from one version to another.
+    async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
+        let Some(secret) = self.state.secret.present() else {
+            return Ok(());
+        };
+        let aws = &self.clients.aws;
+        if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
+            self.change_secret(|secret| {
+                let mut logins = secret.log.superseded.iter();
+                if let Some(at) = logins.position(|login| login.version_id == to) {
+                    let next = secret.log.superseded.swap_remove(at);
+                    let former = secret.log.current.replace(next);
+                    secret.log.superseded.extend(former);
+                }
+            });
+            return Ok(());
+        }
+        self.retries.move_retries += 1;
+        if self.retries.move_retries > MAX_MOVE_RETRIES {
+            let doing = format!("handing AWSCURRENT to version {to}");
+            let cause = "it is not where it is shown to be";
+            return Err(CallError::local(Code::RotationOvertaken, doing, cause));
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+        self.state.secret = SecretState::Unread;
+        Ok(())
+    }
+
+    /// Writes the current login again as the log's entry `entry`.
+    async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
+        let secret = self.state.secret.present();
+        let Some((secret, current)) = secret.and_then(|s| Some((s, s.log.current.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let copy = current.copied_as(entry);
+        let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
+        if self.note_write(written, entry) {
+            self.change_secret(|secret| secret.log.superseded.push(copy));
+        }
         Ok(())
     }
 }

@@ -17,21 +17,17 @@ const LOGIN_PROPAGATION_TIME: Duration = Duration::from_secs(60 * 60);
 
 impl Applier<'_> {
     pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
-        let Some(issued) = &self.state.login.issued else {
+        let issued = self.state.login.issued.as_ref();
+        let Some((login, password)) =
+            issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)))
+        else {
             return Ok(());
         };
-        let Some(password) = issued.password.clone() else {
-            return Ok(());
-        };
-        let login = issued.service_user_name.clone();
-        match self.prove(&login, &password).await {
+        match self.prove(login, password).await {
             // A peer may have taken the credential over and reset it meanwhile.
             Err((PushCheckError::LoginRejected, failure)) if !self.created.is_login_shared => {
                 self.read_secret().await?;
-                return match self.state.log.claim {
-                    Some(_) => Err(failure),
-                    None => Ok(()),
-                };
+                return self.state.log.claim.map_or(Ok(()), |_| Err(failure));
             }
             // A superseded delivery may have reset it once more before it read the peer's claim.
             Err((PushCheckError::LoginRejected, _)) if !self.retries.login_rejected => {
@@ -97,7 +93,7 @@ impl Applier<'_> {
         issued.is_none_or(|time| self.clients.clock.now() < time + LOGIN_PROPAGATION_TIME)
     }
 
-    pub async fn prove(
+    async fn prove(
         &self,
         login: &str,
         password: &Password,
@@ -125,14 +121,11 @@ impl Applier<'_> {
                 let reason = format!(
                     "proving that the login of user {user} can push to repository {name}: {error}"
                 );
-                let (reason, is_transient) = (error.reason_with(reason), error.is_transient());
-                return Err((
-                    error,
-                    ApplyError {
-                        reason,
-                        is_transient,
-                    },
-                ));
+                let failure = ApplyError {
+                    reason: error.reason_with(reason),
+                    is_transient: error.is_transient(),
+                };
+                return Err((error, failure));
             }
         }
         Ok(())

@@ -37,13 +37,14 @@ pub async fn issue(aws: &Aws, user_name: &str) -> Result<IssueResult, CallError>
     let call = call.user_name(user_name).service_name(CODECOMMIT);
     let call = call.customize().config_override(without_retries());
     let doing = format!("issuing the service-specific credential of user {user_name}");
-    match call.send().await {
-        Ok(output) => Ok(issued(output.service_specific_credential(), &doing)),
-        Err(error) => match CallError::new(doing, &error) {
-            error if error.has_code(&["LimitExceeded"]) => Ok(IssueResult::NoSlot(error)),
-            error => unsure(error),
-        },
-    }
+    let issued = call
+        .send()
+        .await
+        .map(|output| output.service_specific_credential);
+    to_result(
+        issued.map_err(|error| CallError::new(&doing, &error)),
+        &doing,
+    )
 }
 
 /// Resets a credential whose login is not in use. The SDK must not retry: each reset returns
@@ -53,12 +54,13 @@ pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<IssueResult, 
     let call = call.user_name(user_name).service_specific_credential_id(id);
     let call = call.customize().config_override(without_retries());
     let doing = format!("resetting the service-specific credential {id} of user {user_name}");
-    match call.send().await {
-        Ok(output) => Ok(issued(output.service_specific_credential(), &doing)),
-        Err(error) => match CallError::new(doing, &error) {
-            error if error.has_code(&["NoSuchEntity"]) => Ok(IssueResult::Gone),
-            error => unsure(error),
-        },
+    let reset = call
+        .send()
+        .await
+        .map(|output| output.service_specific_credential);
+    match reset.map_err(|error| CallError::new(&doing, &error)) {
+        Err(error) if error.has_code(&["NoSuchEntity"]) => Ok(IssueResult::Gone),
+        reset => to_result(reset, &doing),
     }
 }
 
@@ -66,36 +68,37 @@ fn without_retries() -> aws_sdk_iam::config::Builder {
     aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// The result of a call that failed with `error`.
-fn unsure(error: CallError) -> Result<IssueResult, CallError> {
-    if error.is_throttled() || is_concurrent(&error) {
-        Ok(IssueResult::Busy)
-    } else if error.outcome_unknown() {
-        Ok(IssueResult::Unknown(error))
-    } else {
-        Err(error)
-    }
+fn to_result(
+    called: Result<Option<ServiceSpecificCredential>, CallError>,
+    doing: &str,
+) -> Result<IssueResult, CallError> {
+    let issued = match called {
+        Ok(Some(issued)) => issued,
+        Ok(None) => {
+            let cause = "IAM's answer holds no credential";
+            let error = CallError::local(Code::AwsUnavailable, doing, cause);
+            return Ok(IssueResult::Unknown(error));
+        }
+        Err(error) if error.has_code(&["LimitExceeded"]) => return Ok(IssueResult::NoSlot(error)),
+        Err(error) if error.is_throttled() || is_concurrent(&error) => {
+            return Ok(IssueResult::Busy);
+        }
+        Err(error) if error.outcome_unknown() => return Ok(IssueResult::Unknown(error)),
+        Err(error) => return Err(error),
+    };
+    let credential = Credential {
+        id: issued.service_specific_credential_id,
+        service_user_name: issued.service_user_name,
+        active: issued.status != StatusType::Inactive,
+        created: SystemTime::try_from(issued.create_date).unwrap_or(SystemTime::UNIX_EPOCH),
+    };
+    let password = Password::new(issued.service_password);
+    Ok(IssueResult::Done(credential, password))
 }
 
 /// Whether IAM rejected the call because another change of the user was under way.
 pub fn is_concurrent(error: &CallError) -> bool {
     error.code.as_deref() == Some("ConcurrentModification")
-}
-
-fn issued(credential: Option<&ServiceSpecificCredential>, doing: &str) -> IssueResult {
-    let Some(issued) = credential else {
-        let cause = "IAM's answer holds no credential";
-        return IssueResult::Unknown(CallError::local(Code::AwsUnavailable, doing, cause));
-    };
-    let credential = Credential {
-        id: issued.service_specific_credential_id().to_owned(),
-        service_user_name: issued.service_user_name().to_owned(),
-        active: issued.status() != &StatusType::Inactive,
-        created: (*issued.create_date())
-            .try_into()
-            .unwrap_or(SystemTime::UNIX_EPOCH),
-    };
-    IssueResult::Done(credential, Password::new(issued.service_password()))
 }
 
 /// Deletes a credential. Succeeds if it does not exist.

@@ -122,7 +122,7 @@ impl Planner<'_> {
             // The entry with the mirror IDs shows which claim a rotation holds, even without
             // mirrors.
             return if self.state.mirrors.intent.ids_committed {
-                CredentialStep::StorePending.into()
+                CredentialStep::Store.into()
             } else {
                 MirrorStep::CommitMirrorIds(secret.next_entry()).into()
             };

@@ -53,12 +53,6 @@ pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     }
 }
 
-/// Mirrors that push every branch, and required branches that are not mirrored. These are warnings
-/// if the mirrors are as the saved spec has them.
-pub fn branch_faults(spec: &Spec, context: &RequestContext, state: &State) -> Option<Reason> {
-    MirrorPlanner::new(spec, context, state).branch_faults()
-}
-
 /// Warnings about projects with Git LFS objects, which CodeCommit does not accept.
 pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
     let projects = state.mirrors.projects.iter().flatten();
@@ -78,11 +72,11 @@ pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec
         // Existing mirrors push with another password.
         return planner.placed(&[]);
     }
-    let current = state
-        .secret
-        .present()
-        .and_then(|secret| secret.log.current.as_ref());
-    let login = current.and_then(|current| state.login.stored.get(&current.version_id)?.as_ref());
+    let secret = state.secret.present();
+    let login = secret.and_then(|secret| {
+        let current = secret.log.current.as_ref()?;
+        state.login.stored.get(&current.version_id)?.as_ref()
+    });
     let kept = planner.kept(login.map_or(&[][..], |login| &login.mirrors));
     planner.placed(&kept)
 }

@@ -39,14 +39,13 @@ pub enum CredentialStep {
     Reset(String),
     /// Verify that the issued login can push, before anything uses it.
     VerifyIssued,
-    /// Store the login as the log's next entry, under `AWSCURRENT`.
+    /// Store the login as the log's next entry, under `AWSCURRENT`. A rotation stores it in its own
+    /// version, under `AWSPENDING`.
     Store,
     /// Read the login of this version of the secret.
     ReadLogin(String),
     /// Verify that the stored login can push.
     VerifyStored,
-    /// Store the issued login in the version of the rotation, under `AWSPENDING`.
-    StorePending,
     /// Activate the credential with this ID.
     Activate(String),
     /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update deletes

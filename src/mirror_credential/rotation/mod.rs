@@ -21,7 +21,6 @@
 //! AWS does not document how often and how soon Secrets Manager retries.
 
 pub mod abort;
-pub mod apply;
 pub mod end;
 mod event;
 pub mod plan;

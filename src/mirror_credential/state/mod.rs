@@ -175,22 +175,20 @@ impl State {
     /// Whether IAM's lists show everything that peers and earlier deliveries did.
     pub fn is_settled(&self) -> bool {
         let changed = self.secret.present().and_then(|secret| secret.last_changed);
-        let deleted = self
-            .user
-            .tombstone
-            .as_ref()
-            .map(|tombstone| tombstone.done_at);
+        let tombstone = self.user.tombstone.as_ref();
+        let deleted = tombstone.map(|tombstone| tombstone.done_at);
         let before = match changed.max(deleted) {
             // Clocks differ. IAM soon lists every credential that existed when this delivery
             // started.
             Some(time) => (time + PROPAGATION_TIME).min(self.started_at + PROPAGATION_TIME),
             None => self.started_at,
         };
+        let read_at = Some(self.user_read_at);
         let uncertain = self
             .login
             .uncertain_since
             .map(|time| time + PROPAGATION_TIME);
-        self.user_read_at >= before && uncertain.is_none_or(|time| self.user_read_at >= time)
+        read_at >= Some(before).max(uncertain)
     }
 
     /// Whether IAM shows the closed intent of a peer that lost the log to this delivery. The peer

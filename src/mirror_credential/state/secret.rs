@@ -114,11 +114,13 @@ impl Secret {
 
     /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
-        let current = self.log.current.as_ref()?;
-        self.log
+        let current = self.log.current.as_ref()?.entry;
+        let mut later = self
+            .log
             .superseded
             .iter()
-            .find(|login| login.entry > current.entry && entry_number(&login.version_id).is_none())
+            .filter(|login| login.entry > current);
+        later.find(|login| entry_number(&login.version_id).is_none())
     }
 
     /// Whether the secret holds, or is about to hold, the login of the user `name`. The current
@@ -138,8 +140,7 @@ impl Secret {
         let rotating = self.rotating().map(|login| login.entry);
         let logins = self.logins().map(|login| login.entry);
         let logins = logins.filter(|entry| Some(*entry) != rotating).max();
-        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
-        logins.max(saved)
+        logins.max(self.latest_saved())
     }
 
     /// Whether the latest claim has not ended in a login or a saved spec.
@@ -158,28 +159,26 @@ impl Secret {
 
     /// Whether the log shows entry `number`, or a later one.
     pub fn shows(&self, number: u64) -> bool {
-        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
-        let latest = self.latest_login().max(saved).unwrap_or_default();
-        self.log.claim.max(latest) >= number
+        self.latest_entry() >= number
     }
 
     /// The next entry. Of two deliveries that write it, one succeeds.
     pub fn next_entry(&self) -> u64 {
-        let saved = self.log.saved_specs.last().map(|saved| saved.entry);
-        let latest = self.latest_login().max(saved).unwrap_or_default();
-        self.log
-            .claim
-            .max(latest)
-            .max(self.log.highest_claimed_entry)
-            + 1
+        self.latest_entry().max(self.log.highest_claimed_entry) + 1
+    }
+
+    fn latest_entry(&self) -> u64 {
+        let concluded = self.latest_login().max(self.latest_saved());
+        self.log.claim.max(concluded.unwrap_or_default())
+    }
+
+    fn latest_saved(&self) -> Option<u64> {
+        self.log.saved_specs.last().map(|saved| saved.entry)
     }
 
     /// Whether `issue_intent` is for this secret and may have issued a credential that is not
     /// stored.
     pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
-        issue_intent.secret_key == key(&self.arn)
-            && self
-                .latest_login()
-                .is_none_or(|entry| issue_intent.claim >= entry)
+        issue_intent.secret_key == key(&self.arn) && self.latest_login() <= Some(issue_intent.claim)
     }
 }

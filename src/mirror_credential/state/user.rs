@@ -68,18 +68,18 @@ impl User {
 
     /// The owner. `None` if the latest Delete released the user.
     pub fn held_by(&self) -> Option<&Owner> {
-        let owner = self.owner.as_ref()?;
-        let released = self
+        let released_by = self
             .tombstone
             .as_ref()
-            .is_some_and(|d| d.owner_key == owner.key());
-        (!released).then_some(owner)
+            .map(|tombstone| &tombstone.owner_key);
+        self.owner
+            .as_ref()
+            .filter(|owner| released_by != Some(&owner.key()))
     }
 
     /// The credential `id`. `None` if IAM does not list it.
     pub fn credential(&self, id: &str) -> Option<&Credential> {
-        self.credentials
-            .iter()
-            .find(|credential| credential.id == id)
+        let mut credentials = self.credentials.iter();
+        credentials.find(|credential| credential.id == id)
     }
 }

@@ -19,7 +19,7 @@ mod rejections;
 mod steps;
 
 pub(in crate::mirror_credential) const USER: &str = "user-dev-m";
-const NAME: &str = "codecommit-mirror/user-dev-m";
+pub(in crate::mirror_credential) const NAME: &str = "codecommit-mirror/user-dev-m";
 
 pub(in crate::mirror_credential) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300 + seconds)

@@ -282,3 +282,6 @@ impl<'a> DeletionPlanner<'a> {
         was_created.then_some(denied)
     }
 }
+
+#[cfg(test)]
+mod tests;
