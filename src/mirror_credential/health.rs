@@ -16,6 +16,7 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
+use crate::mirror_credential::state::Credential;
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,13 +135,7 @@ impl MirrorCredential {
             });
         };
         let credential = user.credential(&current.credential_id);
-        let fault = match credential {
-            None => Some(format!("its credential is gone from user {user_name}")),
-            Some(one) if !one.active => {
-                Some(format!("its credential of user {user_name} is inactive"))
-            }
-            Some(_) => None,
-        };
+        let fault = credential_fault(credential, user_name);
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
@@ -173,6 +168,15 @@ impl MirrorCredential {
             });
         }
         Ok(health)
+    }
+}
+
+/// Why the mirrors cannot push with `credential`. `None` if it is active.
+fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<String> {
+    match credential {
+        None => Some(format!("its credential is gone from user {user_name}")),
+        Some(one) if one.active => None,
+        Some(_) => Some(format!("its credential of user {user_name} is inactive")),
     }
 }
 

@@ -24,6 +24,11 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
+    /// Whether `secret` belongs to the resource.
+    pub fn owns(&self, secret: &Secret) -> bool {
+        secret.origin.owner.as_ref() == Some(&self.owner)
+    }
+
     /// Whether this delivery created `secret`. Secrets Manager's response may have been lost.
     pub fn has_created(&self, secret: &Secret) -> bool {
         secret.origin.claimant.as_ref() == Some(&self.claimant)

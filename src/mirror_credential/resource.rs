@@ -9,11 +9,11 @@ use crate::aws::Aws;
 use crate::http::Http;
 use crate::mirror_credential::apply::Applied;
 use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::start::PreviousSpec;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::messages::to_failure;
 use crate::mirror_credential::mirrors::intent;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
@@ -70,7 +70,7 @@ impl MirrorCredential {
         request: &Request,
         spec: &Spec,
         context: &RequestContext,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
         let old_user_name = spec::user_name_in(&request.old_properties);
         let changes_user = old_user_name.is_some_and(|name| name != spec.user_name);
@@ -78,19 +78,17 @@ impl MirrorCredential {
         if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
             return Ok(());
         }
-        let read = observe::read_secret(aws, secret_name).await;
-        let reason = match read.map_err(to_failure)? {
-            Some(secret) if secret.origin.owner.as_ref() != Some(&context.owner) => None,
+        let reason = match observe::read_secret(aws, secret_name).await? {
+            Some(secret) if !context.owns(&secret) => None,
             Some(secret) => messages::user_name_differs(spec, &secret),
             None => {
                 // A person deleted the secret. The user's tags show whose login it held.
-                let read = observe::read_user(aws, &spec.user_name).await;
-                let user = read.map_err(to_failure)?;
+                let user = observe::read_user(aws, &spec.user_name).await?;
                 let is_held = user.held_by() == Some(&context.owner);
                 (!is_held).then(|| messages::user_name_changes(spec))
             }
         };
-        reason.map_or(Ok(()), |reason| Err(Failure(reason)))
+        reason.map_or(Ok(()), |reason| Err(ApplyError::permanent(reason)))
     }
 
     /// Deletes the replacement of an Update that was rolled back before it responded.
@@ -101,7 +99,7 @@ impl MirrorCredential {
         spec: &Spec,
         context: &RequestContext,
         progress: &Progress,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ApplyError> {
         let old = &request.old_properties;
         let Some(secret_name) = spec::secret_name_in(old) else {
             return Ok(());
@@ -128,9 +126,8 @@ impl MirrorCredential {
         target: &DeletionTarget,
         context: &RequestContext,
         progress: &Progress,
-    ) -> Result<Vec<String>, Failure> {
-        let deletion = Box::pin(delete(&self.clients, target, context, progress));
-        let left = deletion.await.map_err(to_failure)?;
+    ) -> Result<Vec<String>, ApplyError> {
+        let left = Box::pin(delete(&self.clients, target, context, progress)).await?;
         for left in &left {
             tracing::warn!(left, "not removed");
         }
@@ -142,7 +139,7 @@ impl MirrorCredential {
         request: &Request,
         context: &RequestContext,
         progress: &Progress,
-    ) -> Result<Option<Reason>, Failure> {
+    ) -> Result<Option<Reason>, ApplyError> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.as_ref();
         let by_properties = spec::secret_name_in(properties);
@@ -178,17 +175,15 @@ impl MirrorCredential {
         id: Option<&String>,
         by_properties: Option<&String>,
         context: &RequestContext,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<String>, ApplyError> {
         let id = id.filter(|id| Some(*id) != by_properties && spec::is_secret_name(id));
         let Some(id) = id else {
             return Ok(by_properties.cloned());
         };
         let is_ours = match observe::read_secret(&self.clients.aws, id).await {
-            Ok(secret) => {
-                secret.is_some_and(|secret| secret.origin.owner.as_ref() == Some(&context.owner))
-            }
+            Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
             Err(error) if error.is_denied() => false,
-            Err(error) => return Err(to_failure(error)),
+            Err(error) => return Err(error.into()),
         };
         let by_properties = by_properties.filter(|_| !is_ours);
         Ok(Some(by_properties.unwrap_or(id).clone()))

@@ -75,8 +75,7 @@ impl Applier<'_> {
         let highest = highest.map_or(0, |(entry, _)| entry);
         self.change_secret(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
-        self.state.secret_seen |=
-            secret.is_some_and(|secret| secret.origin.owner.as_ref() == Some(&self.context.owner));
+        self.state.secret_seen |= secret.is_some_and(|secret| self.context.owns(secret));
         let current = secret.and_then(|secret| secret.log.current.as_ref());
         let login = &mut self.state.login;
         // A peer may have taken the credential over, and have stored it.

@@ -8,11 +8,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::ResourceStatus;
 
-use crate::aws::CallError;
+use crate::aws::{CallError, optional};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::messages;
 
 /// `DescribeStackResource` may lag behind the request. AWS states no limit.
@@ -53,27 +54,22 @@ impl Applier<'_> {
         let call = call
             .stack_name(&owner.stack_id)
             .logical_resource_id(&owner.logical_id);
-        match call.send().await {
-            Ok(described) => {
-                let detail = described.stack_resource_detail();
-                let status = detail.and_then(|detail| detail.resource_status());
-                let status = status.map_or("", |status| status.as_str());
-                // The physical ID is not compared. AWS does not document which one a stack shows
-                // while it rolls back a replacement.
-                Ok(matches!(
-                    status,
-                    "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
-                ))
-            }
-            // No such stack, or no such resource in it.
-            Err(error) if error.code() == Some("ValidationError") => Ok(false),
-            Err(error) => Err(CallError::new(
-                format!(
-                    "looking up resource {} of stack {}",
-                    owner.logical_id, owner.stack_id
-                ),
-                &error,
-            )),
-        }
+        let doing = || {
+            let Owner {
+                stack_id,
+                logical_id,
+            } = owner;
+            format!("looking up resource {logical_id} of stack {stack_id}")
+        };
+        // No such stack, or no such resource in it.
+        let described = optional(call.send().await, &["ValidationError"], doing)?;
+        let detail = described.and_then(|described| described.stack_resource_detail);
+        let status = detail.and_then(|detail| detail.resource_status);
+        // The physical ID is not compared. AWS does not document which one a stack shows while it
+        // rolls back a replacement.
+        Ok(matches!(
+            status,
+            Some(ResourceStatus::CreateInProgress | ResourceStatus::UpdateInProgress)
+        ))
     }
 }

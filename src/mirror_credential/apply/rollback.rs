@@ -30,11 +30,9 @@ impl Applier<'_> {
 
     async fn delete_created(&mut self, is_superseded: bool) -> Result<(), CallError> {
         // The response to a store may have been lost, and a peer may have continued since.
-        let (aws, spec) = (&self.clients.aws, self.spec);
-        let secret = observe::read_secret(aws, &spec.secret_name).await?;
-        let current = secret
-            .as_ref()
-            .and_then(|secret| secret.log.current.as_ref());
+        let spec = self.spec;
+        let secret = observe::read_secret(&self.clients.aws, &spec.secret_name).await?;
+        let current = secret.as_ref().and_then(|s| s.log.current.as_ref());
         let has_stored =
             current.is_some_and(|login| self.created.storing_entry == Some(login.entry));
         if !has_stored {
@@ -51,11 +49,10 @@ impl Applier<'_> {
             .state
             .login
             .issued
-            .as_ref()
-            .map(|issued| issued.id.clone());
-        if let Some(id) = issued.filter(|id| !is_named(id)) {
-            calls::delete_credential(aws, &spec.user_name, &id).await?;
-            self.note_credential_deleted(&id);
+            .take_if(|issued| !is_named(&issued.id));
+        if let Some(issued) = issued {
+            calls::delete_credential(&self.clients.aws, &spec.user_name, &issued.id).await?;
+            self.note_credential_deleted(&issued.id);
         }
         let Some(secret) = secret.filter(|secret| self.state.log.claim == Some(secret.log.claim))
         else {

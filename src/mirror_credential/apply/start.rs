@@ -76,8 +76,7 @@ impl<'a> Applier<'a> {
             replaced,
             calls::clone_urls(aws, spec.repositories()),
         );
-        let replaced =
-            replaced?.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner));
+        let replaced = replaced?.filter(|secret| context.owns(secret));
         let mut state = State::new(started_at, user?, secret?);
         state.secret_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;

@@ -217,17 +217,14 @@ impl<'a> Deleter<'a> {
     /// Deletes the mirrors that the secret names, and notes which are left. It does not wait for an
     /// unreachable GitLab, because a mirror without its credential cannot push.
     async fn delete_mirrors(&mut self) {
-        let mut left = Vec::new();
         if let Some(secret) = self.state.secret.present() {
-            let deletion = Box::pin(delete_mirrors(self.clients, self.target, secret, &mut left));
-            if tokio::time::timeout(GITLAB_TIMEOUT, deletion)
-                .await
-                .is_err()
-            {
-                left.push("not all mirrors were reached in time".to_owned());
+            let deletion = delete_mirrors(self.clients, self.target, secret, &mut self.left);
+            let deleted = tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(deletion)).await;
+            if deleted.is_err() {
+                let text = "not all mirrors were reached in time";
+                self.left.push(text.to_owned());
             }
         }
-        self.left.append(&mut left);
         self.state.are_mirrors_deleted = true;
     }
 }
@@ -241,7 +238,7 @@ impl Reconcile for Deleter<'_> {
     async fn observe(&mut self) -> Result<(), CallError> {
         let mut names = self.target.user_names.clone();
         let secret = self.state.secret.present();
-        let own = secret.filter(|secret| secret.origin.owner.as_ref() == Some(&self.context.owner));
+        let own = secret.filter(|secret| self.context.owns(secret));
         names.extend(own.and_then(|secret| secret.origin.user_name.clone()));
         for name in names {
             if !self.state.users.iter().any(|user| user.name == name) {

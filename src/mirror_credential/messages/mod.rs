@@ -7,7 +7,7 @@ use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::reason_codes::Code;
-use cfn_custom_resource::{Failure, Reason};
+use cfn_custom_resource::Reason;
 
 const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames says which users this \
     function may manage";
@@ -37,11 +37,6 @@ pub fn with_permission_hint(error: CallError) -> CallError {
             _ => USERS_HINT,
         }
     })
-}
-
-/// The failure of a request because of `error`, with the hint which parameter would allow the call.
-pub fn to_failure(error: CallError) -> Failure {
-    Failure(with_permission_hint(error).reason())
 }
 
 /// A Delete came after this request.

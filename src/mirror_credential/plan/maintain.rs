@@ -13,58 +13,33 @@ use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 impl Planner<'_> {
     /// The next step when the secret holds the login of `held`.
     pub fn plan_maintenance(&self, held: &Credential) -> Step {
-        let (state, spec) = (self.state, self.spec);
+        let state = self.state;
         let Some(secret) = self.secret else {
             return SecretStep::ReadSecret.into();
         };
         if !held.active {
             return CredentialStep::Activate(held.id.clone()).into();
         }
-        if let Some(step) = self.fence_peers(secret) {
-            return step;
-        }
-        if let Some(step) = end_rotation(self, secret) {
-            return step;
-        }
-        if state.mirrors.gitlab_error.is_none()
-            && let Some(step) = self.mirrors.delete_orphan_mirror(secret)
-        {
-            return step;
-        }
-        if let Some(issued) = state
-            .login
-            .issued
-            .as_ref()
-            .filter(|issued| issued.id != held.id)
-        {
+        // If GitLab fails, the next request deletes the rest.
+        let is_reachable = state.mirrors.gitlab_error.is_none();
+        let step = self.fence_peers(secret);
+        let step = step.or_else(|| end_rotation(self, secret)).or_else(|| {
+            let step = is_reachable.then(|| self.mirrors.delete_orphan_mirror(secret));
+            step.flatten()
+        });
+        let step = step.or_else(|| {
             // A peer's login is the current one.
-            return CredentialStep::DeleteCredential(issued.id.clone()).into();
-        }
-        let mirrors = match self.plan_mirror_changes(secret) {
-            Ok(mirrors) => mirrors,
-            Err(step) => return *step,
-        };
-        if !state.login.verified && !spec.repositories().is_empty() {
-            return CredentialStep::VerifyStored.into();
-        }
-        if let Some(step) = self
-            .mirrors
-            .enable(&mirrors)
-            .or_else(|| self.mirrors.sync(&mirrors))
-        {
-            return step;
-        }
-        if let Some(step) = self.plan_settings(secret) {
-            return step;
-        }
-        if secret.is_unfinished() && !state.is_settled() {
-            return CredentialStep::WaitForIam.into();
-        }
-        if state.mirrors.gitlab_error.is_some() {
-            // The next request deletes the rest, if GitLab is reachable then.
-            return Step::Done;
-        }
-        self.plan_cleanup(secret).unwrap_or(Step::Done)
+            let issued = state.login.issued.as_ref();
+            let unused = issued.filter(|issued| issued.id != held.id)?;
+            Some(CredentialStep::DeleteCredential(unused.id.clone()).into())
+        });
+        let step = step.or_else(|| self.plan_mirrors(secret));
+        let step = step.or_else(|| self.plan_settings(secret)).or_else(|| {
+            let must_wait = secret.is_unfinished() && !state.is_settled();
+            must_wait.then_some(CredentialStep::WaitForIam.into())
+        });
+        let step = step.or_else(|| is_reachable.then(|| self.plan_cleanup(secret)).flatten());
+        step.unwrap_or(Step::Done)
     }
 
     /// The step that changes the secret's key or tags. `fence_peers` compares the same settings.
@@ -100,31 +75,31 @@ impl Planner<'_> {
         may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry()).into())
     }
 
-    /// Changes the mirrors of the current login until they match the spec. Returns them then.
-    fn plan_mirror_changes(&self, secret: &Secret) -> Result<Vec<MirrorRecord>, Box<Step>> {
+    /// Verifies the current login, and changes its mirrors until they match the spec.
+    fn plan_mirrors(&self, secret: &Secret) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
-        let Some(current) = &secret.log.current else {
-            return Err(Box::new(SecretStep::ReadSecret.into()));
-        };
-        if !self.mirrors.wants_mirrors() && current.mirrors == 0 {
-            return Ok(Vec::new());
-        }
-        if state.mirrors.gitlab_error.is_some() {
-            // The mirrors stay as they are: see `MirrorPlanner::rejection`.
-            return Ok(Vec::new());
+        let must_verify = !state.login.verified && !spec.repositories().is_empty();
+        let verify = must_verify.then_some(CredentialStep::VerifyStored.into());
+        let current = secret.log.current.as_ref()?;
+        let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;
+        if !has_mirrors || state.mirrors.gitlab_error.is_some() {
+            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::rejection`.
+            return verify;
         }
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
-            return Err(Box::new(MirrorStep::ReadProjects.into()));
+            return Some(MirrorStep::ReadProjects.into());
         }
         let Some(value) = state.login.stored.get(&current.version_id) else {
-            return Err(Box::new(
-                CredentialStep::ReadLogin(current.version_id.clone()).into(),
-            ));
+            return Some(CredentialStep::ReadLogin(current.version_id.clone()).into());
+        };
+        let push = |mirrors: &[MirrorRecord]| {
+            let step = self.mirrors.enable(mirrors);
+            step.or_else(|| self.mirrors.sync(mirrors))
         };
         let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
         let kept = self.mirrors.kept(records);
         if kept.len() == spec.mirrors.len() && kept.len() == records.len() {
-            return Ok(kept);
+            return verify.or_else(|| push(&kept));
         }
         // A superseded mirror has to be deleted: it would continue to push with the same login.
         let given_up = records.iter().find(|record| {
@@ -132,23 +107,12 @@ impl Planner<'_> {
                 && !state.mirrors.reachable_gitlabs.contains(&record.gitlab_url)
         });
         if let Some(record) = given_up {
-            return Err(Box::new(MirrorStep::CheckGitLab(record.clone()).into()));
+            return Some(MirrorStep::CheckGitLab(record.clone()).into());
         }
-        if let Some(step) = self.claim(secret) {
-            return Err(Box::new(step));
-        }
-        if !state.login.verified && !spec.repositories().is_empty() {
-            return Err(Box::new(CredentialStep::VerifyStored.into()));
-        }
-        if let Some(step) = self.mirrors.create_mirrors(secret, &kept) {
-            return Err(Box::new(step));
-        }
-        let placed = self.mirrors.placed(&kept);
-        let step = self
-            .mirrors
-            .enable(&placed)
-            .or_else(|| self.mirrors.sync(&placed));
-        Err(Box::new(step.unwrap_or(CredentialStep::Store.into())))
+        let step = self.claim(secret).or(verify);
+        step.or_else(|| self.mirrors.create_mirrors(secret, &kept))
+            .or_else(|| push(&self.mirrors.placed(&kept)))
+            .or(Some(CredentialStep::Store.into()))
     }
 
     fn unwanted_tags(&self, secret: &Secret) -> Vec<String> {

@@ -68,7 +68,7 @@ impl Planner<'_> {
             }
             return Some(Step::Reject(messages::secret_is_scheduled(secret_name)));
         }
-        if secret.origin.owner.as_ref() != Some(&self.context.owner) {
+        if !self.context.owns(secret) {
             let reason = messages::secret_is_held(secret_name, secret.origin.owner.as_ref());
             return Some(Step::Reject(reason));
         }

@@ -23,7 +23,7 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
     }
     let delete = |id: &String| CredentialStep::DeleteCredential(id.clone()).into();
     let own = planner.secret;
-    let own = own.filter(|secret| secret.origin.owner.as_ref() == Some(&planner.context.owner));
+    let own = own.filter(|secret| planner.context.owns(secret));
     let is_named = |id: &String| {
         let mut logins = own.into_iter().flat_map(Secret::logins);
         logins.any(|login| login.credential_id == *id)
@@ -57,25 +57,28 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
     // Mirrors left in GitLab push with the prepared login. The login and its label stay until the
     // mirrors can be deleted.
     let step = planner.mirrors.delete_orphan_mirror(secret);
-    if let Some(step) = step.or_else(|| planner.mirrors.retire_superseded(secret)) {
-        return step;
-    }
+    let step = step.or_else(|| planner.mirrors.retire_superseded(secret));
+    step.or_else(|| delete_login(planner, secret, version_id))
+        .unwrap_or(Step::Done)
+}
+
+/// The step that deletes the login that the rotation stored, or a former version of the current one.
+fn delete_login(planner: &Planner<'_>, secret: &Secret, version_id: &String) -> Option<Step> {
     let current = secret
         .log
         .current
         .as_ref()
         .map(|current| &current.credential_id);
     let mut superseded = secret.log.superseded.iter();
-    let Some(login) = superseded
-        .find(|login| login.version_id == *version_id || Some(&login.credential_id) == current)
-    else {
-        return Step::Done;
-    };
+    let login = superseded
+        .find(|login| login.version_id == *version_id || Some(&login.credential_id) == current)?;
     let id = &login.credential_id;
-    if Some(id) == current || state.login.deleted_credentials.contains(id) {
-        return SecretStep::DropOldLogin(login.entry).into();
-    }
-    delete(id)
+    let is_kept = Some(id) == current || planner.state.login.deleted_credentials.contains(id);
+    Some(if is_kept {
+        SecretStep::DropOldLogin(login.entry).into()
+    } else {
+        CredentialStep::DeleteCredential(id.clone()).into()
+    })
 }
 
 impl Applier<'_> {

@@ -95,7 +95,7 @@ impl<'a> DeletionPlanner<'a> {
             target,
             context,
             state,
-            secret: secret.filter(|secret| secret.origin.owner.as_ref() == Some(&context.owner)),
+            secret: secret.filter(|secret| context.owns(secret)),
         }
     }
 
