@@ -21,20 +21,16 @@ use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigi
 /// If IAM fails.
 pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
     let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
-    let tags = match tags {
-        Ok(Some(tags)) => tags,
-        Ok(None) => return Ok(User::absent(name, None)),
-        Err(error) if error.is_denied() => return Ok(User::absent(name, Some(error))),
-        Err(error) => return Err(error),
-    };
-    match credentials {
-        Ok(Some(credentials)) => Ok(User {
+    match (tags, credentials) {
+        (Ok(Some(tags)), Ok(Some(credentials))) => Ok(User {
             credentials,
             ..User::from_tags(name, &tags)
         }),
-        Ok(None) => Ok(User::absent(name, None)),
-        Err(error) if error.is_denied() => Ok(User::absent(name, Some(error))),
-        Err(error) => Err(error),
+        (Ok(None), _) | (Ok(_), Ok(None)) => Ok(User::absent(name, None)),
+        (Err(error), _) | (_, Err(error)) if error.is_denied() => {
+            Ok(User::absent(name, Some(error)))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 

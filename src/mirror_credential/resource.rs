@@ -110,9 +110,8 @@ impl MirrorCredential {
         }
         let target = DeletionTarget {
             secret_name,
-            user_names: spec::user_name_in(old).into_iter().collect(),
-            deleted_credentials: Vec::new(),
-            accesses: spec::gitlab_in(old).into_iter().collect(),
+            user_name: spec::user_name_in(old),
+            gitlab: spec::gitlab_in(old),
             deletes_foreign: false,
             scope: DeletionScope::UnknownReplacement,
         };
@@ -155,9 +154,8 @@ impl MirrorCredential {
         let user_name = spec::user_name_in(properties).filter(|_| is_by_properties);
         let target = DeletionTarget {
             secret_name,
-            user_names: user_name.into_iter().collect(),
-            deleted_credentials: Vec::new(),
-            accesses: spec::gitlab_in(properties).into_iter().collect(),
+            user_name,
+            gitlab: spec::gitlab_in(properties),
             deletes_foreign: spec::deletes_foreign(properties),
             scope: DeletionScope::Delete {
                 is_create_unanswered: !is_own_id && is_by_properties,

@@ -63,9 +63,8 @@ impl Applier<'_> {
         if is_new && is_own {
             let target = DeletionTarget {
                 secret_name: spec.secret_name.clone(),
-                user_names: vec![spec.user_name.clone()],
-                deleted_credentials: self.state.login.deleted_credentials.clone(),
-                accesses: spec.gitlab.iter().cloned().collect(),
+                user_name: Some(spec.user_name.clone()),
+                gitlab: spec.gitlab.clone(),
                 deletes_foreign: false,
                 scope: DeletionScope::FailedCreate {
                     waits_for_iam: self.state.login.uncertain_since.is_some(),

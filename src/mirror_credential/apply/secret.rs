@@ -98,7 +98,8 @@ impl Applier<'_> {
                     },
                     kms_key_id: spec.kms_key_id.clone(),
                     tags: spec.tags.clone(),
-                    ..Secret::created(arn)
+                    arn,
+                    ..Secret::default()
                 };
                 self.state.secret = SecretState::from(Some(secret));
                 self.state.log.claim = Some(0);

@@ -57,14 +57,14 @@ impl<'a> Deleter<'a> {
                 is_fenced: false,
                 is_secret_deleted: false,
                 tombstones_written: Vec::new(),
-                deleted_credentials: target.deleted_credentials.clone(),
+                deleted_credentials: Vec::new(),
                 are_mirrors_deleted: false,
             },
             left: Vec::new(),
         };
         progress.doing(deleter.doing());
         let first_user = async {
-            match target.user_names.first() {
+            match &target.user_name {
                 Some(name) => observe::read_user(&clients.aws, name).await.map(Some),
                 None => Ok(None),
             }
@@ -236,13 +236,12 @@ impl Reconcile for Deleter<'_> {
 
     /// Reads the users that the target or the secret names and that were not read yet.
     async fn observe(&mut self) -> Result<(), CallError> {
-        let mut names = self.target.user_names.clone();
         let secret = self.state.secret.present();
         let own = secret.filter(|secret| self.context.owns(secret));
-        names.extend(own.and_then(|secret| secret.origin.user_name.clone()));
-        for name in names {
-            if !self.state.users.iter().any(|user| user.name == name) {
-                let user = observe::read_user(&self.clients.aws, &name).await?;
+        let named = own.and_then(|secret| secret.origin.user_name.clone());
+        for name in self.target.user_name.iter().chain(&named) {
+            if !self.state.users.iter().any(|user| user.name == *name) {
+                let user = observe::read_user(&self.clients.aws, name).await?;
                 self.state.users.push(user);
             }
         }
@@ -316,7 +315,8 @@ async fn delete_mirrors(
     records.append(&mut intent.created);
     records.sort();
     records.dedup();
-    let mut gitlab_clients = GitLabClients::new(aws, &clients.http, target.accesses.clone());
+    let mut gitlab_clients = GitLabClients::new(aws, &clients.http, Vec::new());
+    gitlab_clients.add(target.gitlab.clone());
     let urls = records.iter().map(|record| &record.gitlab_url);
     let mut urls = urls.chain(intent.before.iter().map(|before| &before.gitlab_url));
     if urls.any(|url| !gitlab_clients.knows(url)) {

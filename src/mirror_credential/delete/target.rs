@@ -26,12 +26,10 @@ pub enum DeletionScope {
 pub struct DeletionTarget {
     /// The secret's name, which is the resource's physical ID.
     pub secret_name: String,
-    /// The users that may hold its credential, beside the user that the secret names.
-    pub user_names: Vec<String>,
-    /// Credentials that are deleted already. IAM may still list them.
-    pub deleted_credentials: Vec<String>,
-    /// How to reach the GitLab instances of its mirrors. The secret's log may name another one.
-    pub accesses: Vec<Access>,
+    /// The user that may hold its credential, beside the user that the secret names.
+    pub user_name: Option<String>,
+    /// The GitLab of its mirrors. The secret's log may name another one.
+    pub gitlab: Option<Access>,
     /// `ForeignCredentials: Delete`.
     pub deletes_foreign: bool,
     /// Why it is deleted.

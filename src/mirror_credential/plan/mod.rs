@@ -25,7 +25,7 @@ use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::rotation::{abort, plan as rotation_plan};
+use crate::mirror_credential::rotation::abort;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
 use cfn_custom_resource::Reason;
@@ -41,7 +41,7 @@ pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     }
     // A rotation does not change which branches are mirrored.
     if let Some(rotation) = &context.rotation {
-        return rotation_plan::next(&planner, rotation);
+        return planner.plan_rotation(rotation);
     }
     if let Some(step) = planner.mirrors.rejection() {
         return step;

@@ -7,7 +7,7 @@ use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_numb
 use crate::mirror_credential::mirrors::intent::SavedSpec;
 
 /// A secret, without its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secret {
     /// Its ARN. It has another suffix each time that a secret of this name is created.
     pub arn: String,
@@ -64,20 +64,6 @@ pub struct SecretLog {
 }
 
 impl Secret {
-    /// A secret that was just created without a value.
-    pub fn created(arn: String) -> Self {
-        Secret {
-            arn,
-            origin: SecretOrigin::default(),
-            kms_key_id: None,
-            tags: BTreeMap::new(),
-            log: SecretLog::default(),
-            rotates: false,
-            last_changed: None,
-            deleted_at: None,
-        }
-    }
-
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         self.log.current.iter().chain(&self.log.superseded)

@@ -16,9 +16,8 @@ use crate::reconcile::Next;
 fn delete() -> DeletionTarget {
     DeletionTarget {
         secret_name: NAME.to_owned(),
-        user_names: vec![USER.to_owned()],
-        deleted_credentials: Vec::new(),
-        accesses: Vec::new(),
+        user_name: Some(USER.to_owned()),
+        gitlab: None,
         deletes_foreign: false,
         scope: DeletionScope::Delete {
             is_create_unanswered: false,

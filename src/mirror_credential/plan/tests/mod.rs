@@ -61,7 +61,8 @@ pub(in crate::mirror_credential) fn secret() -> Secret {
             as_of: Some(at(0)),
             ..SecretOrigin::default()
         },
-        ..Secret::created("arn:secret-a".to_owned())
+        arn: "arn:secret-a".to_owned(),
+        ..Secret::default()
     }
 }
 
