@@ -14,9 +14,9 @@ def built() -> Path:
     """`CFN_GITOPS_SURROUNDINGS` names an existing one."""
     if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
         return Path(named)
-    told = subprocess.run(
+    build = subprocess.run(
         ["cargo", "build", "--locked", "--quiet", "--bench", "harness", "--message-format=json-render-diagnostics"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    artifacts = (json.loads(line) for line in told.splitlines())
+    artifacts = (json.loads(line) for line in build.splitlines())
     return next(Path(artifact["executable"]) for artifact in artifacts
                 if artifact["reason"] == "compiler-artifact" and artifact["target"]["kind"] == ["bench"])

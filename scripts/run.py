@@ -98,10 +98,10 @@ class Story:
         note("Nothing ran and nothing changed in dev.")
 
     def changes_nothing(self) -> None:
-        held, asked = self.login(), len(self.aws.exchanges())
+        held, requests_before = self.login(), len(self.aws.exchanges())
         again = self.environment.deploy()
         require(again.succeeded and "No changes to deploy" in again.output, again.output)
-        require(self.login() == held and len(self.aws.exchanges()) == asked, "something changed")
+        require(self.login() == held and len(self.aws.exchanges()) == requests_before, "something changed")
         note("sam: no changes to deploy. The function was not invoked, and the login is the same.")
 
     def rotates(self) -> None:
@@ -201,7 +201,7 @@ class Story:
     def is_deleted(self) -> None:
         held = self.login()
         require(held.status(self.clone_url) == 200, "the login does not work before the deletion")
-        self.undeploy("dev", refuses=True)
+        self.undeploy("dev", fails=True)
         self.loop.delete_deployed()
         self.undeploy("dev")
         require(not steps.user_exists(self.aws, USER), f"user {USER} is still there")
@@ -245,7 +245,7 @@ class Story:
         note(f"The output contains none of the {len(passwords)} passwords, and not the token of GitLab. GitLab "
              f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
 
-    def undeploy(self, config_env: str, refuses: bool = False, **variables: str) -> None:
+    def undeploy(self, config_env: str, fails: bool = False, **variables: str) -> None:
         """Runs `make undeploy` with CONFIRM, which answers its question."""
         given = {"CONFIG_ENV": config_env, **variables, "CONFIRM": f"cfn-gitops-{config_env}"}
         undeploy = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py", "--config-env", config_env],
@@ -254,7 +254,7 @@ class Story:
         note(f"make undeploy {' '.join(f'{name}={value}' for name, value in given.items())}")
         for line in undeploy.stdout.splitlines():
             note(line, indent=6)
-        require((undeploy.returncode != 0) == refuses, "undeploy should " + ("fail" if refuses else "succeed"))
+        require((undeploy.returncode != 0) == fails, "undeploy should " + ("fail" if fails else "succeed"))
 
 
 @dataclass(frozen=True)
@@ -345,9 +345,9 @@ def print_log(log: str) -> None:
     """Prints the function's warnings and errors, and the path of its whole log."""
     with tempfile.NamedTemporaryFile("w", prefix="cfn-gitops-run-", suffix=".log", delete=False) as kept:
         kept.write(log + "\n")
-    noted = warnings(log)[-20:]
-    write("\nThe function's latest warnings and errors:" if noted else "\nThe function logged no warning.", BOLD)
-    for line in noted:
+    logged = warnings(log)[-20:]
+    write("\nThe function's latest warnings and errors:" if logged else "\nThe function logged no warning.", BOLD)
+    for line in logged:
         write(f"  {line}")
     write(f"The whole log: {kept.name}")
 

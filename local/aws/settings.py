@@ -67,7 +67,7 @@ class Settings:
     cancellations_overtake: int = 0
     # Whether a used ClientRequestToken returns the first response again (0) or TokenAlreadyExistsException (1). Not
     # documented.
-    used_tokens_are_refused: int = 0
+    used_tokens_are_rejected: int = 0
     # Whether a taken name fails the stack's operation before anything is created (1), or only the one resource (0). A
     # name that is taken during the operation always fails the resource; see `early_validation`.
     early_validation: int = 1

@@ -19,11 +19,11 @@ TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 
 
-def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
+def error_of(call: Any, **arguments: Any) -> tuple[str, int, str]:
     """The code, status and message of the error that a call returns."""
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as rejected:
         call(**arguments)
-    answer = refused.value.response
+    answer = rejected.value.response
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 

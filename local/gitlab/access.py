@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from local.gitlab.state import LEVELS, Instance, Project, Token
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """An error response."""
 
     def __init__(self, status: int, body: dict[str, object]) -> None:
@@ -15,18 +15,18 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-def unauthorized() -> Refused:
+def unauthorized() -> Rejected:
     """lib/api/helpers.rb, `unauthorized!`: also for known callers without the permission."""
-    return Refused(401, {"message": "401 Unauthorized"})
+    return Rejected(401, {"message": "401 Unauthorized"})
 
 
-def forbidden() -> Refused:
-    return Refused(403, {"message": "403 Forbidden"})
+def forbidden() -> Rejected:
+    return Rejected(403, {"message": "403 Forbidden"})
 
 
-def not_found(what: str = "") -> Refused:
+def not_found(what: str = "") -> Rejected:
     """lib/api/helpers.rb, `not_found!`."""
-    return Refused(404, {"message": " ".join(filter(None, ["404", what, "Not Found"]))})
+    return Rejected(404, {"message": " ".join(filter(None, ["404", what, "Not Found"]))})
 
 
 def token_value(headers: Mapping[str, str]) -> str | None:
@@ -49,15 +49,15 @@ def authenticated(instance: Instance, headers: Mapping[str, str], method: str) -
         raise unauthorized()
     # The texts are lib/api/api_guard.rb's, `oauth2_bearer_token_error_handler`.
     if token.revoked:
-        raise Refused(401, {"error": "invalid_token",
+        raise Rejected(401, {"error": "invalid_token",
                             "error_description": "Token was revoked. You have to re-authorize from the user."})
     if token.expired:
-        raise Refused(401, {"error": "invalid_token", "error_description":
+        raise Rejected(401, {"error": "invalid_token", "error_description":
                             "Token is expired. You can either do re-authorization or token refresh."})
     # lib/api/api.rb, `allow_access_with_scope`.
     allowed = ["api", "read_api"] if method in ("GET", "HEAD") else ["api"]
     if not set(allowed) & set(token.scopes):
-        raise Refused(403, {"error": "insufficient_scope", "error_description":
+        raise Rejected(403, {"error": "insufficient_scope", "error_description":
                             "The request requires higher privileges than provided by the access token.",
                             "scope": " ".join(allowed)})
     return token

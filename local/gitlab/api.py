@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 from local.gitlab import access, mirrors
-from local.gitlab.access import Refused
+from local.gitlab.access import Rejected
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
 
@@ -44,8 +44,8 @@ class Api:
     def answer(self, request: Request) -> Answer:
         try:
             return self._route(request)
-        except Refused as refused:
-            return Answer(refused.status, refused.body)
+        except Rejected as rejected:
+            return Answer(rejected.status, rejected.body)
         except mirrors.BadParameters as bad:
             return Answer(400, {"error": str(bad)})
         except mirrors.Invalid as invalid:
@@ -162,7 +162,7 @@ class Api:
         found = self._instance.find_mirror(project, int(mirror_id)) if re.fullmatch(r"\d+", mirror_id) else None
         if found is None:
             # lib/api/api.rb, `rescue_from ActiveRecord::RecordNotFound`; not the spelling of `not_found!`.
-            raise Refused(404, {"message": "404 Not found"})
+            raise Rejected(404, {"message": "404 Not found"})
         return found
 
     def _shown(self, project: Project, mirror: Mirror) -> dict[str, Any]:
@@ -197,6 +197,6 @@ def _positive(query: dict[str, str], name: str, default: int) -> int:
     return max(int(value), 0) or default if value else default
 
 
-def _no_route() -> Refused:
+def _no_route() -> Rejected:
     """lib/api/api.rb, `route :any, '*path'`."""
-    return Refused(404, {"error": "404 Not Found"})
+    return Rejected(404, {"error": "404 Not Found"})

@@ -21,24 +21,24 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
     url = urlsplit(handler.path)
     route = _ROUTE.fullmatch(unquote(url.path))
     if route is None:
-        return _refuse(handler, HTTPStatus.NOT_FOUND, "not found")
+        return _reject(handler, HTTPStatus.NOT_FOUND, "not found")
     what = route["what"]
     service = parse_qs(url.query).get("service", [""])[0] if what == "info/refs" else what
     if service not in ("git-upload-pack", "git-receive-pack"):
-        return _refuse(handler, HTTPStatus.FORBIDDEN, "Git over HTTP: only the smart protocol is spoken here")
+        return _reject(handler, HTTPStatus.FORBIDDEN, "Git over HTTP: only the smart protocol is spoken here")
     # The user's name does not matter (doc/user/profile/personal_access_tokens.md, "Clone repository").
     login = git_backend.basic_login(handler)
     token = instance.find_token(login[1]) if login else None
     pushes = service == "git-receive-pack"
     if token is None or token.revoked or token.expired:
-        return _refuse(handler, HTTPStatus.UNAUTHORIZED, "HTTP Basic: Access denied")
+        return _reject(handler, HTTPStatus.UNAUTHORIZED, "HTTP Basic: Access denied")
     project = instance.find_project(route["path"])
     if project is None or not token.level(project):
-        return _refuse(handler, HTTPStatus.NOT_FOUND, "The project you were looking for could not be found or you "
+        return _reject(handler, HTTPStatus.NOT_FOUND, "The project you were looking for could not be found or you "
                                                       "don't have permission to view it.")
-    refusal = _refusal(token, project, pushes)
-    if refusal:
-        return _refuse(handler, HTTPStatus.FORBIDDEN, refusal)
+    error_of = _rejection(token, project, pushes)
+    if error_of:
+        return _reject(handler, HTTPStatus.FORBIDDEN, error_of)
     if what != "git-receive-pack":
         git_backend.answer(handler, project.directory, what, url.query, token.name, body, length)
         return None
@@ -49,7 +49,7 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
     return None
 
 
-def _refusal(token: Token, project: Project, pushes: bool) -> str:
+def _rejection(token: Token, project: Project, pushes: bool) -> str:
     """lib/gitlab/git_access.rb, ERROR_MESSAGES."""
     if not set(token.scopes) & (_PUSH_SCOPES if pushes else _PULL_SCOPES):
         return "HTTP Basic: Access denied: the token's scope is too narrow"
@@ -78,7 +78,7 @@ def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[s
     runs.project_was_pushed_to(project)
 
 
-def _refuse(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str) -> None:
+def _reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str) -> None:
     message = f"{text}\n".encode()
     handler.send_response(status)
     if status == HTTPStatus.UNAUTHORIZED:

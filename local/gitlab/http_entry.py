@@ -160,8 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
             # lib/api/api.rb, `rescue_from Grape::Exceptions::Base`: its parser's.
             return self._send_json(seen, Answer(400, {"error": "The provided request body is invalid"}))
         request = Request(self.command, url.path, query, parameters, self.headers)
-        told = _typed(parameters) if _is_form(self.headers.get("Content-Type", "")) else parameters
-        for fault in conformity.request_faults(self.command, url.path, query, told):
+        typed = _typed(parameters) if _is_form(self.headers.get("Content-Type", "")) else parameters
+        for fault in conformity.request_faults(self.command, url.path, query, typed):
             door.complaints.append(f"request {self.command} {url.path}: {fault}")
         try:
             answer = Api(door.instance, door.runs, door.url).answer(request)

@@ -84,9 +84,9 @@ def carry_out(order: Order, project: Project, wait: Callable[[], object]) -> lis
     wait()
     for first in range(0, len(specs), _PUSH_BATCH_SIZE):
         force = [] if order.keep_divergent_refs else ["--force"]
-        said = _git(order, project.directory, "push", *force, "mirror", *specs[first:first + _PUSH_BATCH_SIZE])
-        if said.returncode != 0:
-            raise CommandError(f"13:push to mirror: git push: exit status {said.returncode}, stderr: {_quoted(said)}.")
+        pushed = _git(order, project.directory, "push", *force, "mirror", *specs[first:first + _PUSH_BATCH_SIZE])
+        if pushed.returncode != 0:
+            raise CommandError(f"13:push to mirror: git push: exit status {pushed.returncode}, stderr: {_quoted(pushed)}.")
     return divergent
 
 

@@ -21,7 +21,7 @@ from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
 
 SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
 # The description of a schema is the text of its error.
-TOLD_BY_DESCRIPTION = {
+DESCRIBED = {
     "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
 }
 FUNCTION_KEYWORDS = {ToPy(function).py for function in FUNCTIONS}
@@ -71,7 +71,7 @@ def worded(schema: dict[str, Any], error: ValidationError) -> str:
     where, what = shown(error.path), error.message
     quoted = re.findall(r"'([^']*)'", what)
     description = described(schema, error)
-    if error.validator in TOLD_BY_DESCRIPTION and description:
+    if error.validator in DESCRIBED and description:
         what = description
     elif error.validator == "required":
         where, what = f"{where}.{quoted[0]}" if where else quoted[0], "is required"
@@ -125,14 +125,14 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
                 add_cfn_lint_keyword=False)),
             wanted, context,
         )
-        told = set()
+        reported = set()
         for error in ours.iter_errors(instance.get("Properties", {})):
             if error.unknown or is_left_empty(instance.get("Properties", {}), error, validator):
                 continue
             message = worded(wanted, error)
-            if message in told:
+            if message in reported:
                 continue
-            told.add(message)
+            reported.add(message)
             error.message = message
             error.context = []
             error.rule = self

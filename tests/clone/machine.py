@@ -74,8 +74,8 @@ class Machine:
 
     def installed(self) -> list[str]:
         """The arguments that dnf received."""
-        said = self._directory / "dnf"
-        return said.read_text().splitlines() if said.exists() else []
+        record = self._directory / "dnf"
+        return record.read_text().splitlines() if record.exists() else []
 
     def _path(self) -> str:
         return f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -36,19 +36,19 @@ def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> N
     cloned = machine.clone()
     assert cloned.returncode == 0, cloned.stderr
     assert (machine.home / "shop/README").read_text() == "the shop\n"
-    asked = {(each["action"], each["resource"]) for each in scene.aws.decisions() if each["allowed"]
+    output = {(each["action"], each["resource"]) for each in scene.aws.decisions() if each["allowed"]
              and ":assumed-role/role-dev-clone" in each["principal"]}
-    assert ("sts:AssumeRole", SOURCE_ROLE) in asked
-    assert ("codecommit:GitPull", f"arn:aws:codecommit:eu-central-1:{REPOSITORIES}:shop") in asked
+    assert ("sts:AssumeRole", SOURCE_ROLE) in output
+    assert ("codecommit:GitPull", f"arn:aws:codecommit:eu-central-1:{REPOSITORIES}:shop") in output
     commit = scene.push("shop", "main", {"NEWS": f"{machine.home}\n"})
     assert machine.as_user("git", "-C", "shop", "pull", "--quiet").returncode == 0
     assert machine.as_user("git", "-C", "shop", "rev-parse", "HEAD").stdout.strip() == commit
 
 
 def test_role_can_read_the_clone_address(machine: Machine) -> None:
-    asked = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
+    output = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
                             machine.profile, "--query", "repositoryMetadata.cloneUrlHttp", "--output", "text")
-    assert asked.stdout.strip().endswith("/v1/repos/shop"), asked.stderr
+    assert output.stdout.strip().endswith("/v1/repos/shop"), output.stderr
 
 
 def test_git_remote_codecommit_clones_with_the_same_profile(machine: Machine) -> None:
@@ -69,9 +69,9 @@ def test_push_is_denied(scene: Scene, machine: Machine) -> None:
 
 def test_other_repository_is_denied_whether_it_exists_or_not(machine: Machine) -> None:
     for repository in ("secret", "absent"):
-        refused = machine.clone(repository)
-        assert refused.returncode != 0
-        assert "403" in refused.stderr
+        rejected = machine.clone(repository)
+        assert rejected.returncode != 0
+        assert "403" in rejected.stderr
 
 
 @pytest.mark.parametrize("external_id", ["", "another-word"])
@@ -79,10 +79,10 @@ def test_missing_or_wrong_external_id_is_denied(machine: Machine, external_id: s
     file = machine.home / ".aws/config"
     line = f"external_id = {external_id}\n" if external_id else ""
     file.write_text(file.read_text().replace(f"external_id = {EXTERNAL_ID}\n", line))
-    refused = machine.clone()
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr
-    assert f"sts:AssumeRole on resource: {SOURCE_ROLE}" in refused.stderr
+    rejected = machine.clone()
+    assert rejected.returncode != 0
+    assert "AccessDenied" in rejected.stderr
+    assert f"sts:AssumeRole on resource: {SOURCE_ROLE}" in rejected.stderr
     assert not (machine.home / "shop").exists()
 
 
@@ -91,9 +91,9 @@ def test_other_role_with_external_id_is_denied(scene: Scene, first_start: Machin
     profile_arn = a_profile(scene, "role-dev-curious")
     machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
     machine.become(first_start.configuration())
-    refused = machine.clone()
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr
+    rejected = machine.clone()
+    assert rejected.returncode != 0
+    assert "AccessDenied" in rejected.stderr
 
 
 def test_a_role_that_the_instances_had_before_can_be_named(scene: Scene, tmp_path: Path) -> None:
@@ -111,18 +111,18 @@ def test_instance_role_assumes_no_other_role(scene: Scene, machine: Machine) -> 
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": INSTANCES},
                                                 "Action": "sts:AssumeRole"}]}))
     take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/open-to-all")
-    refused = machine.clone()
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr
+    rejected = machine.clone()
+    assert rejected.returncode != 0
+    assert "AccessDenied" in rejected.stderr
 
 
 def test_instances_do_not_clone_other_environments_repositories(scene: Scene, machine: Machine) -> None:
     """The same external ID and account, but another environment's role."""
     scene.deploy("tst", repositories=["secret"])
     take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
-    refused = machine.clone("secret")
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr
+    rejected = machine.clone("secret")
+    assert rejected.returncode != 0
+    assert "AccessDenied" in rejected.stderr
 
 
 def test_no_login_is_kept_where_the_machine_keeps_logins(machine: Machine) -> None:
@@ -138,12 +138,12 @@ def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tm
     scene.deploy("vpc", repositories=["shop"], role={"VpcEndpointIds": "vpce-0123456789abcdef0"})
     machine = Machine(scene, "vpc", tmp_path)
     assert machine.run_user_data().returncode == 0
-    refused = machine.clone()
-    assert refused.returncode != 0
-    assert "403" in refused.stderr
-    asked = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
+    rejected = machine.clone()
+    assert rejected.returncode != 0
+    assert "403" in rejected.stderr
+    output = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
                             machine.profile)
-    assert asked.returncode == 0, asked.stderr
+    assert output.returncode == 0, output.stderr
 
 
 def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -> None:
@@ -157,15 +157,15 @@ def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -
     assert (machine.home / "far/README").read_text() == "far away\n"
     # These instances may not use the first account's role.
     take_role(machine, SOURCE_ROLE, instead_of=f"{SOURCE_ROLE}-labs")
-    refused = machine.as_user("git", "ls-remote", address("far", "us-east-1"))
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr
+    rejected = machine.as_user("git", "ls-remote", address("far", "us-east-1"))
+    assert rejected.returncode != 0
+    assert "AccessDenied" in rejected.stderr
 
 
 def test_the_helper_signs_for_awss_hosts_alone(scene: Scene, machine: Machine) -> None:
     """The other tests clone from AWS's own host name."""
     for host, answered in ((address("shop", "eu-central-1").split("/")[2], True), ("git.example.com", False)):
-        asked = machine.as_user("bash", "-c", "aws --profile codecommit-dev codecommit credential-helper get <<< "
+        output = machine.as_user("bash", "-c", "aws --profile codecommit-dev codecommit credential-helper get <<< "
                                               f"$'protocol=https\\nhost={host}\\npath=v1/repos/shop\\n'")
-        assert asked.returncode == 0, asked.stderr
-        assert ("password=" in asked.stdout) is answered
+        assert output.returncode == 0, output.stderr
+        assert ("password=" in output.stdout) is answered

@@ -68,9 +68,9 @@ def test_the_user_can_run_it_as_well(scene: Scene, tmp_path: Path) -> None:
 def test_missing_user_is_named(scene: Scene, tmp_path: Path) -> None:
     scene.deploy("nouser", repositories=["shop"], instance={"UserName": "nobody-here"})
     machine = Machine(scene, "nouser", tmp_path)
-    refused = machine.run_user_data()
-    assert refused.returncode != 0
-    assert "there is no user nobody-here" in refused.stderr
+    rejected = machine.run_user_data()
+    assert rejected.returncode != 0
+    assert "there is no user nobody-here" in rejected.stderr
     assert machine.configuration() == {}
 
 

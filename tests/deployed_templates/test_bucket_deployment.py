@@ -19,7 +19,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene, eventually
 from local.aws.settings import Settings
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 REPOSITORIES = "111122223333"
@@ -85,18 +85,18 @@ def test_each_listed_permission_is_needed(scene: Scene, action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("configuration", "said"),
+    ("configuration", "expected"),
     [({"Extract": "yes"}, "must be true or false"), ({"Extract": "false"}, "configuration 'ObjectKey'"),
      ({"CannedACL": "private"}, "CannedACL")],
 )
 def test_invalid_configuration_is_rejected(
-        aws: LocalAws, name: str, tmp_path: Path, configuration: dict[str, str], said: str) -> None:
+        aws: LocalAws, name: str, tmp_path: Path, configuration: dict[str, str], expected: str) -> None:
     scene = Scene(aws, name, tmp_path)
     scene.make_surroundings()
     declaration = scene.declaration([deployment("a-bucket", **configuration)])
-    code, _, message = refusal(scene.pipelines.create_pipeline, pipeline=declaration)
+    code, _, message = error_of(scene.pipelines.create_pipeline, pipeline=declaration)
     assert code == "InvalidActionDeclarationException"
-    assert said in message
+    assert expected in message
 
 
 # --- templates/cross-account-s3.yaml ------------------------------------------------------------------
@@ -120,13 +120,13 @@ class Across:
         self.source.push({"index.html": INDEX})
         self.aws.client("s3").create_bucket(
             Bucket=self.site, CreateBucketConfiguration={"LocationConstraint": self.aws.region})
-        said = self.deploy(self.aws, "cross-account-artifacts", EnvID=self.env_id, RepositoryAccountId=REPOSITORIES)
-        others = dict(pair.split("=", 1) for pair in said["OtherAccountsParameters"].split())
+        expected = self.deploy(self.aws, "cross-account-artifacts", EnvID=self.env_id, RepositoryAccountId=REPOSITORIES)
+        others = dict(pair.split("=", 1) for pair in expected["OtherAccountsParameters"].split())
         self.deploy(self.there, "cross-account-repository", **others, RepositoryArns=arn, BranchNames=BRANCH,
                     FurtherRoleArns=self.role)
         self.deploy(self.aws, "cross-account-s3", EnvID=self.env_id, ProjectID="site", RepositoryAccountId=REPOSITORIES,
                     RepositoryName=self.source.repository, BranchName=BRANCH, DeployBucketName=self.site,
-                    ArtifactBucketName=said["ArtifactBucketName"], ArtifactKeyArn=said["ArtifactKeyArn"])
+                    ArtifactBucketName=expected["ArtifactBucketName"], ArtifactKeyArn=expected["ArtifactKeyArn"])
 
     def deploy(self, aws: LocalAws, template: str, **parameters: str) -> dict[str, str]:
         cloudformation, name = aws.client("cloudformation"), f"{template}-{self.env_id}"
@@ -153,8 +153,8 @@ class Across:
         assert run["status"] == "Failed"
         details = self.aws.client("codepipeline").list_action_executions(
             pipelineName=self.pipeline, filter={"pipelineExecutionId": run["pipelineExecutionId"]})
-        (told,) = [each["output"] for each in details["actionExecutionDetails"] if each["status"] == "Failed"]
-        return str(told["executionResult"]["errorDetails"]["message"])
+        (output,) = [each["output"] for each in details["actionExecutionDetails"] if each["status"] == "Failed"]
+        return str(output["executionResult"]["errorDetails"]["message"])
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ class Statement:
 
 
 @pytest.mark.parametrize(
-    ("role", "sid", "said"),
+    ("role", "sid", "expected"),
     [
         ("codepipeline-s3-site", "SourceOfAnotherAccount", r"AssumeRole"),
         ("codepipeline-s3-site", "Artifacts", r"Amazon S3 bucket named"),
@@ -229,10 +229,10 @@ class Statement:
         ("codecommit-source", "KeyOfThatBucket", r"kms:GenerateDataKey|Amazon S3 bucket named"),
     ],
 )
-def test_each_statement_of_a_role_is_needed(across: Across, role: str, sid: str, said: str) -> None:
+def test_each_statement_of_a_role_is_needed(across: Across, role: str, sid: str, expected: str) -> None:
     account = across.there if role == "codecommit-source" else across.aws
     with Statement(account, f"role-{across.env_id}-{role}", sid):
         before = len(across.runs())
         across.aws.client("codepipeline").start_pipeline_execution(name=across.pipeline)
         eventually(across.runs, lambda found: len(found) == before + 1)
-        assert re.search(said, across.failure()), across.failure()
+        assert re.search(expected, across.failure()), across.failure()

@@ -52,8 +52,8 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
     names = ["1 approval for development", "2 approvals for master"]
     assert codecommit.list_approval_rule_templates()["approvalRuleTemplateNames"] == names
     assert '"errors": []' in page.run(associate)
-    said = page.run(look)
-    assert all(name in said for name in [*names, *repositories])
+    output = page.run(look)
+    assert all(name in output for name in [*names, *repositories])
 
     def content() -> str:
         return str(codecommit.get_approval_rule_template(approvalRuleTemplateName=names[0])["approvalRuleTemplate"][

@@ -118,9 +118,9 @@ def test_each_grant_of_the_topic_and_its_key_is_needed(world: World, sid: str, c
 
     assert world.deploy(changed, ProjectID="shop") == "CREATE_COMPLETE"
     world.push("HEAD:refs/heads/development")
-    asked = eventually(lambda: world.aws.decisions("codestar-notifications.amazonaws.com"),
+    logged = eventually(lambda: world.aws.decisions("codestar-notifications.amazonaws.com"),
                        lambda found: any(not each["allowed"] for each in found))
-    assert [each["action"] for each in asked if not each["allowed"]] == [denied]
+    assert [each["action"] for each in logged if not each["allowed"]] == [denied]
     # The topic's owner publishes a message after it. If no other message arrives before it, none was sent.
     world.aws.client("sns").publish(TopicArn=world.topic, Message=json.dumps(
         {"detail": {"event": "said", "referenceName": "by the owner"}}))

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
-from local.aws.testing import allow, policy, refusal
+from local.aws.testing import allow, policy, error_of
 from tests.deployed_templates.helpers import ended, git
 
 PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
@@ -81,7 +81,7 @@ def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
 
 
 def test_third_environment_without_branches_is_rejected(aws: LocalAws) -> None:
-    code, _, message = refusal(
+    code, _, message = error_of(
         aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
     assert code == "ValidationError" and "ProtectedBranches is required" in message
@@ -89,8 +89,8 @@ def test_third_environment_without_branches_is_rejected(aws: LocalAws) -> None:
 
 def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:
     mary, commit = world.member("power-users"), world.commit("hers")
-    refused = world.push(mary, "HEAD:development")
-    assert refused.returncode != 0 and "403" in refused.stderr
+    rejected = world.push(mary, "HEAD:development")
+    assert rejected.returncode != 0 and "403" in rejected.stderr
     assert world.push(mary, "HEAD:refs/heads/feature/a").returncode == 0
     assert world.branches()["refs/heads/feature/a"] == commit
     assert world.branches()["refs/heads/development"] != commit
@@ -104,7 +104,7 @@ def test_a_branch_that_is_not_there_yet_is_the_mirrors_too(world: World) -> None
     assert world.push(mary, "HEAD:refs/heads/master").returncode != 0
     mine = world.client("codecommit", mary)
     made = {"repositoryName": world.repository, "commitId": world.branches()["refs/heads/development"]}
-    assert refusal(mine.create_branch, **made, branchName="master")[0] == "AccessDeniedException"
+    assert error_of(mine.create_branch, **made, branchName="master")[0] == "AccessDeniedException"
     mine.create_branch(**made, branchName="hotfix")
     assert set(world.branches()) == {"refs/heads/development", "refs/heads/hotfix"}
 
@@ -129,18 +129,18 @@ def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> Non
     mine = world.client("codecommit", mary)
     assert world.push(world.mirror, "HEAD:refs/heads/master", "HEAD:refs/heads/old").returncode == 0
     assert world.push(mary, "--delete", "master").returncode != 0
-    assert refusal(mine.delete_branch, repositoryName=world.repository, branchName="master")[0] == "AccessDeniedException"
+    assert error_of(mine.delete_branch, repositoryName=world.repository, branchName="master")[0] == "AccessDeniedException"
     assert world.push(mary, "--delete", "old").returncode == 0
     for call, more in ((mine.delete_repository, {}), (mine.update_default_branch, {"defaultBranchName": "master"})):
-        assert refusal(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
-    assert refusal(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
+        assert error_of(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
+    assert error_of(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
     assert set(world.branches()) == {"refs/heads/development", "refs/heads/master"}
 
 
 def test_power_users_create_no_repository(world: World) -> None:
     mine = world.client("codecommit", world.member("power-users"))
     for name in (f"codecommit-{world.env_id}-mine", "mine"):
-        assert refusal(mine.create_repository, repositoryName=name)[0] == "AccessDeniedException"
+        assert error_of(mine.create_repository, repositoryName=name)[0] == "AccessDeniedException"
 
 
 def test_a_reader_clones_and_pushes_nothing(world: World, tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_protection_overrides_rights_from_other_policies(world: World) -> None:
     iam = world.client("iam", mary)
     for call, more in ((iam.create_service_specific_credential, {"ServiceName": CODECOMMIT}), (iam.create_access_key, {}),
                        (iam.reset_service_specific_credential, {"ServiceSpecificCredentialId": world.mirror.credential_id})):
-        assert refusal(call, UserName=world.mirror.user, **more)[0] == "AccessDenied"
-    assert refusal(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
+        assert error_of(call, UserName=world.mirror.user, **more)[0] == "AccessDenied"
+    assert error_of(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
     # Its login is unchanged.
     assert world.push(world.mirror, "HEAD:development").returncode == 0
 
@@ -175,9 +175,9 @@ def test_users_manage_only_their_own_logins(aws: LocalAws, tmp_path: Path) -> No
     iam.reset_service_specific_credential(**theirs)
     iam.delete_service_specific_credential(**theirs)
     for other in (john.user, world.mirror.user):
-        assert refusal(iam.list_service_specific_credentials, UserName=other)[0] == "AccessDenied"
-        assert refusal(iam.create_service_specific_credential, UserName=other, ServiceName=CODECOMMIT)[0] == "AccessDenied"
-    assert refusal(iam.create_service_specific_credential, UserName=mary.user,
+        assert error_of(iam.list_service_specific_credentials, UserName=other)[0] == "AccessDenied"
+        assert error_of(iam.create_service_specific_credential, UserName=other, ServiceName=CODECOMMIT)[0] == "AccessDenied"
+    assert error_of(iam.create_service_specific_credential, UserName=mary.user,
                    ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
 
 
@@ -185,7 +185,7 @@ def test_login_needs_a_second_factor(world: World) -> None:
     """Sessions here have no second factor. tests/templates/test_people.py evaluates sessions that have one."""
     mary = world.member("readers")
     iam = world.client("iam", mary)
-    assert refusal(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
+    assert error_of(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
     iam.delete_service_specific_credential(UserName=mary.user, ServiceSpecificCredentialId=mary.credential_id)
 
 
@@ -197,12 +197,12 @@ def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> No
     iam.enable_mfa_device(UserName=mary.user, SerialNumber=device["SerialNumber"], **codes)
     assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName=mary.user)["MFADevices"]] == [device["SerialNumber"]]
     # Another person who has her access key can neither add nor remove one.
-    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
-    assert refusal(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
-    assert refusal(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
-    assert refusal(iam.delete_virtual_mfa_device, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    assert error_of(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
+    assert error_of(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
+    assert error_of(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
+    assert error_of(iam.delete_virtual_mfa_device, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
     his = everybodys.create_virtual_mfa_device(VirtualMFADeviceName=john.user)["VirtualMFADevice"]["SerialNumber"]
-    assert refusal(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
+    assert error_of(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
 
 
 def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 
 from local.aws.codepipeline.tests.pipeline_scene import BRANCH, eventually
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 from tests.deployed_templates.loop import CHILD, Loop, begun, make, runs
 
 
 def test_push_deploys_after_approval_and_in_no_other_environment(make: Callable[[str], Loop]) -> None:
     ours, other = make("a"), make("b")
-    assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
+    assert error_of(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
     first = begun(ours)
     ours.decide(first)
     assert ours.ended(first) == "Succeeded", ours.actions(first)
@@ -32,7 +32,7 @@ def test_push_deploys_after_approval_and_in_no_other_environment(make: Callable[
     assert {"key": "owner", "value": "me"} in tags
     # The deployed stack remains when the pipeline is deleted.
     assert ours.child.delete() == "DELETE_COMPLETE"
-    assert refusal(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
+    assert error_of(ours.pipelines.get_pipeline, name=ours.pipeline)[0] == "PipelineNotFoundException"
     assert ours.stacks() == [ours.stack_name]
 
 

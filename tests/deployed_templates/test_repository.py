@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 from tests.deployed_templates.helpers import ended
 
 TEMPLATE = (Path(__file__).parents[2] / "templates/repository.yaml").read_text()
@@ -45,4 +45,4 @@ def test_repository_has_urls_and_outlives_its_stack(aws: LocalAws, env_id: str) 
     {"ProjectID": "cfn-website"}, {"TriggerEvents": "pushed"}, {"TriggerTopicArn": "sns-dev-notifications"},
     {"RepositoryKmsKeyArn": "alias/mine"}])
 def test_invalid_parameters_are_rejected_before_creation(aws: LocalAws, env_id: str, wrong: dict[str, str]) -> None:
-    assert refusal(deploy, aws=aws, env_id=env_id, **wrong)[0] == "ValidationError"
+    assert error_of(deploy, aws=aws, env_id=env_id, **wrong)[0] == "ValidationError"

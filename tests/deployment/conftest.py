@@ -56,7 +56,7 @@ class Transcript:
         self.tokens: set[str] = set()
         self.expected_denials: list[dict[str, Any]] = []
         self.granted: set[str] = set()
-        self._gone: set[str] = set()
+        self._deleted: set[str] = set()
         self._read_until: dict[str, int] = {}
 
     def add(self, source: str, text: str) -> None:
@@ -85,15 +85,15 @@ class Transcript:
         cloudformation = aws.client("cloudformation")
         pages = cloudformation.get_paginator("list_stacks").paginate()
         for stack in [stack for page in pages for stack in page["StackSummaries"]]:
-            is_gone = stack["StackStatus"] == "DELETE_COMPLETE"
-            if is_gone and stack["StackId"] in self._gone:
+            is_deleted = stack["StackStatus"] == "DELETE_COMPLETE"
+            if is_deleted and stack["StackId"] in self._deleted:
                 continue
             found = [cloudformation.describe_stacks(StackName=stack["StackId"]),
                      cloudformation.describe_stack_events(StackName=stack["StackId"]),
-                     {} if is_gone else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
+                     {} if is_deleted else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
             self.add(stack["StackId"], json.dumps(found, default=str))
-            if is_gone:
-                self._gone.add(stack["StackId"])
+            if is_deleted:
+                self._deleted.add(stack["StackId"])
 
     def collect_passwords(self, aws: LocalAws) -> None:
         """Collects the passwords of every version of every secret that exists now."""

@@ -113,5 +113,5 @@ def wait_for(is_so: Callable[[], bool]) -> None:
     eventually(is_so, "the test's condition")
 
 
-def by_somebody_else(mirrored: Mirrored) -> str:
+def by_another_person(mirrored: Mirrored) -> str:
     return mirrored.outputs()["CloneUrl"].replace("://", "://somebody:else@")

@@ -99,9 +99,9 @@ class MirroredProject(Project):
         try:
             eventually(lambda: self.mirrored().get(reference) == commit, f"{reference} of {commit[:12]} in CodeCommit")
         except NotInTime as late:
-            told = [(mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
+            states = [(mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
                     for mirror in self.source.project.mirrors()]
-            raise NotInTime(f"{late}; GitLab's mirrors: {told}") from late
+            raise NotInTime(f"{late}; GitLab's mirrors: {states}") from late
         return time.monotonic() - began
 
     def mirrored(self) -> dict[str, str]:

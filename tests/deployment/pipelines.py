@@ -68,18 +68,18 @@ class Pipeline:
     # --- executions ---------------------------------------------------------------------
 
     def exists(self) -> bool:
-        return self._or_nothing(lambda: bool(self._codepipeline.get_pipeline(name=self.name)))
+        return self._or_none(lambda: bool(self._codepipeline.get_pipeline(name=self.name)))
 
     def executions(self) -> list[dict[str, Any]]:
         """The executions, oldest first. Empty while there is no pipeline."""
-        return self._or_nothing(lambda: self._all("list_pipeline_executions")[::-1]) or []
+        return self._or_none(lambda: self._all("list_pipeline_executions")[::-1]) or []
 
     def _all(self, operation: str, **which: Any) -> list[dict[str, Any]]:
         """Reads every page: CodePipeline returns at most a hundred executions."""
         pages = self._codepipeline.get_paginator(operation).paginate(pipelineName=self.name, **which)
         return list(pages.build_full_result()[pages.result_keys[0].expression])
 
-    def _or_nothing(self, call: Callable[[], Any]) -> Any:
+    def _or_none(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except ClientError as error:
@@ -155,11 +155,11 @@ class Pipeline:
 
     def said(self) -> str:
         """Everything that users can read: the pipeline's executions, its actions and its builds' logs."""
-        told: list[Any] = [self.executions()]
+        records: list[Any] = [self.executions()]
         if self.exists():
-            told += [self._all("list_action_executions"),
+            records += [self._all("list_action_executions"),
                      self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]]
-        return json.dumps(told, default=str) + self.build_log()
+        return json.dumps(records, default=str) + self.build_log()
 
     def build_log(self) -> str:
         logs, group = self.aws.client("logs"), f"/aws/codebuild/{self.build_project}"

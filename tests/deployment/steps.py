@@ -42,8 +42,8 @@ class Login:
         try:
             with opener.open(request, timeout=10) as answer:
                 return int(answer.status)
-        except urllib.error.HTTPError as refused:
-            return refused.code
+        except urllib.error.HTTPError as rejected:
+            return rejected.code
 
 
 @dataclass

@@ -48,13 +48,13 @@ def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
     """The log lines of one request, without values that differ each time and fields that all lines share."""
     lines = []
     for line in steps.function_log(aws, function_name).splitlines():
-        said = json.loads(line) if line.startswith("{") else {}
+        entry = json.loads(line) if line.startswith("{") else {}
         # Only if the password contains a slash, which is random.
-        is_reset = said.get("step", "").startswith("resetting the service-specific credential")
-        if said.get("request") == request_id and not (is_reset and said["message"] == "step"):
-            names = ("step", "outcome") if said["message"] == "step" else ("error", "left", "reason", "status")
-            kept = [said[name] for name in names if name in said]
-            lines.append("  ".join([said["level"], said["message"], *kept]))
+        is_reset = entry.get("step", "").startswith("resetting the service-specific credential")
+        if entry.get("request") == request_id and not (is_reset and entry["message"] == "step"):
+            names = ("step", "outcome") if entry["message"] == "step" else ("error", "left", "reason", "status")
+            kept = [entry[name] for name in names if name in entry]
+            lines.append("  ".join([entry["level"], entry["message"], *kept]))
     return block(lines)
 
 
@@ -97,9 +97,9 @@ def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitla
     [mirror] = source.mirrors_to(healed.outputs()["RepositoryCloneUrl"])
 
     good.revoked = True
-    asked_before = len(requests(aws, "Delete"))
+    requests_before = len(requests(aws, "Delete"))
     assert healed.delete() == "DELETE_COMPLETE", healed.failures()
-    [asked] = requests(aws, "Delete")[asked_before:]
+    [asked] = requests(aws, "Delete")[requests_before:]
     shown.append(as_log(aws, name, asked["RequestId"]).replace(f"mirror {mirror.id} ", "mirror 102 "))
     assert steps.what_is_there(aws) == before
     # GitLab has to remove the mirror, which no longer pushes.
@@ -108,7 +108,7 @@ def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitla
     source.forget_token()
 
     page = PAGE.read_text()
-    shown = [said.replace(gitlab.url, "https://gitlab.com") for said in shown]
+    shown = [entry.replace(gitlab.url, "https://gitlab.com") for entry in shown]
     if "CFN_GITOPS_WRITE_PAGES" in os.environ:
         parts = iter(shown)
         page = re.sub(r"```text\n.*?```", lambda _: f"```text\n{next(parts)}```", page, flags=re.DOTALL)

@@ -12,7 +12,7 @@ from local.aws.secretsmanager.tests.rotation_scene import labels
 from local.gitlab import LocalGitLab
 from local.gitlab.settings import Settings
 from tests.deployment import steps
-from tests.deployment.mirrored_stack import BRANCH, Mirrored, Pushing, by_somebody_else, mirrored, wait_for
+from tests.deployment.mirrored_stack import BRANCH, Mirrored, Pushing, by_another_person, mirrored, wait_for
 from tests.deployment.mirroring import Source, refusals
 from tests.deployment.steps import Environment, Working
 
@@ -175,7 +175,7 @@ def test_manual_mirror_is_not_changed(mirrored: Mirrored, gitlab: LocalGitLab) -
         project = mirrored.source.project
         elsewhere = project.make_mirror("https://a:b@git.example.com/somewhere/else", enabled=False)
         mirrored.made()
-        same = project.make_mirror(by_somebody_else(mirrored), enabled=False)
+        same = project.make_mirror(by_another_person(mirrored), enabled=False)
         mirrored.become(RotationSerial="1")
         assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
     finally:
@@ -190,7 +190,7 @@ def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> 
     mirrored.made()
     before, held = mirrored.ids(), mirrored.login()
     # GitLab accepts an address only once, and a local address has no third spelling.
-    theirs = mirrored.source.project.make_mirror(by_somebody_else(mirrored) + "/", enabled=False)
+    theirs = mirrored.source.project.make_mirror(by_another_person(mirrored) + "/", enabled=False)
     assert mirrored.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE", mirrored.failures()
     assert any("an address only once" in reason for reason in mirrored.failures())
     mirrored.source.project.delete_mirror(theirs.id)

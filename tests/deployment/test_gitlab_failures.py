@@ -64,22 +64,22 @@ def test_mirror_whose_push_was_killed_is_replaced(mirrored: Mirrored) -> None:
 
 def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, mirrored: Mirrored,
                                                                 gitlab: LocalGitLab) -> None:
-    asked = len(gitlab.requests)
+    requests_before = len(gitlab.requests)
     tags = aws.client("secretsmanager")
     tags.tag_resource(SecretId=mirrored.source.secret_id,
                       Tags=[{"Key": "cfn-gitops:gitlab-url", "Value": "https://gitlab.example.com"}])
     assert mirrored.make() == "ROLLBACK_COMPLETE"
     assert "https://gitlab.example.com" in mirrored.failures()[0]
-    assert len(gitlab.requests) == asked
+    assert len(gitlab.requests) == requests_before
 
 
 @pytest.mark.usefixtures("expected_denials")
 def test_a_secret_without_the_tag_is_not_even_read(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    asked = len(gitlab.requests)
+    requests_before = len(gitlab.requests)
     aws.client("secretsmanager").untag_resource(SecretId=mirrored.source.secret_id, TagKeys=["cfn-gitops:gitlab-url"])
     assert mirrored.make() == "ROLLBACK_COMPLETE"
     assert "cfn-gitops:gitlab-url" in mirrored.failures()[0]
-    assert len(gitlab.requests) == asked
+    assert len(gitlab.requests) == requests_before
 
 
 def test_a_login_that_gitlab_cannot_push_with_is_not_a_success(mirrored: Mirrored, gitlab: LocalGitLab) -> None:

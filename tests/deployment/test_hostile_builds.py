@@ -113,10 +113,10 @@ class Stored:
         return {key: self.content(key) for key in [self.source, *self.packaged]}
 
 
-def attack(project: Project, stored: Stored, knows_the_artifact: bool) -> list[list[str]]:
+def attack(project: Project, stored: Stored, has_the_key: bool) -> list[list[str]]:
     """Runs a hostile build of `project` that knows the keys. Returns its attempts and their outcomes."""
     keys = {"packaged code": stored.packaged, "a source": [stored.source],
-            "a build artifact": [stored.artifact] if knows_the_artifact else []}
+            "a build artifact": [stored.artifact] if has_the_key else []}
     known = {"bucket": stored.bucket, "keys": keys, "template": f"root-stack-{stored.project.project_id}.yaml"}
     pushed = project.push(buildspec=HOSTILE_BUILDSPEC, further={"attack.py": ATTACK, "known.json": json.dumps(known)})
     execution = project.execution_of(pushed.commit)
@@ -147,15 +147,15 @@ def test_hostile_builds_do_not_change_what_was_approved(
     approved = stored.contents()
 
     # A change set holds the template from before the approval. Without one, the artifact's random key protects it.
-    knows_the_artifact = mode == "CHANGE_SET"
+    has_the_key = mode == "CHANGE_SET"
     for hostile in (other_stack.project, project):
-        tried = attack(hostile, stored, knows_the_artifact)
+        tried = attack(hostile, stored, has_the_key)
         own = [["write its own", "done"]]
-        its_kind = [["write a build artifact", "done"]] if knows_the_artifact else []
+        its_kind = [["write a build artifact", "done"]] if has_the_key else []
         inputs = [[what, "done"] for what in ("read a source", "look at a source")]
         assert [each for each in tried if each[1] == "done"] == [*inputs, *its_kind, *own], tried
         assert {outcome for _, outcome in tried if outcome != "done"} == {"AccessDenied"}
-        assert len(tried) == (25 if knows_the_artifact else 20)
+        assert len(tried) == (25 if has_the_key else 20)
     assert stored.contents() == approved
 
     project.decide(execution)

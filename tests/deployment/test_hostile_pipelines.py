@@ -16,7 +16,7 @@ from tests.deployment.steps import Environment, Stack
 pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
-def refused(aws: LocalAws, name: str, body: str) -> str:
+def rejected(aws: LocalAws, name: str, body: str) -> str:
     """Deploys the template, which has to fail and change nothing. Returns the reason."""
     before, stack = steps.what_is_there(aws), Stack(aws, f"hostile-{name}")
     assert stack.create(body) == "ROLLBACK_COMPLETE", stack.failures()
@@ -32,14 +32,14 @@ def role_arn(aws: LocalAws, name: str) -> str:
 
 # claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_other_environments_pipeline_names_the_parameter(aws: LocalAws, production: Production, name: str) -> None:
-    reason = refused(aws, name, template(name, env_id="prd"))
+    reason = rejected(aws, name, template(name, env_id="prd"))
     assert "AccessDenied" in reason and "parameter PipelineStackNames" in reason
 
 
 def test_same_pipeline_name_in_other_environment_is_not_changed(aws: LocalAws, production: Production,
                                                                 name: str) -> None:
     before = Pipeline(aws, "prd", "infra").child.describe()
-    reason = refused(aws, name, template("infra", env_id="prd"))
+    reason = rejected(aws, name, template("infra", env_id="prd"))
     assert "AccessDenied" in reason
     assert Pipeline(aws, "prd", "infra").child.describe() == before
 
@@ -49,7 +49,7 @@ def test_same_pipeline_name_in_other_environment_is_not_changed(aws: LocalAws, p
     "role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
     "administrator"])
 def test_no_build_gets_a_role_that_may_do_more(aws: LocalAws, name: str, which: str) -> None:
-    reason = refused(aws, name, template(name, Build={"ServiceRoleArn": role_arn(aws, which)}))
+    reason = rejected(aws, name, template(name, Build={"ServiceRoleArn": role_arn(aws, which)}))
     assert "iam:PassRole" in reason and role_arn(aws, which) in reason and "parameter PipelineRoleNames" in reason
 
 
@@ -154,7 +154,7 @@ def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, e
                                                                 name: str) -> None:
     infra = Pipeline(aws, "dev", "infra")
     before = infra.child.describe()
-    reason = refused(aws, name, template("infra"))
+    reason = rejected(aws, name, template("infra"))
     assert f"taking stack gitops-dev-infra: it belongs to Project of stack {environment.id}" in reason
     assert infra.child.describe() == before
 
@@ -162,7 +162,7 @@ def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, e
 def test_foreign_stack_is_rejected(aws: LocalAws, name: str) -> None:
     by_hand = Stack(aws, f"gitops-dev-{name}")
     assert by_hand.create(json.dumps({"Resources": {"Other": {"Type": "AWS::Logs::LogGroup"}}})) == "CREATE_COMPLETE"
-    reason = refused(aws, name, template(name))
+    reason = rejected(aws, name, template(name))
     assert f"taking stack gitops-dev-{name}: it exists and was not made by Custom::GitOpsPipeline" in reason
     assert by_hand.status() == "CREATE_COMPLETE"
     assert by_hand.delete() == "DELETE_COMPLETE"
@@ -171,7 +171,7 @@ def test_foreign_stack_is_rejected(aws: LocalAws, name: str) -> None:
 def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: str) -> None:
     codecommit, pipeline = aws.client("codecommit"), Pipeline(aws, "dev", name)
     codecommit.create_repository(repositoryName=pipeline.repository)
-    reason = refused(aws, name, template(name))
+    reason = rejected(aws, name, template(name))
     assert f"creating repository {pipeline.repository}: it exists" in reason and "delete-repository" in reason
     codecommit.delete_repository(repositoryName=pipeline.repository)
 
@@ -179,7 +179,7 @@ def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: 
         approvalRuleTemplateName=pipeline.approval_rule, approvalRuleTemplateDescription="ours",
         approvalRuleTemplateContent=json.dumps({"Version": "2018-11-08", "Statements": [
             {"Type": "Approvers", "NumberOfApprovalsNeeded": 1}]}))
-    reason = refused(aws, f"{name}-2", template(name, ApprovalRule={"ApproversNeeded": 2}))
+    reason = rejected(aws, f"{name}-2", template(name, ApprovalRule={"ApproversNeeded": 2}))
     assert f"applying approval rule template {pipeline.approval_rule}" in reason
     codecommit.delete_approval_rule_template(approvalRuleTemplateName=pipeline.approval_rule)
 
@@ -187,6 +187,6 @@ def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: 
 def test_source_outside_the_name_pattern_names_the_parameter(aws: LocalAws, name: str) -> None:
     codecommit, repository = aws.client("codecommit"), f"crown-jewels-{name}"
     codecommit.create_repository(repositoryName=repository)
-    reason = refused(aws, name, template(name, Source={"RepositoryName": repository}))
+    reason = rejected(aws, name, template(name, Source={"RepositoryName": repository}))
     assert "AccessDenied" in reason and "parameter RepositoryNames" in reason
     codecommit.delete_repository(repositoryName=repository)

@@ -19,18 +19,18 @@ MIRROR_USER = "user-dev-codecommit-mirroring"
 pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 
-def refused(aws: LocalAws, name: str, **asked: str) -> str:
+def rejected(aws: LocalAws, name: str, **given: str) -> str:
     """Deploys the hostile template, which has to fail and change nothing. Returns the reason."""
-    [reason] = all_refused(aws, name, asked)
+    [reason] = all_rejected(aws, name, given)
     return reason
 
 
-def all_refused(aws: LocalAws, name: str, *asked: dict[str, str]) -> list[str]:
+def all_rejected(aws: LocalAws, name: str, *given: dict[str, str]) -> list[str]:
     """The same for several templates at once, because the function retries a denied read of a user for a while."""
     before = steps.what_is_there(aws)
-    stacks = [Stack(aws, f"hostile-{name}-{number}") for number in range(len(asked))]
+    stacks = [Stack(aws, f"hostile-{name}-{number}") for number in range(len(given))]
     with ThreadPoolExecutor() as threads:
-        ends = list(threads.map(lambda stack, asked: stack.create(TEMPLATES / "hostile.yaml", **asked), stacks, asked))
+        ends = list(threads.map(lambda stack, given: stack.create(TEMPLATES / "hostile.yaml", **given), stacks, given))
     assert ends == ["ROLLBACK_COMPLETE"] * len(stacks), [stack.failures() for stack in stacks]
     reasons = [stack.failures()[0] for stack in stacks]
     assert [stack.delete() for stack in stacks] == ["DELETE_COMPLETE"] * len(stacks)
@@ -51,7 +51,7 @@ def own_user(aws: LocalAws, environment: Environment, name: str) -> Iterator[str
 def test_user_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, environment: Environment,
                                                                 name: str) -> None:
     held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
-    reason = refused(aws, name, UserName=MIRROR_USER)
+    reason = rejected(aws, name, UserName=MIRROR_USER)
     assert f"taking user {MIRROR_USER}: it belongs to MirrorCredential of stack {environment.id}" in reason
     assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
 
@@ -61,7 +61,7 @@ def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, env
                                                               name: str) -> None:
     secret = f"codecommit-mirror/{MIRROR_USER}"
     held = steps.login(aws, secret)
-    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    reason = rejected(aws, name, UserName=own_user, SecretName=secret)
     assert f"taking secret {secret}: it belongs to MirrorCredential of stack {environment.id}" in reason
     assert steps.login(aws, secret) == held
 
@@ -69,7 +69,7 @@ def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, env
 def test_foreign_secret_is_rejected(aws: LocalAws, own_user: str, name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/user-dev-{name}"
     secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
-    reason = refused(aws, name, UserName=own_user, SecretName=secret)
+    reason = rejected(aws, name, UserName=own_user, SecretName=secret)
     assert "was not made by Custom::MirrorCredential" in reason
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == '{"precious": 1}'
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
@@ -82,7 +82,7 @@ def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, env
     for user in users:
         iam.create_user(UserName=user)
     try:
-        reasons = all_refused(aws, name, *({"UserName": each} for each in [*users, environment.function_role]))
+        reasons = all_rejected(aws, name, *({"UserName": each} for each in [*users, environment.function_role]))
     finally:
         for user in users:
             iam.delete_user(UserName=user)
@@ -95,7 +95,7 @@ def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_
     for exists in (False, True):
         if exists:
             secrets.create_secret(Name=secret, SecretString="precious")
-        reason = refused(aws, f"{name}-{exists}", UserName=own_user, SecretName=secret)
+        reason = rejected(aws, f"{name}-{exists}", UserName=own_user, SecretName=secret)
         assert "AccessDenied" in reason and "parameters MirrorSecretNames" in reason
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "precious"
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
@@ -103,7 +103,7 @@ def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_
 
 def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    reason = refused(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
+    reason = rejected(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
     assert "AccessDenied" in reason and "MirrorSecretKmsKeyArn" in reason
 
 
@@ -111,7 +111,7 @@ def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str
 def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     repository = f"crown-jewels-{name}"
     aws.client("codecommit").create_repository(repositoryName=repository)
-    reason = refused(aws, name, UserName=own_user, RepositoryName=repository)
+    reason = rejected(aws, name, UserName=own_user, RepositoryName=repository)
     assert "AccessDenied" in reason and "parameter RepositoryNames" in reason
     aws.client("codecommit").delete_repository(repositoryName=repository)
 
@@ -121,6 +121,6 @@ def test_delete_of_rejected_resource_changes_nothing(aws: LocalAws, environment:
                                                                name: str, tmp_path: Path) -> None:
     mirror.make()
     held = mirror.login()
-    refused(aws, name, UserName=mirror.outputs()["UserName"])
+    rejected(aws, name, UserName=mirror.outputs()["UserName"])
     assert mirror.login() == held
     assert steps.Working(tmp_path / "w").push(held, mirror.clone_url).accepted

@@ -13,7 +13,7 @@ ROLES = ["cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild
 
 # Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and import,
 # changes that the template never causes, and CodePipeline's and CodeBuild's reads of the bucket.
-NOT_ASKED_FOR_HERE = {
+NOT_NEEDED_HERE = {
     "cfn-gitops-provisioning": {
         "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
         "codecommit:ListTagsForResource", "codecommit:PutRepositoryTriggers", "codecommit:UpdateRepositoryDescription",
@@ -50,8 +50,8 @@ def test_only_expected_calls_were_denied(aws: LocalAws, environment: Environment
     assert transcript.expected_denials
 
 
-@pytest.mark.parametrize("role", NOT_ASKED_FOR_HERE)
+@pytest.mark.parametrize("role", NOT_NEEDED_HERE)
 def test_every_enforced_action_of_the_other_roles_is_used(aws: LocalAws, environment: Environment, role: str) -> None:
     name = f"role-{environment.env_id}-{role}"
     used = {decision["action"] for decision in steps.decisions_of(aws, name) if decision["allowed"]}
-    assert steps.granted_actions(aws, name) - used <= NOT_ASKED_FOR_HERE[role]
+    assert steps.granted_actions(aws, name) - used <= NOT_NEEDED_HERE[role]

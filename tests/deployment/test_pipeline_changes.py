@@ -78,16 +78,16 @@ def test_pipeline_is_removed_and_added_again_in_one_stack(aws: LocalAws, stack: 
 
     project = stack.project
     assert stack.create(with_pipeline(True)) == "CREATE_COMPLETE", stack.failures()
-    told = []
+    times = []
     for there in (False, True, False):
         # A tombstone's time has a resolution of one second.
-        eventually(lambda: time.time() > (told or [0])[-1] + 1, "another second")
+        eventually(lambda: time.time() > (times or [0])[-1] + 1, "another second")
         assert stack.update(with_pipeline(there)) == "UPDATE_COMPLETE", stack.failures()
         assert project.child.exists() == there
         [mark] = [mark for mark in steps.deletion_marks(aws) if f"/deletions/{project.project_id}-" in mark]
         tags = aws.client("secretsmanager").describe_secret(SecretId=mark)["Tags"]
-        told.append(next(int(tag["Value"].split()[0]) for tag in tags if tag["Key"] == "cfn-gitops:deletion"))
-    assert told[0] == told[1] < told[2]
+        times.append(next(int(tag["Value"].split()[0]) for tag in tags if tag["Key"] == "cfn-gitops:deletion"))
+    assert times[0] == times[1] < times[2]
 
 
 def test_changed_project_id_replaces_the_pipeline(aws: LocalAws, stack: ProjectStack) -> None:

@@ -88,9 +88,9 @@ def test_failed_update_is_rolled_back_and_pipeline_continues(aws: LocalAws, envi
 def test_stack_longer_than_the_function_timeout_is_answered_once(aws: LocalAws, environment: Environment,
                                                                  stack: ProjectStack) -> None:
     aws.set(slow_stacks=stack.project.stack_name, stack_resource_takes_seconds=1.5)
-    asked = len(aws.exchanges("Pipeline"))
+    requests_before = len(aws.exchanges("Pipeline"))
     assert stack.make() == "CREATE_COMPLETE", stack.failures()
-    [exchange] = aws.exchanges("Pipeline")[asked:]
+    [exchange] = aws.exchanges("Pipeline")[requests_before:]
     assert exchange["answer"]["Status"] == "SUCCESS"
     # Several invocations, each of which continues the previous one. On a busy machine an invocation may reach its three
     # seconds before it invokes the next one. Lambda then retries it.
@@ -99,7 +99,7 @@ def test_stack_longer_than_the_function_timeout_is_answered_once(aws: LocalAws, 
     assert sorted(hops) == list(range(len(hops))) and len(hops) > 2
     # A deletion takes as long and continues in the same way.
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    assert [each["answer"]["Status"] for each in aws.exchanges("Pipeline")[asked:]] == ["SUCCESS", "SUCCESS"]
+    assert [each["answer"]["Status"] for each in aws.exchanges("Pipeline")[requests_before:]] == ["SUCCESS", "SUCCESS"]
 
 
 def test_abandoned_update_is_cancelled_by_the_rollback(aws: LocalAws, stack: ProjectStack) -> None:

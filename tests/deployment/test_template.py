@@ -44,12 +44,12 @@ def test_git_push_with_issued_login_reaches_codecommit(aws: LocalAws, environmen
 
 
 def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: Environment) -> None:
-    before, asked = environment.outputs(), len(aws.exchanges())
+    before, requests_before = environment.outputs(), len(aws.exchanges())
     again = environment.deploy()
     assert again.succeeded, again.output
     assert "No changes to deploy" in again.output
     assert environment.outputs() == before
-    assert len(aws.exchanges()) == asked
+    assert len(aws.exchanges()) == requests_before
 
 
 def test_new_rotation_serial_issues_new_login_and_ends_the_old(aws: LocalAws, environment: Environment,
@@ -108,10 +108,10 @@ def _another_key(aws: LocalAws, gives_another: bool) -> str:
     return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) if gives_another else ""
 
 
-_EXCHANGED_OR_GIVEN_UP = pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
+_REPLACED_OR_REMOVED = pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
 
 
-@_EXCHANGED_OR_GIVEN_UP
+@_REPLACED_OR_REMOVED
 @pytest.mark.usefixtures("expected_denials")
 def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment, working: Working,
                                                              gives_another: bool) -> None:
@@ -130,7 +130,7 @@ def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, envi
     assert pushed.accepted, pushed.output
 
 
-@_EXCHANGED_OR_GIVEN_UP
+@_REPLACED_OR_REMOVED
 def test_key_is_removed_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
                                        gives_another: bool) -> None:
     key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
@@ -149,9 +149,9 @@ def test_key_is_removed_in_two_deployments(aws: LocalAws, environment: Environme
 
 def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
     key = "arn:aws:kms:eu-central-1:123456789012:key/"
-    refused = environment.deploy(MirrorSecretFormerKmsKeyArns=f"{key}1234abcd,{key}*")
-    assert not refused.succeeded
-    assert "ARNs of KMS keys (not of aliases), or empty" in refused.output
+    rejected = environment.deploy(MirrorSecretFormerKmsKeyArns=f"{key}1234abcd,{key}*")
+    assert not rejected.succeeded
+    assert "ARNs of KMS keys (not of aliases), or empty" in rejected.output
 
 
 def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, environment: Environment) -> None:
@@ -169,9 +169,9 @@ def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, enviro
 def test_environment_without_a_branch_is_not_created(aws: LocalAws, environment: Environment,
                                                               tmp_path: Path) -> None:
     second = Environment(aws, tmp_path, env_id="tst")
-    refused = second.deploy()
-    assert not refused.succeeded and not second.exists()
-    assert "BranchName is required" in refused.output
+    rejected = second.deploy()
+    assert not rejected.succeeded and not second.exists()
+    assert "BranchName is required" in rejected.output
 
 
 @pytest.mark.usefixtures("expected_denials")

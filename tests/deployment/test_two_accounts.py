@@ -127,8 +127,8 @@ def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -
     s3 = scene.aws.client("s3")
     (stored,) = s3.list_objects_v2(Bucket=bucket, Prefix="code/")["Contents"]
     assert s3.head_object(Bucket=bucket, Key=stored["Key"])["SSEKMSKeyId"] == scene.artifacts.outputs()["ArtifactKeyArn"]
-    refused = scene.project.push(buildspec=without_key, **files)
-    execution = scene.project.execution_of(refused.commit)
+    rejected = scene.project.push(buildspec=without_key, **files)
+    execution = scene.project.execution_of(rejected.commit)
     assert scene.project.ended(execution) == "Failed"
     assert "AccessDenied" in scene.project.build_log()
     # The tests below start with these.
@@ -149,7 +149,7 @@ def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
 
 # Actions that AWS's documentation lists for these roles and that this local AWS never needs.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
-NOT_ASKED_FOR_HERE = {
+NOT_NEEDED_HERE = {
     # S3 uses the key with two calls. The others are for clients that encrypt themselves.
     "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext",
     # Reads of the bucket before an artifact is written, and of one version.
@@ -242,7 +242,7 @@ def test_each_missing_grant_fails_with_its_error(scene: TwoAccounts, impatient: 
         elif not status and "forward" not in grant.policy and grant.policy != "event bus":
             wrong.append(f"{grant}: the event was lost: {why}")
     assert wrong == []
-    assert {str(grant) for grant in kept if grant.action not in NOT_ASKED_FOR_HERE} == OF_OTHERS
+    assert {str(grant) for grant in kept if grant.action not in NOT_NEEDED_HERE} == OF_OTHERS
     # Each statement is needed, and with all of them restored the pipeline works again.
     needed = {(grant.policy, grant.sid) for grant in every if grant not in kept}
     assert {(grant.policy, grant.sid) for grant in every} - needed == LOOKS_AT_THE_BUCKET
@@ -259,9 +259,9 @@ def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, impati
         pushed = scene.push_image("lost") if image else scene.project.push().commit
         (message,) = eventually(lambda: sqs.receive_message(
             QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages"), "a message in the queue")
-    told = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
-    assert told["RULE_ARN"].endswith(f":{OTHER}:rule/event-rule-dev-forward-{kind}")
-    assert "events:PutEvents" in told["ERROR_MESSAGE"]
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert attributes["RULE_ARN"].endswith(f":{OTHER}:rule/event-rule-dev-forward-{kind}")
+    assert "events:PutEvents" in attributes["ERROR_MESSAGE"]
     detail = json.loads(message["Body"])["detail"]
     assert pushed in (detail.get("commitId"), detail.get("image-digest"))
     # If you release the change, as the page says, the lost push is deployed.

@@ -19,20 +19,20 @@ SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops
 def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, production: Production,
                                                                tmp_path: Path) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
-    assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
+    assert infra.deploy(infra.push().commit) == "Succeeded", infra.output()
     other = Stack(aws, "second-project")
     assert other.create(SECOND) == "CREATE_COMPLETE", other.failures()
     before = steps.what_is_there(aws)
 
-    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
-    assert status == 1 and "stack second-project: has a pipeline of this environment" in said, said
+    status, output = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    assert status == 1 and "stack second-project: has a pipeline of this environment" in output, output
     assert steps.what_is_there(aws) == before
     assert other.delete() == "DELETE_COMPLETE", other.failures()
 
     before = steps.what_is_there(aws)
-    status, said = production.run("undeploy.py", CONFIRM=STACK)
-    assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in said, said
-    assert "role-prd-codedeploy-cfn" in said and "KEEP_STACKS=yes" in said
+    status, output = production.run("undeploy.py", CONFIRM=STACK)
+    assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in output, output
+    assert "role-prd-codedeploy-cfn" in output and "KEEP_STACKS=yes" in output
     assert steps.what_is_there(aws) == before
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
 
@@ -41,27 +41,27 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
                                                                name: str) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     pushed = infra.push()
-    assert infra.deploy(pushed.commit) == "Succeeded", infra.said()
+    assert infra.deploy(pushed.commit) == "Succeeded", infra.output()
     s3 = aws.client("s3")
     for body in (b"1", b"2"):
         s3.put_object(Bucket=BUCKET, Key="artifact", Body=body)
     s3.delete_object(Bucket=BUCKET, Key="artifact")
 
-    status, said = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
-    assert (status, f"bucket {BUCKET}: stays" in said) == (0, True), said
+    status, output = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    assert (status, f"bucket {BUCKET}: stays" in output) == (0, True), output
     rule = infra.deployed.outputs()["Rule"]
     assert left(aws) == {BUCKET, infra.deployed.name, rule}
     assert infra.deployed_commit() == pushed.commit
 
-    status, said = production.run("deploy.py", "--yes")
-    assert status == 1 and BUCKET in said and "make undeploy" in said
+    status, output = production.run("deploy.py", "--yes")
+    assert status == 1 and BUCKET in output and "make undeploy" in output
     assert not production.exists()
 
-    status, said = production.run("undeploy.py", DELETE_BUCKET="yes")
-    assert status == 1 and f"CONFIRM={STACK}" in said
+    status, output = production.run("undeploy.py", DELETE_BUCKET="yes")
+    assert status == 1 and f"CONFIRM={STACK}" in output
     assert BUCKET in left(aws)
-    status, said = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM=STACK)
-    assert status == 0 and "versions and delete markers" in said, said
+    status, output = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM=STACK)
+    assert status == 0 and "versions and delete markers" in output, output
     assert left(aws) == {infra.deployed.name, rule}
 
     # The role that it was created with no longer exists, so the test passes another one.
@@ -76,12 +76,12 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
 def test_undeploy_without_an_answer_deletes_nothing(aws: LocalAws, production: Production) -> None:
     before = steps.what_is_there(aws)
     # The tests' standard input is empty, as a scheduled job's is.
-    status, said = production.run("undeploy.py")
-    assert status == 1, said
+    status, output = production.run("undeploy.py")
+    assert status == 1, output
     for expected in (f"Account {aws.account_id}, region {aws.region}, environment prd:", f"stack {STACK}: will be deleted",
                      "stack gitops-prd-infra: will be deleted with it, and repository codecommit-prd-cfn-infra",
                      f"type {STACK}:", "Nothing was deleted"):
-        assert expected in said, said
+        assert expected in output, output
     assert steps.what_is_there(aws) == before
 
 

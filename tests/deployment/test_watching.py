@@ -123,8 +123,8 @@ def test_users_of_another_environment_are_not_read(aws: LocalAws, environment: E
     before = len(decisions_of(aws, environment.function_role))
     assert looks(aws)["HealthCheckFailed", ""] == 0
     decided = decisions_of(aws, environment.function_role)[before:]
-    asked = {user for user in users for decision in decided if decision["resource"].endswith(f"/{user}")}
-    assert asked == {f"user-dev-{name}"}
+    read_users = {user for user in users for decision in decided if decision["resource"].endswith(f"/{user}")}
+    assert read_users == {f"user-dev-{name}"}
     assert [decision for decision in decided if not decision["allowed"]] == []
     for user in users:
         secrets.delete_secret(SecretId=f"codecommit-mirror/{user}", ForceDeleteWithoutRecovery=True)

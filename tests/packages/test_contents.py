@@ -84,8 +84,8 @@ def test_template_metadata_meets_application_repository_rules() -> None:
 
 
 def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
-    said = (packages / "SHA256SUMS").read_text().splitlines()
-    assert sorted(line.split("  ")[1] for line in said) == sorted(
+    sums = (packages / "SHA256SUMS").read_text().splitlines()
+    assert sorted(line.split("  ")[1] for line in sums) == sorted(
         path.name for path in packages.iterdir() if path.name != "SHA256SUMS")
     checked = subprocess.run([sys.executable, "-c", _SUMS], cwd=packages, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
@@ -121,11 +121,11 @@ def test_notices_contain_each_text_once_and_no_machine_path(packages: Path) -> N
     assert "the fiat-crypto authors" in notices
 
 
-@pytest.mark.parametrize(("installed", "status", "said"), [
+@pytest.mark.parametrize(("installed", "status", "sums"), [
     ({"x86_64-unknown-linux-gnu"}, 0, "arm64 is skipped: this Rust cannot build for aarch64-unknown-linux-gnu"),
     (set(), 1, "x86_64 is skipped: this Rust cannot build for x86_64-unknown-linux-gnu"),
 ])
-def test_architecture_without_rust_library_is_skipped(installed: set[str], status: int, said: str, tmp_path: Path,
+def test_architecture_without_rust_library_is_skipped(installed: set[str], status: int, sums: str, tmp_path: Path,
                                                       monkeypatch: pytest.MonkeyPatch,
                                                       capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dist").mkdir()
@@ -134,7 +134,7 @@ def test_architecture_without_rust_library_is_skipped(installed: set[str], statu
     monkeypatch.setattr(dist, "is_installed", lambda target: target in installed)
     monkeypatch.setattr(dist, "build", lambda architecture: BOOTSTRAP)
     assert dist.main() == status
-    assert said in capsys.readouterr().out
+    assert sums in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "dist").glob("template-*")) == (
         ["template-x86_64.yaml"] if installed else [])
 

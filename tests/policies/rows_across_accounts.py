@@ -6,7 +6,7 @@ and template.yaml on the other.
 
 from tests.policies import scene
 from tests.policies.rows_environment import inputs_and_outputs_of_a_build, not_by_another_way, what_is_not_the_builds
-from tests.policies.scene import FOREIGN_REPOSITORY, IMAGES, IMAGE_ROLE, NOBODY, PIPELINES, REPOSITORIES, SOURCE_ROLE
+from tests.policies.scene import FOREIGN_REPOSITORY, IMAGES, IMAGE_ROLE, UNNAMED, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from tests.policies.tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
 from tests.templates.deployed import REGION
 from tests.templates.named import AS_A_BUILD, A_BUILD
@@ -34,7 +34,7 @@ USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom km
 REPOSITORIES_KEY = regional("kms", "key/repositories", REPOSITORIES)
 THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 # The account that owns the bucket of this name.
-SOMEBODY_ELSES = {"aws:ResourceAccount": NOBODY}
+FOREIGN_BUCKET = {"aws:ResourceAccount": UNNAMED}
 IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)
 PULL = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
 READ_SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCommit codecommit:UploadArchive
@@ -46,7 +46,7 @@ def _forwarding(forward_role, account, name):
     others = [
         regional("events", f"rule/{name.replace('-dev-', '-dev2-')}", account),
         regional("events", f"rule/{name}s", account),
-        regional("events", f"rule/{name}", NOBODY),
+        regional("events", f"rule/{name}", UNNAMED),
         regional("events", f"rule/{name}", account, "us-east-1"),
     ]
     return lent_to_a_service(EVENTS, forward_role, account, own, others=others)
@@ -56,7 +56,7 @@ def _lost(kind, account):
     """The queue of undelivered events, which only one rule of the same stack sends to."""
     queue = regional("sqs", f"sqs-dev-forward-{kind}", account)
     rule = regional("events", f"rule/event-rule-dev-forward-{kind}", account)
-    others = [rule + "2", rule.replace("-dev-", "-prd-"), rule.replace(account, NOBODY), rule.replace(REGION, "us-east-1")]
+    others = [rule + "2", rule.replace("-dev-", "-prd-"), rule.replace(account, UNNAMED), rule.replace(REGION, "us-east-1")]
     may, may_not = lent_to_a_service(EVENTS, queue, account, rule, "sqs:SendMessage", others)
     people = anybody(role(account, "administrator"))
     return (
@@ -157,8 +157,8 @@ def _not_the_role_of(account, name, another):
         anybody(role(account, another)),
         anybody(f"arn:aws:iam::{account}:user/{name}"),
         anybody(f"arn:aws:iam::{account}:root"),
-        anybody(role(NOBODY, name)),
-        anybody(f"arn:aws:iam::{NOBODY}:root"),
+        anybody(role(UNNAMED, name)),
+        anybody(f"arn:aws:iam::{UNNAMED}:root"),
     ]
 
 
@@ -174,22 +174,22 @@ _NOT_THE_PIPELINE = [
     anybody(DEPLOY_ROLE),
     anybody(f"arn:aws:iam::{PIPELINES}:user/role-dev-codepipeline-cfn"),
     anybody(f"arn:aws:iam::{PIPELINES}:root"),
-    anybody(role(NOBODY, "role-dev-codepipeline-cfn")),
-    anybody(role(NOBODY, "role-dev-cfn-gitops")),
+    anybody(role(UNNAMED, "role-dev-codepipeline-cfn")),
+    anybody(role(UNNAMED, "role-dev-cfn-gitops")),
 ]
 
 MAY_NOT = [
     *_FORWARD_MAY_NOT,
     *_LOST_MAY_NOT,
     # The bucket was deleted, and another account has created one with its name.
-    *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
-    (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **SOMEBODY_ELSES}),
-    *[(who, actions, resource, {**keys, **SOMEBODY_ELSES}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
+    *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **FOREIGN_BUCKET}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
+    (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **FOREIGN_BUCKET}),
+    *[(who, actions, resource, {**keys, **FOREIGN_BUCKET}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
       if "Object" in actions],
     *what_is_not_the_builds(BUCKET),
     # `aws cloudformation package` without --kms-key-id.
     (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, "s3:x-amz-server-side-encryption": "AES256"}),
-    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, SOMEBODY_ELSES),
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, FOREIGN_BUCKET),
     # The repositories' own key: to read through CodeCommit.
     (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey kms:DescribeKey", REPOSITORIES_KEY, {}),
     (SOURCE_ROLE, "kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_S3),
@@ -240,7 +240,7 @@ MAY_NOT = [
             # This would select AWS's own key for S3, with which no other account can read.
             (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms"}),
             (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": regional("kms", "key/other")}),
-            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, NOBODY)}),
+            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, UNNAMED)}),
         )
     ],
     *not_by_another_way(BUCKET),
@@ -265,7 +265,7 @@ MAY_NOT = [
             (sender, "events:PutEvents", BUS, {**event, "events:detail-type": [event["events:detail-type"], other_event["events:detail-type"]]}),
             (sender, "events:PutEvents", BUS.replace("default", "other"), event),
             (sender, "events:PutEvents", BUS.replace(REGION, "us-east-1"), event),
-            (sender, "events:PutEvents", BUS.replace(PIPELINES, NOBODY), event),
+            (sender, "events:PutEvents", BUS.replace(PIPELINES, UNNAMED), event),
             (sender, "events:PutRule events:PutTargets events:PutPermission events:DescribeEventBus", BUS, event),
             *[(who, "events:PutEvents", BUS, event) for who in others],
         )
@@ -273,9 +273,9 @@ MAY_NOT = [
     # Pulls: of the environment's roles and functions.
     *[(anybody(who), PULL, IMAGE_REPOSITORY, {}) for who in (
         role(PIPELINES, "administrator"), role(PIPELINES, "role-dev2-thumbnails"), role(PIPELINES, "role-prd-thumbnails"),
-        role(PIPELINES, "cfnstack-prd-shop-Role-1A2B3C"), role(NOBODY, "role-dev-thumbnails"), f"arn:aws:iam::{PIPELINES}:root")],
+        role(PIPELINES, "cfnstack-prd-shop-Role-1A2B3C"), role(UNNAMED, "role-dev-thumbnails"), f"arn:aws:iam::{PIPELINES}:root")],
     *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, keys) for keys in (
-        {}, _function("lambda-prd-thumbnails"), _function("lambda-dev2-thumbnails"), _function("thumbnails"), _function("lambda-dev-thumbnails", NOBODY))],
+        {}, _function("lambda-prd-thumbnails"), _function("lambda-dev2-thumbnails"), _function("thumbnails"), _function("lambda-dev-thumbnails", UNNAMED))],
     # A build that pulls has a role of its own. The environment's build role may not pull.
     (BUILD_ROLE, PULL, IMAGE_REPOSITORY, {}),
     *[(anybody(role(PIPELINES, "role-dev-thumbnails")), action, IMAGE_REPOSITORY, {})
@@ -291,7 +291,7 @@ _SITE = f"arn:aws:s3:::{scene.SITE}"
 _S3_RULE = regional("events", "rule/event-rule-dev-codepipeline-exec-s3-site")
 _S3_MAY, _S3_MAY_NOT = collected(
     lent_to_a_service("codepipeline.amazonaws.com", _S3_ROLE, PIPELINES, demands=()),
-    lent_to_a_service(EVENTS, _S3_EVENT_ROLE, PIPELINES, _S3_RULE, others=[_S3_RULE + "2", _S3_RULE.replace("-s3-", "-cfn-"), _S3_RULE.replace(PIPELINES, NOBODY)]),
+    lent_to_a_service(EVENTS, _S3_EVENT_ROLE, PIPELINES, _S3_RULE, others=[_S3_RULE + "2", _S3_RULE.replace("-s3-", "-cfn-"), _S3_RULE.replace(PIPELINES, UNNAMED)]),
 )
 MAY += [
     *_S3_MAY,
@@ -312,8 +312,8 @@ MAY_NOT += [
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/released/index.html", {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}2/release/index.html", {}),
     # A bucket that had this name and that another account owns now.
-    (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/index.html", {"aws:ResourceAccount": NOBODY}),
-    (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {"aws:ResourceAccount": NOBODY}),
+    (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/index.html", {"aws:ResourceAccount": UNNAMED}),
+    (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {"aws:ResourceAccount": UNNAMED}),
     (_S3_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectAcl", f"{_SITE}/release/index.html", {}),
     (_S3_ROLE, "kms:Encrypt kms:GenerateDataKey", KEY, THROUGH_S3),
     (_S3_ROLE, "codecommit:GetBranch", FOREIGN_REPOSITORY, {}),

@@ -5,7 +5,7 @@ from tests.policies.scene import (
     FOREIGN_REPOSITORY,
     INSTANCES,
     KEY_OF_FOREIGN_REPOSITORIES,
-    NOBODY,
+    UNNAMED,
     REPOSITORIES,
     VPC_ENDPOINT,
 )
@@ -31,7 +31,7 @@ MAY = [
 MAY_NOT = [
     *[(service, ASSUME, INSTANCE_ROLE, {}) for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")],
     *[(anybody(who), ASSUME, INSTANCE_ROLE, {}) for who in (
-        role(INSTANCES, "administrator"), role(NOBODY, "administrator"), f"arn:aws:iam::{NOBODY}:root")],
+        role(INSTANCES, "administrator"), role(UNNAMED, "administrator"), f"arn:aws:iam::{UNNAMED}:root")],
     # Without the external ID, with another one, with one that begins like it, or in other letters.
     *[(INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys) for keys in (
         {}, {"sts:ExternalId": ""}, {"sts:ExternalId": "another"}, {"sts:ExternalId": EXTERNAL_ID + "2"}, {"sts:ExternalId": EXTERNAL_ID.upper()},
@@ -40,10 +40,10 @@ MAY_NOT = [
     *[(anybody(who), ASSUME, CLONE_ROLE, WITH_THE_WORD) for who in (
         role(INSTANCES, "administrator"), role(INSTANCES, "role-dev2-clone"), role(INSTANCES, "role-dev-clone2"),
         f"arn:aws:iam::{INSTANCES}:user/role-dev-clone", f"arn:aws:iam::{INSTANCES}:root",
-        role(NOBODY, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
+        role(UNNAMED, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
     # The instance assumes one role and does nothing else.
     *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (
-        CLONE_ROLE + "2", CLONE_ROLE.replace("-dev-", "-prd-"), CLONE_ROLE.replace(REPOSITORIES, NOBODY), role(REPOSITORIES, "role-dev-codecommit-source"))],
+        CLONE_ROLE + "2", CLONE_ROLE.replace("-dev-", "-prd-"), CLONE_ROLE.replace(REPOSITORIES, UNNAMED), role(REPOSITORIES, "role-dev-codecommit-source"))],
     (INSTANCE_ROLE, "codecommit:GitPull codecommit:GetRepository", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     (INSTANCE_ROLE, "s3:GetObject ssm:GetParameter ec2:DescribeInstances iam:PassRole", "*", {}),
     # Reads only that repository, and only with that role.

@@ -3,7 +3,7 @@
 tests/templates/rights.py has the permissions of the environment's own roles and users.
 """
 
-from tests.policies.scene import NOBODY, PIPELINES
+from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
 from tests.templates.deployed import REGION
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD
@@ -30,7 +30,7 @@ _RULES_OF_OTHERS = [
     _rule("event-rule-dev2-codepipeline-exec-cfn-shop"),
     _rule("event-rule-prd-codepipeline-exec-cfn-shop"),
     _rule("event-rule-dev-nightly"),
-    _rule(_EXEC, NOBODY),
+    _rule(_EXEC, UNNAMED),
     _rule(_EXEC, region="us-east-1"),
 ]
 
@@ -128,13 +128,13 @@ MAY_NOT = [
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),
     *not_by_another_way(BUCKET),
     # No principal of another account.
-    (anybody(role(NOBODY, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
-    (anybody(role(NOBODY, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
-    (anybody(role(NOBODY, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
+    (anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
+    (anybody(role(UNNAMED, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
+    (anybody(role(UNNAMED, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
     # A service may invoke the function and do nothing else with it.
     (EVENTS, "lambda:UpdateFunctionCode lambda:AddPermission", FUNCTION, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": _rule(_EXEC)}),
     # A project's user has no access to another project.
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
-    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", NOBODY), {}),
+    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", UNNAMED), {}),
     (_FURTHER_PROJECTS_USER, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
 ]

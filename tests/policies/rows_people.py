@@ -1,6 +1,6 @@
 """people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
 
-from tests.policies.scene import NOBODY, PIPELINES, REPLICA_OF_A_PROJECT
+from tests.policies.scene import UNNAMED, PIPELINES, REPLICA_OF_A_PROJECT
 from tests.policies.tables import group, regional, role, user
 from tests.templates.deployed import REGION
 
@@ -132,7 +132,7 @@ MAY = [
 MAY_NOT = [
     (READER, f"{WORK} {CHANGE_A_BRANCH}", REPOSITORY, {}),
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
-    *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, NOBODY), (REGION, "us-east-1"))],
+    *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, UNNAMED), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
        REPOSITORY, {}) for who in (POWER_USER, READER)],
     # A replica is read only: the next run overwrites a push.

@@ -1,7 +1,7 @@
 """notifications.yaml, repository.yaml's trigger, and replication.yaml."""
 
 from tests.policies import scene
-from tests.policies.scene import NOBODY, PIPELINES, REPLICA_REGION, TRIGGERED
+from tests.policies.scene import UNNAMED, PIPELINES, REPLICA_REGION, TRIGGERED
 from tests.policies.tables import ASSUME, BUILDS, EVENTS, anybody, collected, lent_to_a_service, regional, role
 from tests.templates.deployed import REGION
 
@@ -23,7 +23,7 @@ LOOK = """codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepi
 
 
 def _of_others(arn, name):
-    return [arn.replace("-dev-", "-prd-"), arn.replace("-dev-", "-dev2-"), arn.replace(PIPELINES, NOBODY), arn.replace(REGION, "us-east-1"),
+    return [arn.replace("-dev-", "-prd-"), arn.replace("-dev-", "-dev2-"), arn.replace(PIPELINES, UNNAMED), arn.replace(REGION, "us-east-1"),
             arn.replace(name, "somebody-elses")]
 
 
@@ -47,11 +47,11 @@ REPLICA = SOURCE.replace(REGION, REPLICA_REGION)
 QUEUE = regional("sqs", "sqs-dev-replication-shop")
 LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop:log-stream:a")
 PUSH_RULE, DAILY_RULE, FAILED_RULE = [regional("events", f"rule/event-rule-dev-replication-shop{end}") for end in ("", "-daily", "-failed")]
-_OTHER_RULES = [PUSH_RULE + "2", PUSH_RULE.replace("-shop", "-site"), PUSH_RULE.replace("-dev-", "-prd-"), PUSH_RULE.replace(PIPELINES, NOBODY)]
+_OTHER_RULES = [PUSH_RULE + "2", PUSH_RULE.replace("-shop", "-site"), PUSH_RULE.replace("-dev-", "-prd-"), PUSH_RULE.replace(PIPELINES, UNNAMED)]
 
 _REPLICATION_MAY, _REPLICATION_MAY_NOT = collected(
     lent_to_a_service(BUILDS, BUILD_ROLE, PIPELINES, BUILD, others=[
-        BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace("-dev-", "-prd-"), BUILD.replace(PIPELINES, NOBODY)]),
+        BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace("-dev-", "-prd-"), BUILD.replace(PIPELINES, UNNAMED)]),
     lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, PUSH_RULE, others=[*_OTHER_RULES, FAILED_RULE]),
     lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, DAILY_RULE),
     *[lent_to_a_service(EVENTS, QUEUE, PIPELINES, rule, "sqs:SendMessage", _OTHER_RULES) for rule in (PUSH_RULE, DAILY_RULE, FAILED_RULE)],
@@ -85,20 +85,20 @@ MAY_NOT = [
     (RULES_OF_NOTIFICATION, USE_OF_THE_KEY, TOPIC_KEY, {}),
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})
       for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
-    *[(service, USE_OF_THE_KEY, TOPIC_KEY, {**keys, "aws:SourceAccount": NOBODY})
+    *[(service, USE_OF_THE_KEY, TOPIC_KEY, {**keys, "aws:SourceAccount": UNNAMED})
       for service in (ALARMS, CODECOMMIT) for keys in ({}, THROUGH_SNS)],
     *[(service, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in ("s3.amazonaws.com", EVENTS)],
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {"kms:CallerAccount": PIPELINES}),
-    (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": NOBODY}),
+    (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": UNNAMED}),
     (PIPELINE_ROLE, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS),
     *[(who, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for who in (
         role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"), SLACK_ROLE,
-        anybody(role(NOBODY, "role-dev-codepipeline-cfn")), anybody(role(NOBODY, "administrator")))],
+        anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), anybody(role(UNNAMED, "administrator")))],
     (PIPELINE_ROLE, "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic sns:AddPermission", TOPIC, {}),
     *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
-    (anybody(role(NOBODY, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
+    (anybody(role(UNNAMED, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
     # Slack's role only reads. An approval needs a person.
     (SLACK_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
     *[(SLACK_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
@@ -108,8 +108,8 @@ MAY_NOT = [
     (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository", SOURCE, {}),
     (BUILD_ROLE, "codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository codecommit:CreateRepository codecommit:UpdateRepositoryName", REPLICA, {}),
     *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other, {}) for other in (
-        SOURCE.replace("-shop", "-infra"), SOURCE.replace("-dev-", "-prd-"), SOURCE.replace(REGION, "us-east-1"), SOURCE.replace(PIPELINES, NOBODY),
-        REPLICA.replace("-shop", "-infra"), REPLICA.replace("-dev-", "-prd-"), REPLICA.replace(PIPELINES, NOBODY))],
+        SOURCE.replace("-shop", "-infra"), SOURCE.replace("-dev-", "-prd-"), SOURCE.replace(REGION, "us-east-1"), SOURCE.replace(PIPELINES, UNNAMED),
+        REPLICA.replace("-shop", "-infra"), REPLICA.replace("-dev-", "-prd-"), REPLICA.replace(PIPELINES, UNNAMED))],
     (BUILD_ROLE, "logs:CreateLogGroup logs:DeleteLogGroup logs:GetLogEvents", LOG, {}),
     (BUILD_ROLE, "logs:PutLogEvents", LOG.replace("-replication-", "-cfn-"), {}),
     (BUILD_ROLE, "codebuild:StartBuild codebuild:UpdateProject", BUILD, {}),
@@ -119,7 +119,7 @@ MAY_NOT = [
     (EVENTS_ROLE, "codebuild:StopBuild codebuild:UpdateProject codebuild:RetryBuild", BUILD, {}),
     (EVENTS_ROLE, ASSUME, BUILD_ROLE, {}),
     # The queue of failures.
-    (anybody(role(NOBODY, "administrator")), "sqs:SendMessage sqs:ReceiveMessage sqs:PurgeQueue", QUEUE, {}),
+    (anybody(role(UNNAMED, "administrator")), "sqs:SendMessage sqs:ReceiveMessage sqs:PurgeQueue", QUEUE, {}),
     (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
     (EVENTS, "sqs:ReceiveMessage sqs:DeleteMessage sqs:SetQueueAttributes", QUEUE, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": PUSH_RULE}),
 ]

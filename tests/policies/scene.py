@@ -17,7 +17,7 @@ IMAGES = "444455556666"
 INSTANCES = "777788889999"
 EXTERNAL_ID = "5e3c9a52-clone"
 VPC_ENDPOINT = "vpce-0123abcd"
-NOBODY = "999999999999"  # an account that is in no stack's parameters
+UNNAMED = "999999999999"  # an account that is in no stack's parameters
 REPLICA_REGION = "eu-west-1"
 
 SOURCE_ROLE, IMAGE_ROLE = named.SOURCE_ROLES

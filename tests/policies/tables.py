@@ -5,7 +5,7 @@ by all policies of both sides. Rows of MAY_NOT have to be denied.
 """
 
 from local.policies.source_keys import ACCOUNT, ARN, source_keys
-from tests.policies.scene import NOBODY, PIPELINES
+from tests.policies.scene import UNNAMED, PIPELINES
 from tests.templates.deployed import REGION
 
 BUILDS, EVENTS, LAMBDA = "codebuild.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com"
@@ -54,13 +54,13 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
         # A source of another account, whatever account key the request has.
         *[(service, action, lent, from_source(account, other)) for other in others],
         *[(other, action, lent, complete) for other in ("ec2.amazonaws.com", "s3.amazonaws.com")],
-        (anybody(role(NOBODY, "administrator")), action, lent, complete),
-        (anybody(f"arn:aws:iam::{NOBODY}:root"), action, lent, complete),
+        (anybody(role(UNNAMED, "administrator")), action, lent, complete),
+        (anybody(f"arn:aws:iam::{UNNAMED}:root"), action, lent, complete),
     ]
     if ARN in demands:
-        may_not.append((service, action, lent, from_source(NOBODY, source.replace(account, NOBODY))))
+        may_not.append((service, action, lent, from_source(UNNAMED, source.replace(account, UNNAMED))))
     if demands != (ARN,):
-        may_not.append((service, action, lent, from_source(NOBODY, source)))
+        may_not.append((service, action, lent, from_source(UNNAMED, source)))
     if action == ASSUME:
         # Only the service may assume the role, not even the account's administrator.
         may_not.append((anybody(role(account, "administrator")), action, lent, complete))

@@ -8,7 +8,7 @@ from local.policies.evaluation import Caller, decide
 from tests.policies import rows_limits, scene
 from tests.policies.collected import ADMINISTRATOR
 from tests.policies.rows_deployed_roles import DEPLOYED
-from tests.policies.scene import NOBODY, PIPELINES
+from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import regional, role
 from tests.templates.deployed import DEPLOYED_BOUNDARY, Deployed
 
@@ -117,7 +117,7 @@ def test_boundary_denies_the_same_as_for_the_deploy_role():
     assert {arn.split(":")[2] for arn in machinery(boundary)["Resource"]} == services
 
 
-@pytest.mark.parametrize(("account", "keys", "may"), [(NOBODY, {}, True), (PIPELINES, {}, False), (PIPELINES, {"aws:ResourceAccount": None}, False)])
+@pytest.mark.parametrize(("account", "keys", "may"), [(UNNAMED, {}, True), (PIPELINES, {}, False), (PIPELINES, {"aws:ResourceAccount": None}, False)])
 def test_role_of_another_account_is_for_its_trust(account, keys, may):
     boundary = scene.stacks()["template"].deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
     deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=boundary)

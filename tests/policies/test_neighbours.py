@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from tests.policies import scene
-from tests.policies.scene import NOBODY
+from tests.policies.scene import UNNAMED
 from tests.policies.tables import anybody
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions as actions_of
@@ -52,7 +52,7 @@ def test_no_access_to_another_environment(caller, actions, resource, keys):
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_no_access_to_another_account(caller, actions, resource, keys):
-    neighbour = _ACCOUNT.sub(NOBODY, resource)
+    neighbour = _ACCOUNT.sub(UNNAMED, resource)
     if neighbour != resource:
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
 
@@ -70,7 +70,7 @@ def test_no_access_to_another_region(caller, actions, resource, keys):
 def test_same_name_in_another_account_is_denied(caller, actions, resource, keys):
     """With all permissions that the other account can grant."""
     if caller.startswith("arn:"):
-        other = anybody(_ACCOUNT.sub(NOBODY, caller.split(" in ")[0]))
+        other = anybody(_ACCOUNT.sub(UNNAMED, caller.split(" in ")[0]))
         if not resource.startswith("*") and ":iam::aws" not in resource and ":aws:transform" not in resource:
             assert allowed(other, actions.split(), resource, keys) == []
 

@@ -37,8 +37,8 @@ def artifacts(**parameters):
 
 
 def repositories(**parameters):
-    said = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": across.BUCKET.rpartition(":")[2], "ArtifactKeyArn": across.KEY}
-    return deploy("cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, **said, **parameters)
+    outputs = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": across.BUCKET.rpartition(":")[2], "ArtifactKeyArn": across.KEY}
+    return deploy("cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, **outputs, **parameters)
 
 
 def groups(**parameters):

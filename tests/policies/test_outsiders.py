@@ -8,12 +8,12 @@ import re
 import pytest
 
 from tests.policies import scene
-from tests.policies.scene import IMAGES, INSTANCES, NOBODY, PIPELINES, REPOSITORIES
+from tests.policies.scene import IMAGES, INSTANCES, UNNAMED, PIPELINES, REPOSITORIES
 from tests.policies.tables import ASSUME, anybody, role, user
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions
 
-ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, NOBODY)
+ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, UNNAMED)
 RESOURCES = sorted({policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")})
 NAMED_SERVICES = {row[0] for table in TABLES.values() for row in [*table.MAY, *table.MAY_NOT] if row[0].endswith(".amazonaws.com")}
 
@@ -46,7 +46,7 @@ def test_unnamed_service_is_denied(resource):
     """Nor does a service that is named for another purpose, whatever source it sends."""
     listed = {(row[0], action, row[2]) for table in TABLES.values() for row in table.MAY for action in row[1].split()}
     owner = scene.world().owner(resource)
-    for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": NOBODY}):
+    for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": UNNAMED}):
         got = [
             (service, *what)
             for service in sorted(NAMED_SERVICES)

@@ -40,8 +40,8 @@ def decided(caller, actions, resource, keys):
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY"))
 def test_it_may(caller, actions, resource, keys):
-    refused = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if not each}
-    assert refused == {}
+    rejected = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if not each}
+    assert rejected == {}
 
 
 # claim: only-listed-principals-can

@@ -112,8 +112,8 @@ def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[
     try:
         answer = getattr(client, operation.replace("-", "_"))(**{
             member: options[option] for option, member in members.items()})
-    except ClientError as refused:
-        return 254, "", f"\n{refused}\n"
+    except ClientError as rejected:
+        return 254, "", f"\n{rejected}\n"
     return 0, _text(jmespath.search(options["--query"], answer)) if "--query" in options else "", ""
 
 
@@ -132,8 +132,8 @@ def _text(found: object) -> str:
 
 def _login(text: str, environment: dict[str, str]) -> str:
     """https://git-scm.com/docs/gitcredentials#_custom_helpers"""
-    asked = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    url = urlsplit(f"{asked['protocol']}://{asked['host']}/{asked['path']}")
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    url = urlsplit(f"{fields['protocol']}://{fields['host']}/{fields['path']}")
     request = AWSRequest(method="GIT", url=url.geturl())
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     request.context["timestamp"] = time

@@ -275,7 +275,7 @@ def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed, cha
     assert matches(scene, RULE, CODECOMMIT, changes) == is_copied
 
 
-@pytest.mark.parametrize(("changes", "is_told"), [
+@pytest.mark.parametrize(("changes", "is_reported"), [
     ({}, True),
     ({"build-status": "FAULT"}, True),
     ({"build-status": "TIMED_OUT"}, True),
@@ -285,5 +285,5 @@ def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed, cha
     ({"project-name": f"{PROJECT}-2"}, False),
 ])
 def test_unsuccessful_build_of_the_project_is_reported(
-        scene: Deployed, changes: dict[str, Any], is_told: bool) -> None:
-    assert matches(scene, f"{RULE}-failed", CODEBUILD, changes) == is_told
+        scene: Deployed, changes: dict[str, Any], is_reported: bool) -> None:
+    assert matches(scene, f"{RULE}-failed", CODEBUILD, changes) == is_reported

@@ -73,8 +73,8 @@ def test_a_fifth_more_instructions_fail_and_less_pass(name):
 def test_unmeasured_figure_is_skipped_and_unrecorded_one_fails():
     measured = {"package_bytes": 1000}
     assert check_figures.compare(measured, CHECKED_IN)[1] == []
-    told, faults = check_figures.compare(CHECKED_IN, measured)
-    assert len(told) == 1
+    lines, faults = check_figures.compare(CHECKED_IN, measured)
+    assert len(lines) == 1
     assert len(faults) == 3
 
 

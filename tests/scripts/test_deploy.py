@@ -112,9 +112,9 @@ def test_bootstrap_of_another_architecture_stops_deploy(run: Run, capsys: pytest
                                                        source: str) -> None:
     assert run(*given) == 1
     assert run.sam == []
-    said = capsys.readouterr().err
-    assert f"is built for x86_64, and the function would be deployed for arm64 ({source})" in said
-    assert "make deploy ARCHITECTURE=arm64" in said
+    output = capsys.readouterr().err
+    assert f"is built for x86_64, and the function would be deployed for arm64 ({source})" in output
+    assert "make deploy ARCHITECTURE=arm64" in output
 
 
 def test_architecture_of_samconfig_is_checked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

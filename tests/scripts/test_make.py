@@ -48,8 +48,8 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_deploy_builds_what_will_be_deployed(make: Make) -> None:
-    asked, built, checked, deployed = make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2")
-    assert asked == "scripts/deploy.py --config-env prd --architecture  --print-architecture -- RotationSerial=2"
+    printed, built, checked, deployed = make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2")
+    assert printed == "scripts/deploy.py --config-env prd --architecture  --print-architecture -- RotationSerial=2"
     assert (built, checked.split()[-1]) == ("build arm64", "arm64")
     assert deployed == "scripts/deploy.py --config-env prd --architecture  -- RotationSerial=2"
 

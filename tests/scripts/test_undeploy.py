@@ -46,11 +46,11 @@ def run(monkeypatch: pytest.MonkeyPatch, account: FakeAccount) -> Run:
 
 def test_question_names_what_will_be_deleted(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run()
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for expected in ("Account 111122223333, region eu-central-1, environment prd:", "stack cfn-gitops-prd: will be deleted",
                      "stack gitops-prd-infra: will be deleted with it, and repository codecommit-prd-cfn-infra",
                      "bucket s3-prd-codepipeline-artifact-111122223333-eu-central-1: stays", "type cfn-gitops-prd:"):
-        assert expected in said
+        assert expected in output
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "y\n", "yes\n", "cfn-gitops-dev\n", "cfn-gitops-prd-2\n"])

@@ -22,8 +22,8 @@ def parameters_of(line):
 
 def elsewhere(name, account, **parameters):
     """A stack of another account, whose parameters are outputs of the pipelines' account."""
-    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
-    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**said, **parameters})
+    outputs = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
+    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**outputs, **parameters})
 
 
 def repository(**parameters):

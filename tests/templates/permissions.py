@@ -63,7 +63,7 @@ def assumable(stack, role, service, keys):
     return evaluate(context, [parse_policy_document({"Statement": ours})]).decision == "Allow"
 
 
-def bucket_refuses(stack, action, resource, tls):
+def bucket_denies(stack, action, resource, tls):
     """Whether the artifact bucket's own policy denies an administrator's call."""
     policy = stack.properties("ArtifactBucketPolicy")["PolicyDocument"]
     context = _context(stack, action, resource, {}, tls)

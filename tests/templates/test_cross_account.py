@@ -46,20 +46,20 @@ def test_every_cross_account_template_is_tested_here():
     ],
 )
 def test_environment_parameters_are_artifact_stack_outputs(accounts, roles):
-    said = parameters_of(artifacts(**accounts).outputs()["EnvironmentParameters"]["Value"])
-    assert said["SourceRoleArns"].split(",") == roles
+    outputs = parameters_of(artifacts(**accounts).outputs()["EnvironmentParameters"]["Value"])
+    assert outputs["SourceRoleArns"].split(",") == roles
     declared = source()["Parameters"]
-    for name, value in said.items():
+    for name, value in outputs.items():
         for member in value.split(","):
             assert re.fullmatch(declared[name]["AllowedPattern"], member), (name, member)
 
 
 @pytest.mark.parametrize("name", ["cross-account-repository", "cross-account-image"])
 def test_other_account_gets_the_outputs_of_the_artifact_stack(name):
-    said = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
+    outputs = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
     declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
-    assert {each for each, parameter in declared.items() if "Default" not in parameter} - {"RepositoryArns"} == said.keys()
-    for each, value in said.items():
+    assert {each for each, parameter in declared.items() if "Default" not in parameter} - {"RepositoryArns"} == outputs.keys()
+    for each, value in outputs.items():
         # KMS generates a key's ID. Here it is the logical ID.
         assert re.fullmatch(declared[each]["AllowedPattern"], value), (each, value)
 
@@ -139,7 +139,7 @@ def _said(node, given):
     }[function]()
 
 
-def refused_by(stack):
+def rejected_by(stack):
     found = []
     for name, rule in stack.template["Rules"].items():
         if _said(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}), stack.values):
@@ -148,7 +148,7 @@ def refused_by(stack):
 
 
 @pytest.mark.parametrize(
-    ("stack", "refused"),
+    ("stack", "rejected"),
     [
         (lambda: artifacts(), []),
         (lambda: artifacts(ImageAccountId=""), []),
@@ -175,8 +175,8 @@ def refused_by(stack):
         (lambda: project(EnvID="stg", RepositoryAccountId=REPOSITORIES), ["EveryEnvironmentHasABranch"]),
     ],
 )
-def test_contradictory_parameters_are_rejected(stack, refused):
-    assert refused_by(stack()) == refused
+def test_contradictory_parameters_are_rejected(stack, rejected):
+    assert rejected_by(stack()) == rejected
 
 
 @pytest.mark.parametrize(

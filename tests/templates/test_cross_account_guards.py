@@ -135,15 +135,15 @@ def test_each_role_sends_its_own_kind_of_event_and_no_other():
 
 
 @pytest.mark.parametrize(
-    ("accounts", "gone"),
+    ("accounts", "missing"),
     [({"RepositoryAccountId": ""}, [REPOSITORIES]), ({"ImageAccountId": ""}, [IMAGES]),
      ({"RepositoryAccountId": "", "ImageAccountId": ""}, [REPOSITORIES, IMAGES])],
 )
-def test_an_account_that_is_not_named_is_nowhere(accounts, gone):
+def test_an_account_that_is_not_named_is_nowhere(accounts, missing):
     stack = artifacts(**accounts)
-    said = json.dumps([stack.everything(), stack.outputs()])
-    assert [each for each in gone if each in said] == []
-    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 2 - len(gone)
+    text = json.dumps([stack.everything(), stack.outputs()])
+    assert [each for each in missing if each in text] == []
+    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 2 - len(missing)
 
 
 def test_key_is_managed_by_its_account_without_grants():
@@ -183,7 +183,7 @@ def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUS
 
 
 @pytest.mark.parametrize(
-    ("event", "is_told"),
+    ("event", "is_reported"),
     [
         (push(), True),
         (push(event="referenceCreated"), True),
@@ -196,8 +196,8 @@ def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUS
         (push(SHOP.replace(REGION, "eu-west-1")), False),
     ],
 )
-def test_pushes_of_the_environments_branch_are_forwarded(event, is_told):
-    assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_told
+def test_pushes_of_the_environments_branch_are_forwarded(event, is_reported):
+    assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_reported
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_branches_are_the_environments_or_the_named_ones(given, branches):
 
 
 @pytest.mark.parametrize(
-    ("event", "is_told"),
+    ("event", "is_reported"),
     [
         (pushed_image(), True),
         (pushed_image(tag="v1"), False),
@@ -220,8 +220,8 @@ def test_branches_are_the_environments_or_the_named_ones(given, branches):
         (pushed_image(account="777788889999"), False),
     ],
 )
-def test_pushes_of_the_tag_are_forwarded(event, is_told):
-    assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_told
+def test_pushes_of_the_tag_are_forwarded(event, is_reported):
+    assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_reported
 
 
 def made_by_the_function(logical_id):

@@ -89,13 +89,13 @@ def test_the_readme_lists_every_event_and_no_other():
 
 def test_mirror_event_has_the_properties_of_the_template():
     parameters = {"GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"}
-    asked = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
-    assert asked.pop("ForeignCredentials") == "Refuse"  # its default, which the event leaves out
-    (mirror,) = asked["Mirrors"]
+    expected = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
+    assert expected.pop("ForeignCredentials") == "Refuse"  # its default, which the event leaves out
+    (mirror,) = expected["Mirrors"]
     assert mirror["RequiredBranches"] == ["Project.BranchName"]
     mirror |= {"RepositoryName": "codecommit-dev-cfn-infra", "RequiredBranches": ["development"]}
-    asked["RepositoryNames"] = ["codecommit-dev-cfn-infra"]
-    assert properties("create-gitlab.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
+    expected["RepositoryNames"] = ["codecommit-dev-cfn-infra"]
+    assert properties("create-gitlab.json") == {k: v for k, v in expected.items() if not k.startswith("Service")}
 
 
 def test_removed_and_added_mirrors_equal_the_created_one():
@@ -141,8 +141,8 @@ def test_health_check_event_is_that_of_the_schedule():
 
 
 def test_pipeline_event_has_the_properties_of_the_template():
-    asked = Deployed(EnvID="dev").properties("Project")
-    assert properties("pipeline-create.json") == {k: v for k, v in asked.items() if not k.startswith("Service")}
+    expected = Deployed(EnvID="dev").properties("Project")
+    assert properties("pipeline-create.json") == {k: v for k, v in expected.items() if not k.startswith("Service")}
     assert load(EVENTS / "pipeline-create.json")["LogicalResourceId"] == "Project"
 
 
@@ -186,8 +186,8 @@ def test_first_push_event_matches_the_rule_transformation():
     rule = stack.properties("EventRule")
     (target,) = rule["Targets"]
     # A placeholder is replaced by JSON, so null in its place leaves JSON.
-    told = json.loads(re.sub("<[a-z]+>", "null", target["InputTransformer"]["InputTemplate"]))
-    assert told.keys() == event.keys() and told["StackName"] == event["StackName"]
+    transformed = json.loads(re.sub("<[a-z]+>", "null", target["InputTransformer"]["InputTemplate"]))
+    assert transformed.keys() == event.keys() and transformed["StackName"] == event["StackName"]
     pattern = rule["EventPattern"]
     assert event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]
     assert set(event["resources"]) <= set(pattern["resources"])

@@ -72,15 +72,15 @@ def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, serv
 
 
 @pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "codecommit.amazonaws.com"])
-@pytest.mark.parametrize("said", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
-def test_alarm_publishes_for_any_sns_and_account_keys(environment, service, said):
+@pytest.mark.parametrize("sent_keys", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
+def test_alarm_publishes_for_any_sns_and_account_keys(environment, service, sent_keys):
     """AWS's documented policies for these services have no such condition, and do not say whether it would match.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
     arn, policy = key(environment)
-    assert may(Caller(service=service), USES, arn, policy=policy, **said) == set(USES.split())
-    assert may(Caller(service=service), USES, arn, policy=policy, **{**said, "aws:SourceAccount": "999999999999"}) == set()
+    assert may(Caller(service=service), USES, arn, policy=policy, **sent_keys) == set(USES.split())
+    assert may(Caller(service=service), USES, arn, policy=policy, **{**sent_keys, "aws:SourceAccount": "999999999999"}) == set()
 
 
 def test_notification_rules_use_the_key_through_sns(environment):

@@ -214,8 +214,8 @@ def test_own_git_credential_opens_only_codecommit(mary):
 @pytest.mark.parametrize("name", ["john", "mary2", "a/mary", *MIRRORS])
 def test_other_users_keys_are_neither_read_nor_changed(mary, name):
     other = f"arn:aws:iam::{ACCOUNT}:user/{name}"
-    asked = f"{MAKING} {SEEING} {GIVING_UP} iam:CreateServiceSpecificCredential"
-    assert may(mary, asked, other, **WITH_MFA, **FOR_CODECOMMIT) == set()
+    calls = f"{MAKING} {SEEING} {GIVING_UP} iam:CreateServiceSpecificCredential"
+    assert may(mary, calls, other, **WITH_MFA, **FOR_CODECOMMIT) == set()
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
@@ -345,11 +345,11 @@ def test_protected_principals_cannot_become_the_mirror_user(mirror):
 def test_password_in_a_secret_with_an_exact_name_is_denied(name):
     """A secret's ARN ends in a hyphen and six random characters."""
     deployed = stack("people", MirrorSecretNames=name)
-    somebody = user("mary", ADMINISTRATOR, deployed.properties("BranchProtectionPolicy")["PolicyDocument"])
+    anybody = user("mary", ADMINISTRATOR, deployed.properties("BranchProtectionPolicy")["PolicyDocument"])
     secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:{name}"
     for arn in (f"{secret}-AbC123", secret):
-        assert may(somebody, "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", arn) == set()
-    assert may(somebody, "secretsmanager:GetSecretValue", f"{secret}-token-AbC123")
+        assert may(anybody, "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy", arn) == set()
+    assert may(anybody, "secretsmanager:GetSecretValue", f"{secret}-token-AbC123")
 
 
 def test_a_path_makes_no_mirror_of_a_user():

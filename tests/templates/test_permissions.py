@@ -45,7 +45,7 @@ from tests.templates.named import (
     stack_arn,
     user,
 )
-from tests.templates.permissions import allowed, assumable, bucket_refuses, statements
+from tests.templates.permissions import allowed, assumable, bucket_denies, statements
 from tests.templates.rights import MAY, MAY_NOT, needs_another_account
 
 
@@ -375,11 +375,11 @@ def test_sent_source_has_to_be_this_accounts(dev, name):
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"])
 def test_bucket_denies_plain_http_for_its_objects(dev, action):
-    assert bucket_refuses(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=False)
-    assert not bucket_refuses(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=True)
+    assert bucket_denies(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=False)
+    assert not bucket_denies(dev, action, f"{BUCKET}/codepipeline-dev/a", tls=True)
 
 
 @pytest.mark.parametrize("action", ["s3:ListBucket", "s3:GetBucketPolicy", "s3:DeleteBucket"])
 def test_bucket_denies_plain_http_for_itself(dev, action):
-    assert bucket_refuses(dev, action, BUCKET, tls=False)
-    assert not bucket_refuses(dev, action, BUCKET, tls=True)
+    assert bucket_denies(dev, action, BUCKET, tls=False)
+    assert not bucket_denies(dev, action, BUCKET, tls=True)

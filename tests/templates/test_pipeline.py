@@ -252,9 +252,9 @@ def test_missing_branch_has_no_pipeline_and_rule_calls_function():
     assert (target["Id"], target["Arn"]) == ("first-push", FUNCTION)
     # Lambda's own policy names the callers.
     assert "RoleArn" not in target
-    told = json.loads(fill(target["InputTransformer"], EVENT))
+    transformed = json.loads(fill(target["InputTransformer"], EVENT))
     kept = ("id", "source", "detail-type", "time", "resources", "detail")
-    assert told == {**{key: EVENT[key] for key in kept}, "StackName": "gitops-dev-shop"}
+    assert transformed == {**{key: EVENT[key] for key in kept}, "StackName": "gitops-dev-shop"}
 
 
 def test_rule_without_a_function_has_no_target():

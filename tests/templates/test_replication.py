@@ -143,9 +143,9 @@ def test_every_unsuccessful_build_status_is_reported():
 @pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
 def test_alarm_notifies_the_given_topic(alarm, missing):
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
-    told = replication(AlarmTopicArn=topic).properties(alarm)
-    assert told["AlarmActions"] == told["OKActions"] == [topic]
-    assert told["TreatMissingData"] == missing
+    notified = replication(AlarmTopicArn=topic).properties(alarm)
+    assert notified["AlarmActions"] == notified["OKActions"] == [topic]
+    assert notified["TreatMissingData"] == missing
     assert "AlarmActions" not in replication().properties(alarm)
 
 

@@ -30,8 +30,8 @@ def linted(*templates):
     assert not ran.stderr
     found = {Path(template).name: [] for template in templates}
     for match in json.loads(ran.stdout):
-        said = (match["Rule"]["Id"], match["Message"], match["Location"]["Path"])
-        found[Path(match["Filename"]).name].append(said)
+        finding = (match["Rule"]["Id"], match["Message"], match["Location"]["Path"])
+        found[Path(match["Filename"]).name].append(finding)
     return found
 
 
@@ -57,7 +57,7 @@ def examples():
 
 
 @pytest.fixture(scope="module")
-def refusals():
+def findings():
     return linted(*MISTAKES)
 
 
@@ -72,7 +72,7 @@ def after_repair(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def table_of_refusals(tmp_path_factory):
+def table_of_rejections(tmp_path_factory):
     """cfn-lint's findings for the table: each example is a resource of one template."""
     resources, named = {}, {}
     for n, parameter in enumerate(examples()):
@@ -88,7 +88,7 @@ def table_of_refusals(tmp_path_factory):
     return found
 
 
-def is_refused(example):
+def is_rejected(example):
     return bool(example.get("faults")) and example.get("schema") != UNSEEN
 
 
@@ -97,10 +97,10 @@ def test_every_kind_of_mistake_is_covered():
 
 
 @pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
-def test_mistake_in_a_template_is_rejected_at_its_place(template, refusals):
+def test_mistake_in_a_template_is_rejected_at_its_place(template, findings):
     expected = [tuple(line[2:].split(" ", 1)) for line in template.read_text().splitlines() if line.startswith("# E")]
     assert expected
-    assert [(rule, message) for rule, message, _ in refusals[template.name]] == expected
+    assert [(rule, message) for rule, message, _ in findings[template.name]] == expected
 
 
 @pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
@@ -111,13 +111,13 @@ def test_the_same_template_without_the_mistake_is_accepted(template, after_repai
 @pytest.mark.parametrize(("schema", "example"), examples())
 def test_schema_and_decoder_agree(schema, example):
     errors = list(jsonschema.Draft7Validator(schema).iter_errors(example["properties"]))
-    assert bool(errors) == is_refused(example), errors
+    assert bool(errors) == is_rejected(example), errors
 
 
 @pytest.mark.parametrize(("schema", "example"), examples())
-def test_cfn_lint_agrees_and_names_the_property(schema, example, table_of_refusals):
-    messages = table_of_refusals[(schema["typeName"], example["name"])]
-    assert bool(messages) == is_refused(example), messages
+def test_cfn_lint_agrees_and_names_the_property(schema, example, table_of_rejections):
+    messages = table_of_rejections[(schema["typeName"], example["name"])]
+    assert bool(messages) == is_rejected(example), messages
     if messages and example.get("faults"):
         property_name = re.split(r"[.\[]", example["faults"][0])[0]
         assert any(re.match(rf"{property_name}\b", message) for message in messages), messages

@@ -67,11 +67,11 @@ def test_schedule_invokes_the_function_with_its_environment(dev):
 def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
     (target,) = stack.properties("HealthCheck")["Targets"]
-    said = json.loads(target["Input"])["HealthCheck"]["UserNames"]
+    patterns = json.loads(target["Input"])["HealthCheck"]["UserNames"]
     (granted,) = [statement["Resource"] for statement in statements(stack, "FunctionRole")
                   if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
-    assert granted == f"arn:aws:iam::{ACCOUNT}:user/{said}"
-    assert said == (names or "user-dev-*")
+    assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
+    assert patterns == (names or "user-dev-*")
 
 
 def test_that_rule_alone_may_call_for_a_health_check(dev):
@@ -166,9 +166,9 @@ def test_the_age_of_a_credential_is_a_parameter():
 
 
 def test_topic_is_notified_of_each_alarm_and_its_end():
-    told = alarms(Deployed(EnvID="dev", AlarmTopicArn=TOPIC))
-    assert len(told) > 5
-    for name, alarm in told.items():
+    notified = alarms(Deployed(EnvID="dev", AlarmTopicArn=TOPIC))
+    assert len(notified) > 5
+    for name, alarm in notified.items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], name
 
 

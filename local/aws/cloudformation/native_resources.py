@@ -32,14 +32,15 @@ def install() -> None:
     # "Tags ... all stack-level tags are propagated to resources that CloudFormation supports": rules have tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
-    _refuse_taken("AWS::Logs::LogGroup", "LogGroupName", lambda props, name: name in cloudwatch_logs._log_groups)
-    _refuse_taken("AWS::CloudWatch::Alarm", "AlarmName", lambda props, name: name in cloudwatch._alarms)
-    _refuse_taken("AWS::CloudWatch::Dashboard", "DashboardName", lambda props, name: name in cloudwatch._dashboards)
-    _refuse_taken("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
+    _reject_names_in_use("AWS::Logs::LogGroup", "LogGroupName", lambda props, name: name in cloudwatch_logs._log_groups)
+    _reject_names_in_use("AWS::CloudWatch::Alarm", "AlarmName", lambda props, name: name in cloudwatch._alarms)
+    _reject_names_in_use("AWS::CloudWatch::Dashboard", "DashboardName",
+                         lambda props, name: name in cloudwatch._dashboards)
+    _reject_names_in_use("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
         name, provisioners._eb_rule_bus_name(props)) in eventbridge._rules)
 
 
-def _refuse_taken(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
+def _reject_names_in_use(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
     """A create handler "MUST return AlreadyExists" for an existing resource.
 
     https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html

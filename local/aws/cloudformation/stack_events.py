@@ -29,12 +29,12 @@ def install() -> None:
         if stack.get("StackId") == stack_id:
             of_the_stack = resource_type == _STACK and logical_id == stack_name
             if of_the_stack:
-                told = _of_the_stack(stack, status, reason, ministack_add)
+                reported = _of_the_stack(stack, status, reason, ministack_add)
             else:
-                told = _of_a_resource(stack, logical_id, resource_type, status, reason, physical_id, ministack_add)
-            if told is None:
+                reported = _of_a_resource(stack, logical_id, resource_type, status, reason, physical_id, ministack_add)
+            if reported is None:
                 return
-            status, reason = told
+            status, reason = reported
         cancelled = _begun_beside(stack, logical_id, status, reason)
         for other, other_type in cancelled:
             ministack_add(stack_id, stack_name, other, other_type, "CREATE_IN_PROGRESS")
@@ -42,8 +42,8 @@ def install() -> None:
         for other, other_type in cancelled:
             ministack_add(stack_id, stack_name, other, other_type, "CREATE_FAILED", _CANCELLED)
 
-    _tell_the_cleanup(ministack_add)
-    _tell_what_changes(ministack_add)
+    _report_the_cleanup(ministack_add)
+    _report_changes(ministack_add)
     for module in (stacks, handlers, changesets):
         module._add_event = add
 
@@ -100,7 +100,7 @@ def _begun_beside(stack: dict, failed: str, status: str, reason: str) -> list[tu
             if engine._extract_deps(definitions[name], active) - {name} <= made - {failed}]
 
 
-def _tell_what_changes(add: _Add) -> None:
+def _report_changes(add: _Add) -> None:
     ministack_provision, ministack_update = stacks._provision_resource, stacks._update_resource
 
     def provision(resource_type: str, logical_id: str, props: dict, stack_name: str) -> Any:
@@ -124,19 +124,19 @@ def _id_of(stack_name: str) -> str:
     return str((cloudformation._stacks.get(stack_name) or {}).get("StackId", ""))
 
 
-def _tell_the_cleanup(add: _Add) -> None:
+def _report_the_cleanup(add: _Add) -> None:
     """A successful update deletes the replaced and removed resources in a phase with a status of its own."""
     ministack_delete = stacks._delete_resource
 
     def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,
                logical_id: str | None = None) -> Any:
         stack = cloudformation._stacks.get(stack_name or "") or {}
-        told = stack.get("StackStatus") in {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
-        if told:
+        reported = stack.get("StackStatus") in {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
+        if reported:
             _clean_up(stack, add)
             add(stack["StackId"], stack_name, logical_id, resource_type, "DELETE_IN_PROGRESS", "", physical_id)
         answer = ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
-        if told:
+        if reported:
             add(stack["StackId"], stack_name, logical_id, resource_type, "DELETE_COMPLETE", "", physical_id)
         return answer
 

@@ -236,7 +236,7 @@ def _once_per_token(action: str, ministack_handler: _Handler) -> _Handler:
         key = (get_account_id(), get_region(), name, token)
         if key in _tokens:
             before, answer = _tokens[key]
-            if before == action and not settings.used_tokens_are_refused:
+            if before == action and not settings.used_tokens_are_rejected:
                 return answer
             return error("TokenAlreadyExistsException", f"A client request token with value {token} already exists")
         answer = ministack_handler(params)

@@ -70,8 +70,8 @@ def _tags(change: Change, resource: str, add: str, remove: str, prop: str = "Tag
     wanted = []
     if changed := {key: value for key, value in after.items() if before.get(key) != value}:
         wanted.append(Need(add, resource, _request_tags(changed)))
-    if gone := before.keys() - after.keys():
-        wanted.append(Need(remove, resource, {"aws:TagKeys": sorted(gone)}))
+    if removed := before.keys() - after.keys():
+        wanted.append(Need(remove, resource, {"aws:TagKeys": sorted(removed)}))
     return wanted
 
 
@@ -182,11 +182,11 @@ def _log_group(change: Change) -> list[Need]:
     if change.old is None:
         wanted.append(Need("logs:CreateLogGroup", arn))
     if change.differs("RetentionInDays"):
-        gone = change.new.get("RetentionInDays") is None
-        wanted.append(Need("logs:DeleteRetentionPolicy" if gone else "logs:PutRetentionPolicy", arn))
+        removed = change.new.get("RetentionInDays") is None
+        wanted.append(Need("logs:DeleteRetentionPolicy" if removed else "logs:PutRetentionPolicy", arn))
     if change.old is not None and change.differs("KmsKeyId"):
-        gone = change.new.get("KmsKeyId") is None
-        wanted.append(Need("logs:DisassociateKmsKey" if gone else "logs:AssociateKmsKey", arn))
+        removed = change.new.get("KmsKeyId") is None
+        wanted.append(Need("logs:DisassociateKmsKey" if removed else "logs:AssociateKmsKey", arn))
     return [*wanted, *_tags(change, bare, "logs:TagResource", "logs:UntagResource")]
 
 

@@ -12,7 +12,7 @@ from local.aws.cloudformation import custom_resources
 
 def install() -> None:
     _delete_what_failed_to_create()
-    _refuse_buckets_that_hold_objects()
+    _reject_buckets_with_objects()
 
 
 def _delete_what_failed_to_create() -> None:
@@ -53,7 +53,7 @@ def _delete_what_a_failed_update_answered(stack_id: str, stack: dict, operation:
     operation["created"] = [*operation.get("created", []), logical_id]
 
 
-def _refuse_buckets_that_hold_objects() -> None:
+def _reject_buckets_with_objects() -> None:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "Delete stack fails"."""
     table = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
     ministack_delete = table["delete"]

@@ -35,8 +35,8 @@ def install() -> None:
     def put(params: dict, request: dict, is_cbor: bool, is_json: bool = False) -> tuple:
         found = faults(request) if is_cbor or is_json else []
         if found:
-            refusal: tuple = cloudwatch._error("ValidationError", found[0], 400, use_json=is_json, use_cbor=is_cbor)
-            return refusal
+            error_of: tuple = cloudwatch._error("ValidationError", found[0], 400, use_json=is_json, use_cbor=is_cbor)
+            return error_of
         answer: tuple = ministack_put(params, request, is_cbor, is_json)
         if answer[0] == 200 and request.get("Metrics"):
             cloudwatch._alarms[request["AlarmName"]] |= _math(request)

@@ -112,9 +112,9 @@ def install() -> None:
         given = request if is_cbor or is_json else {"DashboardBody": cloudwatch._p(params, "DashboardBody")}
         if found := faults(given.get("DashboardBody", "")):
             # DashboardInvalidInputError's code.
-            refusal: tuple = cloudwatch._error("InvalidParameterInput", _message(found), 400, use_json=is_json,
+            error_of: tuple = cloudwatch._error("InvalidParameterInput", _message(found), 400, use_json=is_json,
                                                use_cbor=is_cbor)
-            return refusal
+            return error_of
         answer: tuple = ministack_put(params, request, is_cbor, is_json)
         return answer
 

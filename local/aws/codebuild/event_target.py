@@ -62,13 +62,13 @@ def _start_build(target: dict, rule: dict) -> None:
     arn = target["Arn"]
     try:
         session = service_roles.assume(target.get("RoleArn", ""), _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
-    except service_roles.NotAssumable as refused:
-        raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
+    except service_roles.NotAssumable as rejected:
+        raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
     try:
         session.require("codebuild:StartBuild", arn)
         started_builds.start(arn.rpartition("/")[2], f"rule/{rule['Name']}")
-    except service_roles.Denied as refused:
-        raise Undelivered("NO_PERMISSIONS", refused.message) from None
+    except service_roles.Denied as rejected:
+        raise Undelivered("NO_PERMISSIONS", rejected.message) from None
     except started_builds.NotHere as missing:
         raise Undelivered("NO_RESOURCE", str(missing)) from None
 
@@ -104,7 +104,7 @@ def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
         return
     queue = sqs._queue_by_arn(arn)
     eventbridge._dispatch_to_sqs(parse_arn(arn), json.dumps(view.event_with_detail()))
-    told = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
+    attributes = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
             "ERROR_MESSAGE": fault.message}
     queue["messages"][-1]["message_attributes"] = {
-        name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}

@@ -28,7 +28,7 @@ _JSON = "application/x-amz-json-1.1"
 _NAME = re.compile(r"[\w.-]{1,100}")
 
 
-class Refused(Exception):
+class Rejected(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
@@ -50,8 +50,8 @@ async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: 
                                    400, content_type=_JSON)
     try:
         found = answer(json.loads(body or b"{}"))
-    except Refused as refused:
-        return error_response_json(refused.code, refused.message, 400, content_type=_JSON)
+    except Rejected as rejected:
+        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
     _check_shape(operation, found)
     return json_response(found, content_type=_JSON)
 
@@ -72,9 +72,9 @@ def _check_shape(operation: str, answer: dict) -> None:
 
 def check_name(name: str | None) -> str:
     if not name:
-        raise Refused("RepositoryNameRequiredException", "A repository name is required.")
+        raise Rejected("RepositoryNameRequiredException", "A repository name is required.")
     if not _NAME.fullmatch(name) or name.endswith(".git"):
-        raise Refused("InvalidRepositoryNameException",
+        raise Rejected("InvalidRepositoryNameException",
                       "The repository name is not valid. Repository names can be any valid combination of letters, "
                       "numbers, periods, underscores, and dashes between 1 and 100 characters in length. "
                       "Names are case sensitive.")
@@ -84,9 +84,9 @@ def check_name(name: str | None) -> str:
 def create(name: str | None, description: str | None = None, tags: dict[str, str] | None = None,
            kms_key_id: str | None = None) -> Repository:
     if repositories.find(check_name(name)):
-        raise Refused("RepositoryNameExistsException", f"Repository named {name} already exists")
+        raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
     if len(tags or {}) > 50:
-        raise Refused("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
+        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
     return repositories.create(str(name), description, tags, kms_key_id)
 
 
@@ -94,7 +94,7 @@ def existing(request: dict, key: str = "repositoryName") -> Repository:
     name = check_name(request.get(key))
     held = repositories.find(name)
     if held is None:
-        raise Refused("RepositoryDoesNotExistException", f"{name} does not exist")
+        raise Rejected("RepositoryDoesNotExistException", f"{name} does not exist")
     return held
 
 
@@ -144,7 +144,7 @@ def _list_repositories(request: dict) -> dict:
 def _update_repository_name(request: dict) -> dict:
     held, name = existing(request, "oldName"), check_name(request.get("newName"))
     if repositories.find(name):
-        raise Refused("RepositoryNameExistsException", f"Repository named {name} already exists")
+        raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
     repositories.rename(held, name)
     return {}
 
@@ -158,10 +158,10 @@ def _update_repository_description(request: dict) -> dict:
 def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
     held, branch = existing(request), request.get(key)
     if not branch:
-        raise Refused("BranchNameRequiredException", "A branch name is required but was not specified.")
+        raise Rejected("BranchNameRequiredException", "A branch name is required but was not specified.")
     commit = held.branches().get(branch)
     if commit is None:
-        raise Refused("BranchDoesNotExistException", f"Branch {branch} does not exist")
+        raise Rejected("BranchDoesNotExistException", f"Branch {branch} does not exist")
     return held, branch, commit
 
 
@@ -177,7 +177,7 @@ def _list_branches(request: dict) -> dict:
 def _create_branch(request: dict) -> dict:
     held, branch, commit = existing(request), request.get("branchName"), request.get("commitId", "")
     if branch in held.branches():
-        raise Refused("BranchNameExistsException", f"Branch {branch} already exists")
+        raise Rejected("BranchNameExistsException", f"Branch {branch} already exists")
     _commit(held, commit)
     with held.pushes, push_events.of(held, enforcement.caller_arn()):
         held.git("update-ref", f"refs/heads/{branch}", commit)
@@ -187,7 +187,7 @@ def _create_branch(request: dict) -> dict:
 def _delete_branch(request: dict) -> dict:
     held, branch = existing(request), request.get("branchName", "")
     if branch == held.default_branch:
-        raise Refused("DefaultBranchCannotBeDeletedException", f"Cannot delete default branch {branch}")
+        raise Rejected("DefaultBranchCannotBeDeletedException", f"Cannot delete default branch {branch}")
     commit = held.branches().get(branch)
     if commit is None:
         return {}
@@ -204,11 +204,11 @@ def _update_default_branch(request: dict) -> dict:
 
 def _commit(held: Repository, commit: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
-        raise Refused("InvalidCommitIdException", f"The commit ID {commit} is not valid")
+        raise Rejected("InvalidCommitIdException", f"The commit ID {commit} is not valid")
     try:
         return held.git("cat-file", "commit", commit)
     except subprocess.CalledProcessError:
-        raise Refused("CommitIdDoesNotExistException", f"Could not find commit {commit}") from None
+        raise Rejected("CommitIdDoesNotExistException", f"Could not find commit {commit}") from None
 
 
 def _get_commit(request: dict) -> dict:
@@ -232,31 +232,31 @@ def _get_commit(request: dict) -> dict:
 def _by_arn(request: dict) -> Repository:
     arn = request.get("resourceArn") or ""
     if not arn:
-        raise Refused("ResourceArnRequiredException",
+        raise Rejected("ResourceArnRequiredException",
                       "A valid Amazon Resource Name (ARN) for an AWS CodeCommit resource is required.")
     if not re.fullmatch(r"arn:aws[\w-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}", arn):
-        raise Refused("InvalidResourceArnException", "The value for the resource ARN is not valid.")
+        raise Rejected("InvalidResourceArnException", "The value for the resource ARN is not valid.")
     held = next((held for held in repositories.every() if held.arn == arn), None)
     if held is None:
-        raise Refused("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
+        raise Rejected("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
     return held
 
 
 def _check_tag_keys(keys: Any) -> None:
     """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html"""
     if any(str(key).lower().startswith("aws:") for key in keys):
-        raise Refused("InvalidSystemTagUsageException",
+        raise Rejected("InvalidSystemTagUsageException",
                       "The specified tag is not valid. Key names cannot be prefixed with aws:.")
 
 
 def _tag_resource(request: dict) -> dict:
     held = _by_arn(request)
     if not request.get("tags"):
-        raise Refused("TagsMapRequiredException", "A map of tags is required.")
+        raise Rejected("TagsMapRequiredException", "A map of tags is required.")
     _check_tag_keys(request["tags"])
     tags = {**held.tags, **request.get("tags", {})}
     if len(tags) > 50:
-        raise Refused("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
+        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
     held.tags = tags
     return {}
 
@@ -264,7 +264,7 @@ def _tag_resource(request: dict) -> dict:
 def _untag_resource(request: dict) -> dict:
     held = _by_arn(request)
     if not request.get("tagKeys"):
-        raise Refused("TagKeysListRequiredException", "A list of tag keys is required.")
+        raise Rejected("TagKeysListRequiredException", "A list of tag keys is required.")
     _check_tag_keys(request["tagKeys"])
     held.tags = {key: value for key, value in held.tags.items() if key not in request.get("tagKeys", [])}
     return {}

@@ -18,7 +18,7 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 
 from local.aws.codecommit import api as codecommit_api, repositories
-from local.aws.codecommit.api import Refused, existing
+from local.aws.codecommit.api import Rejected, existing
 from local.aws.codecommit.repositories import Repository
 from local.aws.iam import enforcement
 
@@ -69,10 +69,10 @@ def _shape(held: Template) -> dict[str, Any]:
 def _name(request: dict, key: str = "approvalRuleTemplateName") -> str:
     name = request.get(key)
     if not name:
-        raise Refused("ApprovalRuleTemplateNameRequiredException",
+        raise Rejected("ApprovalRuleTemplateNameRequiredException",
                       "An approval rule template name is required, but was not specified.")
     if not _NAME.fullmatch(name) or name.endswith(".git"):
-        raise Refused("InvalidApprovalRuleTemplateNameException",
+        raise Rejected("InvalidApprovalRuleTemplateNameException",
                       "The approval rule template name is not valid. It must be between 1 and 100 characters of "
                       "letters, numbers, periods, spaces, underscores and dashes, and must not end in .git.")
     return str(name)
@@ -82,14 +82,14 @@ def _existing(request: dict, key: str = "approvalRuleTemplateName") -> Template:
     name = _name(request, key)
     held: Template | None = _templates.get(name)
     if held is None:
-        raise Refused("ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist")
+        raise Rejected("ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist")
     return held
 
 
 def _description(request: dict) -> str | None:
     description = request.get("approvalRuleTemplateDescription")
     if description is not None and len(description) > 1000:
-        raise Refused("InvalidApprovalRuleTemplateDescriptionException",
+        raise Rejected("InvalidApprovalRuleTemplateDescriptionException",
                       "The description must have at most 1000 characters.")
     return description
 
@@ -97,11 +97,11 @@ def _description(request: dict) -> str | None:
 def _content(request: dict, key: str) -> str:
     content = request.get(key)
     if not content:
-        raise Refused("ApprovalRuleTemplateContentRequiredException",
+        raise Rejected("ApprovalRuleTemplateContentRequiredException",
                       "The content for the approval rule template is required.")
     fault = "it has more than 3000 characters" if len(content) > 3000 else _fault(content)
     if fault:
-        raise Refused("InvalidApprovalRuleTemplateContentException",
+        raise Rejected("InvalidApprovalRuleTemplateContentException",
                       f"The content of the approval rule template is not valid: {fault}")
     return str(content)
 
@@ -145,11 +145,11 @@ def _statement_fault(statement: dict[str, Any]) -> str:
 def _create(request: dict) -> dict:
     name = _name(request)
     if name in _templates:
-        raise Refused("ApprovalRuleTemplateNameAlreadyExistsException",
+        raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException",
                       f"An approval rule template named {name} already exists in this AWS Region")
     content, description = _content(request, "approvalRuleTemplateContent"), _description(request)
     if len(_templates) >= _TEMPLATES:
-        raise Refused("NumberOfRuleTemplatesExceededException",
+        raise Rejected("NumberOfRuleTemplatesExceededException",
                       "The maximum number of approval rule templates has been exceeded for this AWS Region.")
     made = _templates[name] = Template(name, content, description, enforcement.caller_arn())
     return _shape(made)
@@ -166,7 +166,7 @@ def _delete(request: dict) -> dict:
     if held is None:
         return {}
     if _repositories_of(held):
-        raise Refused("ApprovalRuleTemplateInUseException",
+        raise Rejected("ApprovalRuleTemplateInUseException",
                       "The approval rule template is associated with one or more repositories. Remove all "
                       "associations, and then try again.")
     del _templates[held.name]
@@ -180,10 +180,10 @@ def _list(request: dict) -> dict:
 def _page(key: str, names: list[str], request: dict) -> dict:
     size = request.get("maxResults", _PAGE)
     if not isinstance(size, int) or size < 1:
-        raise Refused("InvalidMaxResultsException", "The specified number of maximum results is not valid.")
+        raise Rejected("InvalidMaxResultsException", "The specified number of maximum results is not valid.")
     after = request.get("nextToken")
     if after is not None and after not in names:
-        raise Refused("InvalidContinuationTokenException", "The specified continuation token is not valid.")
+        raise Rejected("InvalidContinuationTokenException", "The specified continuation token is not valid.")
     start = names.index(after) + 1 if after is not None else 0
     found: dict[str, Any] = {key: names[start:start + size]}
     if start + size < len(names):
@@ -195,7 +195,7 @@ def _update_content(request: dict) -> dict:
     held, content = _existing(request), _content(request, "newRuleContent")
     digest = request.get("existingRuleContentSha256")
     if digest is not None and digest != held.digest:
-        raise Refused("InvalidRuleContentSha256Exception",
+        raise Rejected("InvalidRuleContentSha256Exception",
                       "The SHA-256 hash signature for the rule content is not valid.")
     held.content = content
     held.touch()
@@ -212,7 +212,7 @@ def _update_description(request: dict) -> dict:
 def _update_name(request: dict) -> dict:
     held, name = _existing(request, "oldApprovalRuleTemplateName"), _name(request, "newApprovalRuleTemplateName")
     if name in _templates:
-        raise Refused("ApprovalRuleTemplateNameAlreadyExistsException",
+        raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException",
                       f"An approval rule template named {name} already exists in this AWS Region")
     del _templates[held.name]
     held.name = name
@@ -234,7 +234,7 @@ def _associate(request: dict) -> dict:
     held, repository = _existing(request), existing(request)
     associated = _templates_of(repository)
     if held.name not in associated and len(associated) >= _OF_ONE_REPOSITORY:
-        raise Refused("MaximumRuleTemplatesAssociatedWithRepositoryException",
+        raise Rejected("MaximumRuleTemplatesAssociatedWithRepositoryException",
                       "You cannot associate more than 25 approval rule templates with a repository.")
     held.associated.add(repository.repository_id)
     return {}
@@ -253,9 +253,9 @@ def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
     """
     held, names = _existing(request), request.get("repositoryNames")
     if names is None:
-        raise Refused("RepositoryNamesRequiredException", "At least one repository name object is required.")
+        raise Rejected("RepositoryNamesRequiredException", "At least one repository name object is required.")
     if len(names) > _IN_ONE_BATCH:
-        raise Refused("MaximumRepositoryNamesExceededException",
+        raise Rejected("MaximumRepositoryNamesExceededException",
                       "The maximum number of allowed repository names was exceeded. Currently, this number is 100.")
     done: list[str] = []
     errors: list[dict[str, str]] = []
@@ -263,8 +263,8 @@ def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
         try:
             one({"approvalRuleTemplateName": held.name, "repositoryName": name})
             done.append(name)
-        except Refused as refused:
-            errors.append({"repositoryName": name, "errorCode": refused.code, "errorMessage": refused.message})
+        except Rejected as rejected:
+            errors.append({"repositoryName": name, "errorCode": rejected.code, "errorMessage": rejected.message})
     return {done_key: done, "errors": errors}
 
 

@@ -35,7 +35,7 @@ class Unknown(Exception):
 
 
 def caller(name: str, password: str, host: str, path: str, region: str) -> Caller:
-    """Raises `Unknown`, or `git_signatures.Refused`. Sets the request's account to the caller's: git's addresses have
+    """Raises `Unknown`, or `git_signatures.Rejected`. Sets the request's account to the caller's: git's addresses have
     no account, so only logins of a repository's own account reach it."""
     if git_signatures.is_signed(password):
         principal = git_signatures.principal(name, password, host, path, region)

@@ -58,7 +58,7 @@ class _Git(BaseHTTPRequestHandler):
         """Acts as a proxy for programs with fixed AWS addresses, and serves them itself over TLS."""
         host, _, port = self.path.partition(":")
         if not _HOST.fullmatch(host) or port != "443":
-            return self._refuse(HTTPStatus.FORBIDDEN, "this proxy leads to CodeCommit alone")
+            return self._reject(HTTPStatus.FORBIDDEN, "this proxy leads to CodeCommit alone")
         self.send_response(HTTPStatus.OK)
         self.end_headers()
         self._secured = self.connection = certificates.server_context(host).wrap_socket(self.connection, server_side=True)
@@ -80,34 +80,34 @@ class _Git(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         route = _ROUTE.fullmatch(unquote(url.path))
         if route is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
+            return self._reject(HTTPStatus.NOT_FOUND, "repository not found")
         service = parse_qs(url.query).get("service", [""])[0] if route["what"] == "info/refs" else route["what"]
         action = _ACTIONS.get(service)
         if action is None:
-            return self._refuse(HTTPStatus.FORBIDDEN, "only the smart protocol is spoken here")
+            return self._reject(HTTPStatus.FORBIDDEN, "only the smart protocol is spoken here")
         host = self.headers.get("Host", "")
         by_name = _HOST.fullmatch(host)
         region = route["region"] or (by_name["region"] if by_name else "")
         if not region:
-            return self._refuse(HTTPStatus.NOT_FOUND, "no region is named")
+            return self._reject(HTTPStatus.NOT_FOUND, "no region is named")
         set_request_region(region)
         try:
             name, password = git_backend.basic_login(self) or ("", "")
             caller = git_logins.caller(name, password, host, route["path"], region)
         except git_logins.Unknown:
-            return self._refuse(HTTPStatus.UNAUTHORIZED, "unknown login")
-        except git_signatures.Refused as refused:
-            return self._refuse(HTTPStatus.FORBIDDEN, str(refused))
+            return self._reject(HTTPStatus.UNAUTHORIZED, "unknown login")
+        except git_signatures.Rejected as rejected:
+            return self._reject(HTTPStatus.FORBIDDEN, str(rejected))
         arn = f"arn:aws:codecommit:{region}:{caller.account}:{route['name']}"
         repository = repositories.find_in(caller.account, region, route["name"])
         try:
             references = self._references(body) if route["what"] == "git-receive-pack" else []
         except push_commands.Malformed as malformed:
-            return self._refuse(HTTPStatus.BAD_REQUEST, str(malformed))
+            return self._reject(HTTPStatus.BAD_REQUEST, str(malformed))
         if not _may(caller, action, arn, repository, references):
-            return self._refuse(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
+            return self._reject(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
         if repository is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "repository not found")
+            return self._reject(HTTPStatus.NOT_FOUND, "repository not found")
         if route["what"] == "git-receive-pack":
             with repository.pushes, push_events.of(repository, caller.arn):
                 git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
@@ -121,7 +121,7 @@ class _Git(BaseHTTPRequestHandler):
         os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
         return [command.reference for command in commands]
 
-    def _refuse(self, status: HTTPStatus, text: str) -> None:
+    def _reject(self, status: HTTPStatus, text: str) -> None:
         message = f"{text}\n".encode()
         self.send_response(status)
         if status == HTTPStatus.UNAUTHORIZED:

@@ -23,7 +23,7 @@ _PASSWORD = re.compile(r"(?P<time>[0-9]{8}T[0-9]{6})Z(?P<signature>[0-9a-f]{64})
 _VALID = timedelta(minutes=15)
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """An invalid signed login: 403, as AWS's page about macOS's keychain describes for an expired one.
 
     https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html
@@ -36,25 +36,25 @@ def is_signed(password: str) -> bool:
 
 
 def principal(name: str, password: str, host: str, path: str, region: str) -> iam_evaluator.PrincipalInfo:
-    """Returns the owner of the signing key, and sets the request's account to the key's. Raises `Refused`."""
+    """Returns the owner of the signing key, and sets the request's account to the key's. Raises `Rejected`."""
     parts = _PASSWORD.fullmatch(password)
     if parts is None:
-        raise Refused("no signature")
+        raise Rejected("no signature")
     signed_at = _time(parts["time"])
     if signed_at is None or abs(datetime.now(UTC) - signed_at) > _VALID:
-        raise Refused("the signature has expired")
+        raise Rejected("the signature has expired")
     access_key_id, _, session_token = name.partition("%")
     account = _account_of(access_key_id)
     set_request_account_id(account)
     credential = iam_evaluator.resolve_credential(access_key_id, account, session_token)
     if isinstance(credential, iam_evaluator.CredentialResolutionError):
-        raise Refused(credential.message)
+        raise Rejected(credential.message)
     expected = signature(credential.secret_access_key, parts["time"], host, path, region)
     if not sigv4.signatures_match(expected, parts["signature"]):
-        raise Refused("the signature does not match")
+        raise Rejected("the signature does not match")
     found = iam_evaluator.resolve_principal(access_key_id, account, credential)
     if isinstance(found, iam_evaluator.AuthError):
-        raise Refused(found.message)
+        raise Rejected(found.message)
     return found
 
 

@@ -43,8 +43,8 @@ def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[
     try:
         held = codecommit_api.create(props.get("RepositoryName"), props.get("RepositoryDescription"), _tags(props),
                                      props.get("KmsKeyId"))
-    except codecommit_api.Refused as refused:
-        raise ValueError(f"{refused.message} (Service: CodeCommit, Status Code: 400; {refused.code})") from None
+    except codecommit_api.Rejected as rejected:
+        raise ValueError(f"{rejected.message} (Service: CodeCommit, Status Code: 400; {rejected.code})") from None
     return held.repository_id, _attributes(held)
 
 
@@ -62,8 +62,8 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
         repositories.rename(held, name)
     held.description, held.kms_key_id = new.get("RepositoryDescription"), new.get("KmsKeyId")
     # Keep tags that the stack did not set.
-    gone = _tags(old).keys() - _tags(new).keys()
-    held.tags = {key: value for key, value in held.tags.items() if key not in gone} | _tags(new)
+    removed = _tags(old).keys() - _tags(new).keys()
+    held.tags = {key: value for key, value in held.tags.items() if key not in removed} | _tags(new)
     held.modified = time.time()
     return physical_id, _attributes(held)
 

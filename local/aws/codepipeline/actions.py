@@ -68,11 +68,11 @@ def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
     if isinstance(error, service_roles.Denied):
         return ActionFailed("PermissionError", f"The provided role does not have sufficient permissions: "
                                                f"{error.message}")
-    told = error.response["Error"]
+    details = error.response["Error"]
     if was_denied(error):
         return ActionFailed("PermissionError", "The provided role does not have sufficient permissions: "
-                                               f"{error.operation_name}: {told.get('Message', told['Code'])}")
-    return ActionFailed("JobFailed", f"{error.operation_name}: {told.get('Message', '')} ({told['Code']})")
+                                               f"{error.operation_name}: {details.get('Message', details['Code'])}")
+    return ActionFailed("JobFailed", f"{error.operation_name}: {details.get('Message', '')} ({details['Code']})")
 
 
 def not_permitted(what: str, said: str) -> ActionFailed:
@@ -112,9 +112,9 @@ def pipeline_role(held: Pipeline, execution: Execution) -> Role:
     try:
         session = service_roles.assume(execution.declaration["roleArn"], "codepipeline.amazonaws.com", held.arn,
                                      session_name=str(int(execution.started * 1000)))
-    except service_roles.NotAssumable as refused:
+    except service_roles.NotAssumable as rejected:
         raise ActionFailed("PermissionError", "CodePipeline is not authorized to perform AssumeRole on role "
-                                              f"{refused.resource}") from None
+                                              f"{rejected.resource}") from None
     return Role(session, held.region, session.credentials())
 
 
@@ -129,8 +129,8 @@ def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any
         return role
     try:
         key = role.client("sts").assume_role(RoleArn=arn, RoleSessionName=role.session.session_name)["Credentials"]
-    except ClientError as refused:
-        raise failed(refused) from None
+    except ClientError as rejected:
+        raise failed(rejected) from None
     account, name = arn.split(":")[4], arn.rsplit("/", 1)[-1]
     session = service_roles.Session(arn, account, name, role.session.session_name)
     return Role(session, held.region, {each: str(key[each]) for each in
@@ -159,8 +159,8 @@ class Action:
         s3 = (role or self.role).client("s3")
         try:
             body = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
-        except ClientError as refused:
-            raise self._bucket_failed(refused, artifact["bucket"]) from None
+        except ClientError as rejected:
+            raise self._bucket_failed(rejected, artifact["bucket"]) from None
         return zipfile.ZipFile(io.BytesIO(body))
 
     def file(self, artifact: str, path: str) -> bytes:
@@ -190,8 +190,8 @@ class Action:
         self._may_write_in_parts(writer, encryption, f"arn:aws:s3:::{store['location']}/{key}")
         try:
             writer.client("s3").put_object(Bucket=store["location"], Key=key, Body=content, **arguments)
-        except ClientError as refused:
-            raise self._bucket_failed(refused, store["location"]) from None
+        except ClientError as rejected:
+            raise self._bucket_failed(rejected, store["location"]) from None
         self.run.outputs[name] = {"bucket": store["location"], "key": key}
 
     def store(self) -> dict[str, Any]:
@@ -223,8 +223,8 @@ class Action:
         try:
             for _service, action, arn, keys in first + decrypts:
                 role.require(action, arn, keys)
-        except service_roles.Denied as refused:
-            raise failed(refused) from None
+        except service_roles.Denied as rejected:
+            raise failed(rejected) from None
 
     def _bucket_failed(self, error: ClientError, bucket: str) -> ActionFailed:
         if error.response["Error"]["Code"] in {"NoSuchBucket", "NoSuchKey"}:

@@ -31,7 +31,7 @@ _log = logging.getLogger("codepipeline")
 _PAGE = 100
 
 
-class Refused(Exception):
+class Rejected(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
@@ -57,22 +57,22 @@ def _answer(headers: dict, body: bytes) -> tuple:
     operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
     try:
         return json_response(call(operation, json.loads(body or b"{}")), content_type=_JSON)
-    except Refused as refused:
-        return error_response_json(refused.code, refused.message, 400, content_type=_JSON)
+    except Rejected as rejected:
+        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
 
 
 def call(operation: str, request: Any) -> dict:
     answer = _OPERATIONS.get(operation)
     if answer is None:
-        raise Refused("UnknownOperationException", f"{operation} is not part of this local CodePipeline.")
+        raise Rejected("UnknownOperationException", f"{operation} is not part of this local CodePipeline.")
     faults = pipeline_model.request_faults(operation, request)
     if faults:
-        raise Refused("ValidationException", f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: "
+        raise Rejected("ValidationException", f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: "
                                              f"{'; '.join(faults)}")
     try:
         answered = answer(request)
     except pipeline_validation.Invalid as invalid:
-        raise Refused(invalid.code, invalid.message) from None
+        raise Rejected(invalid.code, invalid.message) from None
     wrong = pipeline_model.answer_faults(operation, answered)
     if wrong:
         raise AssertionError(f"{operation} answers what CodePipeline never would: {'; '.join(wrong)}")
@@ -82,7 +82,7 @@ def call(operation: str, request: Any) -> dict:
 def _existing(name: str) -> Pipeline:
     held = pipelines.find(name)
     if held is None:
-        raise Refused("PipelineNotFoundException", f"Account '{get_account_id()}' does not have a pipeline with name "
+        raise Rejected("PipelineNotFoundException", f"Account '{get_account_id()}' does not have a pipeline with name "
                                                    f"'{name}'")
     return held
 
@@ -94,10 +94,10 @@ def _checked(declaration: dict) -> dict:
 
 def _check_tags(tags: dict[str, str]) -> dict[str, str]:
     if len(tags) > 50:
-        raise Refused("TooManyTagsException", "The tags limit for a resource has been exceeded.")
+        raise Rejected("TooManyTagsException", "The tags limit for a resource has been exceeded.")
     reserved = sorted(key for key in tags if key.lower().startswith("aws:"))
     if reserved:
-        raise Refused("InvalidTagsException", f"The tag key {reserved[0]} has a reserved prefix")
+        raise Rejected("InvalidTagsException", f"The tag key {reserved[0]} has a reserved prefix")
     return tags
 
 
@@ -112,7 +112,7 @@ def _tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
 def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     made = _checked(declaration)
     if pipelines.find(made["name"]):
-        raise Refused("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
+        raise Rejected("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
                                                     f"account '{get_account_id()}'")
     held = pipelines.create(made, tags)
     # A new pipeline starts an execution.
@@ -141,7 +141,7 @@ def _get_pipeline(request: dict) -> dict:
     held = _existing(request["name"])
     declaration = held.versions.get(request.get("version", held.declaration["version"]))
     if declaration is None:
-        raise Refused("PipelineVersionNotFoundException",
+        raise Rejected("PipelineVersionNotFoundException",
                       f"Pipeline {held.name} has no version {request['version']}")
     return {"pipeline": declaration, "metadata": pipeline_views.metadata(held)}
 
@@ -156,7 +156,7 @@ def _delete_pipeline(request: dict) -> dict:
 def _page(items: list, request: dict, answer: Callable[[Any], dict]) -> tuple[list[dict], dict]:
     start = request.get("nextToken", "0")
     if not start.isdecimal() or int(start) > len(items):
-        raise Refused("InvalidNextTokenException", "The next token is not valid")
+        raise Rejected("InvalidNextTokenException", "The next token is not valid")
     size = request.get("maxResults", _PAGE)
     shown, following = items[int(start):int(start) + size], int(start) + size
     return [answer(each) for each in shown], {"nextToken": str(following)} if following < len(items) else {}
@@ -182,18 +182,18 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
                for action in held.declaration["stages"][0]["actions"]}
     for override in request.get("sourceRevisions", []):
         if override["actionName"] not in sources:
-            raise Refused("ValidationException", f"Source revision override: the pipeline has no source action "
+            raise Rejected("ValidationException", f"Source revision override: the pipeline has no source action "
                                                  f"'{override['actionName']}'")
         provider = sources[override["actionName"]]
         if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
-            raise Refused("ValidationException", f"Source revision override: revision type "
+            raise Rejected("ValidationException", f"Source revision override: revision type "
                                                  f"{override['revisionType']} is not one of a {provider} source")
     declared = {each["name"]: each for each in held.declaration.get("variables", [])}
     given = {each["name"]: each["value"] for each in request.get("variables", [])}
     unknown = sorted(given.keys() - declared.keys())
     missing = sorted(name for name, each in declared.items() if "defaultValue" not in each and name not in given)
     if unknown or missing:
-        raise Refused("ValidationException", f"Pipeline variables: {', '.join(unknown + missing)} "
+        raise Rejected("ValidationException", f"Pipeline variables: {', '.join(unknown + missing)} "
                                              f"{'not declared' if unknown else 'without a value'}")
     token = request.get("clientRequestToken")
     with held.changed:
@@ -204,7 +204,7 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
         try:
             made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"), given)
         except pipeline_runner.TooMany:
-            raise Refused("ConcurrentPipelineExecutionsLimitExceededException",
+            raise Rejected("ConcurrentPipelineExecutionsLimitExceededException",
                           f"The pipeline {held.name} has reached its limit of concurrent executions") from None
         if token:
             held.tokens[token] = made.execution_id
@@ -219,7 +219,7 @@ def _start_pipeline_execution(request: dict) -> dict:
 def _run_of(held: Pipeline, execution_id: str) -> Execution:
     run = held.execution(execution_id)
     if run is None:
-        raise Refused("PipelineExecutionNotFoundException",
+        raise Rejected("PipelineExecutionNotFoundException",
                       f"Pipeline {held.name} has no execution with id {execution_id}")
     return run
 
@@ -228,12 +228,12 @@ def _stop_pipeline_execution(request: dict) -> dict:
     held = _existing(request["pipelineName"])
     run, abandon = held.execution(request["pipelineExecutionId"]), request.get("abandon", False)
     if run is None or run.ended:
-        raise Refused("PipelineExecutionNotStoppableException",
+        raise Rejected("PipelineExecutionNotStoppableException",
                       f"The pipeline execution {request['pipelineExecutionId']} cannot be stopped: it is not running")
     if run.status == "Stopping" and (not abandon or run.abandoned.is_set()):
         # "You cannot use this option on an execution that is already in a Stopping state."
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
-        raise Refused("DuplicatedStopRequestException",
+        raise Rejected("DuplicatedStopRequestException",
                       f"The pipeline execution {run.execution_id} is already stopping")
     pipeline_runner.stop(held, run, request.get("reason", ""), abandon)
     return {"pipelineExecutionId": run.execution_id}
@@ -274,7 +274,7 @@ def _list_action_executions(request: dict) -> dict:
 def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
     found: dict[str, Any] | None = next((each for each in held.declaration["stages"] if each["name"] == name), None)
     if found is None:
-        raise Refused("StageNotFoundException", f"Pipeline {held.name} has no stage {name}")
+        raise Rejected("StageNotFoundException", f"Pipeline {held.name} has no stage {name}")
     return found
 
 
@@ -282,16 +282,16 @@ def _put_approval_result(request: dict) -> dict:
     held = _existing(request["pipelineName"])
     stage = _stage_of(held, request["stageName"])
     if request["actionName"] not in {each["name"] for each in stage["actions"]}:
-        raise Refused("ActionNotFoundException", f"Stage {stage['name']} has no action {request['actionName']}")
+        raise Rejected("ActionNotFoundException", f"Stage {stage['name']} has no action {request['actionName']}")
     with held.changed:
         run = next((action for run in held.executions for action in run.actions
                     if action.approval_token == request["token"] and request["token"]
                     and (action.stage, action.name) == (stage["name"], request["actionName"])), None)
         if run is None:
-            raise Refused("InvalidApprovalTokenException", "The approval token is not valid: "
+            raise Rejected("InvalidApprovalTokenException", "The approval token is not valid: "
                                                            f"{request['token']}")
         if run.approval is not None or run.status != "InProgress":
-            raise Refused("ApprovalAlreadyCompletedException", "The approval action has already been completed")
+            raise Rejected("ApprovalAlreadyCompletedException", "The approval action has already been completed")
         run.approval = {**request["result"], "by": iam_evaluator.caller_arn()}
         held.changed.notify_all()
     return {"approvedAt": time.time()}
@@ -303,10 +303,10 @@ def _retry_stage_execution(request: dict) -> dict:
     run = held.execution(request["pipelineExecutionId"])
     latest = next((each for each in reversed(held.executions) if stage in each.stages), None)
     if run is None or run is not latest:
-        raise Refused("NotLatestPipelineExecutionException",
+        raise Rejected("NotLatestPipelineExecutionException",
                       f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
     if run.stages[stage] not in {"Failed", "Stopped"} or not run.ended:
-        raise Refused("StageNotRetryableException", f"Stage {stage} is in the state {run.stages[stage]}")
+        raise Rejected("StageNotRetryableException", f"Stage {stage} is in the state {run.stages[stage]}")
     pipeline_runner.retry(held, run, stage, request["retryMode"] == "ALL_ACTIONS")
     return {"pipelineExecutionId": run.execution_id}
 
@@ -317,7 +317,7 @@ def _retry_stage_execution(request: dict) -> dict:
 def _by_arn(request: dict) -> Pipeline:
     held = pipelines.find_by_arn(request["resourceArn"])
     if held is None:
-        raise Refused("ResourceNotFoundException", f"There is no resource {request['resourceArn']}")
+        raise Rejected("ResourceNotFoundException", f"There is no resource {request['resourceArn']}")
     return held
 
 
@@ -329,7 +329,7 @@ def _tag_resource(request: dict) -> dict:
     held = _by_arn(request)
     new = _check_tags(_tag_map(request["tags"]))
     if len({**held.tags, **new}) > 50:
-        raise Refused("TooManyTagsException", "The tags limit for a resource has been exceeded.")
+        raise Rejected("TooManyTagsException", "The tags limit for a resource has been exceeded.")
     held.tags.update(new)
     return {}
 

@@ -64,5 +64,5 @@ def _notify(action: Action, token: str, expires: float) -> None:
             Subject=subject if len(subject) <= 100 else f"{subject[:97]}...",
             Message=json.dumps({"region": held.region, "consoleLink": view,
                                 "approval": {key: value for key, value in approval.items() if value}}))
-    except ClientError as refused:
-        raise failed(refused) from None
+    except ClientError as rejected:
+        raise failed(rejected) from None

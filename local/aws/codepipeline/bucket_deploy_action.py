@@ -30,5 +30,5 @@ def run(action: Action) -> None:
         s3.get_bucket_versioning(Bucket=bucket)
         for name, content in sorted(files.items()):
             s3.put_object(Bucket=bucket, Key=name, Body=content)
-    except ClientError as refused:
-        raise failed(refused) from None
+    except ClientError as rejected:
+        raise failed(rejected) from None

@@ -39,8 +39,8 @@ def run(action: Action) -> None:
     try:
         action.role.require("codebuild:StartBuild", arn)
         action.role.require("codebuild:BatchGetBuilds", arn)
-    except service_roles.Denied as refused:
-        raise failed(refused) from None
+    except service_roles.Denied as rejected:
+        raise failed(rejected) from None
     project = codebuild._projects.get(name)
     if project is None:
         raise ActionFailed("ConfigurationError",
@@ -116,7 +116,7 @@ class _Build:
             self._phase("DOWNLOAD_SOURCE", lambda: self._unpack(scratch))
             spec = self._spec
             environment = self._environment(spec, scratch)
-            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._say, self.action.wait,
+            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._log, self.action.wait,
                                          spec.apart)
             fault = self._run_commands(spec, shell)
             self.exported = {name: shell.environment.get(name, "") for name in spec.exported}
@@ -142,7 +142,7 @@ class _Build:
             raise
         finally:
             phase["endTime"] = int(time.time())
-            self._say(f"[Container] Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
+            self._log(f"[Container] Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
 
     def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> _Failed | None:
         fault: _Failed | None = None
@@ -166,7 +166,7 @@ class _Build:
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
         for command in commands:
-            self._say(f"[Container] Running command {command}")
+            self._log(f"[Container] Running command {command}")
             try:
                 code = shell.run(command)
             except build_commands.TimedOut:
@@ -205,10 +205,10 @@ class _Build:
                 self._logs().create_log_group(logGroupName=group)
             self.role.require("logs:CreateLogStream", f"{arn}{self.stream}")
             self.role.require("logs:PutLogEvents", f"{arn}{self.stream}")
-        except service_roles.Denied as refused:
+        except service_roles.Denied as rejected:
             raise _Failed(f"ACCESS_DENIED: Service role {self.project['serviceRole']} does not allow AWS CodeBuild to "
                           f"create Amazon CloudWatch Logs log streams for build {self.record['arn']}. Error message: "
-                          f"{refused.message}", "CLIENT_ERROR") from None
+                          f"{rejected.message}", "CLIENT_ERROR") from None
         self._logs().create_log_stream(logGroupName=group, logStreamName=self.stream)
         self.logged = True
 
@@ -300,7 +300,7 @@ class _Build:
 
     # --- the log -----------------------------------------------------------------------
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         self.lines.append(line)
 
     def _write_log(self) -> None:

@@ -28,8 +28,8 @@ def run(action: Action) -> None:
     deployment = _Deployment(action)
     try:
         _MODES[action.configuration("ActionMode")](deployment)
-    except ClientError as refused:
-        raise failed(refused) from None
+    except ClientError as rejected:
+        raise failed(rejected) from None
 
 
 class _Deployment:
@@ -101,9 +101,9 @@ class _Deployment:
             try:
                 self.cloudformation.update_stack(**wanted)
                 self._wait_for_stack()
-            except ClientError as refused:
+            except ClientError as rejected:
                 # Untyped, so only its text identifies it.
-                if "No updates are to be performed" not in refused.response["Error"].get("Message", ""):
+                if "No updates are to be performed" not in rejected.response["Error"].get("Message", ""):
                     raise
                 if stack["StackStatus"] not in {*_GOOD, "UPDATE_ROLLBACK_COMPLETE"}:
                     raise
@@ -195,8 +195,8 @@ class _Deployment:
     def _stack(self) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
-        except ClientError as refused:
-            if refused.response["Error"].get("Message", "").endswith("does not exist"):
+        except ClientError as rejected:
+            if rejected.response["Error"].get("Message", "").endswith("does not exist"):
                 return None
             raise
         return found
@@ -204,10 +204,10 @@ class _Deployment:
     def _change_set(self, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self.cloudformation.describe_change_set(StackName=self.name, ChangeSetName=name)
-        except ClientError as refused:
-            if refused.response["Error"]["Code"] in {"ChangeSetNotFound", "ChangeSetNotFoundException"}:
+        except ClientError as rejected:
+            if rejected.response["Error"]["Code"] in {"ChangeSetNotFound", "ChangeSetNotFoundException"}:
                 return None
-            if refused.response["Error"].get("Message", "").endswith("does not exist"):
+            if rejected.response["Error"].get("Message", "").endswith("does not exist"):
                 return None
             raise
         return found
@@ -252,8 +252,8 @@ class _Deployment:
             message += f": {stack['StackStatusReason']}"
         try:
             events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
-        except ClientError as refused:
-            if not was_denied(refused):
+        except ClientError as rejected:
+            if not was_denied(rejected):
                 raise
             return ActionFailed("JobFailed", message)
         begun = next((index for index, event in enumerate(events)

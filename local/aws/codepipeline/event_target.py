@@ -45,8 +45,8 @@ def _start(target: dict, rule: dict, view: Any) -> None:
         session = service_roles.assume(target.get("RoleArn", ""), "events.amazonaws.com", rule["Arn"],
                                      session_name=rule["Name"][:64])
         session.require("codepipeline:StartPipelineExecution", arn)
-    except service_roles.Denied as refused:
-        _log.warning("%s: %s was not started: %s", rule["Name"], arn, refused.message)
+    except service_roles.Denied as rejected:
+        _log.warning("%s: %s was not started: %s", rule["Name"], arn, rejected.message)
         return
     given = _input(target, rule, view)
     if not isinstance(given, dict):
@@ -59,8 +59,8 @@ def _start(target: dict, rule: dict, view: Any) -> None:
         return
     try:
         codepipeline_api.start(request, "CloudWatchEvent", rule["Arn"])
-    except codepipeline_api.Refused as refused:
-        _log.warning("%s: %s was not started: %s: %s", rule["Name"], arn, refused.code, refused.message)
+    except codepipeline_api.Rejected as rejected:
+        _log.warning("%s: %s was not started: %s: %s", rule["Name"], arn, rejected.code, rejected.message)
 
 
 def _input(target: dict, rule: dict, view: Any) -> Any:

@@ -26,21 +26,22 @@ def run(action: Action) -> None:
     wanted = {"imageDigest": override["revisionValue"]} if override else {"imageTag": tag}
     try:
         image = action.role.client("ecr").describe_images(repositoryName=name, imageIds=[wanted])["imageDetails"][0]
-    except ClientError as refused:
-        raise _refusal(refused, bool(override)) from None
+    except ClientError as rejected:
+        raise _rejection(rejected, bool(override)) from None
     _note(action, image, tag, bool(override))
     action.output(action.run.declaration["outputArtifacts"][0]["name"],
                   zipped({"imageDetail.json": json.dumps(_detail(action, image)).encode()}))
 
 
-def _refusal(error: ClientError, overridden: bool) -> ActionFailed:
+def _rejection(error: ClientError, overridden: bool) -> ActionFailed:
     """ECR's own message. CodePipeline's text around it is not documented."""
-    told = error.response["Error"]
-    if told["Code"] not in _NOT_THERE:
+    details = error.response["Error"]
+    if details["Code"] not in _NOT_THERE:
         return failed(error)
-    code = "RevisionUnavailable" if overridden and told["Code"] != "RepositoryNotFoundException" else (
+    code = "RevisionUnavailable" if overridden and details["Code"] != "RepositoryNotFoundException" else (
         "ConfigurationError")
-    return ActionFailed(code, f"{told['Message']} (Service: AmazonECR; Status Code: 400; Error Code: {told['Code']})")
+    return ActionFailed(
+        code, f"{details['Message']} (Service: AmazonECR; Status Code: 400; Error Code: {details['Code']})")
 
 
 def _repository_uri(action: Action, image: dict[str, Any]) -> str:

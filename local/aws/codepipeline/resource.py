@@ -35,14 +35,14 @@ def _declaration(props: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         made = pipeline_model.declaration_of({key: value for key, value in props.items()
                                               if key not in _NOT_DECLARATION} | {"Name": name})
-    except pipeline_model.Unsupported as refused:
-        raise ValueError(str(refused)) from None
+    except pipeline_model.Unsupported as rejected:
+        raise ValueError(str(rejected)) from None
     if "version" in made:
         raise ValueError("Encountered unsupported property Version")
     return made
 
 
-def _refusal(error: codepipeline_api.Refused | Invalid) -> ValueError:
+def _rejection(error: codepipeline_api.Rejected | Invalid) -> ValueError:
     return ValueError(f"{error.message} (Service: CodePipeline, Status Code: 400; {error.code})")
 
 
@@ -58,8 +58,8 @@ def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[st
     name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=100)
     try:
         return _answer(codepipeline_api.create(_declaration(props, name), _tags(props)))
-    except (codepipeline_api.Refused, Invalid) as refused:
-        raise _refusal(refused) from None
+    except (codepipeline_api.Rejected, Invalid) as rejected:
+        raise _rejection(rejected) from None
 
 
 def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str,
@@ -75,8 +75,8 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
     if before != after:
         try:
             codepipeline_api.update(after)
-        except (codepipeline_api.Refused, Invalid) as refused:
-            raise _refusal(refused) from None
+        except (codepipeline_api.Rejected, Invalid) as rejected:
+            raise _rejection(rejected) from None
         # "Indicates whether to rerun the CodePipeline pipeline after you update it."
         if str(new.get("RestartExecutionOnUpdate", "false")).lower() == "true":
             pipeline_runner.start(held, "StartPipelineExecution")

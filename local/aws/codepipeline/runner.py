@@ -257,8 +257,8 @@ def _run_action(held: Pipeline, execution: Execution, run: ActionRun) -> None:
         status = "Abandoned"
     except ActionFailed as fault:
         status, error = "Failed", {"code": fault.code, "message": fault.message[:5000]}
-    except (ClientError, service_roles.Denied) as refused:
-        fault = pipeline_actions.failed(refused)
+    except (ClientError, service_roles.Denied) as rejected:
+        fault = pipeline_actions.failed(rejected)
         status, error = "Failed", {"code": fault.code, "message": fault.message[:5000]}
     except Exception as fault:
         _log.exception("the action %s of %s broke", run.name, held.name)

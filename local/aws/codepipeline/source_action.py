@@ -30,15 +30,15 @@ def run(action: Action) -> None:
         # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
         for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
             action.role.require(needed, arn)
-    except service_roles.Denied as refused:
-        raise not_permitted(f"AWS CodeCommit repository named {name}", refused.message) from None
-    except ClientError as refused:
-        raise _refusal(refused, name, branch) from None
+    except service_roles.Denied as rejected:
+        raise not_permitted(f"AWS CodeCommit repository named {name}", rejected.message) from None
+    except ClientError as rejected:
+        raise _rejection(rejected, name, branch) from None
     _note(action, commit, name, branch, about)
     action.output(action.run.declaration["outputArtifacts"][0]["name"], _archive(action, name, commit))
 
 
-def _refusal(error: ClientError, name: str, branch: str) -> ActionFailed:
+def _rejection(error: ClientError, name: str, branch: str) -> ActionFailed:
     code = error.response["Error"]["Code"]
     if was_denied(error):
         return not_permitted(f"AWS CodeCommit repository named {name}", error.response["Error"]["Message"])

@@ -161,7 +161,7 @@ def _unique(names: list[str], code: str, message: str) -> None:
         raise Invalid(code, message.format(repeated[0]))
 
 
-def _refuse(message: str) -> Invalid:
+def _reject(message: str) -> Invalid:
     return Invalid("InvalidActionDeclarationException", message)
 
 
@@ -169,112 +169,112 @@ def _check_action(action: dict[str, Any], region: str) -> None:
     name, kind = action["name"], action["actionTypeId"]
     known = ACTION_TYPES.get((kind["category"], kind["provider"]))
     if known is None or kind["owner"] != "AWS" or kind["version"] != "1":
-        raise _refuse(f"ActionType (Category: '{kind['category']}', Provider: '{kind['provider']}', "
+        raise _reject(f"ActionType (Category: '{kind['category']}', Provider: '{kind['provider']}', "
                       f"Owner: '{kind['owner']}', Version: '{kind['version']}') in action '{name}' is not available "
                       f"in region {region}")
     if action.get("region", region) != region:
         if kind["category"] == "Source":
             # .../userguide/actions-create-cross-region.html
-            raise _refuse(f"Region {action['region']} of action '{name}': you cannot create cross-Region actions for "
+            raise _reject(f"Region {action['region']} of action '{name}': you cannot create cross-Region actions for "
                           "source actions")
-        raise _refuse(f"Region {action['region']} of action '{name}' {_LOCALLY}: its pipelines stay in their region")
+        raise _reject(f"Region {action['region']} of action '{name}' {_LOCALLY}: its pipelines stay in their region")
     for member in ("commands", "outputVariables", "environmentVariables"):
         if action.get(member):
-            raise _refuse(f"{member} of action '{name}' {_LOCALLY}")
+            raise _reject(f"{member} of action '{name}' {_LOCALLY}")
     if "timeoutInMinutes" in action and kind["category"] != "Approval":
         # "This attribute is available only to the manual approval ActionType."
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html
-        raise _refuse(f"timeoutInMinutes of action '{name}' is available only to manual approvals")
+        raise _reject(f"timeoutInMinutes of action '{name}' is available only to manual approvals")
     for what, (least, most) in (("input", known.inputs), ("output", known.outputs)):
         count = len(action.get(f"{what}Artifacts", []))
         if count < least:
-            raise _refuse(f"Action {name} declares {count} {what} artifacts which is less than the minimum count "
+            raise _reject(f"Action {name} declares {count} {what} artifacts which is less than the minimum count "
                           f"({least})")
         if count > most:
-            raise _refuse(f"Action {name} declares {count} {what} artifacts which is more than the maximum count "
+            raise _reject(f"Action {name} declares {count} {what} artifacts which is more than the maximum count "
                           f"({most})")
     given = action.get("configuration", {})
     for key in sorted(given.keys() - known.required - known.optional):
-        raise _refuse(f"Action configuration for action '{name}' contains unknown configuration '{key}'")
+        raise _reject(f"Action configuration for action '{name}' contains unknown configuration '{key}'")
     _need(name, given, known.required)
     _CHECKS[kind["provider"]](action, given)
 
 
 def _need(name: str, given: dict[str, str], required: frozenset[str] | set[str]) -> None:
     for key in sorted(required - given.keys()):
-        raise _refuse(f"Action configuration for action '{name}' is missing required configuration '{key}'")
+        raise _reject(f"Action configuration for action '{name}' is missing required configuration '{key}'")
 
 
 def _check_codecommit(action: dict[str, Any], given: dict[str, str]) -> None:
     name = action["name"]
     if given.get("PollForSourceChanges", "true").lower() != "false":
         # "If you omit PollForSourceChanges, CodePipeline defaults to polling."
-        raise _refuse(f"Polling for source changes {_LOCALLY}: action '{name}' must set PollForSourceChanges to false")
+        raise _reject(f"Polling for source changes {_LOCALLY}: action '{name}' must set PollForSourceChanges to false")
     if given.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
-        raise _refuse(f"OutputArtifactFormat {given['OutputArtifactFormat']} of action '{name}' {_LOCALLY}")
+        raise _reject(f"OutputArtifactFormat {given['OutputArtifactFormat']} of action '{name}' {_LOCALLY}")
 
 
 def _check_ecr(action: dict[str, Any], given: dict[str, str]) -> None:
     # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageIdentifier.html, a tag's length
     if not 1 <= len(given.get("ImageTag", "latest")) <= 300:
-        raise _refuse(f"ImageTag of action '{action['name']}' must have 1 to 300 characters")
+        raise _reject(f"ImageTag of action '{action['name']}' must have 1 to 300 characters")
 
 
 def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
     name, inputs = action["name"], [each["name"] for each in action["inputArtifacts"]]
     for key in ("BatchEnabled", "CombineArtifacts", "BuildspecOverride"):
         if given.get(key, "false") != "false":
-            raise _refuse(f"{key} of action '{name}' {_LOCALLY}")
+            raise _reject(f"{key} of action '{name}' {_LOCALLY}")
     if len(inputs) > 1:
         # "This parameter is required if multiple input artifacts are specified."
         _need(name, given, {"PrimarySource"})
     if given.get("PrimarySource", inputs[0]) not in inputs:
-        raise _refuse(f"PrimarySource of action '{name}' must be the name of one of its input artifacts")
+        raise _reject(f"PrimarySource of action '{name}' must be the name of one of its input artifacts")
     try:
         variables = json.loads(given.get("EnvironmentVariables", "[]"))
         fine = all({"name", "value"} <= each.keys() <= {"name", "value", "type"} for each in variables)
     except (ValueError, AttributeError, TypeError):
         fine = False
     if not fine:
-        raise _refuse(f"EnvironmentVariables of action '{name}' must be a JSON array of objects with name, value and "
+        raise _reject(f"EnvironmentVariables of action '{name}' must be a JSON array of objects with name, value and "
                       "type")
     if any(each.get("type", "PLAINTEXT") != "PLAINTEXT" for each in variables):
-        raise _refuse(f"An environment variable of action '{name}' that is not PLAINTEXT {_LOCALLY}")
+        raise _reject(f"An environment variable of action '{name}' that is not PLAINTEXT {_LOCALLY}")
 
 
 def _check_approval(action: dict[str, Any], given: dict[str, str]) -> None:
     topic = given.get("NotificationArn", "")
     if topic and not VARIABLE.search(topic) and not re.fullmatch(r"arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w.-]+", topic):
-        raise _refuse(f"NotificationArn of action '{action['name']}' is not the ARN of a topic")
+        raise _reject(f"NotificationArn of action '{action['name']}' is not the ARN of a topic")
 
 
 def _check_cloudformation(action: dict[str, Any], given: dict[str, str]) -> None:
     name, mode = action["name"], given["ActionMode"]
     if mode not in MODES:
-        raise _refuse(f"Action configuration for action '{name}' has an invalid ActionMode '{mode}'; valid are "
+        raise _reject(f"Action configuration for action '{name}' has an invalid ActionMode '{mode}'; valid are "
                       f"{', '.join(sorted(MODES))}")
     _need(name, given, MODES[mode])
     for each in given.get("Capabilities", "CAPABILITY_IAM").split(","):
         if each not in CAPABILITIES:
-            raise _refuse(f"Action configuration for action '{name}' has an unknown capability '{each}'")
+            raise _reject(f"Action configuration for action '{name}' has an unknown capability '{each}'")
     inputs = {each["name"] for each in action.get("inputArtifacts", [])}
     for key in ("TemplatePath", "TemplateConfiguration"):
         artifact, separator, path = given.get(key, "").partition("::")
         if key in given and (not separator or not path or artifact not in inputs):
-            raise _refuse(f"{key} of action '{name}' must be ArtifactName::FileName, the artifact being one of its "
+            raise _reject(f"{key} of action '{name}' must be ArtifactName::FileName, the artifact being one of its "
                           "input artifacts")
     if bool(given.get("OutputFileName")) != bool(action.get("outputArtifacts")):
         # "If you don't specify a name, CodePipeline doesn't generate an output file or artifact."
-        raise _refuse(f"Action '{name}' must have an output artifact if it has an OutputFileName, and none otherwise")
+        raise _reject(f"Action '{name}' must have an output artifact if it has an OutputFileName, and none otherwise")
     if len(given.get("ParameterOverrides", "").encode()) > 1024:
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
-        raise _refuse(f"ParameterOverrides of action '{name}' is larger than 1 KB")
+        raise _reject(f"ParameterOverrides of action '{name}' is larger than 1 KB")
 
 
 def _check_bucket(action: dict[str, Any], given: dict[str, str]) -> None:
     name, extract = action["name"], given["Extract"].lower()
     if extract not in ("true", "false"):
-        raise _refuse(f"Extract of action '{name}' must be true or false")
+        raise _reject(f"Extract of action '{name}' must be true or false")
     if extract == "false":
         # "If false, then the ObjectKey is required."
         _need(name, given, {"ObjectKey"})
@@ -301,7 +301,7 @@ def _check_artifacts(stages: list[dict[str, Any]]) -> None:
         for action in group:
             for each in action.get("inputArtifacts", []):
                 if each["name"] not in made:
-                    raise _refuse(f"Input Artifact Bundle {each['name']} in action {action['name']} is not declared "
+                    raise _reject(f"Input Artifact Bundle {each['name']} in action {action['name']} is not declared "
                                   "as an output artifact in any of the preceding actions")
         made |= {each["name"] for action in group for each in action.get("outputArtifacts", [])}
 
@@ -311,11 +311,11 @@ def _check_variables(made: dict[str, Any]) -> None:
     _unique(namespaces, "InvalidActionDeclarationException",
             "Namespaces must be unique within the pipeline. {} has been used more than once.")
     for reserved in {"codepipeline", "variables"} & set(namespaces):
-        raise _refuse(f"The namespace {reserved} is reserved")
+        raise _reject(f"The namespace {reserved} is reserved")
     outputs = {each["name"] for _, action in actions(made) for each in action.get("outputArtifacts", [])}
     for shared in sorted(set(namespaces) & outputs):
         # "Namespaces must be unique across the pipeline definition and cannot conflict with any artifact names."
-        raise _refuse(f"The namespace {shared} is the name of an artifact")
+        raise _reject(f"The namespace {shared} is the name of an artifact")
     known = {"codepipeline"} | ({"variables"} if made.get("variables") else set())
     for group in _in_order(made["stages"]):
         for action in group:
@@ -327,12 +327,12 @@ def _check_variables(made: dict[str, Any]) -> None:
 def _check_references(action: dict[str, Any], key: str, value: str, known: set[str]) -> None:
     for reference in VARIABLE.findall(value):
         if not _REFERENCE.fullmatch(reference):
-            raise _refuse(f"Action configuration '{key}' of action '{action['name']}' has a variable reference "
+            raise _reject(f"Action configuration '{key}' of action '{action['name']}' has a variable reference "
                           f"#{{{reference}}} that is not a namespace and a key separated by a period")
         if action["actionTypeId"]["category"] == "Source":
-            raise _refuse(f"Action configuration '{key}' of source action '{action['name']}' cannot have a variable "
+            raise _reject(f"Action configuration '{key}' of source action '{action['name']}' cannot have a variable "
                           "reference")
         namespace = reference.partition(".")[0]
         if namespace not in known:
-            raise _refuse(f"Action configuration '{key}' of action '{action['name']}' refers to the namespace "
+            raise _reject(f"Action configuration '{key}' of action '{action['name']}' refers to the namespace "
                           f"{namespace}, which no preceding action has")

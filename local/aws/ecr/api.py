@@ -15,7 +15,7 @@ from ministack.services import ecr
 
 from local.aws import service_shapes
 from local.aws.ecr import images as ecr_images, permissions as ecr_permissions
-from local.aws.ecr.images import Refused, invalid
+from local.aws.ecr.images import Rejected, invalid
 from local.aws.iam import enforcement
 
 _Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -35,15 +35,15 @@ def install() -> None:
                 if operation in _OPERATIONS:
                     return json_response(_OPERATIONS[operation](request))  # type: ignore[no-any-return]
                 return await ministack_handle(method, path, headers, body, query)  # type: ignore[no-any-return]
-        except Refused as refused:
-            return error_response_json(refused.code, refused.message, 400)
+        except Rejected as rejected:
+            return error_response_json(rejected.code, rejected.message, 400)
 
     app.SERVICE_HANDLERS["ecr"] = handle
     ecr.repository_policy_for_arn = ecr_permissions.policy_of
 
 
 def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The same for code in this process, such as CloudFormation. Raises `Refused` like the API."""
+    """The same for code in this process, such as CloudFormation. Raises `Rejected` like the API."""
     _check(operation, request)
     if operation in _OPERATIONS:
         return _OPERATIONS[operation](request)
@@ -51,7 +51,7 @@ def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     status, _, body = handler(request)
     said: dict[str, Any] = json.loads(body)
     if status >= 400:
-        raise Refused(said["__type"].rsplit("#", 1)[-1], said["message"])
+        raise Rejected(said["__type"].rsplit("#", 1)[-1], said["message"])
     return said
 
 
@@ -60,10 +60,10 @@ def _check(operation: str, request: dict[str, Any]) -> None:
     if operation not in model.operation_names:
         return
     for fault in service_shapes.faults(model.operation_model(operation).input_shape, request):
-        raise Refused("InvalidParameterException", f"Invalid parameter: {fault}")
+        raise Rejected("InvalidParameterException", f"Invalid parameter: {fault}")
     name = request.get("repositoryName")
     if name and operation != "CreateRepository" and name not in ecr._repositories:
-        raise Refused("RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry "
+        raise Rejected("RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry "
                                                      f"with id '{get_account_id()}'")
 
 
@@ -73,7 +73,7 @@ def _check(operation: str, request: dict[str, Any]) -> None:
 def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
     name = request["repositoryName"]
     if name in ecr._repositories:
-        raise Refused("RepositoryAlreadyExistsException",
+        raise Rejected("RepositoryAlreadyExistsException",
                       f"The repository with name '{name}' already exists in the registry with id '{get_account_id()}'")
     made: dict[str, Any] = json.loads(ecr._create_repository(request)[2])
     return made
@@ -82,7 +82,7 @@ def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
 def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
     name = request["repositoryName"]
     if ecr._images.get(name) and not request.get("force"):
-        raise Refused("RepositoryNotEmptyException",
+        raise Rejected("RepositoryNotEmptyException",
                       f"The repository with name '{name}' in registry with id '{get_account_id()}' cannot be deleted "
                       "because it still contains images")
     deleted: dict[str, Any] = json.loads(ecr._delete_repository({**request, "force": True})[2])

@@ -23,14 +23,14 @@ _PART_BYTES = 10 * 1024 * 1024
 _PAGE = 100
 
 
-class Refused(Exception):
+class Rejected(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
 
 
-def invalid(parameter: str, constraint: str) -> Refused:
-    return Refused("InvalidParameterException",
+def invalid(parameter: str, constraint: str) -> Rejected:
+    return Rejected("InvalidParameterException",
                    f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'")
 
 
@@ -50,7 +50,7 @@ def initiate_layer_upload(request: dict[str, Any]) -> dict[str, Any]:
 def _upload(request: dict[str, Any]) -> bytearray:
     found: bytearray | None = ecr._uploads.get(request["repositoryName"], {}).get(request["uploadId"])
     if found is None:
-        raise Refused("UploadNotFoundException", f"The upload with id '{request['uploadId']}' does not exist in "
+        raise Rejected("UploadNotFoundException", f"The upload with id '{request['uploadId']}' does not exist in "
                                                  f"{where(request['repositoryName'])}")
     return found
 
@@ -59,7 +59,7 @@ def upload_layer_part(request: dict[str, Any]) -> dict[str, Any]:
     so_far, part = _upload(request), base64.b64decode(request["layerPartBlob"])
     first, last = request["partFirstByte"], request["partLastByte"]
     if first != len(so_far) or last != first + len(part) - 1:
-        raise Refused("InvalidLayerPartException", f"The layer part upload is not valid: it has to begin at byte "
+        raise Rejected("InvalidLayerPartException", f"The layer part upload is not valid: it has to begin at byte "
                                                    f"{len(so_far)} and end where its bytes do")
     so_far += part
     return {"registryId": get_account_id(), "repositoryName": request["repositoryName"],
@@ -69,14 +69,14 @@ def upload_layer_part(request: dict[str, Any]) -> dict[str, Any]:
 def complete_layer_upload(request: dict[str, Any]) -> dict[str, Any]:
     name, content = request["repositoryName"], bytes(_upload(request))
     if not content:
-        raise Refused("EmptyUploadException", "The specified layer upload does not contain any layer parts")
+        raise Rejected("EmptyUploadException", "The specified layer upload does not contain any layer parts")
     digest = _digest(content)
     if digest not in request["layerDigests"]:
-        raise Refused("InvalidLayerException", f"The layer digest calculation performed by Amazon ECR ({digest}) does "
+        raise Rejected("InvalidLayerException", f"The layer digest calculation performed by Amazon ECR ({digest}) does "
                                                "not match the digest of the layer specified")
     held = ecr._layer_blobs.setdefault(name, {})
     if digest in held:
-        raise Refused("LayerAlreadyExistsException", f"Layer with digest '{digest}' already exists in {where(name)}")
+        raise Rejected("LayerAlreadyExistsException", f"Layer with digest '{digest}' already exists in {where(name)}")
     held[digest] = content
     del ecr._uploads[name][request["uploadId"]]
     return {"registryId": get_account_id(), "repositoryName": name, "uploadId": request["uploadId"],
@@ -94,7 +94,7 @@ def batch_check_layer_availability(request: dict[str, Any]) -> dict[str, Any]:
 def get_download_url_for_layer(request: dict[str, Any]) -> dict[str, Any]:
     name, digest = request["repositoryName"], request["layerDigest"]
     if digest not in ecr._layer_blobs.get(name, {}):
-        raise Refused("LayersNotFoundException", f"Layer with digest '{digest}' not found in {where(name)}")
+        raise Rejected("LayersNotFoundException", f"Layer with digest '{digest}' not found in {where(name)}")
     return {"layerDigest": digest, "downloadUrl":
             f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/v2/{name}/blobs/{digest}"}
 
@@ -116,14 +116,14 @@ def put_image(request: dict[str, Any]) -> dict[str, Any]:
         # imageManifestMediaType in the request."
         raise invalid("imageManifestMediaType", "must be given for a manifest that does not contain mediaType")
     if request.get("imageDigest", digest) != digest:
-        raise Refused("ImageDigestDoesNotMatchException", f"The image digest {request['imageDigest']} does not match "
+        raise Rejected("ImageDigestDoesNotMatchException", f"The image digest {request['imageDigest']} does not match "
                                                           f"the digest {digest} that Amazon ECR calculated")
     size = _size(name, manifest)
     images = ecr._images.setdefault(name, [])
     found = next((each for each in images if each["imageDigest"] == digest), None)
     if found and (tag is None or tag in found["imageTags"]):
         tagged = f" and tag '{tag}'" if tag else ""
-        raise Refused("ImageAlreadyExistsException", f"Image with digest '{digest}'{tagged} already exists in "
+        raise Rejected("ImageAlreadyExistsException", f"Image with digest '{digest}'{tagged} already exists in "
                                                      f"{where(name)}")
     if tag:
         _take_from_others(name, tag, images)
@@ -161,7 +161,7 @@ def _size(name: str, manifest: dict[str, Any]) -> int:
         code, what = "LayersNotFoundException", "Layers"
     missing = [each for each in named if each not in held]
     if missing:
-        raise Refused(code, f"{what} with digests '[{', '.join(missing)}]' required for pushing image into "
+        raise Rejected(code, f"{what} with digests '[{', '.join(missing)}]' required for pushing image into "
                             f"repository with name '{name}' in the registry with id '{get_account_id()}' do not exist")
     sizes = [held[each] for each in named]
     # "If the image is a manifest list, this will be the max size of all manifests in the list."
@@ -176,7 +176,7 @@ def _take_from_others(name: str, tag: str, images: list[dict[str, Any]]) -> None
     for other in images:
         if tag in other["imageTags"]:
             if ecr._repositories[name].get("imageTagMutability", "MUTABLE") != "MUTABLE":
-                raise Refused("ImageTagAlreadyExistsException", f"The image tag '{tag}' already exists in the '{name}' "
+                raise Rejected("ImageTagAlreadyExistsException", f"The image tag '{tag}' already exists in the '{name}' "
                                                                 "repository and cannot be overwritten because the "
                                                                 "repository is immutable.")
             other["imageTags"].remove(tag)
@@ -227,7 +227,7 @@ def _existing(name: str, wanted: dict[str, str]) -> dict[str, Any]:
     found = _find(name, wanted)
     if found is None:
         said = ", ".join(f"{key}:'{wanted.get(key, 'null')}'" for key in ("imageDigest", "imageTag"))
-        raise Refused("ImageNotFoundException", f"The image with imageId {{{said}}} does not exist within {where(name)}")
+        raise Rejected("ImageNotFoundException", f"The image with imageId {{{said}}} does not exist within {where(name)}")
     return found
 
 

@@ -16,7 +16,7 @@ from ministack.services.cloudformation import provisioners
 from local.aws.cloudformation import resource_schemas, stack_permissions
 from local.aws.cloudformation.stack_permissions import Change, Need
 from local.aws.ecr import api as ecr_api
-from local.aws.ecr.images import Refused
+from local.aws.ecr.images import Rejected
 
 TYPE = "AWS::ECR::Repository"
 _HANDLER_CODES = {"RepositoryAlreadyExistsException": "AlreadyExists", "InvalidParameterException": "InvalidRequest"}
@@ -32,11 +32,11 @@ def install() -> None:
 def _call(operation: str, request: dict[str, Any]) -> None:
     try:
         ecr_api.call(operation, request)
-    except Refused as refused:
+    except Rejected as rejected:
         raise ValueError(
-            f'Resource handler returned message: "{refused.message} (Service: Ecr, Status Code: 400, Request ID: '
+            f'Resource handler returned message: "{rejected.message} (Service: Ecr, Status Code: 400, Request ID: '
             f'{new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: '
-            f'{_HANDLER_CODES.get(refused.code, "GeneralServiceException")})') from None
+            f'{_HANDLER_CODES.get(rejected.code, "GeneralServiceException")})') from None
 
 
 def _attributes(name: str) -> dict[str, str]:

@@ -30,9 +30,9 @@ def _failed(message: str, code: str) -> ValueError:
                       f"HandlerErrorCode: {code})")
 
 
-def _said(refused: event_buses.Refused) -> ValueError:
-    code = "NotFound" if refused.code == "ResourceNotFoundException" else "InvalidRequest"
-    return _failed(f"{refused.message} (Service: EventBridge, Status Code: 400, Request ID: {new_uuid()})", code)
+def _said(rejected: event_buses.Rejected) -> ValueError:
+    code = "NotFound" if rejected.code == "ResourceNotFoundException" else "InvalidRequest"
+    return _failed(f"{rejected.message} (Service: EventBridge, Status Code: 400, Request ID: {new_uuid()})", code)
 
 
 def _statement(props: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _statement(props: dict[str, Any]) -> dict[str, Any]:
     if written is None:
         return event_buses.older_form(name, props)
     if given := [key for key in _OLDER_FORM if key in props]:
-        raise event_buses.Refused("ValidationException", f"Statement and {', '.join(given)} exclude each other.")
+        raise event_buses.Rejected("ValidationException", f"Statement and {', '.join(given)} exclude each other.")
     if isinstance(written, str):
         written = json.loads(written)
     # The registry's schema: "$merge([{"Sid": StatementId}, Statement])"
@@ -56,8 +56,8 @@ def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[
             identifier = json.dumps({"/properties/EventBusName": name, "/properties/StatementId": statement_id})
             raise _failed(f"Resource of type '{TYPE}' with identifier '{identifier}' already exists.", "AlreadyExists")
         event_buses.put_statement(name, _statement(props))
-    except event_buses.Refused as refused:
-        raise _said(refused) from None
+    except event_buses.Rejected as rejected:
+        raise _said(rejected) from None
     return f"{name}|{statement_id}", {}
 
 
@@ -67,8 +67,8 @@ def _update(physical_id: str, _old: dict[str, Any], new: dict[str, Any],
         return _create(physical_id, new, stack_name)
     try:
         event_buses.put_statement(bus_name(new), _statement(new))
-    except event_buses.Refused as refused:
-        raise _said(refused) from None
+    except event_buses.Rejected as rejected:
+        raise _said(rejected) from None
     return physical_id, {}
 
 
@@ -77,6 +77,6 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
     name, _, statement_id = physical_id.partition("|")
     try:
         event_buses.remove_statement(name, statement_id)
-    except event_buses.Refused as refused:
-        if refused.code != "ResourceNotFoundException":
-            raise _said(refused) from None
+    except event_buses.Rejected as rejected:
+        if rejected.code != "ResourceNotFoundException":
+            raise _said(rejected) from None

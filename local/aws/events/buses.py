@@ -31,7 +31,7 @@ _LONGEST_POLICY = 10 * 1024
 _CAME_BY_BUS = "_CameByBus"
 
 
-class Refused(ValueError):
+class Rejected(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
@@ -111,10 +111,10 @@ def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view
         try:
             session = service_roles.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
             session.require("events:PutEvents", target["Arn"], _keys(event, rule))
-        except service_roles.NotAssumable as refused:
-            raise Undelivered("FAILED_TO_ASSUME_ROLE", refused.message) from None
-        except service_roles.Denied as refused:
-            raise Undelivered("NO_PERMISSIONS", refused.message) from None
+        except service_roles.NotAssumable as rejected:
+            raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
+        except service_roles.Denied as rejected:
+            raise Undelivered("NO_PERMISSIONS", rejected.message) from None
     elif _is_elsewhere(bus):
         raise Undelivered("NO_PERMISSIONS", "the target has no role")
     _deliver({**event, **_changed(target, rule, event, view)}, *bus)
@@ -185,9 +185,9 @@ def put_permission(request: dict[str, Any]) -> tuple:
             set_policy(name, _parsed(request["Policy"]))
         else:
             put_statement(name, older_form(name, request))
-    except Refused as refused:
-        refusal: tuple = error_response_json(refused.code, refused.message, 400)
-        return refusal
+    except Rejected as rejected:
+        error_of: tuple = error_response_json(rejected.code, rejected.message, 400)
+        return error_of
     answer: tuple = json_response({})
     return answer
 
@@ -198,7 +198,7 @@ def _parsed(text: str) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict) or not document.get("Statement"):
-        raise Refused("ValidationException", "The policy document is not valid.")
+        raise Rejected("ValidationException", "The policy document is not valid.")
     return document
 
 
@@ -210,7 +210,7 @@ def older_form(name: str, request: dict[str, Any]) -> dict[str, Any]:
     """An account's number, or every account with a condition, as a statement."""
     missing = [key for key in ("Action", "Principal", "StatementId") if not request.get(key)]
     if missing:
-        raise Refused("ValidationException", f"Parameter(s) {', '.join(missing)} must be specified.")
+        raise Rejected("ValidationException", f"Parameter(s) {', '.join(missing)} must be specified.")
     principal, condition = str(request["Principal"]), request.get("Condition")
     made = {"Sid": request["StatementId"], "Effect": "Allow", "Action": request["Action"], "Resource": arn_of(name),
             "Principal": "*" if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"}}
@@ -220,7 +220,7 @@ def older_form(name: str, request: dict[str, Any]) -> dict[str, Any]:
 def statements(name: str) -> list[dict[str, Any]]:
     eventbridge._ensure_default_bus()
     if name not in eventbridge._event_buses:
-        raise Refused("ResourceNotFoundException", f"Event bus {name} does not exist.")
+        raise Rejected("ResourceNotFoundException", f"Event bus {name} does not exist.")
     written = (eventbridge._event_bus_policies.get(name) or {}).get("Statement", [])
     return [written] if isinstance(written, dict) else list(written)
 
@@ -241,7 +241,7 @@ def remove_statement(name: str, statement_id: str) -> None:
 def set_policy(name: str, document: dict[str, Any]) -> None:
     statements(name)  # the bus exists
     if len(json.dumps(document, separators=(",", ":"))) > _LONGEST_POLICY:
-        raise Refused("PolicyLengthExceededException",
+        raise Rejected("PolicyLengthExceededException",
                       "The size of the policy exceeds the limit of 10240 characters.")
     written = document["Statement"]
     for statement in [written] if isinstance(written, dict) else written:
@@ -260,5 +260,5 @@ def _check(name: str, statement: dict[str, Any]) -> None:
     resources = [resources] if isinstance(resources, str) else resources
     foreign = [each for each in resources if each not in (arn_of(name), rules) and not each.startswith(f"{rules}/")]
     if missing or foreign:
-        raise Refused("ValidationException", f"The policy statement is not valid: {', '.join(missing)} is missing."
+        raise Rejected("ValidationException", f"The policy statement is not valid: {', '.join(missing)} is missing."
                       if missing else f"The policy statement is not valid: {foreign[0]} is not on the bus {name}.")

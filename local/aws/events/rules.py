@@ -52,8 +52,8 @@ def _checked(check: Callable[[dict[str, Any]], None],
         try:
             check(request)
         except Invalid as invalid:
-            refusal: tuple = error_response_json("ValidationException", str(invalid), 400)
-            return refusal
+            error_of: tuple = error_response_json("ValidationException", str(invalid), 400)
+            return error_of
         return ministack_handler(request)
 
     return handler

@@ -236,22 +236,22 @@ def _resource_tag_keys(service: str, resource_arn: str) -> dict[str, str]:
 
 def _decide(access_key_id: str, action: str, service: str, region: str, resource: str,
             context: dict[str, Any] | None) -> Any:
-    asked = (access_key_id, action, service, region, resource, context)
-    outcome = _evaluate(*asked)
-    late = outcome is not None and iam_propagation.is_on() and _is_allowed_later(asked)
+    evaluated = (access_key_id, action, service, region, resource, context)
+    outcome = _evaluate(*evaluated)
+    late = outcome is not None and iam_propagation.is_on() and _is_allowed_later(evaluated)
     decision_log.record(_principal.get(), action, resource, outcome is None, late, _request.get().session_policy)
     if outcome is None and service == "s3":
         bucket_permissions.admit(resource)
     return outcome
 
 
-def _is_allowed_later(asked: tuple[Any, ...]) -> bool:
+def _is_allowed_later(evaluated: tuple[Any, ...]) -> bool:
     """Whether changes that IAM has not put into effect yet would allow this. The response names the first evaluation's
     caller and reason, so this one does not change them."""
     request = _request.get()
     by_resource = request.by_resource
     with iam_propagation.ignored():
-        allowed = copy_context().run(_evaluate, *asked) is None
+        allowed = copy_context().run(_evaluate, *evaluated) is None
     request.by_resource = by_resource
     return allowed
 
@@ -275,7 +275,7 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
         resource_arn=resource, region=region, principal_keys=caller.keys,
         service_context={key.lower(): value for key, value in keys.items()})
     if caller.policies is None:
-        decision = "" if outcome is not None else resource_policies.refuses_root(service, resource, context)
+        decision = "" if outcome is not None else resource_policies.denies_root(service, resource, context)
         if decision or (action == "sts:AssumeRole" and outcome is None):
             _request.get().by_resource = True
             return iam_evaluator.EvalResult(decision or "ImplicitDeny", caller.arn,
@@ -302,7 +302,7 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
 def _words(service: str, action: str, resource: str, principal_arn: str, how: dict[str, Any]) -> str:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; empty for MiniStack's own."""
     if action == "sts:AssumeRole":
-        return role_assumption.refusal(principal_arn, resource)
+        return role_assumption.error_of(principal_arn, resource)
     # "For cross-account requests, Amazon S3 returns a generic Access Denied".
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
     caller = principal()

@@ -55,7 +55,7 @@ def of(service: str, arn: str) -> _Found | None:
 _ALWAYS = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 
 
-def refuses_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> str:
+def denies_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> str:
     """How the resource's policy denies an account's root user, whose own policies never limit it: Deny, ImplicitDeny,
     or not at all (empty).
 

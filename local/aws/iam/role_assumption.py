@@ -32,7 +32,7 @@ def exists(role_arn: str) -> bool:
     return resource_policies.of("sts", role_arn) not in (None, ("", resource_policies.owner(role_arn)))
 
 
-def refusal(caller_arn: str, role_arn: str) -> str:
+def error_of(caller_arn: str, role_arn: str) -> str:
     """The same message for a missing role, so that a caller cannot find out whether a role exists."""
     if caller_arn.endswith(":root"):
         return "Roles may not be assumed by root accounts."

@@ -33,8 +33,8 @@ def install() -> None:
                                       f"satisfy constraint: at most {most} of letters, digits, spaces and _.:/=+-@")
         if user:
             held = {iam._identity_tag_key(tag["Key"]) for tag in user["Tags"]}
-            asked = {iam._identity_tag_key(tag["Key"]) for tag in iam._extract_tags(params)}
-            if len(held | asked) > LIMIT:
+            added = {iam._identity_tag_key(tag["Key"]) for tag in iam._extract_tags(params)}
+            if len(held | added) > LIMIT:
                 return iam._error(409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {LIMIT}")
         return ministack_tag_user(params)
 

@@ -47,10 +47,10 @@ def _checked(ministack_handler: _Handler) -> _Handler:
     def handler(request: dict[str, Any]) -> tuple:
         policy = request.get("Policy")
         if policy and not request.get("BypassPolicyLockoutSafetyCheck") and not _leaves_a_way_back(policy):
-            refusal: tuple = error_response_json(
+            error_of: tuple = error_response_json(
                 "MalformedPolicyDocumentException",
                 "The new key policy will not allow you to update the key policy in the future.", 400)
-            return refusal
+            return error_of
         return ministack_handler(request)
 
     return handler

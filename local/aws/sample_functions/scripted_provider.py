@@ -20,8 +20,8 @@ def put(url, answer, content_type=""):
     request.add_header("Content-Type", content_type)
     try:
         return urllib.request.urlopen(request).status
-    except urllib.error.HTTPError as refused:
-        return refused.code
+    except urllib.error.HTTPError as rejected:
+        return rejected.code
 
 
 def list_credentials(user_name):
@@ -31,8 +31,8 @@ def list_credentials(user_name):
     try:
         return str(len(boto3.client("iam").list_service_specific_credentials(UserName=user_name)
                        ["ServiceSpecificCredentials"]))
-    except ClientError as refused:
-        return refused.response["Error"]["Message"]
+    except ClientError as rejected:
+        return rejected.response["Error"]["Message"]
 
 
 def handle(event):

@@ -18,7 +18,7 @@ API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocat
 secrets = boto3.client("secretsmanager")
 
 
-def create(arn, token, told):
+def create(arn, token, script):
     try:
         secrets.get_secret_value(SecretId=arn, VersionId=token, VersionStage="AWSPENDING")
     except ClientError as absent:
@@ -28,8 +28,8 @@ def create(arn, token, told):
                                  VersionStages=["AWSPENDING"])
 
 
-def finish(arn, token, told):
-    how = told.get("finish", "move")
+def finish(arn, token, script):
+    how = script.get("finish", "move")
     if how == "not at all":
         return
     if how == "write and move":
@@ -45,20 +45,20 @@ def finish(arn, token, told):
 def handle(event):
     arn, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
     described = secrets.describe_secret(SecretId=arn)
-    told = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+    script = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
     print(json.dumps({"step": step, "token": token, "secret": arn, "members": sorted(event),
                       "labels": described["VersionIdsToStages"].get(token)}),
           flush=True)
-    if told.get("crash") == step:
+    if script.get("crash") == step:
         os._exit(1)
-    if told.get("wait") == step:
+    if script.get("wait") == step:
         time.sleep(1)
-    if told.get("fail") == step:
+    if script.get("fail") == step:
         raise RuntimeError(f"scripted failure of {step}")
     if step == "createSecret":
-        create(arn, token, told)
+        create(arn, token, script)
     if step == "finishSecret":
-        finish(arn, token, told)
+        finish(arn, token, script)
     return {}
 
 

@@ -30,7 +30,7 @@ def install() -> None:
     service._list_secrets = _list_secrets
 
 
-def _refused(code: str, message: str) -> tuple:
+def _rejected(code: str, message: str) -> tuple:
     answer: tuple = error_response_json(code, message, 400)
     return answer
 
@@ -38,13 +38,13 @@ def _refused(code: str, message: str) -> tuple:
 def _list_secrets(request: dict[str, Any]) -> tuple:
     filters, longest = request.get("Filters") or [], request.get("MaxResults") or _LONGEST_PAGE
     if fault := _filter_fault(filters):
-        return _refused("InvalidParameterException", fault)
+        return _rejected("InvalidParameterException", fault)
     if not 1 <= longest <= _LONGEST_PAGE:
-        return _refused("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
+        return _rejected("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
     try:
         start = int(base64.b64decode(request["NextToken"], validate=True)) if request.get("NextToken") else 0
     except ValueError:
-        return _refused("InvalidNextTokenException", "The NextToken value is invalid.")
+        return _rejected("InvalidNextTokenException", "The NextToken value is invalid.")
     listed = sorted(_listed(bool(request.get("IncludePlannedDeletion"))), key=lambda held: _place(request, held),
                     reverse=request.get("SortOrder") == "desc")
     # "Secrets Manager includes this value if there's more output available than what is included in the current

@@ -24,12 +24,12 @@ def install() -> None:
 
 def _checked(answer: tuple) -> dict[str, Any]:
     status, _, body = answer
-    said: dict[str, Any] = json.loads(body)
+    response: dict[str, Any] = json.loads(body)
     if status != 200:
-        code = "AlreadyExists" if said["__type"] == "ResourceExistsException" else "InvalidRequest"
-        raise ValueError(f'Resource handler returned message: "{said["message"]} (Service: SecretsManager, Status Code: '
+        code = "AlreadyExists" if response["__type"] == "ResourceExistsException" else "InvalidRequest"
+        raise ValueError(f'Resource handler returned message: "{response["message"]} (Service: SecretsManager, Status Code: '
                          f'{status}, Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: {code})')
-    return said
+    return response
 
 
 def _value(props: dict[str, Any]) -> dict[str, str]:
@@ -55,8 +55,8 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
     if changes or value:
         _checked(service._update_secret({"SecretId": physical_id, **changes, **value}))
     before, after = ({tag["Key"]: tag["Value"] for tag in props.get("Tags") or []} for props in (old, new))
-    if gone := sorted(before.keys() - after.keys()):
-        _checked(service._untag_resource({"SecretId": physical_id, "TagKeys": gone}))
+    if removed := sorted(before.keys() - after.keys()):
+        _checked(service._untag_resource({"SecretId": physical_id, "TagKeys": removed}))
     if set_ := [{"Key": key, "Value": value} for key, value in after.items() if before.get(key) != value]:
         _checked(service._tag_resource({"SecretId": physical_id, "Tags": set_}))
     return physical_id, {"Id": physical_id}

@@ -42,7 +42,7 @@ def install() -> None:
     secret_versions.on_new_current.append(_counts_as_rotated)
 
 
-def _refused(code: str, message: str) -> tuple:
+def _rejected(code: str, message: str) -> tuple:
     answer: tuple = error_response_json(code, message, 400)
     return answer
 
@@ -50,9 +50,9 @@ def _refused(code: str, message: str) -> tuple:
 def _held(request: dict[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, tuple]:
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return None, _refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return None, _rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
     if held.get("DeletedDate"):
-        return None, _refused("InvalidRequestException", "You can't perform this operation on the secret because it was "
+        return None, _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
                                                          "marked for deletion.")
     if service._is_replica(held):
         return None, service._replica_mutation_error()
@@ -63,9 +63,9 @@ def rotate_secret(request: dict[str, Any]) -> tuple:
     """"If you include the configuration parameters, the operation sets the values for the secret and then immediately
     starts a rotation. If you don't include the configuration parameters, the operation starts a rotation with the
     values already stored in the secret." """
-    held, refusal = _held(request)
+    held, error_of = _held(request)
     if held is None:
-        return refusal or ()
+        return error_of or ()
     if fault := secret_versions.token_fault(request):
         return fault
     token = request.get("ClientRequestToken") or new_uuid()
@@ -88,30 +88,30 @@ def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] |
                        function: str | None) -> tuple | None:
     if not function:
         # One of the documented reasons of InvalidRequestException.
-        return _refused("InvalidRequestException",
+        return _rejected("InvalidRequestException",
                         "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
                         "configured and you didn't include such an ARN as a parameter in this call.")
     if rules:
         try:
             rotation_rules.check(rules)
         except rotation_rules.Invalid as invalid:
-            return _refused("InvalidParameterException", str(invalid))
+            return _rejected("InvalidParameterException", str(invalid))
     # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
     # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
     # The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
-        return _refused("InvalidRequestException",
+        return _rejected("InvalidRequestException",
                         "A previous rotation isn't complete. That rotation will be reattempted.")
     if token in held["Versions"]:
-        return _refused("ResourceExistsException", "A resource with the ID you requested already exists.")
+        return _rejected("ResourceExistsException", "A resource with the ID you requested already exists.")
     # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
     # permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     record, _, _ = lambda_svc._get_func_record_for_ref(function)
     policy = (record or {}).get("policy")
     if record is None or not invoke_permission.admits(policy, rotation_runs.PRINCIPAL, function, held["ARN"]):
-        return _refused("AccessDeniedException",
+        return _rejected("AccessDeniedException",
                         "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
                         f"grants access to the principal {rotation_runs.PRINCIPAL}.")
     return None
@@ -145,11 +145,11 @@ def cancel_rotate_secret(request: dict[str, Any]) -> tuple:
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
     """
-    held, refusal = _held(request)
+    held, error_of = _held(request)
     if held is None:
-        return refusal or ()
+        return error_of or ()
     if not held.get("RotationLambdaARN"):
-        return _refused("InvalidRequestException",
+        return _rejected("InvalidRequestException",
                         "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
                         "configured and you didn't include such an ARN as a parameter in this call.")
     held["RotationEnabled"] = False

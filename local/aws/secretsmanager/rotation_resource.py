@@ -36,13 +36,13 @@ def _failed(message: str, code: str) -> ValueError:
 
 def _checked(answer: tuple) -> dict[str, Any]:
     status, _, body = answer
-    said: dict[str, Any] = json.loads(body)
+    response: dict[str, Any] = json.loads(body)
     if status != 200:
         code = {"ResourceNotFoundException": "NotFound", "AccessDeniedException": "AccessDenied"}.get(
-            said["__type"], "InvalidRequest")
-        raise _failed(f"{said['message']} (Service: SecretsManager, Status Code: {status}, Request ID: {new_uuid()})",
+            response["__type"], "InvalidRequest")
+        raise _failed(f"{response['message']} (Service: SecretsManager, Status Code: {status}, Request ID: {new_uuid()})",
                       code)
-    return said
+    return response
 
 
 def _rules(props: dict[str, Any]) -> dict[str, Any] | None:
@@ -69,10 +69,10 @@ def _put(props: dict[str, Any]) -> tuple[str, dict[str, str]]:
     at_once = str(props.get("RotateImmediatelyOnUpdate", True)).lower() != "false"
     request = {"SecretId": props["SecretId"], "RotationLambdaARN": props.get("RotationLambdaARN"),
                "RotationRules": _rules(props), "RotateImmediately": at_once, "ClientRequestToken": new_uuid()}
-    said = _checked(rotation.rotate_secret({name: value for name, value in request.items() if value is not None}))
+    response = _checked(rotation.rotate_secret({name: value for name, value in request.items() if value is not None}))
     if not at_once:
-        _await_test(said["ARN"])
-    return said["ARN"], {"Id": said["ARN"]}  # "Id: The ARN of the secret."
+        _await_test(response["ARN"])
+    return response["ARN"], {"Id": response["ARN"]}  # "Id: The ARN of the secret."
 
 
 def _await_test(arn: str) -> None:

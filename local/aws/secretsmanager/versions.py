@@ -42,14 +42,14 @@ def install() -> None:
     service._update_secret_version_stage = _with_pending(service._update_secret_version_stage)
 
 
-def _refused(code: str, message: str) -> tuple:
+def _rejected(code: str, message: str) -> tuple:
     return error_response_json(code, message, 400)
 
 
 def token_fault(request: dict[str, Any]) -> tuple | None:
     token = request.get("ClientRequestToken")
     if token is not None and not 32 <= len(token) <= 64:
-        return _refused("InvalidParameterException",
+        return _rejected("InvalidParameterException",
                         "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
     return None
 
@@ -74,13 +74,13 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
     name, value = request.get("Name"), _value(request)
     if not name:
-        return _refused("InvalidParameterException", "You must provide a value for the Name parameter.")
+        return _rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
     if fault := token_fault(request):
         return fault
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
     if (held and held.get("DeletedDate")) or _going.get(name, 0) > time.monotonic():
-        return _refused("InvalidRequestException", "You can't create this secret because a secret with this name is "
+        return _rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
         # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
@@ -88,7 +88,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         version = held["Versions"].get(token)
         if version and (version["SecretString"], version["SecretBinary"]) == value:
             return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})
-        return _refused("ResourceExistsException",
+        return _rejected("ResourceExistsException",
                         f"The operation failed because the secret {name} already exists.")
     arn, _ = service._store_new_secret(
         name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
@@ -105,17 +105,17 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html"""
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return _refused("ResourceNotFoundException", _ABSENT)
+        return _rejected("ResourceNotFoundException", _ABSENT)
     if held.get("DeletedDate"):
-        return _refused("InvalidRequestException", "You can't perform this operation on the secret because it was "
+        return _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
                                                    "marked for deletion.")
     if fault := token_fault(request):
         return fault
     value, labels = _value(request), request.get("VersionStages")
     if (value[0] is None) == (value[1] is None):
-        return _refused("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+        return _rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
     if labels is not None and not 1 <= len(labels) <= _MOST_LABELS:
-        return _refused("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
+        return _rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
     token = request.get("ClientRequestToken") or new_uuid()
     version = held["Versions"].get(token)
     if version and not _is_empty(version):
@@ -123,7 +123,7 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
         # different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
-            return _refused("ResourceExistsException", "A resource with the ID you requested already exists.")
+            return _rejected("ResourceExistsException", "A resource with the ID you requested already exists.")
     elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
         return fault
     else:
@@ -140,7 +140,7 @@ def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple |
         attached.add("AWSPREVIOUS")
     if len(attached) <= _MOST_LABELS_OF_A_SECRET:
         return None
-    return _refused("LimitExceededException",
+    return _rejected("LimitExceededException",
                     f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
 
 
@@ -216,7 +216,7 @@ def _with_pending(ministack_update: Any) -> Any:
         if held and label == "AWSCURRENT" and not moved_to and taken_from:
             # "A secret always has a version labeled AWSCURRENT."
             # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-            return _refused("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
+            return _rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
                                                          "secret version. It can't be completely removed.")
         fault = _label_fault(held, str(moved_to), [str(label)]) if held and moved_to else None
         answer: tuple = fault or ministack_update(request)
@@ -275,7 +275,7 @@ def _version_and_label_together(ministack_get: Any) -> Any:
             _, held = service._resolve(request.get("SecretId"))
             version = held and held["Versions"].get(version_id)
             if version and label not in version["Stages"]:
-                return _refused("InvalidRequestException",
+                return _rejected("InvalidRequestException",
                                 "You provided a VersionStage that is not associated to the provided VersionId.")
         return ministack_get(request)
 
@@ -296,7 +296,7 @@ def _only_what_is_there(ministack_get: Any) -> Any:
             version_id = request.get("VersionId") or service._find_stage_version(held, label)[0]
             if _is_empty(held["Versions"].get(version_id)):
                 named = f"VersionId: {version_id}" if request.get("VersionId") else f"staging label: {label}"
-                return _refused("ResourceNotFoundException",
+                return _rejected("ResourceNotFoundException",
                                 f"Secrets Manager can't find the specified secret value for {named}")
         answer: tuple = ministack_get(request)
         return answer

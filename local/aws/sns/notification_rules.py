@@ -80,7 +80,7 @@ def install() -> None:
     eventbridge._dispatch_event = dispatch
 
 
-def _refuse(code: str, message: str, handler_code: str = "InvalidRequest") -> ValueError:
+def _reject(code: str, message: str, handler_code: str = "InvalidRequest") -> ValueError:
     return ValueError(f'Resource handler returned message: "{message} (Service: CodestarNotifications, Status Code: 400, '
                       f'Request ID: {new_uuid()}; {code})" (RequestToken: {new_uuid()}, HandlerErrorCode: {handler_code})')
 
@@ -89,21 +89,21 @@ def _check(props: dict[str, Any]) -> None:
     service, name = str(props["Resource"]).split(":")[2], str(props["Resource"]).rsplit(":", 1)[-1]
     there: Any = {"codecommit": repositories.find, "codepipeline": pipelines.find}.get(service, lambda _: None)(name)
     if there is None:
-        raise _refuse("ValidationException", f"The resource {props['Resource']} does not exist")
+        raise _reject("ValidationException", f"The resource {props['Resource']} does not exist")
     prefix = {"codecommit": _REPOSITORY, "codepipeline": _PIPELINE}[service]
     wrong = [one for one in props["EventTypeIds"] if one not in _KNOWN or not one.startswith(f"{prefix}-")]
     if wrong or not props["EventTypeIds"]:
-        raise _refuse("ValidationException", f"The event types {', '.join(wrong)} are not those of {prefix}")
+        raise _reject("ValidationException", f"The event types {', '.join(wrong)} are not those of {prefix}")
     if not _NAME.fullmatch(props["Name"]):
-        raise _refuse("ValidationException", f"{props['Name']} is not a valid name of a notification rule")
+        raise _reject("ValidationException", f"{props['Name']} is not a valid name of a notification rule")
     if len(props["Targets"]) > _MOST_TARGETS:
-        raise _refuse("LimitExceededException", "A notification rule has at most 10 targets")
+        raise _reject("LimitExceededException", "A notification rule has at most 10 targets")
     for target in props["Targets"]:
         # "The Amazon SNS topic that you use for a target must be in your AWS account. It also must be in the same AWS
         # Region as the notification rule". A channel's configuration "must" be there "before you can select" it.
         known = sns._topics if target["TargetType"] == "SNS" else _channels
         if target["TargetAddress"] not in known:
-            raise _refuse("ValidationException", f"The target {target['TargetAddress']} does not exist")
+            raise _reject("ValidationException", f"The target {target['TargetAddress']} does not exist")
 
 
 def _held(arn: str, props: dict[str, Any]) -> Rule:
@@ -116,7 +116,7 @@ def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[
     _check(props)
     mine = (get_account_id(), get_region(), props["Name"])
     if any((rule.account, rule.region, rule.name) == mine for rule in _rules.values()):
-        raise _refuse("ResourceAlreadyExistsException", f"A notification rule named {props['Name']} already exists",
+        raise _reject("ResourceAlreadyExistsException", f"A notification rule named {props['Name']} already exists",
                       "AlreadyExists")
     arn = f"arn:aws:codestar-notifications:{get_region()}:{get_account_id()}:notificationrule/{uuid.uuid4().hex}"
     _rules[arn] = _held(arn, props)
@@ -140,11 +140,11 @@ def _create_channel(_logical_id: str, props: dict[str, Any], _stack_name: str) -
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html"""
     role = str(props["IamRoleArn"]).rsplit("/", 1)[-1]
     if role not in iam._roles or any(arn not in iam._policies for arn in props.get("GuardrailPolicies") or []):
-        raise _refuse("InvalidParameterException", "Invalid request provided: the role or a guardrail policy does not exist")
+        raise _reject("InvalidParameterException", "Invalid request provided: the role or a guardrail policy does not exist")
     channel = f"{props['SlackWorkspaceId']}/{props['SlackChannelId']}"
     arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/slack-channel/{props['ConfigurationName']}"
     if arn in _channels or channel in _channels.values():
-        raise _refuse("ConflictException", "Invalid request provided: the channel has a configuration", "AlreadyExists")
+        raise _reject("ConflictException", "Invalid request provided: the channel has a configuration", "AlreadyExists")
     _channels[arn] = channel
     return arn, {"Arn": arn}
 

@@ -38,13 +38,13 @@ def test_expired_token_is_reported_as_expired(gitlab: LocalGitLab, project: Held
 
 
 def test_too_narrow_scope_returns_403_with_sufficient_scopes(gitlab: LocalGitLab, project: HeldProject) -> None:
-    refusal = {"error": "insufficient_scope", "error_description":
+    error_of = {"error": "insufficient_scope", "error_description":
                "The request requires higher privileges than provided by the access token."}
     reads = gitlab.add_token("reads", scopes=("read_api",))
     assert asked(gitlab, project, reads.value)[0] == 200
-    assert asked(gitlab, project, reads.value, "POST", json={"url": URL}) == (403, {**refusal, "scope": "api"})
+    assert asked(gitlab, project, reads.value, "POST", json={"url": URL}) == (403, {**error_of, "scope": "api"})
     pushes = gitlab.add_token("pushes", scopes=("write_repository",))
-    assert asked(gitlab, project, pushes.value) == (403, {**refusal, "scope": "api read_api"})
+    assert asked(gitlab, project, pushes.value) == (403, {**error_of, "scope": "api read_api"})
 
 
 def test_role_below_maintainer_gets_401_for_mirrors_not_project(gitlab: LocalGitLab, project: HeldProject) -> None:
@@ -54,8 +54,8 @@ def test_role_below_maintainer_gets_401_for_mirrors_not_project(gitlab: LocalGit
 
 
 def test_project_without_membership_is_404(gitlab: LocalGitLab, project: HeldProject) -> None:
-    stranger = gitlab.add_token("a stranger", projects=("another/project",))
-    assert asked(gitlab, project, stranger.value) == (404, {"message": "404 Project Not Found"})
+    outsider = gitlab.add_token("a stranger", projects=("another/project",))
+    assert asked(gitlab, project, outsider.value) == (404, {"message": "404 Project Not Found"})
 
 
 def test_a_bearer_is_as_good_as_a_private_token(gitlab: LocalGitLab, project: HeldProject) -> None:
@@ -94,8 +94,8 @@ def test_who_pushes_needs_a_token_the_role_and_a_scope(gitlab: LocalGitLab, pers
                         (gitlab.add_token("r", role="reporter").value, "403"),
                         (gitlab.add_token("s", scopes=("read_repository",)).value, "403"),
                         (gitlab.add_token("e", projects=("another/project",)).value, "not found")):
-        refused = person.push(token=token)
-        assert refused.returncode != 0 and said in refused.stderr
+        rejected = person.push(token=token)
+        assert rejected.returncode != 0 and said in rejected.stderr
     developer = gitlab.add_token("d", role="developer", scopes=("write_repository",)).value
     assert person.push(token=developer).returncode == 0
     project.archive()

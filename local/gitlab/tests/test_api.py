@@ -71,8 +71,8 @@ def test_protected_branches_and_branch_regex_replace_each_other(api: Api) -> Non
 def test_branch_regex_and_protected_only_are_exclusive(api: Api, protected: bool) -> None:
     mirror = api.created(URL)
     both = {"only_protected_branches": protected, "mirror_branch_regex": "^main$"}
-    for refused in (api.create(f"{URL}-2", **both), api.update(mirror, **both)):
-        assert (refused.status_code, refused.json()) == (400, {"error": EXCLUSIVE})
+    for rejected in (api.create(f"{URL}-2", **both), api.update(mirror, **both)):
+        assert (rejected.status_code, rejected.json()) == (400, {"error": EXCLUSIVE})
 
 
 def test_branch_regex_without_premium_is_dropped_silently(api: Api, gitlab: LocalGitLab) -> None:
@@ -80,7 +80,7 @@ def test_branch_regex_without_premium_is_dropped_silently(api: Api, gitlab: Loca
     assert "mirror_branch_regex" not in api.create(URL, mirror_branch_regex="^main$").json()
 
 
-@pytest.mark.parametrize(("sent", "said"), [
+@pytest.mark.parametrize(("sent", "expected"), [
     ({}, {"error": "url is missing"}),
     ({"url": ""}, {"message": {"url": ["can't be blank"]}}),
     ({"url": "ftp://a:b@example.com"},
@@ -94,16 +94,16 @@ def test_branch_regex_without_premium_is_dropped_silently(api: Api, gitlab: Loca
     ({"url": URL, "only_protected_branches": None}, {"message": {"only_protected_branches": ["can't be blank"]}}),
 ])
 def test_invalid_mirror_is_rejected_with_the_reason(api: Api, gitlab: LocalGitLab, sent: dict[str, Any],
-                                                 said: dict[str, Any]) -> None:
-    refused = api.ask("POST", "/remote_mirrors", json=sent)
-    assert (refused.status_code, refused.json()) == (400, said)
+                                                 expected: dict[str, Any]) -> None:
+    rejected = api.ask("POST", "/remote_mirrors", json=sent)
+    assert (rejected.status_code, rejected.json()) == (400, expected)
     assert api.ask("GET", "/remote_mirrors").json() == []
     gitlab.complaints.clear()
 
 
 def test_invalid_boolean_in_a_form_is_rejected(api: Api, gitlab: LocalGitLab) -> None:
-    refused = api.ask("POST", "/remote_mirrors", data={"url": URL, "enabled": "perhaps"})
-    assert (refused.status_code, refused.json()) == (400, {"error": "enabled is invalid"})
+    rejected = api.ask("POST", "/remote_mirrors", data={"url": URL, "enabled": "perhaps"})
+    assert (rejected.status_code, rejected.json()) == (400, {"error": "enabled is invalid"})
     assert gitlab.complaints.pop() and not gitlab.complaints
 
 
@@ -116,8 +116,8 @@ def test_gits_url_contains_the_encoded_login(api: Api, project: HeldProject) -> 
 
 def test_second_mirror_to_same_url_is_rejected_for_any_login(api: Api, gitlab: LocalGitLab) -> None:
     api.created(URL)
-    refused = api.create(URL.replace("somebody:something", "else:other"))
-    assert (refused.status_code, refused.json()) == (400, {"message": {"url": ["has already been taken"]}})
+    rejected = api.create(URL.replace("somebody:something", "else:other"))
+    assert (rejected.status_code, rejected.json()) == (400, {"message": {"url": ["has already been taken"]}})
     api.created(f"{URL}/")
     gitlab.settings.urls_are_unique = False
     api.created(URL)
@@ -125,8 +125,8 @@ def test_second_mirror_to_same_url_is_rejected_for_any_login(api: Api, gitlab: L
 
 def test_a_project_is_not_mirrored_to_itself(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     for url in (project.url, f"{project.url.removesuffix('.git')}/"):
-        refused = api.create(url.replace("://", "://a:b@"))
-        assert (refused.status_code, refused.json()) == (400, {
+        rejected = api.create(url.replace("://", "://a:b@"))
+        assert (rejected.status_code, rejected.json()) == (400, {
             "message": {"base": ["You cannot mirror a repository to itself."]}})
 
 
@@ -137,11 +137,11 @@ def test_the_same_url_in_another_project_is_another_matter(api: Api, gitlab: Loc
 
 def test_ten_mirrors_may_be_enabled_and_any_number_be_there(api: Api, project: HeldProject) -> None:
     enabled = [api.created(f"{URL}-{number}", enabled=True) for number in range(10)]
-    refused = api.create(f"{URL}-11", enabled=True)
-    assert (refused.status_code, refused.json()) == (400, {"message": {"base": [TOO_MANY]}})
+    rejected = api.create(f"{URL}-11", enabled=True)
+    assert (rejected.status_code, rejected.json()) == (400, {"message": {"base": [TOO_MANY]}})
     eleventh = api.created(f"{URL}-11")
-    refused = api.update(eleventh, enabled=True)
-    assert (refused.status_code, refused.json()) == (400, {"message": {"base": [TOO_MANY]}})
+    rejected = api.update(eleventh, enabled=True)
+    assert (rejected.status_code, rejected.json()) == (400, {"message": {"base": [TOO_MANY]}})
     # Enabled mirrors can still be changed.
     assert api.update(enabled[0], enabled=True, keep_divergent_refs=True).status_code == 200
     # ... also if there are more of them, created before the limit.
@@ -198,8 +198,8 @@ def test_protected_branches_are_listed_for_permitted_users(api: Api, gitlab: Loc
     project.protect("main", "release/*")
     assert [each["name"] for each in api.ask("GET", "/protected_branches").json()] == ["main", "release/*"]
     reporter = gitlab.add_token("a reporter", role="reporter")
-    refused = Api(gitlab, project.path, reporter.value).ask("GET", "/protected_branches")
-    assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden"})
+    rejected = Api(gitlab, project.path, reporter.value).ask("GET", "/protected_branches")
+    assert (rejected.status_code, rejected.json()) == (403, {"message": "403 Forbidden"})
 
 
 def test_inherited_protected_branches_are_marked(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:

@@ -284,8 +284,8 @@ def test_silent_mode_pushes_nothing_and_shows_mirrors_disabled(api: Api, person:
     person.pushes()
     gitlab.wait_until_quiet()
     assert api.get(mirror)["enabled"] is False
-    refused = api.sync(mirror)
-    assert (refused.status_code, refused.json()) == (400, {
+    rejected = api.sync(mirror)
+    assert (rejected.status_code, rejected.json()) == (400, {
         "message": "Cannot proceed with the push mirroring. Please verify your mirror configuration."})
     assert target.asked == []
     gitlab.settings.silent_mode = False

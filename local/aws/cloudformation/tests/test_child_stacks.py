@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, a_role, a_user_with, allow, grant, policy, refusal
+from local.aws.testing import Stack, a_role, a_user_with, allow, grant, policy, error_of
 
 TEMPLATE = (Path(__file__).parents[4] / "templates/pipeline.yaml").read_text()
 REPOSITORY = {"codecommit:CreateRepository", "codecommit:TagResource", "codecommit:GetRepository",
@@ -83,7 +83,7 @@ def test_a_role_makes_the_whole_stack_and_deletes_it(aws: LocalAws, child: Child
     assert {decision["resource"].rsplit("/")[-1] for decision in aws.decisions(session)
             if decision["action"] == "iam:PassRole"} == {"role-dev-codebuild-cfn"}
     assert child.delete() == "DELETE_COMPLETE"
-    assert refusal(aws.client("codecommit").get_repository, repositoryName=arn.rsplit(":")[-1])[0] == (
+    assert error_of(aws.client("codecommit").get_repository, repositoryName=arn.rsplit(":")[-1])[0] == (
         "RepositoryDoesNotExistException")
 
 
@@ -116,9 +116,9 @@ def test_pass_role_to_service_needs_policy_naming_the_role(aws: LocalAws, child:
 def test_role_that_does_not_trust_cloudformation_is_rejected(aws: LocalAws, child: Child, name: str, service: str,
                                                               conditions: dict[str, Any]) -> None:
     role = a_role(aws, name, PROVISIONING, service, **conditions)
-    assert refusal(child.make, role_arn=role) == (
+    assert error_of(child.make, role_arn=role) == (
         "ValidationError", 400, f"Role {role} is invalid or cannot be assumed")
-    assert refusal(child.make, role_arn=f"{role}-absent")[2].endswith("-absent is invalid or cannot be assumed")
+    assert error_of(child.make, role_arn=f"{role}-absent")[2].endswith("-absent is invalid or cannot be assumed")
 
 
 def test_role_trusting_cloudformation_for_such_stacks_is_assumed(aws: LocalAws, child: Child, name: str) -> None:
@@ -132,7 +132,7 @@ def test_stack_role_needs_pass_role_to_cloudformation(aws: LocalAws, child: Chil
     stacks = f"arn:aws:cloudformation:{aws.region}:{aws.account_id}:stack/{child.name}/*"
     key = a_user_with(aws, name, allow(["cloudformation:*"], stacks))
     child.client = aws.client("cloudformation", key)
-    code, status, message = refusal(child.make, role_arn=role)
+    code, status, message = error_of(child.make, role_arn=role)
     assert (code, status) == ("AccessDenied", 403)
     assert f"not authorized to perform: iam:PassRole on resource: {role}" in message
     condition = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
@@ -152,14 +152,14 @@ def test_who_gives_a_stack_tags_must_be_allowed_to_tag_it(aws: LocalAws, child: 
     stack = child.client
     child.client = aws.client("cloudformation", a_user_with(aws, name, allow(actions, "*")))
     tags = [{"Key": "team", "Value": "a"}]
-    assert "cloudformation:TagResource on resource: " in refusal(child.make, role_arn=role, Tags=tags)[2]
+    assert "cloudformation:TagResource on resource: " in error_of(child.make, role_arn=role, Tags=tags)[2]
     aws.client("iam").put_user_policy(UserName=name, PolicyName="tag", PolicyDocument=policy(
         allow("cloudformation:TagResource", "*")))
     child.client.create_stack(StackName=child.name, TemplateBody=TEMPLATE, RoleARN=role, Tags=tags,
                               Parameters=child.parameters())
     assert child.wait() == "CREATE_COMPLETE"
     changed = {"StackName": child.name, "UsePreviousTemplate": True, "Parameters": previous()}
-    assert f"cloudformation:UntagResource on resource: {child._describe()['StackId']}" in refusal(
+    assert f"cloudformation:UntagResource on resource: {child._describe()['StackId']}" in error_of(
         child.client.update_stack, **changed, Tags=[{"Key": "cost", "Value": "b"}])[2]
     stack.delete_stack(StackName=child.name)
 
@@ -244,7 +244,7 @@ def test_existing_branch_adds_pipeline_and_retargets_rule(aws: LocalAws, environ
     assert aws.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["name"] == pipeline
     assert child.change(Parameters=previous(BranchExists="false")) == "UPDATE_COMPLETE", child.reason()
     assert targets(aws, child) == ["first-push"]
-    assert refusal(aws.client("codepipeline").get_pipeline, name=pipeline)[0] == "PipelineNotFoundException"
+    assert error_of(aws.client("codepipeline").get_pipeline, name=pipeline)[0] == "PipelineNotFoundException"
     assert child.delete() == "DELETE_COMPLETE"
 
 
@@ -257,7 +257,7 @@ def test_missing_permission_leaves_stack_without_pipeline(aws: LocalAws, environ
     assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_ROLLBACK_COMPLETE"
     assert f"not authorized to perform: {action} on resource: " in child.reason()
     assert targets(aws, child) == ["first-push"]
-    assert refusal(aws.client("codepipeline").get_pipeline,
+    assert error_of(aws.client("codepipeline").get_pipeline,
                    name=f"codepipeline-dev-cfn-{child.project}")[0] == "PipelineNotFoundException"
     values = {found["ParameterKey"]: found["ParameterValue"] for found in child._describe()["Parameters"]}
     assert values["BranchExists"] == "false"
@@ -289,14 +289,14 @@ def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: 
     assert found["retentionInDays"] == 90
 
 
-@pytest.mark.parametrize(("line", "extra", "says"), [
+@pytest.mark.parametrize(("line", "extra", "expected"), [
     ("Visibility: PRIVATE", "Colour: red", "Encountered unsupported property Colour"),
     ("RetentionInDays: 90", "Retention: 1", "#: extraneous key [Retention] is not permitted"),
     ("State: ENABLED", "Enabled: true", "#: extraneous key [Enabled] is not permitted")])
-def test_unknown_property_fails_the_resource(child: Child, role: str, line: str, extra: str, says: str) -> None:
+def test_unknown_property_fails_the_resource(child: Child, role: str, line: str, extra: str, expected: str) -> None:
     # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
     assert child.make(role, TemplateBody=TEMPLATE.replace(line, f"{line}\n      {extra}")) == "ROLLBACK_COMPLETE"
-    assert says in child.reason()
+    assert expected in child.reason()
 
 
 @pytest.mark.parametrize("taken", ["log group", "rule", "project"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import TRUST_LAMBDA, Stack, a_user_with, allow, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, a_user_with, allow, error_of
 
 REASON = ("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early "
           "Validation errors, use the DescribeEvents API for detailed failure information.")
@@ -75,7 +75,7 @@ def test_change_set_over_used_name_fails_with_aws_text(aws: LocalAws, stack: Sta
 
 def test_change_set_by_name_alone_has_no_events(aws: LocalAws, stack: Stack, taken: str) -> None:
     change_set(aws, stack.name, {"Group": group(taken)}, ChangeSetType="CREATE")
-    assert refusal(aws.client("cloudformation").describe_events, ChangeSetName="it") == (
+    assert error_of(aws.client("cloudformation").describe_events, ChangeSetName="it") == (
         "ValidationError", 400, "One of ChangeSetName, OperationId or StackName must be specified")
 
 
@@ -112,5 +112,5 @@ def test_taken_name_of_each_kind_fails_the_change_set(aws: LocalAws, stack: Stac
 def test_describe_events_needs_a_permission_of_its_own(aws: LocalAws, stack: Stack, name: str) -> None:
     assert stack.create({"First": HANDLE}) == "CREATE_COMPLETE"
     key = a_user_with(aws, name, allow("cloudformation:DescribeStackEvents", "*"))
-    code, _, message = refusal(aws.client("cloudformation", key).describe_events, StackName=stack.name)
+    code, _, message = error_of(aws.client("cloudformation", key).describe_events, StackName=stack.name)
     assert code == "AccessDenied" and "cloudformation:DescribeEvents" in message

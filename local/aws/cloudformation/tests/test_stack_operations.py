@@ -10,7 +10,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.cloudformation.tests.operated_stack import Operated, body, broken, parameters, quick, slow, stack, until
 from local.aws.cloudformation.tests.test_child_stacks import REPOSITORY
-from local.aws.testing import Stack, a_role, grant, refusal
+from local.aws.testing import Stack, a_role, grant, error_of
 
 
 # Names
@@ -18,7 +18,7 @@ from local.aws.testing import Stack, a_role, grant, refusal
 def test_stack_name_is_in_use_until_its_stack_is_deleted(stack: Operated) -> None:
     stack.begin(broken())
     assert stack.wait() == "ROLLBACK_COMPLETE"
-    assert refusal(stack.begin, resources=parameters("A")) == (
+    assert error_of(stack.begin, resources=parameters("A")) == (
         "AlreadyExistsException", 400, f"Stack [{stack.name}] already exists")
     assert stack.delete() == "DELETE_COMPLETE"
     stack.begin(parameters("A"))
@@ -31,11 +31,11 @@ def test_deleted_stack_is_found_only_by_id_after_name_reuse(stack: Operated) -> 
     stack.wait()
     assert stack.delete() == "DELETE_COMPLETE"
     client, name = stack.client, stack.name
-    assert refusal(client.describe_stacks, StackName=name) == (
+    assert error_of(client.describe_stacks, StackName=name) == (
         "ValidationError", 400, f"Stack with id {name} does not exist")
-    assert refusal(client.describe_stack_events, StackName=name)[2] == f"Stack [{name}] does not exist"
-    assert refusal(client.list_stack_resources, StackName=name)[2] == f"Stack with id {name} does not exist"
-    assert refusal(client.update_stack, StackName=name, UsePreviousTemplate=True)[2] == (
+    assert error_of(client.describe_stack_events, StackName=name)[2] == f"Stack [{name}] does not exist"
+    assert error_of(client.list_stack_resources, StackName=name)[2] == f"Stack with id {name} does not exist"
+    assert error_of(client.update_stack, StackName=name, UsePreviousTemplate=True)[2] == (
         f"Stack [{name}] does not exist")
     client.delete_stack(StackName=name)
     second = stack.begin(parameters("A"))
@@ -61,9 +61,9 @@ def test_all_events_of_an_operation_have_its_token(stack: Operated) -> None:
     assert stack.tokens("DELETE_IN_PROGRESS") == {"delete-1"}
 
 
-@pytest.mark.parametrize("refused", [0, 1])
-def test_used_request_token_starts_no_second_operation(aws: LocalAws, stack: Operated, refused: int) -> None:
-    aws.set(used_tokens_are_refused=refused)
+@pytest.mark.parametrize("rejected", [0, 1])
+def test_used_request_token_starts_no_second_operation(aws: LocalAws, stack: Operated, rejected: int) -> None:
+    aws.set(used_tokens_are_rejected=rejected)
     first = stack.begin(parameters("A"), ClientRequestToken="create-1")
     stack.wait()
     update = {"StackName": stack.name, "TemplateBody": body(parameters("A", value="y")),
@@ -73,13 +73,13 @@ def test_used_request_token_starts_no_second_operation(aws: LocalAws, stack: Ope
     before = stack.events()
     for call, arguments in ((stack.begin, {"resources": parameters("A"), "ClientRequestToken": "create-1"}),
                             (stack.client.update_stack, update)):
-        if refused:
-            assert refusal(call, **arguments)[:2] == ("TokenAlreadyExistsException", 400)
+        if rejected:
+            assert error_of(call, **arguments)[:2] == ("TokenAlreadyExistsException", 400)
         else:
             call(**arguments)
     assert (stack._id, stack.events()) == (first, before)
     # For another operation it is rejected in any case.
-    assert refusal(stack.client.delete_stack, StackName=stack.name,
+    assert error_of(stack.client.delete_stack, StackName=stack.name,
                    ClientRequestToken="update-1")[0] == "TokenAlreadyExistsException"
 
 
@@ -143,9 +143,9 @@ def test_review_in_progress_stack_blocks_name_and_can_be_deleted(stack: Operated
     stack._id = stack.client.create_change_set(
         StackName=stack.name, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body(parameters("A")))["StackId"]
     assert stack.status() == "REVIEW_IN_PROGRESS"
-    assert refusal(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")))[0] == (
+    assert error_of(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")))[0] == (
         "AlreadyExistsException")
-    assert refusal(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
+    assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
         f"Stack:{stack._id} is in REVIEW_IN_PROGRESS state and can not be updated.")
     stack.client.delete_stack(StackName=stack.name)
     assert stack.wait(stack._id) == "DELETE_COMPLETE"
@@ -159,7 +159,7 @@ def test_failed_create_deletes_or_keeps_resources_as_requested(stack: Operated, 
     stack.begin({**a_repository(stack.name), **broken()}, OnFailure="DO_NOTHING")
     assert stack.wait() == "CREATE_FAILED"
     aws.client("codecommit").get_repository(repositoryName=stack.name)
-    assert refusal(stack.begin, resources=parameters("A"))[0] == "AlreadyExistsException"
+    assert error_of(stack.begin, resources=parameters("A"))[0] == "AlreadyExistsException"
 
 
 def test_a_second_deletion_changes_nothing(slow: LocalAws, stack: Operated) -> None:
@@ -196,12 +196,12 @@ def test_a_rollback_that_fails_is_continued(aws: LocalAws, stack: Operated, name
     role = a_role(aws, name, REPOSITORY - {"codecommit:UntagResource"} | {"ssm:*"})
     stack.begin(a_repository(name), RoleARN=role)
     assert stack.wait() == "CREATE_COMPLETE"
-    assert refusal(stack.client.continue_update_rollback, StackName=name)[2] == (
+    assert error_of(stack.client.continue_update_rollback, StackName=name)[2] == (
         "ContinueUpdateRollback cannot be called from current stack status")
     # The role may set the tag and may not remove it.
     stack.client.update_stack(StackName=name, TemplateBody=body({**a_repository(name, "k"), **broken()}))
     assert stack.wait() == "UPDATE_ROLLBACK_FAILED"
-    assert refusal(stack.client.update_stack, StackName=name, TemplateBody=body(parameters("B")))[2] == (
+    assert error_of(stack.client.update_stack, StackName=name, TemplateBody=body(parameters("B")))[2] == (
         f"Stack:{stack._id} is in UPDATE_ROLLBACK_FAILED state and can not be updated.")
     grant(aws, name, REPOSITORY | {"ssm:*"})
     stack.client.continue_update_rollback(StackName=name, ClientRequestToken="continue-1")
@@ -237,7 +237,7 @@ def test_a_protected_stack_is_not_deleted(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-protect-stacks.html
     stack.begin(parameters("A"), EnableTerminationProtection=True)
     stack.wait()
-    code, status, message = refusal(stack.client.delete_stack, StackName=stack.name)
+    code, status, message = error_of(stack.client.delete_stack, StackName=stack.name)
     assert (code, status) == ("ValidationError", 400)
     assert message.endswith("cannot be deleted while TerminationProtection is enabled")
     stack.client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=False)
@@ -264,6 +264,6 @@ def test_calls_above_the_quota_are_throttled(aws: LocalAws, stack: Operated) -> 
     aws.set(cloudformation_calls_per_second=0.001, cloudformation_burst=2)
     for _ in range(2):
         stack.client.list_stacks()
-    assert refusal(stack.client.list_stacks) == ("Throttling", 400, "Rate exceeded")
+    assert error_of(stack.client.list_stacks) == ("Throttling", 400, "Rate exceeded")
     aws.set(cloudformation_calls_per_second=0)
     stack.client.list_stacks()

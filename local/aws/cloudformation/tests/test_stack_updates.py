@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from local.aws import LocalAws
 from local.aws.cloudformation.tests.operated_stack import Operated, body, broken, parameters, quick, slow, stack
-from local.aws.testing import Stack, refusal
+from local.aws.testing import Stack, error_of
 
 
 def test_update_is_rejected_during_another_operation(slow: LocalAws, stack: Operated) -> None:
     stack.begin(parameters("A"))
     for status in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
         assert stack.status() == status
-        assert refusal(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B"))) == (
+        assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B"))) == (
             "ValidationError", 400, f"Stack:{stack._id} is in {status} state and can not be updated.")
         stack.client.delete_stack(StackName=stack.name)
     quick(slow)
@@ -20,7 +20,7 @@ def test_update_is_rejected_during_another_operation(slow: LocalAws, stack: Oper
 def test_a_stack_that_rolled_back_cannot_be_updated(stack: Operated) -> None:
     stack.begin(broken())
     stack.wait()
-    assert refusal(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
+    assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
         f"Stack:{stack._id} is in ROLLBACK_COMPLETE state and can not be updated.")
     events = stack.of_the_stack()
     assert ("ROLLBACK_IN_PROGRESS",
@@ -33,7 +33,7 @@ def test_a_stack_that_is_being_updated_is_not_deleted(slow: LocalAws, stack: Ope
     stack.wait()
     slow.set(stack_resource_takes_seconds=60)
     stack.client.update_stack(StackName=stack.name, TemplateBody=body(parameters("A", value="y")))
-    assert refusal(stack.client.delete_stack, StackName=stack.name)[2] == (
+    assert error_of(stack.client.delete_stack, StackName=stack.name)[2] == (
         f"Stack [{stack._id}] cannot be deleted while in status UPDATE_IN_PROGRESS")
     quick(slow)
     stack.client.cancel_update_stack(StackName=stack.name)
@@ -45,7 +45,7 @@ def test_a_cancelled_update_rolls_back_with_the_cancels_token(slow: LocalAws, st
     quick(slow)
     stack.begin(parameters("A", "B"))
     stack.wait()
-    assert refusal(stack.client.cancel_update_stack, StackName=stack.name)[2] == (
+    assert error_of(stack.client.cancel_update_stack, StackName=stack.name)[2] == (
         "CancelUpdateStack cannot be called from current stack status")
     slow.set(stack_resource_takes_seconds=60)
     stack.client.update_stack(StackName=stack.name, TemplateBody=body(parameters("A", "B", value="y")),
@@ -64,7 +64,7 @@ def test_update_without_changes_is_rejected(stack: Operated) -> None:
     kept = parameters("A")
     kept["A"]["DeletionPolicy"] = "Retain"
     for same in (parameters("A"), kept):
-        assert refusal(stack.client.update_stack, StackName=stack.name, TemplateBody=body(same)) == (
+        assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(same)) == (
             "ValidationError", 400, "No updates are to be performed.")
     kept["A"]["Metadata"] = {"Policy": "Retain"}
     assert stack.update(kept) == "UPDATE_COMPLETE"
@@ -114,21 +114,21 @@ def test_update_events_name_only_changed_and_added_resources(stack: Operated) ->
     stack.wait()
     before = len(stack.events())
     assert stack.update({**parameters("A"), **parameters("B", value="y"), **parameters("C")}) == "UPDATE_COMPLETE"
-    told = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
+    reported = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
             if event["LogicalResourceId"] != stack.name]
-    assert told == [("B", "UPDATE_IN_PROGRESS"), ("B", "UPDATE_COMPLETE"),
+    assert reported == [("B", "UPDATE_IN_PROGRESS"), ("B", "UPDATE_COMPLETE"),
                     ("C", "CREATE_IN_PROGRESS"), ("C", "CREATE_COMPLETE")]
     before = len(stack.events())
     stack.update({**parameters("A", "B", "C"), **broken()})
-    told = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
+    reported = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
             if event["LogicalResourceId"] == "Z"]
-    assert told == [("Z", "CREATE_IN_PROGRESS"), ("Z", "CREATE_FAILED")]
+    assert reported == [("Z", "CREATE_IN_PROGRESS"), ("Z", "CREATE_FAILED")]
 
 
 def test_unknown_or_missing_parameter_is_rejected_by_name(stack: Operated) -> None:
     template = body(parameters("A"), Parameters={"P": {"Type": "String"}})
     given = [{"ParameterKey": "Q", "ParameterValue": "1"}]
-    assert refusal(stack.client.create_stack, StackName=stack.name, TemplateBody=template) == (
+    assert error_of(stack.client.create_stack, StackName=stack.name, TemplateBody=template) == (
         "ValidationError", 400, "Parameters: [P] must have values")
-    assert refusal(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")),
+    assert error_of(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")),
                    Parameters=given) == ("ValidationError", 400, "Parameters: [Q] do not exist in the template")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, error_of
 
 
 def test_bucket_with_object_or_old_version_is_not_deleted(aws: LocalAws, stack: Stack, name: str) -> None:
@@ -41,7 +41,7 @@ def test_foreign_policy_blocks_resource_deletion(aws: LocalAws, stack: Stack, na
     stack.create({"Entity": {"Type": f"AWS::IAM::{kind}", "Properties": properties}})
     iam, entity = aws.client("iam"), {f"{kind}Name": name}
     getattr(iam, f"put_{kind.lower()}_policy")(**entity, PolicyName="more", PolicyDocument=policy(allow("s3:*", "*")))
-    assert refusal(getattr(iam, f"delete_{kind.lower()}"), **entity)[:2] == ("DeleteConflict", 409)
+    assert error_of(getattr(iam, f"delete_{kind.lower()}"), **entity)[:2] == ("DeleteConflict", 409)
     assert stack.delete() == "DELETE_FAILED"
     getattr(iam, f"delete_{kind.lower()}_policy")(**entity, PolicyName="more")
     assert stack.delete() == "DELETE_COMPLETE"
@@ -63,8 +63,8 @@ def test_order_seed_changes_the_order_of_independent_resources(aws: LocalAws, na
     assert orders[0] != orders[1] != orders[2]
 
 
-@pytest.mark.parametrize(("members", "said"), [("", "none"), ("a,b", "a,b")])
-def test_a_condition_can_ask_whether_a_list_has_members(aws: LocalAws, name: str, members: str, said: str) -> None:
+@pytest.mark.parametrize(("members", "expected"), [("", "none"), ("a,b", "a,b")])
+def test_a_condition_can_ask_whether_a_list_has_members(aws: LocalAws, name: str, members: str, expected: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html
     cloudformation, stack = aws.client("cloudformation"), Stack(aws, name)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({
@@ -75,4 +75,4 @@ def test_a_condition_can_ask_whether_a_list_has_members(aws: LocalAws, name: str
     }), Parameters=[{"ParameterKey": "Members", "ParameterValue": members}])
     assert stack.wait() == "CREATE_COMPLETE"
     outputs = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
-    assert [output["OutputValue"] for output in outputs] == [said]
+    assert [output["OutputValue"] for output in outputs] == [expected]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code, error_of
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_alarm_on_metric_math_is_accepted(stack: Stack, cloudwatch: Any, name: s
     assert made["Metrics"] == metrics and "MetricName" not in made
 
 
-@pytest.mark.parametrize(("change", "said"), [
+@pytest.mark.parametrize(("change", "expected_error"), [
     ({"MetricName": None}, "either MetricName or Metrics"), ({"Namespace": None}, "Namespace is required"),
     ({"Statistic": None}, "either Statistic or ExtendedStatistic"),
     ({"ExtendedStatistic": "p90"}, "either Statistic or ExtendedStatistic"),
@@ -106,13 +106,13 @@ def test_alarm_on_metric_math_is_accepted(stack: Stack, cloudwatch: Any, name: s
     ({**MATH, "Metrics": [query("a", ReturnData=True)]}, "either Expression or MetricStat"),
     ({**MATH, "Statistic": "Sum", "Metrics": [measured("a", ReturnData=True)]}, "Statistic cannot be specified"),
 ])
-def test_invalid_alarm_fails_its_stack(stack: Stack, name: str, change: dict[str, Any], said: str) -> None:
+def test_invalid_alarm_fails_its_stack(stack: Stack, name: str, change: dict[str, Any], expected_error: str) -> None:
     assert stack.create(resources(name, **change)) == "ROLLBACK_COMPLETE"
-    assert said in reasons(stack)
+    assert expected_error in reasons(stack)
 
 
 def test_api_rejects_the_same_values(cloudwatch: Any, name: str) -> None:
-    assert refusal(cloudwatch.put_metric_alarm, **alarm(name, Period=45))[:2] == ("ValidationError", 400)
+    assert error_of(cloudwatch.put_metric_alarm, **alarm(name, Period=45))[:2] == ("ValidationError", 400)
     cloudwatch.put_metric_alarm(**alarm(name))
     assert state(cloudwatch, name) == "OK"
 
@@ -157,13 +157,13 @@ def test_alarm_notifies_its_topic_of_both_states(aws: LocalAws, cloudwatch: Any,
                                         OKActions=[topic]))
     put(cloudwatch, name, 0)
     put(cloudwatch, name, 5)
-    told: list[str] = []
+    states: list[str] = []
     deadline = time.monotonic() + 10
-    while len(told) < 3 and time.monotonic() < deadline:
+    while len(states) < 3 and time.monotonic() < deadline:
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-            told.append(json.loads(json.loads(message["Body"])["Message"])["NewStateValue"])
+            states.append(json.loads(json.loads(message["Body"])["Message"])["NewStateValue"])
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    assert sorted(told) == ["ALARM", "OK", "OK"]  # it is evaluated at its creation, and notBreaching
+    assert sorted(states) == ["ALARM", "OK", "OK"]  # it is evaluated at its creation, and notBreaching
 
 
 def test_a_function_that_fails_raises_the_alarm_on_its_errors(aws: LocalAws, cloudwatch: Any, name: str) -> None:

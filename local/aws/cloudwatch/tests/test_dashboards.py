@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, refusal
+from local.aws.testing import Stack, error_of
 
 ALARM = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:a"
 BODY: dict[str, Any] = {"start": "-PT3H", "widgets": [
@@ -55,7 +55,7 @@ def test_stack_creates_updates_and_deletes_a_dashboard(aws: LocalAws, stack: Sta
     assert stack.update(resources(name, changed("start", "-P1D"))) == "UPDATE_COMPLETE"
     assert json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])["start"] == "-P1D"
     stack.delete()
-    assert refusal(cloudwatch.get_dashboard, DashboardName=name)[1] == 404
+    assert error_of(cloudwatch.get_dashboard, DashboardName=name)[1] == 404
 
 
 METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
@@ -84,7 +84,7 @@ METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
     (changed("widgets/4/properties/query", None), "/widgets/4/properties"),
 ])
 def test_invalid_dashboard_is_rejected_with_the_place(aws: LocalAws, name: str, body: str, where: str) -> None:
-    code, status, message = refusal(aws.client("cloudwatch").put_dashboard, DashboardName=name, DashboardBody=body)
+    code, status, message = error_of(aws.client("cloudwatch").put_dashboard, DashboardName=name, DashboardBody=body)
     assert (code, status) == ("InvalidParameterInput", 400)
     assert message.startswith("The dashboard body is invalid, there are ")
     assert f'"dataPath": "{where}"' in message

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import allow, policy, refusal
+from local.aws.testing import allow, policy, error_of
 
 
 def until(what: Callable[[], Any]) -> Any:
@@ -76,8 +76,8 @@ def test_started_build_runs_commands_and_reports_its_result(aws: LocalAws, name:
     lines = aws.client("logs").get_log_events(
         logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"])["events"]
     assert any(line["message"] == "something in 0 files" for line in lines) == (status == "SUCCEEDED")
-    told = until(lambda: [each for each in [received(aws, url)] if len(each) == 2])[0]
-    details = [json.loads(message["Body"])["detail"] for message in told]
+    message_attributes = until(lambda: [each for each in [received(aws, url)] if len(each) == 2])[0]
+    details = [json.loads(message["Body"])["detail"] for message in message_attributes]
     assert {detail["build-status"] for detail in details} == {"IN_PROGRESS", status}
     assert {detail["build-id"] for detail in details} == {build["arn"]}
 
@@ -94,7 +94,7 @@ def test_stopped_build_has_the_status_stopped(aws: LocalAws, name: str) -> None:
 
 def test_invalid_build_override_is_rejected(aws: LocalAws, name: str) -> None:
     a_project(aws, name, "true")
-    code, status, _ = refusal(aws.client("codebuild").start_build, projectName=name, buildspecOverride="version: 0.2")
+    code, status, _ = error_of(aws.client("codebuild").start_build, projectName=name, buildspecOverride="version: 0.2")
     assert (code, status) == ("InvalidInputException", 400)
 
 
@@ -151,8 +151,8 @@ def test_event_without_effect_is_kept_with_its_reason(ruled: Ruled, service: str
                  a_role(ruled.aws, ruled.name, service, allow(action, "*")))
     ruled.send()
     (message,) = until(lambda: received(ruled.aws, ruled.url))
-    told = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
-    assert (told["ERROR_CODE"], told["RULE_ARN"]) == (code, ruled.rule)
+    message_attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
+    assert (message_attributes["ERROR_CODE"], message_attributes["RULE_ARN"]) == (code, ruled.rule)
     assert json.loads(message["Body"])["detail"] == {"a": 1}
     assert ruled.builds() == []
 

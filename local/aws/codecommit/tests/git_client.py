@@ -44,8 +44,8 @@ def status(url: str, service: str, name: str = "", password: str = "") -> int:
     try:
         with opener.open(request) as answer:
             return int(answer.status)
-    except urllib.error.HTTPError as refused:
-        return refused.code
+    except urllib.error.HTTPError as rejected:
+        return rejected.code
 
 
 @pytest.fixture

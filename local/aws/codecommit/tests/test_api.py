@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from __future__ import annotations
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, a_user_with, allow, refusal
+from local.aws.testing import Stack, a_user_with, allow, error_of
 
 
 def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> None:
@@ -23,13 +23,13 @@ def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> No
 
 def test_missing_repository_or_branch_is_named(aws: LocalAws, name: str) -> None:
     codecommit = aws.client("codecommit")
-    assert refusal(codecommit.get_repository, repositoryName=name) == (
+    assert error_of(codecommit.get_repository, repositoryName=name) == (
         "RepositoryDoesNotExistException", 400, f"{name} does not exist")
     codecommit.create_repository(repositoryName=name)
-    assert refusal(codecommit.get_branch, repositoryName=name,
+    assert error_of(codecommit.get_branch, repositoryName=name,
                    branchName="main")[0] == "BranchDoesNotExistException"
-    assert refusal(codecommit.create_repository, repositoryName=name)[0] == "RepositoryNameExistsException"
-    assert refusal(codecommit.get_repository, repositoryName="a b")[0] == "InvalidRepositoryNameException"
+    assert error_of(codecommit.create_repository, repositoryName=name)[0] == "RepositoryNameExistsException"
+    assert error_of(codecommit.get_repository, repositoryName="a b")[0] == "InvalidRepositoryNameException"
 
 
 def test_deleting_an_absent_repository_succeeds_without_an_id(aws: LocalAws, name: str) -> None:
@@ -81,7 +81,7 @@ def test_a_permission_is_for_the_repositorys_arn(aws: LocalAws, name: str) -> No
     arn = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]["Arn"]
     mine = aws.client("codecommit", a_user_with(aws, name, allow("codecommit:GetRepository", arn)))
     mine.get_repository(repositoryName=name)
-    code, status, message = refusal(mine.get_repository, repositoryName=f"{name}-other")
+    code, status, message = error_of(mine.get_repository, repositoryName=f"{name}-other")
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"not authorized to perform: codecommit:GetRepository on resource: {arn}-other" in message
-    assert refusal(mine.list_branches, repositoryName=name)[0] == "AccessDeniedException"
+    assert error_of(mine.list_branches, repositoryName=name)[0] == "AccessDeniedException"

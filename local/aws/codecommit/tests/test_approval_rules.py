@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 
 def content(needed: int = 1, members: list[str] | None = None, **more: Any) -> str:
@@ -60,12 +60,12 @@ def test_template_has_the_content_of_its_creation(aws: LocalAws, codecommit: Any
 def test_names_are_validated_and_unique(codecommit: Any, rule: dict[str, Any], name: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
     create = codecommit.create_approval_rule_template
-    assert refusal(create, approvalRuleTemplateName=name, approvalRuleTemplateContent=content())[0] == (
+    assert error_of(create, approvalRuleTemplateName=name, approvalRuleTemplateContent=content())[0] == (
         "ApprovalRuleTemplateNameAlreadyExistsException")
     for wrong in ("a/b", "a!", "rule.git"):
-        assert refusal(create, approvalRuleTemplateName=wrong, approvalRuleTemplateContent=content())[0] == (
+        assert error_of(create, approvalRuleTemplateName=wrong, approvalRuleTemplateContent=content())[0] == (
             "InvalidApprovalRuleTemplateNameException")
-    assert refusal(create, approvalRuleTemplateName=f"{name}-2", approvalRuleTemplateContent=content(),
+    assert error_of(create, approvalRuleTemplateName=f"{name}-2", approvalRuleTemplateContent=content(),
                    approvalRuleTemplateDescription="x" * 1001)[0] == "InvalidApprovalRuleTemplateDescriptionException"
 
 
@@ -76,7 +76,7 @@ def test_names_are_validated_and_unique(codecommit: Any, rule: dict[str, Any], n
     content(1, ["CodeCommitApprovers:123456789012:" + "a" * 3000])])
 def test_invalid_rule_content_is_rejected(codecommit: Any, name: str, wrong: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-create-template.html
-    assert refusal(codecommit.create_approval_rule_template, approvalRuleTemplateName=name,
+    assert error_of(codecommit.create_approval_rule_template, approvalRuleTemplateName=name,
                    approvalRuleTemplateContent=wrong)[:2] == ("InvalidApprovalRuleTemplateContentException", 400)
 
 
@@ -94,7 +94,7 @@ def test_content_is_updated_only_from_the_given_hash(codecommit: Any, rule: dict
               "existingRuleContentSha256": rule["ruleContentSha256"]}
     changed = codecommit.update_approval_rule_template_content(**change)["approvalRuleTemplate"]
     assert changed["ruleContentSha256"] == hashlib.sha256(content(2).encode()).hexdigest()
-    assert refusal(codecommit.update_approval_rule_template_content, **change)[0] == (
+    assert error_of(codecommit.update_approval_rule_template_content, **change)[0] == (
         "InvalidRuleContentSha256Exception")
 
 
@@ -105,7 +105,7 @@ def test_a_description_and_a_name_change(codecommit: Any, rule: dict[str, Any], 
     renamed = codecommit.update_approval_rule_template_name(
         oldApprovalRuleTemplateName=name, newApprovalRuleTemplateName=f"{name}-2")["approvalRuleTemplate"]
     assert renamed["approvalRuleTemplateId"] == rule["approvalRuleTemplateId"]
-    assert refusal(codecommit.get_approval_rule_template, approvalRuleTemplateName=name)[:2] == (
+    assert error_of(codecommit.get_approval_rule_template, approvalRuleTemplateName=name)[:2] == (
         "ApprovalRuleTemplateDoesNotExistException", 400)
 
 
@@ -119,7 +119,7 @@ def test_a_template_in_use_is_not_deleted_and_an_absent_one_is(codecommit: Any, 
         approvalRuleTemplateName=repository)["repositoryNames"] == [repository]
     assert codecommit.list_associated_approval_rule_templates_for_repository(
         repositoryName=repository)["approvalRuleTemplateNames"] == [repository]
-    assert refusal(codecommit.delete_approval_rule_template, approvalRuleTemplateName=repository)[:2] == (
+    assert error_of(codecommit.delete_approval_rule_template, approvalRuleTemplateName=repository)[:2] == (
         "ApprovalRuleTemplateInUseException", 400)
     for _ in range(2):
         codecommit.disassociate_approval_rule_template_from_repository(**both)
@@ -133,13 +133,13 @@ def test_deleted_repository_has_no_associations(codecommit: Any, rule: dict[str,
     both = {"approvalRuleTemplateName": repository, "repositoryName": repository}
     codecommit.associate_approval_rule_template_with_repository(**both)
     codecommit.delete_repository(repositoryName=repository)
-    assert refusal(codecommit.disassociate_approval_rule_template_from_repository, **both)[0] == (
+    assert error_of(codecommit.disassociate_approval_rule_template_from_repository, **both)[0] == (
         "RepositoryDoesNotExistException")
     codecommit.create_repository(repositoryName=repository)
     assert codecommit.list_repositories_for_approval_rule_template(
         approvalRuleTemplateName=repository)["repositoryNames"] == []
     codecommit.delete_approval_rule_template(approvalRuleTemplateName=repository)
-    assert refusal(codecommit.associate_approval_rule_template_with_repository, **both)[0] == (
+    assert error_of(codecommit.associate_approval_rule_template_with_repository, **both)[0] == (
         "ApprovalRuleTemplateDoesNotExistException")
 
 
@@ -151,7 +151,7 @@ def test_repository_accepts_25_approval_rule_templates(codecommit: Any, reposito
         both = {"approvalRuleTemplateName": template, "repositoryName": repository}
         if number < 25:
             codecommit.associate_approval_rule_template_with_repository(**both)
-    assert refusal(codecommit.associate_approval_rule_template_with_repository, **both)[0] == (
+    assert error_of(codecommit.associate_approval_rule_template_with_repository, **both)[0] == (
         "MaximumRuleTemplatesAssociatedWithRepositoryException")
     assert [len(page) for page in pages(codecommit.list_associated_approval_rule_templates_for_repository,
                                         "approvalRuleTemplateNames", 10, repositoryName=repository)] == [10, 10, 5]
@@ -167,11 +167,11 @@ def test_approval_template_needs_star_association_the_repository(aws: LocalAws, 
     mine.get_approval_rule_template(approvalRuleTemplateName=repository)
     mine.associate_approval_rule_template_with_repository(approvalRuleTemplateName=repository,
                                                           repositoryName=repository)
-    code, _, message = refusal(mine.delete_approval_rule_template, approvalRuleTemplateName=repository)
+    code, _, message = error_of(mine.delete_approval_rule_template, approvalRuleTemplateName=repository)
     assert code == "AccessDeniedException"
     assert "codecommit:DeleteApprovalRuleTemplate on resource: * because" in message
     aws.client("codecommit").create_repository(repositoryName=f"{repository}-2")
-    assert refusal(mine.associate_approval_rule_template_with_repository, approvalRuleTemplateName=repository,
+    assert error_of(mine.associate_approval_rule_template_with_repository, approvalRuleTemplateName=repository,
                    repositoryName=f"{repository}-2")[0] == "AccessDeniedException"
 
 
@@ -181,21 +181,21 @@ def test_tags_are_set_removed_listed_and_aws_tags_rejected(aws: LocalAws, codeco
     codecommit.tag_resource(resourceArn=arn, tags={"a": "1", "b": "2"})
     codecommit.untag_resource(resourceArn=arn, tagKeys=["a", "absent"])
     assert codecommit.list_tags_for_resource(resourceArn=arn)["tags"] == {"b": "2"}
-    assert refusal(codecommit.tag_resource, resourceArn=arn, tags={"aws:x": "1"})[0] == (
+    assert error_of(codecommit.tag_resource, resourceArn=arn, tags={"aws:x": "1"})[0] == (
         "InvalidSystemTagUsageException")
-    assert refusal(codecommit.tag_resource, resourceArn="arn:aws:s3:::b", tags={"a": "1"})[0] == (
+    assert error_of(codecommit.tag_resource, resourceArn="arn:aws:s3:::b", tags={"a": "1"})[0] == (
         "InvalidResourceArnException")
-    assert refusal(codecommit.list_tags_for_resource, resourceArn=f"{arn}-absent")[0] == (
+    assert error_of(codecommit.list_tags_for_resource, resourceArn=f"{arn}-absent")[0] == (
         "RepositoryDoesNotExistException")
 
 
 def test_default_branch_has_to_exist(codecommit: Any, repository: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_UpdateDefaultBranch.html
-    assert refusal(codecommit.update_default_branch, repositoryName=repository, defaultBranchName="main")[0] == (
+    assert error_of(codecommit.update_default_branch, repositoryName=repository, defaultBranchName="main")[0] == (
         "BranchDoesNotExistException")
-    assert refusal(codecommit.get_branch, repositoryName=repository, branchName="main")[:2] == (
+    assert error_of(codecommit.get_branch, repositoryName=repository, branchName="main")[:2] == (
         "BranchDoesNotExistException", 400)
-    assert refusal(codecommit.get_branch, repositoryName=f"{repository}-absent", branchName="main")[0] == (
+    assert error_of(codecommit.get_branch, repositoryName=f"{repository}-absent", branchName="main")[0] == (
         "RepositoryDoesNotExistException")
 
 
@@ -214,10 +214,10 @@ def test_batch_reports_each_failed_member(codecommit: Any, rule: dict[str, Any],
             ("absent", "RepositoryDoesNotExistException"), ("no name", "InvalidRepositoryNameException")]
         held = codecommit.list_repositories_for_approval_rule_template(approvalRuleTemplateName=repository)
         assert set(held["repositoryNames"]) == ({repository, other} if key.startswith("associated") else set())
-    assert refusal(codecommit.batch_associate_approval_rule_template_with_repositories,
+    assert error_of(codecommit.batch_associate_approval_rule_template_with_repositories,
                    approvalRuleTemplateName=repository, repositoryNames=[repository] * 101)[0] == (
         "MaximumRepositoryNamesExceededException")
-    assert refusal(codecommit.batch_disassociate_approval_rule_template_from_repositories,
+    assert error_of(codecommit.batch_disassociate_approval_rule_template_from_repositories,
                    approvalRuleTemplateName="absent", repositoryNames=[repository])[0] == (
         "ApprovalRuleTemplateDoesNotExistException")
 
@@ -229,7 +229,7 @@ def test_a_batch_is_judged_for_each_of_its_repositories(aws: LocalAws, rule: dic
     both = {"approvalRuleTemplateName": repository, "repositoryNames": [repository]}
     assert mine.batch_associate_approval_rule_template_with_repositories(**both)["associatedRepositoryNames"]
     for names in ([repository, f"{repository}-2"], [f"{repository}-2", repository]):
-        code, _, message = refusal(mine.batch_associate_approval_rule_template_with_repositories,
+        code, _, message = error_of(mine.batch_associate_approval_rule_template_with_repositories,
                                    approvalRuleTemplateName=repository, repositoryNames=names)
         assert code == "AccessDeniedException"
         assert f"on resource: {arn}-2 because" in message
@@ -242,7 +242,7 @@ def test_a_branch_that_the_api_changes_is_a_condition_key(aws: LocalAws, reposit
     mine = aws.client("codecommit", a_user_with(
         aws, repository, allow(["codecommit:CreateBranch", "codecommit:DeleteBranch"], arn, Condition=only)))
     absent = {"repositoryName": repository, "commitId": "0" * 40}
-    assert refusal(mine.create_branch, **absent, branchName="main")[0] == "AccessDeniedException"
-    assert refusal(mine.create_branch, **absent, branchName="feature/a")[0] == "CommitIdDoesNotExistException"
-    assert refusal(mine.delete_branch, repositoryName=repository, branchName="main")[0] == "AccessDeniedException"
+    assert error_of(mine.create_branch, **absent, branchName="main")[0] == "AccessDeniedException"
+    assert error_of(mine.create_branch, **absent, branchName="feature/a")[0] == "CommitIdDoesNotExistException"
+    assert error_of(mine.delete_branch, repositoryName=repository, branchName="main")[0] == "AccessDeniedException"
     mine.delete_branch(repositoryName=repository, branchName="feature/a")

@@ -50,9 +50,9 @@ def branches(aws: LocalAws, repository: dict[str, str]) -> set[str]:  # noqa: F8
 
 def test_push_to_denied_branch_is_rejected_and_other_accepted(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
                                                             url: str, work: Path) -> None:  # noqa: F811
-    refused = push(login, url, work, "development")
-    assert refused.returncode != 0
-    assert "403" in refused.stderr
+    rejected = push(login, url, work, "development")
+    assert rejected.returncode != 0
+    assert "403" in rejected.stderr
     assert branches(aws, repository) == set()
     accepted = push(login, url, work, "development:feature")
     assert accepted.returncode == 0, accepted.stderr
@@ -61,8 +61,8 @@ def test_push_to_denied_branch_is_rejected_and_other_accepted(aws: LocalAws, log
 
 def test_one_denied_branch_refuses_the_push_of_several(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
                                                        url: str, work: Path) -> None:  # noqa: F811
-    refused = push(login, url, work, "development:aaa", "development", "development:zzz")
-    assert refused.returncode != 0
+    rejected = push(login, url, work, "development:aaa", "development", "development:zzz")
+    assert rejected.returncode != 0
     assert branches(aws, repository) == set()
 
 

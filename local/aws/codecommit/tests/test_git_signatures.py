@@ -100,9 +100,9 @@ def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: s
 def test_login_is_valid_only_for_the_signed_request(user: dict[str, str], url: str) -> None:  # noqa: F811
     wrong = user | {"SecretAccessKey": "x" * 40}
     others = url.replace("127.0.0.1", "localhost")
-    for refused in (signed(wrong, url), signed(user, f"{url}-other"), signed(user, others),
+    for rejected in (signed(wrong, url), signed(user, f"{url}-other"), signed(user, others),
                     signed(user, url, region="us-east-1"), signed(user, url, service="s3")):
-        assert status(url, PULLING, *refused) == 403
+        assert status(url, PULLING, *rejected) == 403
     unknown = user | {"AccessKeyId": "AKIA0000000000000000"}
     assert status(url, PULLING, *signed(unknown, url)) == 403
 

@@ -21,7 +21,7 @@ from local.aws.testing import policy
 A = "111122223333"
 # A policy needs at least one statement. These name a resource that does not exist, and allow no caller.
 _NOTHING = {"Effect": "Deny", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
-_NOBODY = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
+_NO_PRINCIPAL = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
 
 Table = dict[str, dict[str, Any]]  # an action, or a name -> its statement
 
@@ -88,7 +88,7 @@ class AcrossAccounts(Scene):
 
     def _write(self, place: str, table: Table) -> None:
         is_trust = place.endswith("trust")
-        document = policy(*(table or {"nothing": _NOBODY if is_trust else _NOTHING}).values())
+        document = policy(*(table or {"nothing": _NO_PRINCIPAL if is_trust else _NOTHING}).values())
         if is_trust:
             role = "forward" if place == "forward trust" else self.assumed
             self.iam_there.update_assume_role_policy(RoleName=self.role_name(role), PolicyDocument=document)

@@ -18,7 +18,7 @@ from local.aws.codepipeline.tests.account_grants import A, for_one_test, of, sha
 from local.aws.codepipeline.tests.image_account_scene import ImageAccountScene
 from local.aws.codepipeline.tests.image_scene import TAG, push_image
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.testing import a_user_with, allow, policy, refusal
+from local.aws.testing import a_user_with, allow, policy, error_of
 
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
@@ -61,7 +61,7 @@ def test_push_in_other_account_starts_pipeline_with_digest(aws: LocalAws, name: 
     assert len(scene.executions()) == 2
 
 
-@pytest.mark.parametrize(("place", "grant", "said"), [
+@pytest.mark.parametrize(("place", "grant", "expected"), [
     ("trust", "sts:AssumeRole", "is not authorized to perform: sts:AssumeRole on resource: {source_role}"),
     ("image", "ecr:DescribeImages", "ecr:DescribeImages on resource: {image_arn} because no identity-based policy"),
     ("image", "s3:PutObject", "{bucket}"), ("image", "s3:PutObjectAcl", "{bucket}"),
@@ -70,13 +70,13 @@ def test_push_in_other_account_starts_pipeline_with_digest(aws: LocalAws, name: 
     ("key", "kms:GenerateDataKey", "because no resource-based policy allows the kms:GenerateDataKey action"),
 ])
 def test_each_missing_grant_fails_the_image_source_with_reason(scene: ImageAccountScene, place: str, grant: str,
-                                                               said: str) -> None:
+                                                               expected: str) -> None:
     with scene.lacking(place, grant):
         run = scene.start()
         assert scene.ended(run) == "Failed"
     code, message = scene.error(run, "Image")
     assert code == "PermissionError"
-    assert said.format(source_role=scene.source_role, image_arn=scene.image_arn, bucket=scene.bucket,
+    assert expected.format(source_role=scene.source_role, image_arn=scene.image_arn, bucket=scene.bucket,
                        key=scene.key) in message
     # The code's source has the pipeline's own role and still succeeds.
     assert scene.action(run, "Source")["status"] == "Succeeded"
@@ -148,8 +148,8 @@ class Puller:
     def pull(self) -> Any:
         return self.ecr.batch_get_image(registryId=A, repositoryName=self.name, imageIds=[{"imageTag": TAG}])
 
-    def refused(self) -> str:
-        code, status, message = refusal(self.pull)
+    def rejected(self) -> str:
+        code, status, message = error_of(self.pull)
         assert (code, status) == ("AccessDeniedException", 400)
         assert f"ecr:BatchGetImage on resource: {self.arn}" in message
         return message
@@ -161,9 +161,9 @@ def puller(aws: LocalAws, name: str) -> Puller:
 
 
 def test_both_sides_have_to_allow_a_pull(puller: Puller) -> None:
-    puller.refused()
+    puller.rejected()
     puller.give(*PULL)
-    assert "because no resource-based policy allows the ecr:BatchGetImage action" in puller.refused()
+    assert "because no resource-based policy allows the ecr:BatchGetImage action" in puller.rejected()
     puller.admit()
     pulled = puller.pull()["images"]
     assert [(each["registryId"], each["imageId"]["imageDigest"]) for each in pulled] == [(A, puller.digest)]
@@ -171,28 +171,28 @@ def test_both_sides_have_to_allow_a_pull(puller: Puller) -> None:
     there = puller.ecr.batch_check_layer_availability(registryId=A, repositoryName=puller.name, layerDigests=layers)
     assert [each["layerAvailability"] for each in there["layers"]] == ["AVAILABLE"]
     puller.give("ecr:GetDownloadUrlForLayer")
-    assert "because no identity-based policy allows the ecr:BatchGetImage action" in puller.refused()
+    assert "because no identity-based policy allows the ecr:BatchGetImage action" in puller.rejected()
 
 
 def test_policy_with_other_role_or_deny_blocks_the_pull(puller: Puller) -> None:
     puller.give(*PULL)
     puller.admit(role=f"{puller.role}-other")
-    puller.refused()
+    puller.rejected()
     puller.admit(actions=["ecr:BatchCheckLayerAvailability"])
-    puller.refused()
+    puller.rejected()
     puller.admit(effect="Deny")
-    assert "explicit deny in a resource-based policy" in puller.refused()
+    assert "explicit deny in a resource-based policy" in puller.rejected()
     puller.owner.delete_repository_policy(repositoryName=puller.name)
-    puller.refused()
+    puller.rejected()
 
 
 def test_who_may_pull_may_not_push(puller: Puller) -> None:
     puller.give("ecr:*")
     puller.admit()
     puller.pull()
-    code, _, message = refusal(puller.ecr.put_image, registryId=A, repositoryName=puller.name, imageManifest="{}")
+    code, _, message = error_of(puller.ecr.put_image, registryId=A, repositoryName=puller.name, imageManifest="{}")
     assert (code, "ecr:PutImage" in message) == ("AccessDeniedException", True)
-    assert refusal(puller.ecr.set_repository_policy, registryId=A, repositoryName=puller.name, policyText="{}")[0] == (
+    assert error_of(puller.ecr.set_repository_policy, registryId=A, repositoryName=puller.name, policyText="{}")[0] == (
         "AccessDeniedException")
 
 
@@ -200,7 +200,7 @@ def test_without_a_registry_the_own_account_is_meant(puller: Puller) -> None:
     puller.aws.client("iam").put_role_policy(RoleName=puller.name, PolicyName="own", PolicyDocument=policy(
         allow("ecr:*", "*")))
     puller.admit()
-    code, _, message = refusal(puller.ecr.batch_get_image, repositoryName=puller.name, imageIds=[{"imageTag": TAG}])
+    code, _, message = error_of(puller.ecr.batch_get_image, repositoryName=puller.name, imageIds=[{"imageTag": TAG}])
     assert code == "RepositoryNotFoundException"
     assert f"in the registry with id '{puller.aws.account_id}'" in message
 
@@ -208,7 +208,7 @@ def test_without_a_registry_the_own_account_is_meant(puller: Puller) -> None:
 def test_administrator_has_no_permissions_in_other_accounts(puller: Puller) -> None:
     here = puller.aws.client("ecr")
     arguments = {"registryId": A, "repositoryName": puller.name, "imageIds": [{"imageTag": TAG}]}
-    assert refusal(here.batch_get_image, **arguments)[0] == "AccessDeniedException"
+    assert error_of(here.batch_get_image, **arguments)[0] == "AccessDeniedException"
     puller.owner.set_repository_policy(repositoryName=puller.name, policyText=json.dumps({
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": PULL, "Principal": {
             "AWS": f"arn:aws:iam::{puller.aws.account_id}:root"}}]}))

@@ -17,7 +17,7 @@ from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A, for_one_test, shared_scene
 from local.aws.codepipeline.tests.cross_account_scene import CrossAccountScene
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,13 @@ def test_push_in_other_account_starts_pipeline_with_commit(aws: LocalAws, name: 
     held = scene.aws.client("s3").head_object(Bucket=where["bucket"], Key=where["key"])
     assert (held["ServerSideEncryption"], held["SSEKMSKeyId"]) == ("aws:kms", scene.key)
     # No role of the repository's account owns the bucket, and none of the pipeline's account the repository.
-    assert refusal(scene.aws.client("codecommit").get_repository,
+    assert error_of(scene.aws.client("codecommit").get_repository,
                    repositoryName=scene.repository)[0] == "RepositoryDoesNotExistException"
-    assert refusal(scene.there.aws.client("s3").get_object, Bucket=where["bucket"],
+    assert error_of(scene.there.aws.client("s3").get_object, Bucket=where["bucket"],
                    Key=where["key"])[0] == "AccessDenied"
 
 
-@pytest.mark.parametrize(("place", "grant", "said"), [
+@pytest.mark.parametrize(("place", "grant", "expected"), [
     ("pipeline", "sts:AssumeRole", "is not authorized to perform: sts:AssumeRole on resource: {source_role}"),
     ("trust", "sts:AssumeRole", "is not authorized to perform: sts:AssumeRole on resource: {source_role}"),
     ("source", "codecommit:GetBranch", "because no identity-based policy allows the codecommit:GetBranch action"),
@@ -79,17 +79,17 @@ def test_push_in_other_account_starts_pipeline_with_commit(aws: LocalAws, name: 
     ("key", "kms:Decrypt", "because no resource-based policy allows the kms:Decrypt action"),
 ])
 def test_each_missing_grant_fails_the_source_with_reason(scene: CrossAccountScene, place: str, grant: str,
-                                                         said: str) -> None:
+                                                         expected: str) -> None:
     with scene.lacking(place, grant):
         run = scene.start()
         assert scene.ended(run) == "Failed"
     code, message = scene.error(run, "Source")
     assert code == "PermissionError"
-    assert said.format(source_role=scene.source_role, bucket=scene.bucket) in message
-    asked = scene.aws.decisions(scene.name)
-    denied = [each["action"] for each in asked if not each["allowed"]]
+    assert expected.format(source_role=scene.source_role, bucket=scene.bucket) in message
+    logged = scene.aws.decisions(scene.name)
+    denied = [each["action"] for each in logged if not each["allowed"]]
     # If only the trust policy denies the call, the caller's policies have allowed it.
-    assert denied == [grant] or (place == "trust" and denied in ([], [grant])), asked
+    assert denied == [grant] or (place == "trust" and denied in ([], [grant])), logged
 
 
 def test_with_every_grant_in_place_nothing_is_denied(scene: CrossAccountScene) -> None:
@@ -119,8 +119,8 @@ def test_each_forwarding_grant_is_needed(
         scene: CrossAccountScene, place: str, who: str, denied: str) -> None:
     with starting_nothing(scene), scene.lacking(place, denied):
         scene.there.push({"note": place})
-        asked = eventually(lambda: [each for each in scene.aws.decisions(who) if each["action"] == denied], bool)
-    assert [each["allowed"] for each in asked] == [False]
+        logged = eventually(lambda: [each for each in scene.aws.decisions(who) if each["action"] == denied], bool)
+    assert [each["allowed"] for each in logged] == [False]
 
 
 @pytest.mark.parametrize(("operator", "condition", "starts"), [
@@ -134,9 +134,9 @@ def test_bus_policy_is_evaluated_with_the_events_keys(
     with (nullcontext() if starts else starting_nothing(scene)), scene.with_condition(
             "bus", "events:PutEvents", operator, **condition):
         scene.there.push({"note": f"{operator} {condition}"})
-        asked = eventually(lambda: [each for each in scene.aws.decisions("assumed-role/forward")
+        logged = eventually(lambda: [each for each in scene.aws.decisions("assumed-role/forward")
                                     if each["action"] == "events:PutEvents"], bool)
-    assert [each["allowed"] for each in asked] == [starts]
+    assert [each["allowed"] for each in logged] == [starts]
     if starts:
         eventually(scene.executions, lambda runs: len(runs) == before + 1)
 
@@ -176,7 +176,7 @@ def test_key_policy_without_delegation_disables_iam_policies(scene: CrossAccount
     run = scene.start()
     where = source_of(scene, run)["output"]["outputArtifacts"][0]["s3location"]
     with scene.instead("key", {**only_the_other, "administration": admin}):
-        code, _, message = refusal(scene.aws.client("s3").get_object, Bucket=where["bucket"], Key=where["key"])
+        code, _, message = error_of(scene.aws.client("s3").get_object, Bucket=where["bucket"], Key=where["key"])
     assert code == "AccessDenied"
     assert "because no resource-based policy allows the kms:Decrypt action" in message
     assert scene.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["ContentLength"] > 0

@@ -73,7 +73,7 @@ def target(scene: Scene, **more: Any) -> dict[str, Any]:
             "InputTransformer": transformers()["pipeline"], **more}
 
 
-def log_says(scene: Scene, what: str) -> None:
+def wait_for_log(scene: Scene, what: str) -> None:
     directory = scene.aws._directory
     assert directory
     eventually(lambda: [line for line in (directory / "log").read_text().splitlines()
@@ -163,7 +163,7 @@ def test_role_without_start_permission_starts_nothing(scene: Scene) -> None:
     scene.aws.client("iam").delete_role_policy(RoleName=scene.role_name("events"), PolicyName="rights")
     rule(scene, pushes(scene), target(scene))
     scene.push()
-    log_says(scene, "not authorized to perform: codepipeline:StartPipelineExecution")
+    wait_for_log(scene, "not authorized to perform: codepipeline:StartPipelineExecution")
     assert len(scene.executions()) == 1
 
 
@@ -175,7 +175,7 @@ def test_role_that_does_not_trust_the_rule_starts_nothing(scene: Scene, document
     scene.aws.client("iam").update_assume_role_policy(RoleName=scene.role_name("events"), PolicyDocument=document)
     rule(scene, pushes(scene), target(scene))
     scene.push()
-    log_says(scene, "not authorized to perform: sts:AssumeRole")
+    wait_for_log(scene, "not authorized to perform: sts:AssumeRole")
     assert len(scene.executions()) == 1
 
 
@@ -189,7 +189,7 @@ def test_invalid_source_revision_starts_nothing(scene: Scene, given: str, reason
     scene.ended(scene.create([scene.build()]))
     rule(scene, pushes(scene), target(scene, InputTransformer={**transformers()["pipeline"], "InputTemplate": given}))
     scene.push()
-    log_says(scene, reason)
+    wait_for_log(scene, reason)
     assert len(scene.executions()) == 1
 
 

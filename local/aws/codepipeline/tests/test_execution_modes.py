@@ -11,7 +11,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_update_starts_nothing_and_lets_running_action_finish(scene: Scene) -> N
     about = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
     assert (about["version"], about["stages"][1]["name"]) == (2, "Build")
     assert scene.pipelines.get_pipeline(name=scene.name, version=1)["pipeline"]["stages"][1]["name"] == "Approval"
-    assert refusal(scene.pipelines.get_pipeline, name=scene.name, version=3)[0] == "PipelineVersionNotFoundException"
+    assert error_of(scene.pipelines.get_pipeline, name=scene.name, version=3)[0] == "PipelineVersionNotFoundException"
 
 
 def test_approval_removed_by_update_is_not_waited_for(scene: Scene) -> None:
@@ -125,13 +125,13 @@ def test_stopped_execution_finishes_action_unless_abandoned(scene: Scene) -> Non
     which = {"pipelineName": scene.name, "pipelineExecutionId": first}
     scene.pipelines.stop_pipeline_execution(**which, reason="enough")
     assert scene.status(first) == "Stopping"
-    assert refusal(scene.pipelines.stop_pipeline_execution, **which)[0] == "DuplicatedStopRequestException"
+    assert error_of(scene.pipelines.stop_pipeline_execution, **which)[0] == "DuplicatedStopRequestException"
     scene.decide(first)
     assert scene.ended(first) == "Stopped"
     assert [(each["actionName"], each["status"]) for each in scene.actions(first)] == [
         ("Source", "Succeeded"), ("Approval", "Succeeded")]
     assert scene.executions()[0]["stopTrigger"] == {"reason": "enough"}
-    assert refusal(scene.pipelines.stop_pipeline_execution, **which)[0] == "PipelineExecutionNotStoppableException"
+    assert error_of(scene.pipelines.stop_pipeline_execution, **which)[0] == "PipelineExecutionNotStoppableException"
     second = scene.start()
     scene.approval_state(second)
     scene.pipelines.stop_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=second, abandon=True)
@@ -151,7 +151,7 @@ def test_executions_are_listed_newest_first_in_pages(scene: Scene) -> None:
             break
         more = {"nextToken": page["nextToken"]}
     assert seen == runs[::-1]
-    assert refusal(scene.pipelines.list_pipeline_executions, pipelineName=scene.name,
+    assert error_of(scene.pipelines.list_pipeline_executions, pipelineName=scene.name,
                    nextToken="nonsense")[0] == "InvalidNextTokenException"
 
 
@@ -160,7 +160,7 @@ def test_no_more_than_fifty_executions_wait(scene: Scene) -> None:
     first = scene.create([scene.approval()])
     scene.approval_state(first)
     runs = [scene.start() for _ in range(49)]
-    assert refusal(scene.pipelines.start_pipeline_execution, name=scene.name)[0] == (
+    assert error_of(scene.pipelines.start_pipeline_execution, name=scene.name)[0] == (
         "ConcurrentPipelineExecutionsLimitExceededException")
     scene.pipelines.delete_pipeline(name=scene.name)
     assert len(runs) == 49
@@ -170,7 +170,7 @@ def test_deleted_pipeline_ends_its_executions(scene: Scene) -> None:
     first = scene.create([scene.approval()])
     scene.approval_state(first)
     scene.pipelines.delete_pipeline(name=scene.name)
-    assert refusal(scene.pipelines.get_pipeline_state, name=scene.name)[0] == "PipelineNotFoundException"
+    assert error_of(scene.pipelines.get_pipeline_state, name=scene.name)[0] == "PipelineNotFoundException"
     # A repeated deletion ("If the pipeline was already deleted") returns no error.
     scene.pipelines.delete_pipeline(name=scene.name)
     again = scene.create([scene.approval()])
@@ -184,6 +184,6 @@ def test_tags_are_listed_added_and_removed(scene: Scene) -> None:
     scene.pipelines.tag_resource(resourceArn=arn, tags=[{"key": "b", "value": "2"}])
     scene.pipelines.untag_resource(resourceArn=arn, tagKeys=["a"])
     assert scene.pipelines.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "b", "value": "2"}]
-    assert refusal(scene.pipelines.list_tags_for_resource, resourceArn=f"{arn}-not")[0] == "ResourceNotFoundException"
-    assert refusal(scene.pipelines.tag_resource, resourceArn=arn,
+    assert error_of(scene.pipelines.list_tags_for_resource, resourceArn=f"{arn}-not")[0] == "ResourceNotFoundException"
+    assert error_of(scene.pipelines.tag_resource, resourceArn=arn,
                    tags=[{"key": "aws:b", "value": "2"}])[0] == "InvalidTagsException"

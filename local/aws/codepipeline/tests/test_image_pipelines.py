@@ -17,7 +17,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import TAG, ImageScene, digest_of
 from local.aws.codepipeline.tests.pipeline_scene import eventually, one_for_many
-from local.aws.testing import refusal
+from local.aws.testing import error_of
 
 ABSENT = digest_of("nobody pushed this")
 _STAMP = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4}")
@@ -181,7 +181,7 @@ def test_an_override_has_the_type_of_its_source(scene: ImageScene) -> None:
     digest = scene.push_image("one")
     scene.create([scene.approval()])
     for action, kind, value in (("Image", "COMMIT_ID", scene.head()), ("Source", "IMAGE_DIGEST", digest)):
-        code, _, message = refusal(scene.pipelines.start_pipeline_execution, name=scene.pipeline, sourceRevisions=[
+        code, _, message = error_of(scene.pipelines.start_pipeline_execution, name=scene.pipeline, sourceRevisions=[
             {"actionName": action, "revisionType": kind, "revisionValue": value}])
         assert (code, kind in message) == ("ValidationException", True)
 
@@ -299,4 +299,4 @@ def in_a_later_stage(pipeline: dict[str, Any]) -> None:
 def test_invalid_image_source_is_rejected(shared: ImageScene, mistake: Mistake, message: str) -> None:
     pipeline = shared.declaration([shared.build()])
     mistake(pipeline)
-    assert message in refusal(shared.pipelines.create_pipeline, pipeline=pipeline)[2]
+    assert message in error_of(shared.pipelines.create_pipeline, pipeline=pipeline)[2]

@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many, trust
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, name: str, ac
         f"codepipeline:{action}", arn)))
     given = {key: value.format(scene.name) for key, value in arguments.items()}
     other = {key: f"{value}-not" for key, value in given.items()}
-    code, status, message = refusal(getattr(mine, method), **other)
+    code, status, message = error_of(getattr(mine, method), **other)
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"codepipeline:{action} on resource: {arn}-not" in message
     getattr(mine, method)(**given)
@@ -200,6 +200,6 @@ def test_who_creates_a_pipeline_must_be_allowed_to_pass_its_role(scene: Scene, n
     arn = scene.arn("codepipeline", scene.name)
     mine = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow(
         "codepipeline:CreatePipeline", arn)))
-    code, _, message = refusal(mine.create_pipeline, pipeline=scene.declaration([scene.build()]))
+    code, _, message = error_of(mine.create_pipeline, pipeline=scene.declaration([scene.build()]))
     assert code == "AccessDeniedException"
     assert f"iam:PassRole on resource: {scene.role_arn('pipeline')}" in message

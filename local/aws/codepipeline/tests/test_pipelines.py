@@ -14,7 +14,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 
 @pytest.fixture
@@ -221,8 +221,8 @@ def test_waiting_approval_is_published_to_the_topic(scene: Scene) -> None:
     scene.allow("pipeline", scene.rights["pipeline"] | {"sns:Publish": (topic, {})})
     run = scene.create([scene.approval(NotificationArn=topic, CustomData="look at #{SourceVariables.CommitId}",
                                        ExternalEntityLink="https://example.com")])
-    told = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), bool)
-    about = json.loads(told[0]["Body"])["approval"]
+    received = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), bool)
+    about = json.loads(received[0]["Body"])["approval"]
     assert about["customData"] == f"look at {scene.head()}"
     assert (about["pipelineName"], about["stageName"], about["externalEntityLink"]) == (
         scene.name, "Approval", "https://example.com")
@@ -237,20 +237,20 @@ def test_approval_needs_permission_and_single_use_token(scene: Scene) -> None:
     arn = scene.arn("codepipeline", f"{scene.name}/Approval/Approval")
     answer = {"pipelineName": scene.name, "stageName": "Approval", "actionName": "Approval", "token": token,
               "result": {"status": "Approved", "summary": ""}}
-    stranger = scene.aws.client("codepipeline", a_user_with(scene.aws, f"s-{scene.name}", allow(
+    outsider = scene.aws.client("codepipeline", a_user_with(scene.aws, f"s-{scene.name}", allow(
         "codepipeline:PutApprovalResult", f"{arn}-not")))
-    code, status, message = refusal(stranger.put_approval_result, **answer)
+    code, status, message = error_of(outsider.put_approval_result, **answer)
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"codepipeline:PutApprovalResult on resource: {arn}" in message
     approver = scene.aws.client("codepipeline", a_user_with(scene.aws, f"a-{scene.name}", allow(
         "codepipeline:PutApprovalResult", arn)))
     wrong = {**answer, "token": str(uuid.uuid4())}
-    assert refusal(approver.put_approval_result, **wrong)[0] == "InvalidApprovalTokenException"
+    assert error_of(approver.put_approval_result, **wrong)[0] == "InvalidApprovalTokenException"
     approver.put_approval_result(**answer)
-    assert refusal(approver.put_approval_result, **answer)[0] == "ApprovalAlreadyCompletedException"
+    assert error_of(approver.put_approval_result, **answer)[0] == "ApprovalAlreadyCompletedException"
     for key, error in (("stageName", "StageNotFoundException"), ("pipelineName", "PipelineNotFoundException")):
-        assert refusal(scene.pipelines.put_approval_result, **{**answer, key: "none"})[0] == error
-    assert refusal(scene.pipelines.put_approval_result,
+        assert error_of(scene.pipelines.put_approval_result, **{**answer, key: "none"})[0] == error
+    assert error_of(scene.pipelines.put_approval_result,
                    **{**answer, "actionName": "none"})[0] == "ActionNotFoundException"
     assert scene.ended(run) == "Succeeded"
     assert scene.action(run, "Approval")["updatedBy"].endswith(f":user/a-{scene.name}")
@@ -261,7 +261,8 @@ def test_failed_stage_is_retried_with_former_artifacts(scene: Scene) -> None:
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Failed"
     again = {"pipelineName": scene.name, "pipelineExecutionId": run, "retryMode": "FAILED_ACTIONS"}
-    assert refusal(scene.pipelines.retry_stage_execution, **again, stageName="Build")[0] == "StageNotRetryableException"
+    assert error_of(scene.pipelines.retry_stage_execution, **again, stageName="Build")[0] == (
+        "StageNotRetryableException")
     scene.allow("pipeline", scene.rights["pipeline"])
     scene.pipelines.retry_stage_execution(**again, stageName="Deploy")
     assert scene.ended(run) == "Succeeded"

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, eventually, one_for_many
-from local.aws.testing import Stack, refusal
+from local.aws.testing import Stack, error_of
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_stack_creates_updates_and_deletes_a_pipeline(scene: Scene, stack: Stack
     tags = scene.pipelines.list_tags_for_resource(resourceArn=scene.arn("codepipeline", scene.name))["tags"]
     assert "k" not in {tag["key"] for tag in tags}
     assert stack.delete() == "DELETE_COMPLETE"
-    assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
+    assert error_of(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
 
 
 def test_update_of_tags_creates_no_version(scene: Scene, stack: Stack) -> None:
@@ -82,7 +82,7 @@ def test_another_name_is_another_pipeline(scene: Scene, stack: Stack) -> None:
     stack.create(resources(scene))
     assert stack.update(resources(scene, Name=f"{scene.name}-2")) == "UPDATE_COMPLETE", stack.events()
     assert seen(scene) == f"{scene.name}-2 1"
-    assert refusal(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
+    assert error_of(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
 
 
 def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
@@ -99,7 +99,7 @@ def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
 def test_unknown_or_rejected_property_fails_the_stack(shared: Scene, stack: Stack, wrong: dict, reason: str) -> None:
     assert stack.create(resources(shared, **wrong)) == "ROLLBACK_COMPLETE"
     assert reason in str([event.get("ResourceStatusReason") for event in stack.events()])
-    assert refusal(shared.pipelines.get_pipeline, name=shared.name)[0] == "PipelineNotFoundException"
+    assert error_of(shared.pipelines.get_pipeline, name=shared.name)[0] == "PipelineNotFoundException"
 
 
 def test_an_unknown_property_of_an_action_fails_the_stack(shared: Scene, stack: Stack) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import Scene, one_for_many, trust
-from local.aws.testing import policy, refusal
+from local.aws.testing import policy, error_of
 
 ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclaration", "Structure",
                                                                   "StageDeclaration"))
@@ -171,24 +171,24 @@ CASES: list[tuple[str, Mistake, str, str]] = [
 def test_invalid_declaration_is_rejected(prepared: Scene, mistake: Mistake, code: str, message: str) -> None:
     pipeline = right(prepared)
     mistake(pipeline)
-    found = refusal(prepared.pipelines.create_pipeline, pipeline=pipeline)
+    found = error_of(prepared.pipelines.create_pipeline, pipeline=pipeline)
     assert found[:2] == (code, 400)
     assert message in found[2]
-    assert refusal(prepared.pipelines.get_pipeline, name=prepared.name)[0] == "PipelineNotFoundException"
+    assert error_of(prepared.pipelines.get_pipeline, name=prepared.name)[0] == "PipelineNotFoundException"
 
 
 def test_declaration_without_a_mistake_is_accepted(scene: Scene) -> None:
     scene.pipelines.create_pipeline(pipeline=right(scene))
-    assert refusal(scene.pipelines.create_pipeline, pipeline=right(scene))[0] == "PipelineNameInUseException"
+    assert error_of(scene.pipelines.create_pipeline, pipeline=right(scene))[0] == "PipelineNameInUseException"
 
 
 def test_an_update_is_checked_as_a_creation_is(scene: Scene) -> None:
     scene.create([scene.build()])
     wrong = right(scene)
     configured("Build", Nonsense="x")(wrong)
-    assert refusal(scene.pipelines.update_pipeline, pipeline=wrong)[0] == ACTION
+    assert error_of(scene.pipelines.update_pipeline, pipeline=wrong)[0] == ACTION
     assert scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["version"] == 1
-    assert refusal(scene.pipelines.update_pipeline, pipeline={**right(scene), "name": "absent"})[0] == (
+    assert error_of(scene.pipelines.update_pipeline, pipeline={**right(scene), "name": "absent"})[0] == (
         "PipelineNotFoundException")
 
 
@@ -201,7 +201,7 @@ def test_role_that_does_not_trust_codepipeline_is_rejected(prepared: Scene, docu
     iam, role = prepared.aws.client("iam"), prepared.role_name("pipeline")
     iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
     try:
-        code, _, message = refusal(prepared.pipelines.create_pipeline, pipeline=right(prepared))
+        code, _, message = error_of(prepared.pipelines.create_pipeline, pipeline=right(prepared))
     finally:
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust("codepipeline.amazonaws.com"))
     assert code == STRUCTURE
@@ -212,11 +212,11 @@ def test_start_with_unknown_variable_or_action_is_rejected(scene: Scene) -> None
     scene.ended(scene.create([scene.build()]))
     override = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": scene.head()}
     for wrong in ({**override, "actionName": "Build"}, {**override, "revisionType": "IMAGE_DIGEST"}):
-        assert refusal(scene.pipelines.start_pipeline_execution, name=scene.name,
+        assert error_of(scene.pipelines.start_pipeline_execution, name=scene.name,
                        sourceRevisions=[wrong])[0] == "ValidationException"
-    assert refusal(scene.pipelines.start_pipeline_execution, name=scene.name,
+    assert error_of(scene.pipelines.start_pipeline_execution, name=scene.name,
                    variables=[{"name": "A", "value": "b"}])[0] == "ValidationException"
-    assert refusal(scene.pipelines.start_pipeline_execution, name="absent")[0] == "PipelineNotFoundException"
+    assert error_of(scene.pipelines.start_pipeline_execution, name="absent")[0] == "PipelineNotFoundException"
     assert len(scene.executions()) == 1
 
 

@@ -26,8 +26,8 @@ def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     try:
         with opener.open(request, timeout=10) as answer:
             return int(answer.status), answer.read().decode()
-    except urllib.error.HTTPError as refused:
-        return refused.code, ""
+    except urllib.error.HTTPError as rejected:
+        return rejected.code, ""
 
 
 def a_profile(aws: LocalAws, name: str, trust: str = TRUST_EC2) -> str:

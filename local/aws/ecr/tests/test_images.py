@@ -14,7 +14,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import digest_of, manifest_of, push_image, push_layer
 from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 ABSENT = digest_of("nobody pushed this")
 
@@ -97,13 +97,13 @@ def test_layer_has_the_content_of_its_digest(ecr: Any, repository: str) -> None:
         ("AVAILABLE", 7), ("UNAVAILABLE", None)]
     where = ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)["downloadUrl"]
     assert where.endswith(f"/{repository}/blobs/{digest}")
-    assert refusal(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=ABSENT)[0] == (
+    assert error_of(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=ABSENT)[0] == (
         "LayersNotFoundException")
     upload = ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
     part = {"repositoryName": repository, "uploadId": upload, "layerPartBlob": b"more"}
-    assert refusal(ecr.upload_layer_part, **part, partFirstByte=1, partLastByte=4)[0] == "InvalidLayerPartException"
+    assert error_of(ecr.upload_layer_part, **part, partFirstByte=1, partLastByte=4)[0] == "InvalidLayerPartException"
     ecr.upload_layer_part(**part, partFirstByte=0, partLastByte=3)
-    assert refusal(ecr.complete_layer_upload, repositoryName=repository, uploadId=upload, layerDigests=[ABSENT])[0] == (
+    assert error_of(ecr.complete_layer_upload, repositoryName=repository, uploadId=upload, layerDigests=[ABSENT])[0] == (
         "InvalidLayerException")
 
 
@@ -130,18 +130,18 @@ _WRONG: list[tuple[str, str, Wrong]] = [
                                                                    for index, each in enumerate(_WRONG)])
 def test_rejected_request_changes_nothing(ecr: Any, repository: str, code: str, method: str, wrong: Wrong) -> None:
     digest = push_image(ecr, repository, "one", "v1")
-    assert refusal(getattr(ecr, method), repositoryName=repository, **wrong(ecr, repository))[:2] == (code, 400)
+    assert error_of(getattr(ecr, method), repositoryName=repository, **wrong(ecr, repository))[:2] == (code, 400)
     assert tags(ecr, repository) == {digest: ["v1"]}
 
 
 def test_missing_image_and_repository_have_ecrs_messages(ecr: Any, aws: LocalAws, repository: str) -> None:
     registry = f"in the registry with id '{aws.account_id}'"
-    assert refusal(ecr.describe_images, repositoryName=repository, imageIds=[{"imageTag": "v9"}])[2] == (
+    assert error_of(ecr.describe_images, repositoryName=repository, imageIds=[{"imageTag": "v9"}])[2] == (
         f"The image with imageId {{imageDigest:'null', imageTag:'v9'}} does not exist within the repository with name "
         f"'{repository}' {registry}")
-    assert refusal(ecr.describe_images, repositoryName=f"{repository}x")[2] == (
+    assert error_of(ecr.describe_images, repositoryName=f"{repository}x")[2] == (
         f"The repository with name '{repository}x' does not exist {registry}")
-    assert refusal(ecr.create_repository, repositoryName="Upper")[0] == "InvalidParameterException"
+    assert error_of(ecr.create_repository, repositoryName="Upper")[0] == "InvalidParameterException"
 
 
 def test_an_immutable_tag_is_not_moved(ecr: Any, repository: str) -> None:
@@ -155,7 +155,7 @@ def test_an_immutable_tag_is_not_moved(ecr: Any, repository: str) -> None:
 def test_recreated_repository_is_empty(ecr: Any, repository: str) -> None:
     push_image(ecr, repository, "one")
     ecr.delete_repository(repositoryName=repository, force=True)
-    assert refusal(ecr.describe_images, repositoryName=repository)[0] == "RepositoryNotFoundException"
+    assert error_of(ecr.describe_images, repositoryName=repository)[0] == "RepositoryNotFoundException"
     ecr.create_repository(repositoryName=repository)
     assert tags(ecr, repository) == {}
     layer = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest_of("layer one")])
@@ -178,17 +178,17 @@ def test_push_and_deletion_send_events(ecr: Any, aws: LocalAws, repository: str,
             "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]})})
     events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
     digest = push_image(ecr, repository, "one", "v1")
-    refusal(ecr.put_image, repositoryName=repository, imageManifest="no manifest")
+    error_of(ecr.put_image, repositoryName=repository, imageManifest="no manifest")
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
-    told: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
 
-    def heard() -> int:
+    def count_received() -> int:
         found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        told.extend(json.loads(each["Body"]) for each in found)
-        return len(told)
+        received.extend(json.loads(each["Body"]) for each in found)
+        return len(received)
 
-    eventually(heard, lambda count: count == 2)
-    push, deletion = sorted(told, key=lambda each: each["detail"]["action-type"], reverse=True)
+    eventually(count_received, lambda count: count == 2)
+    push, deletion = sorted(received, key=lambda each: each["detail"]["action-type"], reverse=True)
     assert (push["detail-type"], push["resources"], push["account"], push["region"]) == (
         "ECR Image Action", [], aws.account_id, aws.region)
     expected = {"result": "SUCCESS", "repository-name": repository, "image-digest": digest, "image-tag": "v1"}
@@ -204,10 +204,10 @@ def test_permission_is_limited_to_one_repository(ecr: Any, aws: LocalAws, reposi
     push_image(ecr, repository, "one")
     mine = aws.client("ecr", a_user_with(aws, name, allow("ecr:DescribeImages", arn)))
     assert len(mine.describe_images(repositoryName=repository)["imageDetails"]) == 1
-    code, status, message = refusal(mine.describe_images, repositoryName=f"{repository}-other")
+    code, status, message = error_of(mine.describe_images, repositoryName=f"{repository}-other")
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"ecr:DescribeImages on resource: {arn}-other" in message
-    assert refusal(mine.batch_get_image, repositoryName=repository, imageIds=[{"imageTag": "stable"}])[0] == (
+    assert error_of(mine.batch_get_image, repositoryName=repository, imageIds=[{"imageTag": "stable"}])[0] == (
         "AccessDeniedException")
 
 
@@ -215,7 +215,7 @@ def test_who_makes_a_tagged_repository_needs_the_right_to_tag_it(aws: LocalAws, 
     arn = f"arn:aws:ecr:{aws.region}:{aws.account_id}:repository/{name}"
     key = a_user_with(aws, name, allow("ecr:CreateRepository", arn))
     made = {"repositoryName": name, "tags": [{"Key": "CreatedBy", "Value": "me"}]}
-    code, _, message = refusal(aws.client("ecr", key).create_repository, **made)
+    code, _, message = error_of(aws.client("ecr", key).create_repository, **made)
     assert (code, "ecr:TagResource" in message) == ("AccessDeniedException", True)
     aws.client("iam").put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [allow(["ecr:CreateRepository", "ecr:TagResource"], arn, Condition={

@@ -13,7 +13,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import push_image
 from local.aws.codepipeline.tests.pipeline_scene import trust
-from local.aws.testing import Stack, allow, policy, refusal
+from local.aws.testing import Stack, allow, policy, error_of
 
 OTHER = "444455556666"
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -66,7 +66,7 @@ def test_an_update_changes_it_in_place_and_keeps_its_images(aws: LocalAws, stack
     tags = {tag["Key"]: tag["Value"] for tag in ecr.list_tags_for_resource(resourceArn=held["repositoryArn"])["tags"]}
     assert (tags.get("a"), tags.get("b")) == (None, "2")
     assert stack.update(repository(name)) == "UPDATE_COMPLETE"
-    assert refusal(ecr.get_repository_policy, repositoryName=name)[0] == "RepositoryPolicyNotFoundException"
+    assert error_of(ecr.get_repository_policy, repositoryName=name)[0] == "RepositoryPolicyNotFoundException"
     assert len(ecr.describe_images(repositoryName=name)["imageDetails"]) == 1
 
 
@@ -77,7 +77,7 @@ def test_repository_with_images_needs_force_to_be_deleted(aws: LocalAws, stack: 
     push_image(ecr, name, "one")
     assert stack.delete() == ("DELETE_COMPLETE" if empty else "DELETE_FAILED")
     if empty:
-        assert refusal(ecr.describe_images, repositoryName=name)[0] == "RepositoryNotFoundException"
+        assert error_of(ecr.describe_images, repositoryName=name)[0] == "RepositoryNotFoundException"
     else:
         assert "cannot be deleted because it still contains images" in failure(stack, "DELETE_FAILED")
         assert len(ecr.describe_images(repositoryName=name)["imageDetails"]) == 1
@@ -100,7 +100,7 @@ def test_rejected_policy_fails_stack_and_leaves_no_repository(aws: LocalAws, sta
     # The role of another account does not exist: so policies here name the account, with the role in a condition.
     assert stack.create(repository(name, RepositoryPolicyText=pull_policy(principal, **more))).startswith("ROLLBACK")
     assert reason in failure(stack)
-    assert refusal(aws.client("ecr").describe_repositories, repositoryNames=[name])[0] == "RepositoryNotFoundException"
+    assert error_of(aws.client("ecr").describe_repositories, repositoryNames=[name])[0] == "RepositoryNotFoundException"
 
 
 def test_property_that_the_type_lacks_is_rejected(stack: Stack, name: str) -> None:

@@ -16,7 +16,7 @@ from botocore.config import Config
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A
 from local.aws.codepipeline.tests.pipeline_scene import eventually, trust
-from local.aws.testing import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_user_with, allow, policy, error_of
 
 B, C, ELSEWHERE = "123456789012", "444455556666", "eu-west-1"
 
@@ -150,7 +150,7 @@ def test_missing_bus_receives_nothing_and_fails_nothing(aws: LocalAws, name: str
 def test_event_reaches_another_accounts_bus_unchanged(sender: Sender, given: dict[str, Any]) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
     sender.rule(bus_arn(B))
-    code, status, message = refusal(sender.events.put_targets, Rule=sender.name, Targets=[
+    code, status, message = error_of(sender.events.put_targets, Rule=sender.name, Targets=[
         {"Id": "bus", "Arn": bus_arn(B), "RoleArn": sender.role, **given}])
     assert (code, status) == ("ValidationException", 400)
     assert f"{next(iter(given))} is not available for target bus" in message
@@ -159,7 +159,7 @@ def test_event_reaches_another_accounts_bus_unchanged(sender: Sender, given: dic
 @pytest.mark.parametrize("arn", [bus_arn(B), bus_arn(A, region=ELSEWHERE)])
 def test_a_bus_elsewhere_needs_a_role(sender: Sender, arn: str) -> None:
     sender.rule(bus_arn(B))
-    code, _, message = refusal(sender.events.put_targets, Rule=sender.name, Targets=[{"Id": "bus", "Arn": arn}])
+    code, _, message = error_of(sender.events.put_targets, Rule=sender.name, Targets=[{"Id": "bus", "Arn": arn}])
     assert (code, message) == ("ValidationException", "RoleArn is required for target bus.")
 
 
@@ -177,12 +177,12 @@ def test_put_events_to_another_accounts_bus_needs_both_sides(aws: LocalAws, name
     mine = there.client("events", a_user_with(there, name, allow("events:PutEvents", bus_arn(B))))
     entry = {"Source": f"shop.{name}", "DetailType": "Sold", "Detail": "{}", "EventBusName": bus_arn(B)}
     aws.client("events").remove_permission(RemoveAllPermissions=True)
-    code, _, message = refusal(mine.put_events, Entries=[entry])
+    code, _, message = error_of(mine.put_events, Entries=[entry])
     assert code == "AccessDeniedException"
     assert message.endswith("because no resource-based policy allows the events:PutEvents action")
     admit(aws, A, name, StringEquals={"events:source": f"shop.{name}"}, Bool={"events:eventBusInvocation": "false"})
     queue = Queue(aws, name, json.dumps({"source": [f"shop.{name}"]}))
-    assert refusal(mine.put_events, Entries=[{**entry, "Source": "another"}])[0] == "AccessDeniedException"
+    assert error_of(mine.put_events, Entries=[{**entry, "Source": "another"}])[0] == "AccessDeniedException"
     assert mine.put_events(Entries=[entry])["FailedEntryCount"] == 0
     assert queue.arrived()["account"] == A
 
@@ -238,7 +238,7 @@ def test_the_older_form_names_an_account_and_an_organisation(aws: LocalAws, name
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-@pytest.mark.parametrize(("properties", "said"), [
+@pytest.mark.parametrize(("properties", "expected"), [
     ({"Statement": {"Effect": "Allow"}}, "is missing"),
     ({"Statement": statement(Resource=bus_arn(C))}, "is not on the bus default"),
     ({"Principal": A}, "Action must be specified"),
@@ -247,9 +247,9 @@ def test_the_older_form_names_an_account_and_an_organisation(aws: LocalAws, name
     ({"Statement": statement(Condition={"StringEquals": {"events:source": "x" * 10_240}})}, "exceeds the limit"),
     ({"Statement": statement(), "Sid": "x"}, "extraneous key [Sid] is not permitted")])
 def test_rejected_bus_statement_fails_the_stack(aws: LocalAws, name: str, stack: Stack,
-                                                             properties: dict[str, Any], said: str) -> None:
+                                                             properties: dict[str, Any], expected: str) -> None:
     assert stack.create(bus_policy(name, **properties)) == "ROLLBACK_COMPLETE"
-    assert any(said in each.get("ResourceStatusReason", "") for each in stack.events()), stack.events()
+    assert any(expected in each.get("ResourceStatusReason", "") for each in stack.events()), stack.events()
     assert name not in statements(aws)
 
 

@@ -66,7 +66,7 @@ class Listener:
         return [line.removeprefix(f"{what} ") for event in logs.filter_log_events(logGroupName=group)["events"]
                 for line in event["message"].splitlines() if line.startswith(f"{what} ")]
 
-    def heard(self, count: int = 1) -> list[Any]:
+    def received(self, count: int = 1) -> list[Any]:
         until(lambda: len(self.said("heard")) >= count)
         return [json.loads(line) for line in self.said("heard")]
 
@@ -106,7 +106,7 @@ def test_rule_invokes_function_only_if_its_policy_allows_it(aws: LocalAws, liste
     aws.client("lambda").remove_permission(FunctionName=listener.name, StatementId="rule")
     listener.admit(arn)
     send(aws, listener.name, n=3)
-    assert listener.heard()[0]["detail"] == {"n": 3}
+    assert listener.received()[0]["detail"] == {"n": 3}
     assert decided(aws, listener) == [False, False, True]
 
 
@@ -118,7 +118,7 @@ def test_function_permission_with_source_account_is_denied(aws: LocalAws, listen
     aws.client("lambda").remove_permission(FunctionName=listener.name, StatementId="rule")
     listener.admit(arn)
     send(aws, listener.name, n=2)
-    assert listener.heard()[0]["detail"] == {"n": 2}
+    assert listener.received()[0]["detail"] == {"n": 2}
     assert decided(aws, listener) == [False, True]
 
 
@@ -129,9 +129,9 @@ def test_target_receives_the_transformers_output(aws: LocalAws, listener: Listen
         "InputTemplate": '{"id":<id>,"detail-type":<type>,"detail":<detail>,"StackName":"a","n":<n>}'})
     listener.admit(arn)
     send(aws, listener.name, n=1, more={"a": ["b"]})
-    [heard] = listener.heard()
-    assert heard.pop("id")
-    assert heard == {"detail-type": "t", "detail": {"n": 1, "more": {"a": ["b"]}}, "StackName": "a", "n": 1}
+    [received] = listener.received()
+    assert received.pop("id")
+    assert received == {"detail-type": "t", "detail": {"n": 1, "more": {"a": ["b"]}}, "StackName": "a", "n": 1}
 
 
 def test_a_failed_asynchronous_invocation_is_tried_twice_more(aws: LocalAws, listener: Listener) -> None:
@@ -139,9 +139,9 @@ def test_a_failed_asynchronous_invocation_is_tried_twice_more(aws: LocalAws, lis
     aws.set(first_retry_after_seconds=0.05, second_retry_after_seconds=0.1)
     listener.admit(rule(aws, listener, Input=json.dumps({"Fail": 1})))
     send(aws, listener.name)
-    assert listener.heard(3) == [{"Fail": 1}] * 3
+    assert listener.received(3) == [{"Fail": 1}] * 3
     aws.client("lambda").invoke(FunctionName=listener.name, Payload=b"{}")
-    assert listener.heard(4) == [{"Fail": 1}] * 3 + [{}]
+    assert listener.received(4) == [{"Fail": 1}] * 3 + [{}]
 
 
 def test_self_invocation_needs_the_permission(aws: LocalAws, listener: Listener) -> None:
@@ -149,12 +149,12 @@ def test_self_invocation_needs_the_permission(aws: LocalAws, listener: Listener)
     client = aws.client("lambda")
     assert client.invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 2}')[
         "StatusCode"] == 202
-    [refused] = until(lambda: listener.said("refused"))
-    assert f"not authorized to perform: lambda:InvokeFunction on resource: {listener.arn}" in refused
+    [rejected] = until(lambda: listener.said("refused"))
+    assert f"not authorized to perform: lambda:InvokeFunction on resource: {listener.arn}" in rejected
     aws.client("iam").put_role_policy(RoleName=listener.name, PolicyName="again", PolicyDocument=policy(
         allow("lambda:InvokeFunction", listener.arn)))
     client.invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 2}')
-    assert sorted(heard["Again"] for heard in listener.heard(4)) == [0, 1, 2, 2]
+    assert sorted(received["Again"] for received in listener.received(4)) == [0, 1, 2, 2]
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
@@ -163,9 +163,9 @@ def test_endless_self_invocation_is_stopped(aws: LocalAws, listener: Listener) -
     aws.client("iam").put_role_policy(RoleName=listener.name, PolicyName="again", PolicyDocument=policy(
         allow("lambda:InvokeFunction", listener.arn)))
     aws.client("lambda").invoke(FunctionName=listener.name, InvocationType="Event", Payload=b'{"Again": 40}')
-    [refused] = until(lambda: listener.said("refused"))
-    assert "recursive loop" in refused
-    assert len(listener.heard()) == 16
+    [rejected] = until(lambda: listener.said("refused"))
+    assert "recursive loop" in rejected
+    assert len(listener.received()) == 16
 
 
 def test_first_push_reaches_function_through_stack_rule(aws: LocalAws, listener: Listener, work: Path) -> None:
@@ -185,11 +185,11 @@ def test_first_push_reaches_function_through_stack_rule(aws: LocalAws, listener:
     for reference in ("refs/heads/other", "refs/tags/development", "refs/heads/development"):
         pushed = git("push", url, f"HEAD:{reference}", at=work)
         assert pushed.returncode == 0, pushed.stderr
-    [heard] = listener.heard()
-    assert heard["StackName"] == child.name
-    assert heard["detail"]["referenceFullName"] == "refs/heads/development"
-    assert heard["detail"]["event"] == "referenceCreated"
-    assert heard["detail"]["commitId"] == git("rev-parse", "HEAD", at=work).stdout.strip()
+    [received] = listener.received()
+    assert received["StackName"] == child.name
+    assert received["detail"]["referenceFullName"] == "refs/heads/development"
+    assert received["detail"]["event"] == "referenceCreated"
+    assert received["detail"]["commitId"] == git("rev-parse", "HEAD", at=work).stdout.strip()
     # A changed parameter removes the old target.
     kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "BranchExists")]
     assert child.change(Parameters=[*kept, {"ParameterKey": "FunctionArn", "ParameterValue": ""}]) == "UPDATE_COMPLETE"
@@ -210,8 +210,8 @@ def test_branch_changes_by_api_send_the_events_of_a_push(aws: LocalAws, listener
     listener.admit(rule_arn)
     commit = git("rev-parse", "HEAD", at=work).stdout.strip()
     codecommit.create_branch(repositoryName=listener.name, branchName="other", commitId=commit)
-    assert listener.heard()[0]["detail"]["event"] == "referenceCreated"
+    assert listener.received()[0]["detail"]["event"] == "referenceCreated"
     codecommit.delete_branch(repositoryName=listener.name, branchName="other")
-    told = {heard["detail"]["event"]: heard["detail"] for heard in listener.heard(2)}
+    told = {received["detail"]["event"]: received["detail"] for received in listener.received(2)}
     assert told["referenceDeleted"]["oldCommitId"] == commit
     assert told["referenceDeleted"]["callerUserArn"] == f"arn:aws:iam::{aws.account_id}:root"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code, refusal
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code, error_of
 
 INPUT = {"HealthCheck": {"EnvID": "dev"}}
 
@@ -96,7 +96,7 @@ def test_valid_schedule_is_accepted(aws: LocalAws, stack: Stack, name: str, func
     assert aws.fire(name)
 
 
-@pytest.mark.parametrize(("change", "said"), [
+@pytest.mark.parametrize(("change", "expected"), [
     ({"ScheduleExpression": "rate(1 minutes)"}, "Parameter ScheduleExpression is not valid."),
     ({"ScheduleExpression": "rate(5 minute)"}, "Parameter ScheduleExpression is not valid."),
     ({"ScheduleExpression": "rate(0 minutes)"}, "Parameter ScheduleExpression is not valid."),
@@ -114,18 +114,18 @@ def test_valid_schedule_is_accepted(aws: LocalAws, stack: Stack, name: str, func
      "A rule has 5 targets at most."),
 ])
 def test_invalid_rule_fails_its_stack(stack: Stack, name: str, function: str, change: dict[str, Any],
-                                         said: str) -> None:
+                                         expected: str) -> None:
     assert stack.create(resources(function, name, **change)) == "ROLLBACK_COMPLETE"
-    assert said in reasons(stack)
+    assert expected in reasons(stack)
 
 
 def test_api_rejects_the_same_values(aws: LocalAws, name: str) -> None:
     events = aws.client("events")
-    assert refusal(events.put_rule, Name=name, ScheduleExpression="rate(2 hour)")[:2] == ("ValidationException", 400)
-    assert refusal(events.put_rule, Name=name)[0] == "ValidationException"
+    assert error_of(events.put_rule, Name=name, ScheduleExpression="rate(2 hour)")[:2] == ("ValidationException", 400)
+    assert error_of(events.put_rule, Name=name)[0] == "ValidationException"
     events.create_event_bus(Name=name)
-    assert refusal(events.put_rule, Name=name, EventBusName=name, ScheduleExpression="rate(2 hours)")[0] == (
+    assert error_of(events.put_rule, Name=name, EventBusName=name, ScheduleExpression="rate(2 hours)")[0] == (
         "ValidationException")
     events.put_rule(Name=name, ScheduleExpression="rate(2 hours)")
-    assert refusal(events.put_targets, Rule=name, Targets=[
+    assert error_of(events.put_targets, Rule=name, Targets=[
         {"Id": "a", "Arn": "arn:aws:sqs:eu-central-1:123456789012:q", "Input": "{"}])[0] == "ValidationException"

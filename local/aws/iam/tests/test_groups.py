@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_user_with, allow, policy, error_of
 
 READ = {"Version": "2012-10-17", "Statement": [allow("codecommit:GetRepository", "*")]}
 
@@ -25,12 +25,12 @@ def test_a_member_has_the_groups_rights_until_it_leaves(aws: LocalAws, stack: St
     aws.client("codecommit").create_repository(repositoryName=name)
     iam, mine = aws.client("iam"), aws.client("codecommit", a_user_with(aws, name))
     for each in (f"{name}-1", f"{name}-2"):
-        assert refusal(mine.get_repository, repositoryName=name)[0] == "AccessDeniedException"
+        assert error_of(mine.get_repository, repositoryName=name)[0] == "AccessDeniedException"
         iam.add_user_to_group(GroupName=each, UserName=name)
         mine.get_repository(repositoryName=name)
         iam.remove_user_from_group(GroupName=each, UserName=name)
     assert stack.delete() == "DELETE_COMPLETE"
-    assert refusal(iam.get_group, GroupName=f"{name}-1")[0] == "NoSuchEntity"
+    assert error_of(iam.get_group, GroupName=f"{name}-1")[0] == "NoSuchEntity"
 
 
 def test_a_groups_policies_follow_the_template(aws: LocalAws, stack: Stack, name: str) -> None:
@@ -54,7 +54,7 @@ def test_a_group_with_members_is_not_deleted_with_its_stack(aws: LocalAws, stack
     iam = aws.client("iam")
     iam.create_user(UserName=name)
     iam.add_user_to_group(GroupName=name, UserName=name)
-    assert refusal(iam.delete_group, GroupName=name)[:2] == ("DeleteConflict", 409)
+    assert error_of(iam.delete_group, GroupName=name)[:2] == ("DeleteConflict", 409)
     assert stack.delete() == "DELETE_FAILED"
     assert "must remove users from group first" in stack.attributes("Group")["ResourceStatusReason"]
     iam.remove_user_from_group(GroupName=name, UserName=name)
@@ -72,7 +72,7 @@ def test_a_group_with_policies_of_others_is_not_deleted(aws: LocalAws, name: str
     iam = aws.client("iam")
     iam.create_group(GroupName=name)
     iam.put_group_policy(GroupName=name, PolicyName="own", PolicyDocument=policy(READ["Statement"][0]))
-    assert refusal(iam.delete_group, GroupName=name) == (
+    assert error_of(iam.delete_group, GroupName=name) == (
         "DeleteConflict", 409, "Cannot delete entity, must delete policies first.")
     iam.delete_group_policy(GroupName=name, PolicyName="own")
     iam.delete_group(GroupName=name)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import trust
-from local.aws.testing import Stack, a_role, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_role, a_user_with, allow, policy, error_of
 
 LONG = 3600.0
 LIST = "codecommit:ListRepositories"
@@ -35,7 +35,7 @@ def test_new_grant_is_denied_with_aws_words_until_in_effect(aws: LocalAws, name:
     aws.set(iam_policies_take_seconds=LONG)
     key = a_user_with(aws, name, allow("codecommit:*", "*"))
     user = f"arn:aws:iam::{aws.account_id}:user/{name}"
-    assert refusal(aws.client("codecommit", key).list_repositories) == (
+    assert error_of(aws.client("codecommit", key).list_repositories) == (
         "AccessDeniedException", 400, f"User: {user} is not authorized to perform: {LIST} on resource: "
         f"* because no identity-based policy allows the {LIST} action")
     assert aws.decisions(user)[-1]["late"]
@@ -101,7 +101,7 @@ def test_new_role_is_invalid_for_cloudformation_until_trusted(aws: LocalAws, sta
     aws.set(iam_trusts_take_seconds=LONG)
     begin: dict[str, Any] = {"StackName": name, "RoleARN": role, "TemplateBody": json.dumps({"Resources": {
         "Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}})}
-    assert refusal(aws.client("cloudformation").create_stack, **begin) == (
+    assert error_of(aws.client("cloudformation").create_stack, **begin) == (
         "ValidationError", 400, f"Role {role} is invalid or cannot be assumed")
     aws.set(iam_trusts_take_seconds=0)
     aws.client("cloudformation").create_stack(**begin)

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A
-from local.aws.testing import a_user_with, allow, policy, refusal
+from local.aws.testing import a_user_with, allow, policy, error_of
 
 B = "123456789012"
 
@@ -50,8 +50,8 @@ class Roles:
     def borrow(self, key: dict[str, Any], **more: Any) -> dict[str, Any]:
         return self.here.client("sts", key).assume_role(RoleArn=self.lent, RoleSessionName="two", **more)
 
-    def refused(self, key: dict[str, Any], **more: Any) -> str:
-        code, status, message = refusal(self.here.client("sts", key).assume_role, RoleArn=self.lent,
+    def rejected(self, key: dict[str, Any], **more: Any) -> str:
+        code, status, message = error_of(self.here.client("sts", key).assume_role, RoleArn=self.lent,
                                         RoleSessionName="two", **more)
         assert (code, status) == ("AccessDenied", 403)
         return message
@@ -68,15 +68,15 @@ def test_cross_account_assumption_needs_both_sides(roles: Roles) -> None:
     key = roles.borrower()
     said = (f"User: arn:aws:sts::{B}:assumed-role/borrower-{roles.name}/one is not authorized to perform: "
             f"sts:AssumeRole on resource: {roles.lent}")
-    assert roles.refused(key) == said
+    assert roles.rejected(key) == said
     roles.here.client("iam").put_role_policy(RoleName=f"borrower-{roles.name}", PolicyName="own", PolicyDocument=policy(
         allow("sts:AssumeRole", roles.lent)))
     session = roles.borrow(key)["Credentials"]
-    told = roles.here.client("sts", session).get_caller_identity()
-    assert (told["Account"], told["Arn"]) == (A, f"arn:aws:sts::{A}:assumed-role/lent-{roles.name}/two")
+    identity = roles.here.client("sts", session).get_caller_identity()
+    assert (identity["Account"], identity["Arn"]) == (A, f"arn:aws:sts::{A}:assumed-role/lent-{roles.name}/two")
     roles.there.client("iam").update_assume_role_policy(RoleName=f"lent-{roles.name}", PolicyDocument=policy(
         trusting(f"arn:aws:iam::{B}:root", ArnEquals={"aws:PrincipalArn": f"{role}-not"})))
-    assert roles.refused(key) == said
+    assert roles.rejected(key) == said
 
 
 def test_the_session_works_in_the_roles_account(roles: Roles) -> None:
@@ -103,15 +103,15 @@ def test_external_id_has_to_equal_the_required_one(roles: Roles) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html
     roles.lend(trusting(f"arn:aws:iam::{B}:root", StringEquals={"sts:ExternalId": "agreed"}))
     key = roles.borrower(allow("sts:AssumeRole", "*"))
-    assert roles.refused(key)
-    assert roles.refused(key, ExternalId="guessed")
+    assert roles.rejected(key)
+    assert roles.rejected(key, ExternalId="guessed")
     assert roles.borrow(key, ExternalId="agreed")["Credentials"]
 
 
 def test_the_callers_own_policy_can_demand_an_external_id(roles: Roles) -> None:
     roles.lend(trusting(f"arn:aws:iam::{B}:root"))
     key = roles.borrower(allow("sts:AssumeRole", "*", Condition={"StringEquals": {"sts:ExternalId": "agreed"}}))
-    assert roles.refused(key)
+    assert roles.rejected(key)
     assert roles.borrow(key, ExternalId="agreed")["Credentials"]
 
 
@@ -119,7 +119,7 @@ def test_deny_of_a_trust_policy_overrides_its_allow(roles: Roles) -> None:
     role = f"arn:aws:iam::{B}:role/borrower-{roles.name}"
     roles.lend(trusting(f"arn:aws:iam::{B}:root"),
                trusting("*", "Deny", ArnEquals={"aws:PrincipalArn": role}))
-    assert roles.refused(roles.borrower(allow("sts:AssumeRole", "*")))
+    assert roles.rejected(roles.borrower(allow("sts:AssumeRole", "*")))
 
 
 def test_session_policy_limits_role_to_named_rights(roles: Roles) -> None:
@@ -132,14 +132,14 @@ def test_session_policy_limits_role_to_named_rights(roles: Roles) -> None:
     key = roles.borrow(roles.borrower(allow("sts:AssumeRole", "*")), Policy=narrow)["Credentials"]
     mine = roles.here.client("codecommit", key)
     assert mine.get_repository(repositoryName=roles.name)
-    assert refusal(mine.list_branches, repositoryName=roles.name)[0] == "AccessDeniedException"
-    assert refusal(mine.delete_repository, repositoryName=roles.name)[0] == "AccessDeniedException"
+    assert error_of(mine.list_branches, repositoryName=roles.name)[0] == "AccessDeniedException"
+    assert error_of(mine.delete_repository, repositoryName=roles.name)[0] == "AccessDeniedException"
 
 
 @pytest.mark.parametrize("account", [A, B])
 def test_missing_role_is_denied_like_an_untrusting_one(roles: Roles, account: str) -> None:
     key, absent = roles.borrower(allow("sts:AssumeRole", "*")), f"arn:aws:iam::{account}:role/absent-{roles.name}"
-    said = refusal(roles.here.client("sts", key).assume_role, RoleArn=absent, RoleSessionName="two")
+    said = error_of(roles.here.client("sts", key).assume_role, RoleArn=absent, RoleSessionName="two")
     assert said == ("AccessDenied", 403, f"User: arn:aws:sts::{B}:assumed-role/borrower-{roles.name}/one is not "
                                          f"authorized to perform: sts:AssumeRole on resource: {absent}")
 
@@ -149,7 +149,7 @@ def test_the_root_user_assumes_no_role(roles: Roles) -> None:
     # credentials to call AssumeRole."
     roles.lend(trusting(f"arn:aws:iam::{B}:root"), trusting(f"arn:aws:iam::{A}:root"))
     for account in (roles.here, roles.there):
-        said = refusal(account.client("sts").assume_role, RoleArn=roles.lent, RoleSessionName="root")
+        said = error_of(account.client("sts").assume_role, RoleArn=roles.lent, RoleSessionName="root")
         assert said == ("AccessDenied", 403, "Roles may not be assumed by root accounts.")
 
 
@@ -166,7 +166,7 @@ def test_trust_naming_the_caller_suffices_within_account(aws: LocalAws, name: st
     if works:
         assert assume(RoleArn=role, RoleSessionName="session")["Credentials"]
     else:
-        assert refusal(assume, RoleArn=role, RoleSessionName="session")[0] == "AccessDenied"
+        assert error_of(assume, RoleArn=role, RoleSessionName="session")[0] == "AccessDenied"
 
 
 def test_program_with_other_accounts_environment_administers_it(aws: LocalAws, name: str) -> None:
@@ -177,4 +177,4 @@ def test_program_with_other_accounts_environment_administers_it(aws: LocalAws, n
     document = json.dumps({"Resources": {"One": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}}}})
     stacks = aws.in_account(A).client("cloudformation")
     assert f":{A}:stack/" in stacks.create_stack(StackName=name, TemplateBody=document)["StackId"]
-    assert refusal(aws.client("cloudformation").describe_stacks, StackName=name)[0] == "ValidationError"
+    assert error_of(aws.client("cloudformation").describe_stacks, StackName=name)[0] == "ValidationError"

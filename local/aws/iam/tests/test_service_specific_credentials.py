@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, a_user_with, allow, refusal
+from local.aws.testing import Stack, a_user_with, allow, error_of
 
 CODECOMMIT = "codecommit.amazonaws.com"
 
@@ -29,7 +29,7 @@ def test_a_third_credential_is_refused_with_LimitExceeded(aws: LocalAws, user: s
     # "You can have a maximum of two sets of service-specific credentials for each supported service per user."
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html
     issue(aws, user), issue(aws, user)
-    code, status, _ = refusal(aws.client("iam").create_service_specific_credential, UserName=user,
+    code, status, _ = error_of(aws.client("iam").create_service_specific_credential, UserName=user,
                               ServiceName=CODECOMMIT)
     assert (code, status) == ("LimitExceeded", 409)
 
@@ -57,13 +57,13 @@ def test_passwords_hold_slash_plus_and_equals_signs(aws: LocalAws, user: str) ->
 
 
 def test_an_unknown_user_is_NoSuchEntity(aws: LocalAws, name: str) -> None:
-    assert refusal(aws.client("iam").create_service_specific_credential, UserName=name, ServiceName=CODECOMMIT) == (
+    assert error_of(aws.client("iam").create_service_specific_credential, UserName=name, ServiceName=CODECOMMIT) == (
         "NoSuchEntity", 404, f"The user with name {name} cannot be found.")
-    assert refusal(aws.client("iam").list_service_specific_credentials, UserName=name)[:2] == ("NoSuchEntity", 404)
+    assert error_of(aws.client("iam").list_service_specific_credentials, UserName=name)[:2] == ("NoSuchEntity", 404)
 
 
 def test_an_unknown_service_is_NoSuchEntity_too(aws: LocalAws, user: str) -> None:
-    assert refusal(aws.client("iam").create_service_specific_credential, UserName=user, ServiceName="x.com") == (
+    assert error_of(aws.client("iam").create_service_specific_credential, UserName=user, ServiceName="x.com") == (
         "NoSuchEntity", 404, "No such service x.com is supported for Service Specific Credentials")
 
 
@@ -73,19 +73,19 @@ def test_an_unknown_credential_is_NoSuchEntity(aws: LocalAws, user: str, operati
     if operation == "update":
         arguments["Status"] = "Inactive"
     call = getattr(aws.client("iam"), f"{operation}_service_specific_credential")
-    assert refusal(call, **arguments) == ("NoSuchEntity", 404, "No such credential ACCA00000000000000000 exists")
+    assert error_of(call, **arguments) == ("NoSuchEntity", 404, "No such credential ACCA00000000000000000 exists")
 
 
 def test_another_users_credential_is_NoSuchEntity(aws: LocalAws, user: str, name: str) -> None:
     credential = issue(aws, user)
     aws.client("iam").create_user(UserName=f"{name}-other")
-    assert refusal(aws.client("iam").delete_service_specific_credential, UserName=f"{name}-other",
+    assert error_of(aws.client("iam").delete_service_specific_credential, UserName=f"{name}-other",
                    ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])[0] == "NoSuchEntity"
 
 
 def test_user_with_a_credential_cannot_be_deleted(aws: LocalAws, user: str) -> None:
     credential = issue(aws, user)
-    assert refusal(aws.client("iam").delete_user, UserName=user) == (
+    assert error_of(aws.client("iam").delete_user, UserName=user) == (
         "DeleteConflict", 409, "Cannot delete entity, must remove referenced objects first.")
     aws.client("iam").delete_service_specific_credential(
         UserName=user, ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])
@@ -152,7 +152,7 @@ def test_each_operation_needs_permission_on_the_user_arn(aws: LocalAws, user: st
     elsewhere = a_user_with(aws, f"{name}-e", allow("iam:*ServiceSpecificCredential*", f"{arn}-not"))
     here = a_user_with(aws, f"{name}-h", allow(action, arn))
     method = f"{operation}_service_specific_credential{plural}"
-    code, status, message = refusal(getattr(aws.client("iam", elsewhere), method), **arguments)
+    code, status, message = error_of(getattr(aws.client("iam", elsewhere), method), **arguments)
     assert (code, status) == ("AccessDenied", 403)
     assert f"not authorized to perform: {action} on resource: {arn}" in message
     getattr(aws.client("iam", here), method)(**arguments)
@@ -166,7 +166,7 @@ def test_a_policy_can_name_the_service_of_the_credential(aws: LocalAws, user: st
     iam = aws.client("iam", a_user_with(aws, f"{name}-c", allow("iam:CreateServiceSpecificCredential", "*",
                                                                 Condition=only)))
     iam.create_service_specific_credential(UserName=user, ServiceName=CODECOMMIT)
-    assert refusal(iam.create_service_specific_credential, UserName=user,
+    assert error_of(iam.create_service_specific_credential, UserName=user,
                    ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
 
 
@@ -174,7 +174,7 @@ def test_a_users_path_is_part_of_the_arn_that_is_judged(aws: LocalAws, name: str
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
     aws.client("iam").create_user(UserName=name, Path="/mirrors/")
     key = a_user_with(aws, f"{name}-a", allow("iam:GetUser", f"arn:aws:iam::{aws.account_id}:user/{name}"))
-    assert refusal(aws.client("iam", key).get_user, UserName=name)[0] == "AccessDenied"
+    assert error_of(aws.client("iam", key).get_user, UserName=name)[0] == "AccessDenied"
 
 
 def test_a_tags_value_may_be_empty(aws: LocalAws, user: str) -> None:
@@ -192,11 +192,11 @@ def test_user_has_at_most_fifty_tags(aws: LocalAws, user: str) -> None:
     iam = aws.client("iam")
     iam.tag_user(UserName=user, Tags=[{"Key": f"k{number}", "Value": ""} for number in range(50)])
     iam.tag_user(UserName=user, Tags=[{"Key": "k0", "Value": "changed"}])
-    assert refusal(iam.tag_user, UserName=user, Tags=[{"Key": "one-more", "Value": ""}])[:2] == ("LimitExceeded", 409)
+    assert error_of(iam.tag_user, UserName=user, Tags=[{"Key": "one-more", "Value": ""}])[:2] == ("LimitExceeded", 409)
 
 
 @pytest.mark.parametrize("value", ["a,b", '{"a": 1}', "a|b", "x" * 257])
 def test_tag_value_rejects_most_punctuation_and_257_characters(aws: LocalAws, user: str, value: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
-    code, status, _ = refusal(aws.client("iam").tag_user, UserName=user, Tags=[{"Key": "k", "Value": value}])
+    code, status, _ = error_of(aws.client("iam").tag_user, UserName=user, Tags=[{"Key": "k", "Value": value}])
     assert (code, status) == ("ValidationError", 400)

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.account_grants import A
-from local.aws.testing import Stack, a_user_with, allow, policy, refusal
+from local.aws.testing import Stack, a_user_with, allow, policy, error_of
 
 B = "123456789012"
 DELEGATION = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{B}:root"}, "Action": "kms:*", "Resource": "*"}
@@ -56,11 +56,11 @@ def test_cross_account_bucket_needs_policies_on_both_sides(bucket: Bucket) -> No
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
     unarmed = bucket.user("444455556666")
     armed = bucket.user(A, allow("s3:PutObject", bucket.objects))
-    assert refusal(armed.put_object, **put) == ("AccessDenied", 403, "Access Denied")
+    assert error_of(armed.put_object, **put) == ("AccessDenied", 403, "Access Denied")
     bucket.admit("s3:PutObject")
     armed.put_object(**put)
-    assert refusal(unarmed.put_object, **put)[0] == "AccessDenied"
-    assert refusal(armed.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
+    assert error_of(unarmed.put_object, **put)[0] == "AccessDenied"
+    assert error_of(armed.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
     # The bucket owns the objects that are written to it.
     assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
 
@@ -70,16 +70,16 @@ def test_acl_in_the_request_needs_its_own_permission(bucket: Bucket) -> None:
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1", "ACL": "bucket-owner-full-control"}
     mine = bucket.user(A, allow(["s3:PutObject", "s3:PutObjectAcl"], bucket.objects))
     bucket.admit("s3:PutObject")
-    assert refusal(mine.put_object, **put)[0] == "AccessDenied"
+    assert error_of(mine.put_object, **put)[0] == "AccessDenied"
     bucket.admit("s3:PutObject", "s3:PutObjectAcl", StringEquals={"s3:x-amz-acl": "bucket-owner-full-control"})
     mine.put_object(**put)
-    assert refusal(mine.put_object, **{**put, "ACL": "private"})[0] == "AccessDenied"
+    assert error_of(mine.put_object, **{**put, "ACL": "private"})[0] == "AccessDenied"
 
 
 def test_another_accounts_root_user_needs_the_buckets_policy_too(bucket: Bucket) -> None:
     root = bucket.aws.in_account(A).client("s3")
     bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1")
-    assert refusal(root.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
+    assert error_of(root.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
     bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(
         {**allow("s3:GetObject", bucket.objects), "Principal": {"AWS": f"arn:aws:iam::{A}:root"}}))
     assert root.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
@@ -89,7 +89,7 @@ def test_bucket_deny_binds_root_user_who_can_remove_it(bucket: Bucket) -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
             "Resource": [bucket.objects, f"arn:aws:s3:::{bucket.name}"]}
     bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(deny))
-    code, _, message = refusal(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1")
+    code, _, message = error_of(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1")
     assert code == "AccessDenied"
     assert "with an explicit deny in a resource-based policy" in message
     bucket.s3.delete_bucket_policy(Bucket=bucket.name)
@@ -106,12 +106,12 @@ def test_encrypted_object_needs_key_permission_on_both_sides(bucket: Bucket, by_
     mine = bucket.user(A, allow(["s3:PutObject", "s3:GetObject"], bucket.objects),
                        allow(["kms:GenerateDataKey"], bucket.key))
     bucket.admit("s3:PutObject", "s3:GetObject")
-    code, _, message = refusal(mine.put_object, **put)
+    code, _, message = error_of(mine.put_object, **put)
     assert code == "AccessDenied"
     assert message.endswith("because no resource-based policy allows the kms:GenerateDataKey action")
     bucket.lend_key("kms:GenerateDataKey", "kms:Decrypt")
     assert mine.put_object(**put)["SSEKMSKeyId"] == bucket.key
-    code, _, message = refusal(mine.get_object, Bucket=bucket.name, Key="one")
+    code, _, message = error_of(mine.get_object, Bucket=bucket.name, Key="one")
     assert code == "AccessDenied"
     assert message.endswith("because no identity-based policy allows the kms:Decrypt action")
     assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
@@ -122,7 +122,7 @@ def test_an_upload_in_parts_needs_the_right_to_decrypt(bucket: Bucket) -> None:
     mine = bucket.user(B, allow("s3:PutObject", bucket.objects), allow("kms:GenerateDataKey", bucket.key))
     under_key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": bucket.key}
     mine.put_object(Bucket=bucket.name, Key="one", Body=b"1", **under_key)
-    message = refusal(mine.create_multipart_upload, Bucket=bucket.name, Key="two", **under_key)[2]
+    message = error_of(mine.create_multipart_upload, Bucket=bucket.name, Key="two", **under_key)[2]
     assert message.endswith("because no identity-based policy allows the kms:Decrypt action")
 
 
@@ -133,8 +133,8 @@ def test_deny_of_other_keys_allows_this_key(bucket: Bucket) -> None:
             "s3:x-amz-server-side-encryption-aws-kms-key-id": bucket.key}}}))
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
     other = bucket.kms.create_key()["KeyMetadata"]["Arn"]
-    assert refusal(bucket.s3.put_object, **put)[0] == "AccessDenied"
-    assert refusal(bucket.s3.put_object, **put, ServerSideEncryption="aws:kms", SSEKMSKeyId=other)[0] == "AccessDenied"
+    assert error_of(bucket.s3.put_object, **put)[0] == "AccessDenied"
+    assert error_of(bucket.s3.put_object, **put, ServerSideEncryption="aws:kms", SSEKMSKeyId=other)[0] == "AccessDenied"
     bucket.s3.put_object(**put, ServerSideEncryption="aws:kms", SSEKMSKeyId=bucket.key)
 
 
@@ -142,7 +142,7 @@ def test_a_copy_reads_its_source_with_the_sources_key(bucket: Bucket) -> None:
     bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1", ServerSideEncryption="aws:kms",
                          SSEKMSKeyId=bucket.key)
     mine = bucket.user(B, allow(["s3:PutObject", "s3:GetObject"], bucket.objects))
-    message = refusal(mine.copy_object, Bucket=bucket.name, Key="two", CopySource=f"{bucket.name}/one",
+    message = error_of(mine.copy_object, Bucket=bucket.name, Key="two", CopySource=f"{bucket.name}/one",
                       ServerSideEncryption="AES256")[2]
     assert "kms:Decrypt" in message
 
@@ -154,11 +154,11 @@ def test_an_old_version_is_read_with_its_own_key(bucket: Bucket) -> None:
     bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"2", ServerSideEncryption="AES256")
     mine = bucket.user(B, allow(["s3:GetObject", "s3:GetObjectVersion"], bucket.objects))
     assert mine.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"2"
-    assert "kms:Decrypt" in refusal(mine.get_object, Bucket=bucket.name, Key="one", VersionId=old)[2]
+    assert "kms:Decrypt" in error_of(mine.get_object, Bucket=bucket.name, Key="one", VersionId=old)[2]
 
 
 def test_missing_key_encrypts_nothing(bucket: Bucket) -> None:
-    code, status, _ = refusal(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1",
+    code, status, _ = error_of(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1",
                               ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/nowhere")
     assert (code, status) == ("KMS.NotFoundException", 400)
 
@@ -166,12 +166,12 @@ def test_missing_key_encrypts_nothing(bucket: Bucket) -> None:
 def test_cross_account_key_is_described_if_both_sides_allow(bucket: Bucket) -> None:
     there = bucket.aws.in_account(A)
     kms = there.client("kms", a_user_with(there, f"u-{bucket.name}", allow("kms:DescribeKey", bucket.key)))
-    code, _, message = refusal(kms.describe_key, KeyId=bucket.key)
+    code, _, message = error_of(kms.describe_key, KeyId=bucket.key)
     assert code == "AccessDeniedException"
     assert message.endswith("because no resource-based policy allows the kms:DescribeKey action")
     bucket.lend_key("kms:DescribeKey")
     assert kms.describe_key(KeyId=bucket.key)["KeyMetadata"]["Arn"] == bucket.key
-    assert refusal(kms.encrypt, KeyId=bucket.key, Plaintext=b"1")[0] == "AccessDeniedException"
+    assert error_of(kms.encrypt, KeyId=bucket.key, Plaintext=b"1")[0] == "AccessDeniedException"
 
 
 def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, name: str) -> None:
@@ -181,7 +181,7 @@ def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, nam
     assert mine.describe_key(KeyId=key)
     other = aws.client("kms", a_user_with(aws, f"other-{name}", allow("kms:*", "*")))
     for shut_out in (other, aws.client("kms")):
-        code, _, message = refusal(shut_out.describe_key, KeyId=key)
+        code, _, message = error_of(shut_out.describe_key, KeyId=key)
         assert code == "AccessDeniedException"
         assert message.endswith("because no resource-based policy allows the kms:DescribeKey action")
 
@@ -189,14 +189,14 @@ def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, nam
 def test_policy_that_locks_out_its_caller_is_rejected(aws: LocalAws, name: str) -> None:
     # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#prevent-unmanageable-key
     kms = aws.client("kms")
-    nobody = policy({**DELEGATION, "Principal": {"AWS": f"arn:aws:iam::{B}:role/nobody"}})
+    outsider = policy({**DELEGATION, "Principal": {"AWS": f"arn:aws:iam::{B}:role/nobody"}})
     said = ("MalformedPolicyDocumentException", 400,
             "The new key policy will not allow you to update the key policy in the future.")
-    assert refusal(kms.create_key, Policy=nobody) == said
+    assert error_of(kms.create_key, Policy=outsider) == said
     key = kms.create_key()["KeyMetadata"]["Arn"]
-    assert refusal(kms.put_key_policy, KeyId=key, PolicyName="default", Policy=nobody) == said
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=nobody, BypassPolicyLockoutSafetyCheck=True)
-    assert refusal(kms.describe_key, KeyId=key)[0] == "AccessDeniedException"
+    assert error_of(kms.put_key_policy, KeyId=key, PolicyName="default", Policy=outsider) == said
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=outsider, BypassPolicyLockoutSafetyCheck=True)
+    assert error_of(kms.describe_key, KeyId=key)[0] == "AccessDeniedException"
 
 
 def test_stack_bucket_has_default_encryption_of_template(bucket: Bucket, stack: Stack) -> None:

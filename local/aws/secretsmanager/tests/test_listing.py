@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 
 @pytest.fixture
@@ -83,14 +83,14 @@ def test_the_list_can_be_late(aws: LocalAws, secrets: Any, three: str) -> None:
 
 
 def test_invalid_filter_or_token_is_rejected(secrets: Any) -> None:
-    assert refusal(secrets.list_secrets, Filters=[{"Key": "tag", "Values": ["a"]}])[0] == "InvalidParameterException"
-    assert refusal(secrets.list_secrets, NextToken="?")[0] == "InvalidNextTokenException"
+    assert error_of(secrets.list_secrets, Filters=[{"Key": "tag", "Values": ["a"]}])[0] == "InvalidParameterException"
+    assert error_of(secrets.list_secrets, NextToken="?")[0] == "InvalidNextTokenException"
 
 
 def test_listing_is_granted_on_all_resources_or_not_at_all(aws: LocalAws, three: str, name: str) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
     one = f"arn:aws:secretsmanager:{aws.region}:{aws.account_id}:secret:*"
     without = aws.client("secretsmanager", a_user_with(aws, name, allow("secretsmanager:ListSecrets", one)))
-    assert refusal(without.list_secrets)[0] == "AccessDeniedException"
+    assert error_of(without.list_secrets)[0] == "AccessDeniedException"
     able = aws.client("secretsmanager", a_user_with(aws, f"{name}-b", allow("secretsmanager:ListSecrets", "*")))
     assert found(able, ("name", three)) == ["a", "b", "c"]

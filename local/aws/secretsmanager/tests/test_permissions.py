@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 FIRST, SECOND = "1" * 32, "2" * 32
 
@@ -31,7 +31,7 @@ def who_may(aws: LocalAws, name: str, actions: str | list[str], **conditions: di
 
 
 def denied(aws: LocalAws, call: Any, **arguments: Any) -> str:
-    code, status, message = refusal(call, **arguments)
+    code, status, message = error_of(call, **arguments)
     assert (code, status) == ("AccessDeniedException", 400)
     return message
 
@@ -105,7 +105,7 @@ def test_a_rotation_function_is_named_by_a_condition(aws: LocalAws, secret: str,
 
 def denied_by_the_function(client: Any, secret: str, function: str) -> str:
     """Allowed by IAM, but the function does not exist."""
-    code, _, message = refusal(client.rotate_secret, SecretId=secret, RotationLambdaARN=function)
+    code, _, message = error_of(client.rotate_secret, SecretId=secret, RotationLambdaARN=function)
     assert message.startswith("Secrets Manager cannot invoke the specified Lambda function.")
     return code
 

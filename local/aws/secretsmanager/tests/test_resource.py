@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, refusal
+from local.aws.testing import Stack, error_of
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ def test_a_secret_has_its_tags_and_its_arn_for_a_name(stack: Stack, secrets: Any
     stack.update(resources(name, SecretString="another", Tags=[url]))
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "another"
     stack.delete()
-    assert refusal(secrets.describe_secret, SecretId=name)[0] == "ResourceNotFoundException"
+    assert error_of(secrets.describe_secret, SecretId=name)[0] == "ResourceNotFoundException"
 
 
 def test_secret_created_without_a_value_has_no_version(stack: Stack, secrets: Any, name: str) -> None:
     stack.create(resources(name))
-    assert refusal(secrets.get_secret_value, SecretId=name)[0] == "ResourceNotFoundException"
+    assert error_of(secrets.get_secret_value, SecretId=name)[0] == "ResourceNotFoundException"
 
 
 def test_a_value_can_be_generated(stack: Stack, secrets: Any, name: str) -> None:

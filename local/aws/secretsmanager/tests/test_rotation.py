@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.secretsmanager.tests.rotation_scene import RIGHTS, a_function, labels, permit
-from local.aws.testing import a_user_with, allow, refusal
+from local.aws.testing import a_user_with, allow, error_of
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 RULES = {"AutomaticallyAfterDays": 30}
@@ -40,7 +40,7 @@ def secret(secrets: Any, name: str) -> str:
     return name
 
 
-def tell(secrets: Any, secret: str, **tags: str) -> None:
+def set_script(secrets: Any, secret: str, **tags: str) -> None:
     secrets.tag_resource(SecretId=secret, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
 
 
@@ -123,7 +123,7 @@ def test_without_first_rotation_only_the_test_runs(aws: LocalAws, secrets: Any, 
 @pytest.mark.parametrize("step", STEPS)
 def test_failed_step_ends_rotation_and_version_stays_pending(aws: LocalAws, secrets: Any, secret: str, function: str,
                                                              step: str) -> None:
-    tell(secrets, secret, fail=step)
+    set_script(secrets, secret, fail=step)
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)["VersionId"]
     run = aws.rotated(secret)
     assert steps(run) == STEPS[:STEPS.index(step) + 1]
@@ -136,36 +136,36 @@ def test_failed_step_ends_rotation_and_version_stays_pending(aws: LocalAws, secr
     if found:
         assert secrets.get_secret_value(**get)["SecretString"] == f"value-{token}"
     else:
-        assert refusal(secrets.get_secret_value, **get)[0] == "ResourceNotFoundException"
+        assert error_of(secrets.get_secret_value, **get)[0] == "ResourceNotFoundException"
 
 
 def test_a_function_that_dies_in_a_step_failed_it(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
-    tell(secrets, secret, crash="setSecret")
+    set_script(secrets, secret, crash="setSecret")
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
     assert steps(aws.rotated(secret)) == STEPS[:2]
 
 
 def test_pending_version_prevents_a_rotation(aws: LocalAws, secrets: Any, secret: str,
                                                             function: str) -> None:
-    tell(secrets, secret, fail="setSecret")
+    set_script(secrets, secret, fail="setSecret")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     aws.rotated(secret)
     for more in ({}, {"RotateImmediately": False}, {"RotationRules": RULES}):
-        assert refusal(secrets.rotate_secret, SecretId=secret, **more) == (
+        assert error_of(secrets.rotate_secret, SecretId=secret, **more) == (
             "InvalidRequestException", 400,
             "A previous rotation isn't complete. That rotation will be reattempted.")
     secrets.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=token)
-    tell(secrets, secret, fail="no step")
+    set_script(secrets, secret, fail="no step")
     secrets.rotate_secret(SecretId=secret)
     assert aws.rotated(secret)["events"] == ["RotationStarted", "RotationSucceeded"]
 
 
 def test_a_failed_rotation_is_attempted_again_with_its_version(aws: LocalAws, secrets: Any, secret: str,
                                                                function: str) -> None:
-    tell(secrets, secret, fail="testSecret")
+    set_script(secrets, secret, fail="testSecret")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)["VersionId"]
     aws.rotated(secret)
-    tell(secrets, secret, fail="no step")
+    set_script(secrets, secret, fail="no step")
     aws.days_later(secret, 1)
     run = aws.rotated(secret)
     assert (run["token"], steps(run), run["reason"]) == (token, STEPS, "")
@@ -174,7 +174,7 @@ def test_a_failed_rotation_is_attempted_again_with_its_version(aws: LocalAws, se
 
 def test_a_rotation_can_be_attempted_again_at_once(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     aws.set(rotation_retries=2, rotation_retry_after_seconds=0)
-    tell(secrets, secret, fail="setSecret")
+    set_script(secrets, secret, fail="setSecret")
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
     run = aws.rotated(secret)
     assert (steps(run), run["events"]) == (STEPS[:2] * 3, ["RotationStarted", "RotationFailed"] * 3)
@@ -182,7 +182,7 @@ def test_a_rotation_can_be_attempted_again_at_once(aws: LocalAws, secrets: Any, 
 
 def test_a_function_that_does_not_move_AWSCURRENT_did_not_rotate(aws: LocalAws, secrets: Any, secret: str,
                                                                 function: str) -> None:
-    tell(secrets, secret, finish="not at all")
+    set_script(secrets, secret, finish="not at all")
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
     run = aws.rotated(secret)
     assert (steps(run), run["events"][-1]) == (STEPS, "RotationFailed")
@@ -193,7 +193,7 @@ def test_separate_removal_of_pending_label_can_fail_rotation(aws: LocalAws, secr
                                                              fails: int, event: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     aws.set(pending_removed_separately_fails=fails)
-    tell(secrets, secret, finish="remove pending")
+    set_script(secrets, secret, finish="remove pending")
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)
     assert aws.rotated(secret)["events"][-1] == event
 
@@ -212,7 +212,7 @@ def test_a_new_version_abandons_the_rotation_that_is_pending(aws: LocalAws, secr
                                                             which: int) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html (RotationAbandoned)
     aws.set(new_versions_abandon_rotations=which)
-    tell(secrets, secret, fail="setSecret")
+    set_script(secrets, secret, fail="setSecret")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     aws.rotated(secret)
     secrets.put_secret_value(SecretId=secret, SecretString="a", VersionStages=["mine"])
@@ -223,7 +223,7 @@ def test_a_new_version_abandons_the_rotation_that_is_pending(aws: LocalAws, secr
 
 
 def test_last_step_writing_its_own_version_succeeds(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
-    tell(secrets, secret, finish="write and move")
+    set_script(secrets, secret, finish="write and move")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     assert aws.rotated(secret)["events"] == ["RotationStarted", "RotationAbandoned", "RotationSucceeded"]
     assert labels(aws, secret) == {f"own-{token}": ["AWSPREVIOUS"], token: ["AWSCURRENT"]}
@@ -233,11 +233,11 @@ def test_function_without_invoke_permission_is_rejected(aws: LocalAws, secrets: 
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     function = a_function(aws, name)
     rotate = {"SecretId": secret, "RotationLambdaARN": function}
-    refused = ("AccessDeniedException", 400,
+    rejected = ("AccessDeniedException", 400,
                "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
                "access to the principal secretsmanager.amazonaws.com.")
-    assert refusal(secrets.rotate_secret, **rotate) == refused
-    assert refusal(secrets.rotate_secret, SecretId=secret, RotationLambdaARN=f"{function}-x") == refused
+    assert error_of(secrets.rotate_secret, **rotate) == rejected
+    assert error_of(secrets.rotate_secret, SecretId=secret, RotationLambdaARN=f"{function}-x") == rejected
     mine = secrets.describe_secret(SecretId=secret)["ARN"]
     for condition, admitted in (({"SourceAccount": "111122223333"}, False), ({"SourceArn": f"{mine}x"}, False),
                                 ({"SourceArn": mine, "SourceAccount": aws.account_id}, True)):
@@ -246,11 +246,11 @@ def test_function_without_invoke_permission_is_rejected(aws: LocalAws, secrets: 
             secrets.rotate_secret(**rotate)
             assert aws.rotated(secret)["reason"] == ""
         else:
-            assert refusal(secrets.rotate_secret, **rotate) == refused
+            assert error_of(secrets.rotate_secret, **rotate) == rejected
             assert "RotationEnabled" not in secrets.describe_secret(SecretId=secret)
         aws.client("lambda").remove_permission(FunctionName=function, StatementId="rotation")
     # Lambda evaluates its policy at every invocation.
-    assert refusal(secrets.rotate_secret, SecretId=secret) == refused
+    assert error_of(secrets.rotate_secret, SecretId=secret) == rejected
 
 
 def test_the_function_has_its_roles_rights_alone(aws: LocalAws, secrets: Any, secret: str, name: str) -> None:
@@ -266,18 +266,18 @@ def test_caller_needs_rotate_and_invoke_permissions(aws: LocalAws, secret: str, 
     rotating = allow("secretsmanager:RotateSecret", "*")
     arguments = {"SecretId": secret, "RotationLambdaARN": function}
     without = aws.client("secretsmanager", a_user_with(aws, name, rotating))
-    assert "lambda:InvokeFunction" in refusal(without.rotate_secret, **arguments)[2]
+    assert "lambda:InvokeFunction" in error_of(without.rotate_secret, **arguments)[2]
     invoking = allow("lambda:InvokeFunction", function)
     able = aws.client("secretsmanager", a_user_with(aws, f"{name}-b", rotating, invoking))
     able.rotate_secret(**arguments)
     assert aws.rotated(secret)["reason"] == ""
-    assert "secretsmanager:CancelRotateSecret" in refusal(able.cancel_rotate_secret, SecretId=secret)[2]
+    assert "secretsmanager:CancelRotateSecret" in error_of(able.cancel_rotate_secret, SecretId=secret)[2]
 
 
 def test_cancelled_rotation_ends_after_its_step(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
-    assert refusal(secrets.cancel_rotate_secret, SecretId=secret)[0] == "InvalidRequestException"
-    tell(secrets, secret, wait="createSecret")
+    assert error_of(secrets.cancel_rotate_secret, SecretId=secret)[0] == "InvalidRequestException"
+    set_script(secrets, secret, wait="createSecret")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=RULES)["VersionId"]
     assert secrets.cancel_rotate_secret(SecretId=secret)["VersionId"] == token
     run = aws.rotated(secret)
@@ -313,18 +313,18 @@ def test_valid_schedule_is_accepted(aws: LocalAws, secrets: Any, secret: str, fu
 ])
 def test_invalid_schedule_is_rejected(secrets: Any, secret: str, function: str, rules: dict[str, Any]) -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
-    assert refusal(secrets.rotate_secret, SecretId=secret, RotationLambdaARN=function,
+    assert error_of(secrets.rotate_secret, SecretId=secret, RotationLambdaARN=function,
                    RotationRules=rules)[:2] == ("InvalidParameterException", 400)
     assert "RotationEnabled" not in secrets.describe_secret(SecretId=secret)
 
 
 def test_rotation_without_function_or_secret_is_rejected(secrets: Any, secret: str) -> None:
-    assert refusal(secrets.rotate_secret, SecretId=secret)[:2] == ("InvalidRequestException", 400)
-    assert refusal(secrets.rotate_secret, SecretId=f"{secret}-x")[:2] == ("ResourceNotFoundException", 400)
+    assert error_of(secrets.rotate_secret, SecretId=secret)[:2] == ("InvalidRequestException", 400)
+    assert error_of(secrets.rotate_secret, SecretId=f"{secret}-x")[:2] == ("ResourceNotFoundException", 400)
 
 
 def test_the_same_token_again_is_the_same_rotation(aws: LocalAws, secrets: Any, secret: str, function: str) -> None:
-    tell(secrets, secret, wait="createSecret")
+    set_script(secrets, secret, wait="createSecret")
     token = str(uuid.uuid4())
     for _ in range(2):
         assert secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function,

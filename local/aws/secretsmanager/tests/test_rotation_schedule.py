@@ -90,7 +90,7 @@ def test_schedule_update_is_rejected_while_version_is_pending(aws: LocalAws, sta
     assert "A previous rotation isn't complete." in reasons(stack)
 
 
-@pytest.mark.parametrize(("change", "said"), [
+@pytest.mark.parametrize(("change", "expected"), [
     ({"RotationRules": {"AutomaticallyAfterDays": 30, "ScheduleExpression": "rate(1 day)"}},
      "takes either AutomaticallyAfterDays or ScheduleExpression"),
     ({"RotationRules": {"Days": 30}}, "#/RotationRules: extraneous key [Days] is not permitted"),
@@ -100,9 +100,9 @@ def test_schedule_update_is_rejected_while_version_is_pending(aws: LocalAws, sta
     ({"RotationLambdaARN": None}, "doesn't already have a Lambda function ARN configured"),
 ])
 def test_invalid_schedule_fails_its_stack(aws: LocalAws, stack: Stack, secrets: Any, secret: str, function: str,
-                                                 change: dict[str, Any], said: str) -> None:
+                                                 change: dict[str, Any], expected: str) -> None:
     assert stack.create(resources(function, secret, **change)) == "ROLLBACK_COMPLETE"
-    assert said in reasons(stack)
+    assert expected in reasons(stack)
     assert not secrets.describe_secret(SecretId=secret).get("RotationEnabled")
 
 
