@@ -10,7 +10,6 @@ mod stacks;
 
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -72,12 +71,11 @@ pub enum EnvironmentError {
 impl HealthCheck {
     /// Parses an event. `None` if it is not a health check.
     pub fn parse(event: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(event).ok()?;
         // EventBridge's schedules send this if their target has no input.
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
-        let is_scheduled = serde_json::from_str(event).is_ok_and(|event: EventBridgeEvent| {
-            event.source == "aws.events" && event.detail_type == "Scheduled Event"
-        });
-        let event: Value = serde_json::from_str(event).ok()?;
+        let is_scheduled =
+            event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
         let asked = event.get("HealthCheck").filter(|asked| asked.is_object());
         if asked.is_none() && !is_scheduled {
             return None;

@@ -30,7 +30,7 @@ pub use crate::logging::json_layer::millis;
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     registry()
-        .with(JsonLines::new(write).with_filter(filter(&wanted)))
+        .with(JsonLines(write).with_filter(filter(&wanted)))
         .init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

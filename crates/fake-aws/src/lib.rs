@@ -28,9 +28,10 @@
 //! fake.mirrors_work("platform/infra", "infra").expect("a push arrives");
 //! ```
 
+// Most public items are members of AWS's and GitLab's APIs under the names that those document.
 #![allow(missing_docs)]
-#![allow(clippy::too_many_lines)]
 // Each long function dispatches the calls of one service.
+#![allow(clippy::too_many_lines)]
 // A test that misuses the fake fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 

@@ -13,7 +13,7 @@ type Lines = Arc<Mutex<Vec<Value>>>;
 fn collecting(level: Level) -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let into = Arc::clone(&lines);
-    let layer = JsonLines::new(move |line: &[u8]| {
+    let layer = JsonLines(move |line: &[u8]| {
         assert_eq!(
             line.iter().position(|byte| *byte == b'\n'),
             Some(line.len() - 1)

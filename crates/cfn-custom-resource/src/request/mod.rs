@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// The operation that CloudFormation requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum RequestType {
     /// Create the resource.
     Create,
@@ -131,12 +131,8 @@ impl Request {
         Some(Request {
             response_url,
             signed_at,
-            request_type: match text("RequestType").as_deref() {
-                Some("Create") => Some(RequestType::Create),
-                Some("Update") => Some(RequestType::Update),
-                Some("Delete") => Some(RequestType::Delete),
-                _ => None,
-            },
+            request_type: text("RequestType")
+                .and_then(|name| serde_json::from_value(name.into()).ok()),
             stack_id: text("StackId").unwrap_or_default(),
             request_id: text("RequestId").unwrap_or_default(),
             logical_resource_id: text("LogicalResourceId").unwrap_or_default(),

@@ -54,13 +54,8 @@ pub struct Format {
     /// The error of text in another format: "must be …".
     pub must_be: &'static str,
     parser: Option<fn(&str) -> bool>,
-    compiled: OnceLock<Compiled>,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    matches: Regex,
-    excludes: Option<Regex>,
+    /// `matches` and `excludes`.
+    compiled: OnceLock<(Regex, Option<Regex>)>,
 }
 
 impl Format {
@@ -87,29 +82,26 @@ impl Format {
     }
 
     /// Whether `text` has this format.
+    ///
+    /// # Panics
+    /// If an expression has a mistake. Expressions are constants: a test that uses the format finds
+    /// the mistake.
     pub fn fits(&self, text: &str) -> bool {
         if let Some(max) = self.pattern.max_chars
             && text.chars().count() > max
         {
             return false;
         }
-        let compiled = self.compiled.get_or_init(|| Compiled::new(self.pattern));
-        compiled.matches.is_match(text)
-            && !compiled.excludes.as_ref().is_some_and(|r| r.is_match(text))
-            && self.parser.is_none_or(|parser| parser(text))
-    }
-}
-
-impl Compiled {
-    /// # Panics
-    /// If an expression has a mistake. Expressions are constants: a test that uses the format finds
-    /// the mistake.
-    fn new(pattern: Pattern) -> Self {
         let compile = |expression| Regex::new(expression).expect("a regular expression");
-        Compiled {
-            matches: compile(pattern.matches),
-            excludes: pattern.excludes.map(compile),
-        }
+        let (matches, excludes) = self.compiled.get_or_init(|| {
+            let Pattern {
+                matches, excludes, ..
+            } = self.pattern;
+            (compile(matches), excludes.map(compile))
+        });
+        matches.is_match(text)
+            && !excludes.as_ref().is_some_and(|r| r.is_match(text))
+            && self.parser.is_none_or(|parser| parser(text))
     }
 }
 
