@@ -1,5 +1,5 @@
 //! Fuzz targets: the properties and the template that is rendered from them, a first push, names,
-//! ARNs, tokens and marks.
+//! ARNs and tokens.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use cfn_gitops::gitops_pipeline::first_push::FirstPush;
 use cfn_gitops::gitops_pipeline::fuzzing::{
     AwsLocation, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode, peek_names,
-    read_mark, read_token, render, write_mark,
+    read_token, render,
 };
 use fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
@@ -214,15 +214,7 @@ fn names_are_parsed_from_their_composites() {
         let stack = choices.text(&["gitops-dev-shop", "gitops-dev-a-b"]);
         if let Some(names) = ResourceNames::from_stack_name(&stack) {
             assert_eq!(names.stack(), stack);
-            assert_eq!(
-                ResourceNames::from_repository_name(&names.repository()),
-                Some(names.clone())
-            );
             assert!(names.event_rule().len() <= 64);
-        }
-        let repository = choices.text(&["codecommit-dev-cfn-shop", "codecommit-dev-cfn-a-cfn-b"]);
-        if let Some(names) = ResourceNames::from_repository_name(&repository) {
-            assert_eq!(names.repository(), repository);
         }
         let arn = choices.text(&[
             "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1",
@@ -238,9 +230,9 @@ fn names_are_parsed_from_their_composites() {
     });
 }
 
-// claim: request-tokens-and-tombstones-parse-to-the-same-values
+// claim: request-tokens-parse-to-the-same-values
 #[test]
-fn tokens_and_marks_are_read_as_they_would_be_written() {
+fn request_tokens_parse_to_the_same_values() {
     fuzz!(|choices: &mut Choices<'_>| {
         let text = choices.text(&[
             "gitops-1795161300-0123456789abcdef-fedcba9876543210",
@@ -263,7 +255,5 @@ fn tokens_and_marks_are_read_as_they_would_be_written() {
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || c == '-')
         );
-        let mark = read_mark(&choices.text(&["1795161300 0123456789abcdef", "1795161300"]));
-        assert_eq!(read_mark(&write_mark(&mark)), mark);
     });
 }

@@ -5,10 +5,12 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
 
-use crate::aws::{Aws, CallError};
+use crate::aws::{Aws, CallError, optional};
 
 /// The name of the approval action (`templates/pipeline.yaml`).
 const APPROVAL: &str = "Approval";
+
+const NO_PIPELINE: &str = "PipelineNotFoundException";
 
 /// The health of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,17 +70,10 @@ async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallE
     loop {
         let call = aws.codepipeline.list_pipeline_executions();
         let call = call.pipeline_name(name).set_next_token(token);
-        let page = match call.send().await {
-            Ok(page) => page,
-            Err(error) => {
-                let is_gone = error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_pipeline_not_found_exception());
-                let doing = format!("listing the executions of pipeline {name}");
-                let error = CallError::new(doing, &error);
-                return if is_gone { Ok(None) } else { Err(error) };
-            }
-        };
+        let page = optional(call.send().await, &[NO_PIPELINE], || {
+            format!("listing the executions of pipeline {name}")
+        })?;
+        let Some(page) = page else { return Ok(None) };
         // The latest execution comes first.
         let statuses = page.pipeline_execution_summaries().iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
@@ -101,17 +96,10 @@ async fn waiting_approvals(
     name: &str,
 ) -> Result<Option<Vec<Option<SystemTime>>>, CallError> {
     let call = aws.codepipeline.get_pipeline_state().name(name);
-    let state = match call.send().await {
-        Ok(state) => state,
-        Err(error) => {
-            let is_gone = error
-                .as_service_error()
-                .is_some_and(|error| error.is_pipeline_not_found_exception());
-            let doing = format!("looking up the state of pipeline {name}");
-            let error = CallError::new(doing, &error);
-            return if is_gone { Ok(None) } else { Err(error) };
-        }
-    };
+    let state = optional(call.send().await, &[NO_PIPELINE], || {
+        format!("looking up the state of pipeline {name}")
+    })?;
+    let Some(state) = state else { return Ok(None) };
     let stages = state.stage_states().iter();
     let actions = stages.flat_map(|stage| stage.action_states());
     let requested = actions.filter(|action| waits(action)).map(requested_at);

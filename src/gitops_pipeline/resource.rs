@@ -6,18 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
-use super::delete::{OnDenial, StackDeleter};
+use super::delete::{Deletion, OnDenial};
 use super::first_push;
 use super::first_push::{Child, FirstPush, NotStarted, Started};
 use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
 use super::spec::Spec;
-use super::tombstone::PipelineTombstone;
 use super::{observe, spec, tombstone};
 use crate::aws::{Aws, CallError};
 use crate::reason_codes::invalid_properties;
-use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create, for example `rejected/gitops-dev-shop`. The
@@ -117,29 +115,6 @@ impl GitOpsPipeline {
             .await
     }
 
-    /// Reads the hash of the request that created the stack. Only the tombstone uses it: the
-    /// deletion looks up the stack again after the tombstone is written.
-    async fn created_by(
-        &self,
-        context: &RequestContext,
-        names: &ResourceNames,
-    ) -> Result<Option<String>, Failure> {
-        let mut backoff = Backoff::<()>::new();
-        loop {
-            match observe::observe(&self.aws, &names.stack(), None).await {
-                Ok(child) => {
-                    let ours = child.filter(|child| child.is_owned_by(context));
-                    return Ok(ours.and_then(|child| Some(child.latest_request?.0.hash)));
-                }
-                Err(error) if error.is_denied() => return Ok(None),
-                Err(error) => backoff
-                    .retry(error)
-                    .await
-                    .map_err(|error| Failure(error.reason()))?,
-            }
-        }
-    }
-
     /// Writes the tombstone, and then deletes the stack and its dependents.
     async fn delete_stack(
         &self,
@@ -148,20 +123,21 @@ impl GitOpsPipeline {
         progress: &Progress,
         on_denial: OnDenial,
     ) -> Result<(), Failure> {
-        let tombstone = PipelineTombstone {
-            signed: context.request.signed,
-            made_by: self.created_by(context, names).await?,
-        };
-        match tombstone::write(&self.aws, names, &context.owner, &tombstone).await {
+        match tombstone::write(&self.aws, names, &context.owner, &context.request).await {
             Ok(()) => {}
             Err(error) if error.is_transient() => return Err(Failure(error.reason())),
             // The tombstone stops a late Create. Without the permission to write it, the function
             // still has to delete the stack.
             Err(error) => tracing::error!(%error, "tombstone not written"),
         }
-        let deleter = StackDeleter::new(&self.aws, context, names);
-        let deleter = deleter.with_purpose(Purpose::Delete, on_denial);
-        deleter.delete(progress).await
+        let deletion = Deletion {
+            aws: &self.aws,
+            context,
+            names,
+            purpose: Purpose::Delete,
+            on_denial,
+        };
+        deletion.run(progress).await
     }
 }
 

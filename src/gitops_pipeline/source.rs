@@ -84,9 +84,13 @@ impl Source {
         let reader = match existing.and_then(|existing| existing.cross_account.as_ref()) {
             None => Reader::Own(aws.codecommit.clone()),
             Some(cross_account) => {
-                retry
-                    .run(Box::pin(assume(aws, names, cross_account)))
-                    .await?
+                let session = Box::pin(assume(aws, names, cross_account));
+                match retry.run(session).await {
+                    Ok(client) => Reader::Assumed(client),
+                    Err(error) if error.is_transient() => return Err(error),
+                    // AWS STS also denies the access if the role does not exist.
+                    Err(error) => Reader::NotAdmitted(error),
+                }
             }
         };
         Ok(Source {
@@ -116,55 +120,32 @@ impl Source {
 
     /// Reads the repository. `None` if it does not exist.
     pub async fn look_up(&self) -> Result<Lookup<Option<Repository>>, CallError> {
-        match &self.reader {
-            Reader::Own(client) => codecommit::look_up(client, &self.name)
-                .await
-                .map(Lookup::Found),
-            Reader::Assumed(client) => {
-                let read = codecommit::look_up(client, &self.name);
-                or_denied(self.retry.run(read).await)
-            }
-            Reader::NotAdmitted(why) => Ok(Lookup::Denied(why.clone())),
-        }
+        self.read(async |client| codecommit::look_up(client, &self.name).await)
+            .await
     }
 
     /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
     pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
-        match &self.reader {
-            Reader::Own(client) => codecommit::branch_tip(client, &self.name, branch)
-                .await
-                .map(Lookup::Found),
-            Reader::Assumed(client) => {
-                let read = codecommit::branch_tip(client, &self.name, branch);
-                or_denied(self.retry.run(read).await)
-            }
-            Reader::NotAdmitted(why) => Ok(Lookup::Denied(why.clone())),
+        self.read(async |client| codecommit::branch_tip(client, &self.name, branch).await)
+            .await
+    }
+
+    /// Another account, or the key of its repository, may deny a read without failing the request.
+    /// In the function's own account, a denial is an error.
+    async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&Client) -> Result<T, CallError>,
+    ) -> Result<Lookup<T>, CallError> {
+        let found = match &self.reader {
+            Reader::Own(client) => return read(client).await.map(Lookup::Found),
+            Reader::Assumed(client) => self.retry.run(read(client)).await,
+            Reader::NotAdmitted(why) => return Ok(Lookup::Denied(why.clone())),
+        };
+        match found {
+            Ok(found) => Ok(Lookup::Found(found)),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => Ok(Lookup::Denied(error)),
         }
-    }
-}
-
-/// Returns a denial of another account as [`Lookup::Denied`]. The account, or the key of its
-/// repository, may deny a read without failing the request. In the function's own account, a denial
-/// is an error.
-fn or_denied<T>(result: Result<T, CallError>) -> Result<Lookup<T>, CallError> {
-    match result {
-        Ok(found) => Ok(Lookup::Found(found)),
-        Err(error) if error.is_transient() => Err(error),
-        Err(error) => Ok(Lookup::Denied(error)),
-    }
-}
-
-async fn assume(
-    aws: &Aws,
-    names: &ResourceNames,
-    cross_account: &CrossAccount,
-) -> Result<Reader, CallError> {
-    let policy = session_policy(cross_account);
-    match open_session(aws, names, cross_account, &policy).await {
-        Ok(reader) => Ok(reader),
-        Err(error) if error.is_transient() => Err(error),
-        // AWS STS also denies the access if the role does not exist.
-        Err(error) => Ok(Reader::NotAdmitted(error)),
     }
 }
 
@@ -172,16 +153,12 @@ async fn assume(
 /// with the repository's key on behalf of the caller, so the session also needs KMS.
 const SESSION_POLICY: &str = include_str!("session_policy.json");
 
-fn session_policy(cross_account: &CrossAccount) -> String {
-    SESSION_POLICY.replace("${RepositoryArn}", &cross_account.repository_arn)
-}
-
-async fn open_session(
+async fn assume(
     aws: &Aws,
     names: &ResourceNames,
     cross_account: &CrossAccount,
-    policy: &str,
-) -> Result<Reader, CallError> {
+) -> Result<Client, CallError> {
+    let policy = SESSION_POLICY.replace("${RepositoryArn}", &cross_account.repository_arn);
     let role_arn = &cross_account.role_arn;
     let doing = || format!("assuming role {role_arn}");
     let call = aws
@@ -207,5 +184,5 @@ async fn open_session(
     );
     let own = aws.codecommit.config().to_builder();
     let config = own.credentials_provider(credentials).build();
-    Ok(Reader::Assumed(Client::from_conf(config)))
+    Ok(Client::from_conf(config))
 }

@@ -29,6 +29,17 @@ pub struct ChildStack {
     pub latest_token: Option<String>,
     /// The latest operation that a request of this resource started.
     pub latest_request: Option<(RequestKey, Purpose)>,
+    /// Why its latest operation failed. `None` until it was read.
+    pub failure: Option<StackFailure>,
+}
+
+/// Why an operation on a stack failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackFailure {
+    /// CloudFormation's reason.
+    pub reason: String,
+    /// Whether a service could not assume a role, which IAM may not have propagated yet.
+    pub is_role_not_assumable: bool,
 }
 
 /// Changes whenever an operation on the stack starts, ends or reaches another status.

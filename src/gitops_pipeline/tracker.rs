@@ -1,9 +1,11 @@
 //! Follows one child stack: observes it, starts operations on it, and waits in between.
 
-use super::calls::OperationStart;
+use super::calls::{OperationStart, StackCall};
 use super::observe;
-use super::state::{ChildStack, OperationKey};
-use crate::aws::{Aws, CallError};
+use super::request_token;
+use super::request_token::{Purpose, RequestKey};
+use super::state::{ChildStack, OperationKey, StackFailure};
+use crate::aws::{Aws, CallError, is_role_not_assumable};
 use crate::reconcile::backoff::Backoff;
 
 /// A child stack and its observations.
@@ -34,6 +36,11 @@ impl<'a> StackTracker<'a> {
     /// The stack's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The status of the observed stack. Empty if it does not exist.
+    pub fn status(&self) -> &str {
+        self.child.as_ref().map_or("", |child| &child.status)
     }
 
     /// Whether a stack was observed before the current one.
@@ -74,11 +81,44 @@ impl<'a> StackTracker<'a> {
         Ok(true)
     }
 
+    /// Reads why the latest operation failed. `belongs` returns whether an operation of a request
+    /// is the one that failed. An operation without a request's token may always be.
+    pub async fn read_failure(&mut self, belongs: impl Fn(&RequestKey, &Purpose) -> bool) {
+        let Some(child) = &mut self.child else {
+            return;
+        };
+        let belongs = |token: Option<&str>| {
+            let read = token.and_then(request_token::read);
+            read.is_none_or(|(request, purpose)| belongs(&request, &purpose))
+        };
+        let reason = observe::first_failure(self.aws, child, belongs).await;
+        child.failure = Some(StackFailure {
+            is_role_not_assumable: is_role_not_assumable(&reason),
+            reason,
+        });
+    }
+
+    /// A call that starts an operation on the observed stack.
+    pub fn call<'b>(&'b self, role_arn: &'b str, token: String) -> StackCall<'b> {
+        StackCall {
+            aws: self.aws,
+            name: &self.name,
+            id: self.child.as_ref().map_or(&self.name, |child| &child.id),
+            role_arn,
+            token,
+        }
+    }
+
     /// Waits before the stack is observed again.
     pub async fn wait(&mut self) {
         self.previous.clone_from(&self.child);
         self.is_current = false;
         self.backoff.pause().await;
+    }
+
+    /// What [`StackTracker::wait`] does.
+    pub fn describe_wait(&self) -> String {
+        format!("waiting for stack {} ({})", self.name, self.status())
     }
 
     /// Waits after the start of an operation. It also waits if CloudFormation rejected the start or

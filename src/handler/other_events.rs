@@ -55,8 +55,8 @@ impl Handler {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "first push");
         match Box::pin(self.gitops_pipeline.start(push)).await? {
-            Started::Pipeline { name, by_hand } => {
-                tracing::info!(pipeline = name, by_hand, "the pipeline exists");
+            Started::Pipeline { name } => {
+                tracing::info!(pipeline = name, "the pipeline exists");
                 Ok(json!({"PipelineName": name}))
             }
             Started::Nothing { because } => {

@@ -314,7 +314,7 @@ impl Checker<'_> {
         let name = push.stack_name().unwrap_or_default();
         let work = Box::pin(gitops_pipeline.start(push));
         match tokio::time::timeout(time, work).await {
-            Ok(Ok(Started::Pipeline { name, .. })) => {
+            Ok(Ok(Started::Pipeline { name })) => {
                 tracing::warn!(
                     pipeline = name,
                     "pipeline created: the first push of its branch was not delivered"

@@ -61,11 +61,6 @@ impl<K: PartialEq> Backoff<K> {
         self.polls < MAX_POLLS
     }
 
-    /// Whether half of these polls have been made: a few seconds.
-    pub fn is_past_half(&self) -> bool {
-        self.polls >= MAX_POLLS / 2
-    }
-
     /// Waits after an error that a retry may resolve, or returns it. A throttled call is retried
     /// until the deadline.
     ///

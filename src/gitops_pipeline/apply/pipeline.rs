@@ -7,8 +7,8 @@ use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
-use crate::gitops_pipeline::delete::{OnDenial, StackDeleter};
-use crate::gitops_pipeline::first_push::latest_commit::{IfUnlisted, LatestCommit};
+use crate::gitops_pipeline::delete::{Deletion, OnDenial};
+use crate::gitops_pipeline::first_push::latest_commit;
 use crate::gitops_pipeline::messages::warnings;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
@@ -16,7 +16,6 @@ use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::{messages, observe, tombstone};
-use crate::reason_codes::Code;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::{Failure, Progress, Reason};
 
@@ -51,13 +50,10 @@ pub struct PipelineApplier<'a> {
 struct Checked {
     source: Source,
     /// `None` if the child stack contains the repository.
-    given: Option<Lookup<Option<Repository>>>,
+    given: Option<Lookup<Repository>>,
     /// Whether an approval rule template of this resource exists.
     rule_is_ours: bool,
 }
-
-/// The repository, or the denial of the source account.
-type FoundRepository = Result<Repository, CallError>;
 
 impl PipelineApplier<'_> {
     /// Applies the spec. Deletes what this request created if its operation on the stack fails, or
@@ -68,15 +64,18 @@ impl PipelineApplier<'_> {
             Ok(applied) => return Ok(applied),
             Err(ApplyError::StackFailed(reason)) => (reason, Purpose::RollBack),
             Err(ApplyError::Deleted) => (messages::deleted_since(&name), Purpose::Delete),
-            Err(ApplyError::Refused(reason) | ApplyError::CallFailed(reason)) => {
-                return Err(Failure(reason));
-            }
+            Err(ApplyError::Failed(reason)) => return Err(Failure(reason)),
         };
         let doing = format!("{}; deleting what the request created", reason.text);
         self.progress.doing(doing);
-        let deleter = StackDeleter::new(self.aws, self.context, &self.spec.names);
-        let deleter = deleter.with_purpose(purpose, OnDenial::Fail);
-        match deleter.delete(self.progress).await {
+        let deletion = Deletion {
+            aws: self.aws,
+            context: self.context,
+            names: &self.spec.names,
+            purpose,
+            on_denial: OnDenial::Fail,
+        };
+        match deletion.run(self.progress).await {
             Ok(()) => Err(Failure(reason)),
             Err(Failure(also)) => {
                 let text = format!("{}; then, {}", reason.text, also.text);
@@ -99,9 +98,8 @@ impl PipelineApplier<'_> {
         // A given repository has not changed since it was looked up.
         let repository = match checked.given {
             Some(lookup) => lookup,
-            None => source.look_up().await?,
+            None => self.look_up(source).await?,
         };
-        let repository = self.found(repository)?;
         self.set_default_branch(&ready.child, &repository).await?;
         self.apply_rule(&ready.child, checked.rule_is_ours).await?;
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
@@ -119,17 +117,12 @@ impl PipelineApplier<'_> {
         let retry = if self.creates { Retry::Yes } else { Retry::No };
         let source = Source::open(self.aws, &spec.names, spec.source.as_ref(), retry).await?;
         let given = match &spec.source {
-            Some(_) => Some(source.look_up().await?),
+            Some(_) => Some(self.look_up(&source).await?),
             None => None,
         };
-        if given == Some(Lookup::Found(None)) {
-            let reason =
-                messages::no_such_repository(&spec.repository(), spec.cross_account_source());
-            return Err(ApplyError::Refused(reason));
-        }
         let rule = approval_rule::look_up(self.aws, &spec.names).await?;
-        let ours = approval_rule::description(&self.context.owner);
-        let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.description == ours);
+        let owner = &self.context.owner;
+        let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.is_of(owner));
         if let Some(rule) = rule.filter(|_| !rule_is_ours && spec.approval_rule.is_some()) {
             let name = spec.names.approval_rule_template();
             return Err(approval_rule::held(&name, &rule).into());
@@ -141,16 +134,11 @@ impl PipelineApplier<'_> {
         })
     }
 
-    fn found(&self, lookup: Lookup<Option<Repository>>) -> Result<FoundRepository, ApplyError> {
-        match lookup {
-            Lookup::Found(Some(repository)) => Ok(Ok(repository)),
-            Lookup::Denied(error) => Ok(Err(error)),
-            Lookup::Found(None) => {
-                let name = self.spec.repository();
-                let text = format!("looking up repository {name}: it does not exist");
-                let reason = Reason::new(Code::RepositoryMissing, text);
-                Err(ApplyError::CallFailed(reason))
-            }
+    async fn look_up(&self, source: &Source) -> Result<Lookup<Repository>, ApplyError> {
+        match source.look_up().await? {
+            Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
+            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+            Lookup::Denied(error) => Ok(Lookup::Denied(error)),
         }
     }
 
@@ -158,10 +146,10 @@ impl PipelineApplier<'_> {
     async fn set_default_branch(
         &self,
         child: &ChildStack,
-        repository: &FoundRepository,
+        repository: &Lookup<Repository>,
     ) -> Result<(), ApplyError> {
         let branch = self.spec.branch();
-        if let Ok(repository) = repository
+        if let Lookup::Found(repository) = repository
             && child.has_pipeline()
             && self.spec.source.is_none()
             && repository.default_branch.as_deref() != Some(branch)
@@ -190,14 +178,16 @@ impl PipelineApplier<'_> {
         &self,
         ready: ReadyStack,
         source: &Source,
-        repository: FoundRepository,
+        repository: Lookup<Repository>,
     ) -> Result<AppliedPipeline, ApplyError> {
         let (spec, child) = (self.spec, ready.child);
         let is_new = self.creates || !ready.had_pipeline;
         if child.has_pipeline() && is_new {
             // A push between the pipeline's first execution and the event rule starts no execution.
-            let commit = LatestCommit::new(&spec.names, source, spec.branch());
-            if let Err(error) = commit.ensure_executed(self.aws, IfUnlisted::Skip).await {
+            let (pipeline, branch) = (spec.names.pipeline(), spec.branch());
+            let executed =
+                latest_commit::ensure_executed(self.aws, &pipeline, source, branch, None);
+            if let Err(error) = executed.await {
                 tracing::warn!(%error, "the pipeline may lack the latest commit");
             }
         }
@@ -206,17 +196,16 @@ impl PipelineApplier<'_> {
             Some(_) if is_new => source.branch_tip(spec.branch()).await?.denied(),
             _ => None,
         };
-        let repository_arn = match (&repository, cross_account) {
-            (Ok(repository), _) => repository.arn.clone(),
-            (Err(_), Some(cross_account)) => cross_account.repository_arn.clone(),
-            (Err(error), None) => return Err(error.clone().into()),
+        let arn_in_spec = || cross_account.map(|there| there.repository_arn.clone());
+        let (repository_arn, clone_url, denial) = match repository {
+            Lookup::Found(repository) => (repository.arn, repository.clone_url, None),
+            Lookup::Denied(why) => (arn_in_spec().unwrap_or_default(), String::new(), Some(why)),
         };
-        let denial = repository.as_ref().err();
         Ok(AppliedPipeline {
             stack_id: child.id,
             repository_arn,
-            warning: warnings::all(spec, source, denial, branch_denial.as_ref()),
-            clone_url: repository.map_or_else(|_| String::new(), |found| found.clone_url),
+            clone_url,
+            warning: warnings::all(spec, source, denial.as_ref(), branch_denial.as_ref()),
         })
     }
 
@@ -231,7 +220,7 @@ impl PipelineApplier<'_> {
             return Err(ApplyError::Deleted);
         }
         let reason = messages::superseded(&self.spec.names.stack());
-        Err(ApplyError::Refused(reason))
+        Err(ApplyError::Failed(reason))
     }
 
     async fn is_deleted(&self) -> Result<bool, CallError> {

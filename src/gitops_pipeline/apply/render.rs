@@ -1,8 +1,6 @@
 //! The content of the child stack for one request: the template, with the current state of the
 //! repository and the branch.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::error::ApplyError;
@@ -22,9 +20,7 @@ use cfn_custom_resource::Reason;
 
 /// The content of the child stack that CloudFormation receives.
 pub struct Rendered {
-    template: String,
-    parameters: BTreeMap<&'static str, String>,
-    tags: BTreeMap<String, String>,
+    pub content: Content,
     /// A hash of the content.
     pub key: String,
 }
@@ -48,7 +44,7 @@ impl Renderer<'_> {
             "Build: the pipeline's template would be {bytes} bytes, of at most {MAX_TEMPLATE_BYTES}; \
              shorten BuildSpec and EnvironmentVariables"
         );
-        Err(ApplyError::Refused(Reason::new(
+        Err(ApplyError::Failed(Reason::new(
             Code::InvalidProperties,
             text,
         )))
@@ -97,9 +93,11 @@ impl Renderer<'_> {
         tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
         Ok(Rendered {
             key: ownership::key(&format!("{template}\n{parameters:?}\n{tags:?}")),
-            template: self.with_request(&template),
-            parameters,
-            tags,
+            content: Content {
+                template: self.with_request(&template),
+                parameters,
+                tags,
+            },
         })
     }
 
@@ -117,11 +115,11 @@ impl Renderer<'_> {
         let name = self.spec.names.repository();
         let origin = child
             .and_then(|child| child.outputs.get(template::ORIGIN_OUTPUT))
-            .and_then(|origin| RepositoryOrigin::read(origin));
+            .and_then(|origin| serde_json::from_value(json!(origin)).ok());
         if let Some(given) = &self.spec.source {
             let is_here = given.cross_account.is_none();
             if is_here && given.name == name && origin == Some(RepositoryOrigin::Created) {
-                return Err(ApplyError::Refused(messages::own_repository_given(&name)));
+                return Err(ApplyError::Failed(messages::own_repository_given(&name)));
             }
             return Ok(RepositoryOrigin::Given);
         }
@@ -141,17 +139,7 @@ impl Renderer<'_> {
         if tags.get(template::STACK_NAME_TAG) == Some(&self.spec.names.stack()) {
             Ok(RepositoryOrigin::Adopted)
         } else {
-            Err(ApplyError::Refused(messages::repository_is_held(&name)))
-        }
-    }
-
-    pub fn content<'a>(&'a self, stack_name: &'a str, rendered: &'a Rendered) -> Content<'a> {
-        Content {
-            stack_name,
-            template: &rendered.template,
-            parameters: &rendered.parameters,
-            tags: &rendered.tags,
-            role_arn: &self.context.role_arn,
+            Err(ApplyError::Failed(messages::repository_is_held(&name)))
         }
     }
 }

@@ -2,19 +2,17 @@
 
 use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
-use crate::aws::{Aws, CallError, is_role_not_assumable};
-use crate::gitops_pipeline::calls::OperationStart;
-use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop, StackFailure};
-use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
+use crate::aws::CallError;
+use crate::gitops_pipeline::calls::{OperationStart, StackCall};
+use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
+use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
 use crate::gitops_pipeline::source::Source;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
-use crate::gitops_pipeline::{calls, messages, observe, plan, request_token, tombstone};
+use crate::gitops_pipeline::{messages, observe, plan, tombstone};
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile};
-use cfn_custom_resource::Progress;
-use cfn_custom_resource::Reason;
+use cfn_custom_resource::{Progress, Reason};
 
 /// A child stack that matches its spec.
 pub struct ReadyStack {
@@ -47,52 +45,30 @@ impl<'a> StackApplier<'a> {
         }
     }
 
-    fn aws(&self) -> &'a Aws {
-        self.renderer.aws
-    }
-
-    fn context(&self) -> &'a RequestContext {
-        self.renderer.context
-    }
-
-    async fn read_created(&mut self) -> Result<(), ApplyError> {
+    /// Reads the stack that this invocation created. If it was deleted, it is the observed stack.
+    async fn read_created(&mut self) -> Result<(), CallError> {
         if let Some(id) = &self.state.created_id {
-            let created = observe::observe(self.aws(), id, None).await?;
-            self.state.deleted_stack = created.filter(|stack| stack.status == "DELETE_COMPLETE");
+            let created = observe::observe(self.renderer.aws, id, None).await?;
+            self.tracker.child = created.filter(|stack| stack.status == "DELETE_COMPLETE");
         }
         self.state.has_read_created = true;
         Ok(())
     }
 
     async fn read_tombstone(&mut self) -> Result<(), CallError> {
-        let (context, names) = (self.context(), &self.renderer.spec.names);
+        let (context, names) = (self.renderer.context, &self.renderer.spec.names);
         let supersedes =
-            tombstone::supersedes(self.aws(), names, &context.owner, &context.request).await?;
-        self.state.has_tombstone = Some(supersedes);
+            tombstone::supersedes(self.renderer.aws, names, &context.owner, &context.request);
+        self.state.has_tombstone = Some(supersedes.await?);
         Ok(())
     }
 
     async fn read_failure(&mut self) {
-        let stack = self.tracker.child.as_ref();
-        let Some(stack) = stack.or(self.state.deleted_stack.as_ref()) else {
-            return;
+        let own = &self.renderer.context.request;
+        let is_change = |request: &RequestKey, purpose: &Purpose| {
+            request == own && !matches!(purpose, Purpose::RollBack | Purpose::Cancel)
         };
-        let request = &self.context().request;
-        let is_this = |token: Option<&str>| {
-            token
-                .and_then(request_token::read)
-                .is_none_or(|(other, purpose)| {
-                    other == *request && !matches!(purpose, Purpose::RollBack | Purpose::Cancel)
-                })
-        };
-        let reason = match observe::first_failure(self.aws(), stack, is_this).await {
-            Ok(reason) => reason,
-            Err(error) => error.to_string(),
-        };
-        self.state.failure = Some(StackFailure {
-            is_role_not_assumable: is_role_not_assumable(&reason),
-            reason,
-        });
+        self.tracker.read_failure(is_change).await;
     }
 
     async fn render(&mut self) -> Result<(), ApplyError> {
@@ -109,63 +85,24 @@ impl<'a> StackApplier<'a> {
         Ok(())
     }
 
-    /// Starts the operation of `step`. `None` if the stack or the rendering that the step needs
-    /// does not exist. No plan contains such a step.
-    async fn start(&mut self, step: ApplyStep) -> Option<Result<OperationStart, CallError>> {
-        let (aws, context) = (self.aws(), self.context());
-        let token = |purpose: &Purpose| context.request.token(purpose);
-        let child = self.tracker.child.as_ref();
-        let role_arn = &context.role_arn;
-        Some(match step {
-            ApplyStep::Create { again } | ApplyStep::Update { again } => {
-                let rendered = self.rendered.as_ref()?;
-                self.state.started_content = Some(rendered.key.clone());
-                let desired = self.renderer.content(self.tracker.name(), rendered);
-                let token = token(&if again {
-                    Purpose::ApplyAgain(rendered.key.clone())
-                } else {
-                    Purpose::Apply(rendered.key.clone())
-                });
-                if matches!(step, ApplyStep::Update { .. }) {
-                    calls::update(aws, &desired, token).await
-                } else {
-                    self.progress.changing();
-                    self.state.creates_again = again;
-                    calls::create(aws, &desired, token).await
-                }
-            }
-            ApplyStep::CancelUpdate => {
-                calls::cancel_update(aws, child?, token(&Purpose::Cancel)).await
-            }
-            ApplyStep::ContinueRollback => {
-                let token = token(&Purpose::ContinueRollback);
-                calls::continue_rollback(aws, child?, role_arn, token).await
-            }
-            ApplyStep::Delete { to_create_again } => {
-                if to_create_again {
-                    self.state.creates_again = true;
-                    self.state.created_id = None;
-                }
-                calls::delete(aws, child?, role_arn, token(&Purpose::Delete)).await
-            }
-            ApplyStep::ReadCreated
-            | ApplyStep::ReadTombstone
-            | ApplyStep::ReadFailure
-            | ApplyStep::Render
-            | ApplyStep::Wait => return None,
-        })
-    }
-
-    async fn change(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
-        if let Some(failure) = &self.state.failure {
-            let reason = &failure.reason;
-            tracing::warn!(
-                reason,
-                "a service could not assume a role; starting a second attempt"
-            );
-        }
-        let Some(start) = self.start(step).await else {
-            return Err(self.too_many_steps());
+    /// Sends the rendered content. A second attempt has a token of its own.
+    async fn send(&mut self, is_new: bool, again: bool) -> Result<(), ApplyError> {
+        let Some(rendered) = &self.rendered else {
+            return self.render().await;
+        };
+        let key = rendered.key.clone();
+        self.state.started_content = Some(key.clone());
+        let purpose = if again {
+            Purpose::ApplyAgain(key)
+        } else {
+            Purpose::Apply(key)
+        };
+        let start = if is_new {
+            self.progress.changing();
+            self.state.creates_again = again;
+            self.call(&purpose).create(&rendered.content).await
+        } else {
+            self.call(&purpose).update(&rendered.content).await
         };
         match &start {
             Ok(OperationStart::Creating(id)) => self.state.created_id = Some(id.clone()),
@@ -178,27 +115,43 @@ impl<'a> StackApplier<'a> {
         Ok(self.tracker.started(start).await?)
     }
 
-    fn error(&self, stop: ApplyStop) -> ApplyError {
-        let name = self.tracker.name();
-        let status = self
-            .tracker
-            .child
-            .as_ref()
-            .map_or("", |child| &child.status);
-        match stop {
-            ApplyStop::Foreign(owner) => ApplyError::Refused(messages::foreign_stack(
-                name,
-                &self.context().owner,
-                owner.as_ref(),
-                status,
-            )),
-            ApplyStop::Superseded => ApplyError::Refused(messages::superseded(name)),
-            ApplyStop::UnknownStatus => ApplyError::Refused(messages::unknown_status(name, status)),
-            ApplyStop::Deleted => ApplyError::Deleted,
-            ApplyStop::Failed(child, reason) => {
-                ApplyError::StackFailed(messages::stack_failed(name, &child.status, &reason))
-            }
+    /// Deletes a stack that failed. If its failure was read, this request creates it again.
+    async fn delete(&mut self) -> Result<(), CallError> {
+        let child = self.tracker.child.as_ref();
+        if let Some(failure) = child.and_then(|child| child.failure.as_ref()) {
+            let reason = failure.reason.as_str();
+            tracing::warn!(
+                reason,
+                "a service could not assume a role; creating it again"
+            );
+            self.state.creates_again = true;
+            self.state.created_id = None;
         }
+        let start = self.call(&Purpose::Delete).delete().await;
+        self.tracker.started(start).await
+    }
+
+    fn call(&self, purpose: &Purpose) -> StackCall<'_> {
+        let context = self.renderer.context;
+        let token = context.request.token(purpose);
+        self.tracker.call(&context.role_arn, token)
+    }
+
+    fn error(&self, stop: ApplyStop) -> ApplyError {
+        let (name, status) = (self.tracker.name(), self.tracker.status());
+        ApplyError::Failed(match stop {
+            ApplyStop::Foreign(owner) => {
+                let own = &self.renderer.context.owner;
+                messages::foreign_stack(name, own, owner.as_ref(), status)
+            }
+            ApplyStop::Superseded => messages::superseded(name),
+            ApplyStop::UnknownStatus => messages::unknown_status(name, status),
+            ApplyStop::Deleted => return ApplyError::Deleted,
+            ApplyStop::Failed(reason) => {
+                let reason = messages::stack_failed(name, status, &reason);
+                return ApplyError::StackFailed(reason);
+            }
+        })
     }
 }
 
@@ -214,11 +167,9 @@ impl Reconcile for StackApplier<'_> {
         // These were read for the former state of the stack.
         self.state.content = None;
         self.state.has_tombstone = None;
-        self.state.failure = None;
         self.state.has_read_created = false;
-        self.state.deleted_stack = None;
         let child = self.tracker.child.as_ref();
-        if let Some(child) = child.filter(|child| child.is_owned_by(self.context())) {
+        if let Some(child) = child.filter(|child| child.is_owned_by(self.renderer.context)) {
             if child.is_settled() {
                 self.had_pipeline.get_or_insert(child.has_pipeline());
             } else {
@@ -230,14 +181,13 @@ impl Reconcile for StackApplier<'_> {
 
     fn plan(&self) -> Next<ApplyStep, ReadyStack, ApplyError> {
         let child = self.tracker.child.as_ref();
-        match (plan::apply::next(child, &self.state, self.context()), child) {
-            (Next::Apply(step), _) => Next::Apply(step),
-            (Next::Fail(stop), _) => Next::Fail(self.error(stop)),
-            (Next::Done(()), Some(child)) => Next::Done(ReadyStack {
-                child: child.clone(),
+        match plan::apply::next(child, &self.state, self.renderer.context) {
+            Next::Apply(step) => Next::Apply(step),
+            Next::Done(child) => Next::Done(ReadyStack {
+                child,
                 had_pipeline: self.had_pipeline.unwrap_or(false),
             }),
-            (Next::Done(()), None) => Next::Fail(self.too_many_steps()),
+            Next::Fail(stop) => Next::Fail(self.error(stop)),
         }
     }
 
@@ -253,39 +203,32 @@ impl Reconcile for StackApplier<'_> {
             ApplyStep::Update { again: true } => format!("updating stack {name} once more"),
             ApplyStep::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
             ApplyStep::ContinueRollback => format!("continuing the rollback of stack {name}"),
-            ApplyStep::Delete {
-                to_create_again: false,
-            } => format!("deleting what is left of stack {name}"),
-            ApplyStep::Delete {
-                to_create_again: true,
-            } => format!("deleting stack {name} to create it once more"),
-            ApplyStep::Wait => {
-                let child = self.tracker.child.as_ref();
-                let status = child.map_or("", |child| &child.status);
-                format!("waiting for stack {name} ({status})")
-            }
+            ApplyStep::Delete => format!("deleting what is left of stack {name}"),
+            ApplyStep::Wait => self.tracker.describe_wait(),
         }
     }
 
     async fn apply(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
         match step {
-            ApplyStep::ReadCreated => self.read_created().await,
-            ApplyStep::ReadTombstone => Ok(self.read_tombstone().await?),
-            ApplyStep::ReadFailure => {
-                self.read_failure().await;
-                Ok(())
+            ApplyStep::ReadCreated => self.read_created().await?,
+            ApplyStep::ReadTombstone => self.read_tombstone().await?,
+            ApplyStep::ReadFailure => self.read_failure().await,
+            ApplyStep::Render => self.render().await?,
+            ApplyStep::Create { again } => self.send(true, again).await?,
+            ApplyStep::Update { again } => self.send(false, again).await?,
+            ApplyStep::CancelUpdate => {
+                let start = self.call(&Purpose::Cancel).cancel_update().await;
+                self.tracker.started(start).await?;
             }
-            ApplyStep::Render => self.render().await,
-            ApplyStep::Wait => {
-                self.tracker.wait().await;
-                Ok(())
+            ApplyStep::ContinueRollback => {
+                let call = self.call(&Purpose::ContinueRollback);
+                let start = call.continue_rollback().await;
+                self.tracker.started(start).await?;
             }
-            ApplyStep::Create { .. }
-            | ApplyStep::Update { .. }
-            | ApplyStep::CancelUpdate
-            | ApplyStep::ContinueRollback
-            | ApplyStep::Delete { .. } => self.change(step).await,
+            ApplyStep::Delete => self.delete().await?,
+            ApplyStep::Wait => self.tracker.wait().await,
         }
+        Ok(())
     }
 
     fn too_many_steps(&self) -> ApplyError {
@@ -293,6 +236,6 @@ impl Reconcile for StackApplier<'_> {
             "changing stack {}: it did not end; deploy again",
             self.tracker.name()
         );
-        ApplyError::CallFailed(Reason::new(Code::InternalError, text))
+        ApplyError::Failed(Reason::new(Code::InternalError, text))
     }
 }

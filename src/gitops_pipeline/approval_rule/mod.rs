@@ -1,5 +1,6 @@
 //! The approval rule: who approves pull requests to the environment's branch.
 
+use serde::Deserialize;
 use serde_json::json;
 
 /// CodeCommit's limit for the content of an approval rule template.
@@ -7,7 +8,8 @@ use serde_json::json;
 pub const MAX_CONTENT_CHARACTERS: usize = 3000;
 
 /// `ApprovalRule`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct ApprovalRule {
     /// Approvals that a pull request needs.
     pub approvers_needed: u32,

@@ -3,7 +3,7 @@
 //! A template has no tags. Its description names the owner, and cfn-gitops changes only templates
 //! with exactly this description.
 
-use crate::aws::{Aws, CallError};
+use crate::aws::{Aws, CallError, optional};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
@@ -11,16 +11,24 @@ use crate::reason_codes::Code;
 /// Another delivery of a superseded request may associate the template again during its deletion.
 const MAX_DELETIONS: u32 = 4;
 
+const NO_TEMPLATE: &str = "ApprovalRuleTemplateDoesNotExistException";
+
 /// An approval rule template that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRule {
-    /// It names the owner.
-    pub description: String,
+    description: String,
     content: String,
 }
 
-/// The description of a template that `owner` created.
-pub fn description(owner: &Owner) -> String {
+impl FoundRule {
+    /// Whether `owner` created it.
+    pub fn is_of(&self, owner: &Owner) -> bool {
+        self.description == description(owner)
+    }
+}
+
+/// The description of a template that `owner` creates.
+fn description(owner: &Owner) -> String {
     format!(
         "Made by the resource {} of stack {}",
         owner.logical_id, owner.stack_id
@@ -30,25 +38,18 @@ pub fn description(owner: &Owner) -> String {
 /// Looks up the project's template. `None` if it does not exist.
 pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRule>, CallError> {
     let name = names.approval_rule_template();
-    let call = aws
-        .codecommit
-        .get_approval_rule_template()
-        .approval_rule_template_name(&name);
-    match call.send().await {
-        Ok(output) => Ok(output.approval_rule_template.map(|template| FoundRule {
-            description: template
-                .approval_rule_template_description
-                .unwrap_or_default(),
-            content: template.approval_rule_template_content.unwrap_or_default(),
-        })),
-        Err(error) => {
-            let is_absent = error
-                .as_service_error()
-                .is_some_and(|error| error.is_approval_rule_template_does_not_exist_exception());
-            let error = CallError::new(format!("looking up approval rule template {name}"), &error);
-            if is_absent { Ok(None) } else { Err(error) }
-        }
-    }
+    let call = aws.codecommit.get_approval_rule_template();
+    let call = call.approval_rule_template_name(&name);
+    let output = optional(call.send().await, &[NO_TEMPLATE], || {
+        format!("looking up approval rule template {name}")
+    })?;
+    let template = output.and_then(|output| output.approval_rule_template);
+    Ok(template.map(|template| FoundRule {
+        description: template
+            .approval_rule_template_description
+            .unwrap_or_default(),
+        content: template.approval_rule_template_content.unwrap_or_default(),
+    }))
 }
 
 /// The error for a template that another owner created.
@@ -75,16 +76,13 @@ pub async fn apply(
     repository_name: &str,
 ) -> Result<(), CallError> {
     let name = names.approval_rule_template();
-    let description = description(owner);
     let mut existing = look_up(aws, names).await?;
-    if existing.is_none() && !create(aws, &name, &description, content).await? {
+    if existing.is_none() && !create(aws, &name, &description(owner), content).await? {
         // The response to an earlier attempt was lost, or a peer created it first.
         existing = look_up(aws, names).await?;
     }
     match existing {
-        Some(existing) if existing.description != description => {
-            return Err(held(&name, &existing));
-        }
+        Some(existing) if !existing.is_of(owner) => return Err(held(&name, &existing)),
         Some(existing) if existing.content != content => update(aws, &name, content).await?,
         _ => {}
     }
@@ -106,21 +104,16 @@ pub async fn delete(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
         for repository in associated_repositories(aws, &name).await? {
             disassociate(aws, &name, &repository).await?;
         }
-        let call = aws
-            .codecommit
-            .delete_approval_rule_template()
-            .approval_rule_template_name(&name);
+        let call = aws.codecommit.delete_approval_rule_template();
+        let call = call.approval_rule_template_name(&name);
         let Err(error) = call.send().await else {
             return Ok(());
         };
         // A superseded request is associating it.
-        let is_in_use = error
-            .as_service_error()
-            .is_some_and(|error| error.is_approval_rule_template_in_use_exception());
+        let error = CallError::new(format!("deleting approval rule template {name}"), &error);
         attempts += 1;
-        if !is_in_use || attempts == MAX_DELETIONS {
-            let doing = format!("deleting approval rule template {name}");
-            return Err(CallError::new(doing, &error));
+        if !error.has_code(&["ApprovalRuleTemplateInUseException"]) || attempts == MAX_DELETIONS {
+            return Err(error);
         }
     }
 }
@@ -138,20 +131,11 @@ async fn create(
         .approval_rule_template_name(name)
         .approval_rule_template_description(description)
         .approval_rule_template_content(content);
-    match call.send().await {
-        Ok(_) => Ok(true),
-        Err(error)
-            if error.as_service_error().is_some_and(|error| {
-                error.is_approval_rule_template_name_already_exists_exception()
-            }) =>
-        {
-            Ok(false)
-        }
-        Err(error) => Err(CallError::new(
-            format!("creating approval rule template {name}"),
-            &error,
-        )),
-    }
+    let exists = ["ApprovalRuleTemplateNameAlreadyExistsException"];
+    let created = optional(call.send().await, &exists, || {
+        format!("creating approval rule template {name}")
+    })?;
+    Ok(created.is_some())
 }
 
 async fn update(aws: &Aws, name: &str, content: &str) -> Result<(), CallError> {
@@ -175,24 +159,14 @@ async fn associated_repositories(aws: &Aws, name: &str) -> Result<Vec<String>, C
             .list_repositories_for_approval_rule_template()
             .approval_rule_template_name(name)
             .set_next_token(next);
-        let output = match call.send().await {
-            Ok(output) => output,
-            Err(error)
-                if error.as_service_error().is_some_and(|error| {
-                    error.is_approval_rule_template_does_not_exist_exception()
-                }) =>
-            {
-                return Ok(names);
-            }
-            Err(error) => {
-                let doing = format!("listing the repositories of approval rule template {name}");
-                return Err(CallError::new(doing, &error));
-            }
-        };
-        names.extend(output.repository_names.unwrap_or_default());
-        match output.next_token {
-            Some(token) => next = Some(token),
-            None => return Ok(names),
+        let page = optional(call.send().await, &[NO_TEMPLATE], || {
+            format!("listing the repositories of approval rule template {name}")
+        })?;
+        let Some(page) = page else { return Ok(names) };
+        names.extend(page.repository_names.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(names);
         }
     }
 }
@@ -216,22 +190,10 @@ async fn disassociate(aws: &Aws, name: &str, repository_name: &str) -> Result<()
         .disassociate_approval_rule_template_from_repository()
         .approval_rule_template_name(name)
         .repository_name(repository_name);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        // The deletion of the template or of the repository removes the association.
-        Err(error)
-            if error.as_service_error().is_some_and(|error| {
-                error.is_approval_rule_template_does_not_exist_exception()
-                    || error.is_repository_does_not_exist_exception()
-            }) =>
-        {
-            Ok(())
-        }
-        Err(error) => {
-            let doing = format!(
-                "disassociating approval rule template {name} from repository {repository_name}"
-            );
-            Err(CallError::new(doing, &error))
-        }
-    }
+    // The deletion of the template or of the repository removes the association.
+    let absent = [NO_TEMPLATE, "RepositoryDoesNotExistException"];
+    optional(call.send().await, &absent, || {
+        format!("disassociating approval rule template {name} from repository {repository_name}")
+    })?;
+    Ok(())
 }

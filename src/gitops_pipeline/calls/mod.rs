@@ -10,7 +10,6 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::state::ChildStack;
 use super::template;
 use crate::aws::{Aws, CallError};
 
@@ -33,195 +32,156 @@ pub enum OperationStart {
 
 /// The content of the child stack.
 #[derive(Clone, Debug)]
-pub struct Content<'a> {
-    /// `gitops-<EnvID>-<ProjectID>`
-    pub stack_name: &'a str,
+pub struct Content {
     /// The template as it is sent.
-    pub template: &'a str,
+    pub template: String,
     /// Values of its parameters.
-    pub parameters: &'a BTreeMap<&'static str, String>,
+    pub parameters: BTreeMap<&'static str, String>,
     /// The stack's own tags.
-    pub tags: &'a BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Content {
+    fn parameters(&self) -> Vec<Parameter> {
+        let parameters = self.parameters.iter().map(|(key, value)| {
+            let parameter = Parameter::builder().parameter_key(*key);
+            parameter.parameter_value(value).build()
+        });
+        parameters.collect()
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        let tags = self.tags.iter();
+        tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect()
+    }
+}
+
+/// Starts one operation on a child stack.
+pub struct StackCall<'a> {
+    /// The AWS clients.
+    pub aws: &'a Aws,
+    /// The stack's name.
+    pub name: &'a str,
+    /// The ID of the observed stack. A later stack of the same name has another one.
+    pub id: &'a str,
     /// The role with which CloudFormation changes the stack.
     pub role_arn: &'a str,
+    /// The operation's token.
+    pub token: String,
 }
 
-/// Starts to create the stack. If the creation fails, CloudFormation deletes the resources and
-/// keeps the stack, whose events contain the reason.
-pub async fn create(
-    aws: &Aws,
-    content: &Content<'_>,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let call = aws
-        .cloudformation
-        .create_stack()
-        .stack_name(content.stack_name)
-        .template_body(content.template)
-        .set_parameters(Some(parameters(content)))
-        .set_tags(Some(tags(content)))
-        .role_arn(content.role_arn)
-        .on_failure(OnFailure::Rollback)
-        .client_request_token(token);
-    let answer = call.send().await;
-    let id = answer
-        .as_ref()
-        .ok()
-        .and_then(|output| output.stack_id.clone());
-    let doing = format!("creating stack {}", content.stack_name);
-    let start = into_start(doing, answer.map(drop))?;
-    Ok(match id {
-        Some(id) => OperationStart::Creating(id),
-        None => start,
-    })
-}
-
-/// Starts an update of the stack.
-pub async fn update(
-    aws: &Aws,
-    content: &Content<'_>,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let call = aws
-        .cloudformation
-        .update_stack()
-        .stack_name(content.stack_name)
-        .template_body(content.template)
-        .set_parameters(Some(parameters(content)))
-        .set_tags(Some(tags(content)))
-        .role_arn(content.role_arn)
-        .client_request_token(token);
-    into_start(
-        format!("updating stack {}", content.stack_name),
-        call.send().await.map(drop),
-    )
-}
-
-/// Starts the update after the first push of the branch. It changes only the parameter.
-pub async fn announce_branch(
-    aws: &Aws,
-    child: &ChildStack,
-    role_arn: &str,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let parameters = child.parameters.keys().map(|key| {
-        let parameter = Parameter::builder().parameter_key(key);
-        if key == template::BRANCH_EXISTS {
-            parameter.parameter_value("true").build()
-        } else {
-            parameter.use_previous_value(true).build()
+impl StackCall<'_> {
+    /// Creates the stack. If the creation fails, CloudFormation deletes the resources and keeps the
+    /// stack, whose events contain the reason.
+    pub async fn create(self, content: &Content) -> Result<OperationStart, CallError> {
+        let call = self
+            .aws
+            .cloudformation
+            .create_stack()
+            .stack_name(self.name)
+            .template_body(&content.template)
+            .set_parameters(Some(content.parameters()))
+            .set_tags(Some(content.tags()))
+            .role_arn(self.role_arn)
+            .on_failure(OnFailure::Rollback)
+            .client_request_token(self.token);
+        match call.send().await.map(|output| output.stack_id) {
+            Ok(Some(id)) => Ok(OperationStart::Creating(id)),
+            other => into_start(format!("creating stack {}", self.name), other),
         }
-    });
-    let call = aws
-        .cloudformation
-        .update_stack()
-        .stack_name(&child.id)
-        .use_previous_template(true)
-        .set_parameters(Some(parameters.collect()))
-        .role_arn(role_arn)
-        .client_request_token(token);
-    into_start(
-        format!("updating stack {}", child.id),
-        call.send().await.map(drop),
-    )
+    }
+
+    /// Updates the stack.
+    pub async fn update(self, content: &Content) -> Result<OperationStart, CallError> {
+        let call = self
+            .aws
+            .cloudformation
+            .update_stack()
+            .stack_name(self.name)
+            .template_body(&content.template)
+            .set_parameters(Some(content.parameters()))
+            .set_tags(Some(content.tags()))
+            .role_arn(self.role_arn)
+            .client_request_token(self.token);
+        into_start(format!("updating stack {}", self.name), call.send().await)
+    }
+
+    /// Adds the pipeline after the first push of the branch. Changes only this one of the stack's
+    /// `parameters`.
+    pub async fn add_pipeline(
+        self,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<OperationStart, CallError> {
+        let parameters = parameters.keys().map(|key| {
+            let parameter = Parameter::builder().parameter_key(key);
+            if key == template::BRANCH_EXISTS {
+                parameter.parameter_value("true").build()
+            } else {
+                parameter.use_previous_value(true).build()
+            }
+        });
+        let call = self
+            .aws
+            .cloudformation
+            .update_stack()
+            .stack_name(self.id)
+            .use_previous_template(true)
+            .set_parameters(Some(parameters.collect()))
+            .role_arn(self.role_arn)
+            .client_request_token(self.token);
+        into_start(format!("updating stack {}", self.id), call.send().await)
+    }
+
+    /// Cancels an update, which CloudFormation then rolls back.
+    pub async fn cancel_update(self) -> Result<OperationStart, CallError> {
+        let call = self.aws.cloudformation.cancel_update_stack();
+        let call = call.stack_name(self.id).client_request_token(self.token);
+        let doing = format!("cancelling the update of stack {}", self.id);
+        into_start(doing, call.send().await)
+    }
+
+    /// Continues a rollback that failed.
+    pub async fn continue_rollback(self) -> Result<OperationStart, CallError> {
+        let call = self.aws.cloudformation.continue_update_rollback();
+        let call = call.stack_name(self.id).role_arn(self.role_arn);
+        let sent = call.client_request_token(self.token).send().await;
+        into_start(
+            format!("continuing the rollback of stack {}", self.id),
+            sent,
+        )
+    }
+
+    /// Deletes the stack.
+    pub async fn delete(self) -> Result<OperationStart, CallError> {
+        let call = self.aws.cloudformation.delete_stack();
+        let call = call.stack_name(self.id).role_arn(self.role_arn);
+        let sent = call.client_request_token(self.token).send().await;
+        into_start(format!("deleting stack {}", self.id), sent)
+    }
 }
 
-/// Cancels an update, which CloudFormation then rolls back.
-pub async fn cancel_update(
-    aws: &Aws,
-    child: &ChildStack,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let call = aws
-        .cloudformation
-        .cancel_update_stack()
-        .stack_name(&child.id)
-        .client_request_token(token);
-    into_start(
-        format!("cancelling the update of stack {}", child.id),
-        call.send().await.map(drop),
-    )
-}
-
-/// Continues a rollback that failed.
-pub async fn continue_rollback(
-    aws: &Aws,
-    child: &ChildStack,
-    role_arn: &str,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let call = aws
-        .cloudformation
-        .continue_update_rollback()
-        .stack_name(&child.id)
-        .role_arn(role_arn)
-        .client_request_token(token);
-    into_start(
-        format!("continuing the rollback of stack {}", child.id),
-        call.send().await.map(drop),
-    )
-}
-
-/// Starts to delete the stack with this ID. A later stack of the same name stays.
-pub async fn delete(
-    aws: &Aws,
-    child: &ChildStack,
-    role_arn: &str,
-    token: String,
-) -> Result<OperationStart, CallError> {
-    let call = aws
-        .cloudformation
-        .delete_stack()
-        .stack_name(&child.id)
-        .role_arn(role_arn)
-        .client_request_token(token);
-    into_start(
-        format!("deleting stack {}", child.id),
-        call.send().await.map(drop),
-    )
-}
-
-fn into_start<E>(
+fn into_start<T, E: ProvideErrorMetadata>(
     doing: String,
-    result: Result<(), SdkError<E, HttpResponse>>,
-) -> Result<OperationStart, CallError>
-where
-    E: ProvideErrorMetadata,
-{
+    result: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<OperationStart, CallError> {
     let Err(error) = result else {
         return Ok(OperationStart::Started);
     };
     let error = CallError::new(doing, &error);
-    match error.code.as_deref() {
-        // CloudFormation has no error code for this, only a message.
-        Some("ValidationError") if error.cause.contains("No updates are to be performed") => {
-            Ok(OperationStart::NoChange)
-        }
-        // The response to an earlier attempt was lost, or a peer started the operation first.
-        Some(
-            "ValidationError"
-            | "AlreadyExistsException"
-            | "TokenAlreadyExistsException"
-            | "TokenAlreadyExists",
-        ) => Ok(OperationStart::Rejected(error)),
-        _ => Err(error),
+    // CloudFormation has no error code for this, only a message.
+    if error.is_invalid() && error.cause.contains("No updates are to be performed") {
+        return Ok(OperationStart::NoChange);
     }
-}
-
-fn parameters(content: &Content<'_>) -> Vec<Parameter> {
-    let parameters = content.parameters.iter().map(|(key, value)| {
-        Parameter::builder()
-            .parameter_key(*key)
-            .parameter_value(value)
-            .build()
-    });
-    parameters.collect()
-}
-
-fn tags(content: &Content<'_>) -> Vec<Tag> {
-    let tags = content
-        .tags
-        .iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build());
-    tags.collect()
+    // The response to an earlier attempt was lost, or a peer started the operation first.
+    let rejected = [
+        "ValidationError",
+        "AlreadyExistsException",
+        "TokenAlreadyExistsException",
+        "TokenAlreadyExists",
+    ];
+    if error.has_code(&rejected) {
+        return Ok(OperationStart::Rejected(error));
+    }
+    Err(error)
 }

@@ -1,14 +1,16 @@
 //! Deletes the child stack and its dependents. The stacks that the pipeline deployed stay.
 
+pub mod plan;
+
+use self::plan::{DeleteState, DeleteStep};
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
-use crate::gitops_pipeline::calls::approval_rule;
+use crate::gitops_pipeline::calls::{StackCall, approval_rule};
+use crate::gitops_pipeline::messages;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::plan::delete::{DeleteState, DeleteStep};
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
+use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
 use crate::gitops_pipeline::tracker::StackTracker;
-use crate::gitops_pipeline::{calls, messages, observe, plan, request_token};
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
@@ -22,45 +24,31 @@ pub enum OnDenial {
     Ignore,
 }
 
-/// Deletes the child stack for one request.
-pub struct StackDeleter<'a> {
-    aws: &'a Aws,
-    context: &'a RequestContext,
-    names: &'a ResourceNames,
-    purpose: Purpose,
-    on_denial: OnDenial,
-    tracker: StackTracker<'a>,
-    state: DeleteState,
+/// A deletion of the child stack and its dependents for one request.
+pub struct Deletion<'a> {
+    /// The AWS clients.
+    pub aws: &'a Aws,
+    /// The request.
+    pub context: &'a RequestContext,
+    /// The names of the resources.
+    pub names: &'a ResourceNames,
+    /// The purpose: [`Purpose::Delete`], or [`Purpose::RollBack`] after a failed creation.
+    pub purpose: Purpose,
+    /// The effect of a denied lookup.
+    pub on_denial: OnDenial,
 }
 
-impl<'a> StackDeleter<'a> {
-    /// A deletion for a Delete. It fails if a lookup is denied.
-    pub fn new(aws: &'a Aws, context: &'a RequestContext, names: &'a ResourceNames) -> Self {
-        StackDeleter {
-            aws,
-            context,
-            names,
-            purpose: Purpose::Delete,
-            on_denial: OnDenial::Fail,
-            tracker: StackTracker::new(aws, names.stack()),
-            state: DeleteState::default(),
-        }
-    }
-
-    /// Deletes for `purpose`.
-    pub fn with_purpose(self, purpose: Purpose, on_denial: OnDenial) -> Self {
-        StackDeleter {
-            purpose,
-            on_denial,
-            ..self
-        }
-    }
-
+impl Deletion<'_> {
     /// Deletes the resource's stack and its dependents, and waits until CloudFormation has deleted
     /// it.
-    pub async fn delete(mut self, progress: &Progress) -> Result<(), Failure> {
-        let deleted = Box::pin(reconcile(&mut self, progress)).await;
-        deleted.map_err(|error| Failure(messages::with_remedy(error).reason()))
+    pub async fn run(&self, progress: &Progress) -> Result<(), Failure> {
+        let mut deleter = StackDeleter {
+            deletion: self,
+            tracker: StackTracker::new(self.aws, self.names.stack()),
+            state: DeleteState::default(),
+        };
+        let result = Box::pin(reconcile(&mut deleter, progress)).await;
+        result.map_err(|error| Failure(messages::with_remedy(error).reason()))
     }
 
     fn ignores(&self, error: &CallError) -> bool {
@@ -75,27 +63,9 @@ impl<'a> StackDeleter<'a> {
             }
             rule => rule?,
         };
-        let ours = approval_rule::description(&self.context.owner);
-        if rule.is_some_and(|rule| rule.description == ours) {
+        if rule.is_some_and(|rule| rule.is_of(&self.context.owner)) {
             approval_rule::delete(self.aws, self.names).await?;
         }
-        Ok(())
-    }
-
-    async fn read_failure(&mut self) -> Result<(), CallError> {
-        let Some(child) = &self.tracker.child else {
-            return Ok(());
-        };
-        let request = &self.context.request;
-        let is_this = |token: Option<&str>| {
-            token
-                .and_then(request_token::read)
-                .is_none_or(|(other, purpose)| {
-                    other == *request && matches!(purpose, Purpose::Delete | Purpose::RollBack)
-                })
-        };
-        let reason = observe::first_failure(self.aws, child, is_this).await?;
-        self.state.failure = Some(reason);
         Ok(())
     }
 
@@ -108,6 +78,29 @@ impl<'a> StackDeleter<'a> {
     }
 }
 
+/// Deletes the child stack.
+struct StackDeleter<'a> {
+    deletion: &'a Deletion<'a>,
+    tracker: StackTracker<'a>,
+    state: DeleteState,
+}
+
+impl StackDeleter<'_> {
+    async fn read_failure(&mut self) {
+        let own = &self.deletion.context.request;
+        let is_deletion = |request: &RequestKey, purpose: &Purpose| {
+            request == own && matches!(purpose, Purpose::Delete | Purpose::RollBack)
+        };
+        self.tracker.read_failure(is_deletion).await;
+    }
+
+    fn call(&self, purpose: &Purpose) -> StackCall<'_> {
+        let context = self.deletion.context;
+        let token = context.request.token(purpose);
+        self.tracker.call(&context.role_arn, token)
+    }
+}
+
 impl Reconcile for StackDeleter<'_> {
     type Step = DeleteStep;
     type Done = ();
@@ -116,7 +109,7 @@ impl Reconcile for StackDeleter<'_> {
     async fn observe(&mut self) -> Result<(), CallError> {
         let is_new = match self.tracker.observe_same().await {
             Ok(is_new) => is_new,
-            Err(error) if self.ignores(&error) && !self.tracker.was_seen() => {
+            Err(error) if self.deletion.ignores(&error) && !self.tracker.was_seen() => {
                 tracing::error!(
                     %error,
                     pipeline_stack = self.tracker.name(),
@@ -130,19 +123,21 @@ impl Reconcile for StackDeleter<'_> {
         if is_new {
             self.state.was_seen = self.tracker.was_seen();
             self.state.has_deleted_rule_again = false;
-            self.state.failure = None;
         }
         Ok(())
     }
 
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
         let child = self.tracker.child.as_ref();
-        match plan::delete::next(child, &self.state, self.context, &self.purpose) {
+        let Deletion {
+            context, purpose, ..
+        } = self.deletion;
+        match plan::next(child, &self.state, context, purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
             Next::Fail(reason) => {
                 let cause = format!("{reason}; resolve that and delete again");
-                Next::Fail(self.error(Code::StackNotDeleted, cause))
+                Next::Fail(self.deletion.error(Code::StackNotDeleted, cause))
             }
         }
     }
@@ -155,51 +150,41 @@ impl Reconcile for StackDeleter<'_> {
             }
             DeleteStep::Delete => format!("deleting stack {name}"),
             DeleteStep::CancelUpdate => format!("cancelling the earlier update of stack {name}"),
-            DeleteStep::Wait => {
-                let child = self.tracker.child.as_ref();
-                let status = child.map_or("", |child| &child.status);
-                format!("waiting for stack {name} ({status})")
-            }
+            DeleteStep::Wait => self.tracker.describe_wait(),
             DeleteStep::ReadFailure => format!("reading why stack {name} was not deleted"),
         }
     }
 
     async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
-        let (aws, context) = (self.aws, self.context);
-        match (step, &self.tracker.child) {
-            (DeleteStep::DeleteDependents { repository }, _) => {
-                self.delete_rule().await?;
+        let Deletion { aws, names, .. } = self.deletion;
+        match step {
+            DeleteStep::DeleteDependents { repository } => {
+                self.deletion.delete_rule().await?;
                 if repository {
-                    codecommit::delete(&aws.codecommit, &self.names.repository()).await?;
+                    codecommit::delete(&aws.codecommit, &names.repository()).await?;
                 }
                 self.state.has_deleted_dependents = true;
             }
-            (DeleteStep::DeleteRuleAgain, _) => {
-                self.delete_rule().await?;
+            DeleteStep::DeleteRuleAgain => {
+                self.deletion.delete_rule().await?;
                 self.state.has_deleted_rule_again = true;
             }
-            (DeleteStep::ReadFailure, _) => self.read_failure().await?,
-            (DeleteStep::Delete, Some(child)) => {
-                let token = context.request.token(&self.purpose);
-                let start = calls::delete(aws, child, &context.role_arn, token).await;
+            DeleteStep::ReadFailure => self.read_failure().await,
+            DeleteStep::Delete => {
+                let start = self.call(&self.deletion.purpose).delete().await;
                 self.tracker.started(start).await?;
             }
-            (DeleteStep::CancelUpdate, Some(child)) => {
-                let token = context.request.token(&Purpose::Cancel);
-                let start = calls::cancel_update(aws, child, token).await;
+            DeleteStep::CancelUpdate => {
+                let start = self.call(&Purpose::Cancel).cancel_update().await;
                 self.tracker.started(start).await?;
             }
-            (DeleteStep::Wait | DeleteStep::Delete | DeleteStep::CancelUpdate, _) => {
-                self.tracker.wait().await;
-            }
+            DeleteStep::Wait => self.tracker.wait().await,
         }
         Ok(())
     }
 
     fn too_many_steps(&self) -> CallError {
-        self.error(
-            Code::InternalError,
-            "it did not end; delete again".to_owned(),
-        )
+        let cause = "it did not end; delete again".to_owned();
+        self.deletion.error(Code::InternalError, cause)
     }
 }

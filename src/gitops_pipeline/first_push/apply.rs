@@ -2,16 +2,16 @@
 
 use std::time::SystemTime;
 
-use super::event::FirstPush;
-use super::latest_commit::{IfUnlisted, LatestCommit};
-use super::plan;
-use super::plan::{Branch, End, FirstPushState, FirstPushStep, FirstPushStop};
+use super::event::{FirstPush, repository};
+use super::plan::{End, FirstPushState, FirstPushStep};
+use super::{latest_commit, plan};
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::request_token;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
+use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
-use crate::gitops_pipeline::{calls, observe, request_token};
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Progress, Reason, ReasonCode};
@@ -23,8 +23,6 @@ pub enum Started {
     Pipeline {
         /// The name of the pipeline.
         name: String,
-        /// Whether the function started an execution in addition to the pipeline's first one.
-        by_hand: bool,
     },
     /// No stack of this function waits for the push.
     Nothing {
@@ -49,25 +47,24 @@ impl NotStarted {
 
 /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
 pub async fn start(aws: &Aws, push: &FirstPush) -> Result<Started, NotStarted> {
-    let Some(names) = push.names() else {
+    let Some(names) = &push.names else {
         let because = "the event names no stack of a pipeline".to_owned();
         return Ok(Started::Nothing { because });
     };
-    let not_started = |cause: Reason| NotStarted {
+    let mut applier = FirstPushApplier {
+        aws,
+        push,
+        names,
+        tracker: StackTracker::new(aws, names.stack()),
+        state: FirstPushState {
+            token: request_token::of_first_push(),
+            is_pushed: None,
+        },
+    };
+    applier.run().await.map_err(|cause| NotStarted {
         stack_name: names.stack(),
         cause,
-    };
-    // The caller enforces the deadline.
-    let progress = Progress::new(SystemTime::UNIX_EPOCH);
-    let mut applier = FirstPushApplier::new(aws, push, &names);
-    let end = Box::pin(reconcile(&mut applier, &progress)).await;
-    match (end.map_err(not_started)?, &applier.source) {
-        (End::Ignored(because), _) => Ok(Started::Nothing { because }),
-        (End::HasPipeline, source) => applier
-            .run(source.as_ref())
-            .await
-            .map_err(|error| not_started(error.reason())),
-    }
+    })
 }
 
 /// Adds the pipeline to one stack, for one delivery of an event.
@@ -77,92 +74,58 @@ struct FirstPushApplier<'a> {
     names: &'a ResourceNames,
     tracker: StackTracker<'a>,
     state: FirstPushState,
-    source: Option<Source>,
 }
 
-impl<'a> FirstPushApplier<'a> {
-    fn new(aws: &'a Aws, push: &'a FirstPush, names: &'a ResourceNames) -> Self {
-        FirstPushApplier {
-            aws,
-            push,
-            names,
-            tracker: StackTracker::new(aws, names.stack()),
-            state: FirstPushState {
-                token: request_token::of_first_push(),
-                failure: None,
-                has_source: false,
-                branch: None,
-            },
-            source: None,
+impl FirstPushApplier<'_> {
+    async fn run(&mut self) -> Result<Started, Reason> {
+        // The caller enforces the deadline.
+        let progress = Progress::new(SystemTime::UNIX_EPOCH);
+        match Box::pin(reconcile(self, &progress)).await? {
+            End::Ignored(because) => Ok(Started::Nothing { because }),
+            End::HasPipeline(child) => self.execute(&child).await.map_err(|error| error.reason()),
         }
     }
 
-    async fn read_failure(&mut self) -> Result<(), CallError> {
-        if let Some(child) = &self.tracker.child {
-            let token = self.state.token.as_str();
-            let is_this = |of: Option<&str>| of == Some(token);
-            let reason = observe::first_failure(self.aws, child, is_this).await?;
-            self.state.failure = Some(reason);
+    /// Ensures that the pipeline runs the pushed commit, or a later one.
+    async fn execute(&self, child: &ChildStack) -> Result<Started, CallError> {
+        let (aws, branch, name) = (self.aws, &self.push.branch, self.names.pipeline());
+        let source = self.open_source(child).await?;
+        // A given repository keeps its default branch.
+        if source.is_own() && source.name() == self.names.repository() {
+            codecommit::set_default_branch(&aws.codecommit, source.name(), branch).await?;
         }
-        Ok(())
+        let pushed = self.push.commit.as_deref();
+        latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
+        Ok(Started::Pipeline { name })
     }
 
-    async fn open_source(&mut self) -> Result<(), CallError> {
-        if let Some(child) = &self.tracker.child {
-            let repository = self.push.repository(child);
-            let source = Source::open(self.aws, self.names, Some(&repository), Retry::No).await?;
-            self.source = Some(source);
-            self.state.has_source = true;
-        }
-        Ok(())
+    async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {
+        let repository = repository(child);
+        Source::open(self.aws, self.names, repository.as_ref(), Retry::No).await
     }
 
     async fn read_branch(&mut self) -> Result<(), CallError> {
-        if let Some(source) = &self.source {
-            self.state.branch = Some(match source.branch_tip(&self.push.branch).await? {
-                Lookup::Found(Some(_)) => Branch::Exists,
-                Lookup::Found(None) => Branch::Missing,
-                Lookup::Denied(_) => Branch::Denied,
+        if let Some(child) = &self.tracker.child {
+            let source = self.open_source(child).await?;
+            self.state.is_pushed = Some(match source.branch_tip(&self.push.branch).await? {
+                Lookup::Found(tip) => tip.is_some(),
+                // Without an event, only the lookup shows that the branch was pushed.
+                Lookup::Denied(_) => self.push.repository_arn.is_some(),
             });
         }
         Ok(())
     }
 
-    async fn announce(&mut self) -> Result<(), Reason> {
-        let Some(child) = &self.tracker.child else {
-            return Ok(());
-        };
-        let Some(location) = AwsLocation::from_arn(&child.id) else {
-            return Err(Reason::new(
-                Code::InternalError,
-                "the stack's ID is not an ARN",
-            ));
-        };
-        let role_arn = location.role(&self.names.provisioning_role());
-        let token = self.state.token.clone();
-        tracing::info!(pipeline_stack = self.tracker.name(), "the branch exists");
-        let start = calls::announce_branch(self.aws, child, &role_arn, token).await;
-        let started = self.tracker.started(start).await;
-        started.map_err(|error| error.reason())
-    }
-
-    /// Ensures that the pipeline runs the pushed commit, or a later one.
-    async fn run(&self, source: Option<&Source>) -> Result<Started, CallError> {
-        let (aws, branch) = (self.aws, &self.push.branch);
-        let mut by_hand = false;
-        if let Some(source) = source {
-            // A given repository keeps its default branch.
-            if source.is_own() && source.name() == self.names.repository() {
-                codecommit::set_default_branch(&aws.codecommit, source.name(), branch).await?;
-            }
-            let commit = LatestCommit::new(self.names, source, branch);
-            let commit = commit.with_push(self.push.commit.as_deref());
-            by_hand = commit.ensure_executed(aws, IfUnlisted::Start).await?;
+    async fn add_pipeline(&mut self) -> Result<(), CallError> {
+        if let Some(child) = &self.tracker.child
+            && let Some(location) = AwsLocation::from_arn(&child.id)
+        {
+            let role_arn = location.role(&self.names.provisioning_role());
+            let call = self.tracker.call(&role_arn, self.state.token.clone());
+            let start = call.add_pipeline(&child.parameters).await;
+            self.tracker.started(start).await?;
         }
-        Ok(Started::Pipeline {
-            name: self.names.pipeline(),
-            by_hand,
-        })
+        Ok(())
     }
 }
 
@@ -172,60 +135,40 @@ impl Reconcile for FirstPushApplier<'_> {
     type Error = Reason;
 
     async fn observe(&mut self) -> Result<(), Reason> {
-        if self
-            .tracker
-            .observe()
-            .await
-            .map_err(|error| error.reason())?
-        {
-            self.state.branch = None;
-            self.state.failure = None;
+        let is_new = self.tracker.observe().await;
+        if is_new.map_err(|error| error.reason())? {
+            self.state.is_pushed = None;
         }
         Ok(())
     }
 
     fn plan(&self) -> Next<FirstPushStep, End, Reason> {
         let child = self.tracker.child.as_ref();
-        match plan::next(child, self.tracker.name(), self.push, &self.state) {
-            Next::Apply(step) => Next::Apply(step),
-            Next::Done(end) => Next::Done(end),
-            Next::Fail(FirstPushStop::Failed(reason)) => {
-                Next::Fail(Reason::new(Code::StackFailed, reason))
-            }
-            Next::Fail(FirstPushStop::Unchangeable(status)) => {
-                let text = format!("it is {status}");
-                Next::Fail(Reason::new(Code::StackUnchangeable, text))
-            }
-        }
+        plan::next(child, self.tracker.name(), self.push, &self.state)
     }
 
     fn describe(&self, step: &FirstPushStep) -> String {
         let name = self.tracker.name();
         match step {
-            FirstPushStep::ReadFailure => format!("reading why the update of stack {name} failed"),
-            FirstPushStep::OpenSource => format!("opening the repository of stack {name}"),
             FirstPushStep::ReadBranch => format!("looking up branch {}", self.push.branch),
-            FirstPushStep::Announce => format!("updating stack {name}"),
-            FirstPushStep::Wait => {
-                let child = self.tracker.child.as_ref();
-                let status = child.map_or("", |child| &child.status);
-                format!("waiting for stack {name} ({status})")
-            }
+            FirstPushStep::AddPipeline => format!("updating stack {name}"),
+            FirstPushStep::ReadFailure => format!("reading why the update of stack {name} failed"),
+            FirstPushStep::Wait => self.tracker.describe_wait(),
         }
     }
 
     async fn apply(&mut self, step: FirstPushStep) -> Result<(), Reason> {
-        let read = match step {
-            FirstPushStep::ReadFailure => self.read_failure().await,
-            FirstPushStep::OpenSource => self.open_source().await,
-            FirstPushStep::ReadBranch => self.read_branch().await,
-            FirstPushStep::Announce => return self.announce().await,
-            FirstPushStep::Wait => {
-                self.tracker.wait().await;
-                Ok(())
+        match step {
+            FirstPushStep::ReadBranch => {
+                self.read_branch().await.map_err(|error| error.reason())?;
             }
-        };
-        read.map_err(|error| error.reason())
+            FirstPushStep::AddPipeline => {
+                self.add_pipeline().await.map_err(|error| error.reason())?;
+            }
+            FirstPushStep::ReadFailure => self.tracker.read_failure(|_, _| false).await,
+            FirstPushStep::Wait => self.tracker.wait().await,
+        }
+        Ok(())
     }
 
     fn too_many_steps(&self) -> Reason {

@@ -1,7 +1,6 @@
 //! The event of a branch's first push.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
@@ -12,34 +11,35 @@ use crate::gitops_pipeline::template;
 /// A push of a branch that a child stack waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstPush {
-    /// The name of the child stack that waits. `None` if the event does not contain it. Then it is
-    /// the stack that created the repository.
-    stack_name: Option<String>,
-    /// The repository's ARN, if the event contains it. Two accounts may have repositories of one
-    /// name.
-    repository_arn: Option<String>,
-    repository_name: String,
+    /// The names of the stack that waits, and of its resources. `None` if the event names no stack
+    /// of a pipeline.
+    pub names: Option<ResourceNames>,
+    /// The ARN of the pushed repository. `None` if no event reported the push. Then the function has
+    /// to look up the branch.
+    pub repository_arn: Option<String>,
     /// The pushed branch.
     pub branch: String,
     /// The pushed commit, if the event contains it.
     pub commit: Option<String>,
-    /// Whether an event reported the push. Otherwise the function has to look up the branch.
-    pub is_reported: bool,
 }
 
-/// The fields that the event rule of a child stack without a pipeline adds to the event.
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
 #[derive(Deserialize)]
-struct AddedByRule {
+struct PushEvent {
+    source: String,
+    /// The repository's ARN, in a list.
+    #[serde(default)]
+    resources: Vec<String>,
+    detail: PushDetail,
+    /// The event rule of a child stack without a pipeline adds this.
     #[serde(rename = "StackName")]
     stack_name: Option<String>,
 }
 
-/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct PushDetail {
     event: String,
-    repository_name: String,
     reference_type: String,
     reference_name: String,
     /// A text. An event with another type of value is still a push.
@@ -51,24 +51,17 @@ impl FirstPush {
     /// Reads the event. `None` if it is another event: of another service, or about a tag or a
     /// deletion.
     pub fn parse(event: &str) -> Option<Self> {
-        let AddedByRule { stack_name } = serde_json::from_str(event).ok()?;
-        let event: EventBridgeEvent<Detail> = serde_json::from_str(event).ok()?;
-        let (resources, detail) = (event.resources.unwrap_or_default(), event.detail);
-        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-        let is_push = event.source == "aws.codecommit"
-            && matches!(
-                detail.event.as_str(),
-                "referenceCreated" | "referenceUpdated"
-            )
-            && detail.reference_type == "branch";
-        is_push.then_some(FirstPush {
-            stack_name,
-            // The repository's ARN, in a list.
-            repository_arn: resources.into_iter().next(),
-            repository_name: detail.repository_name,
+        let event: PushEvent = serde_json::from_str(event).ok()?;
+        let detail = event.detail;
+        let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail.event.as_str());
+        let is_of_branch = event.source == "aws.codecommit" && detail.reference_type == "branch";
+        (is_push && is_of_branch).then(|| FirstPush {
+            names: event
+                .stack_name
+                .and_then(|name| ResourceNames::from_stack_name(&name)),
+            repository_arn: event.resources.into_iter().next(),
             branch: detail.reference_name,
-            commit: text(&detail.commit_id),
-            is_reported: true,
+            commit: detail.commit_id.as_str().map(ToOwned::to_owned),
         })
     }
 
@@ -76,66 +69,49 @@ impl FirstPush {
     /// The push may have happened without an event: EventBridge may lose one, and the event rule is
     /// created after the branch was looked up.
     pub fn missed_by(child: &ChildStack, stack_name: &str) -> Option<Self> {
-        if !child.is_settled() || child.has_pipeline() {
-            return None;
-        }
-        Some(FirstPush {
-            stack_name: Some(stack_name.to_owned()),
+        let waits = child.is_settled() && !child.has_pipeline();
+        waits.then_some(FirstPush {
+            names: ResourceNames::from_stack_name(stack_name),
             repository_arn: None,
-            repository_name: child.outputs.get(template::REPOSITORY_OUTPUT)?.clone(),
             branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
             commit: None,
-            is_reported: false,
         })
     }
 
-    /// The name of the child stack that waits. `None` if the name is not that of a child stack.
+    /// The name of the child stack that waits. `None` if the event names no stack of a pipeline.
     pub fn stack_name(&self) -> Option<String> {
-        self.names().map(|names| names.stack())
+        self.names.as_ref().map(ResourceNames::stack)
     }
 
-    /// Whether `child` deploys the pushed branch.
+    /// Whether `child` deploys the pushed branch of the pushed repository. Repositories of two
+    /// accounts may have the same name.
     pub fn is_deployed_by(&self, child: &ChildStack) -> bool {
-        let is = |output: &str, value: &str| {
-            let output = child.outputs.get(output);
-            output.is_none_or(|output| output == value)
-        };
-        is(template::REPOSITORY_OUTPUT, &self.repository_name)
-            && is(template::BRANCH_OUTPUT, &self.branch)
-            && self.is_in_source_account(child)
+        let is_pushed = |arn: String| self.repository_arn.as_ref().is_none_or(|it| *it == arn);
+        child.outputs.get(template::BRANCH_OUTPUT) == Some(&self.branch)
+            && repository_arn(child).is_some_and(is_pushed)
     }
+}
 
-    /// Whether the push was in the account that `child` takes its code from.
-    fn is_in_source_account(&self, child: &ChildStack) -> bool {
-        let Some(arn) = &self.repository_arn else {
-            return true;
-        };
-        match child.outputs.get(template::SOURCE_ARN_OUTPUT) {
-            Some(cross_account) => cross_account == arn,
-            None => AwsLocation::from_arn(arn) == AwsLocation::from_arn(&child.id),
-        }
-    }
-
-    /// The pushed repository, from which `child` takes its code.
-    pub fn repository(&self, child: &ChildStack) -> RepositoryRef {
-        let output = |name: &str| child.outputs.get(name).cloned();
-        let arn = output(template::SOURCE_ARN_OUTPUT);
-        let role_arn = output(template::SOURCE_ROLE_OUTPUT);
-        let cross_account = arn.zip(role_arn);
-        RepositoryRef {
-            name: self.repository_name.clone(),
-            cross_account: cross_account.map(|(repository_arn, role_arn)| CrossAccount {
+/// The repository from which `child` takes its code. `None` if its outputs do not name it.
+pub fn repository(child: &ChildStack) -> Option<RepositoryRef> {
+    let output = |name: &str| child.outputs.get(name).cloned();
+    let arn = output(template::SOURCE_ARN_OUTPUT);
+    let role_arn = output(template::SOURCE_ROLE_OUTPUT);
+    Some(RepositoryRef {
+        name: output(template::REPOSITORY_OUTPUT)?,
+        cross_account: arn
+            .zip(role_arn)
+            .map(|(repository_arn, role_arn)| CrossAccount {
                 repository_arn,
                 role_arn,
             }),
-        }
-    }
+    })
+}
 
-    /// The names of the stack's resources. `None` if the event names no stack of a pipeline.
-    pub fn names(&self) -> Option<ResourceNames> {
-        match &self.stack_name {
-            Some(name) => ResourceNames::from_stack_name(name),
-            None => ResourceNames::from_repository_name(&self.repository_name),
-        }
+fn repository_arn(child: &ChildStack) -> Option<String> {
+    let repository = repository(child)?;
+    match repository.cross_account {
+        Some(cross_account) => Some(cross_account.repository_arn),
+        None => Some(AwsLocation::from_arn(&child.id)?.arn("codecommit", &repository.name)),
     }
 }

@@ -11,15 +11,14 @@ const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit
         "referenceType":"branch","referenceName":"development","commitId":"c0ffee""#;
 
 #[test]
-fn event_or_repository_names_the_waiting_stack() {
-    let push = FirstPush::parse(&event(CREATED, "")).expect("a push");
-    assert_eq!(push.stack_name().as_deref(), Some("gitops-dev-shop"));
+fn event_names_the_waiting_stack() {
     let named = event(CREATED, r#","StackName":"gitops-prd-other""#);
     let push = FirstPush::parse(&named).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
-    let foreign = event(CREATED, r#","StackName":"a-foreign-stack""#);
-    let push = FirstPush::parse(&foreign).expect("a push");
-    assert_eq!(push.stack_name(), None);
+    for other in ["", r#","StackName":"a-foreign-stack""#] {
+        let push = FirstPush::parse(&event(CREATED, other)).expect("a push");
+        assert_eq!(push.stack_name(), None, "{other}");
+    }
 }
 
 #[test]

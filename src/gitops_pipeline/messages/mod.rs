@@ -2,7 +2,7 @@
 
 pub mod warnings;
 
-use super::spec::CrossAccount;
+use super::spec::Spec;
 use crate::aws::{CallError, is_role_not_assumable};
 use crate::ownership::Owner;
 use crate::reason_codes::Code;
@@ -49,14 +49,16 @@ pub fn unknown_status(name: &str, status: &str) -> Reason {
     Reason::new(Code::StackUnchangeable, text)
 }
 
-/// The source repository does not exist.
-pub fn no_such_repository(name: &str, cross_account: Option<&CrossAccount>) -> Reason {
-    let text = match cross_account {
-        None => format!("Source.RepositoryName: repository {name} does not exist"),
-        Some(cross_account) => format!(
-            "Source.RepositoryArn: repository {} does not exist",
-            cross_account.repository_arn
-        ),
+/// The repository of `spec` does not exist.
+pub fn no_repository(spec: &Spec) -> Reason {
+    let name = spec.repository();
+    let text = match (&spec.source, spec.cross_account_source()) {
+        (None, _) => format!("looking up repository {name}: it does not exist"),
+        (Some(_), None) => format!("Source.RepositoryName: repository {name} does not exist"),
+        (Some(_), Some(cross_account)) => {
+            let arn = &cross_account.repository_arn;
+            format!("Source.RepositoryArn: repository {arn} does not exist")
+        }
     };
     Reason::new(Code::RepositoryMissing, text)
 }

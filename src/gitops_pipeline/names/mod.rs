@@ -9,7 +9,7 @@ use super::spec::formats;
 pub const MAX_CHARACTERS: usize = 30;
 
 /// The names of one project's resources in one environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceNames {
     /// `EnvID`: lower-case letters and digits, so that the first hyphen of a name follows it.
     pub env_id: String,
@@ -32,13 +32,6 @@ impl ResourceNames {
     /// Parses the name of a child stack.
     pub fn from_stack_name(stack_name: &str) -> Option<Self> {
         let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
-        ResourceNames::new(env_id, project_id)
-    }
-
-    /// Parses the name of a repository that a child stack creates.
-    pub fn from_repository_name(repository_name: &str) -> Option<Self> {
-        let rest = repository_name.strip_prefix("codecommit-")?;
-        let (env_id, project_id) = rest.split_once("-cfn-")?;
         ResourceNames::new(env_id, project_id)
     }
 

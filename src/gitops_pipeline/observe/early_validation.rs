@@ -22,16 +22,13 @@ pub async fn failures(
     stack_id: &str,
     belongs: impl Fn(Option<&str>) -> bool,
 ) -> Result<Option<String>, CallError> {
+    let failed = EventFilter::builder().failed_events(true).build();
     let mut findings: Vec<String> = vec![];
     let mut operation_id = None;
     let mut next = None;
     for _ in 0..MAX_PAGES {
-        let call = aws
-            .cloudformation
-            .describe_events()
-            .stack_name(stack_id)
-            .filters(EventFilter::builder().failed_events(true).build())
-            .set_next_token(next);
+        let call = aws.cloudformation.describe_events().stack_name(stack_id);
+        let call = call.filters(failed.clone()).set_next_token(next);
         let page = call.send().await.map_err(|error| {
             let doing = format!("reading the failed operations of stack {stack_id}");
             CallError::new(doing, &error)
@@ -42,11 +39,9 @@ pub async fn failures(
             }
             // The latest operation comes first, and not every event has a token.
             let of = event.operation_id().map(ToOwned::to_owned);
-            if *operation_id.get_or_insert_with(|| of.clone()) != of {
-                continue;
-            }
             let finding = finding(event);
-            if !findings.contains(&finding) {
+            if *operation_id.get_or_insert_with(|| of.clone()) == of && !findings.contains(&finding)
+            {
                 findings.push(finding);
             }
         }
@@ -61,15 +56,12 @@ pub async fn failures(
 /// Whether the event shows why an operation failed: a validation or hook that fails it instead of
 /// only warning.
 fn is_failure(event: &OperationEvent) -> bool {
-    match event.event_type() {
-        Some(EventType::ValidationError) => {
-            event.validation_failure_mode() != Some(&HookFailureMode::Warn)
-        }
-        Some(EventType::HookInvocationError) => {
-            event.hook_failure_mode() != Some(&HookFailureMode::Warn)
-        }
-        _ => false,
-    }
+    let mode = match event.event_type() {
+        Some(EventType::ValidationError) => event.validation_failure_mode(),
+        Some(EventType::HookInvocationError) => event.hook_failure_mode(),
+        _ => return false,
+    };
+    mode != Some(&HookFailureMode::Warn)
 }
 
 fn finding(event: &OperationEvent) -> String {
@@ -87,15 +79,13 @@ fn finding(event: &OperationEvent) -> String {
 }
 
 fn join(findings: &[String]) -> Option<String> {
-    if findings.is_empty() {
-        return None;
+    let shown = findings.get(..MAX_FINDINGS).unwrap_or(findings).join("; ");
+    match findings.len() {
+        0 => None,
+        n if n > MAX_FINDINGS => {
+            let more = n - MAX_FINDINGS;
+            Some(format!("validation failed: {shown}; and {more} more"))
+        }
+        _ => Some(format!("validation failed: {shown}")),
     }
-    let shown = findings[..findings.len().min(MAX_FINDINGS)].join("; ");
-    let more = findings.len().saturating_sub(MAX_FINDINGS);
-    let more = if more > 0 {
-        format!("; and {more} more")
-    } else {
-        String::new()
-    };
-    Some(format!("validation failed: {shown}{more}"))
 }

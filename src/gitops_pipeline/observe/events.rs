@@ -50,46 +50,52 @@ pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
     belongs: impl Fn(Option<&str>) -> bool,
-) -> Result<String, CallError> {
+) -> String {
+    let first = match first_failed_resource(aws, child, &belongs).await {
+        Ok(Some(reason)) if !names_validation(&reason) => return reason,
+        Ok(first) => first,
+        Err(error) => return error.to_string(),
+    };
+    let details = early_validation::failures(aws, &child.id, belongs).await;
+    let details = details.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the reason of the failure may lack details");
+        None
+    });
+    let reason = details.or(first).or_else(|| child.status_reason.clone());
+    reason.unwrap_or_else(|| "CloudFormation gave no reason".to_owned())
+}
+
+async fn first_failed_resource(
+    aws: &Aws,
+    child: &ChildStack,
+    belongs: &impl Fn(Option<&str>) -> bool,
+) -> Result<Option<String>, CallError> {
     let mut first = None;
     let mut next = None;
-    'pages: loop {
+    loop {
         let (page, token) = events(aws, &child.id, next).await?;
         // The latest event comes first.
-        for event in page {
-            let is_of_stack = is_of(&event, child);
-            let status = status(&event);
+        for event in page
+            .iter()
+            .filter(|one| belongs(one.client_request_token()))
+        {
+            let status = status(event);
+            if is_of(event, child) {
+                if is_start(status) {
+                    return Ok(first);
+                }
+                continue;
+            }
             let reason = event.resource_status_reason().unwrap_or_default();
             // CloudFormation cancelled the creation of this resource because another one failed.
             let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
-            let belongs = belongs(event.client_request_token());
-            if is_of_stack && is_start(status) && belongs {
-                break 'pages;
-            }
-            let failed = status.ends_with("_FAILED") && !is_cancelled;
-            if belongs && failed && !is_of_stack {
-                first = Some(describe_event(&event));
+            if status.ends_with("_FAILED") && !is_cancelled {
+                first = Some(describe_event(event));
             }
         }
-        match token {
-            Some(token) => next = Some(token),
-            None => break,
-        }
-    }
-    let has_failed_resource = first.is_some();
-    let reason = first.unwrap_or_else(|| {
-        let reason = child.status_reason.as_deref();
-        reason.unwrap_or("CloudFormation gave no reason").to_owned()
-    });
-    if has_failed_resource && !names_validation(&reason) {
-        return Ok(reason);
-    }
-    match early_validation::failures(aws, &child.id, belongs).await {
-        Ok(Some(failures)) => Ok(failures),
-        Ok(None) => Ok(reason),
-        Err(error) => {
-            tracing::warn!(%error, "the reason of the failure may lack details");
-            Ok(reason)
+        next = token;
+        if next.is_none() {
+            return Ok(first);
         }
     }
 }

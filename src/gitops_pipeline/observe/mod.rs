@@ -94,6 +94,7 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .collect(),
         latest_token: None,
         latest_request: None,
+        failure: None,
     }
 }
 

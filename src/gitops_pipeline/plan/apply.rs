@@ -33,10 +33,7 @@ pub enum ApplyStep {
     /// Continue a rollback that failed.
     ContinueRollback,
     /// Delete a stack that failed, because it occupies the name.
-    Delete {
-        /// Whether this request created it, and creates it again afterwards.
-        to_create_again: bool,
-    },
+    Delete,
     /// Wait for the running operation.
     Wait,
 }
@@ -53,16 +50,7 @@ pub enum ApplyStop {
     /// A later Delete left a tombstone.
     Deleted,
     /// This request's operation on the stack failed for this reason.
-    Failed(Box<ChildStack>, String),
-}
-
-/// Why an operation on the stack failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StackFailure {
-    /// CloudFormation's reason.
-    pub reason: String,
-    /// Whether a service could not assume a role, which IAM may not have propagated yet.
-    pub is_role_not_assumable: bool,
+    Failed(String),
 }
 
 /// The state of a request, in addition to the child stack.
@@ -74,29 +62,27 @@ pub struct ApplyState {
     pub started_content: Option<String>,
     /// The ID of the stack that this invocation created.
     pub created_id: Option<String>,
-    /// Whether [`ApplyStep::ReadCreated`] was executed since the stack was observed.
+    /// Whether [`ApplyStep::ReadCreated`] was executed since the stack was observed. If it was, and
+    /// the created stack was deleted, then that is the observed stack.
     pub has_read_created: bool,
-    /// The created stack, if it was deleted.
-    pub deleted_stack: Option<ChildStack>,
     /// Whether a later Delete left a tombstone. `None` until it was read.
     pub has_tombstone: Option<bool>,
-    /// Why this request's operation failed. `None` until it was read.
-    pub failure: Option<StackFailure>,
     /// Whether this request creates the stack for the second time.
     pub creates_again: bool,
     /// Whether CloudFormation reported that an update changes nothing.
     pub has_no_changes: bool,
 }
 
-type Plan = Next<ApplyStep, (), ApplyStop>;
+type Plan = Next<ApplyStep, ChildStack, ApplyStop>;
 
 /// Plans the next step towards a stack with the rendered content.
 pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestContext) -> Plan {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
-        return without_stack(state, context);
+        let deleted = child.filter(|_| state.has_read_created);
+        return without_stack(deleted, state, context);
     };
     if state.has_no_changes {
-        return Next::Done(());
+        return Next::Done(child.clone());
     }
     if !child.is_owned_by(context) {
         return Next::Fail(ApplyStop::Foreign(child.owner.clone()));
@@ -112,19 +98,17 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
 }
 
 fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) -> Plan {
-    let is_own_change =
-        matches!(started_by, StartedBy::This(purpose) if purpose.content().is_some());
-    let leftover = ApplyStep::Delete {
-        to_create_again: false,
+    let own = match started_by {
+        StartedBy::This(purpose) => Some(purpose),
+        StartedBy::Earlier(_) | StartedBy::Other => None,
     };
+    let own_content = own.and_then(Purpose::content);
     let step = match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
-            match started_by {
-                StartedBy::This(purpose) if purpose.content() == state.content.as_deref() => {
-                    return Next::Done(());
-                }
-                _ => ApplyStep::Update { again: false },
+            if own_content.is_some() && own_content == state.content.as_deref() {
+                return Next::Done(child.clone());
             }
+            ApplyStep::Update { again: false }
         }
         "UPDATE_ROLLBACK_COMPLETE"
         | "UPDATE_ROLLBACK_FAILED"
@@ -132,31 +116,25 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
         | "ROLLBACK_COMPLETE"
         | "ROLLBACK_FAILED"
         | "CREATE_FAILED"
-            if is_own_change =>
+            if own_content.is_some() =>
         {
-            return after_failure(child, state);
+            return after_failure(child);
         }
         // The stack has its former content.
         "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => ApplyStep::Update { again: false },
+        // This request failed, and its invocation ended while it rolled back.
+        "DELETE_IN_PROGRESS" if own == Some(&Purpose::RollBack) => return after_failure(child),
+        "DELETE_FAILED" if matches!(own, Some(Purpose::Delete | Purpose::RollBack)) => {
+            return after_failure(child);
+        }
+        "UPDATE_ROLLBACK_FAILED" if own == Some(&Purpose::ContinueRollback) => {
+            return after_failure(child);
+        }
         // CloudFormation cannot update a stack that was never complete. A change set that was never
         // executed has no resources.
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS" => {
-            leftover
-        }
-        "DELETE_FAILED" => match started_by {
-            StartedBy::This(Purpose::Delete | Purpose::RollBack) => {
-                return after_failure(child, state);
-            }
-            _ => leftover,
-        },
-        // This request failed, and its invocation ended while it rolled back.
-        "DELETE_IN_PROGRESS" if *started_by == StartedBy::This(Purpose::RollBack) => {
-            return after_failure(child, state);
-        }
-        "UPDATE_ROLLBACK_FAILED" => match started_by {
-            StartedBy::This(Purpose::ContinueRollback) => return after_failure(child, state),
-            _ => ApplyStep::ContinueRollback,
-        },
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS"
+        | "DELETE_FAILED" => ApplyStep::Delete,
+        "UPDATE_ROLLBACK_FAILED" => ApplyStep::ContinueRollback,
         "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
         _ if child.is_in_progress() => ApplyStep::Wait,
         _ => return Next::Fail(ApplyStop::UnknownStatus),
@@ -166,30 +144,30 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
 
 /// CloudFormation may return the ID of a deleted stack from `CreateStack`, if this request created
 /// that stack. Then the request has failed, unless it deleted the stack to create it again.
-fn without_stack(state: &ApplyState, context: &RequestContext) -> Plan {
+fn without_stack(
+    deleted: Option<&ChildStack>,
+    state: &ApplyState,
+    context: &RequestContext,
+) -> Plan {
     if state.created_id.is_some() && !state.has_read_created {
         return Next::Apply(ApplyStep::ReadCreated);
     }
-    let mut again = state.creates_again;
-    if let Some(deleted) = &state.deleted_stack {
+    if let Some(deleted) = deleted {
         if state.content.is_none() && state.has_tombstone != Some(false) {
             return unless_deleted(state, Next::Apply(ApplyStep::ReadTombstone));
         }
         // The rollback of a failed request deletes with another purpose.
         if deleted.latest_purpose() != Some((context.request.clone(), Purpose::Delete)) {
-            return match &state.failure {
+            return match &deleted.failure {
                 None => Next::Apply(ApplyStep::ReadFailure),
-                Some(failure) => Next::Fail(ApplyStop::Failed(
-                    Box::new(deleted.clone()),
-                    failure.reason.clone(),
-                )),
+                Some(failure) => Next::Fail(ApplyStop::Failed(failure.reason.clone())),
             };
         }
-        again = true;
     }
     if state.content.is_none() {
         return Next::Apply(ApplyStep::Render);
     }
+    let again = state.creates_again || deleted.is_some();
     unless_deleted(state, Next::Apply(ApplyStep::Create { again }))
 }
 
@@ -203,26 +181,19 @@ fn unless_deleted(state: &ApplyState, plan: Plan) -> Plan {
 }
 
 /// Retries the operation once if a service could not assume a role, which IAM may propagate late.
-fn after_failure(child: &ChildStack, state: &ApplyState) -> Plan {
-    let Some(failure) = &state.failure else {
+fn after_failure(child: &ChildStack) -> Plan {
+    let Some(failure) = &child.failure else {
         return Next::Apply(ApplyStep::ReadFailure);
     };
     let is_first = matches!(child.latest_purpose(), Some((_, Purpose::Apply(_))));
-    let is_rolled_back = matches!(
-        child.status.as_str(),
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
-    );
-    if !(is_first && is_rolled_back && failure.is_role_not_assumable) {
-        return Next::Fail(ApplyStop::Failed(
-            Box::new(child.clone()),
-            failure.reason.clone(),
-        ));
+    let step = match child.status.as_str() {
+        "UPDATE_ROLLBACK_COMPLETE" => Some(ApplyStep::Update { again: true }),
+        // The request creates it again afterwards.
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" => Some(ApplyStep::Delete),
+        _ => None,
+    };
+    match step.filter(|_| is_first && failure.is_role_not_assumable) {
+        Some(step) => Next::Apply(step),
+        None => Next::Fail(ApplyStop::Failed(failure.reason.clone())),
     }
-    Next::Apply(if child.is_settled() {
-        ApplyStep::Update { again: true }
-    } else {
-        ApplyStep::Delete {
-            to_create_again: true,
-        }
-    })
 }

@@ -1,7 +1,6 @@
 //! Plans the next step for the child stack: pure functions of the observed state.
 
 pub mod apply;
-pub mod delete;
 pub mod operation;
 
 #[cfg(test)]

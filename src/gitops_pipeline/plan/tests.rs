@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{ApplyState, ApplyStep, ApplyStop, StackFailure};
-use super::delete::DeleteStep;
-use super::{apply, delete};
+use super::apply;
+use super::apply::{ApplyState, ApplyStep, ApplyStop};
+use crate::gitops_pipeline::delete::plan as delete;
+use crate::gitops_pipeline::delete::plan::DeleteStep;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push, read};
-use crate::gitops_pipeline::state::ChildStack;
+use crate::gitops_pipeline::state::{ChildStack, StackFailure};
 use crate::ownership::Owner;
 use crate::reconcile::Next;
 
@@ -48,6 +49,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         outputs: BTreeMap::new(),
         latest_token: token,
         latest_request,
+        failure: None,
     }
 }
 
@@ -62,9 +64,7 @@ const CONTINUE_ROLLBACK: ApplyPlan = Next::Apply(ApplyStep::ContinueRollback);
 const WAIT: ApplyPlan = Next::Apply(ApplyStep::Wait);
 const DONE: ApplyPlan = Next::Done(());
 const UNKNOWN: ApplyPlan = Next::Fail(ApplyStop::UnknownStatus);
-const DELETE_LEFTOVER: ApplyPlan = Next::Apply(ApplyStep::Delete {
-    to_create_again: false,
-});
+const DELETE_LEFTOVER: ApplyPlan = Next::Apply(ApplyStep::Delete);
 
 const DELETE: DeletePlan = Next::Apply(DeleteStep::Delete);
 const DELETE_CANCELS: DeletePlan = Next::Apply(DeleteStep::CancelUpdate);
@@ -84,7 +84,18 @@ fn rendered() -> ApplyState {
 }
 
 fn plan(child: Option<&ChildStack>) -> ApplyPlan {
-    apply::next(child, &rendered(), &context())
+    plan_in(child, &rendered())
+}
+
+fn plan_in(child: Option<&ChildStack>, state: &ApplyState) -> ApplyPlan {
+    match apply::next(child, state, &context()) {
+        Next::Apply(step) => Next::Apply(step),
+        Next::Done(done) => {
+            assert_eq!(Some(&done), child);
+            DONE
+        }
+        Next::Fail(stop) => Next::Fail(stop),
+    }
 }
 
 /// The plan of a deletion without dependents.
@@ -117,7 +128,7 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
         started_content: Some(CONTENT.to_owned()),
         ..rendered()
     };
-    let found = apply::next(Some(&child(status, None)), &started, &context());
+    let found = plan_in(Some(&child(status, None)), &started);
     assert_eq!(found, own, "{status}");
 }
 
@@ -246,7 +257,7 @@ fn started_content_that_differs_is_updated() {
         ..rendered()
     };
     let complete = child("CREATE_COMPLETE", None);
-    assert_eq!(apply::next(Some(&complete), &state, &context()), UPDATE);
+    assert_eq!(plan_in(Some(&complete), &state), UPDATE);
 }
 
 #[test]
@@ -258,20 +269,11 @@ fn missing_stack_is_created_and_not_deleted() {
 #[test]
 fn stack_is_created_only_after_the_tombstone_was_read() {
     let mut state = ApplyState::default();
-    assert_eq!(
-        apply::next(None, &state, &context()),
-        Next::Apply(ApplyStep::Render)
-    );
+    assert_eq!(plan_in(None, &state), Next::Apply(ApplyStep::Render));
     state.content = Some(CONTENT.to_owned());
-    assert_eq!(
-        apply::next(None, &state, &context()),
-        Next::Apply(ApplyStep::ReadTombstone)
-    );
+    assert_eq!(plan_in(None, &state), Next::Apply(ApplyStep::ReadTombstone));
     state.has_tombstone = Some(true);
-    assert_eq!(
-        apply::next(None, &state, &context()),
-        Next::Fail(ApplyStop::Deleted)
-    );
+    assert_eq!(plan_in(None, &state), Next::Fail(ApplyStop::Deleted));
 }
 
 #[test]
@@ -281,10 +283,9 @@ fn created_stack_that_another_request_deleted_is_a_failure() {
         let state = ApplyState {
             created_id: Some("arn".to_owned()),
             has_read_created: true,
-            deleted_stack: Some(child("DELETE_COMPLETE", Some(token))),
             ..rendered()
         };
-        apply::next(None, &state, &context())
+        plan_in(Some(&child("DELETE_COMPLETE", Some(token))), &state)
     };
     assert_eq!(deleted(Purpose::RollBack), READ_FAILURE);
     assert_eq!(
@@ -296,25 +297,21 @@ fn created_stack_that_another_request_deleted_is_a_failure() {
 #[test]
 fn role_not_assumable_is_retried_once() {
     let failed = |status: &str, purpose: Purpose, is_role_not_assumable: bool| {
-        let state = ApplyState {
-            failure: Some(StackFailure {
-                reason: "reason".to_owned(),
-                is_role_not_assumable,
-            }),
-            ..rendered()
-        };
-        let child = child(status, Some(key(100).token(&purpose)));
-        apply::next(Some(&child), &state, &context())
+        let mut child = child(status, Some(key(100).token(&purpose)));
+        child.failure = Some(StackFailure {
+            reason: "reason".to_owned(),
+            is_role_not_assumable,
+        });
+        plan(Some(&child))
     };
     let again = Purpose::ApplyAgain(CONTENT.to_owned());
     assert_eq!(
         failed("UPDATE_ROLLBACK_COMPLETE", make(CONTENT), true),
         Next::Apply(ApplyStep::Update { again: true })
     );
-    let to_create_again = true;
     assert_eq!(
         failed("ROLLBACK_COMPLETE", make(CONTENT), true),
-        Next::Apply(ApplyStep::Delete { to_create_again })
+        Next::Apply(ApplyStep::Delete)
     );
     for (purpose, is_role) in [(again, true), (make(CONTENT), false)] {
         let plan = failed("ROLLBACK_COMPLETE", purpose, is_role);

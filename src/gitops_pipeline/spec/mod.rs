@@ -1,11 +1,10 @@
 //! The properties as a template sets them: the desired state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use self::cross_account::{decode_image, decode_source};
-use self::sections::{decode_approval, decode_approval_rule, decode_build, decode_deploy};
 use super::approval_rule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
@@ -16,7 +15,6 @@ mod cross_account;
 pub(super) mod formats;
 pub mod properties;
 mod references;
-mod sections;
 mod types;
 
 pub use self::cross_account::IMAGE_VARIABLES;
@@ -25,7 +23,11 @@ pub use self::types::{
     RepositoryRef, Spec,
 };
 
-/// Decodes the properties.
+/// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html>
+const MAX_OVERRIDES_CHARS: usize = 1000;
+
+/// Decodes the properties. [`Spec`] and its parts read most of them by the names of their fields.
 ///
 /// # Errors
 /// Every mistake, each with its path.
@@ -40,25 +42,12 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         names,
         source: decode_source(&object, home.as_ref(), &mut errors),
         image: decode_image(&object, home.as_ref(), &mut errors),
-        artifact_bucket_name: object.text("ArtifactBucketName"),
-        artifact_key_arn: object.text("ArtifactKeyArn"),
-        build: decode_build(object.object("Build")),
-        approval: decode_approval(object.object("Approval")),
         deploy: decode_deploy(object.object("Deploy"), &mut errors),
-        execution_mode: match object.text("ExecutionMode").as_deref() {
-            Some("SUPERSEDED") => ExecutionMode::Superseded,
-            Some("PARALLEL") => ExecutionMode::Parallel,
-            _ => ExecutionMode::Queued,
-        },
-        pipeline_role_arn: object.text("PipelineRoleArn"),
-        event_role_arn: object.text("EventRoleArn"),
-        approval_rule: decode_approval_rule(&object),
-        repository_deletion_policy: match object.text("RepositoryDeletionPolicy").as_deref() {
-            Some("Retain") => DeletionPolicy::Retain,
-            _ => DeletionPolicy::Delete,
-        },
+        approval_rule: object
+            .is_set("ApprovalRule")
+            .then(|| object.object("ApprovalRule").read()),
         tags: tags::from_properties(&object, &mut errors),
-        service_token,
+        ..object.read()
     };
     check_execution_mode(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
@@ -112,6 +101,30 @@ fn decode_branch_map(
         errors.add("EnvID", "must be a key of BranchMap");
     }
     map
+}
+
+fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {
+    let mut deploy: Deploy = object.read();
+    deploy
+        .template_configuration
+        .take_if(|path| path.is_empty());
+    if !object.is_set("Capabilities") {
+        deploy.capabilities = vec!["CAPABILITY_NAMED_IAM".to_owned()];
+    }
+    let mut known = BTreeSet::new();
+    let capabilities = &mut deploy.capabilities;
+    capabilities.retain(|capability| known.insert(capability.clone()));
+    let json = serde_json::to_string(&deploy.parameter_overrides).unwrap_or_default();
+    if json.chars().count() > MAX_OVERRIDES_CHARS {
+        errors.add(
+            object.path_of("ParameterOverrides"),
+            format!(
+                "must be at most {MAX_OVERRIDES_CHARS} characters as JSON; use \
+                 TemplateConfiguration for more"
+            ),
+        );
+    }
+    deploy
 }
 
 fn check_execution_mode(spec: &Spec, errors: &mut ValidationErrors) {

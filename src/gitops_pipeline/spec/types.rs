@@ -2,19 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The properties of one `Custom::GitOpsPipeline`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct Spec {
     /// `EnvID` and `ProjectID`
+    #[serde(skip)]
     pub names: ResourceNames,
     /// The branch that each environment deploys.
+    #[serde(skip)]
     pub branch_map: BTreeMap<String, String>,
     /// An existing repository. `None` if the child stack creates one.
+    #[serde(skip)]
     pub source: Option<RepositoryRef>,
     /// A container image as a second input of Build.
+    #[serde(skip)]
     pub image: Option<Image>,
     /// `None` for the environment's bucket.
     pub artifact_bucket_name: Option<String>,
@@ -33,10 +40,12 @@ pub struct Spec {
     /// `None` for the environment's role.
     pub event_role_arn: Option<String>,
     /// An approval rule template for the repository.
+    #[serde(skip)]
     pub approval_rule: Option<ApprovalRule>,
     /// Whether a repository of the child stack outlives the resource.
     pub repository_deletion_policy: DeletionPolicy,
     /// The tags of every resource in the child stack.
+    #[serde(skip)]
     pub tags: BTreeMap<String, String>,
     /// The function's ARN: the target of the first push's event.
     pub service_token: String,
@@ -115,7 +124,8 @@ pub struct Image {
 }
 
 /// `Build`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct Build {
     /// A build image.
     pub image: String,
@@ -124,7 +134,7 @@ pub struct Build {
     /// Whether builds can run Docker.
     pub privileged_mode: bool,
     /// A path in the repository, or the buildspec itself. `None` for `buildspec.yml`.
-    pub buildspec: Option<String>,
+    pub build_spec: Option<String>,
     /// In addition to `EnvID` and `AccountId`.
     pub environment_variables: BTreeMap<String, String>,
     /// 5 to 2160.
@@ -138,7 +148,8 @@ pub struct Build {
 }
 
 /// `Approval`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct Approval {
     /// Whether the pipeline has a manual approval.
     pub required: bool,
@@ -151,7 +162,8 @@ pub struct Approval {
 }
 
 /// `Deploy`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct Deploy {
     /// The action's mode.
     pub action_mode: ActionMode,
@@ -170,9 +182,11 @@ pub struct Deploy {
 }
 
 /// `Deploy.ActionMode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ActionMode {
     /// Create the stack or update it.
+    #[default]
     CreateUpdate,
     /// Create a change set, wait for the approval, execute it.
     ChangeSet,
@@ -181,9 +195,11 @@ pub enum ActionMode {
 }
 
 /// `ExecutionMode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionMode {
     /// Executions run one after the other.
+    #[default]
     Queued,
     /// A newer execution replaces a waiting one.
     Superseded,
@@ -191,32 +207,12 @@ pub enum ExecutionMode {
     Parallel,
 }
 
-impl ExecutionMode {
-    /// CodePipeline's name of the mode.
-    pub fn name(self) -> &'static str {
-        match self {
-            ExecutionMode::Queued => "QUEUED",
-            ExecutionMode::Superseded => "SUPERSEDED",
-            ExecutionMode::Parallel => "PARALLEL",
-        }
-    }
-}
-
 /// `RepositoryDeletionPolicy`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum DeletionPolicy {
     /// It is deleted with the resource.
+    #[default]
     Delete,
     /// It is retained. A later resource of the same name adopts it.
     Retain,
-}
-
-impl DeletionPolicy {
-    /// The value of the property.
-    pub fn name(self) -> &'static str {
-        match self {
-            DeletionPolicy::Delete => "Delete",
-            DeletionPolicy::Retain => "Retain",
-        }
-    }
 }

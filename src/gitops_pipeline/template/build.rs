@@ -33,8 +33,8 @@ pub fn project(spec: &Spec) -> Value {
         None => sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/aws/s3"),
     };
     let mut source = json!({"Type": "CODEPIPELINE"});
-    if let Some(buildspec) = &build.buildspec {
-        source["BuildSpec"] = json!(buildspec);
+    if let Some(build_spec) = &build.build_spec {
+        source["BuildSpec"] = json!(build_spec);
     }
     json!({
         "Type": "AWS::CodeBuild::Project",

@@ -39,10 +39,10 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
             // CloudFormation ignores an update that changes only an output. The metadata makes it a
             // change.
             resources["EventRule"]["Metadata"] =
-                json!({"RepositoryDeletionPolicy": spec.repository_deletion_policy.name()});
+                json!({"RepositoryDeletionPolicy": spec.repository_deletion_policy});
             outputs[DELETION_POLICY_OUTPUT] = json!({
                 "Description": "What becomes of the repository, which an earlier stack of this name left behind",
-                "Value": spec.repository_deletion_policy.name(),
+                "Value": spec.repository_deletion_policy,
             });
         }
     }
@@ -111,7 +111,7 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
         },
         (ORIGIN_OUTPUT): {
             "Description": "Whether this stack made the repository, was given it, or took it up again",
-            "Value": repository.name(),
+            "Value": repository,
         },
         (BRANCH_OUTPUT): {
             "Description": "The branch that is deployed",
@@ -152,7 +152,7 @@ fn made_repository(spec: &Spec) -> Value {
         "UpdateReplacePolicy": replacement,
         // CloudFormation ignores an update that changes only this policy. The metadata makes it a
         // change.
-        "Metadata": {"RepositoryDeletionPolicy": policy.name()},
+        "Metadata": {"RepositoryDeletionPolicy": policy},
         "Properties": {
             "RepositoryName": sub("codecommit-${EnvID}-cfn-${ProjectID}"),
             "RepositoryDescription": "Mirrored from GitLab; what is pushed here by hand is overwritten",

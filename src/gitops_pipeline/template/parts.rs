@@ -1,40 +1,23 @@
 //! The parts that several resources of the child stack's template share, and the names of the
 //! outputs, parameters and tags that the function reads.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::gitops_pipeline::spec::Spec;
 
-/// The origin of the repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The origin of the repository, with its value in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum RepositoryOrigin {
     /// The child stack contains it.
+    #[serde(rename = "made")]
     Created,
     /// `Source.RepositoryName` names it.
+    #[serde(rename = "given")]
     Given,
     /// An earlier child stack of this name retained it.
+    #[serde(rename = "taken up")]
     Adopted,
-}
-
-impl RepositoryOrigin {
-    /// The value of the output for this origin.
-    pub fn name(self) -> &'static str {
-        match self {
-            RepositoryOrigin::Created => "made",
-            RepositoryOrigin::Given => "given",
-            RepositoryOrigin::Adopted => "taken up",
-        }
-    }
-
-    /// Parses the value of the output.
-    pub fn read(name: &str) -> Option<Self> {
-        let all = [
-            RepositoryOrigin::Created,
-            RepositoryOrigin::Given,
-            RepositoryOrigin::Adopted,
-        ];
-        all.into_iter().find(|origin| origin.name() == name)
-    }
 }
 
 /// The output with the origin of the repository.

@@ -25,7 +25,7 @@ pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "Properties": {
             "Name": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
             "PipelineType": "V2",
-            "ExecutionMode": spec.execution_mode.name(),
+            "ExecutionMode": spec.execution_mode,
             "RoleArn": role(spec.pipeline_role_arn.as_ref(), "role-${EnvID}-codepipeline-cfn"),
             "ArtifactStore": store,
             "Stages": stages,
@@ -158,12 +158,8 @@ fn approval(spec: &Spec, run_order: u32) -> Value {
 }
 
 fn deploy(spec: &Spec) -> Value {
-    let mode = match spec.deploy.action_mode {
-        ActionMode::ReplaceOnFailure => "REPLACE_ON_FAILURE",
-        ActionMode::CreateUpdate | ActionMode::ChangeSet => "CREATE_UPDATE",
-    };
     let mut configuration = template_configuration(spec);
-    configuration["ActionMode"] = json!(mode);
+    configuration["ActionMode"] = json!(spec.deploy.action_mode);
     json!({
         "Name": "Deploy",
         "ActionTypeId": cloudformation(),

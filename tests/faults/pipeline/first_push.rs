@@ -285,6 +285,8 @@ fn event_about_something_else_changes_nothing() {
             .await;
         assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let arn = told["resources"][0].as_str().expect("the repository");
+        let given = arn.replace(REPOSITORY, GIVEN);
         let others = [
             ("another's stack", "/StackName", json!("gitops-dev-second")),
             ("no stack", "/StackName", json!("gitops-dev-nobody")),
@@ -293,7 +295,7 @@ fn event_about_something_else_changes_nothing() {
                 "/StackName",
                 json!("cfnstack-dev-shop"),
             ),
-            ("a repository", "/detail/repositoryName", json!(GIVEN)),
+            ("a repository", "/resources/0", json!(given)),
             ("a branch", "/detail/referenceName", json!("main")),
             ("a tag", "/detail/referenceType", json!("tag")),
             ("a deletion", "/detail/event", json!("referenceDeleted")),

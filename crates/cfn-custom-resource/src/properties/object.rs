@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::suggestion::closest;
@@ -34,6 +35,22 @@ enum Decoded {
     Map(BTreeMap<String, String>),
     /// Each entry with its path.
     List(Vec<(String, Decoded)>),
+}
+
+impl Decoded {
+    fn to_value(&self) -> Value {
+        match self {
+            Decoded::Text(text) => Value::from(text.as_str()),
+            Decoded::Boolean(boolean) => Value::from(*boolean),
+            Decoded::Number(number) => Value::from(*number),
+            Decoded::Object(object) => object.to_value(),
+            Decoded::Map(map) => map
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str()))
+                .collect(),
+            Decoded::List(list) => list.iter().map(|(_, entry)| entry.to_value()).collect(),
+        }
+    }
 }
 
 static EMPTY: Object = Object {
@@ -155,6 +172,20 @@ impl Object {
             _ => None,
         });
         objects.collect()
+    }
+
+    /// The members as fields of `T`. A member that is missing or wrong and has no default in the
+    /// table has that of `T`.
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        serde_json::from_value(self.to_value()).unwrap_or_default()
+    }
+
+    fn to_value(&self) -> Value {
+        let members = self.members.iter().filter_map(|(name, member)| {
+            let value = member.value.as_ref()?;
+            Some(((*name).to_owned(), value.to_value()))
+        });
+        Value::Object(members.collect())
     }
 
     fn list(&self, name: &str) -> &[(String, Decoded)] {

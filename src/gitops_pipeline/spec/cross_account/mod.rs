@@ -10,30 +10,13 @@ use cfn_custom_resource::{Format, Object, ValidationErrors};
 /// tag.
 pub const IMAGE_VARIABLES: [&str; 3] = ["ImageURI", "ImageDigest", "ImageTag"];
 
-/// The repositories of one service.
-struct RepositoryKind {
-    name: &'static Format,
-    /// The part of an ARN before the name.
-    arn_prefix: &'static str,
-}
-
-static CODE: RepositoryKind = RepositoryKind {
-    name: &REPOSITORY_NAME,
-    arn_prefix: "",
-};
-
-static IMAGES: RepositoryKind = RepositoryKind {
-    name: &formats::IMAGE_REPOSITORY_NAME,
-    arn_prefix: "repository/",
-};
-
 /// `Source`. `None` if the child stack creates the repository. `home` is the pipeline's location.
 pub fn decode_source(
     properties: &Object,
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {
-    decode_repository(properties, "Source", &CODE, home, errors)
+    decode_repository(properties, "Source", (&REPOSITORY_NAME, ""), home, errors)
 }
 
 /// `ImageSource`. `None` if the template does not set it.
@@ -42,7 +25,8 @@ pub fn decode_image(
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<Image> {
-    let repository = decode_repository(properties, "ImageSource", &IMAGES, home, errors)?;
+    let names = (&formats::IMAGE_REPOSITORY_NAME, "repository/");
+    let repository = decode_repository(properties, "ImageSource", names, home, errors)?;
     let tag = properties.object("ImageSource").text("ImageTag");
     Some(Image {
         repository,
@@ -50,10 +34,11 @@ pub fn decode_image(
     })
 }
 
+/// A repository whose name has the format `names`. In its ARN, the prefix is before the name.
 fn decode_repository(
     properties: &Object,
     property: &str,
-    kind: &RepositoryKind,
+    (names, arn_prefix): (&Format, &str),
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {
@@ -73,9 +58,9 @@ fn decode_repository(
         });
     };
     let resource = repository_arn.splitn(6, ':').nth(5)?;
-    let name_in_arn = resource.strip_prefix(kind.arn_prefix)?.to_owned();
-    if !kind.name.fits(&name_in_arn) {
-        errors.add(source.path_of("RepositoryArn"), kind.name.must_be);
+    let name_in_arn = resource.strip_prefix(arn_prefix)?.to_owned();
+    if !names.fits(&name_in_arn) {
+        errors.add(source.path_of("RepositoryArn"), names.must_be);
     }
     if name.is_some_and(|name| name != name_in_arn) {
         errors.add(

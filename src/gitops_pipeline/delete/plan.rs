@@ -1,6 +1,6 @@
 //! Plans a deletion: of the resource, or of the stack that a failed request created.
 
-use super::operation::StartedBy;
+use crate::gitops_pipeline::plan::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
@@ -39,8 +39,6 @@ pub struct DeleteState {
     pub has_deleted_dependents: bool,
     /// Whether [`DeleteStep::DeleteRuleAgain`] was executed since the stack was observed.
     pub has_deleted_rule_again: bool,
-    /// Why CloudFormation could not delete the stack.
-    pub failure: Option<String>,
 }
 
 /// Plans the next step of a deletion for `purpose`. It fails with CloudFormation's reason.
@@ -66,38 +64,32 @@ pub fn next(
         let repository = policy.is_some_and(|policy| policy == "Delete");
         return Next::Apply(DeleteStep::DeleteDependents { repository });
     }
-    match to_delete.map(|stack| stack_step(stack, context)) {
-        None | Some(None)
-            if may_have_dependents && state.was_seen && !state.has_deleted_rule_again =>
-        {
+    let to_delete = to_delete.filter(|stack| stack.status != "DELETE_COMPLETE");
+    let Some(stack) = to_delete else {
+        return if may_have_dependents && state.was_seen && !state.has_deleted_rule_again {
             Next::Apply(DeleteStep::DeleteRuleAgain)
-        }
-        None | Some(None) => Next::Done(()),
-        Some(Some(step)) => match (step, &state.failure) {
-            (DeleteStep::ReadFailure, Some(failure)) => Next::Fail(failure.clone()),
-            _ => Next::Apply(step),
-        },
+        } else {
+            Next::Done(())
+        };
+    };
+    match (stack_step(stack, context), &stack.failure) {
+        (DeleteStep::ReadFailure, Some(failure)) => Next::Fail(failure.reason.clone()),
+        (step, _) => Next::Apply(step),
     }
 }
 
-/// The step for a stack that has to be deleted. `None` if it is deleted.
-fn stack_step(stack: &ChildStack, context: &RequestContext) -> Option<DeleteStep> {
+/// The step for a stack that has to be deleted.
+fn stack_step(stack: &ChildStack, context: &RequestContext) -> DeleteStep {
     let started_by = StartedBy::of(stack, context, None);
-    match stack.status.as_str() {
-        "DELETE_COMPLETE" => None,
-        "DELETE_FAILED"
-            if matches!(
-                started_by,
-                StartedBy::This(Purpose::Delete | Purpose::RollBack)
-            ) =>
-        {
-            Some(DeleteStep::ReadFailure)
+    match (stack.status.as_str(), &started_by) {
+        ("DELETE_FAILED", StartedBy::This(Purpose::Delete | Purpose::RollBack)) => {
+            DeleteStep::ReadFailure
         }
         // CloudFormation deletes a stack that it is still creating.
-        "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => Some(DeleteStep::Delete),
-        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => Some(DeleteStep::CancelUpdate),
-        _ if stack.is_in_progress() => Some(DeleteStep::Wait),
-        _ => Some(DeleteStep::Delete),
+        ("CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS", _) => DeleteStep::Delete,
+        ("UPDATE_IN_PROGRESS", _) if started_by.is_earlier_change() => DeleteStep::CancelUpdate,
+        _ if stack.is_in_progress() => DeleteStep::Wait,
+        _ => DeleteStep::Delete,
     }
 }
 
