@@ -47,10 +47,8 @@ impl GitLab {
         &self,
         project: &str,
     ) -> Result<ProtectedBranches, GitLabError> {
-        let doing = || {
-            let url = &self.url;
-            format!("listing the protected branches of project {project} at {url}")
-        };
+        let url = &self.url;
+        let doing = format!("listing the protected branches of project {project} at {url}");
         let listed = self.list(project, "/protected_branches", &doing).await;
         let listed = listed.map_err(about_branches)?;
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
@@ -66,12 +64,10 @@ impl GitLab {
     /// of `mirror_branch_regex`. Every edition has this parameter.
     /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
     pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
-        let doing = || {
-            let url = &self.url;
-            format!(
-                "listing the branches of project {project} at {url} that match BranchRegex {regex:?}"
-            )
-        };
+        let url = &self.url;
+        let doing = format!(
+            "listing the branches of project {project} at {url} that match BranchRegex {regex:?}"
+        );
         let query = query_value(regex);
         let part = format!("/repository/branches?per_page=1&regex={query}");
         let request = ApiRequest::get(path(project, &part));

@@ -6,7 +6,7 @@
 
 use super::client::{GitLab, ProjectDetails};
 use super::error::{ErrorKind, MAINTAINER, Rejection};
-use super::transport::{ApiRequest, ApiResponse, ResponseBody, path};
+use super::transport::{ApiRequest, ApiResponse, path};
 
 impl GitLab {
     /// The response, if it is a success.
@@ -19,7 +19,7 @@ impl GitLab {
             return Ok(response);
         }
         let status = response.status;
-        if matches!(response.body, ResponseBody::Other) {
+        if response.body.is_none() {
             return Err(ErrorKind::NotGitLab { status });
         }
         let message = response.message();
@@ -45,7 +45,7 @@ impl GitLab {
         status: u16,
         message: String,
     ) -> ErrorKind {
-        let Ok(project) = self.api.send(look_up).await else {
+        let Ok(project) = self.call(look_up).await else {
             return unexplained(status, message);
         };
         if project.error() == Some("insufficient_scope") {
@@ -105,13 +105,7 @@ fn classify_validation(message: &str) -> Rejection {
         Rejection::TooManyMirrors
     } else if has("already been taken") || has("already exists") {
         Rejection::DuplicateAddress
-    } else if has("host cannot be resolved") {
-        Rejection::HostNotResolved
-    } else if has("username needs to start") {
-        Rejection::UserNotAccepted
-    } else if has("uri is invalid") {
-        Rejection::AddressNotParsed
-    } else if has("requests to") {
+    } else if has("is blocked") {
         Rejection::AddressBlocked
     } else if has("moved project") {
         Rejection::ProjectMoved

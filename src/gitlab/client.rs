@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
 use super::token_error::TokenSource;
-use super::transport::{ApiClient, ApiRequest, ApiResponse, MAX_RESPONSE_BYTES, MAX_VALUES, path};
+use super::transport::{ApiRequest, ApiResponse, MAX_RESPONSE_BYTES, path};
 use crate::http::{Http, is_https_or_loopback};
 use crate::password::Password;
 
@@ -16,15 +16,13 @@ const MAX_PAGES: usize = 50;
 /// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
 const MAX_PAGE_ELEMENTS: usize = 100;
 
-/// Describes a request for error messages: a gerund, the thing and its ID.
-pub(super) type Doing<'a> = &'a (dyn Fn() -> String + Sync);
-
 /// One GitLab and the token for it.
 #[derive(Debug)]
 pub struct GitLab {
     /// The address, without a slash at the end.
     pub(super) url: String,
-    pub(super) api: ApiClient,
+    pub(super) token: Password,
+    pub(super) http: Http,
     /// Where the token was read from: error messages name it.
     pub(super) token_source: TokenSource,
 }
@@ -43,33 +41,42 @@ pub struct ProjectDetails {
 impl GitLab {
     /// A client of the GitLab at `url`, an address that [`is_usable`], without a slash at the end.
     pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
-        let base_url = format!("{url}/api/v4");
         GitLab {
             url,
-            api: ApiClient {
-                base_url,
-                token,
-                http,
-            },
+            token,
+            http,
             token_source,
         }
     }
 
     /// Looks up a project.
     pub async fn project(&self, project: &str) -> Result<ProjectDetails, GitLabError> {
-        let doing = || format!("looking up project {project} at {}", self.url);
+        let doing = format!("looking up project {project} at {}", self.url);
         // https://docs.gitlab.com/api/projects/#retrieve-a-project: for a Reporter and above.
         let request = ApiRequest::get(path(project, "?statistics=true"));
         let described = self.json(project, &request, &doing).await?;
         Ok(ProjectDetails::parse(&described))
     }
 
+    /// A response, also if GitLab rejected the request.
     pub(super) async fn send(
         &self,
         request: &ApiRequest<'_>,
-        doing: Doing<'_>,
+        doing: &str,
     ) -> Result<ApiResponse, GitLabError> {
-        let response = self.api.send(request).await;
+        let response = self.call(request).await;
+        response.map_err(|kind| error(doing, kind))
+    }
+
+    /// A successful response.
+    pub(super) async fn succeed(
+        &self,
+        project: &str,
+        request: &ApiRequest<'_>,
+        doing: &str,
+    ) -> Result<ApiResponse, GitLabError> {
+        let response = self.send(request, doing).await?;
+        let response = self.check(project, response).await;
         response.map_err(|kind| error(doing, kind))
     }
 
@@ -78,12 +85,10 @@ impl GitLab {
         &self,
         project: &str,
         request: &ApiRequest<'_>,
-        doing: Doing<'_>,
+        doing: &str,
     ) -> Result<Value, GitLabError> {
-        let response = self.send(request, doing).await?;
-        let response = self.check(project, response).await;
-        let json = response.and_then(ApiResponse::into_json);
-        json.map_err(|kind| error(doing, kind))
+        let response = self.succeed(project, request, doing).await?;
+        response.into_json().map_err(|kind| error(doing, kind))
     }
 
     /// All pages of a list. Together they have the limits of one response, because all of them are
@@ -92,46 +97,40 @@ impl GitLab {
         &self,
         project: &str,
         of: &str,
-        doing: Doing<'_>,
+        doing: &str,
     ) -> Result<Vec<Value>, GitLabError> {
         let mut list = vec![];
-        let (mut length, mut values) = (0, 0);
+        let mut length = 0;
         let mut query = format!("per_page={MAX_PAGE_ELEMENTS}");
         for _ in 0..MAX_PAGES {
             let request = ApiRequest::get(path(project, &format!("{of}?{query}")));
-            let response = self.send(&request, doing).await?;
-            let response = self.check(project, response).await;
-            let response = response.map_err(|kind| error(doing, kind))?;
-            let (status, next) = (response.status, response.next_query());
+            let response = self.succeed(project, &request, doing).await?;
+            let (status, next) = (response.status, response.next_page.clone());
             length += response.length;
-            values += response.values;
-            if length > MAX_RESPONSE_BYTES || values > MAX_VALUES {
-                return Err(error(doing, ErrorKind::TooLarge));
-            }
             match response.into_json().map_err(|kind| error(doing, kind))? {
-                Value::Array(page) if page.len() > MAX_PAGE_ELEMENTS => {
-                    return Err(error(doing, ErrorKind::TooLarge));
+                Value::Array(page)
+                    if length <= MAX_RESPONSE_BYTES && page.len() <= MAX_PAGE_ELEMENTS =>
+                {
+                    list.extend(page);
                 }
-                Value::Array(page) => list.extend(page),
+                Value::Array(_) => return Err(error(doing, ErrorKind::TooLarge)),
                 _ => return Err(error(doing, ErrorKind::UnexpectedResponse { status })),
             }
             match next {
-                Some(next) => query = next,
+                Some(page) => query = format!("per_page={MAX_PAGE_ELEMENTS}&page={page}"),
                 None => return Ok(list),
             }
         }
-        Err(error(doing, ErrorKind::TooManyPages(MAX_PAGES)))
+        Err(error(doing, ErrorKind::TooLarge))
     }
 }
 
 impl ProjectDetails {
-    pub(super) fn parse(described: &Value) -> Self {
+    /// Parses GitLab's description. Missing members have a default.
+    pub fn parse(described: &Value) -> Self {
         let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
         ProjectDetails {
-            // Older versions have no `empty_repo`, but no default branch either.
-            is_empty: described["empty_repo"]
-                .as_bool()
-                .unwrap_or_else(|| described.get("default_branch").is_some_and(Value::is_null)),
+            is_empty: described["empty_repo"] == true,
             access_level: level("project_access").max(level("group_access")),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()
@@ -141,15 +140,15 @@ impl ProjectDetails {
     }
 }
 
-pub(super) fn error(doing: Doing<'_>, kind: ErrorKind) -> GitLabError {
+pub(super) fn error(doing: &str, kind: ErrorKind) -> GitLabError {
     GitLabError {
-        doing: sanitize::shown(&doing()),
+        doing: sanitize::shown(doing),
         kind,
     }
 }
 
 /// Whether the token may be sent to `url`, and the paths of the API can be appended to it.
-pub(super) fn is_usable(url: &str) -> bool {
+pub fn is_usable(url: &str) -> bool {
     let Ok(parsed) = reqwest::Url::parse(url) else {
         return false;
     };

@@ -1,7 +1,5 @@
 //! The errors of GitLab's API, each with its remedy.
 
-use std::fmt;
-
 use super::token_error::{TokenError, TokenSource};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
@@ -30,6 +28,9 @@ pub enum ErrorKind {
         "GitLab.CaCertificate holds no readable PEM certificate. Set it to the certificate of the private CA"
     )]
     InvalidCaCertificate,
+    /// Neither the properties nor the saved spec name a token for this GitLab.
+    #[error("no token is known for it. Update the stack, or remove its mirrors in GitLab")]
+    NoAccess,
     /// The token cannot be read, or may not be sent to this GitLab.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -52,9 +53,6 @@ pub enum ErrorKind {
     /// The response exceeds a limit.
     #[error("the response is larger than any of GitLab's. Check that GitLab.Url leads to GitLab")]
     TooLarge,
-    /// The list exceeds the limit of pages.
-    #[error("the list has more than {0} pages")]
-    TooManyPages(usize),
     /// A status of 500 or more.
     #[error("HTTP {status}: {message}; GitLab, or a proxy in front of it, has an internal error")]
     ServerError {
@@ -92,8 +90,9 @@ pub enum ErrorKind {
     },
     /// GitLab rejects the token.
     #[error(
-        "HTTP 401: GitLab rejects the token ({message}) from {token}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {}`",
-        token.secret_id
+        "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {id}`",
+        id = token.secret_id,
+        key = token.secret_key
     )]
     TokenRejected {
         /// GitLab's message.
@@ -103,8 +102,9 @@ pub enum ErrorKind {
     },
     /// The token lacks the scope `api`.
     #[error(
-        "HTTP 403: the token from {token} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {}`",
-        token.secret_id
+        "HTTP 403: the token from secret {id}, key {key:?} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {id}`",
+        id = token.secret_id,
+        key = token.secret_key
     )]
     InsufficientScope {
         /// The secret that the token was read from.
@@ -154,84 +154,48 @@ pub enum Feature {
 }
 
 /// Why GitLab rejected a request. The texts are remedies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,
     /// `self_deletion_in_progress`, `external_authorization`).
+    #[error(
+        ". The token's user is a Maintainer, so one of these applies: push mirrors are switched off for the instance (an administrator of a self-managed GitLab allows them in Admin, Settings, Repository, Repository mirroring), the project is being deleted, or an external authorization service denies access to it"
+    )]
     MirrorsDisabled,
     /// The user lacks access, and GitLab does not show why.
+    #[error(
+        ". The token needs the scope `api`, its user must be a Maintainer of the project, and the instance must allow push mirrors"
+    )]
     Denied,
     /// The project has another path now. <https://docs.gitlab.com/api/rest/#redirects>
+    #[error(
+        ". The project was moved: set GitLabProject to its present path, or to its number, which does not change"
+    )]
     ProjectMoved,
     /// GitLab's limit of enabled mirrors, which versions before 18.9 do not have.
     /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>
+    #[error(
+        ". While its password changes, each mirror needs a second one: disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
+    )]
     TooManyMirrors,
     /// Mirrors to this address exist in every spelling of it.
+    #[error(
+        ". This GitLab accepts an address only once: remove the mirrors to this repository that are not needed"
+    )]
     DuplicateAddress,
-    /// GitLab may not send requests to the address.
+    /// GitLab does not accept the address (`lib/gitlab/http_v2/url_blocker.rb`).
+    #[error(
+        ". If GitLab may not send requests there, an administrator must allow this address (Admin, Settings, Network, Outbound requests). If GitLab cannot resolve the host name of CodeCommit, correct the DNS of the GitLab server. If it rejects the username, set UserName to a name that begins with a letter or a digit"
+    )]
     AddressBlocked,
-    /// GitLab cannot resolve the destination's host (`lib/gitlab/http_v2/url_blocker.rb`).
-    HostNotResolved,
-    /// GitLab rejects the user of the address (`lib/gitlab/http_v2/url_blocker.rb`,
-    /// `validate_user`).
-    UserNotAccepted,
-    /// GitLab cannot parse the address: the login has a character such as `/`, `#` or `?`
-    /// (`lib/gitlab/http_v2/url_blocker.rb`, `parse_url`).
-    AddressNotParsed,
     /// GitLab does not push a mirror that counts as disabled.
+    #[error(
+        ". GitLab counts the mirror as disabled: the project has no repository or is being deleted, the instance is in silent mode, or push mirrors are switched off for it"
+    )]
     StaysDisabled,
     /// Another cause: GitLab's message explains it.
+    #[error("")]
     Other,
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Rejection::MirrorsDisabled => {
-                ". The token's user is a Maintainer, so one of these applies: push mirrors are \
-                 switched off for the instance (an administrator of a self-managed GitLab allows \
-                 them in Admin, Settings, Repository, Repository mirroring), the project is being \
-                 deleted, or an external authorization service denies access to it"
-            }
-            Rejection::Denied => {
-                ". The token needs the scope `api`, its user must be a Maintainer of the project, \
-                 and the instance must allow push mirrors"
-            }
-            Rejection::ProjectMoved => {
-                ". The project was moved: set GitLabProject to its present path, or to its number, \
-                 which does not change"
-            }
-            Rejection::TooManyMirrors => {
-                ". While its password changes, each mirror needs a second one: disable or remove a \
-                 mirror in the project's Settings, Repository, Mirroring repositories"
-            }
-            Rejection::DuplicateAddress => {
-                ". This GitLab accepts an address only once: remove the mirrors to this repository \
-                 that are not needed"
-            }
-            Rejection::AddressBlocked => {
-                ". An administrator must allow this address (Admin, Settings, Network, Outbound \
-                 requests)"
-            }
-            Rejection::HostNotResolved => {
-                ". GitLab cannot resolve the host name of CodeCommit: correct the DNS of the \
-                 GitLab server"
-            }
-            Rejection::UserNotAccepted => {
-                ". The login of CodeCommit begins with the IAM user's name: set UserName to a name \
-                 that begins with a letter or a digit"
-            }
-            Rejection::AddressNotParsed => {
-                ". GitLab does not accept a character of the login in an address: change \
-                 RotationSerial for another password, with UrlSafePassword: true"
-            }
-            Rejection::StaysDisabled => {
-                ". GitLab counts the mirror as disabled: the project has no repository or is being \
-                 deleted, the instance is in silent mode, or push mirrors are switched off for it"
-            }
-            Rejection::Other => "",
-        })
-    }
 }
 
 impl ErrorKind {

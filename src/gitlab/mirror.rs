@@ -156,7 +156,7 @@ impl Mirror {
 
     /// Parses GitLab's description. `None` if it has no ID. Every other member may be missing, as
     /// it is from older versions.
-    pub(super) fn parse(description: &Value) -> Option<Mirror> {
+    pub fn parse(description: &Value) -> Option<Mirror> {
         let text = |name: &str| description[name].as_str().map(str::trim);
         let filled = |name: &str| text(name).filter(|text| !text.is_empty());
         let flag = |name: &str, default: bool| description[name].as_bool().unwrap_or(default);

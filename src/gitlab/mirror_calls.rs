@@ -2,19 +2,17 @@
 
 use serde_json::json;
 
-use super::client::{Doing, GitLab, error};
+use super::client::{GitLab, error};
 use super::error::{ErrorKind, Feature, GitLabError, Rejection};
 use super::mirror::{Mirror, Settings, spellings, with_login};
-use super::transport::{ApiRequest, ApiResponse, ResponseBody, path};
+use super::transport::{ApiRequest, ApiResponse, path};
 use crate::password::Password;
 
 impl GitLab {
     /// All push mirrors of a project.
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>, GitLabError> {
-        let doing = || {
-            let url = &self.url;
-            format!("listing the push mirrors of project {project} at {url}")
-        };
+        let url = &self.url;
+        let doing = format!("listing the push mirrors of project {project} at {url}");
         let list = self.list(project, "/remote_mirrors", &doing).await?;
         let mirrors: Option<Vec<Mirror>> = list.iter().map(Mirror::parse).collect();
         mirrors.ok_or_else(|| error(&doing, ErrorKind::UnexpectedResponse { status: 200 }))
@@ -22,7 +20,7 @@ impl GitLab {
 
     /// One mirror. `None` if it does not exist.
     pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>, GitLabError> {
-        let doing = || self.doing("looking up", project, id);
+        let doing = self.doing("looking up", project, id);
         let request = ApiRequest::get(mirror_path(project, id));
         self.mirror_in_response(project, &request, &doing).await
     }
@@ -39,10 +37,8 @@ impl GitLab {
         password: &Password,
         settings: &Settings,
     ) -> Result<Mirror, GitLabError> {
-        let doing = || {
-            let url = &self.url;
-            format!("creating the push mirror of project {project} at {url}")
-        };
+        let url = &self.url;
+        let doing = format!("creating the push mirror of project {project} at {url}");
         let mut duplicate = None;
         for spelling in spellings(clone_url) {
             let url = with_login(&spelling, login, password);
@@ -64,7 +60,7 @@ impl GitLab {
         url: &str,
         password: &Password,
         settings: &Settings,
-        doing: Doing<'_>,
+        doing: &str,
     ) -> Result<Mirror, GitLabError> {
         let mut body = settings.to_json();
         body["url"] = json!(url);
@@ -72,10 +68,7 @@ impl GitLab {
         let mut request = ApiRequest::new("POST", path(project, "/remote_mirrors"), Some(body));
         request.is_idempotent = false;
         request.secret = Some(password);
-        let response = self.send(&request, doing).await?;
-        let response = self.check(project, response).await;
-        let response = response.map_err(|kind| error(doing, kind))?;
-        parse(response, doing)
+        parse(self.succeed(project, &request, doing).await?, doing)
     }
 
     /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every branch.
@@ -86,7 +79,7 @@ impl GitLab {
         mirror: Mirror,
     ) -> Result<Mirror, GitLabError> {
         if self.ignored_branch_regex(settings, &mirror).await {
-            let doing = || self.doing("creating", project, mirror.id);
+            let doing = self.doing("creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
             let kind = ErrorKind::Unsupported(Feature::BranchRegex);
             return Err(error(&doing, kind));
@@ -105,7 +98,7 @@ impl GitLab {
         enabled: bool,
     ) -> Result<Option<Mirror>, GitLabError> {
         let gerund = if enabled { "enabling" } else { "updating" };
-        let doing = || self.doing(gerund, project, id);
+        let doing = self.doing(gerund, project, id);
         let path = mirror_path(project, id);
         let mut body = settings.to_json();
         body["enabled"] = json!(enabled);
@@ -129,7 +122,7 @@ impl GitLab {
 
     /// Requests a push. `false` if the mirror does not exist.
     pub async fn sync(&self, project: &str, id: u64) -> Result<bool, GitLabError> {
-        let doing = || self.doing("starting a push of", project, id);
+        let doing = self.doing("starting a push of", project, id);
         let path = mirror_path(project, id) + "/sync";
         let request = ApiRequest::new("POST", path, None);
         let response = self.send(&request, &doing).await?;
@@ -160,7 +153,7 @@ impl GitLab {
 
     /// Deletes a mirror, if it exists.
     pub async fn delete(&self, project: &str, id: u64) -> Result<(), GitLabError> {
-        let doing = || self.doing("deleting", project, id);
+        let doing = self.doing("deleting", project, id);
         let request = ApiRequest::new("DELETE", mirror_path(project, id), None);
         let response = self.send(&request, &doing).await?;
         match self.check_mirror(project, response).await {
@@ -179,7 +172,7 @@ impl GitLab {
         &self,
         project: &str,
         request: &ApiRequest<'_>,
-        doing: Doing<'_>,
+        doing: &str,
     ) -> Result<Option<Mirror>, GitLabError> {
         let response = self.send(request, doing).await?;
         let response = self.check_mirror(project, response).await;
@@ -193,7 +186,7 @@ impl GitLab {
         project: &str,
         response: ApiResponse,
     ) -> Result<Option<ApiResponse>, ErrorKind> {
-        let is_page = matches!(response.body, ResponseBody::Other);
+        let is_page = response.body.is_none();
         let names_project = response.message().to_ascii_lowercase().contains("project");
         if response.status == 404 && !is_page && !names_project {
             return Ok(None);
@@ -210,10 +203,9 @@ impl GitLab {
         }
         // https://docs.gitlab.com/api/metadata/
         let request = ApiRequest::get("/metadata".to_owned());
-        match self.api.send(&request).await.map(|response| response.body) {
-            Ok(ResponseBody::Json(metadata)) => metadata["enterprise"].is_boolean(),
-            _ => false,
-        }
+        let metadata = self.call(&request).await.ok();
+        let metadata = metadata.and_then(|response| response.body);
+        metadata.is_some_and(|metadata| metadata["enterprise"].is_boolean())
     }
 }
 
@@ -221,7 +213,7 @@ fn mirror_path(project: &str, id: u64) -> String {
     path(project, &format!("/remote_mirrors/{id}"))
 }
 
-fn parse(response: ApiResponse, doing: Doing<'_>) -> Result<Mirror, GitLabError> {
+fn parse(response: ApiResponse, doing: &str) -> Result<Mirror, GitLabError> {
     let status = response.status;
     let described = response.into_json().map_err(|kind| error(doing, kind))?;
     let mirror = Mirror::parse(&described);

@@ -16,6 +16,7 @@ impl ErrorKind {
     fn reason_code(&self) -> ReasonCode {
         let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
+            ErrorKind::NoAccess => Code::MirrorsLeft,
             ErrorKind::Token(error) => return error.reason_code(),
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
@@ -23,7 +24,6 @@ impl ErrorKind {
             | ErrorKind::Throttled => Code::GitLabUnreachable,
             ErrorKind::UntrustedCertificate(_) => Code::GitLabNotTrusted,
             ErrorKind::TooLarge
-            | ErrorKind::TooManyPages(_)
             | ErrorKind::Redirected { .. }
             | ErrorKind::NotGitLab { .. }
             | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
@@ -47,10 +47,7 @@ impl Rejection {
             Rejection::ProjectMoved => Code::ProjectMissing,
             Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,
             Rejection::TooManyMirrors | Rejection::DuplicateAddress => Code::MirrorLimit,
-            Rejection::AddressBlocked
-            | Rejection::HostNotResolved
-            | Rejection::UserNotAccepted
-            | Rejection::AddressNotParsed => Code::AddressRejected,
+            Rejection::AddressBlocked => Code::AddressRejected,
             Rejection::Other => Code::GitLabRejected,
         }
     }

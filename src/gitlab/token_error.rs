@@ -1,7 +1,5 @@
 //! Why a token cannot be read, or may not be sent to a GitLab.
 
-use std::fmt;
-
 use crate::aws::CallError;
 
 /// The tag with which a token's owner names the GitLab that it may be sent to.
@@ -18,16 +16,6 @@ pub struct TokenSource {
     pub secret_id: String,
     /// `GitLab.TokenSecretKey`.
     pub secret_key: String,
-}
-
-impl fmt::Display for TokenSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TokenSource {
-            secret_id,
-            secret_key,
-        } = self;
-        write!(formatter, "secret {secret_id}, key {secret_key:?}")
-    }
 }
 
 /// Why a token cannot be read, or may not be sent.

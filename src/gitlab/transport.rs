@@ -7,9 +7,10 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
+use super::client::GitLab;
 use super::error::ErrorKind;
 use super::sanitize;
-use crate::http::{Http, HttpError};
+use crate::http::HttpError;
 use crate::password::Password;
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
@@ -22,21 +23,10 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 /// A longer `retry-after` is shortened to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The largest response, in bytes. A list of a hundred mirrors has a tenth of it.
-pub(super) const MAX_RESPONSE_BYTES: usize = 1_000_000;
-
-/// The most JSON values in a response. A value takes far more memory than text: a million bytes of
-/// `{"a":0},` would take 80 MB of the function's 128 MB.
-pub(super) const MAX_VALUES: usize = 50_000;
-
-/// Sends requests to one GitLab, with its token.
-#[derive(Debug)]
-pub(super) struct ApiClient {
-    /// The address of the API, to `/api/v4`.
-    pub base_url: String,
-    pub token: Password,
-    pub http: Http,
-}
+/// The most bytes of a response, and of all pages of a list. A list of a hundred mirrors has a third
+/// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
+/// function may have 128 MB.
+pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
 
 /// One request. It has no `Debug`, because the body may hold a login.
 #[derive(Clone)]
@@ -75,33 +65,23 @@ impl ApiRequest<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct ApiResponse {
     pub status: u16,
-    pub body: ResponseBody,
+    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a page.
+    pub body: Option<Value>,
     /// The length of the body in bytes.
     pub length: usize,
-    /// At least the number of JSON values in the body.
-    pub values: usize,
     /// The request's password, which is redacted from the responses of further requests.
     pub secret: Option<Password>,
-    /// `x-next-page`.
-    next_page: Option<String>,
-    link: Option<String>,
-    location: Option<String>,
+    /// The number of the list's next page. `None` if this is the last page.
+    pub next_page: Option<String>,
+    /// The address of a redirect without its query, sanitized.
+    redirects_to: String,
     retry_after: Option<Duration>,
 }
 
-/// The body of a response.
-#[derive(Clone, Debug)]
-pub(super) enum ResponseBody {
-    Empty,
-    Json(Value),
-    /// An HTML page, or incomplete JSON.
-    Other,
-}
-
-impl ApiClient {
+impl GitLab {
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
-    pub async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
+    pub(super) async fn call(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
         let mut backoff = INITIAL_BACKOFF;
         let mut attempt = 1;
         loop {
@@ -133,25 +113,17 @@ impl ApiClient {
         let outgoing = self.outgoing(request).ok_or(HttpError::Unsendable)?;
         let response = self.http.send(outgoing, MAX_RESPONSE_BYTES);
         let response = tokio::time::timeout(ATTEMPT_TIMEOUT, response).await;
-        let response = self.read(&response.map_err(|_| HttpError::NoResponse)??, request);
-        if response.values > MAX_VALUES {
-            return Err(HttpError::TooLarge);
-        }
-        Ok(response)
+        let response = response.map_err(|_| HttpError::NoResponse)??;
+        Ok(self.read(&response, request))
     }
 
     fn outgoing(&self, request: &ApiRequest<'_>) -> Option<HttpRequest> {
-        let (body, length) = match &request.body {
-            Some(body) => {
-                let body = body.to_string();
-                let length = body.len();
-                (SdkBody::from(body), length)
-            }
-            None => (SdkBody::empty(), 0),
-        };
-        let mut outgoing = HttpRequest::new(body);
+        let body = request.body.as_ref().map(Value::to_string);
+        let body = body.unwrap_or_default();
+        let length = body.len();
+        let mut outgoing = HttpRequest::new(SdkBody::from(body));
         outgoing.set_method(request.method).ok()?;
-        let url = format!("{}{}", self.base_url, request.path);
+        let url = format!("{}/api/v4{}", self.url, request.path);
         outgoing.set_uri(url).ok()?;
         let headers = outgoing.headers_mut();
         headers.insert(
@@ -180,27 +152,25 @@ impl ApiClient {
                 .map(ToOwned::to_owned)
         };
         let bytes = response.body().bytes().unwrap_or_default();
-        let values = values_in(bytes);
-        let body = String::from_utf8_lossy(bytes);
-        // The values are counted first: a body with too many of them is not decoded.
-        let decoded = (values <= MAX_VALUES).then(|| serde_json::from_str(&body));
-        let body = match decoded {
-            Some(Ok(mut json)) => {
-                self.redact(&mut json, request);
-                ResponseBody::Json(json)
-            }
-            Some(Err(_)) if body.trim().is_empty() => ResponseBody::Empty,
-            Some(Err(_)) | None => ResponseBody::Other,
+        let text = String::from_utf8_lossy(bytes);
+        let mut body = match text.trim() {
+            "" => Some(Value::Null),
+            text => serde_json::from_str(text).ok(),
         };
+        if let Some(json) = &mut body {
+            self.redact(json, request);
+        }
         ApiResponse {
             status: response.status().as_u16(),
             body,
             length: bytes.len(),
-            values,
             secret: request.secret.cloned(),
-            next_page: header("x-next-page"),
-            link: header("link"),
-            location: header("location").map(|to| self.without_secrets(&to, request)),
+            next_page: header("x-next-page")
+                .filter(|page| page.chars().all(|c| c.is_ascii_digit())),
+            redirects_to: header("location").map_or("an unnamed address".to_owned(), |to| {
+                let to = self.without_secrets(&to, request);
+                sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())
+            }),
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
@@ -257,7 +227,7 @@ impl ApiResponse {
             }),
             300..400 => Err(ErrorKind::Redirected {
                 status: self.status,
-                to: self.redirect_target(),
+                to: self.redirects_to,
             }),
             _ => Ok(self),
         }
@@ -269,74 +239,35 @@ impl ApiResponse {
 
     /// GitLab's message, sanitized.
     pub fn message(&self) -> String {
-        let message = match &self.body {
-            ResponseBody::Json(body) => sanitize::shown(&sanitize::message(body)),
-            ResponseBody::Empty | ResponseBody::Other => String::new(),
+        let Some(body) = &self.body else {
+            return "a page without a message".to_owned();
         };
-        if !message.is_empty() {
-            return message;
+        let message = sanitize::shown(&sanitize::message(body));
+        if message.is_empty() {
+            return "no message".to_owned();
         }
-        match self.body {
-            ResponseBody::Other => "a page without a message".to_owned(),
-            ResponseBody::Empty | ResponseBody::Json(_) => "no message".to_owned(),
-        }
+        message
     }
 
     /// The member `error` of a response of GitLab's authentication (RFC 6750, section 3.1).
     pub fn error(&self) -> Option<&str> {
-        match &self.body {
-            ResponseBody::Json(body) => body["error"].as_str(),
-            ResponseBody::Empty | ResponseBody::Other => None,
-        }
+        self.body.as_ref()?["error"].as_str()
     }
 
     /// The body as JSON.
     pub fn into_json(self) -> Result<Value, ErrorKind> {
         let status = self.status;
         match self.body {
-            ResponseBody::Json(json) => Ok(json),
-            ResponseBody::Empty => Err(ErrorKind::UnexpectedResponse { status }),
-            ResponseBody::Other => Err(ErrorKind::NotGitLab { status }),
+            Some(Value::Null) => Err(ErrorKind::UnexpectedResponse { status }),
+            Some(json) => Ok(json),
+            None => Err(ErrorKind::NotGitLab { status }),
         }
     }
-
-    /// The query of the list's next page. `None` if this is the last page.
-    ///
-    /// Of the address in `link` only the query is used: the token is sent to one host only.
-    /// Source: <https://docs.gitlab.com/api/rest/#pagination>.
-    pub fn next_query(&self) -> Option<String> {
-        if let Some(page) = &self.next_page {
-            let is_number = page.chars().all(|c| c.is_ascii_digit());
-            return is_number.then(|| format!("per_page=100&page={page}"));
-        }
-        let links = self.link.as_deref()?.split(',');
-        let mut next = links.filter_map(|link| {
-            let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-            let is_next = parameters.replace(' ', "").contains("rel=\"next\"");
-            let (_, query) = address.split_once('?')?;
-            (is_next && is_query(query)).then(|| query.to_owned())
-        });
-        next.next()
-    }
-
-    /// The redirect's address without its query, sanitized.
-    fn redirect_target(&self) -> String {
-        let Some(to) = &self.location else {
-            return "an unnamed address".to_owned();
-        };
-        sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())
-    }
-}
-
-/// At least the number of values in the JSON text `json`: each one but the first follows a `[`, a
-/// `{` or a `,`. These also stand in strings, where they count as well.
-fn values_in(json: &[u8]) -> usize {
-    1 + json.iter().filter(|byte| b"[{,".contains(byte)).count()
 }
 
 /// The path of `part` of a project. The project is one segment: every `/` in it is escaped.
 /// <https://docs.gitlab.com/api/rest/#namespaced-paths>
-pub(super) fn path(project: &str, part: &str) -> String {
+pub fn path(project: &str, part: &str) -> String {
     let mut path = "/projects/".to_owned();
     escape(project.trim_matches('/'), &mut path);
     path + part
@@ -358,10 +289,4 @@ fn escape(text: &str, escaped: &mut String) {
             let _ = write!(escaped, "%{byte:02X}");
         }
     }
-}
-
-/// Whether a query has only characters that need no escape.
-fn is_query(query: &str) -> bool {
-    let is_usual = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?%[]".contains(c);
-    query.chars().all(is_usual)
 }

@@ -193,12 +193,7 @@ async fn check_mirror(
         return Err(error.to_string());
     }
     let asked = match gitlabs.at(url).await {
-        Ok(Some(gitlab)) => ask(&gitlab, record, now).await,
-        Ok(None) => {
-            return Err(format!(
-                "no token is known for {url}; create or update its stack to the end"
-            ));
-        }
+        Ok(gitlab) => ask(&gitlab, record, now).await,
         Err(error) => Err(error),
     };
     asked.map_err(|error| {

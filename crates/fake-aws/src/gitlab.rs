@@ -112,6 +112,8 @@ pub struct GitLab {
     /// The events that `EventBridge` sent because of the mirrors' pushes.
     pub reactions: Vec<Reaction>,
     pub(super) mirrors_made: u64,
+    /// Mirrors whose maker was cut off before any secret named them.
+    pub unnamed_mirrors: BTreeSet<u64>,
 }
 
 #[derive(Clone, Debug)]

@@ -184,6 +184,29 @@ pub struct AwsState {
 }
 
 impl AwsState {
+    /// Notes the mirrors that `caller` has made and that no secret names. It makes no further call,
+    /// because it is killed, or because none of its calls arrives any more.
+    pub fn note_cut_off(&mut self, caller: &str) {
+        let versions = self
+            .secrets
+            .values()
+            .flat_map(|held| held.versions.values());
+        let texts: Vec<&str> = versions.map(|one| one.value.text.as_str()).collect();
+        let is_named = |id: u64| {
+            let member = [
+                format!("\"mirrorId\":{id},"),
+                format!("\"mirrorId\":{id}}}"),
+            ];
+            let mut texts = texts.iter();
+            texts.any(|text| member.iter().any(|member| text.contains(member)))
+        };
+        let projects = self.gitlab.projects.values();
+        let mirrors = projects.flat_map(|project| project.mirrors.values());
+        let unnamed = mirrors.filter(|mirror| mirror.made_by == caller && !is_named(mirror.id));
+        let unnamed: Vec<u64> = unnamed.map(|mirror| mirror.id).collect();
+        self.gitlab.unnamed_mirrors.extend(unnamed);
+    }
+
     pub fn new(options: Options, seed: u64) -> Self {
         Self {
             now: Duration::ZERO,

@@ -160,7 +160,6 @@ impl Applier<'_> {
         self.orphan_created_mirrors();
         self.state.log.claim_lost_at = Some(self.clients.clock.now());
         self.state.log.claim = None;
-        self.state.mirrors.intent.is_written = false;
         self.state.mirrors.projects = None;
         self.note_claimed_entry(entry);
     }

@@ -216,7 +216,6 @@ impl Applier<'_> {
         let intent = &mut self.state.mirrors.intent;
         *intent = IntentState {
             read_from: intent.read_from.take(),
-            create_uncertain: intent.create_uncertain,
             ..IntentState::default()
         };
         self.change_secret(|secret| {

@@ -4,7 +4,6 @@ use crate::aws::CallError;
 use crate::gitlab::GitLabError;
 use crate::mirror_credential::calls::is_concurrent;
 use crate::mirror_credential::messages::with_permission_hint;
-use crate::mirror_credential::mirrors::gitlab_clients::DeleteMirrorError;
 use crate::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason};
 
@@ -62,15 +61,6 @@ impl From<GitLabError> for ApplyError {
         ApplyError {
             is_transient: error.is_transient(),
             reason: error.reason(),
-        }
-    }
-}
-
-impl From<DeleteMirrorError> for ApplyError {
-    fn from(error: DeleteMirrorError) -> Self {
-        match error {
-            DeleteMirrorError::GitLab(error) => error.into(),
-            DeleteMirrorError::NoAccess { .. } => ApplyError::permanent(error.reason()),
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::CreateResult;
 use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, SavedSpec, spec_key};
-use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::step::SecretStep;
 use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
@@ -126,7 +125,12 @@ impl Applier<'_> {
         let Some(secret) = self.state.secret.present() else {
             return Ok(());
         };
-        let intent = MirrorPlanner::new(self.spec, self.context, &self.state).next_intent();
+        // The mirrors of a peer that was taken over stay named until they are deleted.
+        let intent = MirrorIntent {
+            claimant: self.context.claimant.clone(),
+            written: None,
+            created: self.state.mirrors.orphans.iter().cloned().collect(),
+        };
         let version = intent.must_be_read().then(|| version_id(entry));
         let before = secret.log.claim;
         // The login that a rotation stored before it lost the log has to be read.
@@ -142,7 +146,6 @@ impl Applier<'_> {
         log.claim_lost_at = None;
         log.issue_intent_written = false;
         let mirrors = &mut self.state.mirrors;
-        mirrors.intent.is_written = mirrors.projects.is_some();
         mirrors.intent.ids_committed = false;
         mirrors.intent.content = MirrorIntent {
             created: Vec::new(),

@@ -10,8 +10,7 @@ use crate::gitlab::Access;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::mirrors::intent::{
-    MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec, write_mirrors,
-    write_spec,
+    MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec, write_spec,
 };
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
@@ -127,7 +126,7 @@ pub async fn write_login(
         "createDate": intent_log::write_time(credential.created),
     });
     if !value.mirrors.is_empty() {
-        json["mirrors"] = write_mirrors(&value.mirrors);
+        json["mirrors"] = json!(value.mirrors);
     }
     let labels = vec![stage.to_owned(), login.write()];
     put(aws, secret, &login.version_id, json.to_string(), labels).await

@@ -1,6 +1,5 @@
 //! Executes the steps of a deletion.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::{Aws, CallError};
@@ -307,32 +306,20 @@ async fn delete_mirrors(
             Err(error) => left.push(format!("its mirrors are left in GitLab ({error})")),
         }
     }
-    let mut intent = MirrorIntent::default();
     match open_intent(aws, secret).await {
-        Ok(read) => intent = read,
+        Ok(intent) => records.extend(intent.created),
         Err(error) => left.push(format!("mirrors may be left in GitLab ({error})")),
     }
-    records.append(&mut intent.created);
     records.sort();
     records.dedup();
     let mut gitlab_clients = GitLabClients::new(aws, &clients.http, Vec::new());
     gitlab_clients.add(target.gitlab.clone());
-    let urls = records.iter().map(|record| &record.gitlab_url);
-    let mut urls = urls.chain(intent.before.iter().map(|before| &before.gitlab_url));
+    let mut urls = records.iter().map(|record| &record.gitlab_url);
     if urls.any(|url| !gitlab_clients.knows(url)) {
         let access = calls::read_access(aws, secret).await;
         gitlab_clients.add(access.ok().flatten());
     }
     left.extend(gitlab_clients.delete_all(&records).await);
-    for before in &intent.before {
-        match gitlab_clients.find_orphans(before, &BTreeMap::new()).await {
-            Ok(orphans) => left.extend(gitlab_clients.delete_all(&orphans).await),
-            Err(error) => left.push(format!(
-                "a mirror of project {} may be left in GitLab ({error})",
-                before.project
-            )),
-        }
-    }
 }
 
 /// Whether the role, or a key that is disabled or deleted, does not allow to write the secret.

@@ -13,7 +13,7 @@ use crate::mirror_credential::mirrors::sync::is_empty;
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
-use crate::mirror_credential::{calls, messages};
+use crate::mirror_credential::{calls, messages, observe};
 use crate::password::Password;
 
 impl Applier<'_> {
@@ -25,7 +25,6 @@ impl Applier<'_> {
             MirrorStep::CommitMirrorIds(entry) => self.commit_mirror_ids(entry).await,
             MirrorStep::EnableMirror(record) => self.enable_mirror(&record).await,
             MirrorStep::SyncMirrors(records) => self.sync_mirrors(&records).await,
-            MirrorStep::FindOrphanMirrors => self.find_orphan_mirrors().await,
             MirrorStep::CheckGitLab(record) => self.check_gitlab(&record).await,
             MirrorStep::DeleteOrphanMirror(record) => self.delete_orphan_mirror(&record).await,
             MirrorStep::RetireMirror(record) => self.retire_mirror(&record).await,
@@ -36,11 +35,7 @@ impl Applier<'_> {
         let Some(access) = &self.spec.gitlab else {
             return Err(ApplyError::internal("mirrors without GitLab"));
         };
-        match self.gitlab_clients.at(&access.url).await {
-            Ok(Some(gitlab)) => Ok(gitlab),
-            Ok(None) => Err(ApplyError::internal("GitLab is not known")),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.gitlab_clients.at(&access.url).await?)
     }
 
     async fn read_mirror_intent(&mut self, version_id: String) -> Result<(), ApplyError> {
@@ -50,10 +45,8 @@ impl Applier<'_> {
         let read = calls::read_mirror_intent(&self.clients.aws, secret, &version_id).await?;
         self.state.mirrors.orphans.extend(read.created);
         let intent = &mut self.state.mirrors.intent;
-        intent.create_uncertain = !read.before.is_empty();
         intent.content.claimant = read.claimant;
         intent.content.written = read.written;
-        intent.content.before = read.before;
         intent.read_from = Some(version_id);
         Ok(())
     }
@@ -88,12 +81,40 @@ impl Applier<'_> {
                 if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
                     return Err(error.into());
                 }
-                // GitLab may have created it: FindOrphanMirrors finds it by the intent.
-                self.state.mirrors.intent.create_uncertain = true;
+                if let Some(mirror) = self.find_created(&gitlab, wanted).await? {
+                    self.note_created(wanted, mirror);
+                }
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Finds the mirror that a call with an unknown outcome created: it is disabled, and was not
+    /// there before. `None` if there is none, or if a peer has taken the log over, because the
+    /// peer creates mirrors of its own.
+    async fn find_created(
+        &self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+    ) -> Result<Option<Mirror>, ApplyError> {
+        let listed = gitlab.mirrors(&wanted.project).await?;
+        let secret = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
+        let is_overtaken =
+            secret.is_none_or(|secret| Some(secret.log.claim) > self.state.log.claim);
+        let projects = self.state.mirrors.projects.as_ref();
+        let (false, Some(known), Some(clone_url)) = (
+            is_overtaken,
+            projects.and_then(|projects| projects.get(&wanted.project)),
+            self.state.clone_urls.get(&wanted.repository_name),
+        ) else {
+            return Ok(None);
+        };
+        let mut new = listed.into_iter().filter(|mirror| {
+            let mut known = known.mirrors.iter();
+            !mirror.enabled && !known.any(|one| one.id == mirror.id) && mirror.leads_to(clone_url)
+        });
+        Ok(new.next())
     }
 
     fn login_to_mirror_with(&self) -> Option<(String, Password)> {

@@ -8,52 +8,12 @@ use crate::aws::Aws;
 use crate::gitlab;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::http::Http;
-use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log::write_time;
-use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
-use crate::reason_codes::Code;
-use cfn_custom_resource::{Clock, Reason};
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use cfn_custom_resource::Clock;
 
 /// The interval between polls of a mirror that pushes.
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Why a mirror was not deleted.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DeleteMirrorError {
-    /// GitLab did not delete it.
-    #[error(transparent)]
-    GitLab(#[from] GitLabError),
-    /// The function has no token for that GitLab.
-    #[error(
-        "removing push mirror {id} of project {project} at {url}: no token is known for it any more"
-    )]
-    NoAccess {
-        /// The mirror.
-        id: u64,
-        /// Its project.
-        project: String,
-        /// Its GitLab.
-        url: String,
-    },
-}
-
-impl DeleteMirrorError {
-    /// The reason of this error.
-    pub fn reason(&self) -> Reason {
-        match self {
-            DeleteMirrorError::GitLab(error) => error.reason(),
-            DeleteMirrorError::NoAccess { .. } => Reason::new(Code::MirrorsLeft, self.to_string()),
-        }
-    }
-
-    /// Whether the project has moved to another path.
-    pub fn has_moved(&self) -> bool {
-        let DeleteMirrorError::GitLab(error) = self else {
-            return false;
-        };
-        error.has_moved()
-    }
-}
 
 fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     let MirrorRecord { project, id, .. } = record;
@@ -95,10 +55,10 @@ impl<'a> GitLabClients<'a> {
 
     /// Whether the GitLab of `record` responds. A mirror is superseded only if GitLab can delete
     /// it.
-    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
+    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
-            Err(error) if error.is_unreachable() => Err(error.into()),
+            Err(error) if error.is_unreachable() => Err(error),
             _ => Ok(()),
         }
     }
@@ -108,36 +68,44 @@ impl<'a> GitLabClients<'a> {
         self.accesses.iter().any(|access| access.url == url)
     }
 
-    /// The GitLab at `url`. `None` if there is no access for it.
-    pub async fn at(&mut self, url: &str) -> Result<Option<Arc<GitLab>>, GitLabError> {
-        let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
-            return Ok(None);
-        };
+    /// The GitLab at `url`.
+    pub async fn at(&mut self, url: &str) -> Result<Arc<GitLab>, GitLabError> {
         if let Some(opened) = self.opened.get(url) {
-            return opened.clone().map(Some);
+            return opened.clone();
         }
-        let opened = gitlab::open(self.aws, self.http, access)
-            .await
-            .map(Arc::new);
+        let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
+            return Err(GitLabError {
+                doing: format!("reaching GitLab at {url}"),
+                kind: ErrorKind::NoAccess,
+            });
+        };
+        let opened = gitlab::open(self.aws, self.http, access).await;
+        let opened = opened.map(Arc::new);
         self.opened.insert(url.to_owned(), opened.clone());
-        opened.map(Some)
+        opened
     }
 
-    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, DeleteMirrorError> {
-        let gitlab = self.at(&record.gitlab_url).await?;
-        gitlab.ok_or_else(|| DeleteMirrorError::NoAccess {
-            id: record.id,
-            project: record.project.clone(),
-            url: record.gitlab_url.clone(),
+    async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, GitLabError> {
+        let MirrorRecord {
+            gitlab_url,
+            project,
+            id,
+            ..
+        } = record;
+        self.at(gitlab_url).await.map_err(|error| match error.kind {
+            ErrorKind::NoAccess => GitLabError {
+                doing: format!("removing push mirror {id} of project {project} at {gitlab_url}"),
+                ..error
+            },
+            _ => error,
         })
     }
 
     /// Deletes a mirror, even during a push.
-    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), DeleteMirrorError> {
+    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         let deleted = gitlab.delete(&record.project, record.id).await;
-        self.note(&record.gitlab_url, deleted)?;
-        Ok(())
+        self.note(&record.gitlab_url, deleted)
     }
 
     /// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
@@ -152,7 +120,7 @@ impl<'a> GitLabClients<'a> {
         record: &MirrorRecord,
         patience: Duration,
         clock: &Clock,
-    ) -> Result<Option<String>, DeleteMirrorError> {
+    ) -> Result<Option<String>, GitLabError> {
         let gitlab = self.of(record).await?;
         let (project, id) = (&record.project, record.id);
         let found = match gitlab.mirror(project, id).await {
@@ -190,54 +158,6 @@ impl<'a> GitLabClients<'a> {
             }
         }
         left
-    }
-
-    /// Finds the mirrors that an attempt created and whose IDs were not committed: they are
-    /// disabled, and newer than the attempt. An enabled mirror was created by a person.
-    /// `clone_urls` holds the URLs that were read already. The error is the reason that a project's
-    /// mirrors could not be read.
-    pub async fn find_orphans(
-        &mut self,
-        before: &MirrorsBefore,
-        clone_urls: &BTreeMap<String, String>,
-    ) -> Result<Vec<MirrorRecord>, GitLabError> {
-        let name = &before.repository_name;
-        let clone_url = match clone_urls.get(name) {
-            Some(clone_url) => clone_url.clone(),
-            None => match calls::clone_url(self.aws, name).await {
-                Ok(clone_url) => clone_url,
-                // Without the repository, no mirror can push to it.
-                Err(error) => {
-                    if error.is_transient() || error.is_denied() {
-                        tracing::warn!(%error, "which mirrors lead there is not known");
-                    }
-                    return Ok(Vec::new());
-                }
-            },
-        };
-        let url = &before.gitlab_url;
-        let Some(gitlab) = self.at(url).await? else {
-            return Ok(Vec::new());
-        };
-        let listed = match gitlab.mirrors(&before.project).await {
-            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
-            listed => self.note(url, listed)?,
-        };
-        let is_new = |mirror: &&Mirror| {
-            !mirror.enabled && mirror.leads_to(&clone_url) && !before.ids.contains(&mirror.id)
-        };
-        let lost: Vec<&Mirror> = listed.iter().filter(is_new).collect();
-        // In silent mode GitLab shows every mirror as disabled, so an orphan looks like any other.
-        if listed.len() > lost.len() && listed.iter().all(|mirror| !mirror.enabled) {
-            return Ok(Vec::new());
-        }
-        let record = |mirror: &Mirror| MirrorRecord {
-            gitlab_url: url.clone(),
-            project: before.project.clone(),
-            repository_name: before.repository_name.clone(),
-            id: mirror.id,
-        };
-        Ok(lost.into_iter().map(record).collect())
     }
 
     /// Stores an unreachable GitLab's error, so that later calls do not wait for it again.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::gitlab::{ErrorKind, GitLab, GitLabError, ProtectedBranches, PushesEverything};
+use crate::gitlab::{GitLab, GitLabError};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::messages;
@@ -49,36 +49,36 @@ impl Applier<'_> {
         let Some(access) = &self.spec.gitlab else {
             return Ok(());
         };
-        let Some(gitlab) = self.gitlab_clients.at(&access.url).await? else {
-            return Ok(());
-        };
+        let gitlab = self.gitlab_clients.at(&access.url).await?;
         let mut projects = BTreeMap::new();
         for wanted in &self.spec.mirrors {
             let mut project = match projects.remove(&wanted.project) {
                 Some(project) => project,
                 None => self.read_project(&gitlab, &wanted.project).await?,
             };
-            match self
+            let phase = self
                 .context
                 .rotation
                 .as_ref()
-                .map(|rotation| rotation.phase)
-            {
-                None => match read_branches(&gitlab, wanted, &mut project).await {
-                    // GitLab may respond so to a regex that RE2 rejects. It rejects such a regex
-                    // with the reason when the mirror is created.
-                    Err(GitLabError {
-                        kind: ErrorKind::ServerError { .. },
-                        ..
-                    }) if wanted.settings.branch_regex.is_some() => {}
-                    looked => looked?,
-                },
-                // These phases start pushes.
-                Some(RotationPhase::Test | RotationPhase::Finish) => {
-                    self.read_branches_in_rotation(&gitlab, wanted, &mut project)
-                        .await?;
+                .map(|rotation| rotation.phase);
+            // These phases do not start pushes.
+            if !matches!(phase, Some(RotationPhase::Create | RotationPhase::Set)) {
+                match read_branches(&gitlab, wanted, &mut project).await {
+                    // A rotation's mirrors push the same branches as those that they replace.
+                    Err(error) if phase.is_some() && !error.is_transient() => {
+                        tracing::warn!(%error, "the branches were not read");
+                    }
+                    read => read?,
                 }
-                Some(RotationPhase::Create | RotationPhase::Set) => {}
+            }
+            if phase.is_some()
+                && let Some(reason) = project.pushes_everything(&wanted.settings)
+            {
+                tracing::warn!(
+                    project = wanted.project,
+                    ?reason,
+                    "GitLab pushes every branch"
+                );
             }
             projects.insert(wanted.project.clone(), project);
         }
@@ -98,44 +98,6 @@ impl Applier<'_> {
             project.lfs_objects_size = described.lfs_objects_size;
         }
         Ok(project)
-    }
-
-    /// A rotation does not fail because of a project's branches: its mirrors push the same branches
-    /// as the mirrors that they replace.
-    async fn read_branches_in_rotation(
-        &self,
-        gitlab: &GitLab,
-        wanted: &WantedMirror,
-        project: &mut Project,
-    ) -> Result<(), GitLabError> {
-        match gitlab
-            .pushes_everything(&wanted.project, &wanted.settings)
-            .await
-        {
-            Ok(None) => {}
-            Ok(Some(PushesEverything::NothingProtected)) => {
-                tracing::warn!(
-                    project = wanted.project,
-                    "no branch is protected: GitLab pushes every branch"
-                );
-                project.protected_branches = Some(ProtectedBranches {
-                    own: vec![],
-                    is_complete: true,
-                });
-            }
-            Ok(Some(PushesEverything::NothingMatches)) => {
-                tracing::warn!(
-                    project = wanted.project,
-                    "no branch matches BranchRegex: GitLab pushes every branch"
-                );
-                project
-                    .unmatched
-                    .extend(wanted.settings.branch_regex.clone());
-            }
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => tracing::warn!(%error, "the branches were not read"),
-        }
-        Ok(())
     }
 
     /// Reads the branches again before GitLab may push, because they may have changed since the

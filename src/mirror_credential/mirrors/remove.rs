@@ -1,9 +1,9 @@
 //! Deletes mirrors that are superseded, or that were never in use.
 
+use crate::gitlab::GitLabError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
-use crate::mirror_credential::mirrors::gitlab_clients::DeleteMirrorError;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::state::Project;
 use crate::reason_codes::Code;
@@ -65,38 +65,13 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Finds mirrors that an attempt created and whose IDs were not committed.
-    pub async fn find_orphan_mirrors(&mut self) -> Result<(), ApplyError> {
-        for before in self.state.mirrors.intent.content.before.clone() {
-            self.ensure_access_to(&before.gitlab_url).await?;
-            match self
-                .gitlab_clients
-                .find_orphans(&before, &self.state.clone_urls)
-                .await
-            {
-                Ok(lost) => {
-                    let made = &self.state.mirrors.intent.content.created;
-                    let lost = lost.into_iter().filter(|record| !made.contains(record));
-                    self.state.mirrors.orphans.extend(lost);
-                }
-                // The request may succeed: mirrors without a committed ID are disabled.
-                Err(error) => {
-                    self.state.mirrors.deletion_incomplete = true;
-                    self.warnings.push(error.reason());
-                }
-            }
-        }
-        self.state.mirrors.intent.create_uncertain = false;
-        Ok(())
-    }
-
     /// Notes a deletion. A failure is only a warning if the project has moved. It is also a warning
     /// if the template no longer has the GitLab and the mirror does not push with the current
     /// login. Otherwise a GitLab that no longer exists would block every update.
     fn note_removal(
         &mut self,
         record: &MirrorRecord,
-        removed: Result<(), DeleteMirrorError>,
+        removed: Result<(), GitLabError>,
     ) -> Result<(), ApplyError> {
         let Err(error) = removed else {
             self.note_shown(record, None);
@@ -142,26 +117,25 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Deletes the mirrors that this delivery created and that no login names. If GitLab fails, the
-    /// log still names them for the next delivery.
+    /// Deletes the mirrors that this delivery created and that no login names, best effort. If GitLab
+    /// fails, the log still names them for the next delivery.
     pub async fn roll_back_mirrors(&mut self) {
-        let made = std::mem::take(&mut self.state.mirrors.intent.content.created);
-        self.state.mirrors.orphans.extend(made);
+        self.orphan_created_mirrors();
         self.delete_own_orphans().await;
     }
 
     /// Deletes the mirrors that this delivery created before a peer took the log over. The peer
     /// does not know their IDs.
     pub async fn delete_own_orphans(&mut self) {
-        let own = self
-            .state
-            .mirrors
-            .orphans
+        let orphans = &self.state.mirrors.orphans;
+        let own: Vec<MirrorRecord> = orphans
             .intersection(&self.created.mirrors)
-            .cloned();
-        let own: Vec<MirrorRecord> = own.collect();
-        for left in self.gitlab_clients.delete_all(&own).await {
-            tracing::warn!(left, "not undone");
+            .cloned()
+            .collect();
+        for record in own {
+            if let Err(error) = self.delete_orphan_mirror(&record).await {
+                tracing::warn!(%error, "not undone");
+            }
         }
     }
 }

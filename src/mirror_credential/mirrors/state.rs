@@ -53,16 +53,12 @@ impl Project {
 /// The mirror intent of the claim that counts, and how much of it is written.
 #[derive(Clone, Debug, Default)]
 pub struct IntentState {
-    /// The mirrors that existed before, and those created since.
+    /// The mirrors that this delivery created since its claim.
     pub content: MirrorIntent,
     /// The version that an unfinished intent of a peer was read from.
     pub read_from: Option<String>,
-    /// The claim of this delivery holds the mirrors that existed before.
-    pub is_written: bool,
     /// The claim of this delivery names the created mirrors. They may be enabled.
     pub ids_committed: bool,
-    /// A call whose outcome is unknown may have created a mirror.
-    pub create_uncertain: bool,
 }
 
 /// The mirrors as this delivery has read and changed them.

@@ -38,7 +38,12 @@ impl Applier<'_> {
                 return Ok(());
             }
             if wanted.waits_for_sync {
-                waiting.push(AwaitedPush::new(record.clone(), before));
+                waiting.push(AwaitedPush {
+                    record: record.clone(),
+                    before,
+                    was_asked_again: false,
+                    has_commits: false,
+                });
             } else {
                 self.state.mirrors.synced.insert(record.id);
             }
@@ -52,15 +57,13 @@ impl Applier<'_> {
             tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
         while !waiting.is_empty() {
             let is_late = tokio::time::Instant::now() + GITLAB_POLL_INTERVAL >= give_up;
-            let mut still_waiting = Vec::new();
-            for awaited in waiting {
-                match self.check_push(&gitlab, awaited, is_late).await? {
+            for mut awaited in std::mem::take(&mut waiting) {
+                match self.check_push(&gitlab, &mut awaited, is_late).await? {
                     PushCheck::Done => {}
-                    PushCheck::Wait(awaited) => still_waiting.push(*awaited),
+                    PushCheck::Wait => waiting.push(awaited),
                     PushCheck::Gone => return Ok(()),
                 }
             }
-            waiting = still_waiting;
             if !waiting.is_empty() {
                 tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
             }
@@ -71,7 +74,7 @@ impl Applier<'_> {
     async fn check_push(
         &mut self,
         gitlab: &GitLab,
-        mut awaited: AwaitedPush,
+        awaited: &mut AwaitedPush,
         is_late: bool,
     ) -> Result<PushCheck, ApplyError> {
         let record = awaited.record.clone();
@@ -105,7 +108,7 @@ impl Applier<'_> {
         if is_late {
             return Err(self.push_error(&record, &mirror, "did not end in time"));
         }
-        Ok(PushCheck::Wait(Box::new(awaited)))
+        Ok(PushCheck::Wait)
     }
 
     fn push_error(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
@@ -171,21 +174,10 @@ struct AwaitedPush {
     has_commits: bool,
 }
 
-impl AwaitedPush {
-    fn new(record: MirrorRecord, before: Option<Mirror>) -> Self {
-        AwaitedPush {
-            record,
-            before,
-            was_asked_again: false,
-            has_commits: false,
-        }
-    }
-}
-
 /// The result of polling a push.
 enum PushCheck {
     Done,
-    Wait(Box<AwaitedPush>),
+    Wait,
     /// The mirror was deleted.
     Gone,
 }

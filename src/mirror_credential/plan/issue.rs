@@ -95,9 +95,7 @@ impl Planner<'_> {
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
             return Some(MirrorStep::ReadProjects.into());
         }
-        if !self.state.holds_claim()
-            || (self.mirrors.wants_mirrors() && !state.mirrors.intent.is_written)
-        {
+        if !self.state.holds_claim() {
             return Some(SecretStep::Claim(secret.next_entry()).into());
         }
         if let Some(step) = end_rotation(self, secret) {

@@ -4,7 +4,7 @@
 //! that rolls another one back. The planner runs again after each step, until it returns
 //! [`Step::Done`].
 //!
-//! A delivery may die after any step without losing a credential or a mirror. The order of the
+//! A delivery may die after any step without losing a credential, or a mirror that pushes. The order of the
 //! steps is: claim, write the issue intent, issue, (create mirrors, verify, let them push,) store.
 //! Only then are superseded resources deleted. A rotation does the same in four phases.
 //!

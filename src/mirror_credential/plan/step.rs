@@ -109,8 +109,6 @@ pub enum MirrorStep {
     EnableMirror(MirrorRecord),
     /// Let mirrors push, and wait for those with `WaitForSync`.
     SyncMirrors(Vec<MirrorRecord>),
-    /// Find the mirrors that an intent created and whose IDs were not committed.
-    FindOrphanMirrors,
     /// Check that the GitLab of a mirror responds, before the mirror is superseded.
     CheckGitLab(MirrorRecord),
     /// Delete a mirror that was never in use.

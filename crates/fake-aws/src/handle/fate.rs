@@ -59,6 +59,12 @@ impl FakeAws {
         };
         let executed = fault.is_none_or(FaultKind::executes);
         let answer = executed.then(|| inner.execute(caller, call));
+        if matches!(
+            fault,
+            Some(FaultKind::KilledBefore | FaultKind::KilledAfter)
+        ) {
+            inner.aws.note_cut_off(caller);
+        }
         let outcome = |lost: &str| match &answer {
             Some(answer) => format!("{}, {lost}", name_of(answer)),
             None => lost.to_owned(),

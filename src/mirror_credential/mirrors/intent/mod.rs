@@ -4,6 +4,7 @@
 use std::time::SystemTime;
 
 use crate::mirror_credential::intent_log::key;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// On a claim's version whose [`MirrorIntent`] has to be read: it names mirrors, or a rotation
@@ -32,139 +33,57 @@ pub fn claimant(rotation: Option<&str>) -> String {
 }
 
 /// One push mirror of this resource. GitLab assigns the ID, which is unique within its instance.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct MirrorRecord {
     /// The URL of the GitLab instance.
+    #[serde(rename = "gitLabUrl")]
     pub gitlab_url: String,
     /// ID or full path of the project.
+    #[serde(rename = "gitLabProject")]
     pub project: String,
     /// The CodeCommit repository that the mirror pushes to.
+    #[serde(rename = "repositoryName")]
     pub repository_name: String,
     /// GitLab's ID of the mirror.
+    #[serde(rename = "mirrorId")]
     pub id: u64,
 }
 
-impl MirrorRecord {
-    fn write(&self) -> Value {
-        json!({
-            "gitLabUrl": self.gitlab_url,
-            "gitLabProject": self.project,
-            "repositoryName": self.repository_name,
-            "mirrorId": self.id,
-        })
-    }
-
-    fn read(value: &Value) -> Option<Self> {
-        Some(MirrorRecord {
-            gitlab_url: value["gitLabUrl"].as_str()?.to_owned(),
-            project: value["gitLabProject"].as_str()?.to_owned(),
-            repository_name: value["repositoryName"].as_str()?.to_owned(),
-            id: value["mirrorId"].as_u64()?,
-        })
-    }
-}
-
-/// The `mirrors` of a secret's value.
-pub fn write_mirrors(mirrors: &[MirrorRecord]) -> Value {
-    mirrors.iter().map(MirrorRecord::write).collect()
-}
-
-/// Parses the value of [`write_mirrors`].
+/// Parses the `mirrors` of a secret's value.
 pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
     let mirrors = value["mirrors"].as_array().into_iter().flatten();
-    mirrors.filter_map(MirrorRecord::read).collect()
-}
-
-/// The mirrors from one project to one repository before an attempt to create one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirrorsBefore {
-    /// The URL of the GitLab instance.
-    pub gitlab_url: String,
-    /// ID or full path of the project.
-    pub project: String,
-    /// The repository.
-    pub repository_name: String,
-    /// The IDs of the mirrors.
-    pub ids: Vec<u64>,
+    let mirrors = mirrors.map(MirrorRecord::deserialize);
+    mirrors.filter_map(Result::ok).collect()
 }
 
 /// The write-ahead record of an attempt to create mirrors, which a claim holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct MirrorIntent {
     /// The delivery that wrote the claim. See [`claimant`].
+    #[serde(rename = "claimedBy")]
     pub claimant: String,
     /// When it was written, by Secrets Manager's clock. Not part of the value.
+    #[serde(skip)]
     pub written: Option<SystemTime>,
-    /// The mirrors that existed before the attempt.
-    pub before: Vec<MirrorsBefore>,
-    /// The mirrors created since. Only mirrors in this list are enabled.
+    /// The mirrors that the attempt created. Only mirrors in this list are enabled.
+    #[serde(rename = "mirrors")]
     pub created: Vec<MirrorRecord>,
 }
 
 impl MirrorIntent {
-    /// The mirrors from `project` to `repository_name` before the attempt. `None` if they were not
-    /// read.
-    pub fn before(
-        &self,
-        gitlab_url: &str,
-        project: &str,
-        repository_name: &str,
-    ) -> Option<&MirrorsBefore> {
-        self.before.iter().find(|before| {
-            before.gitlab_url == gitlab_url
-                && before.project == project
-                && before.repository_name == repository_name
-        })
-    }
-
     /// The value of the claim.
     pub fn write(&self) -> String {
-        let before: Vec<Value> = self
-            .before
-            .iter()
-            .map(|before| {
-                json!({
-                    "gitLabUrl": before.gitlab_url,
-                    "gitLabProject": before.project,
-                    "repositoryName": before.repository_name,
-                    "mirrorIds": before.ids,
-                })
-            })
-            .collect();
-        json!({
-            "claimedBy": self.claimant,
-            "mirrorsBefore": before,
-            "mirrors": write_mirrors(&self.created),
-        })
-        .to_string()
+        json!(self).to_string()
     }
 
     /// Parses the text of [`MirrorIntent::write`].
     pub fn read(text: &str) -> Option<Self> {
-        let value: Value = serde_json::from_str(text).ok()?;
-        let before = value["mirrorsBefore"].as_array()?.iter().filter_map(|one| {
-            Some(MirrorsBefore {
-                gitlab_url: one["gitLabUrl"].as_str()?.to_owned(),
-                project: one["gitLabProject"].as_str()?.to_owned(),
-                repository_name: one["repositoryName"].as_str()?.to_owned(),
-                ids: one["mirrorIds"]
-                    .as_array()?
-                    .iter()
-                    .filter_map(Value::as_u64)
-                    .collect(),
-            })
-        });
-        Some(MirrorIntent {
-            claimant: value["claimedBy"].as_str()?.to_owned(),
-            written: None,
-            before: before.collect(),
-            created: read_mirrors(&value),
-        })
+        serde_json::from_str(text).ok()
     }
 
     /// Whether it holds more than the claimant of an ordinary delivery.
     pub fn must_be_read(&self) -> bool {
-        !self.before.is_empty() || !self.created.is_empty() || self.is_by_any_rotation()
+        !self.created.is_empty() || self.is_by_any_rotation()
     }
 
     /// Whether a rotation wrote it, or the abort of a rotation.

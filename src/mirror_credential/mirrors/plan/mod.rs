@@ -2,9 +2,7 @@
 
 use crate::gitlab::PushStatus;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::intent::{
-    MirrorIntent, MirrorRecord, MirrorsBefore, spec_key,
-};
+use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
 use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
@@ -60,9 +58,8 @@ impl<'a> MirrorPlanner<'a> {
         if !is_saved || login.mirrors != self.spec.mirrors.len() {
             return refuse;
         }
-        let current = match self.current_mirrors(secret) {
-            Ok(current) => current,
-            Err(step) => return Some(*step),
+        let Some(current) = self.current_mirrors(secret) else {
+            return read_current(secret);
         };
         let mut wanted = self.spec.mirrors.iter();
         let is_kept = |wanted| {
@@ -143,17 +140,10 @@ impl<'a> MirrorPlanner<'a> {
 
     /// The mirrors of `records` that are in the spec and exist.
     pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
-        let mut kept: Vec<MirrorRecord> = Vec::new();
-        for record in records {
-            let is_there = self.spec.wanted(record).is_some() && self.state.shown(record).is_some();
-            let is_second = kept.iter().any(|one| {
-                one.project == record.project && one.repository_name == record.repository_name
-            });
-            if is_there && !is_second {
-                kept.push(record.clone());
-            }
-        }
-        kept
+        let kept = records.iter().filter(|record| {
+            self.spec.wanted(record).is_some() && self.state.shown(record).is_some()
+        });
+        kept.cloned().collect()
     }
 
     /// The mirrors for the spec, in its order: `kept`, and those created since.
@@ -231,58 +221,37 @@ impl<'a> MirrorPlanner<'a> {
         (is_open && !is_read).then(|| MirrorStep::ReadMirrorIntent(version.clone()).into())
     }
 
-    /// Deletes a mirror of an attempt that was taken over, or one whose ID was not committed.
+    /// Deletes a mirror of an attempt that was taken over.
     pub fn delete_orphan_mirror(&self, secret: &Secret) -> Option<Step> {
-        if self.state.mirrors.intent.create_uncertain
-            && !self.state.mirrors.intent.content.before.is_empty()
-        {
-            return Some(MirrorStep::FindOrphanMirrors.into());
-        }
         self.state.mirrors.orphans.first()?;
         // A peer may have finished the attempt meanwhile.
-        let current = match self.current_mirrors(secret) {
-            Ok(current) => current,
-            Err(step) => return Some(*step),
+        let Some(current) = self.current_mirrors(secret) else {
+            return read_current(secret);
         };
         let mut orphans = self.state.mirrors.orphans.iter();
         let orphan = orphans.find(|orphan| !current.contains(orphan))?;
         Some(MirrorStep::DeleteOrphanMirror(orphan.clone()).into())
     }
 
-    /// The mirrors of the current login.
-    fn current_mirrors(&self, secret: &Secret) -> Result<&[MirrorRecord], Box<Step>> {
-        let Some(login) = secret
-            .log
-            .current
-            .as_ref()
-            .filter(|login| login.mirrors > 0)
-        else {
-            return Ok(&[]);
+    /// The mirrors of the current login. `None` if they have to be read with [`read_current`].
+    fn current_mirrors(&self, secret: &Secret) -> Option<&[MirrorRecord]> {
+        let current = secret.log.current.as_ref();
+        let Some(login) = current.filter(|login| login.mirrors > 0) else {
+            return Some(&[]);
         };
-        match self.state.login.stored.get(&login.version_id) {
-            None => Err(Box::new(
-                CredentialStep::ReadLogin(login.version_id.clone()).into(),
-            )),
-            Some(value) => Ok(value.as_ref().map_or(&[], |value| &value.mirrors)),
-        }
+        let value = self.state.login.stored.get(&login.version_id)?;
+        Some(value.as_ref().map_or(&[], |value| &value.mirrors))
     }
 
     /// Retires a mirror of a superseded login that the current login does not have.
     pub fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
-        let mut superseded = secret.log.superseded.iter();
-        if !superseded.any(|login| login.mirrors > 0) {
-            return None;
-        }
-        let current = match self.current_mirrors(secret) {
-            Ok(current) => current,
-            Err(step) => return Some(*step),
+        let superseded = secret.log.superseded.iter();
+        let mut superseded = superseded.filter(|login| login.mirrors > 0).peekable();
+        superseded.peek()?;
+        let Some(current) = self.current_mirrors(secret) else {
+            return read_current(secret);
         };
-        for login in secret
-            .log
-            .superseded
-            .iter()
-            .filter(|login| login.mirrors > 0)
-        {
+        for login in superseded {
             let Some(value) = self.state.login.stored.get(&login.version_id) else {
                 return Some(CredentialStep::ReadLogin(login.version_id.clone()).into());
             };
@@ -307,39 +276,11 @@ impl<'a> MirrorPlanner<'a> {
         let project = self.project(&record.project);
         project.is_some_and(|project| !project.mirrors.iter().any(|one| one.id == record.id))
     }
+}
 
-    /// The intent to write before mirrors are created. It includes the intent of a peer that was
-    /// taken over, until the peer's orphans are deleted.
-    pub fn next_intent(&self) -> MirrorIntent {
-        let known = &self.state.mirrors.intent.content;
-        let mut intent = MirrorIntent {
-            claimant: self.context.claimant.clone(),
-            written: None,
-            before: known.before.clone(),
-            created: self.state.mirrors.orphans.iter().cloned().collect(),
-        };
-        let (Some(gitlab), Some(_)) = (&self.spec.gitlab, &self.state.mirrors.projects) else {
-            return intent;
-        };
-        for wanted in &self.spec.mirrors {
-            let (name, repository) = (&wanted.project, &wanted.repository_name);
-            let clone_url = self.state.clone_urls.get(repository);
-            let (Some(project), Some(clone_url)) = (self.project(name), clone_url) else {
-                continue;
-            };
-            if intent.before(&gitlab.url, name, repository).is_none() {
-                let mirrors = project.mirrors.iter();
-                let mirrors = mirrors.filter(|mirror| mirror.leads_to(clone_url));
-                intent.before.push(MirrorsBefore {
-                    gitlab_url: gitlab.url.clone(),
-                    project: name.clone(),
-                    repository_name: repository.clone(),
-                    ids: mirrors.map(|mirror| mirror.id).collect(),
-                });
-            }
-        }
-        intent
-    }
+fn read_current(secret: &Secret) -> Option<Step> {
+    let current = secret.log.current.as_ref()?;
+    Some(CredentialStep::ReadLogin(current.version_id.clone()).into())
 }
 
 #[cfg(test)]

@@ -199,26 +199,10 @@ fn decode_branches(
 /// Whether one of the names and patterns of protected branches matches `branch`. `*` matches any
 /// text.
 pub fn is_protected(branch: &str, protected: &[String]) -> bool {
-    protected.iter().any(|pattern| matches(pattern, branch))
-}
-
-fn matches(pattern: &str, branch: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = branch.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
+    protected.iter().any(|pattern| {
+        let regex = format!(r"\A{}\z", regex_lite::escape(pattern).replace(r"\*", ".*"));
+        Regex::new(&regex).is_ok_and(|regex| regex.is_match(branch))
+    })
 }
 
 #[cfg(test)]

@@ -160,6 +160,9 @@ async fn fails_then_resumes(
         }
     }
     let stepped = fixture.rotation.step(step).await;
+    if matches!(way, CallFailure::ExecutedThenSilence) {
+        fake.change(|aws| aws.note_cut_off(&caller));
+    }
     let has_failed = match &stepped {
         // The end of a step may succeed without its last call.
         Ok(()) => false,

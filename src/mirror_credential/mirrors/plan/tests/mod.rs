@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::mirrors::intent::{MirrorRecord, MirrorsBefore};
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan;
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
@@ -139,7 +139,6 @@ fn sealed() -> State {
     state(claimed(), |k| {
         k.login.issued = Some(issued(Some("p")));
         seen(k, vec![new_mirror(8)]);
-        k.mirrors.intent.is_written = true;
         k.mirrors.intent.ids_committed = true;
         k.mirrors.intent.content.created = vec![record(8)];
     })
@@ -272,14 +271,5 @@ fn lfs_warning_names_projects_with_lfs_objects() {
 fn prove(state: &mut State) {
     if let Some(issued) = &mut state.login.issued {
         issued.verified = true;
-    }
-}
-
-fn before(ids: &[u64]) -> MirrorsBefore {
-    MirrorsBefore {
-        gitlab_url: GITLAB.to_owned(),
-        project: PROJECT.to_owned(),
-        repository_name: REPOSITORY.to_owned(),
-        ids: ids.to_vec(),
     }
 }

@@ -105,13 +105,6 @@ plan_table! {
                     seen(k, vec![mirror(8)]);
                 }),
             ) => CredentialStep::Store;
-        uncertain_create_finds_orphans: step(
-                mirrored,
-                &state(sealed(), |k| {
-                    k.mirrors.intent.content.before = vec![before(&[])];
-                    k.mirrors.intent.create_uncertain = true;
-                }),
-            ) => MirrorStep::FindOrphanMirrors;
         orphan_mirror_is_deleted: step(
                 mirrored,
                 &state(sealed(), |k| {
@@ -175,7 +168,6 @@ plan_table! {
                 mirrored,
                 &state(pushing(), |k| {
                     k.log.claim = Some(2);
-                    k.mirrors.intent.is_written = true;
                     edit(k, |secret| secret.log.claim = 2);
                     seen(k, (20..30).map(mirror).collect());
                 }),
