@@ -14,8 +14,8 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     echo "Rust's target $target is not installed: rustup target add $target" >&2
     exit 1
 fi
-# Panics name source files. Without this, those of dependencies begin with the home folder of whoever
-# builds, and two people's builds differ.
+# Panics name source files. Without this, those of dependencies begin with the user's home folder, and
+# two users' builds differ.
 cargo fetch --locked --target "$target"
 flags="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_TARGET_DIR:-$PWD/target}=target"
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do

@@ -23,9 +23,9 @@ const API: &str = "https://gitlab.example.com/api/v4";
 
 /// Answers are handed to the parser itself: nothing is sent.
 #[derive(Debug)]
-struct Nobody;
+struct Unreachable;
 
-impl HttpConnector for Nobody {
+impl HttpConnector for Unreachable {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::ready(Err(ConnectorError::io(HttpError::NoConnection.into())))
     }
@@ -65,7 +65,7 @@ fn body(choices: &mut Choices<'_>) -> String {
 // claim: no-text-from-gitlab-shows-a-secret
 #[test]
 fn no_response_shows_a_secret_or_redirects_the_token() {
-    let http = Http::new(SharedHttpConnector::new(Nobody));
+    let http = Http::new(SharedHttpConnector::new(Unreachable));
     let password = Password::new(SENTINEL);
     fuzz!(|choices: &mut Choices<'_>| {
         let status = 100 + u16::try_from(choices.below(500)).expect("below 500");

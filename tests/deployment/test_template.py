@@ -108,7 +108,7 @@ def _another_key(aws: LocalAws, gives_another: bool) -> str:
     return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) if gives_another else ""
 
 
-_REPLACED_OR_REMOVED = pytest.mark.parametrize("gives_another", [True, False], ids=["exchanged", "given up"])
+_REPLACED_OR_REMOVED = pytest.mark.parametrize("gives_another", [True, False], ids=["replaced", "removed"])
 
 
 @_REPLACED_OR_REMOVED

@@ -115,10 +115,10 @@ pub fn judge(
     let deletes = text("RequestType").as_deref() == Some("Delete");
     if !deletes && deadlines(event, received_at, now).is_some_and(|ends| ends.is_too_late()) {
         if calls > 0 {
-            return Err("AWS was called for a request that nobody waits for".to_owned());
+            return Err("AWS was called for a request without a waiting caller".to_owned());
         }
         if answer.as_ref().is_ok_and(|body| body["Status"] != "FAILED") {
-            return Err("a request that nobody waits for did not fail".to_owned());
+            return Err("a request without a waiting caller did not fail".to_owned());
         }
     }
     // An undeliverable response is a success for Lambda, which would only deliver the event again.

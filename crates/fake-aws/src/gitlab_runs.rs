@@ -406,7 +406,7 @@ impl AwsState {
         let mut mirrors = copy.gitlab.named(project).mirrors.values();
         if !mirrors.any(carries) {
             return Err(format!(
-                "a push to {project} reaches {repository} through somebody else's mirror alone"
+                "a push to {project} reaches {repository} only through a foreign mirror"
             ));
         }
         Ok(())

@@ -276,7 +276,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
             Service::ResponseBucket
         }
         gitlab::HOST | gitlab::REDIRECT_HOST => Service::GitLab,
-        _ => return Err(format!("nobody answers at {host}")),
+        _ => return Err(format!("no service at {host}")),
     };
     Ok((service, &rest[host.len()..]))
 }

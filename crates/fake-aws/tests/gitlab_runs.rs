@@ -404,7 +404,7 @@ async fn mirrors_work_if_one_pushes_and_none_fails() {
     gitlab
         .fake
         .manual_mirror(PROJECT, &url, Some(&foreign), true);
-    refused("somebody else's mirror alone");
+    refused("a foreign mirror");
     let enable = Some(json!({"enabled": true}));
     gitlab
         .ask("PUT", &format!("/remote_mirrors/{mirror}"), enable)

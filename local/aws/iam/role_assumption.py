@@ -7,7 +7,7 @@ enough if it names the caller: "When a resource-based policy grants access to a 
 additional identity-based policy is required." https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
 The trust policy is the role's resource-based policy (`resource_policies`), so both are evaluated with every request.
-STS's own handler evaluates the trust policy once more.
+STS's own handler evaluates the trust policy again.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ pub fn scenarios() -> Vec<Scenario> {
             vec![create(), back(renamed.clone(), RollBack::UpdateBack)],
         ),
         scenario(
-            "replacement by secret name given up",
+            "replacement by secret name abandoned",
             vec![create(), back(renamed.clone(), RollBack::DeleteNewOnly)],
         ),
         scenario(
@@ -238,7 +238,7 @@ pub fn scenarios() -> Vec<Scenario> {
             vec![create(), back(other_default.clone(), RollBack::UpdateBack)],
         ),
         scenario(
-            "replacement by user name given up",
+            "replacement by user name abandoned",
             vec![create(), back(other_default, RollBack::DeleteNewOnly)],
         ),
         scenario(

@@ -114,9 +114,7 @@ fn mirrors_match_the_properties(
         let repository = mirror.repository().unwrap_or_default();
         let pair = (project.clone(), repository.to_owned());
         let Some(at) = wanted.iter().position(|wanted| *wanted == pair) else {
-            return Err(format!(
-                "a mirror that nobody asks for: {project} {mirror:?}"
-            ));
+            return Err(format!("an unwanted mirror: {project} {mirror:?}"));
         };
         wanted.remove(at);
         if !mirror.enabled {

@@ -72,7 +72,7 @@ fn situations() -> Vec<Situation> {
             &["keeps it disabled", "silent mode"],
         ),
         situation(
-            "a branch that nobody protects",
+            "an unprotected branch",
             |fake| {
                 fake.protect(PROJECT, &["development"]);
                 fake.protect(OTHER_PROJECT, &["mai"]);
@@ -100,7 +100,7 @@ fn situations() -> Vec<Situation> {
             &["RequiredBranches", "branch main", "a group's protection"],
         ),
         situation(
-            "ten mirrors that somebody made",
+            "ten manual mirrors",
             |fake| {
                 for project in [PROJECT, OTHER_PROJECT] {
                     let held = fake.mirrors(project).len();
@@ -241,10 +241,10 @@ fn update_denied_by_gitlab_keeps_the_login_and_mirrors() {
     let names = [
         "a Developer's token",
         "a project that the token's user cannot see",
-        "a branch that nobody protects",
+        "an unprotected branch",
         "a project whose group alone protects branches",
         "a branch that a group protects",
-        "ten mirrors that somebody made",
+        "ten manual mirrors",
         "a push that diverges",
     ];
     let mut tried = 0;

@@ -266,7 +266,7 @@ pub fn scenarios() -> Vec<Scenario> {
             vec![create(), back(serial(&properties(), 2))],
         ),
         scenario(
-            "mirrors added and taken away",
+            "mirrors added and removed",
             vec![
                 Event::Create(plain.clone()),
                 Event::Update(both()),
@@ -308,7 +308,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 fake.manual_mirror(PROJECT, &url, None, false);
             },
             ..scenario(
-                "rotation beside a mirror that somebody made to the same repository",
+                "rotation beside a manual mirror to the same repository",
                 vec![create(), Event::Rotate],
             )
         },

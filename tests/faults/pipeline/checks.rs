@@ -63,7 +63,7 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
             return Err(format!("repository {lost} should have been retained"));
         }
         if aws.repositories_gone.iter().any(|name| name == GIVEN) {
-            return Err("a repository of somebody else's was deleted".to_owned());
+            return Err("a foreign repository was deleted".to_owned());
         }
         let own = aws.stacks.all.values();
         let names: BTreeSet<&str> = own.map(|stack| stack.name.as_str()).collect();

@@ -148,7 +148,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario {
             stacks: 2,
             ..scenario(
-                "replacement given up",
+                "replacement abandoned",
                 vec![
                     create(),
                     Event::UpdateRolledBack(renamed(), RollBack::DeleteNewOnly),
@@ -168,7 +168,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario {
             setup: |fake| fake.repository(REPOSITORY),
             ..scenario(
-                "create beside a repository of somebody else's",
+                "create beside a foreign repository",
                 vec![Event::CreateThatFails(properties(), REPOSITORY)],
             )
         },

@@ -127,7 +127,7 @@ fn short_service_timeout_gets_its_response_in_one_invocation() {
             matches!(answer, RequestOutcome::Failed { .. }),
             "{answer:?}"
         );
-        assert_eq!(fake.count("Invoke"), 0, "nobody would wait for the rest");
+        assert_eq!(fake.count("Invoke"), 0, "no caller would wait for the rest");
         assert_eq!(deliveries(&fake, "1-Create"), ["1-Create.1"]);
     });
 }

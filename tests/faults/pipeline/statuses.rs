@@ -19,7 +19,7 @@ enum Begun {
     /// An earlier request of the resource's.
     Earlier,
     /// A person, without a token.
-    Nobody,
+    None,
 }
 
 /// The result of a request.
@@ -154,7 +154,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
         let token = match begun {
             Begun::This => Some(own),
             Begun::Earlier => earlier,
-            Begun::Nobody => None,
+            Begun::None => None,
         };
         arrange(&fake, status, token.as_deref());
         let context = format!("{request_type} that finds {status}, begun by {begun:?}");
@@ -228,7 +228,7 @@ fn every_request_gets_a_response_in_every_stack_status() {
     let mut cells = Schedules::default();
     for request_type in ["Create", "Update", "Delete"] {
         for status in STATUSES {
-            for begun in [Begun::This, Begun::Earlier, Begun::Nobody] {
+            for begun in [Begun::This, Begun::Earlier, Begun::None] {
                 let cell = format!("{request_type} {status} {begun:?}");
                 cells.run(cell, || check_own(request_type, status, begun));
             }
@@ -302,7 +302,7 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
             }
         }
     }
-    fake_aws::figure!("states: {cells} of somebody else's stack");
+    fake_aws::figure!("states: {cells} of a foreign stack");
 }
 
 /// A stack of the same resource type in another stack of the customer is foreign.

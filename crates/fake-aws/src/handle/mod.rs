@@ -120,7 +120,7 @@ impl FakeAws {
         let mut inner = self.inner();
         inner.catch_up();
         let result = change(&mut inner.aws);
-        inner.check("a change by somebody else");
+        inner.check("a change by another person");
         result
     }
 

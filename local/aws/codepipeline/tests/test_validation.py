@@ -140,7 +140,7 @@ CASES: list[tuple[str, Mistake, str, str]] = [
      "Source has been used more than once"),
     ("two actions of one name", lambda pipeline: pipeline["stages"][2]["actions"].append(at(pipeline, "Approval")),
      ACTION, "Approval has been used more than once"),
-    ("a namespace that nobody has", configured("Deploy", ParameterOverrides='{"Word": "#{Other.CommitId}"}'), ACTION,
+    ("an unknown namespace", configured("Deploy", ParameterOverrides='{"Word": "#{Other.CommitId}"}'), ACTION,
      "refers to the namespace Other, which no preceding action has"),
     ("a namespace of a later action", configured("Build", PrimarySource="SourceArtifact",
                                                  EnvironmentVariables='[{"name": "A", "value": "#{BuildVariables.A}"}]'
