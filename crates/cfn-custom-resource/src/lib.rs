@@ -7,17 +7,19 @@ mod progress;
 mod properties;
 mod reason;
 mod request;
+mod resource;
 mod response;
 mod send_response;
 
 pub use self::clock::Clock;
 pub use self::deadlines::Deadlines;
-pub use self::handle_request::{ContinuationError, Handled, Outcome, Resource, handle_request};
+pub use self::handle_request::{ContinuationError, Handled, handle_request};
 pub use self::progress::Progress;
 pub use self::properties::{
     Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text, shown,
 };
 pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode};
 pub use self::request::{Request, RequestType, ResponseUrl};
+pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};
 pub use self::send_response::SendError;

@@ -9,53 +9,13 @@ use tracing::Instrument;
 
 use crate::send_response::send_response;
 use crate::{
-    Clock, Deadlines, Failure, Progress, ProtocolCodes, Reason, ReasonCode, Request, RequestType,
+    Clock, Deadlines, Failure, Outcome, Progress, ReasonCode, Request, RequestType, Resource,
     Response, SendError, Status,
 };
 
 /// The reason of a Create or Update that CloudFormation no longer waits for.
 const TOO_LATE: &str = "starting the request: CloudFormation no longer waits for it, so this \
     delivery changed nothing. Repeat the stack operation.";
-
-/// The result of a request that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The resource's ID. On Update, another ID than the request's means a replacement:
-    /// CloudFormation then sends a Delete for the old ID.
-    pub physical_resource_id: String,
-    /// The attributes for `Fn::GetAtt`.
-    pub attributes: BTreeMap<&'static str, String>,
-    /// A warning for the operator, sent as the success's `Reason`.
-    pub note: Option<Reason>,
-}
-
-/// A custom resource type.
-pub trait Resource: Send + Sync + 'static {
-    /// Whether another invocation with the same request can continue work that the end of this one
-    /// interrupts. If not, such a request fails.
-    const RESUMABLE: bool = false;
-
-    /// The codes of the failures that the protocol reports for this resource.
-    const CODES: ProtocolCodes = ProtocolCodes::NONE;
-
-    /// The physical ID of the resource that `request` creates or would create. It must be known in
-    /// advance, equal for every delivery of the request, not empty, and of at most 1 KB.
-    fn physical_id(&self, request: &Request) -> String;
-
-    /// The physical ID of a Create that failed before it called [`Progress::changing`]. The
-    /// conditions of [`Resource::physical_id`] apply. CloudFormation sends a Delete for this ID.
-    fn rejected_id(&self, request: &Request) -> String {
-        self.physical_id(request)
-    }
-
-    /// Does what `request` asks for. Lambda can deliver every request twice, late, or while another
-    /// delivery of it runs.
-    fn handle(
-        self: Arc<Self>,
-        request: Request,
-        progress: Progress,
-    ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
-}
 
 /// What happened to a request.
 #[derive(Clone, Debug)]

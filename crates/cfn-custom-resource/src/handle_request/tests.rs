@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::ProtocolCodes;
 
 const REJECTED: ReasonCode = ReasonCode("CFG-207");
 
