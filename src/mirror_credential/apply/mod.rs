@@ -52,8 +52,14 @@ impl Applier<'_> {
         let result = self.run().await;
         match &result {
             Ok(()) => {}
-            // Only this delivery names the mirrors that a peer superseded.
-            Err(error) if error.is_transient => self.delete_own_orphans().await,
+            // Only this delivery names the mirrors that it has not committed, or that a peer
+            // superseded.
+            Err(error) if error.is_transient => {
+                if !self.state.mirrors.intent.ids_committed {
+                    self.orphan_created_mirrors();
+                }
+                self.delete_own_orphans().await;
+            }
             Err(error) => Box::pin(self.roll_back(error)).await,
         }
         result

@@ -160,9 +160,8 @@ async fn fails_then_resumes(
         }
     }
     let stepped = fixture.rotation.step(step).await;
-    if matches!(way, CallFailure::ExecutedThenSilence) {
-        fake.change(|aws| aws.note_cut_off(&caller));
-    }
+    // In each way, no later call of this delivery succeeds.
+    fake.change(|aws| aws.note_cut_off(&caller));
     let has_failed = match &stepped {
         // The end of a step may succeed without its last call.
         Ok(()) => false,
