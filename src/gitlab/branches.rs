@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::client::{GitLab, error};
+use super::client::error;
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::mirror::Settings;
-use super::transport::{ApiRequest, path, query_value};
+use super::transport::{ApiRequest, GitLab, path, query_value};
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
 /// `app/finders/protected_branches_finder.rb`).

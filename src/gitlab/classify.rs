@@ -4,9 +4,9 @@
 //! to what does not exist and to what the user may not see. To tell them apart, the project is
 //! looked up after such a response, and never before one.
 
-use super::client::{GitLab, ProjectDetails};
+use super::client::ProjectDetails;
 use super::error::{ErrorKind, MAINTAINER, Rejection};
-use super::transport::{ApiRequest, ApiResponse, path};
+use super::transport::{ApiRequest, ApiResponse, GitLab, path};
 
 impl GitLab {
     /// The response, if it is a success.

@@ -4,10 +4,8 @@ use serde_json::Value;
 
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
-use super::token_error::TokenSource;
-use super::transport::{ApiRequest, ApiResponse, MAX_RESPONSE_BYTES, path};
-use crate::http::{Http, is_https_or_loopback};
-use crate::password::Password;
+use super::transport::{ApiRequest, ApiResponse, GitLab, MAX_RESPONSE_BYTES, path};
+use crate::http::is_https_or_loopback;
 
 /// The most pages of a list.
 const MAX_PAGES: usize = 50;
@@ -15,17 +13,6 @@ const MAX_PAGES: usize = 50;
 /// The most elements of a page. It is also the number that is requested.
 /// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
 const MAX_PAGE_ELEMENTS: usize = 100;
-
-/// One GitLab and the token for it.
-#[derive(Debug)]
-pub struct GitLab {
-    /// The address, without a slash at the end.
-    pub(super) url: String,
-    pub(super) token: Password,
-    pub(super) http: Http,
-    /// Where the token was read from: error messages name it.
-    pub(super) token_source: TokenSource,
-}
 
 /// What GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +26,6 @@ pub struct ProjectDetails {
 }
 
 impl GitLab {
-    /// A client of the GitLab at `url`, an address that [`is_usable`], without a slash at the end.
-    pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
-        GitLab {
-            url,
-            token,
-            http,
-            token_source,
-        }
-    }
-
     /// Looks up a project.
     pub async fn project(&self, project: &str) -> Result<ProjectDetails, GitLabError> {
         let doing = format!("looking up project {project} at {}", self.url);

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::client::{GitLab, error};
+use super::client::error;
 use super::error::{ErrorKind, Feature, GitLabError, Rejection};
 use super::mirror::{Mirror, Settings, spellings, with_login};
-use super::transport::{ApiRequest, ApiResponse, path};
+use super::transport::{ApiRequest, ApiResponse, GitLab, path};
 use crate::password::Password;
 
 impl GitLab {

@@ -22,11 +22,12 @@ mod token_error;
 mod transport;
 
 pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};
-pub use crate::gitlab::client::{GitLab, ProjectDetails};
+pub use crate::gitlab::client::ProjectDetails;
 pub use crate::gitlab::error::{ErrorKind, Feature, GitLabError, Rejection};
 pub use crate::gitlab::mirror::{Mirror, PushStatus, Settings};
 pub use crate::gitlab::token::{Access, open};
 pub use crate::gitlab::token_error::{TokenError, TokenSource, URL_TAG};
+pub use crate::gitlab::transport::GitLab;
 
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,10 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-use super::client::GitLab;
 use super::error::ErrorKind;
 use super::sanitize;
-use crate::http::HttpError;
+use super::token_error::TokenSource;
+use crate::http::{Http, HttpError};
 use crate::password::Password;
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
@@ -27,6 +27,17 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
+
+/// One GitLab and the token for it.
+#[derive(Debug)]
+pub struct GitLab {
+    /// The address, without a slash at the end.
+    pub(super) url: String,
+    pub(super) token: Password,
+    pub(super) http: Http,
+    /// Where the token was read from: error messages name it.
+    pub(super) token_source: TokenSource,
+}
 
 /// One request. It has no `Debug`, because the body may hold a login.
 #[derive(Clone)]
@@ -79,6 +90,16 @@ pub(super) struct ApiResponse {
 }
 
 impl GitLab {
+    /// A client of the GitLab at `url`, a usable address without a slash at the end.
+    pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
+        GitLab {
+            url,
+            token,
+            http,
+            token_source,
+        }
+    }
+
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
     pub(super) async fn call(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {

@@ -4,10 +4,11 @@
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde_json::Value;
 
-use super::client::{GitLab, is_usable};
+use super::client::is_usable;
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
 use super::token_error::{CA_TAG, TokenError, TokenSource, URL_TAG};
+use super::transport::GitLab;
 use crate::aws::{Aws, CallError, optional};
 use crate::http;
 use crate::http::Http;
