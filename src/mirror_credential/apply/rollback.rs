@@ -45,12 +45,8 @@ impl Applier<'_> {
             let mut logins = secret.iter().flat_map(Secret::logins);
             logins.any(|login| login.credential_id == *id)
         };
-        let issued = self
-            .state
-            .login
-            .issued
-            .take_if(|issued| !is_named(&issued.id));
-        if let Some(issued) = issued {
+        let login = &mut self.state.login;
+        if let Some(issued) = login.issued.take_if(|issued| !is_named(&issued.id)) {
             calls::delete_credential(&self.clients.aws, &spec.user_name, &issued.id).await?;
             self.note_credential_deleted(&issued.id);
         }

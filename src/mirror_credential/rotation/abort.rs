@@ -22,8 +22,7 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
         return SecretStep::ReadSecret.into();
     }
     let delete = |id: &String| CredentialStep::DeleteCredential(id.clone()).into();
-    let own = planner.secret;
-    let own = own.filter(|secret| planner.context.owns(secret));
+    let own = planner.secret.filter(|secret| planner.context.owns(secret));
     let is_named = |id: &String| {
         let mut logins = own.into_iter().flat_map(Secret::logins);
         logins.any(|login| login.credential_id == *id)
@@ -64,11 +63,8 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
 
 /// The step that deletes the login that the rotation stored, or a former version of the current one.
 fn delete_login(planner: &Planner<'_>, secret: &Secret, version_id: &String) -> Option<Step> {
-    let current = secret
-        .log
-        .current
-        .as_ref()
-        .map(|current| &current.credential_id);
+    let current = secret.log.current.as_ref();
+    let current = current.map(|current| &current.credential_id);
     let mut superseded = secret.log.superseded.iter();
     let login = superseded
         .find(|login| login.version_id == *version_id || Some(&login.credential_id) == current)?;

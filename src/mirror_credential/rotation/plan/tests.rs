@@ -9,7 +9,7 @@ use crate::mirror_credential::mirrors::plan::tests::{
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::{
-    at, context, credential, login, plan_table, state, step,
+    at, context, credential, login, noted, plan_table, state, step,
 };
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::state::State;
@@ -89,6 +89,41 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
     }
 }
 
+/// The next step after a phase has failed for good.
+fn abort(state: &State) -> Step {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let context = RequestContext {
+        claimant: abort_claimant(VERSION),
+        rotation: Some(Rotation {
+            version_id: VERSION.to_owned(),
+            phase: RotationPhase::Set,
+            is_aborted: true,
+        }),
+        ..context()
+    };
+    next(&spec, &context, state)
+}
+
+/// `AWSPENDING` is removed from the prepared version.
+fn dropped(change: impl FnOnce(&mut State)) -> State {
+    state(prepared(), |k| {
+        edit(k, |secret| secret.log.pending = None);
+        change(k);
+    })
+}
+
+/// A peer has taken the log over, and has finished it.
+fn overtaken(change: impl FnOnce(&mut State)) -> State {
+    dropped(|k| {
+        edit(k, |secret| {
+            secret.log.claim = 5;
+            secret.log.saved_specs = vec![noted(6)];
+        });
+        change(k);
+    })
+}
+
 fn rejected() -> Step {
     Step::Reject(any())
 }
@@ -140,6 +175,22 @@ plan_table! {
         };
         second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirror(record(7));
         finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
+        abort_drops_the_pending_label_first: abort(&prepared()) => SecretStep::DropPending(VERSION.to_owned());
+        abort_of_a_prepared_rotation_claims: abort(&dropped(|_| {})) => SecretStep::Claim(5);
+        abort_with_its_claim_copies_the_current_login: abort(&dropped(|k| {
+                k.log.claim = Some(5);
+                k.mirrors.intent.content.claimant = abort_claimant(VERSION);
+                edit(k, |secret| secret.log.claim = 5);
+            })) => SecretStep::CopyCurrentVersion(6);
+        abort_during_a_stack_update_is_done: abort(&dropped(|k| edit(k, |secret| secret.log.claim = 5))) => Step::Done;
+        abort_of_a_current_version_is_done: abort(&rotated()) => Step::Done;
+        abort_after_a_stack_update_retires_the_mirror: abort(&overtaken(|_| {})) => MirrorStep::RetireMirror(record(8));
+        abort_without_a_mirror_deletes_the_credential: abort(&overtaken(|k| seen(k, vec![mirror(7)])))
+            => CredentialStep::DeleteCredential("NEW".to_owned());
+        abort_without_a_credential_drops_its_label: abort(&overtaken(|k| {
+                seen(k, vec![mirror(7)]);
+                k.login.deleted_credentials.push("NEW".to_owned());
+            })) => SecretStep::DropOldLogin(4);
         test_after_finish_is_done: rotate(RotationPhase::Test, &rotated()) => Step::Done;
 }
 
