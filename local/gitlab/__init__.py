@@ -1,4 +1,5 @@
-"""A local GitLab for tests and `make run`: the part that push mirrors use. A mirror runs the real `git push`.
+"""A local GitLab for tests and `make run`: the parts that push mirrors and reports use. A mirror runs the real `git
+push`.
 
     with local_gitlab.running(protected_delay=0.5) as gitlab:
         project = gitlab.project("platform/infra")
@@ -7,11 +8,11 @@
 
 It is a server of this process. `launch` is the interface for tests. Every rule names the file of GitLab's that it was
 read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edition, `ee`, copies of them).
-Requests and responses of the remote mirrors API are checked against GitLab's own OpenAPI description
-(`conformity`). `gitlab.complaints` lists the differences.
+Requests and responses are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists
+the differences.
 
-Not implemented: groups (except for the branches that they protect), users, LFS (except for the size that a project
-shows), ssh, pull mirrors and the rules of protected branches.
+Not implemented: groups (except for the branches that they protect), LFS (except for the size that a project shows),
+ssh, pull mirrors, runs of GitLab CI, and the rules of protected branches for pushes of developers.
 """
 
 from local.gitlab.launch import HeldProject, LocalGitLab, running

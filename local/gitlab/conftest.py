@@ -37,7 +37,7 @@ def project(gitlab: LocalGitLab) -> HeldProject:
 
 
 class Api:
-    """The remote mirrors API of one project, with one token."""
+    """The API of one project, with one token."""
 
     def __init__(self, gitlab: LocalGitLab, project: str, token: str | None = None) -> None:
         self.session = requests.Session()
@@ -68,6 +68,12 @@ class Api:
 
     def sync(self, mirror_id: int) -> requests.Response:
         return self.ask("POST", f"/remote_mirrors/{mirror_id}/sync")
+
+    def listed(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        answer = self.ask("GET", path, params=query)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
     def until(self, mirror_id: int, status: str) -> dict[str, Any]:
         return eventually(lambda: self.get(mirror_id), lambda shown: shown["update_status"] == status)

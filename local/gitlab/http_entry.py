@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from local import git_backend
 from local.gitlab import access, conformity, git_over_http
-from local.gitlab.api import PREFIX, Answer, Api, Request
+from local.gitlab.api import Api
 from local.gitlab.mirror_runs import Runs
+from local.gitlab.rest import PREFIX, Answer, Request
 from local.gitlab.state import Instance
 
 _log = logging.getLogger("gitlab")
@@ -42,13 +43,21 @@ class Seen:
 
 
 @dataclass
-class _Interruption:
+class Interruption:
     """A response that a test sets for the next requests."""
 
     status: int
     body: str
     headers: dict[str, str]
     times: int
+    # For which requests: "" is every method, and a pattern that is found in the path.
+    method: str = ""
+    path: str = ""
+    # Whether the request is carried out before, so that only its answer is lost.
+    is_carried_out: bool = False
+
+    def concerns(self, method: str, path: str) -> bool:
+        return self.times > 0 and self.method in ("", method) and re.search(self.path, path) is not None
 
 
 @dataclass
@@ -59,20 +68,21 @@ class Door:
     seen: list[Seen] = field(default_factory=list)
     # The differences of requests and responses from GitLab's OpenAPI description.
     complaints: list[str] = field(default_factory=list)
-    _interruption: _Interruption | None = None
+    _interruptions: list[Interruption] = field(default_factory=list)
     _changes: threading.Lock = field(default_factory=threading.Lock)
 
-    def interrupt(self, status: int, times: int, body: str = "", headers: dict[str, str] | None = None) -> None:
+    def interrupt(self, new: Interruption) -> None:
+        """It replaces an earlier one for the same requests."""
         with self._changes:
-            self._interruption = _Interruption(status, body, headers or {}, times)
+            self._interruptions = [each for each in self._interruptions
+                                   if (each.method, each.path) != (new.method, new.path)] + [new]
 
-    def interruption(self) -> _Interruption | None:
+    def interruption(self, method: str, path: str) -> Interruption | None:
         with self._changes:
-            now = self._interruption
-            if now is None or now.times <= 0:
-                return None
-            now.times -= 1
-            return now
+            found = next((each for each in self._interruptions if each.concerns(method, path)), None)
+            if found is not None:
+                found.times -= 1
+            return found
 
 
 def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
@@ -147,10 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
         door, url = self._door, urlsplit(self.path)
         seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
         door.seen.append(seen)
-        instead = door.interruption()
-        if instead:
-            seen.status = instead.status
-            return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
+        instead = door.interruption(self.command, url.path)
+        if instead and not instead.is_carried_out:
+            return self._send_instead(seen, instead)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         if length > _BODY_LIMIT:
             return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
@@ -172,7 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
             door.complaints.append(f"answer to {self.command} {url.path}: a fault of this server's own")
         for fault in conformity.answer_faults(self.command, url.path, answer.status, answer.body):
             door.complaints.append(f"answer to {self.command} {url.path}: {fault}")
-        return self._send_json(seen, answer)
+        return self._send_instead(seen, instead) if instead else self._send_json(seen, answer)
+
+    def _send_instead(self, seen: Seen, instead: Interruption) -> None:
+        seen.status = instead.status
+        self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
 
     def _token_name(self) -> str:
         value = access.token_value(self.headers)

@@ -12,12 +12,23 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from local.gitlab import http_entry, mirror_urls, mirrors
+from local.gitlab import http_entry, mirror_urls, mirrors, pipelines
 from local.gitlab.certificates import Authority
-from local.gitlab.http_entry import Seen
+from local.gitlab.http_entry import Interruption, Seen
 from local.gitlab.mirror_runs import Run, Runs
+from local.gitlab.records import (
+    Deployment,
+    Environment,
+    Features,
+    MergeRequest,
+    Note,
+    Pipeline,
+    Records,
+    Status,
+    User,
+)
 from local.gitlab.settings import Settings
-from local.gitlab.state import Instance, Mirror, Project, Token
+from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
 
 _NEW_PROJECT_BRANCH = "main"
 
@@ -53,11 +64,13 @@ class HeldProject:
     def references(self) -> dict[str, str]:
         return self._project.references()
 
-    def protect(self, *names: str) -> None:
-        """Branches, or wildcards for branches."""
+    def protect(self, *names: str, updates_by: str | None = "maintainer") -> None:
+        """Branches, or wildcards for branches. `updates_by` is the least role that may push or merge, or None for
+        "No one". Pushes of developers ignore it."""
         with self._gitlab.instance.changes:
             self._project.protected_branches += [name for name in names
                                                  if name not in self._project.protected_branches]
+            self._project.update_levels |= {name: LEVELS[updates_by] if updates_by else None for name in names}
 
     def unprotect(self, *names: str) -> None:
         with self._gitlab.instance.changes:
@@ -90,6 +103,68 @@ class HeldProject:
 
     def archive(self, archived: bool = True) -> None:
         self._project.archived = archived
+
+    # --- what reports are about --------------------------------------------------------------
+
+    @property
+    def features(self) -> Features:
+        """To be changed: `project.features.visibility = "public"`, `project.features.builds = "disabled"`."""
+        return self._project.features
+
+    @property
+    def records(self) -> Records:
+        return self._project.records
+
+    def merge_request(self, source_branch: str, target_branch: str | None = None, commits: list[str] | None = None,
+                      state: str = "opened", **more: Any) -> MergeRequest:
+        """With the commits that only the source branch has, unless they are given (the newest first). `more`:
+        `merge_commit`, `squash_commit`, `title`, `author`. A later push does not change it; a test may."""
+        with self._gitlab.instance.changes:
+            held, target = self._project.records.merge_requests, target_branch or self.default_branch
+            if commits is None:
+                commits = self._project.git("rev-list", f"refs/heads/{source_branch}", "--not",
+                                            f"refs/heads/{target}").split()
+            made = MergeRequest(self._gitlab.instance.next_id(), len(held) + 1, more.pop("title", source_branch),
+                                source_branch, target, more.pop("author", self._gitlab.person), time.time(), state,
+                                commits, **more)
+            held.append(made)
+            return made
+
+    def run_ci(self, sha: str, ref: str, **jobs: str) -> Pipeline:
+        """A pipeline of the project's own GitLab CI, with the states of its jobs."""
+        with self._gitlab.instance.changes:
+            made = pipelines.create(self._gitlab.instance, self._project, sha, ref, "push", self._gitlab.person)
+            made.statuses += [Status(self._gitlab.instance.next_id(), name, ref, self._gitlab.person, time.time(),
+                                     state, is_external=False) for name, state in jobs.items()]
+            return made
+
+    def pipelines(self, sha: str | None = None) -> list[Pipeline]:
+        return [each for each in self.records.pipelines if sha in (None, each.sha)]
+
+    def statuses(self, sha: str, with_retried: bool = False) -> list[Status]:
+        """Of all pipelines of the commit, in the order of their creation."""
+        return [status for pipeline in self.pipelines(sha) for status in pipeline.statuses
+                if with_retried or not status.is_retried]
+
+    def status_states(self, sha: str) -> dict[str, str]:
+        """The current state of each status of the commit, by its name."""
+        return {status.name: status.state for status in self.statuses(sha)}
+
+    def deployments(self, environment: str | None = None) -> list[Deployment]:
+        return [each for each in self.records.deployments if environment in (None, each.environment.name)]
+
+    def environment(self, name: str) -> Environment | None:
+        return next((each for each in self.records.environments if each.name == name), None)
+
+    def commit_notes(self, sha: str) -> list[Note]:
+        """Of all its threads."""
+        return [note for each in self.records.discussions.get(sha, []) for note in each.notes]
+
+    def protect_environment(self, name: str) -> None:
+        """None of the tokens' users may deploy to it."""
+        self.records.protected_environments.add(name)
+
+    # --- its mirrors -------------------------------------------------------------------------
 
     def mirrors(self) -> list[Mirror]:
         """The mirrors as they are stored, with their logins."""
@@ -140,6 +215,8 @@ class LocalGitLab:
     def __enter__(self) -> LocalGitLab:
         self._directory = Path(tempfile.mkdtemp(prefix="local-gitlab-"))
         self.instance = Instance(self._directory, self.settings)
+        # Who opens merge requests and runs GitLab CI: the user of no token.
+        self.person = self.user("a developer")
         self.runs = Runs(self.instance)
         context = None
         if self._tls:
@@ -172,25 +249,38 @@ class LocalGitLab:
         found = self.instance.find_project(path) or self.instance.make_project(path, default_branch)
         return HeldProject(self, found)
 
+    def user(self, name: str, is_bot: bool = False) -> User:
+        """A person, or the bot user of a project or group access token."""
+        number = self.instance.next_id()
+        return User(number, f"project_{number}_bot" if is_bot else f"user{number}", name)
+
     def add_token(self, name: str, **more: Any) -> Token:
-        """See `state.Token`."""
+        """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It belongs to a user of its own, unless
+        `user=` names another token's (`gitlab.add_token("next", user=first.user)`) or a bot
+        (`user=gitlab.user("bot", is_bot=True)`)."""
         made = Token(name, **more)
-        self.instance.tokens.append(made)
+        self.instance.add_token(made)
         return made
 
     # --- faults ----------------------------------------------------------------
 
-    def answers_instead(self, status: int, times: int = 1, body: str = "",
-                        headers: dict[str, str] | None = None) -> None:
-        """Sets the API's next responses, for any request."""
-        self._door.interrupt(status, times, body, headers)
+    def answers_instead(self, status: int, times: int = 1, body: str = "", headers: dict[str, str] | None = None,
+                        method: str = "", path: str = "", is_carried_out: bool = False) -> None:
+        """Sets the API's next responses: for any request, or for those with this method and a path in which this
+        pattern is found (`r"/statuses/"`). With `is_carried_out`, GitLab does what it is asked, and only its response
+        is lost."""
+        self._door.interrupt(Interruption(status, body, headers or {}, times, method, path, is_carried_out))
 
     def limits_the_rate(self, times: int = 1, retry_after: int = 1) -> None:
         """Sets the API's next responses to those of lib/gitlab/rack_attack.rb for too many requests."""
-        self._door.interrupt(429, times, "Retry later\n", {
+        self.answers_instead(429, times, "Retry later\n", {
             "RateLimit-Name": "throttle_authenticated_api", "RateLimit-Limit": "60", "RateLimit-Observed": "61",
             "RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + retry_after),
             "Retry-After": str(retry_after)})
+
+    def conflict_statuses(self, times: int = 1) -> None:
+        """The next posts of a commit status meet another update of the commit that does not end: 409."""
+        self.instance.status_conflicts = times
 
     def runs_held(self) -> AbstractContextManager[None]:
         """Within the block, runs wait between reading the remote repository and pushing to it."""

@@ -6,26 +6,14 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from local.gitlab import mirror_urls
+from local.gitlab.rest import BadParameters, boolean, raise_if, time_text
 from local.gitlab.state import Instance, Mirror, Project, Token
 
 AUTH_METHODS = ["ssh_public_key", "password"]
 _BOOLEANS = ["enabled", "only_protected_branches", "keep_divergent_refs"]
-
-
-class BadParameters(Exception):
-    """Grape rejected the parameters: 400 with `error` (lib/api/api.rb, `rescue_from Grape::Exceptions::Base`)."""
-
-
-class Invalid(Exception):
-    """The model rejected the values: 400 with `message` (lib/api/helpers.rb, `render_api_error!`)."""
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        super().__init__(str(errors))
-        self.errors = errors
 
 
 def create(instance: Instance, project: Project, token: Token, parameters: dict[str, Any]) -> Mirror:
@@ -37,7 +25,7 @@ def create(instance: Instance, project: Project, token: Token, parameters: dict[
         made = Mirror(instance.next_mirror_id(), url, credentials)
         _set(made, given)
         errors = _url_errors(instance, project, made)
-        _raise_if(errors | _count_errors(instance, project, made, was_enabled=False) | _other_errors(made))
+        raise_if(errors | _count_errors(instance, project, made, was_enabled=False) | _other_errors(made))
         project.mirrors.append(made)
         _note_override(instance, project, token, made)
         return made
@@ -49,7 +37,7 @@ def update(instance: Instance, project: Project, token: Token, mirror: Mirror, p
     with instance.changes:
         changed = replace(mirror, running=threading.Lock())
         _set(changed, given)
-        _raise_if(_count_errors(instance, project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
+        raise_if(_count_errors(instance, project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
         for name in _SETTABLE:
             setattr(mirror, name, getattr(changed, name))
         _note_override(instance, project, token, mirror)
@@ -74,7 +62,7 @@ def _taken(instance: Instance, parameters: dict[str, Any], checks_auth_method: b
     given = {name: value for name, value in parameters.items() if name in known}
     for name in _BOOLEANS:
         if name in given:
-            given[name] = _boolean(name, given[name])
+            given[name] = boolean(name, given[name])
     method = given.get("auth_method")
     if checks_auth_method and method is not None and method not in AUTH_METHODS:
         raise BadParameters("auth_method does not have a valid value")
@@ -82,18 +70,6 @@ def _taken(instance: Instance, parameters: dict[str, Any], checks_auth_method: b
     if "only_protected_branches" in given and "mirror_branch_regex" in given:
         raise BadParameters("only_protected_branches, mirror_branch_regex are mutually exclusive")
     return given
-
-
-def _boolean(name: str, value: Any) -> bool | None:
-    """Grape's coercion of a form's values."""
-    if value is None or isinstance(value, bool):
-        return value
-    text = str(value).lower()
-    if text in ("true", "t", "1", "on", "yes"):
-        return True
-    if text in ("false", "f", "0", "off", "no"):
-        return False
-    raise BadParameters(f"{name} is invalid")
 
 
 def _set(mirror: Mirror, given: dict[str, Any]) -> None:
@@ -148,11 +124,6 @@ def _other_errors(mirror: Mirror) -> dict[str, list[str]]:
     return errors
 
 
-def _raise_if(errors: dict[str, list[str]]) -> None:
-    if errors:
-        raise Invalid(errors)
-
-
 def _note_override(instance: Instance, project: Project, token: Token, mirror: Mirror) -> None:
     """Only an administrator gets here while mirroring is disabled."""
     if not instance.settings.mirror_available:
@@ -165,19 +136,12 @@ def shown(instance: Instance, project: Project, mirror: Mirror) -> dict[str, Any
         answer = {
             "id": mirror.id, "enabled": instance.is_enabled(project, mirror),
             "url": mirror_urls.masked(mirror.url, mirror.credentials), "update_status": mirror.update_status,
-            "last_update_at": _time(mirror.last_update_at),
-            "last_update_started_at": _time(mirror.last_update_started_at),
-            "last_successful_update_at": _time(mirror.last_successful_update_at), "last_error": mirror.last_error,
+            "last_update_at": time_text(mirror.last_update_at),
+            "last_update_started_at": time_text(mirror.last_update_started_at),
+            "last_successful_update_at": time_text(mirror.last_successful_update_at), "last_error": mirror.last_error,
             "only_protected_branches": mirror.only_protected_branches,
             "keep_divergent_refs": bool(mirror.keep_divergent_refs), "auth_method": mirror.auth_method, "host_keys": [],
         }
         if instance.settings.premium:
             answer["mirror_branch_regex"] = mirror.mirror_branch_regex
         return answer
-
-
-def _time(seconds: float | None) -> str | None:
-    """As ActiveSupport writes times in JSON: in UTC, with milliseconds."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The state of a GitLab: tokens, projects with their repositories, remote mirrors."""
+"""The state of a GitLab: users with their tokens, projects with their repositories, remote mirrors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from local.git_backend import GIT_ENVIRONMENT
+from local.gitlab.records import Features, Records, User
 from local.gitlab.settings import Settings
 
 # lib/gitlab/access.rb
@@ -32,7 +34,11 @@ class Token:
     is_admin: bool = False
     revoked: bool = False
     expired: bool = False
+    # None for a token that does not expire (https://docs.gitlab.com/user/profile/personal_access_tokens/).
+    expires_at: date | None = None
     value: str = field(default_factory=lambda: f"glpat-{secrets.token_urlsafe(15)}", repr=False)
+    # Whose it is; `Instance.add_token` gives each token a user of its own unless it is told another.
+    user: User = field(default_factory=lambda: User(0, "", ""))
 
     def level(self, project: Project) -> int:
         """Its user's access level in the project; 0 for none."""
@@ -88,6 +94,11 @@ class Project:
     # `statistics.lfs_objects_size`, in bytes.
     lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)
+    features: Features = field(default_factory=Features)
+    records: Records = field(default_factory=Records)
+    # The access level that may push or merge to a protected branch, if it is not Maintainer's. None is "No one"
+    # (https://docs.gitlab.com/api/protected_branches/).
+    update_levels: dict[str, int | None] = field(default_factory=dict)
     # Set when an administrator enabled or disabled a mirror while mirroring is disabled in the instance
     # (app/models/remote_mirror.rb, `set_override_remote_mirror_available`).
     mirror_available_overridden: bool = False
@@ -109,6 +120,14 @@ class Project:
         return {name.removeprefix(prefix): commit for name, commit in self.references().items()
                 if name.startswith(prefix)}
 
+    def commit(self, name: str) -> str | None:
+        """The SHA of a commit, by its SHA, the beginning of its SHA, or a branch or tag; None if there is none
+        (app/models/project.rb, `commit`). A commit that no branch has any more is found, too."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+        except subprocess.CalledProcessError:
+            return None
+
     @property
     def is_empty(self) -> bool:
         """It has no branch (app/models/repository.rb, `empty?`). Called often, so it starts no process."""
@@ -117,8 +136,20 @@ class Project:
 
     def is_protected(self, branch: str) -> bool:
         """app/models/concerns/protected_ref.rb: a name, or a wildcard with `*` for any characters."""
-        return any(re.fullmatch(".*".join(map(re.escape, name.split("*"))), branch)
-                   for name in self.protected_branches)
+        return any(_matches(name, branch) for name in self.protected_branches)
+
+    def may_update(self, level: int, branch: str) -> bool:
+        """lib/gitlab/user_access.rb, `can_update_branch?`: whether a user with this access level may push or merge to
+        the branch. Several rules for one branch add up."""
+        if not self.is_protected(branch):
+            return level >= LEVELS["developer"]
+        needed = [self.update_levels.get(name, LEVELS["maintainer"]) for name in self.protected_branches
+                  if _matches(name, branch)]
+        return any(each is not None and level >= each for each in needed)
+
+
+def _matches(name: str, branch: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, name.split("*"))), branch) is not None
 
 
 class Instance:
@@ -130,8 +161,12 @@ class Instance:
         self.changes = threading.RLock()
         self.tokens: list[Token] = []
         self.projects: list[Project] = []
+        self.started = time.time()
+        # How many of the next posts of a commit status meet another update that does not end.
+        self.status_conflicts = 0
         self._directory = directory
         self._next_mirror_id = 101
+        self._next_id = 1000
 
     def make_project(self, path: str, default_branch: str = "main") -> Project:
         with self.changes:
@@ -154,6 +189,20 @@ class Instance:
 
     def find_mirror(self, project: Project, mirror_id: int) -> Mirror | None:
         return next((held for held in project.mirrors if held.id == mirror_id), None)
+
+    def add_token(self, token: Token) -> None:
+        """A token without a user is the only one of a new user."""
+        with self.changes:
+            if not token.user.id:
+                number = self.next_id()
+                token.user = User(number, f"user{number}", token.name)
+            self.tokens.append(token)
+
+    def next_id(self) -> int:
+        """Of whatever is made: no two things have the same, so that none is taken for another."""
+        with self.changes:
+            self._next_id += 1
+            return self._next_id
 
     def next_mirror_id(self) -> int:
         with self.changes:

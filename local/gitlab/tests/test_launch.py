@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tempfile
 import threading
@@ -149,10 +150,21 @@ def test_response_outside_the_description_is_reported(method: str, path: str, st
     assert len(found) == 1 and fault in found[0]
 
 
-def test_every_described_operation_is_answered(api: Api, gitlab: LocalGitLab) -> None:
+def test_every_described_operation_is_answered(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     for path, operations in conformity.DESCRIPTION["paths"].items():
         for method in operations:
-            concrete = path.removeprefix("/api/v4/projects/{id}").replace("{mirror_id}", "999")
-            answer = api.ask(method.upper(), concrete, json={"url": "https://a:b@example.com/r"} if method == "post"
-                             and concrete.endswith("mirrors") else None)
+            concrete = re.sub(r"\{\w+\}", "999", path.replace("{id}", str(project.id)))
+            answer = api.session.request(method, gitlab.url + concrete, timeout=20)
             assert answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
+    gitlab.complaints.clear()  # the requests have no body
+
+
+def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    gitlab.answers_instead(502, method="POST", path=r"/environments$")
+    assert api.ask("GET", "/environments").status_code == 200
+    assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 502
+    assert project.environment("dev") is None
+    gitlab.answers_instead(504, method="POST", path=r"/environments$", is_carried_out=True)
+    assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 504
+    assert project.environment("dev") is not None
+    assert [seen.status for seen in gitlab.requests] == [200, 502, 504]

@@ -1,0 +1,161 @@
+"""Environments (lib/api/environments.rb, app/models/environment.rb)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.gitlab import access
+from local.gitlab.records import Environment
+from local.gitlab.rest import (
+    Answer,
+    BadParameters,
+    Call,
+    bad_request,
+    check_value,
+    forbidden,
+    no_record,
+    no_route,
+    raise_if,
+    require,
+    time_text,
+    too_long,
+)
+
+# lib/gitlab/regex.rb, `environment_name_regex`, with its message.
+_NAME = re.compile(r"[a-zA-Z0-9_\\${}. -]([a-zA-Z0-9_/\\${}. -]*[a-zA-Z0-9_\\${}. -])?")
+_NAME_MESSAGE = ("can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start "
+                 "or end with '/'")
+# lib/gitlab/utils/sanitize_node_link.rb, UNSAFE_PROTOCOLS: all others are accepted, `ftp` and `ssh` among them.
+_UNSAFE_SCHEMES = ("data", "javascript", "vbscript")
+_TIERS = ("production", "staging", "testing", "development", "other")
+# app/models/environment.rb, `guess_tier`: the first that is found in the name.
+_TIERS_OF_NAMES = (("(dev|review|trunk)", "development"),
+                   ("(test|tst|int|ac(ce|)pt|qa|qc|control|quality)", "testing"),
+                   ("(st(a|)g|mod(e|)l|pre|demo|non)", "staging"), ("(pr(o|)d|live)", "production"))
+_MIN_SEARCH_LENGTH = 3
+
+
+def answer(call: Call, parts: list[str]) -> Answer:
+    match (call.request.method, *parts):
+        case ("GET",):
+            return _listed(call)
+        case ("POST",):
+            return _created(call)
+        case ("GET", number):
+            access.authorize(call.token, call.project, "read_environment")
+            return Answer(200, shown(_find(call, number)))
+        case ("PUT", number):
+            return _updated(call, number)
+    raise no_route()
+
+
+def _listed(call: Call) -> Answer:
+    query = call.request.query
+    check_value(query, "states", ("available", "stopping", "stopped"))
+    if "name" in query and "search" in query:
+        raise BadParameters("name, search cannot be used together")
+    access.authorize(call.token, call.project, "read_environment")
+    search = query.get("search", "")
+    if search and len(search) < _MIN_SEARCH_LENGTH:
+        raise bad_request(f"Search query is less than {_MIN_SEARCH_LENGTH} characters")
+    return call.page([shown(each) for each in call.project.records.environments
+                      if query.get("name", "") in ("", each.name) and each.name.lower().startswith(search.lower())
+                      and query.get("states", "") in ("", each.state)])
+
+
+def _created(call: Call) -> Answer:
+    parameters = call.request.parameters
+    require(parameters, "name")
+    _check_parameters(parameters)
+    access.authorize(call.token, call.project, "create_environment")
+    with call.instance.changes:
+        made = create(call, str(parameters["name"]), parameters.get("external_url") or None, parameters.get("tier"))
+    return Answer(201, shown(made))
+
+
+def _updated(call: Call, number: str) -> Answer:
+    _check_parameters(call.request.parameters)
+    access.authorize(call.token, call.project, "read_environment")
+    with call.instance.changes:
+        found, given = _find(call, number), call.request.parameters
+        access.authorize(call.token, call.project, "update_environment")
+        # ee/app/policies/ee/environment_policy.rb.
+        if found.name in call.project.records.protected_environments:
+            raise forbidden()
+        if "external_url" in given:
+            # `nullify_if_blank :external_url`.
+            url = str(given["external_url"] or "").strip() or None
+            raise_if({"external_url": _url_errors(url)})
+            found.external_url = url
+        found.tier = given.get("tier") or found.tier
+        found.updated_at = time.time()
+        return Answer(200, shown(found))
+
+
+def _check_parameters(parameters: dict[str, Any]) -> None:
+    if "slug" in parameters:
+        raise BadParameters("slug is automatically generated and cannot be changed")
+    check_value(parameters, "tier", _TIERS)
+
+
+def create(call: Call, name: str, external_url: str | None = None, tier: str | None = None) -> Environment:
+    """Within `changes`."""
+    held = call.project.records.environments
+    is_taken = ["has already been taken"] if any(each.name == name for each in held) else []
+    if not name.strip():
+        raise_if({"name": ["can't be blank", *too_long(name), _NAME_MESSAGE]})
+    raise_if({"name": is_taken + too_long(name) + ([] if _NAME.fullmatch(name) else [_NAME_MESSAGE]),
+              "slug": is_taken, "external_url": _url_errors(external_url)})
+    now = time.time()
+    made = Environment(call.instance.next_id(), name, _slug(name), tier or _guessed_tier(name), now, now, external_url)
+    held.append(made)
+    return made
+
+
+def _url_errors(url: str | None) -> list[str]:
+    """`length: { maximum: 255 }` and `safe_external_url`."""
+    if url is None:
+        return []
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError:
+        return [*too_long(url), "URI is invalid"]
+    return too_long(url) + ([f"{scheme} scheme is not allowed"] if scheme in _UNSAFE_SCHEMES else [])
+
+
+def _slug(name: str) -> str:
+    """lib/gitlab/slug/environment.rb, but for the digits of the suffix."""
+    slug = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]", "-", name.lower()))
+    if not slug[:1].isalpha():
+        slug = re.sub(r"-+", "-", f"env-{slug}")
+    if len(slug) <= 24 and slug == name:
+        return slug.removesuffix("-")
+    return f"{slug[:17].removesuffix('-')}-{hashlib.sha256(name.encode()).hexdigest()[-6:]}"
+
+
+def _guessed_tier(name: str) -> str:
+    return next((tier for pattern, tier in _TIERS_OF_NAMES if re.search(pattern, name, re.IGNORECASE)), "other")
+
+
+def _find(call: Call, number: str) -> Environment:
+    found = next((each for each in call.project.records.environments if str(each.id) == number), None)
+    if found is None:
+        raise no_record()
+    return found
+
+
+def shown_briefly(environment: Environment) -> dict[str, Any]:
+    """lib/api/entities/environment_basic.rb."""
+    return {"id": environment.id, "name": environment.name, "slug": environment.slug,
+            "external_url": environment.external_url, "created_at": time_text(environment.created_at),
+            "updated_at": time_text(environment.updated_at)}
+
+
+def shown(environment: Environment) -> dict[str, Any]:
+    """lib/api/entities/environment.rb, in part."""
+    return {**shown_briefly(environment), "tier": environment.tier, "state": environment.state, "auto_stop_at": None,
+            "description": None}

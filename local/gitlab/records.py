@@ -1,0 +1,156 @@
+"""What a project holds beside its repository and its mirrors: pipelines with their statuses, environments with their
+deployments, merge requests with their notes, and who made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class User:
+    """A person, or the bot user of a project or group access token
+    (https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects)."""
+
+    id: int
+    username: str
+    name: str
+    is_blocked: bool = False
+
+
+@dataclass
+class Status:
+    """A job of a pipeline (app/models/commit_status.rb)."""
+
+    id: int
+    name: str
+    ref: str
+    user: User
+    created_at: float
+    state: str = "created"
+    target_url: str | None = None
+    description: str | None = None
+    coverage: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    is_retried: bool = False
+    # Whether its ref was protected when it was created.
+    is_protected: bool = False
+    # Whether the API created it (app/models/generic_commit_status.rb); if not, a job of GitLab CI.
+    is_external: bool = True
+    allow_failure: bool = False
+
+
+@dataclass
+class Pipeline:
+    """app/models/ci/pipeline.rb."""
+
+    id: int
+    iid: int
+    sha: str
+    ref: str
+    source: str
+    user: User
+    created_at: float
+    statuses: list[Status] = field(default_factory=list)
+
+
+@dataclass
+class Environment:
+    """app/models/environment.rb."""
+
+    id: int
+    name: str
+    slug: str
+    tier: str
+    created_at: float
+    updated_at: float
+    external_url: str | None = None
+    state: str = "available"
+
+
+@dataclass
+class Deployment:
+    """app/models/deployment.rb."""
+
+    id: int
+    iid: int
+    environment: Environment
+    sha: str
+    ref: str
+    tag: bool
+    user: User
+    created_at: float
+    updated_at: float
+    status: str = "created"
+    finished_at: float | None = None
+    # Whether a job of GitLab CI made it (`deployable`).
+    is_from_ci: bool = False
+
+
+@dataclass
+class Note:
+    """app/models/note.rb: a comment on a merge request or a commit."""
+
+    id: int
+    body: str
+    author: User
+    created_at: float
+    updated_at: float
+    # `DiscussionNote` for a note of a thread, otherwise None.
+    type: str | None = None
+    is_system: bool = False
+
+
+@dataclass
+class Discussion:
+    id: str
+    notes: list[Note]
+
+
+@dataclass
+class MergeRequest:
+    """app/models/merge_request.rb."""
+
+    id: int
+    iid: int
+    title: str
+    source_branch: str
+    target_branch: str
+    author: User
+    created_at: float
+    # `opened`, `closed`, `locked` or `merged`.
+    state: str = "opened"
+    # Of its latest diff, the newest first.
+    commits: list[str] = field(default_factory=list)
+    merge_commit: str | None = None
+    squash_commit: str | None = None
+    notes: list[Note] = field(default_factory=list)
+
+
+@dataclass
+class Records:
+    """What the API's other parts have recorded in a project."""
+
+    pipelines: list[Pipeline] = field(default_factory=list)
+    environments: list[Environment] = field(default_factory=list)
+    # Names of environments that the tokens' users may not deploy to
+    # (https://docs.gitlab.com/ci/environments/protected_environments/, of Premium and Ultimate).
+    protected_environments: set[str] = field(default_factory=set)
+    deployments: list[Deployment] = field(default_factory=list)
+    merge_requests: list[MergeRequest] = field(default_factory=list)
+    # By the commits' SHA.
+    discussions: dict[str, list[Discussion]] = field(default_factory=dict)
+
+
+@dataclass
+class Features:
+    """A project's visibility and which of its features are switched on: `disabled`, `private` (for its members) or
+    `enabled` (app/models/project_feature.rb)."""
+
+    visibility: str = "private"
+    builds: str = "enabled"
+    environments: str = "enabled"
+
+    @property
+    def is_public(self) -> bool:
+        return self.visibility == "public"

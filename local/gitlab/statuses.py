@@ -1,0 +1,183 @@
+"""Commit statuses: `GET /projects/:id/repository/commits/:sha/statuses` and `POST /projects/:id/statuses/:sha`
+(lib/api/commit_statuses.rb, app/services/ci/create_commit_status_service.rb, app/models/commit_status.rb; the texts are
+in spec/requests/api/commit_statuses_spec.rb)."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from typing import Any
+
+from local.gitlab import access, pipelines, users
+from local.gitlab.records import Pipeline, Status
+from local.gitlab.rest import (
+    Answer,
+    BadParameters,
+    Call,
+    Rejected,
+    boolean,
+    check_value,
+    forbidden,
+    not_found,
+    raise_if,
+    require,
+    time_text,
+    too_long,
+)
+
+_STATES = ("pending", "running", "success", "failed", "canceled", "skipped")
+# app/models/commit_status.rb, `state_machine`: the event of each posted state (`apply_job_state!`), and the states that
+# it can follow.
+_EVENTS = {
+    "pending": ("enqueue", {"created", "skipped", "manual", "scheduled"}),
+    "running": ("run", {"pending"}),
+    "success": ("success", {"created", "pending", "running"}),
+    "failed": ("drop", {"created", "pending", "running", "manual", "scheduled"}),
+    "canceled": ("cancel", {"created", "pending", "running", "manual", "scheduled"}),
+    "skipped": ("skip", {"created", "pending"}),
+}
+_UPDATABLE = ("target_url", "description", "coverage")
+
+
+def listed(call: Call, sha: str) -> Answer:
+    query = call.request.query
+    check_value(query, "order_by", ("id", "pipeline_id"))
+    check_value(query, "sort", ("asc", "desc"))
+    access.authorize(call.token, call.project, "read_commit_status")
+    if call.project.commit(sha) is None:
+        raise not_found("Commit")
+    # A pipeline has the whole SHA: the beginning of one, or a branch, finds the commit and no status.
+    found = [(pipeline, status) for pipeline in call.project.records.pipelines if pipeline.sha == sha
+             for status in pipeline.statuses if _is_asked_for(query, pipeline, status)]
+    key = (lambda pair: (pair[0].id, pair[1].id)) if query.get("order_by") == "pipeline_id" else (
+        lambda pair: (pair[1].id,))
+    found.sort(key=key, reverse=query.get("sort") == "desc")
+    return call.page([shown(call, pipeline, status) for pipeline, status in found])
+
+
+def _is_asked_for(query: dict[str, str], pipeline: Pipeline, status: Status) -> bool:
+    stage = "external" if status.is_external else "test"
+    return ((bool(boolean("all", query.get("all") or False)) or not status.is_retried)
+            and query.get("pipeline_id", "") in ("", str(pipeline.id)) and query.get("ref", "") in ("", status.ref)
+            and query.get("name", "") in ("", status.name) and query.get("stage", "") in ("", stage))
+
+
+def posted(call: Call, sha: str) -> Answer:
+    parameters = call.request.parameters
+    require(parameters, "state")
+    check_value(parameters, "state", _STATES)
+    access.authorize(call.token, call.project, "create_commit_status")
+    with call.instance.changes:
+        if call.instance.status_conflicts > 0:
+            # `FailedToObtainLockError`: GitLab answers so after it has waited for 20 × 0.5 s.
+            call.instance.status_conflicts -= 1
+            raise Rejected(409, {"message": "Another update to this commit status is in progress"})
+        commit = call.project.commit(sha)
+        if commit is None:
+            raise not_found("Commit")
+        pipeline = _pipeline(call, commit)
+        # app/policies/ci/pipeline_policy.rb, `update_pipeline`. The pipeline stays, also if this is forbidden.
+        if not call.project.may_update(access.level(call.token, call.project), pipeline.ref):
+            raise forbidden()
+        status = _find_or_build(call, pipeline)
+        _check(pipeline, status)
+        _transition(status, parameters["state"])
+        _save(pipeline, status)
+        return Answer(201, shown(call, pipeline, status))
+
+
+def _pipeline(call: Call, commit: str) -> Pipeline:
+    """`find_or_create_pipeline`: the newest of this commit and ref, GitLab CI's own among them."""
+    asked, project = call.request.parameters.get("ref"), call.project
+    found = pipelines.latest(project, commit, asked or None)
+    wanted = call.request.parameters.get("pipeline_id")
+    if wanted:
+        found = next((each for each in project.records.pipelines if str(each.id) == str(wanted) and each.sha == commit
+                      and asked in (None, each.ref)), None)
+        if found is None:
+            raise not_found("Pipeline for pipeline_id, sha and ref")
+    if found is not None:
+        return found
+    ref = asked or next(iter(sorted(_branches_with(call, commit))), None)
+    if ref is None:
+        raise not_found("References for commit")
+    return pipelines.create(call.instance, project, commit, ref, "external", call.user)
+
+
+def _branches_with(call: Call, commit: str) -> list[str]:
+    """app/models/repository.rb, `branch_names_contains`."""
+    return call.project.git("for-each-ref", f"--contains={commit}", "--format=%(refname:lstrip=2)",
+                            "refs/heads/").split()
+
+
+def _find_or_build(call: Call, pipeline: Pipeline) -> Status:
+    """`external_commit_status_scope`: only a running or pending one of the same name, ref and user is found; one that
+    is marked as retried, too, and it stays so (`retried` is no condition and is never reset). What is returned is a
+    copy: nothing is saved before the transition."""
+    parameters, ref = call.request.parameters, pipeline.ref
+    name = parameters.get("name") or parameters.get("context") or "default"
+    is_protected = call.project.is_protected(ref)
+    found = [each for each in pipeline.statuses
+             if each.is_external and each.state in ("pending", "running") and each.name == name and each.ref == ref
+             and each.user.id == call.user.id and (each.is_protected or not is_protected)]
+    status = replace(found[0]) if found else Status(0, name, ref, call.user, time.time(), is_protected=is_protected)
+    if not found:
+        status.id = call.instance.next_id()
+    # lib/api/helpers.rb, `attributes_for_keys`: what is blank counts as not given.
+    for attribute in _UPDATABLE:
+        if parameters.get(attribute) not in (None, ""):
+            setattr(status, attribute, _taken(attribute, parameters[attribute]))
+    return status
+
+
+def _taken(attribute: str, value: Any) -> Any:
+    if attribute != "coverage":
+        return str(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise BadParameters("coverage is invalid") from error
+
+
+def _check(pipeline: Pipeline, status: Status) -> None:
+    """app/models/commit_status.rb and app/models/generic_commit_status.rb, which both check the target's length."""
+    target = too_long(status.target_url) * 2
+    if status.target_url is not None and not re.match(r"https?://[^\s/]", status.target_url, re.IGNORECASE):
+        target.append("is blocked: Only allowed schemes are http, https")
+    is_taken = any(each.name == status.name and not each.is_external for each in pipeline.statuses)
+    raise_if({"ref": too_long(status.ref), "target_url": target, "description": too_long(status.description),
+              "name": ["has already been taken"] if is_taken else []})
+
+
+def _transition(status: Status, state: str) -> None:
+    if state == "running" and status.state in _EVENTS["pending"][1]:
+        status.state = "pending"  # `job.enqueue` comes before `job.run!`, and its failure does not matter
+    event, earlier = _EVENTS[state]
+    if status.state not in earlier:
+        # app/services/ci/pipelines/add_job_service.rb: the message of StateMachines::InvalidTransition.
+        raise Rejected(400, {"message": f"Cannot transition status via :{event} from :{status.state} (Reason(s): Status "
+                                       f'cannot transition via "{event}")'})
+    status.state, now = state, time.time()
+    if state == "running":
+        status.started_at = now
+    elif state in ("success", "failed", "canceled"):
+        status.finished_at = now
+
+
+def _save(pipeline: Pipeline, status: Status) -> None:
+    """Also `update_older_statuses_retried!`: all others of this name in the pipeline, whoever's they are."""
+    others = [each for each in pipeline.statuses if each.id != status.id]
+    for each in others:
+        each.is_retried = each.is_retried or each.name == status.name
+    pipeline.statuses[:] = sorted([*others, status], key=lambda each: each.id)
+
+
+def shown(call: Call, pipeline: Pipeline, status: Status) -> dict[str, Any]:
+    """lib/api/entities/commit_status.rb."""
+    return {
+        "id": status.id, "sha": pipeline.sha, "ref": status.ref, "status": status.state, "name": status.name,
+        "target_url": status.target_url, "description": status.description, "created_at": time_text(status.created_at),
+        "started_at": time_text(status.started_at), "finished_at": time_text(status.finished_at),
+        "allow_failure": status.allow_failure, "coverage": status.coverage, "pipeline_id": pipeline.id,
+        "author": users.shown(call.instance, status.user)}

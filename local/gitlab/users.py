@@ -1,0 +1,29 @@
+"""How the API shows users, and `GET /personal_access_tokens/self` (lib/api/personal_access_tokens/self_information.rb).
+
+Project and group access tokens are personal access tokens of bot users, so they see themselves there, too
+(https://docs.gitlab.com/api/personal_access_tokens/#self-inform)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from local.gitlab.records import User
+from local.gitlab.rest import Answer, time_text
+from local.gitlab.state import Instance, Token
+
+
+def shown(instance: Instance, user: User) -> dict[str, Any]:
+    """lib/api/entities/user_basic.rb."""
+    return {"id": user.id, "username": user.username, "name": user.name,
+            "state": "blocked" if user.is_blocked else "active", "avatar_url": None,
+            "web_url": f"{instance.url}/{user.username}"}
+
+
+def token_information(instance: Instance, token: Token) -> Answer:
+    """lib/api/entities/personal_access_token.rb: `expires_at` is a date, or null for a token that does not expire."""
+    return Answer(200, {
+        "id": token.user.id * 10, "name": token.name, "revoked": token.revoked,
+        "created_at": time_text(instance.started), "description": None, "scopes": list(token.scopes),
+        "user_id": token.user.id, "last_used_at": time_text(time.time()), "active": True,
+        "expires_at": token.expires_at.isoformat() if token.expires_at else None, "last_used_ips": ["127.0.0.1"]})
