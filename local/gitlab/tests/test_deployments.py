@@ -1,0 +1,215 @@
+"""Deployments and environments: parameters, transitions, what is recognized as the same again, who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from local.gitlab import HeldProject, LocalGitLab
+from local.gitlab.conftest import Api, Person
+
+
+@pytest.fixture
+def sha(person: Person) -> str:
+    return person.pushes()
+
+
+def deploy(api: Api, sha: str, status: str = "running", **more: Any) -> requests.Response:
+    return api.ask("POST", "/deployments", json={"environment": "dev", "sha": sha, "ref": "main", "tag": False,
+                                                 "status": status, **more})
+
+
+def deployed(api: Api, sha: str, status: str = "running", **more: Any) -> dict[str, Any]:
+    answer = deploy(api, sha, status, **more)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def finish(api: Api, deployment: dict[str, Any], status: str) -> requests.Response:
+    return api.ask("PUT", f"/deployments/{deployment['id']}", json={"status": status})
+
+
+def cannot(event: str) -> dict[str, Any]:
+    return {"message": {"status": [f'cannot transition via "{event}"']}}
+
+
+def test_deployment_creates_its_environment_without_address(api: Api, project: HeldProject, sha: str) -> None:
+    made = deployed(api, sha)
+    assert (made["status"], made["sha"], made["ref"], made["iid"]) == ("running", sha, "main", 1)
+    assert (made["environment"]["name"], made["environment"]["external_url"]) == ("dev", None)
+    assert deployed(api, sha, "failed")["environment"]["id"] == made["environment"]["id"]
+    assert [each.status for each in project.deployments("dev")] == ["running", "failed"]
+
+
+@pytest.mark.parametrize("name", ["environment", "sha", "ref", "tag", "status"])
+def test_all_parameters_are_required(api: Api, gitlab: LocalGitLab, sha: str, name: str) -> None:
+    given = {"environment": "dev", "sha": sha, "ref": "main", "tag": False, "status": "running"}
+    del given[name]
+    answer = api.ask("POST", "/deployments", json=given)
+    assert (answer.status_code, answer.json()) == (400, {"error": f"{name} is missing"})
+    assert len(gitlab.complaints) == 1
+    gitlab.complaints.clear()
+
+
+@pytest.mark.parametrize(("more", "expected"), [
+    ({"environment": ""}, {"error": "environment is empty"}), ({"sha": ""}, {"error": "sha is empty"}),
+    ({"ref": ""}, {"error": "ref is empty"}),
+    ({"sha": "does not exist"}, {"message": {"sha": ["The commit does not exist"]}}),
+    ({"ref": "gone"}, {"message": {"ref": ["The branch or tag does not exist"]}})])
+def test_rejected_deployment_leaves_no_environment(api: Api, project: HeldProject, sha: str, more: dict[str, str],
+                                                   expected: dict[str, Any]) -> None:
+    answer = deploy(api, **{"sha": sha, **more})
+    assert (answer.status_code, answer.json()) == (400, expected)
+    assert (project.deployments(), project.environment("dev")) == ([], None)
+
+
+def test_sha_is_a_valid_ref_when_the_branch_is_gone(api: Api, sha: str, person: Person) -> None:
+    assert person.push("HEAD:refs/heads/next").returncode == 0
+    assert person.push(":refs/heads/next").returncode == 0
+    assert deploy(api, sha, ref="next").status_code == 400
+    assert deployed(api, sha, ref=sha)["ref"] == sha
+
+
+def test_same_as_the_last_success_is_the_same_again(api: Api, sha: str) -> None:
+    first = deployed(api, sha, "success")
+    assert deployed(api, sha, "success")["id"] == first["id"]
+    assert deployed(api, sha, "success", ref=sha)["id"] != first["id"]
+    # Then the last success is another one.
+    assert deployed(api, sha, "success")["id"] != first["id"]
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "canceled"])
+def test_all_but_a_success_is_made_again(api: Api, sha: str, status: str) -> None:
+    assert deployed(api, sha, status)["id"] != deployed(api, sha, status)["id"]
+
+
+def test_update_ends_a_deployment_and_may_change_its_end(api: Api, sha: str) -> None:
+    made = deployed(api, sha)
+    assert finish(api, made, "running").json() == cannot("run")
+    for status in ("failed", "success", "canceled"):
+        answer = finish(api, made, status)
+        assert (answer.status_code, answer.json()["status"]) == (200, status)
+    again = finish(api, made, "canceled")
+    assert (again.status_code, again.json()) == (400, cannot("cancel"))
+    assert finish(api, made, "running").json() == cannot("run")
+
+
+def test_deployment_of_gitlab_ci_cannot_be_updated(api: Api, project: HeldProject, sha: str) -> None:
+    made = deployed(api, sha)
+    project.deployments()[0].is_from_ci = True
+    refused = finish(api, made, "success")
+    assert (refused.status_code, refused.json()["message"]) == (
+        403, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")
+    assert finish(api, {"id": 1}, "success").json() == {"message": "404 Not found"}
+
+
+def test_deployments_are_listed_by_environment_and_order(api: Api, sha: str) -> None:
+    first, second = deployed(api, sha), deployed(api, sha, "failed")
+    other = deployed(api, sha, environment="prd")
+
+    def ids(**query: Any) -> list[int]:
+        return [each["id"] for each in api.listed("/deployments", **query)]
+
+    assert ids() == [first["id"], second["id"], other["id"]]
+    assert ids(environment="dev", order_by="id", sort="desc") == [second["id"], first["id"]]
+    assert ids(environment="dev", status="failed") == [second["id"]]
+    assert ids(environment="nothing") == []
+    finish(api, first, "success")
+    assert ids(environment="dev", order_by="updated_at", sort="desc") == [first["id"], second["id"]]
+    assert ids(order_by="updated_at", updated_after="2000-01-01T00:00:00Z", sort="desc")[0] == first["id"]
+    refused = api.ask("GET", "/deployments", params={"updated_after": "2000-01-01T00:00:00Z"})
+    assert refused.json() == {"message": "400 Bad request - `updated_at` filter requires `updated_at` sort"}
+    assert api.ask("GET", f"/deployments/{other['id']}").json()["environment"]["name"] == "prd"
+    assert api.ask("GET", "/deployments", params={"order_by": "sha"}).status_code == 400
+
+
+@pytest.mark.parametrize("feature", ["builds", "environments"])
+def test_feature_switched_off_forbids_deployments(api: Api, project: HeldProject, sha: str, feature: str) -> None:
+    made = deployed(api, sha)
+    setattr(project.features, feature, "disabled")
+    for answer in (deploy(api, sha), finish(api, made, "success"), api.ask("GET", "/deployments"),
+                   api.ask("GET", "/environments"), api.ask("POST", "/environments", json={"name": "prd"}),
+                   api.ask("PUT", f"/environments/{made['environment']['id']}", json={"external_url": None})):
+        assert (answer.status_code, answer.json()) == (403, {"message": "403 Forbidden"})
+    shown = api.ask("GET").json()
+    assert shown[f"{feature}_access_level"] == "disabled"
+    setattr(project.features, feature, "private")
+    assert finish(api, made, "success").status_code == 200
+
+
+@pytest.mark.parametrize(("role", "reads", "creates"), [("guest", 403, 403), ("reporter", 200, 403),
+                                                        ("developer", 200, 201)])
+def test_roles_for_deployments(gitlab: LocalGitLab, project: HeldProject, sha: str, role: str, reads: int,
+                               creates: int) -> None:
+    api = Api(gitlab, project.path, gitlab.add_token(role, role=role).value)
+    assert api.ask("GET", "/deployments").status_code == reads
+    assert api.ask("GET", "/environments").status_code == reads
+    assert deploy(api, sha).status_code == creates
+    assert api.ask("POST", "/environments", json={"name": "prd"}).status_code == creates
+    assert deploy(Api(gitlab, project.path, ""), sha).status_code == 401
+
+
+def test_protected_environment_forbids_a_deployment(api: Api, project: HeldProject, sha: str) -> None:
+    project.protect_environment("dev")
+    assert deploy(api, sha).status_code == 403
+    environment = project.environment("dev")
+    assert environment and project.deployments() == []
+    assert api.ask("PUT", f"/environments/{environment.id}", json={"external_url": "https://e.com"}).status_code == 403
+    deployed(api, sha, environment="prd")
+
+
+def created(api: Api, name: str, **more: Any) -> requests.Response:
+    return api.ask("POST", "/environments", json={"name": name, **more})
+
+
+@pytest.mark.parametrize(("name", "slug", "tier"), [
+    ("dev", "dev", "development"), ("prd", "prd", "production"), ("review/a", None, "development"),
+    ("X", None, "other"), ("a" * 30, None, "other")])
+def test_environment_has_a_slug_and_a_tier(api: Api, name: str, slug: str | None, tier: str) -> None:
+    made = created(api, name, external_url="https://example.com").json()
+    assert (made["name"], made["external_url"], made["state"], made["tier"]) == (
+        name, "https://example.com", "available", tier)
+    assert len(made["slug"]) <= 24 and (slug is None or made["slug"] == slug)
+
+
+def test_environment_is_found_by_name(api: Api, sha: str) -> None:
+    deployed(api, sha)
+    assert created(api, "development").status_code == 201
+    assert [each["name"] for each in api.listed("/environments", name="dev")] == ["dev"]
+    assert api.listed("/environments", name="d") == []
+    assert len(api.listed("/environments", search="dev")) == 2
+    assert api.ask("GET", "/environments", params={"search": "de"}).json() == {
+        "message": "400 Bad request - Search query is less than 3 characters"}
+    assert api.ask("GET", "/environments", params={"search": "dev", "name": "dev"}).status_code == 400
+
+
+@pytest.mark.parametrize(("name", "error"), [
+    ("dev", "has already been taken"), ("a" * 256, "is too long (maximum is 255 characters)"),
+    ("a:b", "can contain only letters"), ("/a", "cannot start or end with '/'"), ("", "can't be blank")])
+def test_invalid_environment_name_is_400(api: Api, name: str, error: str) -> None:
+    created(api, "dev")
+    answer = created(api, name)
+    assert answer.status_code == 400 and any(error in each for each in answer.json()["message"]["name"])
+
+
+@pytest.mark.parametrize(("url", "shown", "errors"), [
+    ("https://" + "x" * 247, "https://" + "x" * 247, None), ("", None, None), (None, None, None),
+    ("ftp://example.com", "ftp://example.com", None),
+    ("https://" + "x" * 248, None, ["is too long (maximum is 255 characters)"]),
+    ("javascript:alert(1)", None, ["javascript scheme is not allowed"])])
+def test_environment_address_is_checked(api: Api, sha: str, url: str | None, shown: str | None,
+                                        errors: list[str] | None) -> None:
+    environment = deployed(api, sha)["environment"]["id"]
+    answer = api.ask("PUT", f"/environments/{environment}", json={"external_url": url})
+    assert answer.status_code == (400 if errors else 200)
+    assert answer.json() == {"message": {"external_url": errors}} if errors else answer.json()["external_url"] == shown
+    assert deployed(api, sha)["environment"]["external_url"] == shown
+
+
+def test_environment_slug_cannot_be_given(api: Api, gitlab: LocalGitLab) -> None:
+    assert created(api, "dev", slug="s").json() == {"error": "slug is automatically generated and cannot be changed"}
+    gitlab.complaints.clear()
+    assert api.ask("PUT", "/environments/1", json={"external_url": None}).json() == {"message": "404 Not found"}
