@@ -1,0 +1,204 @@
+"""Merge requests of a commit, their notes, and the threads and comments on commits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from local.gitlab import HeldProject, LocalGitLab
+from local.gitlab.conftest import Api, Person
+
+
+@pytest.fixture
+def sha(person: Person) -> str:
+    """The head of the branch `feature`, one commit before `main`."""
+    person.pushes()
+    return person.pushes("HEAD:refs/heads/feature")
+
+
+def iids(api: Api, sha: str, **query: Any) -> list[int]:
+    return [each["iid"] for each in api.listed(f"/repository/commits/{sha}/merge_requests", **query)]
+
+
+def note(api: Api, iid: int, body: str) -> requests.Response:
+    return api.ask("POST", f"/merge_requests/{iid}/notes", json={"body": body})
+
+
+def noted(api: Api, iid: int, body: str) -> dict[str, Any]:
+    answer = note(api, iid, body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def edit(api: Api, iid: int, number: int, body: str) -> requests.Response:
+    return api.ask("PUT", f"/merge_requests/{iid}/notes/{number}", json={"body": body})
+
+
+def test_merge_request_has_the_commits_of_its_branch_alone(api: Api, project: HeldProject, sha: str) -> None:
+    made = project.merge_request("feature")
+    assert (made.commits, iids(api, sha)) == ([sha], [made.iid])
+    assert iids(api, "main") == []
+    [shown] = api.listed(f"/repository/commits/{sha}/merge_requests")
+    assert (shown["source_branch"], shown["target_branch"], shown["state"], shown["sha"]) == (
+        "feature", "main", "opened", sha)
+
+
+def test_merge_requests_of_a_commit_by_state_newest_first(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                          sha: str) -> None:
+    states = ["closed", "merged", "opened", "opened"]
+    for state in states:
+        project.merge_request("feature", state=state)
+    assert iids(api, sha) == [4, 3, 2, 1]
+    assert (iids(api, sha, state="opened"), iids(api, sha, state="merged")) == ([4, 3], [2])
+    assert iids(api, sha, state="all") == [4, 3, 2, 1]
+    assert iids(api, sha, per_page=1, page=2) == [3]
+    gitlab.settings.filters_merge_requests_of_commits = False
+    assert iids(api, sha, state="opened") == [4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("attribute", ["merge_commit", "squash_commit"])
+def test_merge_and_squash_commits_lead_to_the_merge_request(api: Api, project: HeldProject, sha: str, person: Person,
+                                                            attribute: str) -> None:
+    made = project.merge_request("feature")
+    merged = person.pushes("HEAD:refs/heads/main")
+    assert iids(api, merged) == []
+    made.state = "merged"
+    setattr(made, attribute, merged)
+    assert (iids(api, merged), iids(api, sha)) == ([1], [1])
+
+
+def test_merge_requests_of_an_unknown_commit_are_404(api: Api, sha: str) -> None:
+    answer = api.ask("GET", f"/repository/commits/{'0' * 40}/merge_requests")
+    assert (answer.status_code, answer.json()) == (404, {"message": "404 Commit Not Found"})
+
+
+def test_note_is_made_read_and_edited(api: Api, project: HeldProject, sha: str) -> None:
+    merge_request = project.merge_request("feature")
+    made = noted(api, 1, "one")
+    assert (made["body"], made["type"], made["noteable_type"], made["noteable_iid"]) == ("one", None, "MergeRequest", 1)
+    assert made["noteable_id"] == merge_request.id and made["created_at"] == made["updated_at"]
+    changed = edit(api, 1, made["id"], "two")
+    assert (changed.status_code, changed.json()["body"], changed.json()["id"]) == (200, "two", made["id"])
+    assert api.ask("GET", f"/merge_requests/1/notes/{made['id']}").json()["body"] == "two"
+    assert [each.body for each in merge_request.notes] == ["two"]
+
+
+def test_notes_are_listed_newest_first_in_pages(api: Api, project: HeldProject, sha: str) -> None:
+    project.merge_request("feature").notes.clear()
+    for number in range(3):
+        noted(api, 1, f"note {number}")
+    assert [each["body"] for each in api.listed("/merge_requests/1/notes")] == ["note 2", "note 1", "note 0"]
+    [second] = api.listed("/merge_requests/1/notes", sort="asc", per_page=1, page=2)
+    assert second["body"] == "note 1"
+    assert api.listed("/merge_requests/1/notes", activity_filter="only_activity") == []
+
+
+def test_only_author_or_maintainer_may_edit_a_note(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                   sha: str) -> None:
+    project.merge_request("feature")
+    author, other = (Api(gitlab, project.path, gitlab.add_token(name, role="reporter").value) for name in ("a", "b"))
+    made = noted(author, 1, "one")
+    refused = edit(other, 1, made["id"], "two")
+    assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden"})
+    assert edit(author, 1, made["id"], "three").status_code == 200
+    assert edit(api, 1, made["id"], "four").json()["author"]["name"] == "a"
+
+
+def test_guest_sees_no_merge_request_of_a_private_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    project.merge_request("feature")
+    guest = Api(gitlab, project.path, gitlab.add_token("g", role="guest").value)
+    assert note(guest, 1, "x").json() == {"message": "404 Not found"}
+    assert guest.ask("GET", f"/repository/commits/{sha}/merge_requests").status_code == 403
+    project.features.visibility = "public"
+    assert note(guest, 1, "x").status_code == 201
+
+
+def test_missing_note_and_merge_request_are_404(api: Api, project: HeldProject, sha: str) -> None:
+    project.merge_request("feature")
+    for answer in (note(api, 2, "x"), edit(api, 1, 1, "x"), api.ask("GET", "/merge_requests/2/notes")):
+        assert (answer.status_code, answer.json()) == (404, {"message": "404 Not found"})
+
+
+def test_body_of_a_note_is_required_and_limited(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    project.merge_request("feature")
+    made = noted(api, 1, "x" * 1_000_000)
+    assert "too long" in note(api, 1, "x" * 1_000_001).json()["message"]
+    assert edit(api, 1, made["id"], "").json() == {"error": "body is empty"}
+    assert note(api, 1, " ").status_code == 400
+    assert api.ask("POST", "/merge_requests/1/notes", json={}).json() == {"error": "body is missing"}
+    assert len(gitlab.complaints) == 1
+    gitlab.complaints.clear()
+
+
+def test_quick_action_in_a_note_is_a_complaint(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    project.merge_request("feature")
+    noted(api, 1, "a /close within a line\n```\n/close\n```\n`/merge`")
+    assert gitlab.complaints == []
+    assert note(api, 1, "text\n/close").status_code == 500
+    assert gitlab.complaints.pop().endswith("a fault of this server's own")
+
+
+def test_thread_on_a_commit_is_made_and_edited(api: Api, project: HeldProject, sha: str) -> None:
+    path = f"/repository/commits/{sha}/discussions"
+    assert api.listed(path) == []
+    made = api.ask("POST", path, json={"body": "one"})
+    assert made.status_code == 201 and made.json()["individual_note"] is False
+    [first] = made.json()["notes"]
+    assert (first["type"], first["noteable_type"], first["noteable_id"]) == ("DiscussionNote", "Commit", None)
+    note_path = f"{path}/{made.json()['id']}/notes/{first['id']}"
+    assert api.ask("PUT", note_path, json={"body": "two"}).json()["body"] == "two"
+    assert api.ask("GET", note_path).json()["body"] == "two"
+    assert api.listed(path) == [api.ask("GET", f"{path}/{made.json()['id']}").json()]
+    assert [each.body for each in project.commit_notes(sha)] == ["two"]
+    assert api.ask("PUT", note_path, json={}).status_code == 400
+
+
+def test_only_author_or_maintainer_may_edit_a_thread(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                     sha: str) -> None:
+    path = f"/repository/commits/{sha}/discussions"
+    made = api.ask("POST", path, json={"body": "one"}).json()
+    developer = Api(gitlab, project.path, gitlab.add_token("d", role="developer").value)
+    number = made["notes"][0]["id"]
+    assert developer.ask("PUT", f"{path}/{made['id']}/notes/{number}", json={"body": "2"}).status_code == 403
+
+
+def test_thread_needs_the_commit_and_a_token(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    for answer in (api.ask("POST", f"/repository/commits/{'0' * 40}/discussions", json={"body": "x"}),
+                   api.ask("GET", f"/repository/commits/{'0' * 40}/discussions")):
+        assert (answer.status_code, answer.json()) == (404, {"message": "404 Commit Not Found"})
+    assert api.ask("GET", f"/repository/commits/{sha}/discussions/1").json() == {"message": "404 Discussion Not Found"}
+    assert Api(gitlab, project.path, "").ask("GET", f"/repository/commits/{sha}/discussions").status_code == 401
+
+
+def test_comment_on_a_commit_has_no_id_but_a_thread(api: Api, sha: str) -> None:
+    made = api.ask("POST", f"/repository/commits/{sha}/comments", json={"note": "one"})
+    assert (made.status_code, made.json()["note"], "id" in made.json()) == (201, "one", False)
+    [comment] = api.listed(f"/repository/commits/{sha}/comments")
+    [thread] = api.listed(f"/repository/commits/{sha}/discussions")
+    assert (comment["note"], thread["individual_note"], thread["notes"][0]["body"]) == ("one", True, "one")
+
+
+def test_commit_is_shown_by_sha_beginning_and_branch(api: Api, sha: str) -> None:
+    for name in (sha, sha[:12], "feature"):
+        shown = api.ask("GET", f"/repository/commits/{name}").json()
+        assert (shown["id"], shown["status"], shown["last_pipeline"]) == (sha, None, None)
+    assert len(shown["parent_ids"]) == 1 and shown["author_email"] == "a@example.com"
+    missing = api.ask("GET", f"/repository/commits/{'0' * 40}")
+    assert (missing.status_code, missing.json()) == (404, {"message": "404 Commit Not Found"})
+
+
+def test_commit_of_a_deleted_branch_is_still_found(api: Api, sha: str, person: Person) -> None:
+    assert person.push(":refs/heads/feature").returncode == 0
+    assert api.ask("GET", f"/repository/commits/{sha}").status_code == 200
+    assert api.ask("GET", "/repository/commits/feature").status_code == 404
+
+
+def test_commit_needs_no_token_in_a_public_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    nobody, path = Api(gitlab, project.path, ""), f"/repository/commits/{sha}"
+    assert nobody.ask("GET", path).json() == {"message": "404 Project Not Found"}
+    project.features.visibility = "public"
+    assert nobody.ask("GET", path).status_code == 200
+    assert nobody.ask("GET", f"{path}/statuses").status_code == 401

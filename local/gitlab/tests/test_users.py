@@ -1,0 +1,77 @@
+"""Tokens of persons and bots, what a token says of itself, and a project's visibility."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import requests
+
+from local.gitlab import HeldProject, LocalGitLab
+from local.gitlab.conftest import Api
+
+FAR = date(2999, 12, 31)
+
+
+def about_itself(gitlab: LocalGitLab, token: str) -> requests.Response:
+    headers = {"PRIVATE-TOKEN": token} if token else {}
+    return requests.get(f"{gitlab.url}/api/v4/personal_access_tokens/self", headers=headers, timeout=10,
+                        proxies={"http": ""})
+
+
+@pytest.mark.parametrize(("is_bot", "username"), [(False, "user"), (True, "project_")])
+@pytest.mark.parametrize(("expires_at", "shown"), [(None, None), (FAR, "2999-12-31")])
+def test_token_shows_its_expiry(gitlab: LocalGitLab, is_bot: bool, username: str, expires_at: date | None,
+                                shown: str | None) -> None:
+    token = gitlab.add_token("t", user=gitlab.user("u", is_bot=is_bot), expires_at=expires_at)
+    answer = about_itself(gitlab, token.value)
+    found = answer.json()
+    assert (answer.status_code, found["expires_at"], found["active"], found["revoked"]) == (200, shown, True, False)
+    assert (found["name"], found["scopes"], found["user_id"]) == ("t", ["api"], token.user.id)
+    assert token.user.username.startswith(username)
+
+
+@pytest.mark.parametrize("scope", ["api", "read_api", "read_repository", "write_repository"])
+def test_any_scope_may_see_the_token_itself(gitlab: LocalGitLab, scope: str) -> None:
+    assert about_itself(gitlab, gitlab.add_token("t", scopes=(scope,)).value).json()["scopes"] == [scope]
+
+
+def test_token_that_is_not_valid_is_401(gitlab: LocalGitLab) -> None:
+    for token in ("", "glpat-nobodys", gitlab.add_token("r", revoked=True).value,
+                  gitlab.add_token("e", expired=True).value):
+        assert about_itself(gitlab, token).status_code == 401
+
+
+def test_token_expires_on_its_date(gitlab: LocalGitLab, project: HeldProject) -> None:
+    today = datetime.now(UTC).date()
+    # Two days, so that midnight may pass in between.
+    expired, valid = (gitlab.add_token("t", expires_at=today + timedelta(days)).value for days in (0, 2))
+    assert Api(gitlab, project.path, expired).ask("GET").json()["error"] == "invalid_token"
+    assert about_itself(gitlab, expired).status_code == 401
+    assert about_itself(gitlab, valid).status_code == 200
+
+
+def test_blocked_user_is_403_everywhere(gitlab: LocalGitLab, project: HeldProject) -> None:
+    token = gitlab.add_token("t")
+    token.user.is_blocked = True
+    for answer in (about_itself(gitlab, token.value), Api(gitlab, project.path, token.value).ask("GET")):
+        assert (answer.status_code, answer.json()["message"]) == (
+            403, "403 Forbidden - Your account has been blocked.")
+
+
+def test_each_token_has_a_user_unless_it_is_told(gitlab: LocalGitLab) -> None:
+    first, second = gitlab.add_token("a"), gitlab.add_token("b")
+    assert first.user.id != second.user.id
+    assert gitlab.add_token("c", user=first.user).user is first.user
+
+
+@pytest.mark.parametrize(("visibility", "nobody", "stranger"), [
+    ("private", 404, 404), ("internal", 404, 200), ("public", 200, 200)])
+def test_visibility_decides_who_sees_a_project(gitlab: LocalGitLab, project: HeldProject, visibility: str, nobody: int,
+                                               stranger: int) -> None:
+    project.features.visibility = visibility
+    strangers = gitlab.add_token("s", projects=("another/project",)).value
+    assert Api(gitlab, project.path, "").ask("GET").status_code == nobody
+    assert Api(gitlab, project.path, strangers).ask("GET").status_code == stranger
+    assert Api(gitlab, project.path).ask("GET").json()["visibility"] == visibility
+    assert Api(gitlab, project.path, strangers).ask("GET", "/deployments").status_code == stranger
