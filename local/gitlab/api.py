@@ -1,6 +1,5 @@
-"""The REST API: routes requests, and answers those about a project, its branches and its remote mirrors
-(lib/api/remote_mirrors.rb, lib/api/protected_branches.rb, `GET /projects/:id`,
-`GET /projects/:id/repository/branches`)."""
+"""The REST API: routes requests, and answers those about a project, its protected branches and its remote mirrors
+(lib/api/remote_mirrors.rb, lib/api/protected_branches.rb, `GET /projects/:id`)."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from local.gitlab import access, commits, deployments, environments, mirrors, notes, rest, statuses, users
+from local.gitlab import access, branches, commits, deployments, environments, mirrors, notes, rest, statuses, users
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import PREFIX, Answer, Call, Rejected, Request, no_route
 from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
@@ -44,8 +43,6 @@ class Api:
                 return self._get_project(request, token, parts[1])
             case ("GET", "protected_branches"):
                 return self._protected_branches(request, token, parts[1])
-            case ("GET", "repository", "branches"):
-                return self._branches(request, token, parts[1])
             case (_, "remote_mirrors", *more):
                 return self._remote_mirrors(request, token, parts[1], more)
         return self._route_reports(request, token, parts[1], parts[2:])
@@ -57,7 +54,7 @@ class Api:
         return users.token_information(self._instance, token)
 
     def _route_reports(self, request: Request, token: Token | None, id_or_path: str, parts: list[str]) -> Answer:
-        """Commits, their statuses and threads, environments, deployments, and the notes of merge requests."""
+        """Branches, commits, their statuses and threads, environments, deployments, and the notes of merge requests."""
         handle: partial[Answer]
         match (request.method, *parts):
             case ("GET", "repository", "commits", sha, "statuses"):
@@ -68,6 +65,8 @@ class Api:
                 handle = partial(notes.answer_for_commit, name=sha, parts=more)
             case (_, "repository", "commits", sha, *more):
                 handle = partial(commits.answer, name=sha, parts=more)
+            case (_, "repository", "branches", *more):
+                handle = partial(branches.answer, parts=more)
             case (_, "environments", *more):
                 handle = partial(environments.answer, parts=more)
             case (_, "deployments", *more):
@@ -76,8 +75,8 @@ class Api:
                 handle = partial(notes.answer_for_merge_request, iid=iid, parts=more)
             case _:
                 raise no_route()
-        # lib/api/commits.rb needs no token for a public project; the other files call `authenticate!` first.
-        if token is None and handle.func is not commits.answer:
+        # Commits and branches need no token in a public project; the other files call `authenticate!` first.
+        if token is None and handle.func not in (commits.answer, branches.answer):
             raise rest.unauthorized()
         return handle(Call(self._instance, request, token, access.project(self._instance, token, id_or_path)))
 
@@ -125,19 +124,6 @@ class Api:
                    "merge_access_levels": [maintainers], "allow_force_push": False,
                    **({"inherited": inherited} if self._instance.settings.premium else {})}
                   for number, (name, inherited) in enumerate(named[:_MAX_PROTECTED_BRANCHES], 1)]
-        return rest.page(self._url, request, listed)
-
-    # --- GET /projects/:id/repository/branches --------------------------------------------
-
-    def _branches(self, request: Request, token: Token | None, id_or_path: str) -> Answer:
-        """lib/api/branches.rb and app/finders/branches_finder.rb: `regex` is RE2's, in every edition
-        (https://docs.gitlab.com/api/branches/#list-all-repository-branches)."""
-        project = access.project(self._instance, token, id_or_path)
-        if token is None or not (token.is_admin or token.level(project) >= LEVELS["reporter"]):
-            raise rest.forbidden()
-        regex = re.compile(request.query.get("regex", ""))
-        listed = [{"name": name, "default": name == project.default_branch, "protected": project.is_protected(name)}
-                  for name in sorted(project.branches()) if regex.search(name)]
         return rest.page(self._url, request, listed)
 
     # --- /projects/:id/remote_mirrors ----------------------------------------------------

@@ -21,7 +21,6 @@ from local.gitlab.rest import (
     no_route,
     not_found,
     require,
-    require_text,
     time_text,
 )
 
@@ -50,6 +49,8 @@ def answer_for_merge_request(call: Call, iid: str, parts: list[str]) -> Answer:
         case ("GET", number):
             return Answer(200, shown(call, _find(found.notes, number), found))
         case ("PUT", number):
+            if not str(call.request.parameters.get("body", "x") or "").strip():
+                raise BadParameters("body is empty")
             return Answer(200, shown(call, _edit(call, _find(found.notes, number)), found))
     raise no_route()
 
@@ -107,14 +108,15 @@ def create(call: Call, body: Any, kind: str | None) -> Note:
 def _edit(call: Call, note: Note) -> Note:
     """`update_note`: for its author and for Maintainers (app/policies/note_policy.rb, `is_author`; `admin_note` of
     config/authz/roles/maintainer.yml)."""
-    require_text(call.request.parameters, "body")
     with call.instance.changes:
         is_author = note.author.id == call.user.id
         if note.is_system or call.project.archived or not (
                 is_author or access.is_allowed(call.token, call.project, "admin_note")):
             raise forbidden()
-        _check(call.request.parameters["body"])
-        note.body, note.updated_at = str(call.request.parameters["body"]), time.time()
+        # app/services/notes/update_service.rb: without a body, nothing is changed.
+        if "body" in call.request.parameters:
+            _check(call.request.parameters["body"])
+            note.body, note.updated_at = str(call.request.parameters["body"]), time.time()
     return note
 
 

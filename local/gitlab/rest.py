@@ -121,7 +121,8 @@ def boolean(name: str, value: Any) -> bool | None:
 
 
 def require(parameters: dict[str, Any], *names: str) -> None:
-    """Grape's `requires`; all that are missing are in one message."""
+    """Grape's `requires`; all that are missing are in one message. Whether the message also says that a missing value
+    is empty or not valid is not known (?)."""
     missing = [f"{name} is missing" for name in names if name not in parameters]
     if missing:
         raise BadParameters(", ".join(missing))

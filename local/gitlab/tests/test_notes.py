@@ -127,6 +127,7 @@ def test_body_of_a_note_is_required_and_limited(api: Api, gitlab: LocalGitLab, p
     made = noted(api, 1, "x" * 1_000_000)
     assert "too long" in note(api, 1, "x" * 1_000_001).json()["message"]
     assert edit(api, 1, made["id"], "").json() == {"error": "body is empty"}
+    assert api.ask("PUT", f"/merge_requests/1/notes/{made['id']}", json={}).json()["body"] == made["body"]
     assert note(api, 1, " ").status_code == 400
     assert api.ask("POST", "/merge_requests/1/notes", json={}).json() == {"error": "body is missing"}
     assert len(gitlab.complaints) == 1
@@ -194,6 +195,15 @@ def test_commit_of_a_deleted_branch_is_still_found(api: Api, sha: str, person: P
     assert person.push(":refs/heads/feature").returncode == 0
     assert api.ask("GET", f"/repository/commits/{sha}").status_code == 200
     assert api.ask("GET", "/repository/commits/feature").status_code == 404
+
+
+def test_branch_shows_its_newest_commit(api: Api, sha: str, person: Person) -> None:
+    assert person.push("HEAD:refs/heads/a/b").returncode == 0
+    [listed] = api.listed("/repository/branches", regex="^a")
+    for shown in (api.ask("GET", "/repository/branches/a%2Fb").json(), listed):
+        assert (shown["name"], shown["commit"]["id"], shown["protected"]) == ("a/b", sha, False)
+    missing = api.ask("GET", "/repository/branches/c")
+    assert (missing.status_code, missing.json()) == (404, {"message": "404 Branch Not Found"})
 
 
 def test_commit_needs_no_token_in_a_public_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
