@@ -15,8 +15,8 @@ _ABILITIES = {
     "create_commit_status": "developer", "create_deployment": "developer", "update_deployment": "developer",
     "create_environment": "developer", "update_environment": "developer", "admin_note": "maintainer",
 }
-# What everybody may in a public project (config/authz/roles/public_anonymous.yml), and everybody with a token
-# (config/authz/roles/public_authenticated.yml), in an internal one, too (app/policies/project_policy.rb).
+# The abilities of all callers in a public project (config/authz/roles/public_anonymous.yml), and of all callers with a
+# token (config/authz/roles/public_authenticated.yml), also in an internal project (app/policies/project_policy.rb).
 _PUBLIC = {"read_code", "read_commit_status", "read_deployment", "read_environment", "read_merge_request"}
 _PUBLIC_WITH_TOKEN = {*_PUBLIC, "create_note"}
 
@@ -68,23 +68,23 @@ def project(instance: Instance, token: Token | None, id_or_path: str) -> Project
 
 
 def level(token: Token | None, project: Project) -> int:
-    """The caller's access level in the project, 0 for none; an administrator's is an Owner's."""
+    """The caller's access level in the project. 0 without one. An administrator has an Owner's."""
     if token is None:
         return 0
     return LEVELS["owner"] if token.is_admin else token.level(project)
 
 
 def is_allowed(token: Token | None, project: Project, ability: str) -> bool:
-    """app/policies/project_policy.rb. A feature that is switched off is prevented for administrators, too."""
+    """app/policies/project_policy.rb. A disabled feature is forbidden also for administrators."""
     held = level(token, project)
-    # READONLY_FEATURES_WHEN_ARCHIVED, newer versions' permission group `project:archived`.
+    # READONLY_FEATURES_WHEN_ARCHIVED. In newer versions, the permission group `project:archived`.
     if project.archived and not ability.startswith("read_"):
         return False
     builds = _is_available(project.features.builds, held)
     if ability.endswith(("_deployment", "_environment")) and not (
             builds and _is_available(project.features.environments, held)):
         return False
-    # With CI/CD switched off, statuses are left to others' CI: `(builds_disabled & ~internal_builds_disabled)`.
+    # If CI/CD is disabled, other CI systems may post statuses: `(builds_disabled & ~internal_builds_disabled)`.
     if ability.endswith("_commit_status") and not builds and project.features.builds != "disabled":
         return False
     if held >= LEVELS[_ABILITIES[ability]]:

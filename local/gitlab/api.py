@@ -75,7 +75,7 @@ class Api:
                 handle = partial(notes.answer_for_merge_request, iid=iid, parts=more)
             case _:
                 raise no_route()
-        # Commits and branches need no token in a public project; the other files call `authenticate!` first.
+        # Commits and branches of a public project need no token. The other files call `authenticate!` first.
         if token is None and handle.func not in (commits.answer, branches.answer):
             raise rest.unauthorized()
         return handle(Call(self._instance, request, token, access.project(self._instance, token, id_or_path)))

@@ -1,4 +1,4 @@
-"""`GET /projects/:id/repository/commits/:sha` and what hangs on it: its merge requests and its comments
+"""`GET /projects/:id/repository/commits/:sha`, and the merge requests and comments of a commit
 (lib/api/commits.rb). Statuses are in `statuses`, threads in `notes`."""
 
 from __future__ import annotations
@@ -51,20 +51,20 @@ def _shown(call: Call, sha: str) -> dict[str, Any]:
 
 
 def _merge_requests(call: Call, name: str) -> Answer:
-    """Before GitLab 18.2 (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/191169), the parameter `state` is
-    dropped like every unknown one."""
+    """Versions before 18.2 drop the parameter `state` like every unknown one
+    (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/191169)."""
     access.authorize(call.token, call.project, "read_merge_request")
     commit = _commit(call, name)
     found = merge_requests.of_commit(call.project, commit)
     state = call.request.query.get("state")
-    # app/finders/issuable_finder.rb, `by_state`: a state that it does not know filters nothing.
+    # app/finders/issuable_finder.rb, `by_state`: an unknown state filters nothing.
     if call.instance.settings.filters_merge_requests_of_commits and state in merge_requests.STATES:
         found = [each for each in found if each.state == state]
     return call.page([merge_requests.shown(call, each) for each in found])
 
 
 def _comment(call: Call, note: Note) -> dict[str, Any]:
-    """lib/api/entities/commit_note.rb. It has no id: a comment is edited through its thread."""
+    """lib/api/entities/commit_note.rb. It has no id: edit a comment through its thread."""
     return {"note": note.body, "path": None, "line": None, "line_type": None,
             "author": users.shown(call.instance, note.author), "created_at": time_text(note.created_at)}
 
@@ -72,7 +72,7 @@ def _comment(call: Call, note: Note) -> dict[str, Any]:
 def _add_comment(call: Call, name: str) -> Answer:
     require(call.request.parameters, "note")
     commit = _commit(call, name)
-    # app/services/notes/create_service.rb authorizes nothing here (?): whoever may read the code may comment.
+    # app/services/notes/create_service.rb authorizes nothing here (?): every caller who may read the code may comment.
     note = notes.create(call, call.request.parameters["note"], None)
     call.project.records.discussions.setdefault(commit, []).append(Discussion(notes.discussion_id(), [note]))
     return Answer(201, _comment(call, note))

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 
 def _loaded() -> dict[str, Any]:
-    """One description of all files: no path and no schema is in two of them."""
+    """The description of both files. Each path and each schema is in only one of them."""
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for name in ("openapi.yaml", "openapi_reports.yaml"):
         read = yaml.safe_load((Path(__file__).parent / name).read_text())

@@ -1,5 +1,5 @@
-"""Deployments (lib/api/deployments.rb, app/services/deployments/create_service.rb, app/models/deployment.rb; the texts
-are in spec/requests/api/deployments_spec.rb)."""
+"""Deployments (lib/api/deployments.rb, app/services/deployments/create_service.rb, app/models/deployment.rb). The
+texts are those of spec/requests/api/deployments_spec.rb."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _listed(call: Call) -> Answer:
              if query.get("environment", "") in ("", each.environment.name)
              and query.get("status", "") in ("", each.status)
              and (after is None or each.updated_at >= after) and (before is None or each.updated_at <= before)]
-    # `iid` and `created_at` are ordered by `id`, and equal times by the newest id.
+    # `iid` and `created_at` sort by `id`. Deployments with equal times are sorted by descending `id`.
     found.sort(key=lambda each: each.id, reverse=query.get("sort") == "desc" or order == "updated_at")
     if order in ("updated_at", "ref", "finished_at"):
         found.sort(key=lambda each: getattr(each, order) or 0, reverse=query.get("sort") == "desc")
@@ -113,8 +113,8 @@ def _created(call: Call) -> Answer:
 
 
 def _last_success(call: Call, environment: Environment) -> Deployment | None:
-    """app/models/environment.rb, `last_deployment`: the latest of the successful ones. Only it is recognized as the
-    same again (app/services/deployments/create_service.rb, `equal_to?`)."""
+    """app/models/environment.rb, `last_deployment`: the latest successful deployment. GitLab compares a new
+    deployment only with this one (app/services/deployments/create_service.rb, `equal_to?`)."""
     found = [each for each in call.project.records.deployments
              if each.environment.id == environment.id and each.status == "success"]
     return max(found, key=lambda each: each.finished_at or 0, default=None)
@@ -125,8 +125,8 @@ def _updated(call: Call, number: str) -> Answer:
     check_value(call.request.parameters, "status", _STATUSES)
     with call.instance.changes:
         found = _find(call, number)
-        # Whether a protected environment prevents this, too, is not known (?): ee/app/policies/ee/environment_policy.rb
-        # prevents `update_deployment`, but it is the deployment that is asked.
+        # Unconfirmed (?): a protected environment does not prevent this. ee/app/policies/ee/environment_policy.rb
+        # prevents `update_deployment`, but the API checks the deployment's policy.
         access.authorize(call.token, call.project, "update_deployment")
         if found.is_from_ci:
             raise Rejected(403, {"message": "403 Forbidden - Deployments created using GitLab CI can not be updated "
@@ -136,8 +136,8 @@ def _updated(call: Call, number: str) -> Answer:
 
 
 def _transition(deployment: Deployment, status: str) -> None:
-    """Every status but the same may become a final one, another final one among them; only a new deployment becomes
-    `running`."""
+    """A deployment can change to any other final status, also from a final one. Only a new or blocked deployment can
+    change to `running`."""
     if status == deployment.status or (status == "running" and deployment.status not in ("created", "blocked")):
         raise Invalid({"status": [f'cannot transition via "{_EVENTS[status]}"']})
     deployment.status, deployment.updated_at = status, time.time()
@@ -156,7 +156,7 @@ def _find(call: Call, number: str) -> Deployment:
 
 
 def shown(call: Call, deployment: Deployment) -> dict[str, Any]:
-    """lib/api/entities/deployment.rb; deployment_extended.rb adds something in the Enterprise Edition only."""
+    """lib/api/entities/deployment.rb. deployment_extended.rb adds members only in the Enterprise Edition."""
     return {"id": deployment.id, "iid": deployment.iid, "ref": deployment.ref, "sha": deployment.sha,
             "created_at": time_text(deployment.created_at), "updated_at": time_text(deployment.updated_at),
             "user": users.shown(call.instance, deployment.user),

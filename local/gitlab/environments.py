@@ -29,10 +29,10 @@ from local.gitlab.rest import (
 _NAME = re.compile(r"[a-zA-Z0-9_\\${}. -]([a-zA-Z0-9_/\\${}. -]*[a-zA-Z0-9_\\${}. -])?")
 _NAME_MESSAGE = ("can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start "
                  "or end with '/'")
-# lib/gitlab/utils/sanitize_node_link.rb, UNSAFE_PROTOCOLS: all others are accepted, `ftp` and `ssh` among them.
+# lib/gitlab/utils/sanitize_node_link.rb, UNSAFE_PROTOCOLS: GitLab accepts all others, including `ftp` and `ssh`.
 _UNSAFE_SCHEMES = ("data", "javascript", "vbscript")
 _TIERS = ("production", "staging", "testing", "development", "other")
-# app/models/environment.rb, `guess_tier`: the first that is found in the name.
+# app/models/environment.rb, `guess_tier`: the first pattern that the name contains.
 _TIERS_OF_NAMES = (("(dev|review|trunk)", "development"),
                    ("(test|tst|int|ac(ce|)pt|qa|qc|control|quality)", "testing"),
                    ("(st(a|)g|mod(e|)l|pre|demo|non)", "staging"), ("(pr(o|)d|live)", "production"))
@@ -103,7 +103,7 @@ def _check_parameters(parameters: dict[str, Any]) -> None:
 
 
 def create(call: Call, name: str, external_url: str | None = None, tier: str | None = None) -> Environment:
-    """Within `changes`."""
+    """The caller holds `changes`."""
     held = call.project.records.environments
     is_taken = ["has already been taken"] if any(each.name == name for each in held) else []
     if not name.strip():
@@ -128,7 +128,7 @@ def _url_errors(url: str | None) -> list[str]:
 
 
 def _slug(name: str) -> str:
-    """lib/gitlab/slug/environment.rb, but for the digits of the suffix."""
+    """lib/gitlab/slug/environment.rb, except for the digits of the suffix."""
     slug = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]", "-", name.lower()))
     if not slug[:1].isalpha():
         slug = re.sub(r"-+", "-", f"env-{slug}")

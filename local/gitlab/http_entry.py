@@ -50,13 +50,13 @@ class Interruption:
     body: str
     headers: dict[str, str]
     times: int
-    # For which requests: "" is every method, and a pattern that is found in the path.
+    # The requests that it replaces: the method, "" for every one, and a regular expression that the path contains.
     method: str = ""
     path: str = ""
-    # Whether the request is carried out before, so that only its answer is lost.
-    is_carried_out: bool = False
+    # Whether GitLab executes the request first, so that only its response is lost.
+    is_executed: bool = False
 
-    def concerns(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         return self.times > 0 and self.method in ("", method) and re.search(self.path, path) is not None
 
 
@@ -72,14 +72,14 @@ class Door:
     _changes: threading.Lock = field(default_factory=threading.Lock)
 
     def interrupt(self, new: Interruption) -> None:
-        """It replaces an earlier one for the same requests."""
+        """Replaces an earlier one for the same requests."""
         with self._changes:
             self._interruptions = [each for each in self._interruptions
                                    if (each.method, each.path) != (new.method, new.path)] + [new]
 
     def interruption(self, method: str, path: str) -> Interruption | None:
         with self._changes:
-            found = next((each for each in self._interruptions if each.concerns(method, path)), None)
+            found = next((each for each in self._interruptions if each.matches(method, path)), None)
             if found is not None:
                 found.times -= 1
             return found
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
         door.seen.append(seen)
         instead = door.interruption(self.command, url.path)
-        if instead and not instead.is_carried_out:
+        if instead and not instead.is_executed:
             return self._send_instead(seen, instead)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         if length > _BODY_LIMIT:

@@ -104,11 +104,11 @@ class HeldProject:
     def archive(self, archived: bool = True) -> None:
         self._project.archived = archived
 
-    # --- what reports are about --------------------------------------------------------------
+    # --- commits, deployments and merge requests ---------------------------------------------
 
     @property
     def features(self) -> Features:
-        """To be changed: `project.features.visibility = "public"`, `project.features.builds = "disabled"`."""
+        """Change it in place: `project.features.visibility = "public"`, `project.features.builds = "disabled"`."""
         return self._project.features
 
     @property
@@ -117,8 +117,9 @@ class HeldProject:
 
     def merge_request(self, source_branch: str, target_branch: str | None = None, commits: list[str] | None = None,
                       state: str = "opened", **more: Any) -> MergeRequest:
-        """With the commits that only the source branch has, unless they are given (the newest first). `more`:
-        `merge_commit`, `squash_commit`, `title`, `author`. A later push does not change it; a test may."""
+        """A merge request with `commits`, newest first. If `commits` is None, it has the commits that only the source
+        branch contains. `more`: `merge_commit`, `squash_commit`, `title`, `author`. A later push does not change it,
+        but a test can."""
         with self._gitlab.instance.changes:
             held, target = self._project.records.merge_requests, target_branch or self.default_branch
             if commits is None:
@@ -142,7 +143,7 @@ class HeldProject:
         return [each for each in self.records.pipelines if sha in (None, each.sha)]
 
     def statuses(self, sha: str, with_retried: bool = False) -> list[Status]:
-        """Of all pipelines of the commit, in the order of their creation."""
+        """The statuses of all pipelines of the commit, in the order of their creation."""
         return [status for pipeline in self.pipelines(sha) for status in pipeline.statuses
                 if with_retried or not status.is_retried]
 
@@ -157,14 +158,14 @@ class HeldProject:
         return next((each for each in self.records.environments if each.name == name), None)
 
     def commit_notes(self, sha: str) -> list[Note]:
-        """Of all its threads."""
+        """The notes of all threads of the commit."""
         return [note for each in self.records.discussions.get(sha, []) for note in each.notes]
 
     def protect_environment(self, name: str) -> None:
-        """None of the tokens' users may deploy to it."""
+        """Forbids deployments to it for the users of all tokens."""
         self.records.protected_environments.add(name)
 
-    # --- its mirrors -------------------------------------------------------------------------
+    # --- mirrors -----------------------------------------------------------------------------
 
     def mirrors(self) -> list[Mirror]:
         """The mirrors as they are stored, with their logins."""
@@ -215,7 +216,7 @@ class LocalGitLab:
     def __enter__(self) -> LocalGitLab:
         self._directory = Path(tempfile.mkdtemp(prefix="local-gitlab-"))
         self.instance = Instance(self._directory, self.settings)
-        # Who opens merge requests and runs GitLab CI: the user of no token.
+        # The user who opens merge requests and runs GitLab CI. No token is theirs.
         self.person = self.user("a developer")
         self.runs = Runs(self.instance)
         context = None
@@ -255,8 +256,8 @@ class LocalGitLab:
         return User(number, f"project_{number}_bot" if is_bot else f"user{number}", name)
 
     def add_token(self, name: str, **more: Any) -> Token:
-        """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It belongs to a user of its own, unless
-        `user=` names another token's (`gitlab.add_token("next", user=first.user)`) or a bot
+        """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It gets a new user, unless `user=` is
+        that of another token (`gitlab.add_token("next", user=first.user)`) or a bot
         (`user=gitlab.user("bot", is_bot=True)`)."""
         made = Token(name, **more)
         self.instance.add_token(made)
@@ -265,11 +266,11 @@ class LocalGitLab:
     # --- faults ----------------------------------------------------------------
 
     def answers_instead(self, status: int, times: int = 1, body: str = "", headers: dict[str, str] | None = None,
-                        method: str = "", path: str = "", is_carried_out: bool = False) -> None:
-        """Sets the API's next responses: for any request, or for those with this method and a path in which this
-        pattern is found (`r"/statuses/"`). With `is_carried_out`, GitLab does what it is asked, and only its response
-        is lost."""
-        self._door.interrupt(Interruption(status, body, headers or {}, times, method, path, is_carried_out))
+                        method: str = "", path: str = "", is_executed: bool = False) -> None:
+        """Sets the API's next responses, for any request, or only for this method and for paths that contain this
+        regular expression (`r"/statuses/"`). With `is_executed`, GitLab executes the request, and only its response is
+        lost."""
+        self._door.interrupt(Interruption(status, body, headers or {}, times, method, path, is_executed))
 
     def limits_the_rate(self, times: int = 1, retry_after: int = 1) -> None:
         """Sets the API's next responses to those of lib/gitlab/rack_attack.rb for too many requests."""
@@ -279,7 +280,7 @@ class LocalGitLab:
             "Retry-After": str(retry_after)})
 
     def conflict_statuses(self, times: int = 1) -> None:
-        """The next posts of a commit status meet another update of the commit that does not end: 409."""
+        """Rejects the next posts of a commit status with 409, as during another update of the commit."""
         self.instance.status_conflicts = times
 
     def runs_held(self) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Merge requests, as far as a commit leads to them. Tests create them; their notes are in `notes`."""
+"""The merge requests of a commit. Tests create them. `notes` has their notes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ STATES = ("opened", "closed", "locked", "merged")
 
 
 def of_commit(project: Project, commit: str) -> list[MergeRequest]:
-    """app/models/merge_request.rb, `by_related_commit_sha`: those with the commit in their latest diff, and those whose
-    merge or squash commit it is; the newest first (app/finders/issuable_finder.rb, `sort`)."""
+    """app/models/merge_request.rb, `by_related_commit_sha`: the merge requests with the commit in their latest
+    diff, or as their merge or squash commit. Sorted newest first (app/finders/issuable_finder.rb, `sort`)."""
     return [each for each in reversed(project.records.merge_requests)
             if commit in each.commits or commit in (each.merge_commit, each.squash_commit)]
 

@@ -33,7 +33,7 @@ _QUICK_ACTION = re.compile(r"^/[a-z_]+\b", re.MULTILINE)
 
 def answer_for_merge_request(call: Call, iid: str, parts: list[str]) -> Answer:
     found = next((each for each in call.project.records.merge_requests if str(each.iid) == iid), None)
-    # app/finders/notes_finder.rb looks among those that the caller may read, with `find_by!`.
+    # app/finders/notes_finder.rb searches the merge requests that the caller may read, with `find_by!`.
     if found is None or not access.is_allowed(call.token, call.project, "read_merge_request"):
         raise no_record()
     match (call.request.method, *parts):
@@ -68,7 +68,7 @@ def _listed(call: Call, merge_request: MergeRequest) -> Answer:
 
 
 def answer_for_commit(call: Call, name: str, parts: list[str]) -> Answer:
-    """Threads. A comment of `commits` is a thread of one note, too."""
+    """Threads. A comment of `commits` is also a thread, with one note."""
     found = call.project.commit(name) if access.is_allowed(call.token, call.project, "read_code") else None
     if found is None:
         raise not_found("Commit")
@@ -113,7 +113,7 @@ def _edit(call: Call, note: Note) -> Note:
         if note.is_system or call.project.archived or not (
                 is_author or access.is_allowed(call.token, call.project, "admin_note")):
             raise forbidden()
-        # app/services/notes/update_service.rb: without a body, nothing is changed.
+        # app/services/notes/update_service.rb: without a body, the note does not change.
         if "body" in call.request.parameters:
             _check(call.request.parameters["body"])
             note.body, note.updated_at = str(call.request.parameters["body"]), time.time()
@@ -127,7 +127,7 @@ def _check(body: Any) -> None:
     if len(text) > _MAX_LENGTH:
         raise bad_request(f'Note {{:note=>["is too long (maximum is {_MAX_LENGTH} characters)"]}}')
     if _QUICK_ACTION.search(_CODE.sub("", text)):
-        # GitLab would run it, say `/close` or `/merge`, and take it out of the note. This GitLab has none.
+        # GitLab would run it, for example `/close` or `/merge`, and remove it from the note. Not implemented here.
         raise NotImplementedError("a line of the note begins with a quick action")
 
 

@@ -17,13 +17,13 @@ def create(instance: Instance, project: Project, sha: str, ref: str, source: str
 
 
 def latest(project: Project, sha: str, ref: str | None = None) -> Pipeline | None:
-    """The newest of the commit, and of its ref if one is given (app/models/ci/pipeline.rb, `newest_first`)."""
+    """The newest pipeline of the commit, and of `ref` if it is not None (app/models/ci/pipeline.rb, `newest_first`)."""
     found = [each for each in project.records.pipelines if each.sha == sha and ref in (None, each.ref)]
     return found[-1] if found else None
 
 
 def state(pipeline: Pipeline) -> str:
-    """lib/gitlab/ci/status/composite.rb, for the states that occur here; retried statuses do not count."""
+    """lib/gitlab/ci/status/composite.rb, for the states that occur here. Retried statuses are ignored."""
     states = {each.state for each in pipeline.statuses if not each.is_retried}
     if not states:
         return "created"

@@ -1,5 +1,5 @@
-"""What a project holds beside its repository and its mirrors: pipelines with their statuses, environments with their
-deployments, merge requests with their notes, and who made them."""
+"""The records of a project, except its repository and mirrors: pipelines with their statuses, environments with their
+deployments, merge requests with their notes, and the users who created them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Status:
     is_retried: bool = False
     # Whether its ref was protected when it was created.
     is_protected: bool = False
-    # Whether the API created it (app/models/generic_commit_status.rb); if not, a job of GitLab CI.
+    # Whether the API created it (app/models/generic_commit_status.rb). False for a job of GitLab CI.
     is_external: bool = True
     allow_failure: bool = False
 
@@ -83,7 +83,7 @@ class Deployment:
     updated_at: float
     status: str = "created"
     finished_at: float | None = None
-    # Whether a job of GitLab CI made it (`deployable`).
+    # Whether a job of GitLab CI created it (`deployable`).
     is_from_ci: bool = False
 
 
@@ -96,7 +96,7 @@ class Note:
     author: User
     created_at: float
     updated_at: float
-    # `DiscussionNote` for a note of a thread, otherwise None.
+    # `DiscussionNote` for a note of a thread. None for other notes.
     type: str | None = None
     is_system: bool = False
 
@@ -120,7 +120,7 @@ class MergeRequest:
     created_at: float
     # `opened`, `closed`, `locked` or `merged`.
     state: str = "opened"
-    # Of its latest diff, the newest first.
+    # The commits of its latest diff, newest first.
     commits: list[str] = field(default_factory=list)
     merge_commit: str | None = None
     squash_commit: str | None = None
@@ -129,7 +129,7 @@ class MergeRequest:
 
 @dataclass
 class Records:
-    """What the API's other parts have recorded in a project."""
+    """The records of a project that reports create or read."""
 
     pipelines: list[Pipeline] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
@@ -138,13 +138,13 @@ class Records:
     protected_environments: set[str] = field(default_factory=set)
     deployments: list[Deployment] = field(default_factory=list)
     merge_requests: list[MergeRequest] = field(default_factory=list)
-    # By the commits' SHA.
+    # The threads of each commit, by its SHA.
     discussions: dict[str, list[Discussion]] = field(default_factory=dict)
 
 
 @dataclass
 class Features:
-    """A project's visibility and which of its features are switched on: `disabled`, `private` (for its members) or
+    """A project's visibility, and the access level of its features: `disabled`, `private` (only for members) or
     `enabled` (app/models/project_feature.rb)."""
 
     visibility: str = "private"

@@ -1,4 +1,4 @@
-"""What all parts of the REST API share: requests, answers, errors, parameters and pages."""
+"""Shared by all parts of the REST API: requests, responses, errors, parameters and pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PER_PAGE, _MAX_PER_PAGE = 20, 100
 
 
 class Rejected(Exception):
-    """An answer that is no success."""
+    """An error response."""
 
     def __init__(self, status: int, body: dict[str, object]) -> None:
         super().__init__(str(status))
@@ -47,7 +47,7 @@ class Answer:
 @dataclass
 class Request:
     method: str
-    path: str  # as it came: `platform%2Finfra` is one part of it
+    path: str  # undecoded: `platform%2Finfra` is one part of it
     query: dict[str, str]
     parameters: dict[str, Any]  # of the body
     headers: Mapping[str, str]
@@ -55,7 +55,7 @@ class Request:
 
 @dataclass
 class Call:
-    """A request for something of a project that the caller may see."""
+    """A request about a project that the caller may see."""
 
     instance: Instance
     request: Request
@@ -73,7 +73,7 @@ class Call:
 
 
 def unauthorized() -> Rejected:
-    """lib/api/helpers.rb, `unauthorized!`: also for those who are known and may not."""
+    """lib/api/helpers.rb, `unauthorized!`: also for known callers without the permission."""
     return Rejected(401, {"message": "401 Unauthorized"})
 
 
@@ -97,7 +97,7 @@ def no_route() -> Rejected:
 
 
 def no_record() -> Rejected:
-    """lib/api/api.rb, `rescue_from ActiveRecord::RecordNotFound`; not the spelling of `not_found!`."""
+    """lib/api/api.rb, `rescue_from ActiveRecord::RecordNotFound`. `not_found!` has another spelling."""
     return Rejected(404, {"message": "404 Not found"})
 
 
@@ -121,8 +121,8 @@ def boolean(name: str, value: Any) -> bool | None:
 
 
 def require(parameters: dict[str, Any], *names: str) -> None:
-    """Grape's `requires`; all that are missing are in one message. Whether the message also says that a missing value
-    is empty or not valid is not known (?)."""
+    """Grape's `requires`: one message lists all missing parameters. Unconfirmed (?): GitLab's message may also list a
+    missing value as empty or not valid."""
     missing = [f"{name} is missing" for name in names if name not in parameters]
     if missing:
         raise BadParameters(", ".join(missing))
@@ -148,7 +148,7 @@ def too_long(value: str | None, limit: int = 255) -> list[str]:
 
 
 def raise_if(errors: dict[str, list[str]]) -> None:
-    """Members without errors do not count."""
+    """Ignores members without errors."""
     found = {name: messages for name, messages in errors.items() if messages}
     if found:
         raise Invalid(found)
@@ -176,7 +176,7 @@ def page(url: str, request: Request, listed: Sequence[dict[str, Any]]) -> Answer
 
 
 def _positive(query: dict[str, str], name: str, default: int) -> int:
-    """Grape's Integer; what is not above zero counts as not given (lib/gitlab/pagination/offset_pagination.rb)."""
+    """Grape's Integer. A value below one counts as missing (lib/gitlab/pagination/offset_pagination.rb)."""
     value = query.get(name, "")
     if value and not re.fullmatch(r"-?\d+", value):
         raise BadParameters(f"{name} is invalid")

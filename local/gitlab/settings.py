@@ -49,6 +49,6 @@ class Settings:
     protects_the_default_branch: bool = True
     # The number of mirrors that run at once: Sidekiq's concurrency.
     mirrors_at_once: int = 4
-    # Whether the merge requests of a commit can be asked for by their state: since GitLab 18.2
+    # Whether the merge requests of a commit can be filtered by their state: since GitLab 18.2
     # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/191169).
     filters_merge_requests_of_commits: bool = True

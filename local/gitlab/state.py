@@ -37,7 +37,7 @@ class Token:
     # None for a token that does not expire (https://docs.gitlab.com/user/profile/personal_access_tokens/).
     expires_at: date | None = None
     value: str = field(default_factory=lambda: f"glpat-{secrets.token_urlsafe(15)}", repr=False)
-    # Whose it is; `Instance.add_token` gives each token a user of its own unless it is told another.
+    # `Instance.add_token` creates a new user if this one has the ID 0.
     user: User = field(default_factory=lambda: User(0, "", ""))
 
     def level(self, project: Project) -> int:
@@ -121,8 +121,8 @@ class Project:
                 if name.startswith(prefix)}
 
     def commit(self, name: str) -> str | None:
-        """The SHA of a commit, by its SHA, the beginning of its SHA, or a branch or tag; None if there is none
-        (app/models/project.rb, `commit`). A commit that no branch has any more is found, too."""
+        """The SHA of a commit, by its SHA, a short SHA, a branch or a tag. None if it does not exist
+        (app/models/project.rb, `commit`). It also finds a commit that no branch contains any more."""
         try:
             return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
         except subprocess.CalledProcessError:
@@ -140,7 +140,7 @@ class Project:
 
     def may_update(self, level: int, branch: str) -> bool:
         """lib/gitlab/user_access.rb, `can_update_branch?`: whether a user with this access level may push or merge to
-        the branch. Several rules for one branch add up."""
+        the branch. With several rules for one branch, one that allows it is enough."""
         if not self.is_protected(branch):
             return level >= LEVELS["developer"]
         needed = [self.update_levels.get(name, LEVELS["maintainer"]) for name in self.protected_branches
@@ -162,7 +162,7 @@ class Instance:
         self.tokens: list[Token] = []
         self.projects: list[Project] = []
         self.started = time.time()
-        # How many of the next posts of a commit status meet another update that does not end.
+        # The number of the next posts of a commit status that are rejected because of another update.
         self.status_conflicts = 0
         self._directory = directory
         self._next_mirror_id = 101
@@ -191,7 +191,7 @@ class Instance:
         return next((held for held in project.mirrors if held.id == mirror_id), None)
 
     def add_token(self, token: Token) -> None:
-        """A token without a user is the only one of a new user."""
+        """Creates a new user for a token without one."""
         with self.changes:
             if not token.user.id:
                 number = self.next_id()
@@ -199,7 +199,7 @@ class Instance:
             self.tokens.append(token)
 
     def next_id(self) -> int:
-        """Of whatever is made: no two things have the same, so that none is taken for another."""
+        """An ID that is unique across all kinds of records: a test that mixes up two kinds fails."""
         with self.changes:
             self._next_id += 1
             return self._next_id

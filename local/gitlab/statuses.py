@@ -1,6 +1,6 @@
 """Commit statuses: `GET /projects/:id/repository/commits/:sha/statuses` and `POST /projects/:id/statuses/:sha`
-(lib/api/commit_statuses.rb, app/services/ci/create_commit_status_service.rb, app/models/commit_status.rb; the texts are
-in spec/requests/api/commit_statuses_spec.rb)."""
+(lib/api/commit_statuses.rb, app/services/ci/create_commit_status_service.rb, app/models/commit_status.rb). The texts
+are those of spec/requests/api/commit_statuses_spec.rb."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from local.gitlab.rest import (
 )
 
 _STATES = ("pending", "running", "success", "failed", "canceled", "skipped")
-# app/models/commit_status.rb, `state_machine`: the event of each posted state (`apply_job_state!`), and the states that
-# it can follow.
+# app/models/commit_status.rb, `state_machine`: the event of each posted state (`apply_job_state!`), and the states
+# before it.
 _EVENTS = {
     "pending": ("enqueue", {"created", "skipped", "manual", "scheduled"}),
     "running": ("run", {"pending"}),
@@ -47,16 +47,16 @@ def listed(call: Call, sha: str) -> Answer:
     access.authorize(call.token, call.project, "read_commit_status")
     if call.project.commit(sha) is None:
         raise not_found("Commit")
-    # A pipeline has the whole SHA: the beginning of one, or a branch, finds the commit and no status.
+    # Pipelines are compared by the full SHA: with a short SHA or a branch, GitLab finds the commit but no status.
     found = [(pipeline, status) for pipeline in call.project.records.pipelines if pipeline.sha == sha
-             for status in pipeline.statuses if _is_asked_for(query, pipeline, status)]
+             for status in pipeline.statuses if _is_requested(query, pipeline, status)]
     key = (lambda pair: (pair[0].id, pair[1].id)) if query.get("order_by") == "pipeline_id" else (
         lambda pair: (pair[1].id,))
     found.sort(key=key, reverse=query.get("sort") == "desc")
     return call.page([shown(call, pipeline, status) for pipeline, status in found])
 
 
-def _is_asked_for(query: dict[str, str], pipeline: Pipeline, status: Status) -> bool:
+def _is_requested(query: dict[str, str], pipeline: Pipeline, status: Status) -> bool:
     stage = "external" if status.is_external else "test"
     return ((bool(boolean("all", query.get("all") or False)) or not status.is_retried)
             and query.get("pipeline_id", "") in ("", str(pipeline.id)) and query.get("ref", "") in ("", status.ref)
@@ -70,14 +70,14 @@ def posted(call: Call, sha: str) -> Answer:
     access.authorize(call.token, call.project, "create_commit_status")
     with call.instance.changes:
         if call.instance.status_conflicts > 0:
-            # `FailedToObtainLockError`: GitLab answers so after it has waited for 20 × 0.5 s.
+            # `FailedToObtainLockError`: GitLab's response after it has waited for 20 × 0.5 s.
             call.instance.status_conflicts -= 1
             raise Rejected(409, {"message": "Another update to this commit status is in progress"})
         commit = call.project.commit(sha)
         if commit is None:
             raise not_found("Commit")
         pipeline = _pipeline(call, commit)
-        # app/policies/ci/pipeline_policy.rb, `update_pipeline`. The pipeline stays, also if this is forbidden.
+        # app/policies/ci/pipeline_policy.rb, `update_pipeline`. If this is forbidden, the new pipeline remains.
         if not call.project.may_update(access.level(call.token, call.project), pipeline.ref):
             raise forbidden()
         status = _find_or_build(call, pipeline)
@@ -88,18 +88,18 @@ def posted(call: Call, sha: str) -> Answer:
 
 
 def _pipeline(call: Call, commit: str) -> Pipeline:
-    """`find_or_create_pipeline`: the newest of this commit and ref, GitLab CI's own among them."""
-    asked, project = call.request.parameters.get("ref"), call.project
-    found = pipelines.latest(project, commit, asked or None)
+    """`find_or_create_pipeline`: the newest of this commit and ref, including those of GitLab CI."""
+    ref, project = call.request.parameters.get("ref"), call.project
+    found = pipelines.latest(project, commit, ref or None)
     wanted = call.request.parameters.get("pipeline_id")
     if wanted:
         found = next((each for each in project.records.pipelines if str(each.id) == str(wanted) and each.sha == commit
-                      and asked in (None, each.ref)), None)
+                      and ref in (None, each.ref)), None)
         if found is None:
             raise not_found("Pipeline for pipeline_id, sha and ref")
     if found is not None:
         return found
-    ref = asked or next(iter(sorted(_branches_with(call, commit))), None)
+    ref = ref or next(iter(sorted(_branches_with(call, commit))), None)
     if ref is None:
         raise not_found("References for commit")
     return pipelines.create(call.instance, project, commit, ref, "external", call.user)
@@ -112,9 +112,9 @@ def _branches_with(call: Call, commit: str) -> list[str]:
 
 
 def _find_or_build(call: Call, pipeline: Pipeline) -> Status:
-    """`external_commit_status_scope`: only a running or pending one of the same name, ref and user is found; one that
-    is marked as retried, too, and it stays so (`retried` is no condition and is never reset). What is returned is a
-    copy: nothing is saved before the transition."""
+    """`external_commit_status_scope`: finds only a running or pending status of the same name, ref and user. `retried`
+    is not a condition and is never reset, so a retried status is found and remains retried. Returns a copy: GitLab
+    saves nothing before the transition."""
     parameters, ref = call.request.parameters, pipeline.ref
     name = parameters.get("name") or parameters.get("context") or "default"
     is_protected = call.project.is_protected(ref)
@@ -124,7 +124,7 @@ def _find_or_build(call: Call, pipeline: Pipeline) -> Status:
     status = replace(found[0]) if found else Status(0, name, ref, call.user, time.time(), is_protected=is_protected)
     if not found:
         status.id = call.instance.next_id()
-    # lib/api/helpers.rb, `attributes_for_keys`: what is blank counts as not given.
+    # lib/api/helpers.rb, `attributes_for_keys`: a blank value counts as missing.
     for attribute in _UPDATABLE:
         if parameters.get(attribute) not in (None, ""):
             setattr(status, attribute, _taken(attribute, parameters[attribute]))
@@ -141,7 +141,7 @@ def _taken(attribute: str, value: Any) -> Any:
 
 
 def _check(pipeline: Pipeline, status: Status) -> None:
-    """app/models/commit_status.rb and app/models/generic_commit_status.rb, which both check the target's length."""
+    """app/models/commit_status.rb and app/models/generic_commit_status.rb. Both check the length of the target URL."""
     target = too_long(status.target_url) * 2
     if status.target_url is not None and not re.match(r"https?://[^\s/]", status.target_url, re.IGNORECASE):
         target.append("is blocked: Only allowed schemes are http, https")
@@ -152,12 +152,12 @@ def _check(pipeline: Pipeline, status: Status) -> None:
 
 def _transition(status: Status, state: str) -> None:
     if state == "running" and status.state in _EVENTS["pending"][1]:
-        status.state = "pending"  # `job.enqueue` comes before `job.run!`, and its failure does not matter
+        status.state = "pending"  # `job.enqueue` precedes `job.run!`, and its failure is ignored
     event, earlier = _EVENTS[state]
     if status.state not in earlier:
         # app/services/ci/pipelines/add_job_service.rb: the message of StateMachines::InvalidTransition.
-        raise Rejected(400, {"message": f"Cannot transition status via :{event} from :{status.state} (Reason(s): Status "
-                                       f'cannot transition via "{event}")'})
+        raise Rejected(400, {"message": f"Cannot transition status via :{event} from :{status.state} (Reason(s): "
+                                        f'Status cannot transition via "{event}")'})
     status.state, now = state, time.time()
     if state == "running":
         status.started_at = now
@@ -166,7 +166,7 @@ def _transition(status: Status, state: str) -> None:
 
 
 def _save(pipeline: Pipeline, status: Status) -> None:
-    """Also `update_older_statuses_retried!`: all others of this name in the pipeline, whoever's they are."""
+    """Also `update_older_statuses_retried!`: all others of this name in the pipeline, of any user."""
     others = [each for each in pipeline.statuses if each.id != status.id]
     for each in others:
         each.is_retried = each.is_retried or each.name == status.name

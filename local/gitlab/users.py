@@ -1,6 +1,6 @@
 """How the API shows users, and `GET /personal_access_tokens/self` (lib/api/personal_access_tokens/self_information.rb).
 
-Project and group access tokens are personal access tokens of bot users, so they see themselves there, too
+Project and group access tokens are personal access tokens of bot users, so it also answers for them
 (https://docs.gitlab.com/api/personal_access_tokens/#self-inform)."""
 
 from __future__ import annotations

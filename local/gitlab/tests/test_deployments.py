@@ -1,4 +1,4 @@
-"""Deployments and environments: parameters, transitions, what is recognized as the same again, who may."""
+"""Deployments and environments: parameters, transitions, repeated requests and permissions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cannot(event: str) -> dict[str, Any]:
     return {"message": {"status": [f'cannot transition via "{event}"']}}
 
 
-def test_deployment_creates_its_environment_without_address(api: Api, project: HeldProject, sha: str) -> None:
+def test_deployment_creates_its_environment_without_url(api: Api, project: HeldProject, sha: str) -> None:
     made = deployed(api, sha)
     assert (made["status"], made["sha"], made["ref"], made["iid"]) == ("running", sha, "main", 1)
     assert (made["environment"]["name"], made["environment"]["external_url"]) == ("dev", None)
@@ -73,7 +73,7 @@ def test_sha_is_a_valid_ref_when_the_branch_is_gone(api: Api, sha: str, person: 
     assert deployed(api, sha, ref=sha)["ref"] == sha
 
 
-def test_same_as_the_last_success_is_the_same_again(api: Api, sha: str) -> None:
+def test_repeated_last_success_returns_the_same_deployment(api: Api, sha: str) -> None:
     first = deployed(api, sha, "success")
     assert deployed(api, sha, "success")["id"] == first["id"]
     assert deployed(api, sha, "success", ref=sha)["id"] != first["id"]
@@ -82,11 +82,11 @@ def test_same_as_the_last_success_is_the_same_again(api: Api, sha: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "canceled"])
-def test_all_but_a_success_is_made_again(api: Api, sha: str, status: str) -> None:
+def test_repeated_status_except_success_creates_a_deployment(api: Api, sha: str, status: str) -> None:
     assert deployed(api, sha, status)["id"] != deployed(api, sha, status)["id"]
 
 
-def test_update_ends_a_deployment_and_may_change_its_end(api: Api, sha: str) -> None:
+def test_update_ends_a_deployment_and_can_change_its_end(api: Api, sha: str) -> None:
     made = deployed(api, sha)
     assert finish(api, made, "running").json() == cannot("run")
     for status in ("failed", "success", "canceled"):
@@ -100,8 +100,8 @@ def test_update_ends_a_deployment_and_may_change_its_end(api: Api, sha: str) -> 
 def test_deployment_of_gitlab_ci_cannot_be_updated(api: Api, project: HeldProject, sha: str) -> None:
     made = deployed(api, sha)
     project.deployments()[0].is_from_ci = True
-    refused = finish(api, made, "success")
-    assert (refused.status_code, refused.json()["message"]) == (
+    rejected = finish(api, made, "success")
+    assert (rejected.status_code, rejected.json()["message"]) == (
         403, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")
     assert finish(api, {"id": 1}, "success").json() == {"message": "404 Not found"}
 
@@ -120,14 +120,14 @@ def test_deployments_are_listed_by_environment_and_order(api: Api, sha: str) -> 
     finish(api, first, "success")
     assert ids(environment="dev", order_by="updated_at", sort="desc") == [first["id"], second["id"]]
     assert ids(order_by="updated_at", updated_after="2000-01-01T00:00:00Z", sort="desc")[0] == first["id"]
-    refused = api.ask("GET", "/deployments", params={"updated_after": "2000-01-01T00:00:00Z"})
-    assert refused.json() == {"message": "400 Bad request - `updated_at` filter requires `updated_at` sort"}
+    rejected = api.ask("GET", "/deployments", params={"updated_after": "2000-01-01T00:00:00Z"})
+    assert rejected.json() == {"message": "400 Bad request - `updated_at` filter requires `updated_at` sort"}
     assert api.ask("GET", f"/deployments/{other['id']}").json()["environment"]["name"] == "prd"
     assert api.ask("GET", "/deployments", params={"order_by": "sha"}).status_code == 400
 
 
 @pytest.mark.parametrize("feature", ["builds", "environments"])
-def test_feature_switched_off_forbids_deployments(api: Api, project: HeldProject, sha: str, feature: str) -> None:
+def test_disabled_feature_forbids_deployments(api: Api, project: HeldProject, sha: str, feature: str) -> None:
     made = deployed(api, sha)
     setattr(project.features, feature, "disabled")
     for answer in (deploy(api, sha), finish(api, made, "success"), api.ask("GET", "/deployments"),
@@ -200,8 +200,8 @@ def test_invalid_environment_name_is_400(api: Api, name: str, error: str) -> Non
     ("ftp://example.com", "ftp://example.com", None),
     ("https://" + "x" * 248, None, ["is too long (maximum is 255 characters)"]),
     ("javascript:alert(1)", None, ["javascript scheme is not allowed"])])
-def test_environment_address_is_checked(api: Api, sha: str, url: str | None, shown: str | None,
-                                        errors: list[str] | None) -> None:
+def test_environment_url_is_checked(api: Api, sha: str, url: str | None, shown: str | None,
+                                    errors: list[str] | None) -> None:
     environment = deployed(api, sha)["environment"]["id"]
     answer = api.ask("PUT", f"/environments/{environment}", json={"external_url": url})
     assert answer.status_code == (400 if errors else 200)

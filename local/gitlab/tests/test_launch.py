@@ -167,7 +167,7 @@ def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: Local
     assert api.ask("GET", "/environments").status_code == 200
     assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 502
     assert project.environment("dev") is None
-    gitlab.answers_instead(504, method="POST", path=r"/environments$", is_carried_out=True)
+    gitlab.answers_instead(504, method="POST", path=r"/environments$", is_executed=True)
     assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 504
     assert project.environment("dev") is not None
     assert [seen.status for seen in gitlab.requests] == [200, 502, 504]

@@ -37,7 +37,7 @@ def edit(api: Api, iid: int, number: int, body: str) -> requests.Response:
     return api.ask("PUT", f"/merge_requests/{iid}/notes/{number}", json={"body": body})
 
 
-def test_merge_request_has_the_commits_of_its_branch_alone(api: Api, project: HeldProject, sha: str) -> None:
+def test_merge_request_has_only_the_commits_of_its_branch(api: Api, project: HeldProject, sha: str) -> None:
     made = project.merge_request("feature")
     assert (made.commits, iids(api, sha)) == ([sha], [made.iid])
     assert iids(api, "main") == []
@@ -60,8 +60,8 @@ def test_merge_requests_of_a_commit_by_state_newest_first(api: Api, gitlab: Loca
 
 
 @pytest.mark.parametrize("attribute", ["merge_commit", "squash_commit"])
-def test_merge_and_squash_commits_lead_to_the_merge_request(api: Api, project: HeldProject, sha: str, person: Person,
-                                                            attribute: str) -> None:
+def test_merge_and_squash_commits_find_the_merge_request(api: Api, project: HeldProject, sha: str, person: Person,
+                                                         attribute: str) -> None:
     made = project.merge_request("feature")
     merged = person.pushes("HEAD:refs/heads/main")
     assert iids(api, merged) == []
@@ -75,7 +75,7 @@ def test_merge_requests_of_an_unknown_commit_are_404(api: Api, sha: str) -> None
     assert (answer.status_code, answer.json()) == (404, {"message": "404 Commit Not Found"})
 
 
-def test_note_is_made_read_and_edited(api: Api, project: HeldProject, sha: str) -> None:
+def test_note_is_created_read_and_edited(api: Api, project: HeldProject, sha: str) -> None:
     merge_request = project.merge_request("feature")
     made = noted(api, 1, "one")
     assert (made["body"], made["type"], made["noteable_type"], made["noteable_iid"]) == ("one", None, "MergeRequest", 1)
@@ -101,8 +101,8 @@ def test_only_author_or_maintainer_may_edit_a_note(api: Api, gitlab: LocalGitLab
     project.merge_request("feature")
     author, other = (Api(gitlab, project.path, gitlab.add_token(name, role="reporter").value) for name in ("a", "b"))
     made = noted(author, 1, "one")
-    refused = edit(other, 1, made["id"], "two")
-    assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden"})
+    rejected = edit(other, 1, made["id"], "two")
+    assert (rejected.status_code, rejected.json()) == (403, {"message": "403 Forbidden"})
     assert edit(author, 1, made["id"], "three").status_code == 200
     assert edit(api, 1, made["id"], "four").json()["author"]["name"] == "a"
 
@@ -142,7 +142,7 @@ def test_quick_action_in_a_note_is_a_complaint(api: Api, gitlab: LocalGitLab, pr
     assert gitlab.complaints.pop().endswith("a fault of this server's own")
 
 
-def test_thread_on_a_commit_is_made_and_edited(api: Api, project: HeldProject, sha: str) -> None:
+def test_thread_on_a_commit_is_created_and_edited(api: Api, project: HeldProject, sha: str) -> None:
     path = f"/repository/commits/{sha}/discussions"
     assert api.listed(path) == []
     made = api.ask("POST", path, json={"body": "one"})
@@ -182,7 +182,7 @@ def test_comment_on_a_commit_has_no_id_but_a_thread(api: Api, sha: str) -> None:
     assert (comment["note"], thread["individual_note"], thread["notes"][0]["body"]) == ("one", True, "one")
 
 
-def test_commit_is_shown_by_sha_beginning_and_branch(api: Api, sha: str) -> None:
+def test_commit_is_found_by_sha_short_sha_and_branch(api: Api, sha: str) -> None:
     for name in (sha, sha[:12], "feature"):
         shown = api.ask("GET", f"/repository/commits/{name}").json()
         assert (shown["id"], shown["status"], shown["last_pipeline"]) == (sha, None, None)
@@ -207,8 +207,8 @@ def test_branch_shows_its_newest_commit(api: Api, sha: str, person: Person) -> N
 
 
 def test_commit_needs_no_token_in_a_public_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
-    nobody, path = Api(gitlab, project.path, ""), f"/repository/commits/{sha}"
-    assert nobody.ask("GET", path).json() == {"message": "404 Project Not Found"}
+    anonymous, path = Api(gitlab, project.path, ""), f"/repository/commits/{sha}"
+    assert anonymous.ask("GET", path).json() == {"message": "404 Project Not Found"}
     project.features.visibility = "public"
-    assert nobody.ask("GET", path).status_code == 200
-    assert nobody.ask("GET", f"{path}/statuses").status_code == 401
+    assert anonymous.ask("GET", path).status_code == 200
+    assert anonymous.ask("GET", f"{path}/statuses").status_code == 401

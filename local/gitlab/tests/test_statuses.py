@@ -1,4 +1,4 @@
-"""Commit statuses: what is found again, which transitions there are, what is saved, who may."""
+"""Commit statuses: lookup of an existing status, transitions, saved values and permissions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_each_state_can_be_the_first(api: Api, sha: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "canceled"])
-def test_running_status_is_found_again_and_ends(api: Api, sha: str, state: str) -> None:
+def test_running_status_is_updated_to_its_end(api: Api, sha: str, state: str) -> None:
     first = posted(api, sha, "running", description="begins", target_url="https://example.com/x")
     last = posted(api, sha, state, description="ends")
     assert (last["id"], last["pipeline_id"], last["status"]) == (first["id"], first["pipeline_id"], state)
@@ -62,8 +62,8 @@ def test_running_status_is_found_again_and_ends(api: Api, sha: str, state: str) 
 def test_impossible_transition_is_400_and_saves_nothing(api: Api, sha: str, earlier: str, state: str,
                                                         event: str) -> None:
     posted(api, sha, earlier, description="first")
-    refused = post(api, sha, state, description="second", target_url="https://example.com/second")
-    assert (refused.status_code, refused.json()) == (400, cannot(event, earlier))
+    rejected = post(api, sha, state, description="second", target_url="https://example.com/second")
+    assert (rejected.status_code, rejected.json()) == (400, cannot(event, earlier))
     [held] = api.listed(f"/repository/commits/{sha}/statuses", all="true")
     assert (held["status"], held["description"], held["target_url"]) == (earlier, "first", None)
 
@@ -72,7 +72,7 @@ def test_pending_status_may_run(api: Api, sha: str) -> None:
     assert posted(api, sha, "pending")["id"] == posted(api, sha, "running")["id"]
 
 
-def test_final_state_again_makes_another_and_retries_the_former(api: Api, sha: str, project: HeldProject) -> None:
+def test_repeated_final_state_creates_a_status_and_retries_the_old(api: Api, sha: str, project: HeldProject) -> None:
     first, second = posted(api, sha, "success"), posted(api, sha, "success")
     assert first["id"] != second["id"] and first["pipeline_id"] == second["pipeline_id"]
     assert [each["id"] for each in api.listed(f"/repository/commits/{sha}/statuses")] == [second["id"]]
@@ -80,7 +80,7 @@ def test_final_state_again_makes_another_and_retries_the_former(api: Api, sha: s
     assert [status.is_retried for status in project.statuses(sha, with_retried=True)] == [True, False]
 
 
-def test_other_user_makes_another_and_retries_the_former(api: Api, gitlab: LocalGitLab, project: HeldProject,
+def test_other_user_creates_a_status_and_retries_the_old(api: Api, gitlab: LocalGitLab, project: HeldProject,
                                                          sha: str) -> None:
     bot = gitlab.add_token("a bot", user=gitlab.user("a bot", is_bot=True))
     stale = posted(api, sha, "running")
@@ -89,19 +89,19 @@ def test_other_user_makes_another_and_retries_the_former(api: Api, gitlab: Local
     assert [each["id"] for each in api.listed(f"/repository/commits/{sha}/statuses")] == [theirs["id"]]
 
 
-def test_retried_running_status_of_the_user_is_found_again(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                           sha: str) -> None:
+def test_retried_running_status_of_the_user_is_updated(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                       sha: str) -> None:
     stale = posted(api, sha, "running")
     posted(Api(gitlab, project.path, gitlab.add_token("a bot").value), sha, "running")
-    # It stays retried, and the bot's becomes it: then no status of this name is current.
+    # It remains retried, and the bot's becomes retried: then no status of this name is current.
     assert posted(api, sha, "success")["id"] == stale["id"]
     assert listed(api, sha) == []
     posted(api, sha, "success")
     assert listed(api, sha) == [(NAME, "success")]
 
 
-def test_next_token_of_the_same_user_finds_the_status(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                      sha: str) -> None:
+def test_rotated_token_of_the_same_user_updates_the_status(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                           sha: str) -> None:
     user = next(token.user for token in gitlab.instance.tokens)
     rotated = gitlab.add_token("rotated", user=user)
     first = posted(api, sha, "running")
@@ -150,8 +150,8 @@ def test_ref_need_not_exist_and_defaults_to_a_branch(api: Api, sha: str) -> None
 def test_commit_of_no_branch_needs_a_ref(api: Api, sha: str, person: Person) -> None:
     alone = person.pushes("HEAD:refs/heads/next")
     assert person.push(":refs/heads/next").returncode == 0
-    refused = post(api, alone, "running", ref=None)
-    assert (refused.status_code, refused.json()) == (404, {"message": "404 References for commit Not Found"})
+    rejected = post(api, alone, "running", ref=None)
+    assert (rejected.status_code, rejected.json()) == (404, {"message": "404 References for commit Not Found"})
     assert posted(api, alone, "running")["ref"] == "main"
 
 
@@ -171,13 +171,13 @@ def test_texts_have_at_most_255_characters(api: Api, sha: str, project: HeldProj
     message = "is too long (maximum is 255 characters)"
     for attribute, value, times in (("description", "d" * 256, 1), ("target_url", f"https://e.com/{'x' * 250}", 2),
                                     ("ref", "r" * 256, 1)):
-        refused = post(api, sha, "success", **{attribute: value})
-        assert (refused.status_code, refused.json()) == (400, {"message": {attribute: [message] * times}})
+        rejected = post(api, sha, "success", **{attribute: value})
+        assert (rejected.status_code, rejected.json()) == (400, {"message": {attribute: [message] * times}})
     assert project.status_states(sha) == {NAME: "running"}
 
 
 @pytest.mark.parametrize("url", ["invalid url", "git://example.com"])
-def test_target_is_an_http_address(api: Api, sha: str, url: str) -> None:
+def test_target_url_without_http_is_rejected(api: Api, sha: str, url: str) -> None:
     assert post(api, sha, "running", target_url=url).json() == {
         "message": {"target_url": ["is blocked: Only allowed schemes are http, https"]}}
 
@@ -208,8 +208,8 @@ def test_protected_ref_needs_push_or_merge_rights(api: Api, gitlab: LocalGitLab,
                                                   sha: str) -> None:
     developer = Api(gitlab, project.path, gitlab.add_token("d", role="developer").value)
     assert project.protected_branches == ["main"]
-    refused = post(developer, sha, "running")
-    assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden"})
+    rejected = post(developer, sha, "running")
+    assert (rejected.status_code, rejected.json()) == (403, {"message": "403 Forbidden"})
     assert [(each.source, each.statuses) for each in project.pipelines(sha)] == [("external", [])]
     project.protect("main", updates_by="developer")
     posted(developer, sha, "running")
@@ -218,7 +218,7 @@ def test_protected_ref_needs_push_or_merge_rights(api: Api, gitlab: LocalGitLab,
     posted(api, sha, "running", ref="next")
 
 
-def test_status_from_before_the_protection_is_not_found(api: Api, project: HeldProject, sha: str) -> None:
+def test_status_older_than_the_protection_is_not_updated(api: Api, project: HeldProject, sha: str) -> None:
     project.unprotect("main")
     first = posted(api, sha, "running")
     project.protect("main")
@@ -226,25 +226,26 @@ def test_status_from_before_the_protection_is_not_found(api: Api, project: HeldP
     assert project.status_states(sha) == {NAME: "success"}
 
 
-def test_conflict_is_409_as_often_as_it_is_set(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+def test_conflict_is_409_for_the_set_number_of_posts(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                     sha: str) -> None:
     gitlab.conflict_statuses(times=1)
-    refused = post(api, sha, "running")
-    assert (refused.status_code, refused.json()) == (
+    rejected = post(api, sha, "running")
+    assert (rejected.status_code, rejected.json()) == (
         409, {"message": "Another update to this commit status is in progress"})
     assert project.statuses(sha) == []
     posted(api, sha, "running")
 
 
-def test_ci_switched_off_leaves_statuses(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+def test_disabled_ci_allows_statuses(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
     project.features.builds = "disabled"
     posted(api, sha, "running")
     project.features.builds, project.features.visibility = "private", "public"
     posted(api, sha, "success")
-    stranger = Api(gitlab, project.path, gitlab.add_token("s", projects=("another/project",)).value)
-    assert stranger.ask("GET", f"/repository/commits/{sha}/statuses").status_code == 403
+    outsider = Api(gitlab, project.path, gitlab.add_token("s", projects=("another/project",)).value)
+    assert outsider.ask("GET", f"/repository/commits/{sha}/statuses").status_code == 403
 
 
-def test_archived_project_takes_no_status(api: Api, project: HeldProject, sha: str) -> None:
+def test_archived_project_rejects_statuses(api: Api, project: HeldProject, sha: str) -> None:
     project.archive()
     assert post(api, sha, "running").status_code == 403
     assert listed(api, sha) == []
@@ -268,7 +269,7 @@ def test_pages_and_order_of_statuses(api: Api, sha: str) -> None:
     (["success", "success"], "success"), (["success", "failed"], "failed"), (["running", "failed"], "running"),
     (["pending"], "pending"), (["success", "pending"], "running"), (["canceled", "success"], "canceled"),
     (["canceled", "failed"], "failed"), (["skipped"], "skipped")])
-def test_pipeline_state_follows_from_its_statuses(api: Api, sha: str, states: list[str], expected: str) -> None:
+def test_pipeline_state_is_computed_from_its_statuses(api: Api, sha: str, states: list[str], expected: str) -> None:
     for number, state in enumerate(states):
         posted(api, sha, state, name=str(number))
     shown = api.ask("GET", f"/repository/commits/{sha}").json()

@@ -1,4 +1,4 @@
-"""Tokens of persons and bots, what a token says of itself, and a project's visibility."""
+"""Tokens of persons and bots, the information about the token itself, and a project's visibility."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def test_token_shows_its_expiry(gitlab: LocalGitLab, is_bot: bool, username: str
 
 
 @pytest.mark.parametrize("scope", ["api", "read_api", "read_repository", "write_repository"])
-def test_any_scope_may_see_the_token_itself(gitlab: LocalGitLab, scope: str) -> None:
+def test_token_of_any_scope_can_read_itself(gitlab: LocalGitLab, scope: str) -> None:
     assert about_itself(gitlab, gitlab.add_token("t", scopes=(scope,)).value).json()["scopes"] == [scope]
 
 
-def test_token_that_is_not_valid_is_401(gitlab: LocalGitLab) -> None:
-    for token in ("", "glpat-nobodys", gitlab.add_token("r", revoked=True).value,
+def test_invalid_token_is_401(gitlab: LocalGitLab) -> None:
+    for token in ("", "glpat-unknown", gitlab.add_token("r", revoked=True).value,
                   gitlab.add_token("e", expired=True).value):
         assert about_itself(gitlab, token).status_code == 401
 
 
 def test_token_expires_on_its_date(gitlab: LocalGitLab, project: HeldProject) -> None:
     today = datetime.now(UTC).date()
-    # Two days, so that midnight may pass in between.
+    # Two days: midnight may pass during the test.
     expired, valid = (gitlab.add_token("t", expires_at=today + timedelta(days)).value for days in (0, 2))
     assert Api(gitlab, project.path, expired).ask("GET").json()["error"] == "invalid_token"
     assert about_itself(gitlab, expired).status_code == 401
@@ -59,19 +59,19 @@ def test_blocked_user_is_403_everywhere(gitlab: LocalGitLab, project: HeldProjec
             403, "403 Forbidden - Your account has been blocked.")
 
 
-def test_each_token_has_a_user_unless_it_is_told(gitlab: LocalGitLab) -> None:
+def test_token_without_a_given_user_gets_a_new_one(gitlab: LocalGitLab) -> None:
     first, second = gitlab.add_token("a"), gitlab.add_token("b")
     assert first.user.id != second.user.id
     assert gitlab.add_token("c", user=first.user).user is first.user
 
 
-@pytest.mark.parametrize(("visibility", "nobody", "stranger"), [
+@pytest.mark.parametrize(("visibility", "anonymous", "outsider"), [
     ("private", 404, 404), ("internal", 404, 200), ("public", 200, 200)])
-def test_visibility_decides_who_sees_a_project(gitlab: LocalGitLab, project: HeldProject, visibility: str, nobody: int,
-                                               stranger: int) -> None:
+def test_visibility_allows_the_callers_of_a_project(gitlab: LocalGitLab, project: HeldProject, visibility: str,
+                                                    anonymous: int, outsider: int) -> None:
     project.features.visibility = visibility
-    strangers = gitlab.add_token("s", projects=("another/project",)).value
-    assert Api(gitlab, project.path, "").ask("GET").status_code == nobody
-    assert Api(gitlab, project.path, strangers).ask("GET").status_code == stranger
+    other = gitlab.add_token("s", projects=("another/project",)).value
+    assert Api(gitlab, project.path, "").ask("GET").status_code == anonymous
+    assert Api(gitlab, project.path, other).ask("GET").status_code == outsider
     assert Api(gitlab, project.path).ask("GET").json()["visibility"] == visibility
-    assert Api(gitlab, project.path, strangers).ask("GET", "/deployments").status_code == stranger
+    assert Api(gitlab, project.path, other).ask("GET", "/deployments").status_code == outsider
