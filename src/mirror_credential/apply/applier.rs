@@ -160,7 +160,6 @@ impl Applier<'_> {
         self.orphan_created_mirrors();
         self.state.log.claim_lost_at = Some(self.clients.clock.now());
         self.state.log.claim = None;
-        self.state.mirrors.projects = None;
         self.note_claimed_entry(entry);
     }
 
@@ -171,7 +170,8 @@ impl Applier<'_> {
         self.state.mirrors.intent.ids_committed = false;
     }
 
-    /// A peer wrote `entry` first: the secret has to be read, and the next entry is a higher one.
+    /// A peer wrote `entry` first, and may have created mirrors: the secret and the projects have to be
+    /// read, and the next entry is a higher one.
     pub fn note_claimed_entry(&mut self, entry: u64) {
         let highest = self.state.log.highest_claimed_entry;
         if highest.is_none_or(|(highest, _)| entry > highest) {
@@ -179,6 +179,7 @@ impl Applier<'_> {
             self.state.log.highest_claimed_entry = Some((entry, now));
         }
         self.state.secret = SecretState::Unread;
+        self.state.mirrors.projects = None;
     }
 
     /// Follows the deletion of the credential `id`.
