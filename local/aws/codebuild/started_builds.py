@@ -78,7 +78,7 @@ class _Build(build_action._Build):
         account, region = get_account_id(), get_region()
         nowhere: Any = SimpleNamespace(
             held=SimpleNamespace(account=account, region=region, name=""), wait=self._look,
-            execution=SimpleNamespace(actions=[]), configuration=lambda _key, default="": default or "none",
+            execution=SimpleNamespace(sources=list), configuration=lambda _key, default="": default or "none",
             run=SimpleNamespace(declaration={"inputArtifacts": [{"name": "none"}]}, inputs={}))
         super().__init__(nowhere, project)
         self.record.update(initiator=initiator, sourceVersion="")

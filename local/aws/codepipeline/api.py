@@ -18,8 +18,10 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import tagging
 
 from local.aws.codepipeline import (
+    conditions as pipeline_conditions,
     model as pipeline_model,
     pipelines,
+    rollbacks,
     runner as pipeline_runner,
     validation as pipeline_validation,
     views as pipeline_views,
@@ -261,14 +263,35 @@ def _list_pipeline_executions(request: dict) -> dict:
 
 def _list_action_executions(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    wanted = request.get("filter", {})
-    wanted = wanted.get("latestInPipelineExecution", wanted).get("pipelineExecutionId")
-    runs = [_run_of(held, wanted)] if wanted else held.executions
+    runs, only_latest = _filtered(held, request)
     with held.changed:
-        found = sorted(((run, action) for run in runs for action in run.actions),
+        found = sorted(((run, action) for run in runs for action in run.actions
+                        if not only_latest or action is run.latest(action.stage, action.name)),
                        key=lambda each: each[1].started, reverse=True)
         shown, more = _page(found, request, lambda each: pipeline_views.action_execution(held, *each))
     return {"actionExecutionDetails": shown, **more}
+
+
+def _filtered(held: Pipeline, request: dict) -> tuple[list[Execution], bool]:
+    """The executions, and whether only the latest run of each action counts. The meaning of the range Latest for a
+    retried action is not documented. (?)"""
+    wanted = request.get("filter", {})
+    latest = wanted.get("latestInPipelineExecution", {})
+    execution_id = latest.get("pipelineExecutionId") or wanted.get("pipelineExecutionId")
+    runs = [_run_of(held, execution_id)] if execution_id else list(held.executions)
+    return runs, latest.get("startTimeRange") == "Latest"
+
+
+def _list_rule_executions(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    runs, only_latest = _filtered(held, request)
+    with held.changed:
+        found = sorted(((run, condition, rule) for run in runs for condition in run.conditions
+                        if not only_latest or condition is run.latest_condition(condition.stage, condition.kind)
+                        for rule in condition.rules),
+                       key=lambda each: each[2].started, reverse=True)
+        shown, more = _page(found, request, lambda each: pipeline_views.rule_execution(held, *each))
+    return {"ruleExecutionDetails": shown, **more}
 
 
 def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
@@ -311,6 +334,45 @@ def _retry_stage_execution(request: dict) -> dict:
     return {"pipelineExecutionId": run.execution_id}
 
 
+def _rollback_stage(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    target = _run_of(held, request["targetPipelineExecutionId"])
+    is_source = stage == held.declaration["stages"][0]["name"]
+    with held.changed:
+        try:
+            rollbacks.check_target(held, target, stage)
+        except rollbacks.NotATarget as rejected:
+            outdated = target.version != held.declaration["version"]
+            raise Rejected("PipelineExecutionOutdatedException" if outdated else "UnableToRollbackStageException",
+                           str(rejected)) from None
+        # "the cause might be [...] the stage is currently running"
+        if is_source or held.declaration["executionMode"] == "PARALLEL" or stage in held.stage_holders:
+            raise Rejected("UnableToRollbackStageException",
+                           f"Unable to roll back stage {stage}: it is a source stage, it is running, or the pipeline "
+                           "is in PARALLEL mode")
+        made = pipeline_runner.roll_back(held, target, stage, iam_evaluator.caller_arn())
+    return {"pipelineExecutionId": made.execution_id}
+
+
+def _override_stage_condition(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    kind = {"BEFORE_ENTRY": "beforeEntry", "ON_SUCCESS": "onSuccess"}[request["conditionType"]]
+    with held.changed:
+        run = held.execution(request["pipelineExecutionId"])
+        if run is None:
+            raise Rejected("NotLatestPipelineExecutionException",
+                           f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
+        found = run.latest_condition(stage, kind)
+        if found is None or found.status != "InProgress":
+            # Whether a condition that has failed can be overridden is not documented. (?)
+            raise Rejected("ConditionNotOverridableException", f"Stage {stage} is not evaluating a condition {kind}")
+        pipeline_conditions.override(found)
+        held.changed.notify_all()
+    return {}
+
+
 # --- tags --------------------------------------------------------------------------------
 
 
@@ -348,5 +410,7 @@ _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
     "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
+    "RollbackStage": _rollback_stage, "OverrideStageCondition": _override_stage_condition,
+    "ListRuleExecutions": _list_rule_executions,
     "ListTagsForResource": _list_tags, "TagResource": _tag_resource, "UntagResource": _untag_resource,
 }

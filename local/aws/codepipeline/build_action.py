@@ -59,7 +59,7 @@ def _revision(action: Action, artifact: str) -> str:
 
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
     """
-    sources = [run for run in action.execution.actions if run.revision]
+    sources = action.execution.sources()
     made = [run for run in sources if artifact in run.outputs]
     return next((str(run.revision["revisionId"]) for run in [*made, *sources] if run.revision), "")
 

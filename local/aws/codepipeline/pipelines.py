@@ -46,6 +46,45 @@ class ActionRun:
 
 
 @dataclass
+class RuleRun:
+    """One run of one rule of a stage's condition."""
+
+    declaration: dict[str, Any]
+    rule_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "InProgress"  # or Succeeded, Failed, Abandoned
+    started: float = field(default_factory=time.time)
+    updated: float = field(default_factory=time.time)
+    summary: str = ""
+    error: dict[str, str] | None = None  # code, message
+
+    @property
+    def name(self) -> str:
+        return str(self.declaration["name"])
+
+
+@dataclass
+class ConditionRun:
+    """One evaluation of one of a stage's conditions."""
+
+    stage: str
+    kind: str  # beforeEntry or onSuccess
+    result: str  # the stage's result if the condition fails
+    rules: list[RuleRun]
+    status: str = "InProgress"  # or Succeeded, Failed, Cancelled, Abandoned, Overridden
+    summary: str = ""
+    updated: float = field(default_factory=time.time)
+
+
+@dataclass
+class Retries:
+    """The numbers of retries of one stage of one execution."""
+
+    automatic: int = 0
+    manual: int = 0
+    latest_trigger: str = ""
+
+
+@dataclass
 class Execution:
     """One execution of a pipeline, with the declaration at its start."""
 
@@ -61,7 +100,11 @@ class Execution:
     stages: dict[str, str] = field(default_factory=dict)  # name -> status, for the stages that it entered
     attempt: int = 1
     retried: dict[str, float] = field(default_factory=dict)  # name -> when the stage was last retried
+    retries: dict[str, Retries] = field(default_factory=dict)  # of the stages that were retried
     actions: list[ActionRun] = field(default_factory=list)
+    conditions: list[ConditionRun] = field(default_factory=list)
+    rolls_back: str = ""  # the stage that ended with the result ROLLBACK
+    rollback_to: Execution | None = None  # the execution that a rollback repeats in one stage
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     waits_for: str = ""  # the stage that it waits for
@@ -80,6 +123,20 @@ class Execution:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def execution_type(self) -> str:
+        return "ROLLBACK" if self.rollback_to else "STANDARD"
+
+    def sources(self) -> list[ActionRun]:
+        """"The target pipeline execution chosen for rollback is used to retrieve source revisions and variables."
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
+        """
+        return [run for run in (self.rollback_to or self).actions if run.revision]
+
+    def latest_condition(self, stage: str, kind: str) -> ConditionRun | None:
+        return next((run for run in reversed(self.conditions) if (run.stage, run.kind) == (stage, kind)), None)
 
     def latest(self, stage: str, action: str) -> ActionRun | None:
         return next((run for run in reversed(self.actions) if (run.stage, run.name) == (stage, action)), None)

@@ -15,18 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.aws.codepipeline import model as pipeline_model
+from local.aws.codepipeline import model as pipeline_model, stage_validation
+from local.aws.codepipeline.stage_validation import LOCALLY, Invalid
 from local.aws.iam import service_roles
 
 VARIABLE = re.compile(r"#\{([^{}]*)\}")
 _REFERENCE = re.compile(r"[A-Za-z0-9@_-]+\.[A-Za-z0-9@_-]+")
-_LOCALLY = "is not part of this local CodePipeline"
-
-
-class Invalid(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,7 @@ def checked(declaration: dict[str, Any], region: str, arn: str) -> dict[str, Any
                       for stage in made["stages"]]
     _check_pipeline(made, region)
     _check_stages(made["stages"])
+    stage_validation.check(made, region)
     for _stage, action in actions(made):
         _check_action(action, region)
     _check_artifacts(made["stages"])
@@ -116,7 +111,7 @@ def artifact_bucket(declaration: dict[str, Any], region: str) -> dict[str, Any]:
 def _check_pipeline(made: dict[str, Any], region: str) -> None:
     for member in ("triggers",):
         if made.get(member):
-            raise Invalid("InvalidStructureException", f"{member} {_LOCALLY}")
+            raise Invalid("InvalidStructureException", f"{member} {LOCALLY}")
     if made["executionMode"] != "SUPERSEDED" and made["pipelineType"] != "V2":
         # .../userguide/concepts-how-it-works.html: "This requires pipeline type V2."
         raise Invalid("InvalidStructureException",
@@ -148,9 +143,8 @@ def _check_stages(stages: list[dict[str, Any]]) -> None:
         if index > 0 and "Source" in categories:
             raise Invalid("InvalidStructureException",
                           f"Stage {stage['name']} is not the first stage, and contains a source action")
-        for member in ("beforeEntry", "onFailure", "onSuccess", "blockers"):
-            if stage.get(member):
-                raise Invalid("InvalidStageDeclarationException", f"{member} of stage {stage['name']} {_LOCALLY}")
+        if stage.get("blockers"):
+            raise Invalid("InvalidStageDeclarationException", f"blockers of stage {stage['name']} {LOCALLY}")
         _unique([action["name"] for action in stage["actions"]], "InvalidActionDeclarationException",
                 f"Action names must be unique within stage {stage['name']}. {{}} has been used more than once.")
 
@@ -177,10 +171,10 @@ def _check_action(action: dict[str, Any], region: str) -> None:
             # .../userguide/actions-create-cross-region.html
             raise _reject(f"Region {action['region']} of action '{name}': you cannot create cross-Region actions for "
                           "source actions")
-        raise _reject(f"Region {action['region']} of action '{name}' {_LOCALLY}: its pipelines stay in their region")
+        raise _reject(f"Region {action['region']} of action '{name}' {LOCALLY}: its pipelines stay in their region")
     for member in ("commands", "outputVariables", "environmentVariables"):
         if action.get(member):
-            raise _reject(f"{member} of action '{name}' {_LOCALLY}")
+            raise _reject(f"{member} of action '{name}' {LOCALLY}")
     if "timeoutInMinutes" in action and kind["category"] != "Approval":
         # "This attribute is available only to the manual approval ActionType."
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html
@@ -209,9 +203,9 @@ def _check_codecommit(action: dict[str, Any], given: dict[str, str]) -> None:
     name = action["name"]
     if given.get("PollForSourceChanges", "true").lower() != "false":
         # "If you omit PollForSourceChanges, CodePipeline defaults to polling."
-        raise _reject(f"Polling for source changes {_LOCALLY}: action '{name}' must set PollForSourceChanges to false")
+        raise _reject(f"Polling for source changes {LOCALLY}: action '{name}' must set PollForSourceChanges to false")
     if given.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
-        raise _reject(f"OutputArtifactFormat {given['OutputArtifactFormat']} of action '{name}' {_LOCALLY}")
+        raise _reject(f"OutputArtifactFormat {given['OutputArtifactFormat']} of action '{name}' {LOCALLY}")
 
 
 def _check_ecr(action: dict[str, Any], given: dict[str, str]) -> None:
@@ -224,7 +218,7 @@ def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
     name, inputs = action["name"], [each["name"] for each in action["inputArtifacts"]]
     for key in ("BatchEnabled", "CombineArtifacts", "BuildspecOverride"):
         if given.get(key, "false") != "false":
-            raise _reject(f"{key} of action '{name}' {_LOCALLY}")
+            raise _reject(f"{key} of action '{name}' {LOCALLY}")
     if len(inputs) > 1:
         # "This parameter is required if multiple input artifacts are specified."
         _need(name, given, {"PrimarySource"})
@@ -239,7 +233,7 @@ def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
         raise _reject(f"EnvironmentVariables of action '{name}' must be a JSON array of objects with name, value and "
                       "type")
     if any(each.get("type", "PLAINTEXT") != "PLAINTEXT" for each in variables):
-        raise _reject(f"An environment variable of action '{name}' that is not PLAINTEXT {_LOCALLY}")
+        raise _reject(f"An environment variable of action '{name}' that is not PLAINTEXT {LOCALLY}")
 
 
 def _check_approval(action: dict[str, Any], given: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
+from local.aws.codepipeline.pipelines import ActionRun, ConditionRun, Execution, Pipeline, RuleRun
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:
@@ -28,8 +28,7 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
     name = stage["name"]
     been_here = [each for each in held.executions if name in each.stages]
     # If there are several, the one that entered last.
-    latest = max(been_here, key=lambda each: max((run.started for run in each.actions if run.stage == name),
-                                                 default=each.started), default=None)
+    latest = max(been_here, key=lambda each: _entered(each, name), default=None)
     waiting = [{"pipelineExecutionId": each.execution_id, "status": "InProgress"} for each in held.executions
                if each.waits_for == name and each.status == "InProgress"]
     shown: dict[str, Any] = {
@@ -39,7 +38,55 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
         shown["inboundExecution"], shown["inboundExecutions"] = waiting[0], waiting
     if latest:
         shown["latestExecution"] = {"pipelineExecutionId": latest.execution_id, "status": latest.stages[name]}
+        if latest.rollback_to:
+            # The example in .../userguide/stage-rollback-view-details.html shows the type only for a rollback.
+            shown["latestExecution"]["type"] = latest.execution_type
+        shown.update(_conditions(latest, name), **_retries(latest, name))
     return shown
+
+
+def _entered(execution: Execution, stage: str) -> float:
+    """The time of its latest activity in the stage."""
+    return max([*(run.started for run in execution.actions if run.stage == stage),
+                *(rule.started for run in execution.conditions if run.stage == stage for rule in run.rules)],
+               default=execution.started)
+
+
+def _retries(execution: Execution, stage: str) -> dict[str, Any]:
+    found = execution.retries.get(stage)
+    if found is None or not found.latest_trigger:
+        return {}
+    # "Valid Range: Minimum value of 1." https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
+    attempts = {"autoStageRetryAttempt": found.automatic, "manualStageRetryAttempt": found.manual}
+    return {"retryStageMetadata": {"latestRetryTrigger": found.latest_trigger,
+                                   **{key: value for key, value in attempts.items() if value}}}
+
+
+def _conditions(execution: Execution, stage: str) -> dict[str, Any]:
+    found = {kind: execution.latest_condition(stage, kind) for kind in ("beforeEntry", "onSuccess")}
+    return {f"{kind}ConditionState": _condition(run) for kind, run in found.items() if run}
+
+
+def _condition(run: ConditionRun) -> dict[str, Any]:
+    state = _filled({"status": run.status, "summary": run.summary})
+    rules = [{"ruleName": rule.name, "latestExecution": _filled({
+        "ruleExecutionId": rule.rule_id, "status": rule.status, "summary": rule.summary,
+        "lastStatusChange": rule.updated, "errorDetails": rule.error})} for rule in run.rules]
+    return {"latestExecution": state, "conditionStates": [
+        {"latestExecution": {**state, "lastStatusChange": run.updated}, "ruleStates": rules}]}
+
+
+def rule_execution(held: Pipeline, run: Execution, condition: ConditionRun, rule: RuleRun) -> dict[str, Any]:
+    configuration = rule.declaration.get("configuration", {})
+    return _filled({
+        "pipelineExecutionId": run.execution_id, "ruleExecutionId": rule.rule_id, "pipelineVersion": run.version,
+        "stageName": condition.stage, "ruleName": rule.name, "startTime": rule.started, "lastUpdateTime": rule.updated,
+        "status": rule.status,
+        "input": _filled({
+            "ruleTypeId": rule.declaration["ruleTypeId"], "configuration": configuration,
+            "resolvedConfiguration": configuration, "roleArn": rule.declaration.get("roleArn"), "region": held.region}),
+        "output": _filled({"executionResult": _filled({
+            "externalExecutionSummary": rule.summary, "errorDetails": rule.error})})})
 
 
 def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]) -> dict[str, Any]:
@@ -66,29 +113,35 @@ def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]
 
 
 def execution(held: Pipeline, run: Execution) -> dict[str, Any]:
-    sources = [action for action in run.actions if action.revision]
     return _filled({
         "pipelineName": held.name, "pipelineVersion": run.version, "pipelineExecutionId": run.execution_id,
         "status": run.status, "statusSummary": run.summary, "trigger": run.trigger, "executionMode": run.mode,
-        "executionType": "STANDARD",
+        **_type(run),
         "variables": [{"name": name, "resolvedValue": value} for name, value in run.given_variables.items()],
         "artifactRevisions": [_filled({"name": name, **(action.revision or {})})
-                              for action in sources for name in action.outputs]})
+                              for action in run.sources() for name in action.outputs]})
 
 
 def summary(run: Execution) -> dict[str, Any]:
     return _filled({
         "pipelineExecutionId": run.execution_id, "status": run.status, "statusSummary": run.summary,
         "startTime": run.started, "lastUpdateTime": run.updated, "trigger": run.trigger, "executionMode": run.mode,
-        "executionType": "STANDARD", "sourceRevisions": _revisions(run),
+        **_type(run), "sourceRevisions": _revisions(run),
         "stopTrigger": None if run.stop_reason is None else {"reason": run.stop_reason}})
 
 
 def _revisions(run: Execution) -> list[dict[str, Any]]:
     found = {action.name: {"actionName": action.name, **{
         key: value for key, value in action.revision.items() if key != "created"}}
-        for action in run.actions if action.revision}
+        for action in run.sources() if action.revision}
     return list(found.values())
+
+
+def _type(run: Execution) -> dict[str, Any]:
+    if run.rollback_to is None:
+        return {"executionType": run.execution_type}
+    return {"executionType": run.execution_type,
+            "rollbackMetadata": {"rollbackTargetPipelineExecutionId": run.rollback_to.execution_id}}
 
 
 def action_execution(held: Pipeline, run: Execution, action: ActionRun) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def _codepipeline_resource(headers: dict, body: dict, region: str, account_id: s
         request.also.append(("iam", "iam:PassRole", declaration["roleArn"],
                              {"iam:PassedToService": "codepipeline.amazonaws.com"}))
     parts = [str(name)]
-    if action in {"PutApprovalResult", "RetryStageExecution"}:
+    if action in {"PutApprovalResult", "RetryStageExecution", "RollbackStage", "OverrideStageCondition"}:
         parts.append(str(body.get("stageName", "")))
     if action == "PutApprovalResult":
         parts.append(str(body.get("actionName", "")))

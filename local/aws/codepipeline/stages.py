@@ -1,0 +1,121 @@
+"""Runs a stage of an execution: its entry condition, its actions, its result on failure, its success condition.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
+https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from local.aws.codepipeline import action_runs, conditions, events as pipeline_events, stage_queue
+from local.aws.codepipeline.pipelines import Execution, Pipeline, Retries
+from local.aws.settings import settings
+
+
+def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
+    """Returns the execution's outcome so far. A retry skips the `done` actions.
+
+    The execution holds the stage's lock while a condition is evaluated. (?)
+    """
+    name = stage["name"]
+    if not stage_queue.enter(held, execution, name):
+        return stage_queue.why_it_ends(execution)
+    is_retry = name in execution.stages
+    execution.stages[name] = "InProgress"
+    pipeline_events.stage(held, execution, name, "Resumed" if is_retry else "InProgress")
+    status = outcome = _status(held, execution, stage, done)
+    if status == "Succeeded":
+        status, outcome = _on_success(held, execution, stage)
+    elif status == "Failed" and _result_of_failure(stage) == "ROLLBACK" and not execution.rollback_to and any(
+            run.stage == name for run in execution.actions):
+        # A failed rollback is not rolled back. Neither is a stage whose entry condition failed. (?)
+        execution.rolls_back = name
+    if execution.outdated:
+        status = outcome = "Cancelled"
+        execution.rolls_back = ""
+    with held.changed:
+        execution.stages[name] = status
+        held.changed.notify_all()
+    pipeline_events.stage(held, execution, name, status)
+    return outcome
+
+
+def _result_of_failure(stage: dict[str, Any]) -> str:
+    return str((stage.get("onFailure") or {}).get("result", ""))
+
+
+def _conditions_apply(execution: Execution) -> bool:
+    return not execution.rollback_to or bool(settings.conditions_apply_to_rollbacks)
+
+
+def _status(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
+    if _conditions_apply(execution):
+        engaged = conditions.evaluate(held, execution, stage, "beforeEntry")
+        if engaged == conditions.ENDED:
+            return stage_queue.why_it_ends(execution) or "Stopped"
+        if engaged:
+            return "Failed"
+    status = _run_actions(held, execution, stage, done)
+    if status == "Failed" and _result_of_failure(stage) == "RETRY" and _begin_automatic_retry(held, execution, stage):
+        # RetryConfiguration is optional, and its default is not documented. (?)
+        mode = stage["onFailure"].get("retryConfiguration", {}).get("retryMode", "FAILED_ACTIONS")
+        again = set() if mode == "ALL_ACTIONS" else succeeded_actions(execution, stage["name"])
+        status = _run_actions(held, execution, stage, again)
+    return status
+
+
+def succeeded_actions(execution: Execution, stage: str) -> set[str]:
+    """The actions that a retry of the failed actions skips."""
+    runs = {run.name: run.status for run in execution.actions if run.stage == stage}
+    return {name for name, status in runs.items() if status == "Succeeded"}
+
+
+def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
+    status = "Succeeded"
+    for order in sorted({each["runOrder"] for each in stage["actions"]}):
+        status = stage_queue.why_it_ends(execution) or action_runs.run_at_once(held, execution, stage["name"], [
+            each for each in stage["actions"] if each["runOrder"] == order and each["name"] not in done])
+        if status != "Succeeded":
+            break
+    return status
+
+
+def _begin_automatic_retry(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> bool:
+    """"You can only configure automatic retry on stage failure for one retry attempt."
+
+    The events between the two attempts are not documented: AWS describes RESUMED only for RetryStageExecution. (?)
+    """
+    name = stage["name"]
+    with held.changed:
+        retries = execution.retries.setdefault(name, Retries())
+        if retries.automatic or stage_queue.why_it_ends(execution):
+            return False
+        retries.automatic, retries.latest_trigger = 1, "AutomatedStageRetry"
+    pipeline_events.stage(held, execution, name, "Failed")
+    if settings.automatic_retries_fail_first:
+        pipeline_events.pipeline(held, execution, "Failed")
+    with held.changed:
+        execution.attempt += 1
+        execution.retried[name] = time.time()
+    if settings.automatic_retries_fail_first:
+        pipeline_events.pipeline(held, execution, "Resumed")
+    pipeline_events.stage(held, execution, name, "Resumed")
+    return True
+
+
+def _on_success(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> tuple[str, str]:
+    """The status of the stage and the outcome of the execution.
+
+    "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the stage's status.
+    The execution's status after a rollback is not documented. (?)
+    """
+    engaged = conditions.evaluate(held, execution, stage, "onSuccess") if _conditions_apply(execution) else ""
+    if engaged == conditions.ENDED:
+        ended = stage_queue.why_it_ends(execution) or "Stopped"
+        return ended, ended
+    if engaged == "ROLLBACK" and not execution.rollback_to:
+        execution.rolls_back = stage["name"]
+        return "Succeeded", "Succeeded" if settings.rolled_back_executions_succeed else "Failed"
+    return ("Failed", "Failed") if engaged else ("Succeeded", "Succeeded")
