@@ -73,6 +73,10 @@ def _run_action(held: Pipeline, execution: Execution, run: ActionRun) -> None:
     with held.changed:
         run.error, run.updated = error, time.time()
         run.status = status
+        if error and run.external_id:
+            # As in the example of a failed build, whose error has the same text.
+            # https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
+            run.summary = run.summary or error["message"][:2048]
         execution.updated = run.updated
         if status == "Succeeded":
             execution.artifacts.update(run.outputs)

@@ -158,6 +158,47 @@ def test_pipeline_events_after_a_stage_retry_count_the_attempt(scene: Scene) -> 
     assert ["stage-last-retry-attempt-time" in each["detail"] for each in seen] == [False, True, False, False, True, False]
 
 
+def test_pipeline_events_name_each_final_state(scene: Scene) -> None:
+    # "SUPERSEDED", "STOPPING", "STOPPED" and "CANCELED": an update of the pipeline cancels running executions.
+    arn, url = queue(scene)
+    first = scene.create([scene.approval()], mode="SUPERSEDED")
+    scene.approval_state(first)
+    rule(scene, {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Pipeline Execution State Change"],
+                 "resources": [scene.arn("codepipeline", scene.pipeline)]}, {"Arn": arn})
+    second = scene.start()
+    eventually(lambda: scene.pipelines.get_pipeline_state(name=scene.name)["stageStates"][1].get("inboundExecution"), bool)
+    third = scene.start()
+    scene.ended(second)
+    scene.pipelines.stop_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=first, abandon=True)
+    scene.ended(first)
+    scene.approval_state(third)
+    # The update removes the approval.
+    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.build()]))
+    assert scene.ended(third) == "Cancelled"
+    seen = [json.loads(text)["detail"] for text in received(scene, url, 6)]
+    # Events may arrive in another order.
+    assert {(each["execution-id"], each["state"]) for each in seen} == {
+        (first, "STOPPING"), (first, "STOPPED"), (second, "STARTED"), (second, "SUPERSEDED"), (third, "STARTED"),
+        (third, "CANCELED")}
+
+
+def test_failed_action_event_has_its_result(scene: Scene) -> None:
+    arn, url = queue(scene)
+    scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['false']}}\n"})
+    rule(scene, {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Action Execution State Change"], "detail": {
+        "state": ["FAILED"], "pipeline": [scene.pipeline]}}, {"Arn": arn})
+    run = scene.create([scene.build()])
+    detail = json.loads(received(scene, url, 1)[0])["detail"]
+    result = scene.action(run, "Build")["output"]["executionResult"]
+    assert (detail["stage"], detail["action"], detail["type"]) == ("Build", "Build", {
+        "owner": "AWS", "provider": "CodeBuild", "category": "Build", "version": "1"})
+    assert detail["execution-result"] == {
+        "external-execution-id": result["externalExecutionId"], "external-execution-url": result["externalExecutionUrl"],
+        "external-execution-summary": result["externalExecutionSummary"], "error-code": "JobFailed"}
+    assert result["errorDetails"]["message"] == result["externalExecutionSummary"]
+    assert result["externalExecutionSummary"].startswith("Build terminated with state: FAILED")
+
+
 def test_role_without_start_permission_starts_nothing(scene: Scene) -> None:
     scene.ended(scene.create([scene.build()]))
     scene.aws.client("iam").delete_role_policy(RoleName=scene.role_name("events"), PolicyName="rights")

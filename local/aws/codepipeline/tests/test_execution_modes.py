@@ -55,6 +55,14 @@ def test_failed_execution_lets_the_next_queued_one_start(scene: Scene) -> None:
     assert (scene.ended(first), scene.ended(second)) == ("Failed", "Succeeded")
 
 
+def test_repeated_start_with_one_token_is_one_execution(scene: Scene) -> None:
+    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StartPipelineExecution.html
+    scene.approval_state(scene.create([scene.approval()]))
+    runs = {scene.start(clientRequestToken=token) for token in ("a-token", "a-token", "another")}
+    assert len(runs) == 2
+    assert len(scene.executions()) == 3
+
+
 def test_superseding_execution_overtakes_waiting_ones(scene: Scene) -> None:
     first = scene.create([scene.approval()], mode="SUPERSEDED")
     scene.approval_state(first)

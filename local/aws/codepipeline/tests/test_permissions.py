@@ -176,6 +176,7 @@ _REQUESTS: list[Any] = [
     ("StartPipelineExecution", "start_pipeline_execution", {"name": "{}"}),
     ("ListPipelineExecutions", "list_pipeline_executions", {"pipelineName": "{}"}),
     ("ListActionExecutions", "list_action_executions", {"pipelineName": "{}"}),
+    ("ListRuleExecutions", "list_rule_executions", {"pipelineName": "{}"}),
     ("DeletePipeline", "delete_pipeline", {"name": "{}"}),
 ]
 
@@ -194,6 +195,33 @@ def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, name: str, ac
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"codepipeline:{action} on resource: {arn}-not" in message
     getattr(mine, method)(**given)
+
+
+def test_reading_one_execution_needs_its_permission(scene: Scene, name: str) -> None:
+    run, arn = scene.create([scene.approval()]), scene.arn("codepipeline", scene.name)
+    which = {"pipelineName": scene.name, "pipelineExecutionId": run}
+    reads = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow("codepipeline:GetPipelineExecution", arn)))
+    assert reads.get_pipeline_execution(**which)["pipelineExecution"]["pipelineExecutionId"] == run
+    lists = scene.aws.client("codepipeline", a_user_with(scene.aws, f"{name}-2", allow(
+        "codepipeline:ListPipelineExecutions", arn)))
+    assert f"codepipeline:GetPipelineExecution on resource: {arn}" in error_of(lists.get_pipeline_execution, **which)[2]
+
+
+def test_changing_a_stage_needs_the_permission_for_it(scene: Scene, name: str) -> None:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
+    run, stage = scene.create([scene.approval()]), scene.arn("codepipeline", f"{scene.name}/Approval")
+    which = {"pipelineName": scene.name, "stageName": "Approval"}
+    actions = ["codepipeline:RollbackStage", "codepipeline:OverrideStageCondition"]
+    may = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow(actions, stage)))
+    may_not = scene.aws.client("codepipeline", a_user_with(scene.aws, f"{name}-2", allow(actions, f"{stage}2")))
+    scene.decide(run)
+    scene.ended(run)
+    rollback, override = {"targetPipelineExecutionId": run}, {"pipelineExecutionId": run, "conditionType": "ON_SUCCESS"}
+    assert f"RollbackStage on resource: {stage}" in error_of(may_not.rollback_stage, **which, **rollback)[2]
+    assert f"OverrideStageCondition on resource: {stage}" in error_of(
+        may_not.override_stage_condition, **which, **override)[2]
+    assert error_of(may.override_stage_condition, **which, **override)[0] == "ConditionNotOverridableException"
+    may.rollback_stage(**which, **rollback)
 
 
 def test_who_creates_a_pipeline_must_be_allowed_to_pass_its_role(scene: Scene, name: str) -> None:

@@ -90,6 +90,29 @@ def test_without_a_name_it_gets_one(scene: Scene, stack: Stack) -> None:
     assert seen(scene).startswith(f"{stack.name}-Pipeline")
 
 
+def test_template_properties_of_stages_are_the_declarations(scene: Scene, stack: Stack) -> None:
+    """Numbers become the strings that CodePipeline's API requires."""
+    kind = {"Category": "Rule", "Owner": "AWS", "Version": "1"}
+    stages = capitalised(scene.declaration([scene.approval()]))["Stages"]
+    stages[1].update({
+        "OnFailure": {"Result": "RETRY", "RetryConfiguration": {"RetryMode": "ALL_ACTIONS"}},
+        "BeforeEntry": {"Conditions": [{"Result": "FAIL", "Rules": [{
+            "Name": "Window", "RuleTypeId": {**kind, "Provider": "DeploymentWindow"},
+            "Configuration": {"Cron": "* * * ? * * *", "TimeZone": "Europe/Berlin"}}]}]},
+        "OnSuccess": {"Conditions": [{"Result": "FAIL", "Rules": [{
+            "Name": "Alarm", "RuleTypeId": {**kind, "Provider": "CloudWatchAlarm"},
+            "Configuration": {"AlarmName": "an-alarm", "WaitTime": 10}}]}]}})
+    assert stack.create(resources(scene, Stages=stages)) == "CREATE_COMPLETE", stack.events()
+    made = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["stages"][1]
+    assert made["onFailure"] == {"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}}
+    assert made["onSuccess"]["conditions"][0]["rules"][0]["configuration"] == {"AlarmName": "an-alarm", "WaitTime": "10"}
+    assert made["beforeEntry"]["conditions"][0]["rules"][0]["ruleTypeId"]["provider"] == "DeploymentWindow"
+    # Unlike the API, the registry's schema has no such property.
+    stages[1]["OnSuccess"]["Conditions"][0]["Rules"][0]["TimeoutInMinutes"] = 60
+    assert stack.update(resources(scene, Stages=stages)) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "TimeoutInMinutes" in str([event.get("ResourceStatusReason") for event in stack.events()])
+
+
 @pytest.mark.parametrize(("wrong", "reason"), [
     ({"Colour": "red"}, "Colour"),
     ({"DisableInboundStageTransitions": [{"StageName": "Build", "Reason": "no"}]}, "DisableInboundStageTransitions"),
