@@ -18,7 +18,7 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs, codebuild
 
-from local.aws.codebuild import buildspec, commands as build_commands
+from local.aws.codebuild import buildspec, commands as build_commands, stored_variables
 from local.aws.codebuild.buildspec import Buildspec
 from local.aws.codepipeline.actions import Action, ActionFailed, Role, client, endpoint, failed, zipped
 from local.aws.iam import service_roles
@@ -28,9 +28,9 @@ from local.aws.settings import settings
 class _Failed(Exception):
     """A failed phase of the build. The text is the phase's context."""
 
-    def __init__(self, message: str, status: str = "FAILED") -> None:
+    def __init__(self, message: str, status: str = "FAILED", code: str = "COMMAND_EXECUTION_ERROR") -> None:
         super().__init__(message)
-        self.message, self.status = message, status
+        self.message, self.status, self.code = message, status, code
 
 
 def run(action: Action) -> None:
@@ -86,6 +86,7 @@ class _Build:
         self.lines: list[str] = []
         self.logged = False
         self.exported: dict[str, str] = {}
+        self.stored: dict[str, str] = {}
 
     def run(self) -> None:
         """The phases in CodeBuild's order, until one fails."""
@@ -113,13 +114,15 @@ class _Build:
         try:
             self._phase("SUBMITTED", self._assume)
             self._phase("PROVISIONING", self._open_log)
-            self._phase("DOWNLOAD_SOURCE", lambda: self._unpack(scratch))
+            self._phase("DOWNLOAD_SOURCE", lambda: self._download(scratch))
             spec = self._spec
             environment = self._environment(spec, scratch)
             shell = build_commands.Shell(scratch, self.source, environment, deadline, self._log, self.action.wait,
                                          spec.apart)
             fault = self._run_commands(spec, shell)
-            self.exported = {name: shell.environment.get(name, "") for name in spec.exported}
+            # Variables from Parameter Store and Secrets Manager are not exported.
+            # https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env.exported-variables
+            self.exported = {name: shell.environment.get(name, "") for name in spec.exported if name not in self.stored}
             try:
                 self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
             except _Failed as failure:
@@ -137,7 +140,7 @@ class _Build:
             do()
             phase["phaseStatus"] = "SUCCEEDED"
         except _Failed as fault:
-            phase.update(phaseStatus=fault.status, contexts=[{"statusCode": "COMMAND_EXECUTION_ERROR",
+            phase.update(phaseStatus=fault.status, contexts=[{"statusCode": fault.code,
                                                               "message": fault.message}])
             raise
         finally:
@@ -218,6 +221,22 @@ class _Build:
         return client("logs", self.action.held.region, {
             "AccessKeyId": account, "SecretAccessKey": "local", "SessionToken": None})
 
+    def _download(self, scratch: Path) -> None:
+        assert self.role is not None
+        self._unpack(scratch)
+        try:
+            self.stored = stored_variables.read(self._variables(), self.role.client, self._log)
+        except stored_variables.Unreadable as fault:
+            context = f"Phase context status code: {fault.code} Message: {fault.message}"
+            self._log(f"[Container] {context}")
+            raise _Failed(context, code=fault.code) from None
+
+    def _variables(self) -> list[dict[str, Any]]:
+        """The project's variables, overridden by StartBuild's."""
+        declared = self.project.get("environment", {}).get("environmentVariables") or []
+        started_with = json.loads(self.action.configuration("EnvironmentVariables", "[]"))
+        return list({each["name"]: each for each in [*declared, *started_with]}.values())
+
     def _unpack(self, scratch: Path) -> None:
         assert self.role is not None
         inputs = [each["name"] for each in self.action.run.declaration["inputArtifacts"]]
@@ -252,19 +271,12 @@ class _Build:
     def _environment(self, spec: Buildspec, scratch: Path) -> dict[str, str]:
         """StartBuild's variables override the project's, and these override the buildspec's."""
         assert self.role is not None
-        declared = {}
-        for each in self.project.get("environment", {}).get("environmentVariables") or []:
-            if each.get("type", "PLAINTEXT") != "PLAINTEXT":
-                raise _Failed(f"Environment variable {each['name']} of type {each['type']} is not part of this local "
-                              "CodeBuild", "CLIENT_ERROR")
-            declared[each["name"]] = str(each["value"])
-        started_with = json.loads(self.action.configuration("EnvironmentVariables", "[]"))
+        given = {each["name"]: str(each["value"]) for each in self._variables()} | self.stored
         region = self.action.held.region
         key = self.role.key
         (scratch / "home").mkdir()
         return {
-            **build_commands.machine(scratch / "home"), **spec.variables, **declared,
-            **{each["name"]: str(each["value"]) for each in started_with}, **self.others,
+            **build_commands.machine(scratch / "home"), **spec.variables, **given, **self.others,
             "AWS_DEFAULT_REGION": region, "AWS_REGION": region, "AWS_ENDPOINT_URL": endpoint(),
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "AWS_SESSION_TOKEN": key["SessionToken"], "AWS_EC2_METADATA_DISABLED": "true",
@@ -307,6 +319,9 @@ class _Build:
         if not self.logged:
             return
         now = int(time.time() * 1000)
+        # CodeBuild masks the values of stored variables in its log. (?)
+        for value in filter(None, self.stored.values()):
+            self.lines = [line.replace(value, "***") for line in self.lines]
         # "The maximum number of log events in a batch is 10,000."
         # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
         for start in range(0, len(self.lines), 10_000):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from local.aws.codebuild import stored_variables
 from local.aws.codepipeline import model as pipeline_model, stage_validation
 from local.aws.codepipeline.stage_validation import LOCALLY, Invalid
 from local.aws.iam import service_roles
@@ -232,8 +233,9 @@ def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
     if not fine:
         raise _reject(f"EnvironmentVariables of action '{name}' must be a JSON array of objects with name, value and "
                       "type")
-    if any(each.get("type", "PLAINTEXT") != "PLAINTEXT" for each in variables):
-        raise _reject(f"An environment variable of action '{name}' that is not PLAINTEXT {LOCALLY}")
+    if any(each.get("type", "PLAINTEXT") not in stored_variables.TYPES for each in variables):
+        raise _reject(f"An environment variable of action '{name}' has a type that is not one of "
+                      f"{', '.join(stored_variables.TYPES)}")
 
 
 def _check_approval(action: dict[str, Any], given: dict[str, str]) -> None:

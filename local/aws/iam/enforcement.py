@@ -18,6 +18,7 @@ from local.aws.events import buses as event_buses
 from local.aws.iam import decision_log, propagation as iam_propagation, resource_policies, role_assumption
 from local.aws.s3 import permissions as bucket_permissions
 from local.aws.secretsmanager import permissions as secret_permissions
+from local.aws.ssm import permissions as parameter_permissions
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON_SERVICES}
@@ -94,6 +95,9 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     if service == "sts":
         request.keys = role_assumption.keys(query_params)
         request.session_policy = iam_actions._query_param(query_params, "Policy")
+    if service == "ssm" and arn == "*":
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        arn, request.also = parameter_permissions.needed(action, _json(body), region, account_id)
     if service == "secretsmanager":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
         arn, request.keys, request.also = secret_permissions.needed(action, arn, _json(body), region, account_id)
@@ -293,6 +297,8 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
     denied = _request.get().denied
     if denied and not how.get("error_code") and not how.get("message"):
         how["message"] = _words(service, *denied, principal_arn, how)
+        if service == "ssm":  # MiniStack builds this message from the action and the resource
+            action, how["resource_arn"] = denied
     status, headers, body = _ministack_denied(service, action, principal_arn, request_id, **how)
     if service in _JSON_SERVICES and status == 403:
         status, headers = 400, {**headers, "Content-Type": "application/x-amz-json-1.1"}
