@@ -21,7 +21,7 @@ from local.aws.cloudformation import (
 )
 from local.aws.cloudwatch import alarm_evaluation, alarms, dashboards
 from local.aws.codebuild import event_target as build_target, started_builds
-from local.aws.codecommit import api as codecommit_api, approval_rules, resource as codecommit_resource
+from local.aws.codecommit import api as codecommit_api, approval_rules, differences, resource as codecommit_resource
 from local.aws.codepipeline import (
     actions as pipeline_actions,
     api as codepipeline_api,
@@ -78,6 +78,7 @@ def install(endpoint: str) -> None:
     secret_listing.install()
     codecommit_api.install()
     approval_rules.install()
+    differences.install()
     codecommit_resource.install()
     ecr_api.install()
     response_urls.at(endpoint)
