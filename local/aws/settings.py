@@ -61,6 +61,9 @@ class Settings:
     # When a rule whose declaration has no timeout ends; 0 is never. CloudFormation has no property for it. The
     # default is not documented.
     rule_timeout_minutes: float = 0.0
+    # Whether a pipeline's update cancels an execution that waits for an approval at once (1) or when the approval is
+    # given (0). Not documented: AWS's page on edits describes only running actions.
+    updates_cancel_approvals: int = 0
     # How far the clock of deployment windows is ahead of the real time.
     deployment_windows_ahead_seconds: float = 0.0
     # Whether the automatic retry of a stage sends the pipeline's FAILED and RESUMED (1) or only the stage's (0). Not

@@ -110,10 +110,14 @@ def _alarm(held: Pipeline, kind: str, rule: RuleRun, role: Role, minutes: float)
     """
     configuration = rule.declaration.get("configuration", {})
     name, wait = configuration["AlarmName"], int(configuration.get("WaitTime", "0"))
+    # "You can't return information about composite alarms if your cloudwatch:DescribeAlarms permission has a narrower
+    # scope" than *. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    composite = cloudwatch._composite_alarms.get(name)
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
-    role.require("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{held.region}:{held.account}:alarm:{name}")
+    role.require("cloudwatch:DescribeAlarms", "*" if composite else (
+        f"arn:aws:cloudwatch:{held.region}:{held.account}:alarm:{name}"))
     cloudwatch._evaluate_all_alarms()
-    found = cloudwatch._alarms.get(name)
+    found = cloudwatch._alarms.get(name) or composite
     if found is None:
         raise ActionFailed("ConfigurationError", f"The alarm {name} does not exist")  # (?)
     in_alarm, waited = found["StateValue"] == "ALARM", minutes >= wait

@@ -118,6 +118,16 @@ def test_update_starts_nothing_and_lets_running_action_finish(scene: Scene) -> N
     assert error_of(scene.pipelines.get_pipeline, name=scene.name, version=3)[0] == "PipelineVersionNotFoundException"
 
 
+def test_update_may_cancel_a_waiting_approval_at_once(scene: Scene) -> None:
+    scene.aws.set(updates_cancel_approvals=1)
+    first = scene.create([scene.approval()], [scene.build()])
+    scene.approval_state(first)
+    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.approval()], [scene.build()]))
+    assert scene.ended(first) == "Cancelled"
+    assert scene.action(first, "Approval")["status"] == "Abandoned"
+    assert len(scene.executions()) == 1
+
+
 def test_approval_removed_by_update_is_not_waited_for(scene: Scene) -> None:
     first = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(first)

@@ -99,6 +99,20 @@ def test_alarm_rule_without_describe_alarms_fails(scene: StageScene) -> None:
         found["errorDetails"]["message"])
 
 
+def test_composite_alarm_needs_describe_alarms_on_all(scene: StageScene) -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    name = f"{scene.name}-composite"
+    scene.aws.client("cloudwatch").put_composite_alarm(AlarmName=name, AlarmRule=f'ALARM("{scene.alarm("OK")}")')
+    run = after_success(scene, "FAIL", alarm_rule(name))
+    assert scene.ended(run) == "Failed"
+    assert "cloudwatch:DescribeAlarms on resource: *" in scene.rules(run)[0][2]
+    scene.allow("pipeline", {**scene.rights["pipeline"], "cloudwatch:DescribeAlarms": ("*", {})})
+    again = scene.start()
+    scene.decide(again)
+    assert scene.ended(again) == "Succeeded"
+    scene.aws.client("cloudwatch").delete_alarms(AlarmNames=[name])
+
+
 def test_success_condition_is_overridden(scene: StageScene) -> None:
     run = after_success(scene, "FAIL", alarm_rule(scene.alarm("OK"), 10_000))
     scene.condition_runs("Approval", "onSuccess")
