@@ -48,8 +48,8 @@ def _start(request: dict, count: int) -> int:
 
 
 def _commit(held: Repository, specifier: str) -> str:
-    """"The branch, tag, HEAD, or other fully qualified reference used to identify a commit (for example, the full commit
-    ID)." """
+    """"The branch, tag, HEAD, or other fully qualified reference used to identify a commit (for example, the full
+    commit ID)." """
     try:
         return held.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{specifier}^{{commit}}").strip()
     except subprocess.CalledProcessError:

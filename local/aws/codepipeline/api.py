@@ -328,6 +328,10 @@ def _retry_stage_execution(request: dict) -> dict:
     if run is None or run is not latest:
         raise Rejected("NotLatestPipelineExecutionException",
                       f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
+    # "The overall pipeline structure changed after the stage failed."
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+    if run.version != held.declaration["version"]:
+        raise Rejected("StageNotRetryableException", f"The pipeline was changed after stage {stage} failed")
     if run.stages[stage] not in {"Failed", "Stopped"} or not run.ended:
         raise Rejected("StageNotRetryableException", f"Stage {stage} is in the state {run.stages[stage]}")
     pipeline_runner.retry(held, run, stage, request["retryMode"] == "ALL_ACTIONS")

@@ -121,8 +121,9 @@ class _Build:
                                          spec.apart)
             fault = self._run_commands(spec, shell)
             # Variables from Parameter Store and Secrets Manager are not exported.
-            # https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env.exported-variables
-            self.exported = {name: shell.environment.get(name, "") for name in spec.exported if name not in self.stored}
+            # .../codebuild/latest/userguide/build-spec-ref.html#build-spec.env.exported-variables
+            self.exported = {name: shell.environment.get(name, "") for name in spec.exported
+                             if name not in self.stored}
             try:
                 self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
             except _Failed as failure:

@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works-conditions.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
 
-"A condition state will be Failed if any of the rules in the condition are failed and Succeeded if all the rules succeed."
-The rules run concurrently. One that fails ends the others. (?)
+"A condition state will be Failed if any of the rules in the condition are failed and Succeeded if all the rules
+succeed." The rules run concurrently. One that fails ends the others. (?)
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def evaluate(held: Pipeline, execution: Execution, stage: dict[str, Any], kind: 
             if run.status == "InProgress":
                 held.changed.wait(min(1.0, max(0.05, settings.rule_minute_seconds / 60)))
     if run.status == "Failed":
+        # The execution's statusSummary in this case is not documented. (?)
         execution.summary = run.summary
         return run.result
     return "" if run.status in {"Succeeded", "Overridden"} else ENDED
@@ -102,10 +103,10 @@ def _poll(held: Pipeline, execution: Execution, run: ConditionRun, rule: RuleRun
 def _alarm(held: Pipeline, kind: str, rule: RuleRun, role: Role, minutes: float) -> tuple[str, str]:
     """The rule's status and summary. Both are empty while the rule runs.
 
-    Entry: "Wait time: the amount of time CodePipeline will wait if the alarm is in ALARM state when it is first evaluated.
-    If the alarm is OK state when the rule is first checked, the rule will immediately succeed." On Success: "roll back the
-    changes if a CloudWatch alarm goes into ALARM state within 60 minutes", and "OK and INSUFFICIENT_DATA meet the
-    criteria". Not documented: INSUFFICIENT_DATA is like OK on entry, and an alarm that is in ALARM
+    Entry: "Wait time: the amount of time CodePipeline will wait if the alarm is in ALARM state when it is first
+    evaluated. If the alarm is OK state when the rule is first checked, the rule will immediately succeed." On Success:
+    "roll back the changes if a CloudWatch alarm goes into ALARM state within 60 minutes", and "OK and INSUFFICIENT_DATA
+    meet the criteria". Not documented: INSUFFICIENT_DATA is like OK on entry, and an alarm that is in ALARM
     at the start fails the success condition. (?)
     """
     configuration = rule.declaration.get("configuration", {})

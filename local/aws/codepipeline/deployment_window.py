@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-DeploymentWindow.html
 
 "Cron expressions are comprised of 6 required fields and one optional field": seconds, minutes, hours, day of month,
-month, day of week, year. Seconds are "N/A": the window is open during each whole minute that the other fields match. (?)
+month, day of week, year. Seconds are "N/A": the window is open in each whole minute that the other fields match. (?)
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from ministack.services import eventbridge
 
 _OFFSET = re.compile(r"UTC(?:([+-])(\d\d):(\d\d))?")
-# Abbreviations in the page's table of time zones that the IANA database lacks. They are Java's ZoneId.SHORT_IDS.
+# The abbreviations of the page's table of time zones that the IANA database lacks: those of Java's ZoneId.SHORT_IDS.
 _ABBREVIATIONS = {
-    "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo",
-    "AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka", "CAT": "Africa/Harare",
+    "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires",
+    "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka",
+    "CAT": "Africa/Harare",
     "CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai", "EAT": "Africa/Addis_Ababa",
     "ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
     "MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",

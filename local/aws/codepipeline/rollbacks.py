@@ -47,8 +47,8 @@ def check_target(held: Pipeline, target: Execution, stage: str) -> None:
     if target.rollback_to:
         raise NotATarget("You cannot roll back to a target execution ID that is a rollback execution type")
     if target.version != held.declaration["version"]:
-        raise NotATarget("The pipeline can only roll back to a previous execution if the previous execution was started "
-                         "in the current pipeline structure version")
+        raise NotATarget("The pipeline can only roll back to a previous execution if the previous execution was "
+                         "started in the current pipeline structure version")
     if target.stages.get(stage) != "Succeeded":
         raise NotATarget(f"The execution {target.execution_id} was not successful in stage {stage}")
 

@@ -33,8 +33,8 @@ class RuleType:
 
 
 RULE_TYPES = {
-    # .../userguide/rule-reference-CloudWatchAlarm.html. AlarmStates is "the desired CloudWatch alarm states for the rule
-    # to monitor": whether a state in it meets the rule or fails it is not documented, so it is rejected here.
+    # .../userguide/rule-reference-CloudWatchAlarm.html. AlarmStates is "the desired CloudWatch alarm states for the
+    # rule to monitor": whether a state in it meets the rule or fails it is not documented, so it is rejected here.
     "CloudWatchAlarm": RuleType(frozenset({"AlarmName"}), frozenset({"WaitTime"})),
     # .../userguide/rule-reference-DeploymentWindow.html
     "DeploymentWindow": RuleType(frozenset({"Cron"}), frozenset({"TimeZone"})),
@@ -51,8 +51,8 @@ def check(made: dict[str, Any], region: str) -> None:
             continue
         if made["pipelineType"] != "V2":
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-types.html
-            raise Invalid("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported for "
-                                                       f"pipeline type {made['pipelineType']}")
+            raise Invalid("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported "
+                                                       f"for pipeline type {made['pipelineType']}")
         _check_on_failure(stage["name"], on_failure)
         for kind, condition in conditions(stage):
             _check_condition(stage["name"], kind, condition, region)
@@ -80,8 +80,8 @@ def _check_rollback(stage: str, index: int, mode: str) -> None:
     if index == 0:
         raise _reject(f"Stage {stage}: you cannot roll back a source stage")
     if mode == "PARALLEL":
-        # "For pipelines in PARALLEL mode, stage rollback is not available. Similarly, failure conditions with a rollback
-        # result type cannot be added to a PARALLEL mode pipeline."
+        # "For pipelines in PARALLEL mode, stage rollback is not available. Similarly, failure conditions with a
+        # rollback result type cannot be added to a PARALLEL mode pipeline."
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html
         raise _reject(f"Stage {stage}: the result ROLLBACK is not available in execution mode PARALLEL")
 
@@ -117,7 +117,8 @@ def _check_condition(stage: str, kind: str, condition: dict[str, Any], region: s
         if condition["result"] == "SKIP":
             # "For Entry conditions that use the Skip result to skip the stage if the condition fails, only the
             # LambdaInvoke and VariableCheck rules are supported."
-            raise _reject(f"The result SKIP of stage {stage} does not support the rule {rule['ruleTypeId']['provider']}")
+            raise _reject(f"The result SKIP of stage {stage} does not support the rule "
+                          f"{rule['ruleTypeId']['provider']}")
 
 
 def _check_rule(stage: str, rule: dict[str, Any], region: str) -> None:

@@ -108,8 +108,8 @@ def _begin_automatic_retry(held: Pipeline, execution: Execution, stage: dict[str
 def _on_success(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> tuple[str, str]:
     """The status of the stage and the outcome of the execution.
 
-    "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the stage's status.
-    The execution's status after a rollback is not documented. (?)
+    "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the stage's
+    status. The execution's status after a rollback is not documented. (?)
     """
     engaged = conditions.evaluate(held, execution, stage, "onSuccess") if _conditions_apply(execution) else ""
     if engaged == conditions.ENDED:

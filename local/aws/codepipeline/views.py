@@ -56,7 +56,8 @@ def _retries(execution: Execution, stage: str) -> dict[str, Any]:
     found = execution.retries.get(stage)
     if found is None or not found.latest_trigger:
         return {}
-    # "Valid Range: Minimum value of 1." https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
+    # "Valid Range: Minimum value of 1."
+    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
     attempts = {"autoStageRetryAttempt": found.automatic, "manualStageRetryAttempt": found.manual}
     return {"retryStageMetadata": {"latestRetryTrigger": found.latest_trigger,
                                    **{key: value for key, value in attempts.items() if value}}}

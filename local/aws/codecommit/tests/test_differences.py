@@ -52,7 +52,8 @@ def pushes(aws: LocalAws, name: str, url: str, work: Path) -> Pushes:  # noqa: F
 
 def test_differences_name_added_modified_and_deleted_files(pushes: Pushes) -> None:
     first = pushes.push({"kept": "1", "services/shop/old name": "2", "gone": "3"})
-    second = pushes.push({"kept": "2", "services/shop/old name": None, "gone": None, "services/shop/new": "2", "ä": "4"})
+    second = pushes.push({"kept": "2", "services/shop/old name": None, "gone": None, "services/shop/new": "2",
+                          "ä": "4"})
     assert pushes.changes(second, first) == [
         ("D", "gone"), ("M", "kept"), ("A", "services/shop/new"), ("D", "services/shop/old name"), ("A", "ä")]
     modified = next(each for each in pushes.page(second, first)["differences"] if each["changeType"] == "M")

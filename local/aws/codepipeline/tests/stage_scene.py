@@ -29,7 +29,8 @@ def condition(result: str, *rules: dict[str, Any]) -> dict[str, Any]:
 
 class StageScene(Scene):
     def all_rights(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        return {**self.rights["pipeline"], "cloudwatch:DescribeAlarms": (self.arn("cloudwatch", f"alarm:{self.name}*"), {})}
+        alarms = self.arn("cloudwatch", f"alarm:{self.name}*")
+        return {**self.rights["pipeline"], "cloudwatch:DescribeAlarms": (alarms, {})}
 
     def prepare(self, *given: Any, **more: Any) -> None:
         self.rights["pipeline"] = self.all_rights()
@@ -52,8 +53,8 @@ class StageScene(Scene):
         cloudwatch, name = self.aws.client("cloudwatch"), f"{self.name}{suffix}"
         if not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
             cloudwatch.put_metric_alarm(
-                AlarmName=name, Namespace=self.name, MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
-                Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+                AlarmName=name, Namespace=self.name, MetricName="Errors", Statistic="Sum", Period=60,
+                EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
         return name
 

@@ -166,7 +166,8 @@ def test_pipeline_events_name_each_final_state(scene: Scene) -> None:
     rule(scene, {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Pipeline Execution State Change"],
                  "resources": [scene.arn("codepipeline", scene.pipeline)]}, {"Arn": arn})
     second = scene.start()
-    eventually(lambda: scene.pipelines.get_pipeline_state(name=scene.name)["stageStates"][1].get("inboundExecution"), bool)
+    eventually(lambda: scene.pipelines.get_pipeline_state(name=scene.name)["stageStates"][1].get("inboundExecution"),
+               bool)
     third = scene.start()
     scene.ended(second)
     scene.pipelines.stop_pipeline_execution(pipelineName=scene.name, pipelineExecutionId=first, abandon=True)
@@ -185,8 +186,8 @@ def test_pipeline_events_name_each_final_state(scene: Scene) -> None:
 def test_failed_action_event_has_its_result(scene: Scene) -> None:
     arn, url = queue(scene)
     scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['false']}}\n"})
-    rule(scene, {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Action Execution State Change"], "detail": {
-        "state": ["FAILED"], "pipeline": [scene.pipeline]}}, {"Arn": arn})
+    rule(scene, {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Action Execution State Change"],
+                 "detail": {"state": ["FAILED"], "pipeline": [scene.pipeline]}}, {"Arn": arn})
     run = scene.create([scene.build()])
     detail = json.loads(received(scene, url, 1)[0])["detail"]
     result = scene.action(run, "Build")["output"]["executionResult"]

@@ -200,7 +200,8 @@ def test_a_request_needs_its_right_for_that_pipeline(scene: Scene, name: str, ac
 def test_reading_one_execution_needs_its_permission(scene: Scene, name: str) -> None:
     run, arn = scene.create([scene.approval()]), scene.arn("codepipeline", scene.name)
     which = {"pipelineName": scene.name, "pipelineExecutionId": run}
-    reads = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow("codepipeline:GetPipelineExecution", arn)))
+    reads = scene.aws.client("codepipeline", a_user_with(scene.aws, name, allow(
+        "codepipeline:GetPipelineExecution", arn)))
     assert reads.get_pipeline_execution(**which)["pipelineExecution"]["pipelineExecutionId"] == run
     lists = scene.aws.client("codepipeline", a_user_with(scene.aws, f"{name}-2", allow(
         "codepipeline:ListPipelineExecutions", arn)))

@@ -239,6 +239,15 @@ def test_rollback_event_has_the_trigger(scene: StageScene) -> None:
     assert started["execution-trigger"]["trigger-type"] == "AutomatedRollback"
 
 
+def test_stage_of_a_changed_pipeline_cannot_be_retried(scene: StageScene) -> None:
+    failed = scene.begin({}, [scene.approval()])
+    scene.reject(failed)
+    scene.ended(failed)
+    scene.pipelines.update_pipeline(pipeline=scene.declaration([scene.approval()]))
+    assert error_of(scene.pipelines.retry_stage_execution, pipelineName=scene.name, pipelineExecutionId=failed,
+                    stageName="Approval", retryMode="FAILED_ACTIONS")[0] == "StageNotRetryableException"
+
+
 # --- automatic retry ---------------------------------------------------------------------
 
 
@@ -262,7 +271,8 @@ def test_stage_is_retried_once(scene: StageScene) -> None:
 
 @pytest.mark.parametrize(("mode", "again"), [("FAILED_ACTIONS", ["Second"]), ("ALL_ACTIONS", ["First", "Second"])])
 def test_retry_mode_selects_the_actions(scene: StageScene, mode: str, again: list[str]) -> None:
-    approvals = [{**scene.approval(), "name": name, "runOrder": order} for order, name in enumerate(("First", "Second"), 1)]
+    approvals = [{**scene.approval(), "name": name, "runOrder": order}
+                 for order, name in enumerate(("First", "Second"), 1)]
     run = scene.begin({"First": retry(mode)}, approvals)
     scene.decide(run)
     eventually(lambda: len(scene.actions(run)), lambda count: count == 3)
