@@ -116,7 +116,7 @@ fn properties_become_a_safe_template_or_errors_with_paths() {
                 assert!(!desired.branch().is_empty());
                 for repository in [
                     RepositoryOrigin::Created,
-                    RepositoryOrigin::Given,
+                    RepositoryOrigin::Existing,
                     RepositoryOrigin::Adopted,
                 ] {
                     let template = render(&desired, repository);

@@ -226,7 +226,7 @@ def test_pushes_of_the_tag_are_forwarded(event, is_reported):
 
 def made_by_the_function(logical_id):
     """A rule of the pipeline's stack as the function renders it, for repositories of the accounts here."""
-    rendered = json.loads((TEMPLATES.parent / "tests/templates/rendered/source-and-image-elsewhere.json").read_text())
+    rendered = json.loads((TEMPLATES.parent / "tests/templates/rendered/source-and-image-of-another-account.json").read_text())
     stack = Deployed(template=rendered, stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
     return stack.properties(logical_id)["EventPattern"]
 

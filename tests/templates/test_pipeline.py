@@ -271,7 +271,7 @@ def test_outputs_are_the_same_with_and_without_branch():
     assert deployed(BranchExists="false").outputs() == deployed().outputs()
     assert {name: output["Value"] for name, output in deployed().outputs().items()} == {
         "RepositoryName": "codecommit-dev-cfn-shop",
-        "RepositoryOrigin": "made",
+        "RepositoryOrigin": "created",
         "BranchName": "development",
         "PipelineName": "codepipeline-dev-cfn-shop",
     }

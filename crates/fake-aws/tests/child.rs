@@ -26,8 +26,8 @@ pub fn template() -> Value {
         },
         "Mappings": {"BranchMap": {"dev": {"name": "development"}, "prd": {"name": "master"}}},
         "Conditions": {
-            "BranchIsThere": {"Fn::Equals": [{"Ref": "BranchExists"}, "true"]},
-            "FunctionIsTold": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
+            "HasBranch": {"Fn::Equals": [{"Ref": "BranchExists"}, "true"]},
+            "HasFunction": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
         },
         "Resources": {
             "Repository": {
@@ -46,7 +46,7 @@ pub fn template() -> Value {
             },
             "Pipeline": {
                 "Type": "AWS::CodePipeline::Pipeline",
-                "Condition": "BranchIsThere",
+                "Condition": "HasBranch",
                 "Properties": {
                     "Name": {"Fn::Sub": "codepipeline-${EnvID}-cfn-shop"},
                     "RoleArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/p"},
@@ -76,7 +76,7 @@ pub fn template() -> Value {
                             "referenceName": ["development"],
                         },
                     },
-                    "Targets": {"Fn::If": ["BranchIsThere", [{
+                    "Targets": {"Fn::If": ["HasBranch", [{
                         "Id": "pipeline",
                         "Arn": {"Fn::Sub": "arn:aws:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"},
                         "RoleArn": "arn:aws:iam::123456789012:role/e",
@@ -84,7 +84,7 @@ pub fn template() -> Value {
                             "InputPathsMap": {"commit": "$.detail.commitId"},
                             "InputTemplate": "{\"sourceRevisions\":[{\"actionName\":\"Source\",\"revisionType\":\"COMMIT_ID\",\"revisionValue\":<commit>}]}",
                         },
-                    }], {"Fn::If": ["FunctionIsTold", [{
+                    }], {"Fn::If": ["HasFunction", [{
                         "Id": "first-push",
                         "Arn": {"Ref": "FunctionArn"},
                         "InputTransformer": {

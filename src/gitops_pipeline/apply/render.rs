@@ -121,10 +121,10 @@ impl Renderer<'_> {
             if is_here && given.name == name && origin == Some(RepositoryOrigin::Created) {
                 return Err(ApplyError::Failed(messages::own_repository_given(&name)));
             }
-            return Ok(RepositoryOrigin::Given);
+            return Ok(RepositoryOrigin::Existing);
         }
         match (child, origin) {
-            (_, Some(origin)) if origin != RepositoryOrigin::Given => return Ok(origin),
+            (_, Some(origin)) if origin != RepositoryOrigin::Existing => return Ok(origin),
             // A stack without the output may have created its repository. An update must not delete
             // it.
             (Some(_), None) => return Ok(RepositoryOrigin::Created),

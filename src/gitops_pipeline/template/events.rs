@@ -10,7 +10,7 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let repository_arn = match (spec.cross_account_source(), repository) {
         (Some(cross_account), _) => json!(cross_account.repository_arn),
         (None, RepositoryOrigin::Created) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
-        (None, RepositoryOrigin::Given | RepositoryOrigin::Adopted) => {
+        (None, RepositoryOrigin::Existing | RepositoryOrigin::Adopted) => {
             let name = spec.repository();
             sub(&format!(
                 "arn:${{AWS::Partition}}:codecommit:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
@@ -34,13 +34,13 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
                 },
             },
             "Targets": {"Fn::If": [
-                "BranchIsThere",
+                "HasBranch",
                 [starting(
                     spec,
                     ("commit", "$.detail.commitId"),
                     r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
                 )],
-                {"Fn::If": ["FunctionIsTold", [function_target()], {"Ref": "AWS::NoValue"}]},
+                {"Fn::If": ["HasFunction", [function_target()], {"Ref": "AWS::NoValue"}]},
             ]},
             "Tags": tags(spec),
         },
@@ -54,7 +54,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
         // Without the branch there is no pipeline.
-        "Condition": "BranchIsThere",
+        "Condition": "HasBranch",
         "Properties": {
             "Name": sub("event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}"),
             "Description": sub("A push of the image starts the pipeline of ${ProjectID}"),

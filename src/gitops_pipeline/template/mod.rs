@@ -34,7 +34,7 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut outputs = outputs(spec, repository);
     match repository {
         RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
-        RepositoryOrigin::Given => {}
+        RepositoryOrigin::Existing => {}
         RepositoryOrigin::Adopted => {
             // CloudFormation ignores an update that changes only an output. The metadata makes it a
             // change.
@@ -58,8 +58,8 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "Parameters": parameters(),
         "Mappings": {"BranchMap": branches},
         "Conditions": {
-            "BranchIsThere": {"Fn::Equals": [{"Ref": BRANCH_EXISTS}, "true"]},
-            "FunctionIsTold": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
+            "HasBranch": {"Fn::Equals": [{"Ref": BRANCH_EXISTS}, "true"]},
+            "HasFunction": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
         },
         "Resources": resources,
         "Outputs": outputs,
@@ -97,8 +97,8 @@ fn parameters() -> Value {
         "FunctionArn": {
             "Type": "String",
             "Default": "",
-            "Description": "The function that the branch's first push is told to, and that then makes \
-                BranchExists true. Empty for nobody",
+            "Description": "The function that EventBridge invokes on the branch's first push. It then \
+                sets BranchExists to true. Empty for none",
         },
     })
 }
@@ -106,11 +106,11 @@ fn parameters() -> Value {
 fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut outputs = json!({
         (REPOSITORY_OUTPUT): {
-            "Description": "Where GitLab pushes to",
+            "Description": "The repository that GitLab pushes to",
             "Value": repository_name(spec, repository),
         },
         (ORIGIN_OUTPUT): {
-            "Description": "Whether this stack made the repository, was given it, or took it up again",
+            "Description": "Whether this stack created the repository, uses an existing one, or adopted one that it had retained",
             "Value": repository,
         },
         (BRANCH_OUTPUT): {
@@ -118,17 +118,17 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
         },
         "PipelineName": {
-            "Description": "The pipeline, which is there once the branch has been pushed",
+            "Description": "The pipeline. It is created with the first push of the branch",
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         },
     });
     if let Some(cross_account) = spec.cross_account_source() {
         outputs[SOURCE_ARN_OUTPUT] = json!({
-            "Description": "The repository, which belongs to another account",
+            "Description": "The ARN of the repository in another account",
             "Value": cross_account.repository_arn,
         });
         outputs[SOURCE_ROLE_OUTPUT] = json!({
-            "Description": "The role of that account through which it is read",
+            "Description": "The role of that account with which the pipeline reads it",
             "Value": cross_account.role_arn,
         });
     }

@@ -8,15 +8,13 @@ use crate::gitops_pipeline::spec::Spec;
 
 /// The origin of the repository, with its value in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RepositoryOrigin {
     /// The child stack contains it.
-    #[serde(rename = "made")]
     Created,
     /// `Source.RepositoryName` names it.
-    #[serde(rename = "given")]
-    Given,
+    Existing,
     /// An earlier child stack of this name retained it.
-    #[serde(rename = "taken up")]
     Adopted,
 }
 
@@ -41,7 +39,7 @@ pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 pub fn repository_name(spec: &Spec, repository: RepositoryOrigin) -> Value {
     match repository {
         RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "Name"]}),
-        RepositoryOrigin::Given | RepositoryOrigin::Adopted => json!(spec.repository()),
+        RepositoryOrigin::Existing | RepositoryOrigin::Adopted => json!(spec.repository()),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
     stages.extend(deploy_stages(spec));
     json!({
         "Type": "AWS::CodePipeline::Pipeline",
-        "Condition": "BranchIsThere",
+        "Condition": "HasBranch",
         "Properties": {
             "Name": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
             "PipelineType": "V2",

@@ -43,10 +43,10 @@ macro_rules! renderings {
 renderings! {
     default: "default", RepositoryOrigin::Created, json!({});
     third_environment: "third-environment", RepositoryOrigin::Created, json!({"EnvID": "stg", "BranchMap": {"dev": "development", "stg": "release/next", "prd": "master"}});
-    given_repository: "given-repository", RepositoryOrigin::Given, json!({"Source": {"RepositoryName": "shared"}});
-    cross_account_source: "source-elsewhere", RepositoryOrigin::Given, json!({"Source": source_in_another_account(), "ArtifactKeyArn": KEY_ARN});
+    existing_repository: "existing-repository", RepositoryOrigin::Existing, json!({"Source": {"RepositoryName": "shared"}});
+    cross_account_source: "source-of-another-account", RepositoryOrigin::Existing, json!({"Source": source_in_another_account(), "ArtifactKeyArn": KEY_ARN});
     image: "image", RepositoryOrigin::Created, json!({"ImageSource": {"RepositoryName": "team/base"}});
-    cross_account_source_and_image: "source-and-image-elsewhere", RepositoryOrigin::Given, json!({
+    cross_account_source_and_image: "source-and-image-of-another-account", RepositoryOrigin::Existing, json!({
         "Source": source_in_another_account(),
         "ImageSource": {
             "RepositoryArn": "arn:aws:ecr:eu-central-1:333333333333:repository/ecr-dev-base",
@@ -56,7 +56,7 @@ renderings! {
         "ArtifactBucketName": "a-bucket",
         "ArtifactKeyArn": KEY_ARN,
     });
-    adopted_repository: "taken-up-repository", RepositoryOrigin::Adopted, json!({"RepositoryDeletionPolicy": "Retain"});
+    adopted_repository: "adopted-repository", RepositoryOrigin::Adopted, json!({"RepositoryDeletionPolicy": "Retain"});
     retained_repository: "retained-repository", RepositoryOrigin::Created, json!({"RepositoryDeletionPolicy": "Retain"});
     artifacts: "artifacts", RepositoryOrigin::Created, json!({
         "ArtifactBucketName": "a-bucket",
