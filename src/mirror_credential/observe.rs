@@ -12,6 +12,7 @@ use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::mirrors::intent::{MIRROR_INTENT_LABEL, SavedSpec};
+use crate::mirror_credential::spec::SecretSettings;
 use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigin, User};
 
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
@@ -99,7 +100,9 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     Secret {
         arn: output.arn().unwrap_or_default().to_owned(),
         origin,
-        kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
+        settings: SecretSettings {
+            kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
+        },
         log: parse_log(output),
         rotates: output.rotation_enabled().unwrap_or_default(),
         last_changed: time(output.last_changed_date()),

@@ -57,10 +57,10 @@ impl Applier<'_> {
                 calls::drop_pending(aws, secret, &version_id).await?;
                 self.change_secret(|secret| secret.log.pending = None);
             }
-            SecretStep::ChangeKey => {
-                let key = self.spec.kms_key_id.clone();
-                calls::change_key(aws, secret, key.as_deref()).await?;
-                self.change_secret(|secret| secret.kms_key_id = key);
+            SecretStep::ChangeSettings => {
+                let settings = self.spec.settings.clone();
+                calls::change_settings(aws, secret, &settings).await?;
+                self.change_secret(|secret| secret.settings = settings);
             }
             SecretStep::UntagSecret(keys) => {
                 calls::untag_secret(aws, secret, &keys).await?;
@@ -95,7 +95,7 @@ impl Applier<'_> {
                         created_by: Some(context.request_key.clone()),
                         claimant: Some(context.claimant.clone()),
                     },
-                    kms_key_id: spec.kms_key_id.clone(),
+                    settings: spec.settings.clone(),
                     tags: spec.tags.clone(),
                     arn,
                     ..Secret::default()

@@ -15,9 +15,9 @@ pub use self::iam::{
     release_user, reset, set_active, tag_user,
 };
 pub use self::secrets_manager::{
-    CreateResult, WriteResult, change_key, copy_login, create_secret, delete_secret, drop_pending,
-    move_label, read_access, read_login, read_mirror_intent, read_saved_spec, save_spec, stored_at,
-    tag_secret, untag_secret, write_claim, write_login,
+    CreateResult, WriteResult, change_settings, copy_login, create_secret, delete_secret,
+    drop_pending, move_label, read_access, read_login, read_mirror_intent, read_saved_spec,
+    save_spec, stored_at, tag_secret, untag_secret, write_claim, write_login,
 };
 
 /// The clone URL of each of the repositories `names`.

@@ -14,7 +14,7 @@ use crate::mirror_credential::mirrors::intent::{
 };
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
-use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::spec::{DEFAULT_KEY, SecretSettings, Spec};
 use crate::mirror_credential::state::{Credential, Secret, StoredLogin};
 use crate::password::Password;
 
@@ -52,7 +52,7 @@ pub async fn create_secret(
         .create_secret()
         .name(name)
         .description(format!("CodeCommit login of IAM user {}", spec.user_name))
-        .set_kms_key_id(spec.kms_key_id.clone());
+        .set_kms_key_id(spec.settings.kms_key_id.clone());
     let records = [
         (intent_log::STACK_ID, context.owner.stack_id.clone()),
         (intent_log::LOGICAL_ID, context.owner.logical_id.clone()),
@@ -200,15 +200,16 @@ pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result
     optional(call.send().await, &[], doing).map(drop)
 }
 
-/// Changes the key that encrypts the secret.
-pub async fn change_key(aws: &Aws, secret: &Secret, key: Option<&str>) -> Result<(), CallError> {
-    let key = key.unwrap_or("alias/aws/secretsmanager");
-    let call = aws
-        .secrets
-        .update_secret()
-        .secret_id(&secret.arn)
-        .kms_key_id(key);
-    let doing = || format!("changing the key of secret {}", secret.arn);
+/// Changes the settings of the secret.
+pub async fn change_settings(
+    aws: &Aws,
+    secret: &Secret,
+    settings: &SecretSettings,
+) -> Result<(), CallError> {
+    let key = settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
+    let call = aws.secrets.update_secret().secret_id(&secret.arn);
+    let call = call.kms_key_id(key);
+    let doing = || format!("changing the settings of secret {}", secret.arn);
     optional(call.send().await, &[], doing).map(drop)
 }
 

@@ -1,7 +1,5 @@
-//! Maintains a stored login: verifies it, syncs its mirrors, and deletes superseded resources.
-//!
-//! Two functions compare the secret's settings (key, tags) with the spec: `plan_settings` plans their
-//! change, and `fence_peers` writes the owner's tags before it. A new setting belongs in both.
+//! Maintains a stored login: verifies it, syncs its mirrors, changes the secret's settings, and
+//! deletes superseded resources.
 
 use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
 use crate::mirror_credential::plan::planner::Planner;
@@ -42,11 +40,10 @@ impl Planner<'_> {
         step.unwrap_or(Step::Done)
     }
 
-    /// The step that changes the secret's key or tags. `fence_peers` compares the same settings.
+    /// The step that changes the secret's settings or tags.
     fn plan_settings(&self, secret: &Secret) -> Option<Step> {
-        let kms_key_id = self.spec.kms_key_id.as_deref();
-        if !same_key(secret.kms_key_id.as_deref(), kms_key_id) {
-            return Some(SecretStep::ChangeKey.into());
+        if !secret.settings.matches(&self.spec.settings) {
+            return Some(SecretStep::ChangeSettings.into());
         }
         if self.tags_differ(secret) {
             return Some(SecretStep::TagSecret.into());
@@ -144,16 +141,4 @@ impl Planner<'_> {
         }
         (!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
     }
-}
-
-/// Whether two notations name the same key.
-fn same_key(actual: Option<&str>, wanted: Option<&str>) -> bool {
-    const DEFAULT: &str = "alias/aws/secretsmanager";
-    // An ARN ends in `:key/<id>` or `:alias/<name>`.
-    fn short(key: Option<&str>) -> &str {
-        let key = key.unwrap_or(DEFAULT);
-        let key = key.rsplit(':').next().unwrap_or(key);
-        key.strip_prefix("key/").unwrap_or(key)
-    }
-    short(actual) == short(wanted)
 }

@@ -86,8 +86,8 @@ pub enum SecretStep {
     CopyCurrentVersion(u64),
     /// Remove `AWSPENDING` from this version.
     DropPending(String),
-    /// Encrypt the secret with the spec's key.
-    ChangeKey,
+    /// Change the secret's settings to the spec's.
+    ChangeSettings,
     /// Write the secret's tags.
     TagSecret,
     /// Remove these tags, which the spec no longer has.

@@ -1,9 +1,12 @@
 //! The properties as a template sets them: the desired state.
 
+mod secret_settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use self::secret_settings::{DEFAULT_KEY, SecretSettings};
 pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
 
 use super::mirrors::intent::MirrorRecord;
@@ -72,8 +75,8 @@ pub struct Spec {
     pub user_name: String,
     /// The secret that contains the login.
     pub secret_name: String,
-    /// Key ID, ARN or alias. `None` for the account's default key.
-    pub kms_key_id: Option<String>,
+    /// The settings of the secret.
+    pub settings: SecretSettings,
     /// Repositories that the login must be able to push to.
     pub repository_names: Vec<String>,
     /// The handling of credentials that this resource did not issue.
@@ -134,7 +137,9 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
             .text("SecretName")
             .unwrap_or_else(|| default_secret_name(&user_name)),
         user_name,
-        kms_key_id: object.text("KmsKeyId"),
+        settings: SecretSettings {
+            kms_key_id: object.text("KmsKeyId"),
+        },
         repository_names,
         foreign_credentials: match object.text("ForeignCredentials").as_deref() {
             Some("Delete") => ForeignCredentials::Delete,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
 use crate::mirror_credential::mirrors::intent::SavedSpec;
+use crate::mirror_credential::spec::SecretSettings;
 
 /// A secret, without its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub struct Secret {
     pub arn: String,
     /// Who created it, from its tags.
     pub origin: SecretOrigin,
-    /// `None` for the account's default key.
-    pub kms_key_id: Option<String>,
+    /// Its settings.
+    pub settings: SecretSettings,
     /// The tags of the spec.
     pub tags: BTreeMap<String, String>,
     /// Its versions.

@@ -124,7 +124,7 @@ plan_table! {
                     });
                 }),
             ) => SecretStep::TagSecret;
-        changed_key_changes_the_key: step(|d| d.kms_key_id = Some("alias/x".to_owned()), &settled()) => SecretStep::ChangeKey;
+        changed_key_changes_the_settings: step(|d| d.settings.kms_key_id = Some("alias/x".to_owned()), &settled()) => SecretStep::ChangeSettings;
         changed_tag_tags_the_secret: step(
                 |d| {
                     d.tags.insert("team".to_owned(), "a".to_owned());
