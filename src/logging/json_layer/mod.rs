@@ -129,6 +129,14 @@ impl Visit for Fields {
         self.set(field.name(), value.into());
     }
 
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field.name(), value.into());
+    }
+
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.set(field.name(), value.into());
     }

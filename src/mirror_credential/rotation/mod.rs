@@ -80,8 +80,14 @@ impl MirrorCredential {
         event: &RotationEvent,
         until: SystemTime,
     ) -> Result<(), RotationError> {
-        let done = self.run_phase(event, until).await;
-        done.map_err(|error| event.error(error))
+        let time = self.clients.clock.until(until);
+        let done = tokio::time::timeout(time, Box::pin(self.run_phase(event, until))).await;
+        let out_of_time = |_| {
+            let reason = Reason::new(Code::OutOfTime, "no time was left");
+            Err(ApplyError::transient(reason))
+        };
+        done.unwrap_or_else(out_of_time)
+            .map_err(|error| event.error(error))
     }
 
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
