@@ -56,6 +56,7 @@ fn between_properties(schema: &mut Value) {
         }),
         &json!({"properties": {"ExecutionMode": in_turn}}),
     );
+    on_failure(schema);
     let elsewhere = |source: &str| {
         json!({
             "required": [source],
@@ -94,5 +95,46 @@ fn between_properties(schema: &mut Value) {
                 "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
             },
         }}}}}),
+    );
+}
+
+/// `Deploy.OnFailure`, with what CodePipeline does not combine with it.
+fn on_failure(schema: &mut Value) {
+    let deploy = &mut schema["properties"]["Deploy"];
+    let mut only_fail = choice(&["Fail"]);
+    only_fail["description"] = json!(
+        "must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is gone \
+         after its execution"
+    );
+    when(
+        deploy,
+        &json!({
+            "required": ["ActionMode"],
+            "properties": {"ActionMode": {"enum": ["CHANGE_SET"]}},
+        }),
+        &json!({"properties": {"OnFailure": only_fail}}),
+    );
+    when(
+        deploy,
+        &json!({
+            "required": ["OnFailure"],
+            "properties": {"OnFailure": {"enum": ["Retry"]}},
+        }),
+        &json!({"properties": {"Alarms": {
+            "description": "must not be set with OnFailure Retry: CodePipeline does not combine them",
+            "maxItems": 0,
+        }}}),
+    );
+    let mut not_rollback = choice(&["Fail", "Retry"]);
+    not_rollback["description"] = json!(
+        "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back"
+    );
+    when(
+        schema,
+        &json!({
+            "required": ["ExecutionMode"],
+            "properties": {"ExecutionMode": {"enum": ["PARALLEL"]}},
+        }),
+        &json!({"properties": {"Deploy": {"properties": {"OnFailure": not_rollback}}}}),
     );
 }

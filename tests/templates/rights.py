@@ -146,6 +146,7 @@ MAY = [
     ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
+    ("CodePipelineCFnRole", "cloudwatch:DescribeAlarms", regional("cloudwatch", "alarm:shop-5xx"), {}),
     ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
     ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
     # A deletion may use the role with which CloudFormation created the stack.

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint_file
 
-from tests.templates.deployed import TEMPLATES, source
+from local.aws.codepipeline import model, stage_validation
+from tests.templates.deployed import REGION, TEMPLATES, Deployed, source
 
 RENDERED = Path(__file__).parent / "rendered"
 FILES = sorted(RENDERED.glob("*.json"))
@@ -80,3 +81,15 @@ def test_it_is_as_safe_as_the_template_that_can_be_read(path, failed_checks):
 def test_no_two_variations_are_one(path):
     same = [other.stem for other in FILES if load(other) == load(path)]
     assert same == [path.stem]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_local_codepipeline_accepts_the_stages(path):
+    template = load(path)
+    env_id = next(iter(template["Mappings"]["BranchMap"].keys() - {"dev", "prd"}), "dev")
+    stack = Deployed(template=template, stack_name=f"gitops-{env_id}-shop", EnvID=env_id, ProjectID="shop")
+    properties = {key: value for key, value in stack.properties("Pipeline").items() if key != "Tags"}
+    declaration = model.declaration_of(properties)
+    assert model.declaration_faults(declaration) == []
+    # It raises the error of CreatePipeline.
+    stage_validation.check(declaration, REGION)

@@ -20,7 +20,7 @@ mod types;
 pub use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::{
     ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, ExecutionMode, Image,
-    RepositoryRef, Spec,
+    OnFailure, RepositoryRef, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -50,6 +50,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         ..object.read()
     };
     check_execution_mode(&spec, &mut errors);
+    check_on_failure(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
     cross_account::check_key(&spec, &object, home.as_ref(), &mut errors);
     cross_account::check_image_variables(&spec, &mut errors);
@@ -111,6 +112,8 @@ fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {
     if !object.is_set("Capabilities") {
         deploy.capabilities = vec!["CAPABILITY_NAMED_IAM".to_owned()];
     }
+    let window = object.is_set("Window").then(|| object.object("Window"));
+    deploy.window = window.map(Object::read);
     let mut known = BTreeSet::new();
     let capabilities = &mut deploy.capabilities;
     capabilities.retain(|capability| known.insert(capability.clone()));
@@ -136,6 +139,27 @@ fn check_execution_mode(spec: &Spec, errors: &mut ValidationErrors) {
             "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would \
              replace the change set that an older one has approved",
         );
+    }
+}
+
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>,
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html>
+fn check_on_failure(spec: &Spec, errors: &mut ValidationErrors) {
+    let deploy = &spec.deploy;
+    let mut reject = |what: &str| errors.add("Deploy.OnFailure", what);
+    if deploy.on_failure != OnFailure::Fail && deploy.action_mode == ActionMode::ChangeSet {
+        reject(
+            "must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is \
+             gone after its execution",
+        );
+    }
+    if deploy.on_failure == OnFailure::Rollback && spec.execution_mode == ExecutionMode::Parallel {
+        reject(
+            "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back",
+        );
+    }
+    if deploy.on_failure == OnFailure::Retry && !deploy.alarms.is_empty() {
+        reject("must not be Retry with Deploy.Alarms: CodePipeline does not combine them");
     }
 }
 

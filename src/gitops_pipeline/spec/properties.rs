@@ -93,7 +93,7 @@ static APPROVAL: [Property; 4] = [
     Property::new("ExternalEntityLink", Kind::Text(&formats::LINK)),
 ];
 
-static DEPLOY: [Property; 7] = [
+static DEPLOY: [Property; 11] = [
     Property::new(
         "ActionMode",
         Kind::Choice(&["CREATE_UPDATE", "CHANGE_SET", "REPLACE_ON_FAILURE"]),
@@ -123,6 +123,24 @@ static DEPLOY: [Property; 7] = [
             as_json: None,
         }),
     ),
+    Property::new("OnFailure", Kind::Choice(&["Fail", "Retry", "Rollback"])).or("Fail"),
+    Property::new(
+        "Alarms",
+        Kind::List {
+            items: &Kind::Text(&formats::ALARM_NAME),
+            max: Some((
+                5,
+                "must be at most 5, CodePipeline's limit of rules in a condition",
+            )),
+        },
+    ),
+    Property::new("AlarmMinutes", Kind::Number { min: 1, max: 1440 }).or("10"),
+    Property::new("Window", Kind::Object(&WINDOW)),
+];
+
+static WINDOW: [Property; 2] = [
+    Property::required("Cron", Kind::Text(&formats::CRON)),
+    Property::new("TimeZone", Kind::Text(&formats::TIME_ZONE)).or("UTC"),
 ];
 
 /// Limits: <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>

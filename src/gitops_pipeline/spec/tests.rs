@@ -110,6 +110,14 @@ fn what_does_not_go_together_is_named() {
     };
     let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
     assert!(errors(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
+    let retried = json!({"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Retry"}});
+    assert!(errors(retried).starts_with("Deploy.OnFailure: must be Fail with Deploy.ActionMode"));
+    let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"OnFailure": "Rollback"}});
+    assert!(errors(parallel).starts_with("Deploy.OnFailure: must not be Rollback with"));
+    let watched = json!({"Deploy": {"OnFailure": "Retry", "Alarms": ["a"]}});
+    assert!(errors(watched).starts_with("Deploy.OnFailure: must not be Retry with Deploy.Alarms"));
+    let windowless = json!({"Deploy": {"Window": {"TimeZone": "UTC"}}});
+    assert_eq!(errors(windowless), "Deploy.Window.Cron: is required");
     let unmapped = json!({"EnvID": "stg"});
     assert_eq!(errors(unmapped), "EnvID: must be a key of BranchMap");
     let long = json!({"ProjectID": "p".repeat(28)});

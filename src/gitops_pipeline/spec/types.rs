@@ -179,6 +179,37 @@ pub struct Deploy {
     pub role_arn: Option<String>,
     /// Parameters of the deployed stack.
     pub parameter_overrides: BTreeMap<String, String>,
+    /// What CodePipeline does if the stage fails.
+    pub on_failure: OnFailure,
+    /// Alarms that fail the stage after the deployment.
+    pub alarms: Vec<String>,
+    /// How long they are watched, in minutes.
+    pub alarm_minutes: u32,
+    /// When the stage may start. `None` for always.
+    #[serde(skip)]
+    pub window: Option<Window>,
+}
+
+/// `Deploy.OnFailure`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum OnFailure {
+    /// The execution fails.
+    #[default]
+    Fail,
+    /// The failed actions run once more.
+    Retry,
+    /// The stage runs again with the revisions of its latest success.
+    Rollback,
+}
+
+/// `Deploy.Window`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Window {
+    /// A cron expression with seconds.
+    pub cron: String,
+    /// The time zone of the expression.
+    pub time_zone: String,
 }
 
 /// `Deploy.ActionMode`

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::parts::{RepositoryOrigin, repository_name, role, sub, tags};
-use crate::gitops_pipeline::spec::{ActionMode, CrossAccount, IMAGE_VARIABLES, Image, Spec};
+use crate::gitops_pipeline::spec::{
+    ActionMode, CrossAccount, Deploy, IMAGE_VARIABLES, Image, OnFailure, Spec, Window,
+};
 
 pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let location = match &spec.artifact_bucket_name {
@@ -126,14 +128,62 @@ fn deploy_stages(spec: &Spec) -> Vec<Value> {
             actions.push(approval(spec, 2));
         }
         actions.push(execute_change_set(spec, if asks { 3 } else { 2 }));
-        stages.push(json!({"Name": "Deploy", "Actions": actions}));
+        stages.push(deploy_stage(&spec.deploy, actions));
         return stages;
     }
     if asks {
         stages.push(json!({"Name": "Approval", "Actions": [approval(spec, 1)]}));
     }
-    stages.push(json!({"Name": "Deploy", "Actions": [deploy(spec)]}));
+    stages.push(deploy_stage(&spec.deploy, vec![deploy(spec)]));
     stages
+}
+
+/// The stage that deploys, with CodePipeline's own conditions.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>
+fn deploy_stage(deploy: &Deploy, actions: Vec<Value>) -> Value {
+    let mut stage = json!({"Name": "Deploy", "Actions": actions});
+    if let Some(Window { cron, time_zone }) = &deploy.window {
+        let configuration = json!({"Cron": cron, "TimeZone": time_zone});
+        let rule = rule("Window".to_owned(), "DeploymentWindow", &configuration);
+        stage["BeforeEntry"] = conditions("FAIL", vec![rule]);
+    }
+    match deploy.on_failure {
+        OnFailure::Fail => {}
+        OnFailure::Retry => {
+            stage["OnFailure"] =
+                json!({"Result": "RETRY", "RetryConfiguration": {"RetryMode": "FAILED_ACTIONS"}});
+        }
+        OnFailure::Rollback => stage["OnFailure"] = json!({"Result": "ROLLBACK"}),
+    }
+    if !deploy.alarms.is_empty() {
+        let result = match deploy.on_failure {
+            OnFailure::Rollback => "ROLLBACK",
+            OnFailure::Fail | OnFailure::Retry => "FAIL",
+        };
+        let minutes = deploy.alarm_minutes.to_string();
+        let rules = deploy.alarms.iter().enumerate().map(|(index, alarm)| {
+            let configuration = json!({"AlarmName": alarm, "WaitTime": minutes});
+            rule(
+                format!("Alarm{}", index + 1),
+                "CloudWatchAlarm",
+                &configuration,
+            )
+        });
+        stage["OnSuccess"] = conditions(result, rules.collect());
+    }
+    stage
+}
+
+fn conditions(result: &str, rules: Vec<Value>) -> Value {
+    json!({"Conditions": [{"Result": result, "Rules": rules}]})
+}
+
+fn rule(name: String, provider: &str, configuration: &Value) -> Value {
+    json!({
+        "Name": name,
+        "RuleTypeId": {"Category": "Rule", "Owner": "AWS", "Provider": provider, "Version": "1"},
+        "Configuration": configuration,
+    })
 }
 
 fn approval(spec: &Spec, run_order: u32) -> Value {

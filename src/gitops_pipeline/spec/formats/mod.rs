@@ -146,6 +146,27 @@ pub static CONFIGURATION_VALUE: Format = Format::new(
     "must be 1 to 1000 characters",
 );
 
+/// The name of a CloudWatch alarm.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+pub static ALARM_NAME: Format = Format::new(
+    Pattern::new("^[ -~]+$").up_to(255),
+    "must be the name of an alarm: 1 to 255 characters of ASCII",
+);
+
+/// When a deployment may start: seconds, minutes, hours, day of month, month, day of week, and
+/// perhaps the year.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-DeploymentWindow.html>
+pub static CRON: Format = Format::new(
+    Pattern::new("^[A-Z0-9*?,/#-]+( [A-Z0-9*?,/#-]+){5,6}$").up_to(255),
+    "must be a cron expression of 6 or 7 fields, the seconds first, such as `* * 9-17 ? * MON-FRI`",
+);
+
+/// The name of a time zone.
+pub static TIME_ZONE: Format = Format::new(
+    Pattern::new("^[A-Za-z][A-Za-z0-9_+/-]*$").up_to(64),
+    "must be the name of a time zone, such as UTC or Europe/Berlin",
+);
+
 /// A link for the approver.
 pub static LINK: Format = Format::new(
     Pattern::new("^https?://").up_to(1000),
