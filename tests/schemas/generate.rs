@@ -48,6 +48,10 @@ fn each_format_of(kind: &Kind, path: &str, check: &mut impl FnMut(&str, &Format)
                 .into_iter()
                 .for_each(|format| check(path, format));
         }
+        Kind::MapOrList(map, table) => {
+            each_format_of(&Kind::Map(*map), path, check);
+            each_format(table, &format!("{path}[]."), check);
+        }
         _ => {}
     }
 }
@@ -69,6 +73,12 @@ fn schema_of(kind: &Kind) -> Value {
         Kind::Choice(words) => choice(words),
         Kind::Object(table) => object(table),
         Kind::Map(map) => self::map(map),
+        Kind::MapOrList(map, table) => json!({
+            "description": "must be a map, or a list of objects",
+            "if": {"type": "array"},
+            "then": {"type": "array", "items": object(table)},
+            "else": self::map(map),
+        }),
         Kind::List { items, max } => {
             let mut list = json!({"type": "array", "items": schema_of(items)});
             if let Some((max, _)) = max {

@@ -94,6 +94,11 @@ fn between_properties(schema: &mut Value) {
                     with ImageSource",
                 "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
             },
+            "items": {"properties": {"Name": {
+                "description": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
+                    with ImageSource",
+                "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
+            }}},
         }}}}}),
     );
 }

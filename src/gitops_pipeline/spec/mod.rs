@@ -19,8 +19,8 @@ mod types;
 
 pub use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::{
-    ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, ExecutionMode, Image,
-    OnFailure, RepositoryRef, Spec, Window,
+    ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, EnvironmentVariable,
+    ExecutionMode, Image, OnFailure, RepositoryRef, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -42,6 +42,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         names,
         source: decode_source(&object, home.as_ref(), &mut errors),
         image: decode_image(&object, home.as_ref(), &mut errors),
+        build: decode_build(object.object("Build"), &mut errors),
         deploy: decode_deploy(object.object("Deploy"), &mut errors),
         approval_rule: object
             .is_set("ApprovalRule")
@@ -102,6 +103,32 @@ fn decode_branch_map(
         errors.add("EnvID", "must be a key of BranchMap");
     }
     map
+}
+
+/// A variable of the map has a plain value.
+fn decode_build(object: &Object, errors: &mut ValidationErrors) -> Build {
+    const NAME: &str = "EnvironmentVariables";
+    let mut build: Build = object.read();
+    let variables = &mut build.environment_variables;
+    for (name, value) in object.map(NAME) {
+        let source = "PLAINTEXT".to_owned();
+        variables.push(EnvironmentVariable {
+            name,
+            value,
+            source,
+        });
+    }
+    for entry in object.objects(NAME) {
+        let variable: EnvironmentVariable = entry.read();
+        // A name that is missing or invalid is an error of its own.
+        let is_named = !variable.name.is_empty();
+        let mut earlier = variables.iter();
+        if is_named && earlier.any(|earlier| earlier.name == variable.name) {
+            errors.add(entry.path_of("Name"), "is given twice");
+        }
+        variables.push(variable);
+    }
+    build
 }
 
 fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {

@@ -67,11 +67,14 @@ static BUILD: [Property; 9] = [
     Property::new("BuildSpec", Kind::AnyText),
     Property::new(
         "EnvironmentVariables",
-        Kind::Map(Map {
-            names: &formats::ENVIRONMENT_VARIABLE,
-            values: None,
-            as_json: None,
-        }),
+        Kind::MapOrList(
+            Map {
+                names: &formats::ENVIRONMENT_VARIABLE,
+                values: None,
+                as_json: None,
+            },
+            &ENVIRONMENT_VARIABLE,
+        ),
     ),
     Property::new("TimeoutInMinutes", Kind::Number { min: 5, max: 2160 }).or("60"),
     Property::new("QueuedTimeoutInMinutes", Kind::Number { min: 5, max: 480 }).or("480"),
@@ -84,6 +87,17 @@ static BUILD: [Property; 9] = [
         },
     )
     .or("90"),
+];
+
+/// An entry of the list form, as in `AWS::CodeBuild::Project`.
+static ENVIRONMENT_VARIABLE: [Property; 3] = [
+    Property::required("Name", Kind::Text(&formats::ENVIRONMENT_VARIABLE)),
+    Property::required("Value", Kind::AnyText),
+    Property::new(
+        "Type",
+        Kind::Choice(&["PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER"]),
+    )
+    .or("PLAINTEXT"),
 ];
 
 static APPROVAL: [Property; 4] = [

@@ -118,6 +118,22 @@ fn what_does_not_go_together_is_named() {
     assert!(errors(watched).starts_with("Deploy.OnFailure: must not be Retry with Deploy.Alarms"));
     let windowless = json!({"Deploy": {"Window": {"TimeZone": "UTC"}}});
     assert_eq!(errors(windowless), "Deploy.Window.Cron: is required");
+    let twice = json!([{"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"}]);
+    let twice = json!({"Build": {"EnvironmentVariables": twice}});
+    assert_eq!(
+        errors(twice),
+        "Build.EnvironmentVariables[1].Name: is given twice"
+    );
+    let unknown = json!([{"Name": "EnvID", "Value": "1", "Type": "SSM"}]);
+    let unknown = errors(json!({"Build": {"EnvironmentVariables": unknown}}));
+    assert!(
+        unknown.contains("Build.EnvironmentVariables[0].Name: must be the name"),
+        "{unknown}"
+    );
+    assert!(
+        unknown.contains("Build.EnvironmentVariables[0].Type: must be one of"),
+        "{unknown}"
+    );
     let unmapped = json!({"EnvID": "stg"});
     assert_eq!(errors(unmapped), "EnvID: must be a key of BranchMap");
     let long = json!({"ProjectID": "p".repeat(28)});

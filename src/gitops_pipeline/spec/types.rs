@@ -136,7 +136,8 @@ pub struct Build {
     /// A path in the repository, or the buildspec itself. `None` for `buildspec.yml`.
     pub build_spec: Option<String>,
     /// In addition to `EnvID` and `AccountId`.
-    pub environment_variables: BTreeMap<String, String>,
+    #[serde(skip)]
+    pub environment_variables: Vec<EnvironmentVariable>,
     /// 5 to 2160.
     pub timeout_in_minutes: u32,
     /// 5 to 480.
@@ -145,6 +146,19 @@ pub struct Build {
     pub service_role_arn: Option<String>,
     /// One of [`formats::RETENTION_DAYS`].
     pub log_retention_in_days: u32,
+}
+
+/// An environment variable of the builds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where CodeBuild reads it.
+    pub value: String,
+    /// `PLAINTEXT`, `PARAMETER_STORE` or `SECRETS_MANAGER`.
+    #[serde(rename = "Type")]
+    pub source: String,
 }
 
 /// `Approval`

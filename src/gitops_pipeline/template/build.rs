@@ -26,7 +26,7 @@ pub fn project(spec: &Spec) -> Value {
         build
             .environment_variables
             .iter()
-            .map(|(name, value)| json!({"Name": name, "Type": "PLAINTEXT", "Value": value})),
+            .map(|variable| json!(variable)),
     );
     let key = match &spec.artifact_key_arn {
         Some(arn) => json!(arn),

@@ -73,6 +73,11 @@ renderings! {
         "ServiceRoleArn": "arn:aws:iam::123456789012:role/role-dev-codebuild-special",
         "LogRetentionInDays": 7,
     }});
+    build_variables: "build-variables", RepositoryOrigin::Created, json!({"Build": {"EnvironmentVariables": [
+        {"Name": "STAGE", "Value": 1},
+        {"Name": "LICENCE", "Type": "PARAMETER_STORE", "Value": "/build/dev/licence"},
+        {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
+    ]}});
     approval: "approval", RepositoryOrigin::Created, json!({"Approval": {
         "NotificationTopicArn": "arn:aws:sns:eu-central-1:123456789012:sns-dev-approvals",
         "CustomData": "Commit #{SourceVariables.CommitId}",

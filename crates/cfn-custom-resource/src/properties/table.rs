@@ -76,6 +76,8 @@ pub enum Kind {
     Object(&'static [Property]),
     /// An object with member names that the template chooses, and texts as values.
     Map(Map),
+    /// A map, or a list of objects with these members.
+    MapOrList(Map, &'static [Property]),
     /// A list.
     List {
         /// What each entry is.

@@ -174,9 +174,9 @@ pub fn check_image_variables(spec: &Spec, errors: &mut ValidationErrors) {
     if spec.image.is_none() {
         return;
     }
-    for name in IMAGE_VARIABLES {
-        if spec.build.environment_variables.contains_key(name) {
-            let path = format!("Build.EnvironmentVariables.{name}");
+    for variable in &spec.build.environment_variables {
+        if IMAGE_VARIABLES.contains(&variable.name.as_str()) {
+            let path = format!("Build.EnvironmentVariables.{}", variable.name);
             errors.add(path, "is always set with ImageSource");
         }
     }
