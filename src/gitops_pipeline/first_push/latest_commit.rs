@@ -4,7 +4,9 @@
 //! A push in between starts no execution. The function does not check images: the next execution
 //! uses an image that was pushed in between.
 
-use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
+use aws_sdk_codepipeline::types::{
+    PipelineExecutionStatus, PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
+};
 
 use crate::aws::{Aws, CallError};
 use crate::gitops_pipeline::source::{Lookup, Source};
@@ -15,10 +17,12 @@ use crate::reconcile::backoff::Backoff;
 /// The action that reads the code.
 const SOURCE_ACTION: &str = "Source";
 
+/// Polls after which CodePipeline lists an execution that the event rule started.
+const POLLS_FOR_EVENT_RULE: u32 = 8;
+
 /// Waits until an execution of the pipeline has the latest commit of `branch`, and starts one if
-/// none has it after a minute. If the source account denies the lookup of the branch, `pushed` is the
-/// commit. Without a known commit, the pipeline's first
-/// execution has to be enough.
+/// none has it. If the source account denies the lookup of the branch, `pushed` is the commit. Without
+/// a known commit, the pipeline's first execution has to be enough.
 pub async fn ensure_executed(
     aws: &Aws,
     pipeline_name: &str,
@@ -27,6 +31,7 @@ pub async fn ensure_executed(
     pushed: Option<&str>,
 ) -> Result<(), CallError> {
     let mut backoff = Backoff::<()>::new();
+    let mut absent = 0;
     loop {
         let commit = match source.branch_tip(branch).await? {
             Lookup::Found(tip) => tip,
@@ -35,30 +40,54 @@ pub async fn ensure_executed(
         let Some(commit) = commit else {
             return Ok(());
         };
-        if is_executed(aws, pipeline_name, &commit).await? {
-            return Ok(());
+        match is_executed(aws, pipeline_name, &commit).await? {
+            Some(true) => return Ok(()),
+            Some(false) => absent += 1,
+            None => {}
         }
         // The event rule, or the pipeline's creation, may be starting an execution.
-        if !backoff.may_poll() {
+        if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
             return start(aws, pipeline_name, &commit).await;
         }
         backoff.pause().await;
     }
 }
 
-/// Whether one of the latest executions has read this commit.
-async fn is_executed(aws: &Aws, pipeline_name: &str, commit: &str) -> Result<bool, CallError> {
+/// Whether one of the latest executions has read this commit. `None` if no execution is listed yet,
+/// or one has not read its source yet.
+async fn is_executed(
+    aws: &Aws,
+    pipeline_name: &str,
+    commit: &str,
+) -> Result<Option<bool>, CallError> {
     let call = aws.codepipeline.list_pipeline_executions();
     let output = call.pipeline_name(pipeline_name).send().await;
     let output = output.map_err(|error| {
         let doing = format!("listing the executions of pipeline {pipeline_name}");
         CallError::new(doing, &error)
     })?;
-    let executions = output.pipeline_execution_summaries().iter();
-    let mut revisions = executions.flat_map(|execution| execution.source_revisions());
-    Ok(revisions.any(|revision| {
-        revision.action_name() == SOURCE_ACTION && revision.revision_id() == Some(commit)
-    }))
+    let executions = output.pipeline_execution_summaries();
+    // The image action may finish before the source action.
+    let revision = |execution: &PipelineExecutionSummary| {
+        let mut revisions = execution.source_revisions().iter();
+        let code = revisions.find(|revision| revision.action_name() == SOURCE_ACTION);
+        code.and_then(|code| code.revision_id().map(ToOwned::to_owned))
+    };
+    let revisions: Vec<Option<String>> = executions.iter().map(revision).collect();
+    if revisions
+        .iter()
+        .flatten()
+        .any(|revision| revision == commit)
+    {
+        return Ok(Some(true));
+    }
+    let is_reading = executions
+        .iter()
+        .zip(&revisions)
+        .any(|(execution, revision)| {
+            revision.is_none() && execution.status() == Some(&PipelineExecutionStatus::InProgress)
+        });
+    Ok((!executions.is_empty() && !is_reading).then_some(false))
 }
 
 async fn start(aws: &Aws, pipeline_name: &str, commit: &str) -> Result<(), CallError> {

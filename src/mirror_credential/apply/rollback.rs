@@ -12,6 +12,7 @@ impl Applier<'_> {
     /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
     /// that are left.
     pub async fn roll_back(mut self, error: &ApplyError) {
+        self.progress.ended("failed");
         if let Some(rotation) = &self.context.rotation {
             if let Err(error) = self.abort_rotation(rotation).await {
                 tracing::warn!(%error, "the rotation is not rolled back");
@@ -23,7 +24,10 @@ impl Applier<'_> {
             return;
         }
         let is_superseded = error.reason.code == Code::OvertakenByDelete.into();
-        if let Err(error) = Box::pin(self.delete_created(is_superseded)).await {
+        let deleted = Box::pin(self.delete_created(is_superseded)).await;
+        self.progress
+            .ended(if deleted.is_ok() { "done" } else { "failed" });
+        if let Err(error) = deleted {
             tracing::warn!(%error, "not rolled back");
         }
     }

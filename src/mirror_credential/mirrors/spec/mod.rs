@@ -200,7 +200,10 @@ fn decode_branches(
 /// text.
 pub fn is_protected(branch: &str, protected: &[String]) -> bool {
     protected.iter().any(|pattern| {
-        let regex = format!(r"\A{}\z", regex_lite::escape(pattern).replace(r"\*", ".*"));
+        let regex = format!(
+            r"(?s)\A{}\z",
+            regex_lite::escape(pattern).replace(r"\*", ".*")
+        );
         Regex::new(&regex).is_ok_and(|regex| regex.is_match(branch))
     })
 }
