@@ -72,7 +72,7 @@ def test_pending_status_may_run(api: Api, sha: str) -> None:
     assert posted(api, sha, "pending")["id"] == posted(api, sha, "running")["id"]
 
 
-def test_repeated_final_state_creates_a_status_and_retries_the_old(api: Api, sha: str, project: HeldProject) -> None:
+def test_repeated_final_state_creates_a_status_retries_the_old(api: Api, sha: str, project: HeldProject) -> None:
     first, second = posted(api, sha, "success"), posted(api, sha, "success")
     assert first["id"] != second["id"] and first["pipeline_id"] == second["pipeline_id"]
     assert [each["id"] for each in api.listed(f"/repository/commits/{sha}/statuses")] == [second["id"]]
