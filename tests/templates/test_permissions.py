@@ -116,6 +116,8 @@ def test_every_statement_names_actions_and_resources(full, principal):
                     regional("ec2", "*/*"),
                     # A mirror's stack may have any name.
                     regional("cloudformation", "stack/*"),
+                    # An alarm of what a pipeline deploys may have any name.
+                    regional("cloudwatch", "alarm:*"),
                     # With the condition that the secret has the tag of a token.
                     secret("*"),
                     f"arn:aws:cloudformation:{REGION}:aws:transform/*",
@@ -127,8 +129,8 @@ def test_every_statement_names_actions_and_resources(full, principal):
 def test_no_environment_reaches_another(principal):
     """An environment may not use a resource whose EnvID has one more letter than its own."""
     other = Deployed(EnvID="dev2", PermissionsBoundaryArn=BOUNDARY, DeployedRolesBoundaryArn=DEPLOYED_BOUNDARY)
-    # Both environments' parameters name the same keys. A mirror's stack may have any name.
-    shared = ("kms:", "cloudformation:DescribeStackResource")
+    # Both environments' parameters name the same keys. A mirror's stack and an alarm may have any name.
+    shared = ("kms:", "cloudformation:DescribeStackResource", "cloudwatch:DescribeAlarms")
     for owner, actions, resource, keys in MAY:
         if owner != principal or resource == SERVERLESS:
             continue

@@ -128,24 +128,24 @@ fn deploy_stages(spec: &Spec) -> Vec<Value> {
             actions.push(approval(spec, 2));
         }
         actions.push(execute_change_set(spec, if asks { 3 } else { 2 }));
-        stages.push(deploy_stage(&spec.deploy, actions));
+        stages.push(deploy_stage(&spec.deploy, &actions));
         return stages;
     }
     if asks {
         stages.push(json!({"Name": "Approval", "Actions": [approval(spec, 1)]}));
     }
-    stages.push(deploy_stage(&spec.deploy, vec![deploy(spec)]));
+    stages.push(deploy_stage(&spec.deploy, &[deploy(spec)]));
     stages
 }
 
 /// The stage that deploys, with CodePipeline's own conditions.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>
-fn deploy_stage(deploy: &Deploy, actions: Vec<Value>) -> Value {
+fn deploy_stage(deploy: &Deploy, actions: &[Value]) -> Value {
     let mut stage = json!({"Name": "Deploy", "Actions": actions});
     if let Some(Window { cron, time_zone }) = &deploy.window {
         let configuration = json!({"Cron": cron, "TimeZone": time_zone});
-        let rule = rule("Window".to_owned(), "DeploymentWindow", &configuration);
-        stage["BeforeEntry"] = conditions("FAIL", vec![rule]);
+        let rule = rule("Window", "DeploymentWindow", &configuration);
+        stage["BeforeEntry"] = conditions("FAIL", &[rule]);
     }
     match deploy.on_failure {
         OnFailure::Fail => {}
@@ -164,21 +164,21 @@ fn deploy_stage(deploy: &Deploy, actions: Vec<Value>) -> Value {
         let rules = deploy.alarms.iter().enumerate().map(|(index, alarm)| {
             let configuration = json!({"AlarmName": alarm, "WaitTime": minutes});
             rule(
-                format!("Alarm{}", index + 1),
+                &format!("Alarm{}", index + 1),
                 "CloudWatchAlarm",
                 &configuration,
             )
         });
-        stage["OnSuccess"] = conditions(result, rules.collect());
+        stage["OnSuccess"] = conditions(result, &rules.collect::<Vec<_>>());
     }
     stage
 }
 
-fn conditions(result: &str, rules: Vec<Value>) -> Value {
+fn conditions(result: &str, rules: &[Value]) -> Value {
     json!({"Conditions": [{"Result": result, "Rules": rules}]})
 }
 
-fn rule(name: String, provider: &str, configuration: &Value) -> Value {
+fn rule(name: &str, provider: &str, configuration: &Value) -> Value {
     json!({
         "Name": name,
         "RuleTypeId": {"Category": "Rule", "Owner": "AWS", "Provider": provider, "Version": "1"},

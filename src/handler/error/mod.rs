@@ -55,6 +55,9 @@ impl HandlerError {
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
+            HandlerError::NotRotated(error) if error.code() == Code::OutOfTime.into() => {
+                "OutOfTime"
+            }
             HandlerError::NotRotated(_) => "RotationFailed",
             HandlerError::NoEnvironment(_) => "UnknownEnvironment",
             HandlerError::OutOfTime => "OutOfTime",

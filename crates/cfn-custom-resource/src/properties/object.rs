@@ -250,11 +250,12 @@ fn decode(
             let object = Object::decode(table, value, path, errors);
             return value.is_object().then_some(Decoded::Object(object));
         }
-        Kind::Map(map) => return decode_map(map, value, path, errors).map(Decoded::Map),
         Kind::MapOrList(_, table) if value.is_array() => {
             return decode_list(&Kind::Object(table), None, value, path, errors);
         }
-        Kind::MapOrList(map, _) => return decode_map(map, value, path, errors).map(Decoded::Map),
+        Kind::Map(map) | Kind::MapOrList(map, _) => {
+            return decode_map(map, value, path, errors).map(Decoded::Map);
+        }
         Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
     };
     decoded.map_err(|what| errors.add(path, what)).ok()
