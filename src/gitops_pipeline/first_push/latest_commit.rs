@@ -5,7 +5,7 @@
 //! uses an image that was pushed in between.
 
 use aws_sdk_codepipeline::types::{
-    PipelineExecutionStatus, PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
+    PipelineExecutionStatus, SourceRevisionOverride, SourceRevisionType,
 };
 
 use crate::aws::{Aws, CallError};
@@ -68,25 +68,15 @@ async fn is_executed(
     })?;
     let executions = output.pipeline_execution_summaries();
     // The image action may finish before the source action.
-    let revision = |execution: &PipelineExecutionSummary| {
+    let mut is_reading = false;
+    for execution in executions {
         let mut revisions = execution.source_revisions().iter();
-        let code = revisions.find(|revision| revision.action_name() == SOURCE_ACTION);
-        code.and_then(|code| code.revision_id().map(ToOwned::to_owned))
-    };
-    let revisions: Vec<Option<String>> = executions.iter().map(revision).collect();
-    if revisions
-        .iter()
-        .flatten()
-        .any(|revision| revision == commit)
-    {
-        return Ok(Some(true));
+        match revisions.find(|revision| revision.action_name() == SOURCE_ACTION) {
+            Some(code) if code.revision_id() == Some(commit) => return Ok(Some(true)),
+            Some(_) => {}
+            None => is_reading |= execution.status() == Some(&PipelineExecutionStatus::InProgress),
+        }
     }
-    let is_reading = executions
-        .iter()
-        .zip(&revisions)
-        .any(|(execution, revision)| {
-            revision.is_none() && execution.status() == Some(&PipelineExecutionStatus::InProgress)
-        });
     Ok((!executions.is_empty() && !is_reading).then_some(false))
 }
 
