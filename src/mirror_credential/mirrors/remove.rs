@@ -134,7 +134,7 @@ impl Applier<'_> {
             .collect();
         for record in own {
             if let Err(error) = self.delete_orphan_mirror(&record).await {
-                tracing::warn!(%error, "not undone");
+                tracing::warn!(%error, "not rolled back");
             }
         }
     }
