@@ -38,10 +38,14 @@ impl Applier<'_> {
             // A closed intent names all credentials of this resource.
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
+        let secret_key = key(&secret.arn);
+        // The closed intent is as old as the open one: a later one of another secret stays open.
+        let earlier = user.issue_intent.as_ref();
+        let open = earlier.filter(|earlier| closed && earlier.secret_key == secret_key);
         Some(IssueIntent {
-            secret_key: key(&secret.arn),
+            secret_key,
             claim: self.state.log.claim.unwrap_or(secret.log.claim),
-            started: self.clients.clock.now(),
+            started: open.map_or_else(|| self.clients.clock.now(), |open| open.started),
             before,
             closed,
         })

@@ -15,7 +15,7 @@ mod verify;
 
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::intent_log::{ISSUE_INTENT, IssueIntent};
+use crate::mirror_credential::intent_log::IssueIntent;
 use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::state::{Credential, Secret};
@@ -195,7 +195,7 @@ impl Reconcile for Applier<'_> {
             return Box::pin(self.execute(step)).await;
         };
         let (clients, spec) = (self.clients, self.spec);
-        let tags = [(ISSUE_INTENT, intent.write())];
+        let tags = [intent.tag()];
         let tagging = calls::tag_user(&clients.aws, &spec.user_name, &tags);
         let (tagged, result) = tokio::join!(tagging, Box::pin(self.execute(step)));
         match tagged {

@@ -164,7 +164,7 @@ pub fn issue_intent_tags(
         (intent_log::STACK_ID, owner.stack_id.clone()),
         (intent_log::LOGICAL_ID, owner.logical_id.clone()),
         (intent_log::SECRET_NAME, secret_name.to_owned()),
-        (intent_log::ISSUE_INTENT, issue_intent.write()),
+        issue_intent.tag(),
     ];
     if was_deleted {
         tags.push((intent_log::TOMBSTONE, String::new()));
@@ -178,7 +178,8 @@ pub async fn release_user(aws: &Aws, user_name: &str) -> Result<(), CallError> {
         intent_log::STACK_ID,
         intent_log::LOGICAL_ID,
         intent_log::SECRET_NAME,
-        intent_log::ISSUE_INTENT,
+        intent_log::OPEN_INTENT,
+        intent_log::CLOSED_INTENT,
     ];
     let call = aws.iam.untag_user().user_name(user_name);
     let call = call.set_tag_keys(Some(keys.map(ToOwned::to_owned).to_vec()));

@@ -7,9 +7,7 @@ use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
 use crate::mirror_credential::delete::target::DeletionTarget;
-use crate::mirror_credential::intent_log::{
-    ISSUE_INTENT, NO_SECRET, TOMBSTONE, Tombstone, version_id,
-};
+use crate::mirror_credential::intent_log::{NO_SECRET, TOMBSTONE, Tombstone, version_id};
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::request_context::RequestContext;
@@ -186,7 +184,7 @@ impl<'a> Deleter<'a> {
         };
         if let Some(intent) = &mut user.issue_intent {
             *intent = intent.closed_with(ids);
-            let tags = [(ISSUE_INTENT, intent.write())];
+            let tags = [intent.tag()];
             match calls::tag_user(&self.clients.aws, &user_name, &tags).await {
                 Err(error) if error.has_code(&["NoSuchEntity"]) => user.exists = false,
                 written => written?,

@@ -20,8 +20,10 @@ pub use crate::ownership::{LOGICAL_ID, Owner, STACK_ID, key, read_time, write_ti
 
 /// On the user: the secret that holds its login.
 pub const SECRET_NAME: &str = "cfn-gitops:secret-name";
-/// On the user: the latest [`IssueIntent`].
-pub const ISSUE_INTENT: &str = "cfn-gitops:attempt";
+/// On the user: the latest open [`IssueIntent`].
+pub const OPEN_INTENT: &str = "cfn-gitops:attempt";
+/// On the user: the latest closed [`IssueIntent`].
+pub const CLOSED_INTENT: &str = "cfn-gitops:ended-attempt";
 /// On the user: the latest [`Tombstone`].
 pub const TOMBSTONE: &str = "cfn-gitops:deletion";
 /// In a [`Tombstone`]: there was no secret.
@@ -68,6 +70,36 @@ pub struct IssueIntent {
 }
 
 impl IssueIntent {
+    /// The latest intent in a user's tags.
+    ///
+    /// The two states have a tag each: a delivery that closes its intent late would otherwise
+    /// overwrite the open one of the next request, and what that issues would become foreign.
+    pub fn from_tags(tags: &BTreeMap<String, String>) -> Option<Self> {
+        let read = |key| tags.get(key).and_then(|text| IssueIntent::read(text));
+        match (read(OPEN_INTENT), read(CLOSED_INTENT)) {
+            (Some(open), Some(closed)) if closed.ends(&open) => Some(closed),
+            (open, closed) => open.or(closed),
+        }
+    }
+
+    /// The tag of this intent.
+    pub fn tag(&self) -> (&'static str, String) {
+        let key = if self.closed {
+            CLOSED_INTENT
+        } else {
+            OPEN_INTENT
+        };
+        (key, self.write())
+    }
+
+    fn ends(&self, open: &IssueIntent) -> bool {
+        if self.secret_key == open.secret_key {
+            self.claim >= open.claim
+        } else {
+            self.started >= open.started
+        }
+    }
+
     /// Formats the value of the tag. Credential IDs consist of letters, digits and `_`.
     pub fn write(&self) -> String {
         let before: Vec<String> = self

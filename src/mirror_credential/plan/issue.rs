@@ -7,7 +7,6 @@ use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretSte
 use crate::mirror_credential::rotation::end::end_rotation;
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret};
-use crate::mirror_credential::timing::PROPAGATION_TIME;
 
 impl Planner<'_> {
     /// The next step towards a new login.
@@ -80,12 +79,6 @@ impl Planner<'_> {
             }
             ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
         };
-        // A peer writes its intent before it issues, and IAM shows both late.
-        let read_at = state.user_read_at;
-        let mut foreign = foreign.iter();
-        if foreign.any(|one| read_at < one.created + PROPAGATION_TIME) {
-            return Some(CredentialStep::WaitForIam.into());
-        }
         Some(self.wait_for_tags().unwrap_or(step))
     }
 

@@ -50,7 +50,7 @@ impl User {
             exists: true,
             owner: intent_log::owner(tags),
             secret_name: tag(intent_log::SECRET_NAME).cloned(),
-            issue_intent: tag(intent_log::ISSUE_INTENT).and_then(|text| IssueIntent::read(text)),
+            issue_intent: IssueIntent::from_tags(tags),
             tombstone: tag(intent_log::TOMBSTONE).and_then(|text| Tombstone::read(text)),
             credentials: Vec::new(),
             denied: None,

@@ -12,7 +12,7 @@ use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
 use crate::{USER, fake, with};
 use fake_aws::custom_resource::answers_are_sound;
 use fake_aws::thorough::some_or;
-use fake_aws::{Explored, FakeAws, Options, Schedule, explore_ends, sample};
+use fake_aws::{Explored, FakeAws, Fault, FaultKind, Options, Schedule, explore_ends, sample};
 
 /// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
 /// then.
@@ -186,4 +186,49 @@ fn two_copies_of_one_rotation_end_as_one_in_hundreds_of_orders() {
     let orders = some_or(400, 10_000);
     sample(orders, 0, |schedule| two_copies(schedule, prompt(), true));
     fake_aws::figure!("schedules: {orders} interleavings of two copies of one rotation, at random");
+}
+
+/// A Create's second delivery is still running when the Update comes. The Update's first delivery
+/// is killed when it has issued a credential, and the second one takes over.
+async fn second_delivery_meets_update(schedule: Schedule, options: Options) {
+    let fake = fake(options);
+    let mut stack = stack(&fake);
+    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let create = stack.request("Create", None, &bare, None);
+    let rotated = with(bare.clone(), "RotationSerial", json!("2"));
+    let (first, second) = (fake.caller("first"), fake.caller("second"));
+    let killed = fake.caller("killed");
+    let issue = "CreateServiceSpecificCredential";
+    fake.inject("killed", Fault::on(issue, 0, FaultKind::KilledAfter));
+    fake.obey(&schedule);
+    let (_, (id, update)) = schedule
+        .both(deliver_once(&fake, &second, &create), async {
+            deliver_once(&fake, &first, &create).await;
+            let RequestOutcome::Success { id, .. } = stack.heard(&create).await else {
+                panic!("the Create failed\n{}", fake.transcript());
+            };
+            let update = stack.request("Update", Some(&id), &rotated, Some(&bare));
+            deliver_once(&fake, &killed, &update).await;
+            (id, update)
+        })
+        .await;
+    assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
+    deliver_once(&fake, &fake.caller("takes over"), &update).await;
+    let updated = stack.heard(&update).await;
+    assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+    let held = fake.look(|aws| one_live_login(aws, &id, USER));
+    holds(&fake, held, "after the Update");
+    answers_are_sound(&fake);
+    fake.assert_unbroken();
+}
+
+#[test]
+fn second_delivery_of_create_keeps_the_updates_intent() {
+    let orders = some_or(200, 20_000);
+    for options in [prompt(), late()] {
+        sample(orders, 0, |schedule| {
+            second_delivery_meets_update(schedule, options.clone())
+        });
+    }
+    fake_aws::figure!("schedules: 2 x {orders} orders of a Create's second delivery and an Update");
 }
