@@ -95,6 +95,11 @@ class Pipeline:
 
         return str(eventually(look, f"{self.name} runs {commit}"))
 
+    def rollback_of(self, execution: str) -> str:
+        """The execution that CodePipeline started to roll this one back. Empty if there is none."""
+        return next((each["pipelineExecutionId"] for each in self.executions() if execution in each["trigger"].get(
+            "triggerDetail", "") and each["trigger"]["triggerType"] == "AutomatedRollback"), "")
+
     def status(self, execution: str) -> str:
         return str(self._codepipeline.get_pipeline_execution(
             pipelineName=self.name, pipelineExecutionId=execution)["pipelineExecution"]["status"])

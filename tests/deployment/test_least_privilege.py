@@ -23,7 +23,6 @@ NOT_NEEDED_HERE = {
         "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
     "codepipeline-cfn": {
         "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
-        "cloudwatch:DescribeAlarms",
         "codecommit:CancelUploadArchive", "codecommit:GetRepository",
         "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
     "codebuild-cfn": {"s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"},

@@ -89,3 +89,28 @@ def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mod
         assert project.deployed.describe()["StackId"] != failed
     else:
         assert project.deployed.status() == "ROLLBACK_COMPLETE"
+
+
+def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectStack, name: str) -> None:
+    cloudwatch, alarm = aws.client("cloudwatch"), f"{name}-5xx"
+    cloudwatch.put_metric_alarm(
+        AlarmName=alarm, Namespace=name, MetricName="5xx", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+    aws.set(rule_minute_seconds=0.1)
+    assert stack.make(Approval={"Required": False}, Deploy={
+        "OnFailure": "Rollback", "Alarms": [alarm], "AlarmMinutes": 5,
+        "Window": {"Cron": "* * * ? * *", "TimeZone": "UTC"}}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    first = project.push()
+    assert project.ended(project.execution_of(first.commit)) == "Succeeded", project.said()
+
+    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+    failed = project.execution_of(project.push(template=WITH_ANOTHER_RULE).commit)
+    assert project.ended(failed) == "Failed"
+    assert project.ran(failed)[-1] == ("Deploy", "Succeeded")
+    rollback = eventually(lambda: project.rollback_of(failed), "CodePipeline rolls the stage back")
+    assert project.ended(rollback) == "Succeeded", project.said()
+    assert project.ran(rollback) == [("Deploy", "Succeeded")]
+    assert project.deployed_commit() == first.commit
+    assert [each["LogicalResourceId"] for each in project.deployed.resources()] == ["Rule"]
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
