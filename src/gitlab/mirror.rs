@@ -142,6 +142,20 @@ impl Mirror {
         started.is_some_and(|started| started + max_runtime < now)
     }
 
+    /// How long the latest push has not succeeded: since it began. Zero if it succeeded. `None` if no
+    /// push has begun, or if the mirror is disabled.
+    ///
+    /// GitLab sets `last_update_started_at` at each attempt, and `last_successful_update_at` when a
+    /// push succeeds (`app/models/remote_mirror.rb`). It does not store when the first of several
+    /// attempts began.
+    pub fn lag(&self, now: SystemTime) -> Option<Duration> {
+        let started = self.started_at.filter(|_| self.enabled)?;
+        let has_succeeded = self.succeeded_at.is_some_and(|ended| ended >= started);
+        // Clocks differ a little, so the time may be in the future.
+        let lag = || now.duration_since(started).unwrap_or_default();
+        Some(if has_succeeded { Duration::ZERO } else { lag() })
+    }
+
     /// Whether the destination is `clone_url`, with any login.
     pub fn leads_to(&self, clone_url: &str) -> bool {
         let parse = |url: &str| reqwest::Url::parse(url).ok();

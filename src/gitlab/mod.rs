@@ -19,6 +19,7 @@ mod reason_code;
 mod sanitize;
 mod token;
 mod token_error;
+mod token_expiry;
 mod transport;
 
 pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};

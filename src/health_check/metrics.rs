@@ -55,6 +55,11 @@ metrics! {
     SECONDS_SINCE_MIRROR_SYNC "SecondsSinceMirrorSync" "Seconds" Some("GitLabProject");
         "seconds since the last successful push. A long time is not an error if there was nothing \
         to push"
+    MIRROR_LAG_SECONDS "MirrorLagSeconds" "Seconds" Some("GitLabProject");
+        "seconds since GitLab began its latest push, if that push has not succeeded. 0 if it \
+        succeeded. Written only for an enabled mirror that has begun a push"
+    GITLAB_TOKEN_DAYS_LEFT "GitLabTokenDaysLeft" "None" Some("TokenSecretId");
+        "days until GitLab's token expires. Written only if GitLab shows when it expires"
     CREDENTIAL_AGE "CredentialAge" "None" Some("UserName");
         "days since the credential was issued"
     PIPELINE_SUCCEEDED "PipelineSucceeded" "None" Some("PipelineName");
@@ -73,7 +78,7 @@ metrics! {
 }
 
 /// One line of the log with metrics of one dimension. `subject` is its value: a project in GitLab, by
-/// number or full path, an IAM user, or a pipeline; empty for the environment.
+/// number or full path, a token's secret, an IAM user, or a pipeline; empty for the environment.
 pub fn line(now: SystemTime, env_id: &str, subject: &str, metrics: &[(Metric, Value)]) -> Value {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut line = Map::new();

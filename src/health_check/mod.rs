@@ -21,13 +21,17 @@ use crate::gitops_pipeline::health::PipelineHealth;
 use crate::health_check::metrics::Metric;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
-use crate::mirror_credential::health::{CheckError, Health, SecretSummary, UnreachableGitLabs};
+use crate::mirror_credential::health::{
+    CheckError, CheckedGitLabs, Health, MirrorHealth, SecretSummary, TokenHealth,
+};
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
 use cfn_custom_resource::Clock;
 
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
+
+const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// The function's name up to the environment's ID.
 const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
@@ -184,9 +188,9 @@ impl Checker<'_> {
             Ok(listed) => listed,
             Err(error) => return self.failed(&error.to_string()),
         };
-        let mut out_of_reach = UnreachableGitLabs::default();
+        let mut checked = CheckedGitLabs::default();
         for secret in &listed {
-            let health = mirror_credential.health(secret, &mut out_of_reach);
+            let health = mirror_credential.health(secret, &mut checked);
             match Box::pin(health).await {
                 Ok(health) => {
                     self.report(&health);
@@ -224,7 +228,7 @@ impl Checker<'_> {
     fn report(&mut self, health: &Health) {
         self.findings.credentials += 1;
         if let Some(issued) = health.issued {
-            let age = self.since(issued).as_secs_f64() / 86_400.0;
+            let age = self.since(issued).as_secs_f64() / SECONDS_PER_DAY;
             let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
             self.emit(&health.user_name, &metrics);
         } else {
@@ -232,20 +236,43 @@ impl Checker<'_> {
             self.unhealthy(&format!("the credential of user {user} is gone"));
         }
         for mirror in &health.mirrors {
-            self.findings.mirrors += 1;
-            if let Some(fault) = &mirror.fault {
-                let (project, repository) = (&mirror.project, &mirror.repository_name);
-                self.unhealthy(&format!(
-                    "the mirror of project {project} to repository {repository}: {fault}"
-                ));
+            self.report_mirror(mirror);
+        }
+        if let Some(token) = &health.token {
+            self.report_token(token);
+        }
+    }
+
+    fn report_mirror(&mut self, mirror: &MirrorHealth) {
+        self.findings.mirrors += 1;
+        if let Some(fault) = &mirror.fault {
+            let (project, repository) = (&mirror.project, &mirror.repository_name);
+            self.unhealthy(&format!(
+                "the mirror of project {project} to repository {repository}: {fault}"
+            ));
+        }
+        let is_healthy = u8::from(mirror.fault.is_none());
+        let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
+        if let Some(at) = mirror.succeeded_at {
+            let seconds = self.since(at).as_secs_f64();
+            metrics.push((metrics::SECONDS_SINCE_MIRROR_SYNC, seconds.into()));
+        }
+        if let Some(lag) = mirror.lag {
+            metrics.push((metrics::MIRROR_LAG_SECONDS, lag.as_secs_f64().into()));
+        }
+        self.emit(&mirror.project, &metrics);
+    }
+
+    fn report_token(&mut self, token: &TokenHealth) {
+        let secret_id = &token.secret_id;
+        match &token.expires_at {
+            Ok(expires_at) => {
+                let left = expires_at.duration_since(self.now).unwrap_or_default();
+                let days = left.as_secs_f64() / SECONDS_PER_DAY;
+                self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
             }
-            let is_healthy = u8::from(mirror.fault.is_none());
-            let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
-            if let Some(at) = mirror.succeeded_at {
-                let seconds = self.since(at).as_secs_f64();
-                metrics.push((metrics::SECONDS_SINCE_MIRROR_SYNC, seconds.into()));
-            }
-            self.emit(&mirror.project, &metrics);
+            // A rejected token is the fault of each of its mirrors.
+            Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
         }
     }
 

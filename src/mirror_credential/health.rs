@@ -1,12 +1,12 @@
 //! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 
 use crate::aws::CallError;
-use crate::gitlab::{GitLab, GitLabError, Mirror, PushStatus};
+use crate::gitlab::{Access, GitLab, GitLabError, Mirror, PushStatus};
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
@@ -36,6 +36,18 @@ pub struct Health {
     pub issued: Option<SystemTime>,
     /// GitLab's mirrors that use the credential.
     pub mirrors: Vec<MirrorHealth>,
+    /// The token that reads the mirrors. `None` if it was read in this check already, or if there is
+    /// none.
+    pub token: Option<TokenHealth>,
+}
+
+/// The state of one GitLab token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenHealth {
+    /// The name or ARN of its secret.
+    pub secret_id: String,
+    /// When it expires, or why that is unknown.
+    pub expires_at: Result<SystemTime, String>,
 }
 
 /// The state of one mirror.
@@ -47,6 +59,8 @@ pub struct MirrorHealth {
     pub repository_name: String,
     /// When it last pushed. `None` if GitLab does not show it.
     pub succeeded_at: Option<SystemTime>,
+    /// How long its latest push has not succeeded. `None` if GitLab shows no push.
+    pub lag: Option<Duration>,
     /// Why it cannot push. `None` if it has no fault.
     pub fault: Option<String>,
 }
@@ -66,10 +80,40 @@ impl From<CallError> for CheckError {
     }
 }
 
-/// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
-/// for each mirror.
+/// What one health check has found out of each GitLab.
 #[derive(Debug, Default)]
-pub struct UnreachableGitLabs(BTreeMap<String, GitLabError>);
+pub struct CheckedGitLabs {
+    /// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
+    /// for each mirror.
+    unreachable: BTreeMap<String, GitLabError>,
+    /// The tokens whose expiry was read, by GitLab's address, secret and key.
+    tokens: BTreeSet<(String, String, String)>,
+}
+
+impl CheckedGitLabs {
+    /// Stores the error of a GitLab that is unreachable.
+    fn note(&mut self, url: &str, error: &GitLabError) {
+        if error.is_unreachable() {
+            self.unreachable.insert(url.to_owned(), error.clone());
+        }
+    }
+
+    /// Whether the token of `access` was not checked before.
+    fn is_new_token(&mut self, access: &Access) -> bool {
+        let Access {
+            url,
+            token_secret_id,
+            token_secret_key,
+            ..
+        } = access;
+        let token = (
+            url.clone(),
+            token_secret_id.clone(),
+            token_secret_key.clone(),
+        );
+        self.tokens.insert(token)
+    }
+}
 
 impl MirrorCredential {
     /// The secrets of cfn-gitops in this account and region whose user names match `user_names`.
@@ -112,7 +156,7 @@ impl MirrorCredential {
     pub async fn health(
         &self,
         listed: &SecretSummary,
-        unreachable: &mut UnreachableGitLabs,
+        checked: &mut CheckedGitLabs,
     ) -> Result<Health, CheckError> {
         let user_name = &listed.user_name;
         let aws = &self.clients.aws;
@@ -140,6 +184,7 @@ impl MirrorCredential {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
             mirrors: vec![],
+            token: None,
         };
         if current.mirrors == 0 {
             return Ok(health);
@@ -152,20 +197,18 @@ impl MirrorCredential {
             ))
         })?;
         let access = calls::read_access(aws, &secret).await?;
-        let accesses = access.into_iter().collect();
+        let accesses = access.iter().cloned().collect();
         let mut gitlabs = GitLabClients::new(aws, &self.clients.http, accesses);
-        for record in value.mirrors {
+        for record in &value.mirrors {
             let now = self.clients.clock.now();
-            let checked = check_mirror(&mut gitlabs, &record, unreachable, now).await;
-            let (succeeded_at, own_fault) = checked.unwrap_or_else(|fault| (None, Some(fault)));
+            let mut mirror = check_mirror(&mut gitlabs, record, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
-            let own_fault = own_fault.map(|fault| value.password.redact(&fault));
-            health.mirrors.push(MirrorHealth {
-                project: record.project,
-                repository_name: record.repository_name,
-                succeeded_at,
-                fault: own_fault.or_else(|| fault.clone()),
-            });
+            let own_fault = mirror.fault.map(|fault| value.password.redact(&fault));
+            mirror.fault = own_fault.or_else(|| fault.clone());
+            health.mirrors.push(mirror);
+        }
+        if let Some(access) = access {
+            health.token = check_token(&mut gitlabs, &access, checked).await;
         }
         Ok(health)
     }
@@ -180,28 +223,65 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
     }
 }
 
-/// Reads a mirror from GitLab: when it last pushed, and its fault. The error is the reason that
-/// GitLab does not show the mirror.
+/// Reads a mirror from GitLab. Its fault is the reason if GitLab does not show it.
 async fn check_mirror(
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
-    unreachable: &mut UnreachableGitLabs,
+    checked: &mut CheckedGitLabs,
     now: SystemTime,
-) -> Result<(Option<SystemTime>, Option<String>), String> {
+) -> MirrorHealth {
     let url = &record.gitlab_url;
-    if let Some(error) = unreachable.0.get(url) {
-        return Err(error.to_string());
+    let unread = |error: &GitLabError| MirrorHealth {
+        fault: Some(error.to_string()),
+        ..unchecked(record)
+    };
+    if let Some(error) = checked.unreachable.get(url) {
+        return unread(error);
     }
     let asked = match gitlabs.at(url).await {
         Ok(gitlab) => ask(&gitlab, record, now).await,
         Err(error) => Err(error),
     };
-    asked.map_err(|error| {
-        let text = error.to_string();
-        if error.is_unreachable() {
-            unreachable.0.insert(url.clone(), error);
+    asked.unwrap_or_else(|error| {
+        checked.note(url, &error);
+        unread(&error)
+    })
+}
+
+/// A mirror of which nothing is known.
+fn unchecked(record: &MirrorRecord) -> MirrorHealth {
+    MirrorHealth {
+        project: record.project.clone(),
+        repository_name: record.repository_name.clone(),
+        succeeded_at: None,
+        lag: None,
+        fault: None,
+    }
+}
+
+/// Reads the expiry of the token of `access`. `None` if it was read before, or if its GitLab or its
+/// secret cannot be read, which is the fault of every mirror there.
+async fn check_token(
+    gitlabs: &mut GitLabClients<'_>,
+    access: &Access,
+    checked: &mut CheckedGitLabs,
+) -> Option<TokenHealth> {
+    let url = &access.url;
+    if checked.unreachable.contains_key(url) || !checked.is_new_token(access) {
+        return None;
+    }
+    let gitlab = gitlabs.at(url).await.ok()?;
+    let expires_at = match gitlab.token_expiry().await {
+        Ok(Some(expires_at)) => Ok(expires_at),
+        Ok(None) => Err("GitLab shows no expires_at: the token does not expire".to_owned()),
+        Err(error) => {
+            checked.note(url, &error);
+            Err(error.to_string())
         }
-        text
+    };
+    Some(TokenHealth {
+        secret_id: access.token_secret_id.clone(),
+        expires_at,
     })
 }
 
@@ -209,13 +289,17 @@ async fn ask(
     gitlab: &GitLab,
     record: &MirrorRecord,
     now: SystemTime,
-) -> Result<(Option<SystemTime>, Option<String>), GitLabError> {
+) -> Result<MirrorHealth, GitLabError> {
     let MirrorRecord { id, gitlab_url, .. } = record;
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
         let gone =
             format!("it is gone ({id} at {gitlab_url}); any update of its stack makes it again");
-        return Ok((None, Some(gone)));
+        return Ok(MirrorHealth {
+            fault: Some(gone),
+            ..unchecked(record)
+        });
     };
+    let mut lag = mirror.lag(now);
     let mut fault = fault_of(&mirror, record, now);
     if fault.is_some()
         && gitlab
@@ -224,7 +308,7 @@ async fn ask(
             .is_ok_and(|it| it.is_empty)
     {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
-        fault = None;
+        (fault, lag) = (None, None);
     }
     if fault.is_none() {
         let (project, settings) = (&record.project, &mirror.settings);
@@ -234,7 +318,12 @@ async fn ask(
         fault = reason
             .map(|reason| messages::every_branch_is_pushed(&place, project, &reason, regex).text);
     }
-    Ok((mirror.succeeded_at, fault))
+    Ok(MirrorHealth {
+        succeeded_at: mirror.succeeded_at,
+        lag,
+        fault,
+        ..unchecked(record)
+    })
 }
 
 fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {

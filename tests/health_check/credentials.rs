@@ -27,6 +27,7 @@ async fn mirror_that_pushes_is_healthy() {
     assert!((looked.value("CredentialAge", USER) - 1.5).abs() < 0.01);
     let since = looked.value("SecondsSinceMirrorSync", PROJECT);
     assert!((since - 36.0 * 3600.0).abs() < 120.0, "{since}");
+    assert!(looked.value("MirrorLagSeconds", PROJECT).abs() < 1e-9);
     // It only reads.
     for entry in &fake.journal()[calls..] {
         let operation = entry.operation.trim_start_matches("GitLab.");
@@ -148,7 +149,10 @@ async fn mirror_started_for_longer_than_the_lease_is_unhealthy() {
     fake.push_to_gitlab(PROJECT, "main", "cut off");
     fake.kill_sidekiq(PROJECT);
     tokio::time::sleep(Duration::from_mins(50)).await;
-    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
+    let looked = look(&fake).await;
+    assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
+    let lag = looked.value("MirrorLagSeconds", PROJECT);
+    assert!((lag - 50.0 * 60.0).abs() < 60.0, "{lag}");
     tokio::time::sleep(Duration::from_mins(20)).await;
     let looked = look(&fake).await;
     assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
@@ -157,7 +161,9 @@ async fn mirror_started_for_longer_than_the_lease_is_unhealthy() {
     // The remedy that it names.
     fake.push_to_gitlab(PROJECT, "main", "next");
     tokio::time::sleep(Duration::from_mins(1)).await;
-    assert!(look(&fake).await.value("MirrorHealthy", PROJECT) > 0.5);
+    let looked = look(&fake).await;
+    assert!(looked.value("MirrorHealthy", PROJECT) > 0.5);
+    assert!(looked.value("MirrorLagSeconds", PROJECT).abs() < 1e-9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,6 +239,7 @@ async fn project_without_commits_is_healthy() {
             "{behaviour:?}"
         );
         assert!(looked.values("SecondsSinceMirrorSync", PROJECT).is_empty());
+        assert!(looked.values("MirrorLagSeconds", PROJECT).is_empty());
     }
 }
 

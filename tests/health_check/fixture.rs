@@ -94,7 +94,7 @@ pub struct Looked {
 impl Looked {
     /// The values of a metric, for the one that `of` is the name of.
     pub fn values(&self, metric: &str, of: &str) -> Vec<f64> {
-        let dimensions = ["GitLabProject", "UserName", "PipelineName"];
+        let dimensions = ["GitLabProject", "TokenSecretId", "UserName", "PipelineName"];
         let about = |line: &&Value| {
             let mut named = dimensions.iter().filter(|name| line.get(**name).is_some());
             named.all(|name| line[*name] == of)

@@ -6,3 +6,4 @@ mod faults;
 mod fixture;
 mod pipelines;
 mod stacks;
+mod tokens;

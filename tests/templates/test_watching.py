@@ -19,9 +19,9 @@ INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 
 # The dimension of each metric in addition to the environment, if it has one.
 METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
-# A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner
-# causes no damage until it is deleted.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks"}
+# A mirror without commits to push is healthy. A mirror that lags becomes unhealthy when its push fails or outlives its
+# lease. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
+WITHOUT_ALARM = {"SecondsSinceMirrorSync", "MirrorLagSeconds", "ApprovalsWaiting", "OrphanedPipelineStacks"}
 
 
 def alarms(stack):
@@ -107,6 +107,7 @@ def raised_by(alarm, values):
         ("PipelinesAlarm", [1, 1], [0, 1]),
         ("ApprovalsAlarm", [60, 86_400], [60, 86_460]),
         ("CredentialAgeAlarm", [0, 30.2, 45], [3, 45.1]),
+        ("TokenExpiryAlarm", [14, 364], [364, 13.9]),
         ("HealthCheckAlarm", [0], [1]),
         ("FunctionAlarm", [0], [1]),
         ("SilenceAlarm", [2], [0]),
@@ -146,6 +147,11 @@ def test_page_describes_the_approvals_alarm():
     """The alarm's threshold in the page's words."""
     [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "approvals"]
     assert described == "one approval has waited for more than a day"
+
+
+def test_page_describes_the_token_alarm(dev):
+    [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "token-expiry"]
+    assert described == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
 
 
 def test_silence_is_one_fault_and_raises_one_alarm(dev):

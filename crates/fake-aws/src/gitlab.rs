@@ -97,6 +97,8 @@ pub enum Scope {
 pub struct Token {
     pub host: &'static str,
     pub scope: Scope,
+    /// When it expires: at the day's midnight. `None` for a token that does not expire.
+    pub expires: Option<Duration>,
 }
 
 /// Two hosts' worth of projects and tokens.

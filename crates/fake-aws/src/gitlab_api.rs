@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     gitlab::{
         GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
-        REPORTER, Scope, Wanted,
+        REPORTER, Scope, Token, Wanted,
     },
     gitlab_runs,
     request::{Call, form, unescaped},
@@ -29,6 +29,9 @@ pub fn decode(
     let unknown = || format!("GitLab knows no {method} {path}");
     if (method, path) == ("GET", "/api/v4/metadata") {
         return Ok(("GitLab.GetMetadata".to_owned(), Map::new()));
+    }
+    if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
+        return Ok(("GitLab.GetToken".to_owned(), Map::new()));
     }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
@@ -85,6 +88,12 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     let Some(known) = known.filter(|known| known.host == host) else {
         return Err(refused(401, "401 Unauthorized"));
     };
+    if known.expires.is_some_and(|expires| expires <= aws.now) {
+        return Ok(expired_token());
+    }
+    if call.operation == "GitLab.GetToken" {
+        return Ok(ApiResponse::json(&shown_token(&known)));
+    }
     let reads = call.method == "GET";
     if known.scope == Scope::ReadRepository || (known.scope == Scope::ReadApi && !reads) {
         return Ok(insufficient_scope(if reads {
@@ -257,6 +266,23 @@ fn insufficient_scope(needed: &str) -> ApiResponse {
             "error": "insufficient_scope", "error_description": description, "scope": needed,
         }))
     }
+}
+
+/// `lib/api/api_guard.rb`, `oauth2_bearer_token_error_handler`.
+fn expired_token() -> ApiResponse {
+    let description = "Token is expired. You can either do re-authorization or token refresh.";
+    ApiResponse {
+        status: 401,
+        ..ApiResponse::json(&json!({"error": "invalid_token", "error_description": description}))
+    }
+}
+
+/// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every scope
+/// may read it, see `lib/api/personal_access_tokens/self_information.rb` (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
+fn shown_token(token: &Token) -> Value {
+    let expires = token.expires.map(AwsState::date);
+    let day = expires.as_ref().and_then(|time| time.split('T').next());
+    json!({"id": 420, "name": "mirrors", "revoked": false, "active": true, "expires_at": day})
 }
 
 /// `lib/api/entities/remote_mirror.rb`.

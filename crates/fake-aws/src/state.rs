@@ -388,6 +388,12 @@ impl AwsState {
             .expect("a date that can be written")
     }
 
+    /// The first midnight UTC after `at`.
+    pub fn next_midnight(at: Duration) -> Duration {
+        let day = 24 * 3600;
+        Duration::from_secs(at.as_secs() + day - (START + at.as_secs()) % day)
+    }
+
     /// ISO 8601 to the millisecond, as CloudFormation gives times.
     pub fn instant(at: Duration) -> String {
         let whole = Duration::from_secs(START) + at;

@@ -8,6 +8,7 @@ mod requests;
 mod retries;
 mod script;
 mod token_access;
+mod token_expiry;
 
 use super::tests::script::{Reply, Script};
 use super::{GitLab, GitLabError, Mirror, Settings, TokenSource};

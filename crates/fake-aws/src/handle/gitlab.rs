@@ -78,13 +78,26 @@ impl FakeAws {
             let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
             let token = format!("glpat-{}", characters(&mut aws.random, 20, letters));
             aws.remember_secret(&token);
-            aws.gitlab
-                .tokens
-                .insert(token.clone(), Token { host, scope });
+            let made = Token {
+                host,
+                scope,
+                expires: None,
+            };
+            aws.gitlab.tokens.insert(token.clone(), made);
             let value = format!("{{\"token\":\"{token}\"}}");
             store(aws, secret, &format!("https://{host}"), value);
             token
         })
+    }
+
+    /// Every token expires `days` after the coming midnight.
+    pub fn gitlab_tokens_expire_after_midnight(&self, days: u64) {
+        self.change(|aws| {
+            let midnight = AwsState::next_midnight(aws.now);
+            for token in aws.gitlab.tokens.values_mut() {
+                token.expires = Some(midnight + Duration::from_hours(24 * days));
+            }
+        });
     }
 
     /// A push to GitLab: it runs the project's enabled mirrors.

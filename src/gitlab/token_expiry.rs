@@ -1,0 +1,40 @@
+//! When the token expires.
+
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+
+use super::client::error;
+use super::error::{ErrorKind, GitLabError, Rejection};
+use super::transport::{ApiRequest, GitLab};
+
+impl GitLab {
+    /// When the token expires. `None` if GitLab shows no `expires_at`: the token does not expire.
+    ///
+    /// This also answers for project and group access tokens, which are personal access tokens of
+    /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
+    pub async fn token_expiry(&self) -> Result<Option<SystemTime>, GitLabError> {
+        let doing = format!("reading the expiry of the token at {}", self.url);
+        let request = ApiRequest::get("/personal_access_tokens/self".to_owned());
+        let response = self.send(&request, &doing).await?;
+        if !response.is_success() {
+            let kind = ErrorKind::Rejected {
+                status: response.status,
+                message: response.message(),
+                cause: Rejection::Other,
+            };
+            return Err(error(&doing, kind));
+        }
+        let described = response.into_json().map_err(|kind| error(&doing, kind))?;
+        Ok(described["expires_at"].as_str().and_then(parse_date))
+    }
+}
+
+/// Parses a date. The token is invalid from midnight UTC of it.
+/// <https://docs.gitlab.com/user/profile/personal_access_tokens/#access-token-expiration>
+fn parse_date(date: &str) -> Option<SystemTime> {
+    let midnight = format!("{}T00:00:00Z", date.trim());
+    let time = DateTime::from_str(&midnight, Format::DateTime).ok()?;
+    SystemTime::try_from(time).ok()
+}
