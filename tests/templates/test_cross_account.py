@@ -238,7 +238,7 @@ def test_names_and_parameters_match_the_other_templates():
     others = source(TEMPLATES / "project.yaml")["Parameters"]
     for name in NAMES:
         declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
-        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn"):
+        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn", "GitLabProjectUrl"):
             for key in ("AllowedPattern", "MaxLength"):
                 if each in declared:
                     assert declared[each].get(key) == others[each].get(key), (name, each, key)

@@ -54,6 +54,14 @@ def test_approval_notifies_the_given_topic():
     assert allowed(Deployed(EnvID="dev"), "CodePipelineCFnRole", "sns:Publish", TOPIC)
 
 
+def test_approval_links_to_the_commit_in_gitlab():
+    project = "https://gitlab.example.com/platform/shop"
+    approval = deployed(GitLabProjectUrl=project).properties("Pipeline")["Approval"]
+    assert approval["ExternalEntityLink"] == f"{project}/-/commit/#{{SourceVariables.CommitId}}"
+    assert "NotificationTopicArn" not in approval
+    assert "Approval" not in deployed().properties("Pipeline")
+
+
 @pytest.mark.parametrize(
     ("given", "rule"),
     [

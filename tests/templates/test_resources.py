@@ -158,6 +158,35 @@ def test_project_with_a_topic_notifies_of_approvals():
     assert approval == {"NotificationTopicArn": APPROVAL_TOPIC, "CustomData": "The next version of infra is ready for dev"}
 
 
+GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
+
+
+def test_project_with_a_gitlab_address_links_to_the_commit():
+    approval = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT).properties("Project")["Approval"]
+    assert approval == {"CustomData": "The next version of infra is ready for dev",
+                        "ExternalEntityLink": f"{GITLAB_PROJECT}/-/commit/#{{SourceVariables.CommitId}}"}
+    both = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT, ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")
+    assert both["Approval"] == approval | {"NotificationTopicArn": APPROVAL_TOPIC}
+
+
+@pytest.mark.parametrize(("given", "is_accepted"), [
+    ("", True),
+    (GITLAB_PROJECT, True),
+    ("http://127.0.0.1:8080/platform/infra", True),
+    ("https://gitlab.example.com/42", False),
+    ("https://gitlab.example.com", False),
+    (f"{GITLAB_PROJECT}/", False),
+    (f"{GITLAB_PROJECT}?a=b", False),
+    (f"{GITLAB_PROJECT}#a", False),
+    ("https://user:password@gitlab.example.com/platform/infra", False),
+    ("javascript://gitlab.example.com/platform/infra", False),
+    ("platform/infra", False),
+])
+def test_gitlab_project_address_is_http_with_a_path(given, is_accepted):
+    pattern = source()["Parameters"]["GitLabProjectUrl"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) == is_accepted
+
+
 def test_another_environment_names_its_branch():
     stack = Deployed(EnvID="stg", BranchName="release/next")
     assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
@@ -309,6 +338,7 @@ def test_policies_fit_iams_size_limits():
         ArtifactBucketArns=",".join([f"arn:aws:s3:::{'b' * 63}"] * 5),
         ArtifactKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'a' * 36}"] * 5),
         ApprovalTopicArn=f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:{'t' * 256}",
+        GitLabProjectUrl="https://gitlab.example.com/" + "/".join(["g" * 40] * 11),
         **IN_A_VPC,
     )
     size = lambda document: len(json.dumps(document, separators=(",", ":")))

@@ -220,12 +220,13 @@ def test_waiting_approval_is_published_to_the_topic(scene: Scene) -> None:
                                       Attributes={"RawMessageDelivery": "true"})
     scene.allow("pipeline", scene.rights["pipeline"] | {"sns:Publish": (topic, {})})
     run = scene.create([scene.approval(NotificationArn=topic, CustomData="look at #{SourceVariables.CommitId}",
-                                       ExternalEntityLink="https://example.com")])
+                                       ExternalEntityLink="https://example.com/-/commit/#{SourceVariables.CommitId}")])
     received = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), bool)
     about = json.loads(received[0]["Body"])["approval"]
     assert about["customData"] == f"look at {scene.head()}"
     assert (about["pipelineName"], about["stageName"], about["externalEntityLink"]) == (
-        scene.name, "Approval", "https://example.com")
+        scene.name, "Approval", f"https://example.com/-/commit/{scene.head()}")
+    assert about["approvalReviewLink"].endswith(f"/Approval/Approval/approve/{about['token']}")
     assert about["token"] == scene.approval_state(run)["token"]
     scene.decide(run)
     assert scene.ended(run) == "Succeeded"
