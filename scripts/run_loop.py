@@ -107,8 +107,8 @@ class Loop:
     def _build_and_approve(self, progress: Progress, execution: str, commit: str) -> None:
         project = self.project
         project.waits_for_approval(execution)
-        require(project.ran(execution)[:2] == [("Source", "Succeeded"), ("Build", "Succeeded")],
-                f"it ran {project.ran(execution)}")
+        ran = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
+        require(project.ran(execution)[:3] == ran, f"it ran {project.ran(execution)}")
         source, build = (next(action for action in project.actions(execution) if action["actionName"] == name)
                          for name in ("Source", "Build"))
         taken = source["output"]["executionResult"]["externalExecutionId"]
@@ -116,7 +116,12 @@ class Loop:
         progress.show("Source", f"{project.name} runs with the pushed commit, {taken[:12]}.")
         progress.show("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
                                f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
-        require(not project.deployed.exists(), "it was deployed before the approval")
+        require(project.deployed.status() == "REVIEW_IN_PROGRESS", "it was deployed before the approval")
+        changes = self.aws.client("cloudformation").describe_change_set(
+            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-infra")["Changes"]
+        shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
+                          for change in (each["ResourceChange"] for each in changes))
+        progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
         progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
         project.decide(execution)
         status = project.ended(execution)

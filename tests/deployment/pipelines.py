@@ -155,8 +155,8 @@ class Pipeline:
     # --- the deployed stack ---------------------------------------------------------------
 
     def deployed_commit(self) -> str:
-        """The commit that the deployed stack was made from. Empty without a stack."""
-        return self.deployed.outputs()["Commit"] if self.deployed.exists() else ""
+        """The commit that the deployed stack was made from. Empty without a stack, or if only a change set exists."""
+        return self.deployed.outputs().get("Commit", "") if self.deployed.exists() else ""
 
     def said(self) -> str:
         """Everything that users can read: the pipeline's executions, its actions and its builds' logs."""

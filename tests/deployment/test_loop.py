@@ -16,7 +16,8 @@ from tests.deployment.pipelines import Project, ProjectStack, eventually
 from tests.deployment.steps import Environment, Login
 
 FAILING_BUILD = "version: 0.2\nphases: {build: {commands: ['echo this build fails', 'exit 3']}}\n"
-COMPLETE = [("Source", "Succeeded"), ("Build", "Succeeded"), ("Approval", "Succeeded"), ("Deploy", "Succeeded")]
+BUILT = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
+COMPLETE = [*BUILT, ("Approval", "Succeeded"), ("Deploy", "Succeeded")]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_first_push_creates_pipeline_that_runs_once_and_succeeds(stack: ProjectS
     pushed = project.push()
     execution = project.execution_of(pushed.commit)
     project.waits_for_approval(execution)
-    assert project.ran(execution)[:2] == [("Source", "Succeeded"), ("Build", "Succeeded")]
+    assert project.ran(execution)[:3] == BUILT
     assert project.executions()[0]["trigger"]["triggerType"] == "CreatePipeline"
     project.decide(execution)
     assert project.ended(execution) == "Succeeded"
@@ -129,7 +130,7 @@ def test_a_rejected_approval_deploys_nothing(shop: Project) -> None:
     execution = shop.execution_of(pushed.commit)
     shop.decide(execution, approves=False, why="not today")
     assert shop.ended(execution) == "Failed"
-    assert shop.ran(execution) == [("Source", "Succeeded"), ("Build", "Succeeded"), ("Approval", "Failed")]
+    assert shop.ran(execution) == [*BUILT, ("Approval", "Failed")]
     assert "not today" in shop.error(execution)
     assert shop.deployed_commit() == before
 

@@ -44,16 +44,18 @@ def test_approval_rule_is_created_updated_and_deleted(aws: LocalAws, stack: Proj
 
 def test_retained_repository_is_adopted_with_its_history(aws: LocalAws, stack: ProjectStack) -> None:
     project, before = stack.project, steps.what_is_there(aws)
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    # A change set would leave a stack.
+    deploy = {"ActionMode": "CREATE_UPDATE"}
+    assert stack.make(Deploy=deploy) == "CREATE_COMPLETE", stack.failures()
     commits = [project.push().commit, project.push().commit]
     # Changed in place, without another change.
-    assert stack.change(RepositoryDeletionPolicy="Retain") == "UPDATE_COMPLETE", stack.failures()
+    assert stack.change(Deploy=deploy, RepositoryDeletionPolicy="Retain") == "UPDATE_COMPLETE", stack.failures()
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     left = {kind: names for kind, names in steps.what_is_there(aws).items() if names != before[kind]}
     assert left == {"repositories": sorted([*before["repositories"], project.repository])}
 
     # The branch exists, so the pipeline is created at once and runs.
-    assert stack.make(RepositoryDeletionPolicy="Retain") == "CREATE_COMPLETE", stack.failures()
+    assert stack.make(Deploy=deploy, RepositoryDeletionPolicy="Retain") == "CREATE_COMPLETE", stack.failures()
     execution = project.execution_of(commits[1])
     assert [each["pipelineExecutionId"] for each in project.executions()] == [execution]
     parents = aws.client("codecommit").get_commit(repositoryName=project.repository,
@@ -62,7 +64,7 @@ def test_retained_repository_is_adopted_with_its_history(aws: LocalAws, stack: P
     assert project.deploy(commits[1]) == "Succeeded", project.said()
     assert project.deployed.delete() == "DELETE_COMPLETE"
 
-    assert stack.change(RepositoryDeletionPolicy="Delete") == "UPDATE_COMPLETE", stack.failures()
+    assert stack.change(Deploy=deploy, RepositoryDeletionPolicy="Delete") == "UPDATE_COMPLETE", stack.failures()
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert steps.what_is_there(aws) == before
 

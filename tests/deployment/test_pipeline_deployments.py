@@ -39,7 +39,7 @@ def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
 
 # claim: approved-change-set-is-executed-despite-later-pushes
 def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack: ProjectStack) -> None:
-    assert stack.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", stack.failures()
+    assert stack.make() == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     first = project.push()
     one = project.execution_of(first.commit)
@@ -72,8 +72,21 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     assert {each["LogicalResourceId"] for each in project.deployed.resources()} == {"Rule", "Another"}
 
 
+def test_push_after_a_rejected_first_change_set_is_deployed(stack: ProjectStack) -> None:
+    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    rejected = project.execution_of(project.push().commit)
+    project.decide(rejected, approves=False)
+    assert project.ended(rejected) == "Failed"
+    assert project.deployed.status() == "REVIEW_IN_PROGRESS"
+    pushed = project.push()
+    assert project.deploy(pushed.commit) == "Succeeded", project.said()
+    assert project.deployed_commit() == pushed.commit
+
+
 @pytest.mark.usefixtures("expected_denials")
-@pytest.mark.parametrize(("mode", "ends"), [("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed")])
+@pytest.mark.parametrize(("mode", "ends"), [
+    ("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed"), ("CHANGE_SET", "Failed")])
 def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mode: str, ends: str) -> None:
     approval = {"Required": False}
     assert stack.make(Deploy={"ActionMode": mode}, Approval=approval) == "CREATE_COMPLETE", stack.failures()

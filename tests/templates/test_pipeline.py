@@ -14,11 +14,13 @@ from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, sourc
 PIPELINE = TEMPLATES / "pipeline.yaml"
 LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev"
+CLOUDFORMATION = {"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"}
 ACTION = {
     "Source": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
     "Build": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
+    "CreateChangeSet": CLOUDFORMATION,
     "Approval": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
-    "Deploy": {"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"},
+    "Deploy": CLOUDFORMATION,
 }
 
 
@@ -35,10 +37,8 @@ def shop():
 
 @pytest.fixture(scope="module")
 def actions(shop):
-    """The one action of each stage, by the stage's name."""
-    stages = shop.properties("Pipeline")["Stages"]
-    assert all(len(stage["Actions"]) == 1 for stage in stages)
-    return {stage["Name"]: stage["Actions"][0] for stage in stages}
+    """The actions by their names, in their order."""
+    return {action["Name"]: action for stage in shop.properties("Pipeline")["Stages"] for action in stage["Actions"]}
 
 
 def role_arn(name):
@@ -138,15 +138,19 @@ def test_pipeline_is_v2_and_queues_executions(shop):
     assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
 
 
-def test_stages_are_source_build_approval_and_deploy(actions):
+def test_stages_are_source_build_and_deploy_with_approval(shop, actions):
     assert {name: action["ActionTypeId"] for name, action in actions.items()} == ACTION
-    assert list(actions) == list(ACTION)
-    assert all((action["Name"], action["Region"], action["RunOrder"]) == (name, REGION, 1) for name, action in actions.items())
+    assert [(stage["Name"], [(action["Name"], action["RunOrder"]) for action in stage["Actions"]])
+            for stage in shop.properties("Pipeline")["Stages"]] == [
+        ("Source", [("Source", 1)]), ("Build", [("Build", 1)]),
+        ("Deploy", [("CreateChangeSet", 1), ("Approval", 2), ("Deploy", 3)])]
+    assert all(action["Region"] == REGION for action in actions.values())
 
 
 def test_every_action_except_the_approval_has_a_namespace(actions):
     assert {name: action.get("Namespace") for name, action in actions.items()} == {
-        "Source": "SourceVariables", "Build": "BuildVariables", "Approval": None, "Deploy": "DeployVariables",
+        "Source": "SourceVariables", "Build": "BuildVariables", "CreateChangeSet": "ChangeSetVariables",
+        "Approval": None, "Deploy": "DeployVariables",
     }
 
 
@@ -155,8 +159,9 @@ def test_artifacts_flow_from_source_to_build_to_deployment(actions):
     assert {name: (names(action, "InputArtifacts"), names(action, "OutputArtifacts")) for name, action in actions.items()} == {
         "Source": ([], ["SourceArtifact"]),
         "Build": (["SourceArtifact"], ["BuildArtifact"]),
+        "CreateChangeSet": (["BuildArtifact"], []),
         "Approval": ([], []),
-        "Deploy": (["BuildArtifact"], []),
+        "Deploy": ([], []),
     }
 
 
@@ -174,10 +179,12 @@ def test_build_is_the_stacks_own_and_approval_has_no_settings(actions):
     assert "Configuration" not in actions["Approval"]
 
 
-def test_deployment_updates_project_stack_with_deploy_role(actions):
-    assert actions["Deploy"]["Configuration"] == {
-        "ActionMode": "CREATE_UPDATE",
-        "StackName": "cfnstack-dev-shop",
+def test_deployment_executes_change_set_with_deploy_role(actions):
+    change_set = {"StackName": "cfnstack-dev-shop", "ChangeSetName": "changeset-dev-shop"}
+    assert actions["Deploy"]["Configuration"] == {"ActionMode": "CHANGE_SET_EXECUTE", **change_set}
+    assert actions["CreateChangeSet"]["Configuration"] == {
+        "ActionMode": "CHANGE_SET_REPLACE",
+        **change_set,
         "TemplatePath": "BuildArtifact::root-stack-shop.yaml",
         "TemplateConfiguration": "BuildArtifact::parameter.json",
         "Capabilities": "CAPABILITY_NAMED_IAM",

@@ -37,7 +37,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let names = decode_names(&object, &mut errors);
     let service_token = object.text("ServiceToken").unwrap_or_default();
     let home = AwsLocation::from_arn(&service_token);
-    let spec = Spec {
+    let mut spec = Spec {
         branch_map: decode_branch_map(&object, &names, &mut errors),
         names,
         source: decode_source(&object, home.as_ref(), &mut errors),
@@ -50,6 +50,9 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         tags: tags::from_properties(&object, &mut errors),
         ..object.read()
     };
+    if !object.object("Deploy").is_set("ActionMode") {
+        spec.deploy.action_mode = default_action_mode(&spec);
+    }
     check_execution_mode(&spec, &mut errors);
     check_on_failure(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
@@ -155,6 +158,18 @@ fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {
         );
     }
     deploy
+}
+
+/// `CHANGE_SET` shows the approver the changes. Without an approver it has no reader, and
+/// [`check_execution_mode`] and [`check_on_failure`] reject it with the other properties.
+fn default_action_mode(spec: &Spec) -> ActionMode {
+    let is_possible =
+        spec.execution_mode != ExecutionMode::Parallel && spec.deploy.on_failure == OnFailure::Fail;
+    if spec.approval.required && is_possible {
+        ActionMode::ChangeSet
+    } else {
+        ActionMode::CreateUpdate
+    }
 }
 
 fn check_execution_mode(spec: &Spec, errors: &mut ValidationErrors) {

@@ -111,8 +111,7 @@ static DEPLOY: [Property; 11] = [
     Property::new(
         "ActionMode",
         Kind::Choice(&["CREATE_UPDATE", "CHANGE_SET", "REPLACE_ON_FAILURE"]),
-    )
-    .or("CREATE_UPDATE"),
+    ),
     Property::new("StackName", Kind::Text(&formats::STACK_NAME)),
     Property::new("TemplatePath", Kind::Text(&formats::PATH)),
     Property::new("TemplateConfiguration", Kind::Text(&formats::PATH_OR_EMPTY))

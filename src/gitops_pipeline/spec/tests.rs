@@ -146,6 +146,44 @@ fn what_does_not_go_together_is_named() {
 }
 
 #[test]
+fn default_action_mode_is_change_set_if_it_is_possible() {
+    let mode = |extra: Value| {
+        let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
+        for (key, value) in extra.as_object().expect("an object") {
+            properties[key] = value.clone();
+        }
+        decode(&properties).expect("valid").deploy.action_mode
+    };
+    let with_change_set = [
+        json!({}),
+        json!({"ExecutionMode": "SUPERSEDED"}),
+        json!({"Approval": {"Required": true}, "Deploy": {"OnFailure": "Fail", "Alarms": ["a"]}}),
+        json!({"Approval": {"Required": false}, "Deploy": {"ActionMode": "CHANGE_SET"}}),
+    ];
+    for properties in with_change_set {
+        assert_eq!(
+            mode(properties.clone()),
+            ActionMode::ChangeSet,
+            "{properties}"
+        );
+    }
+    let without = [
+        json!({"Approval": {"Required": "false"}}),
+        json!({"ExecutionMode": "PARALLEL"}),
+        json!({"Deploy": {"OnFailure": "Retry"}}),
+        json!({"Deploy": {"OnFailure": "Rollback"}}),
+        json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
+    ];
+    for properties in without {
+        assert_eq!(
+            mode(properties.clone()),
+            ActionMode::CreateUpdate,
+            "{properties}"
+        );
+    }
+}
+
+#[test]
 fn a_branch_map_can_be_written_as_json() {
     let map = |map: Value| {
         let spec = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));

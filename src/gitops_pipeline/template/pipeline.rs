@@ -1,4 +1,4 @@
-//! The pipeline: Source, Build, Approval, Deploy.
+//! The pipeline: Source, Build, and an approval with the deployment.
 
 use serde_json::{Value, json};
 

@@ -93,13 +93,13 @@ renderings! {
         "ParameterOverrides": {"Size": 3, "Commit": "#{SourceVariables.CommitId}"},
     }});
     no_capabilities: "no-capabilities", RepositoryOrigin::Created, json!({"Deploy": {"Capabilities": []}});
+    create_update: "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}});
     change_set: "change-set", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "ExecutionMode": "SUPERSEDED"});
     change_set_without_approval: "change-set-without-approval", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "Approval": {"Required": false}});
     replace_on_failure: "replace-on-failure", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}, "ExecutionMode": "PARALLEL"});
     retry: "retry", RepositoryOrigin::Created, json!({"Deploy": {"OnFailure": "Retry"}});
     rollback_on_alarm: "rollback-on-alarm", RepositoryOrigin::Created, json!({"Deploy": {"OnFailure": "Rollback", "Alarms": ["shop 5xx", "shop-latency"], "AlarmMinutes": "15"}});
     window_and_alarm: "window-and-alarm", RepositoryOrigin::Created, json!({"Deploy": {
-        "ActionMode": "CHANGE_SET",
         "Alarms": ["shop 5xx"],
         "Window": {"Cron": "* * 9-17 ? * MON-FRI", "TimeZone": "Europe/Berlin"},
     }});
