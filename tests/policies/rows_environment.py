@@ -66,6 +66,10 @@ _BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
 _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
 
 
+_SECRET_OF_BUILDS = regional("secretsmanager", "secret:build/dev/registry-AbC123")
+_PARAMETER_OF_BUILDS = regional("ssm", "parameter/build/dev/licence")
+
+
 def inputs_and_outputs_of_a_build(bucket, put_keys=None):
     """The calls of one build in an artifact bucket. `put_keys` are the condition keys of an upload."""
     return [
@@ -115,6 +119,8 @@ MAY = [
     (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     *inputs_and_outputs_of_a_build(BUCKET),
+    (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
+    (_BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
@@ -123,6 +129,13 @@ MAY = [
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
     *what_is_not_the_builds(BUCKET),
+    (_BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/prd/licence"), {}),
+    (_BUILD_ROLE, "ssm:PutParameter ssm:DeleteParameter", _PARAMETER_OF_BUILDS, {}),
+    (_BUILD_ROLE, "secretsmanager:PutSecretValue secretsmanager:DeleteSecret secretsmanager:TagResource", _SECRET_OF_BUILDS, {}),
+    # Whatever else the role may: a mirror's secret, and a secret that is a GitLab token.
+    (f"{_BUILD_ROLE} with everything", "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123"), {}),
+    *[(who, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"})
+      for who in (_BUILD_ROLE, f"{_BUILD_ROLE} with everything")],
     # Unencrypted.
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
     (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),

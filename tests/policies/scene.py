@@ -59,6 +59,8 @@ def stacks():
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
+                BuildParameterNames="/build/dev/*",
+                BuildSecretNames="build/dev/*",
                 **named.IN_A_VPC,
             ),
         ),

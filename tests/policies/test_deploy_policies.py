@@ -69,8 +69,8 @@ def test_power_user_is_limited_as_an_administrator_is(row):
 @pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
 def test_attack_succeeds_without_the_limits(action, resource, keys):
     """Otherwise something else denies the call, and the tests above prove nothing."""
-    builder = f"{role(PIPELINES, 'role-dev-codebuild-cfn')} with AdministratorAccess"
-    assert scene.world().may(builder, action, resource, keys)
+    unlimited = f"{role(PIPELINES, 'role-dev-codepipeline-cfn')} with AdministratorAccess"
+    assert scene.world().may(unlimited, action, resource, keys)
 
 
 @pytest.mark.parametrize("policy", BROAD)

@@ -28,6 +28,7 @@ _NAMES = {
 OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
 BOUNDED_BY_OTHER_NAMES = environment(
     PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", ArtifactBucketArns=named.SECOND_BUCKET, **_NAMES)
+ANY_SECRET_OF_BUILDS = environment(MirrorSecretNames="gitlab", BuildSecretNames="g*")
 OTHER_BUCKET = environment(ArtifactBucketArns=named.SECOND_BUCKET)
 OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
 
@@ -130,6 +131,10 @@ MAY_NOT = [
         (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
         for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})
     ],
+    # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
+    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
+    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
+    (ANY_SECRET_OF_BUILDS, role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
     # And roles that they create with it reach the machinery by no other name.
     *[
         (BOUNDED_BY_OTHER_NAMES, DEPLOYED, actions, resource, {})

@@ -1,0 +1,58 @@
+"""Build variables from Parameter Store and Secrets Manager, with the environment's build role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment.pipelines import PROJECT, ProjectStack
+from tests.deployment.steps import Environment
+
+NAMES = {"BuildParameterNames": "/build/dev/*", "BuildSecretNames": "build/dev/*"}
+VARIABLES = [
+    {"Name": "LICENCE", "Type": "PARAMETER_STORE", "Value": "/build/dev/licence"},
+    {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
+]
+# Lengths, because CodeBuild masks the values.
+BUILDSPEC = (PROJECT / "buildspec.yml").read_text().replace(
+    "      - mkdir out\n", "      - mkdir out\n      - echo \"lengths ${#LICENCE} and ${#TOKEN}\"\n")
+OF_A_MIRROR = "codecommit-mirror/user-dev-codecommit-mirroring"
+
+
+@pytest.fixture
+def stored(aws: LocalAws, environment: Environment) -> Iterator[None]:
+    """A parameter and a secret that builds may read."""
+    ssm, secrets = aws.client("ssm"), aws.client("secretsmanager")
+    ssm.put_parameter(Name="/build/dev/licence", Type="String", Value="licence")
+    secrets.create_secret(Name="build/dev/registry", SecretString=json.dumps({"token": "registry-token"}))
+    changed = environment.deploy(**NAMES)
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    aws.put_iam_into_effect()
+    yield
+    back = environment.deploy(**dict.fromkeys(NAMES, ""))
+    assert back.succeeded, back.output + "\n".join(environment.failures())
+    secrets.delete_secret(SecretId="build/dev/registry", ForceDeleteWithoutRecovery=True)
+    ssm.delete_parameter(Name="/build/dev/licence")
+
+
+# claim: build-variables-read-only-what-is-named
+@pytest.mark.usefixtures("stored", "expected_denials")
+def test_build_reads_what_is_named_and_no_mirrors_secret(stack: ProjectStack) -> None:
+    def made(*variables: dict[str, str]) -> dict[str, object]:
+        return {"Approval": {"Required": False}, "Build": {"EnvironmentVariables": [*VARIABLES, *variables]}}
+
+    project = stack.project
+    assert stack.make(**made()) == "CREATE_COMPLETE", stack.failures()
+    pushed = project.push(buildspec=BUILDSPEC)
+    assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()
+    assert "lengths 7 and 14" in project.build_log()
+
+    for kind, value, denied in (("SECRETS_MANAGER", f"{OF_A_MIRROR}:password", "explicit deny"),
+                                ("PARAMETER_STORE", "/build/prd/licence", "ssm:GetParameters")):
+        assert stack.change(**made({"Name": "OTHER", "Type": kind, "Value": value})) == "UPDATE_COMPLETE"
+        execution = project.execution_of(project.push().commit)
+        assert project.ended(execution) == "Failed"
+        assert denied in project.said()
