@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use cfn_gitops::gitops_pipeline::first_push::FirstPush;
+use cfn_gitops::gitops_pipeline::first_push::BranchPush;
 use cfn_gitops::gitops_pipeline::fuzzing::{
     AwsLocation, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode, peek_names,
     read_token, render,
@@ -193,7 +193,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
                 "commitId": "533f9ad4472cd44f5c2a",
             },
         })]);
-        let Some(push) = FirstPush::parse(&event.to_string()) else {
+        let Some(push) = BranchPush::parse(&event.to_string()) else {
             return;
         };
         assert_eq!(event["source"], "aws.codecommit");

@@ -44,7 +44,7 @@ pub struct SdkClients {
     pub codecommit: Lazy<aws_sdk_codecommit::Client>,
     /// CloudFormation: the child stacks behind pipelines.
     pub cloudformation: Lazy<aws_sdk_cloudformation::Client>,
-    /// CodePipeline: the executions that a branch's first push starts.
+    /// CodePipeline: the executions that a branch's pushes start.
     pub codepipeline: Lazy<aws_sdk_codepipeline::Client>,
     /// Lambda: this function itself, to continue in another invocation.
     pub lambda: Lazy<aws_sdk_lambda::Client>,

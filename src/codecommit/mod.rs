@@ -1,5 +1,6 @@
 //! CodeCommit: repositories and their branches.
 
+pub mod differences;
 pub mod push_check;
 
 use std::collections::HashMap;

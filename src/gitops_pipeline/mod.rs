@@ -7,7 +7,8 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
 //!   [`tombstone`].
-//! - [`first_push`] adds the pipeline when the branch is pushed.
+//! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
+//!   files of [`paths`].
 
 mod apply;
 mod approval_rule;
@@ -22,6 +23,7 @@ pub mod health;
 mod messages;
 mod names;
 mod observe;
+mod paths;
 mod plan;
 mod request_context;
 mod request_token;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::delete::{Deletion, OnDenial};
 use super::first_push;
-use super::first_push::{Child, FirstPush, NotStarted, Started};
+use super::first_push::{BranchPush, Child, NotStarted, Started};
 use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
@@ -151,17 +151,18 @@ impl GitOpsPipeline {
         let child = found.map(|stack| observe::described(stack, stack_name));
         Ok(child.and_then(|child| {
             Some(Child {
-                waits_for: FirstPush::missed_by(&child, stack_name),
+                waits_for: BranchPush::missed_by(&child, stack_name),
                 owner_stack_id: child.owner?.stack_id,
             })
         }))
     }
 
     /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
+    /// Starts the pipeline of a stack with `Source.Paths` if the push changes one of these files.
     ///
     /// # Errors
-    /// If the stack cannot be updated, or AWS does not respond.
-    pub async fn start(&self, push: &FirstPush) -> Result<Started, NotStarted> {
+    /// If the stack cannot be updated, the pipeline cannot be started, or AWS does not respond.
+    pub async fn start(&self, push: &BranchPush) -> Result<Started, NotStarted> {
         Box::pin(first_push::start(&self.aws, push)).await
     }
 }

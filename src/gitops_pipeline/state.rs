@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::paths::Paths;
 use super::request_context::RequestContext;
 use super::request_token;
 use super::request_token::{Purpose, RequestKey};
@@ -79,6 +80,18 @@ impl ChildStack {
     pub fn has_pipeline(&self) -> bool {
         let value = self.parameters.get(template::BRANCH_EXISTS);
         value.is_some_and(|value| value == "true")
+    }
+
+    /// `Source.Paths`. `None` if every push starts the pipeline.
+    pub fn paths(&self) -> Option<Paths> {
+        let json = self.outputs.get(template::PATHS_OUTPUT)?;
+        serde_json::from_str(json).ok()
+    }
+
+    /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.
+    pub fn can_run(&self) -> bool {
+        let has_failed_rollback = self.status == "UPDATE_ROLLBACK_FAILED";
+        self.is_settled() || (has_failed_rollback && self.has_pipeline())
     }
 
     /// Whether its tags name the owner of the request.

@@ -1,4 +1,4 @@
-//! Handles the events that CloudFormation does not send: rotations, first pushes, health checks.
+//! Handles the events that CloudFormation does not send: rotations, pushes, health checks.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tracing::Span;
 
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
-use crate::gitops_pipeline::first_push::{FirstPush, Started};
+use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::health_check;
 use crate::health_check::HealthCheck;
 use crate::logging;
@@ -25,8 +25,8 @@ impl Handler {
         if let Some(rotation) = RotationEvent::parse(event) {
             return self.handle_rotation(&rotation, invocation).await;
         }
-        if let Some(push) = FirstPush::parse(event) {
-            return self.handle_first_push(&push).await;
+        if let Some(push) = BranchPush::parse(event) {
+            return self.handle_push(&push).await;
         }
         match HealthCheck::parse(event) {
             Some(check) => self.handle_health_check(&check, invocation).await,
@@ -50,14 +50,20 @@ impl Handler {
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
     }
 
-    /// Creates the pipeline of a branch that was pushed for the first time.
-    async fn handle_first_push(&self, push: &FirstPush) -> Result<Value, HandlerError> {
+    /// Creates the pipeline of a branch that was pushed for the first time. Starts the pipeline if the
+    /// push changes files of its `Source.Paths`.
+    async fn handle_push(&self, push: &BranchPush) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
-        tracing::info!(branch = push.branch, "first push");
+        tracing::info!(branch = push.branch, "push");
         match Box::pin(self.gitops_pipeline.start(push)).await? {
             Started::Pipeline { name } => {
                 tracing::info!(pipeline = name, "the pipeline exists");
                 Ok(json!({"PipelineName": name}))
+            }
+            Started::Unmatched => {
+                let because = "the push changes no file of Source.Paths";
+                tracing::info!(because, "the push starts no pipeline");
+                Ok(json!({"Ignored": because}))
             }
             Started::Nothing { because } => {
                 tracing::warn!(because, "the push is ignored");

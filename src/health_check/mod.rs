@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
-use crate::gitops_pipeline::first_push::{FirstPush, Started};
+use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
 use crate::health_check::metrics::Metric;
@@ -296,7 +296,7 @@ impl Checker<'_> {
         &mut self,
         aws: &Aws,
         gitops_pipeline: &GitOpsPipeline,
-    ) -> Vec<FirstPush> {
+    ) -> Vec<BranchPush> {
         let mut missed = vec![];
         let stacks = match stacks::list(aws, &self.environment.id).await {
             Ok(stacks) => stacks,
@@ -335,7 +335,7 @@ impl Checker<'_> {
     async fn create_pipeline(
         &mut self,
         gitops_pipeline: &GitOpsPipeline,
-        push: &FirstPush,
+        push: &BranchPush,
         time: Duration,
     ) {
         let name = push.stack_name().unwrap_or_default();
@@ -348,7 +348,7 @@ impl Checker<'_> {
                 );
                 self.findings.created.push(name);
             }
-            Ok(Ok(Started::Nothing { .. })) => {}
+            Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
             Ok(Err(error)) => self.unhealthy(&error.to_string()),
             // The next check reads its state.
             Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),

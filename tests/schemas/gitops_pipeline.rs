@@ -1,7 +1,7 @@
 //! The rules between the properties of `Custom::GitOpsPipeline`.
 //!
 //! The schema does not contain: that `EnvID` is a key of a given `BranchMap`, the joint length of
-//! names, the length of `ParameterOverrides` and `ApprovalRule` as JSON, and what follows from the
+//! names, the length of `ParameterOverrides`, `Source.Paths` and `ApprovalRule` as JSON, and what follows from the
 //! account and region in an ARN.
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ pub fn add(schema: &mut Value) {
     for source in ["Source", "ImageSource"] {
         existing(&mut schema["properties"][source]);
     }
+    paths(&mut schema["properties"]["Source"]);
     between_properties(schema);
 }
 
@@ -28,6 +29,22 @@ fn existing(source: &mut Value) {
         {"required": ["RepositoryName"]},
         {"required": ["RepositoryArn"]},
     ]);
+}
+
+/// The files of this account's repositories, also of the one that the child stack creates.
+fn paths(source: &mut Value) {
+    if let Some(anyof) = source["anyOf"].as_array_mut() {
+        anyof.push(json!({"required": ["Paths"]}));
+    }
+    when(
+        source,
+        &json!({"required": ["RepositoryArn"]}),
+        &json!({
+            "description": "Paths must not be set with RepositoryArn: the function reads no \
+                differences in another account",
+            "not": {"required": ["Paths"]},
+        }),
+    );
 }
 
 #[allow(clippy::too_many_lines)] // A list of rules.

@@ -161,7 +161,7 @@ STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEven
 # Calls of the function that name the role with which CloudFormation works.
 WITH_A_ROLE = "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:ContinueUpdateRollback"
 TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
-REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListTagsForResource
+REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:GetDifferences codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository
     codecommit:DisassociateApprovalRuleTemplateFromRepository"""
 APPROVAL_TEMPLATES = """codecommit:CreateApprovalRuleTemplate codecommit:GetApprovalRuleTemplate

@@ -2,7 +2,10 @@
 //! Reference, the operations named here.
 
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     approval_rules,
@@ -13,6 +16,9 @@ use super::{
     tags::{self, Tags},
 };
 
+/// Differences in a page, where AWS documents no number.
+const LONGEST_PAGE: usize = 100;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repository {
     pub id: String,
@@ -20,6 +26,8 @@ pub struct Repository {
     pub description: Option<String>,
     pub created: Duration,
     pub tags: Tags,
+    /// The files of each commit, with their contents.
+    pub trees: BTreeMap<String, BTreeMap<String, String>>,
     /// The newest commit of each branch.
     pub branches: BTreeMap<String, String>,
     pub default_branch: Option<String>,
@@ -35,6 +43,7 @@ impl Repository {
             description: None,
             created: Duration::ZERO,
             tags: Tags::new(),
+            trees: BTreeMap::new(),
             branches: BTreeMap::new(),
             default_branch: None,
             stack_id: None,
@@ -45,6 +54,7 @@ impl Repository {
     /// settings). Answers the commit that it was at.
     pub fn push(&mut self, branch: &str, commit: &str) -> Option<String> {
         self.default_branch.get_or_insert_with(|| branch.to_owned());
+        self.trees.entry(commit.to_owned()).or_default();
         self.branches.insert(branch.to_owned(), commit.to_owned())
     }
 }
@@ -70,6 +80,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
     let body = match call.operation.as_str() {
         "GetRepository" => get(aws, call)?,
         "GetBranch" => get_branch(aws, call)?,
+        "GetDifferences" => differences(aws, call)?,
         "UpdateDefaultBranch" => update_default_branch(aws, call)?,
         "DeleteRepository" => {
             let name = repository_name(call)?;
@@ -126,6 +137,58 @@ fn get_branch(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         Some(commit) => Ok(json!({"branch": {"branchName": branch, "commitId": commit}})),
         None => Err(no_branch(branch)),
     }
+}
+
+/// "Returns information about the differences in a valid commit specifier." The length of a page is
+/// not documented. A rename is a deletion and an addition.
+fn differences(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let name = existing_repository(aws, call)?;
+    let trees = &aws.repositories[name].trees;
+    let tree = |parameter: &str| {
+        let commit = call.needed(parameter);
+        trees.get(commit).ok_or_else(|| {
+            let message = format!("Commit {commit} does not exist in this repository.");
+            AwsError::new(400, "CommitDoesNotExistException", message)
+        })
+    };
+    let (before, after) = (
+        tree("beforeCommitSpecifier")?,
+        tree("afterCommitSpecifier")?,
+    );
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path));
+    let changed: Vec<Value> = changed
+        .map(|path| {
+            let blob = |tree: &BTreeMap<String, String>| {
+                tree.get(path)
+                    .map(|content| json!({"blobId": content, "path": path}))
+            };
+            let mut difference = json!({"changeType": "M"});
+            let blobs = [("beforeBlob", blob(before)), ("afterBlob", blob(after))];
+            for (name, blob) in blobs {
+                if let Some(blob) = blob {
+                    difference[name] = blob;
+                } else {
+                    difference["changeType"] = if name == "afterBlob" { "D" } else { "A" }.into();
+                }
+            }
+            difference
+        })
+        .collect();
+    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
+    let start: usize = call
+        .text("NextToken")
+        .unwrap_or("0")
+        .parse()
+        .map_err(|_| AwsError::new(400, "InvalidContinuationTokenException", "NextToken"))?;
+    let page: Vec<&Value> = changed.iter().skip(start).take(length).collect();
+    let mut body = json!({"differences": page});
+    if start + length < changed.len() {
+        body["NextToken"] = (start + length).to_string().into();
+    }
+    Ok(body)
 }
 
 fn update_default_branch(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {

@@ -1,8 +1,10 @@
-//! Adds the pipeline to the child stack, and ensures that it runs the pushed commit.
+//! Adds the pipeline to the child stack, and ensures that it runs the pushed commit. Starts the
+//! pipeline of a stack with `Source.Paths`.
 
 use std::time::SystemTime;
 
-use super::event::{FirstPush, repository};
+use super::changed_files::{PushResult, start_if_matching};
+use super::event::{BranchPush, repository};
 use super::plan::{End, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::aws::{Aws, CallError};
@@ -24,6 +26,8 @@ pub enum Started {
         /// The name of the pipeline.
         name: String,
     },
+    /// The push changes no file of `Source.Paths`.
+    Unmatched,
     /// No stack of this function waits for the push.
     Nothing {
         /// The reason, for the log.
@@ -31,9 +35,9 @@ pub enum Started {
     },
 }
 
-/// Why the pipeline was not created. Lambda retries the event.
+/// Why the pipeline was not created or started. Lambda retries the event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("updating stack {stack_name} for its branch's first push: {cause}")]
+#[error("handling a push for stack {stack_name}: {cause}")]
 pub struct NotStarted {
     stack_name: String,
     cause: Reason,
@@ -45,8 +49,9 @@ impl NotStarted {
     }
 }
 
-/// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
-pub async fn start(aws: &Aws, push: &FirstPush) -> Result<Started, NotStarted> {
+/// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit. Starts
+/// the pipeline of a stack with `Source.Paths` if the push changes one of these files.
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, NotStarted> {
     let Some(names) = &push.names else {
         let because = "the event names no stack of a pipeline".to_owned();
         return Ok(Started::Nothing { because });
@@ -70,7 +75,7 @@ pub async fn start(aws: &Aws, push: &FirstPush) -> Result<Started, NotStarted> {
 /// Adds the pipeline to one stack, for one delivery of an event.
 struct FirstPushApplier<'a> {
     aws: &'a Aws,
-    push: &'a FirstPush,
+    push: &'a BranchPush,
     names: &'a ResourceNames,
     tracker: StackTracker<'a>,
     state: FirstPushState,
@@ -90,11 +95,26 @@ impl FirstPushApplier<'_> {
     async fn execute(&self, child: &ChildStack) -> Result<Started, CallError> {
         let (aws, branch, name) = (self.aws, &self.push.branch, self.names.pipeline());
         let source = self.open_source(child).await?;
+        let pushed = self.push.commit.as_deref();
+        // Without an event, the branch's latest commit needs an execution.
+        let paths = child.paths().filter(|_| pushed.is_some());
+        // With `Source.Paths`, each push gets here, and not only one that adds the pipeline.
+        let is_first = paths.is_none() || self.push.old_commit.is_none() || self.tracker.was_seen();
         // A given repository keeps its default branch.
-        if source.is_own() && source.name() == self.names.repository() {
+        if is_first && source.is_own() && source.name() == self.names.repository() {
             codecommit::set_default_branch(&aws.codecommit, source.name(), branch).await?;
         }
-        let pushed = self.push.commit.as_deref();
+        if let Some(paths) = paths {
+            let repository = source.name();
+            let result = start_if_matching(aws, &name, repository, self.push, &paths).await?;
+            return Ok(match result {
+                PushResult::Executed => Started::Pipeline { name },
+                PushResult::Unmatched => Started::Unmatched,
+                PushResult::NoBranch => Started::Nothing {
+                    because: format!("branch {branch} does not exist"),
+                },
+            });
+        }
         latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
         Ok(Started::Pipeline { name })
     }

@@ -1,4 +1,6 @@
-//! The event of a branch's first push.
+//! The event of a branch's push.
+
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,11 +9,12 @@ use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::spec::{CrossAccount, RepositoryRef};
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
+use crate::ownership;
 
-/// A push of a branch that a child stack waits for.
+/// A push of a branch, for a child stack that waits for its first one or has `Source.Paths`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstPush {
-    /// The names of the stack that waits, and of its resources. `None` if the event names no stack
+pub struct BranchPush {
+    /// The names of the stack, and of its resources. `None` if the event names no stack
     /// of a pipeline.
     pub names: Option<ResourceNames>,
     /// The ARN of the pushed repository. `None` if no event reported the push. Then the function has
@@ -21,6 +24,10 @@ pub struct FirstPush {
     pub branch: String,
     /// The pushed commit, if the event contains it.
     pub commit: Option<String>,
+    /// The branch's commit before. `None` if the push created the branch.
+    pub old_commit: Option<String>,
+    /// When the branch was pushed, if the event contains it.
+    pub time: Option<SystemTime>,
 }
 
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
@@ -31,7 +38,9 @@ struct PushEvent {
     #[serde(default)]
     resources: Vec<String>,
     detail: PushDetail,
-    /// The event rule of a child stack without a pipeline adds this.
+    #[serde(default)]
+    time: Value,
+    /// The event rule of a child stack adds this.
     #[serde(rename = "StackName")]
     stack_name: Option<String>,
 }
@@ -45,9 +54,12 @@ struct PushDetail {
     /// A text. An event with another type of value is still a push.
     #[serde(default)]
     commit_id: Value,
+    /// Also a text. A push that creates the branch has none.
+    #[serde(default)]
+    old_commit_id: Value,
 }
 
-impl FirstPush {
+impl BranchPush {
     /// Reads the event. `None` if it is another event: of another service, or about a tag or a
     /// deletion.
     pub fn parse(event: &str) -> Option<Self> {
@@ -55,13 +67,15 @@ impl FirstPush {
         let detail = event.detail;
         let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail.event.as_str());
         let is_of_branch = event.source == "aws.codecommit" && detail.reference_type == "branch";
-        (is_push && is_of_branch).then(|| FirstPush {
+        (is_push && is_of_branch).then(|| BranchPush {
             names: event
                 .stack_name
                 .and_then(|name| ResourceNames::from_stack_name(&name)),
             repository_arn: event.resources.into_iter().next(),
             branch: detail.reference_name,
             commit: detail.commit_id.as_str().map(ToOwned::to_owned),
+            old_commit: detail.old_commit_id.as_str().map(ToOwned::to_owned),
+            time: event.time.as_str().and_then(ownership::read_time),
         })
     }
 
@@ -70,15 +84,17 @@ impl FirstPush {
     /// created after the branch was looked up.
     pub fn missed_by(child: &ChildStack, stack_name: &str) -> Option<Self> {
         let waits = child.is_settled() && !child.has_pipeline();
-        waits.then_some(FirstPush {
+        waits.then_some(BranchPush {
             names: ResourceNames::from_stack_name(stack_name),
             repository_arn: None,
             branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
             commit: None,
+            old_commit: None,
+            time: None,
         })
     }
 
-    /// The name of the child stack that waits. `None` if the event names no stack of a pipeline.
+    /// The name of the child stack. `None` if the event names no stack of a pipeline.
     pub fn stack_name(&self) -> Option<String> {
         self.names.as_ref().map(ResourceNames::stack)
     }

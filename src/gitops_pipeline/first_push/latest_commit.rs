@@ -5,7 +5,7 @@
 //! uses an image that was pushed in between.
 
 use aws_sdk_codepipeline::types::{
-    PipelineExecutionStatus, SourceRevisionOverride, SourceRevisionType,
+    PipelineExecutionStatus, PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
 };
 
 use crate::aws::{Aws, CallError};
@@ -47,7 +47,9 @@ pub async fn ensure_executed(
         }
         // The event rule, or the pipeline's creation, may be starting an execution.
         if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
-            return start(aws, pipeline_name, &commit).await;
+            // All deliveries use the same token, so that one execution starts.
+            let token = ownership::key(&commit);
+            return start(aws, pipeline_name, &commit, token).await;
         }
         backoff.pause().await;
     }
@@ -60,19 +62,11 @@ async fn is_executed(
     pipeline_name: &str,
     commit: &str,
 ) -> Result<Option<bool>, CallError> {
-    let call = aws.codepipeline.list_pipeline_executions();
-    let output = call.pipeline_name(pipeline_name).send().await;
-    let output = output.map_err(|error| {
-        let doing = format!("listing the executions of pipeline {pipeline_name}");
-        CallError::new(doing, &error)
-    })?;
-    let executions = output.pipeline_execution_summaries();
-    // The image action may finish before the source action.
+    let executions = list(aws, pipeline_name).await?;
     let mut is_reading = false;
-    for execution in executions {
-        let mut revisions = execution.source_revisions().iter();
-        match revisions.find(|revision| revision.action_name() == SOURCE_ACTION) {
-            Some(code) if code.revision_id() == Some(commit) => return Ok(Some(true)),
+    for execution in &executions {
+        match commit_of(execution) {
+            Some(read) if read == commit => return Ok(Some(true)),
             Some(_) => {}
             None => is_reading |= execution.status() == Some(&PipelineExecutionStatus::InProgress),
         }
@@ -80,7 +74,35 @@ async fn is_executed(
     Ok((!executions.is_empty() && !is_reading).then_some(false))
 }
 
-async fn start(aws: &Aws, pipeline_name: &str, commit: &str) -> Result<(), CallError> {
+/// The latest executions, the latest first.
+pub async fn list(
+    aws: &Aws,
+    pipeline_name: &str,
+) -> Result<Vec<PipelineExecutionSummary>, CallError> {
+    let call = aws.codepipeline.list_pipeline_executions();
+    let output = call.pipeline_name(pipeline_name).send().await;
+    let output = output.map_err(|error| {
+        let doing = format!("listing the executions of pipeline {pipeline_name}");
+        CallError::new(doing, &error)
+    })?;
+    Ok(output.pipeline_execution_summaries.unwrap_or_default())
+}
+
+/// The commit that the execution has read. `None` if it has read none yet. The image action may
+/// finish before the source action.
+pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
+    let mut revisions = execution.source_revisions().iter();
+    let code = revisions.find(|revision| revision.action_name() == SOURCE_ACTION)?;
+    code.revision_id()
+}
+
+/// Starts an execution of a commit. Starts with the same token start one execution.
+pub async fn start(
+    aws: &Aws,
+    pipeline_name: &str,
+    commit: &str,
+    token: String,
+) -> Result<(), CallError> {
     let doing = || format!("starting pipeline {pipeline_name} with commit {commit}");
     let revision = SourceRevisionOverride::builder()
         .action_name(SOURCE_ACTION)
@@ -93,8 +115,7 @@ async fn start(aws: &Aws, pipeline_name: &str, commit: &str) -> Result<(), CallE
         .codepipeline
         .start_pipeline_execution()
         .name(pipeline_name)
-        // All deliveries use the same token, so that one execution starts.
-        .client_request_token(ownership::key(commit))
+        .client_request_token(token)
         .source_revisions(revision);
     call.send()
         .await

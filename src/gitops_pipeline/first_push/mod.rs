@@ -1,13 +1,15 @@
-//! The first push of a branch: the child stack that waits for it gets its pipeline.
+//! A push of a branch. The child stack that waits for the first one gets its pipeline. With
+//! `Source.Paths`, the function starts the pipeline for each push that changes one of these files.
 
 mod apply;
+mod changed_files;
 mod event;
 pub(super) mod latest_commit;
 mod plan;
 
 pub(super) use self::apply::start;
 pub use self::apply::{NotStarted, Started};
-pub use self::event::FirstPush;
+pub use self::event::BranchPush;
 
 /// A child stack, as the health check reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct Child {
     /// The ID of the stack whose resource owns it.
     pub owner_stack_id: String,
     /// The first push of its branch, if the stack waits for one.
-    pub waits_for: Option<FirstPush>,
+    pub waits_for: Option<BranchPush>,
 }
 
 #[cfg(test)]

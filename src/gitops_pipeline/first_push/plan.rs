@@ -1,6 +1,6 @@
 //! Plans the steps of a first push: a pure function of the push and the observed state.
 
-use super::event::FirstPush;
+use super::event::BranchPush;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reason_codes::Code;
 use crate::reconcile::Next;
@@ -41,7 +41,7 @@ pub enum End {
 pub fn next(
     child: Option<&ChildStack>,
     name: &str,
-    push: &FirstPush,
+    push: &BranchPush,
     state: &FirstPushState,
 ) -> Next<FirstPushStep, End, Reason> {
     let ignored = |because: String| Next::Done(End::Ignored(because));
@@ -54,7 +54,7 @@ pub fn next(
     if child.is_in_progress() {
         return Next::Apply(FirstPushStep::Wait);
     }
-    if !child.is_settled() {
+    if !child.can_run() {
         let text = format!("it is {}", child.status);
         return Next::Fail(Reason::new(Code::StackUnchangeable, text));
     }

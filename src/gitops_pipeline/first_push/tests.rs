@@ -13,10 +13,10 @@ const CREATED: &str = r#""event":"referenceCreated","repositoryName":"codecommit
 #[test]
 fn event_names_the_waiting_stack() {
     let named = event(CREATED, r#","StackName":"gitops-prd-other""#);
-    let push = FirstPush::parse(&named).expect("a push");
+    let push = BranchPush::parse(&named).expect("a push");
     assert_eq!(push.stack_name().as_deref(), Some("gitops-prd-other"));
     for other in ["", r#","StackName":"a-foreign-stack""#] {
-        let push = FirstPush::parse(&event(CREATED, other)).expect("a push");
+        let push = BranchPush::parse(&event(CREATED, other)).expect("a push");
         assert_eq!(push.stack_name(), None, "{other}");
     }
 }
@@ -26,8 +26,8 @@ fn event_of_tag_or_deletion_is_not_a_first_push() {
     let deleted = CREATED.replace("referenceCreated", "referenceDeleted");
     let tag = CREATED.replace(r#""branch""#, r#""tag""#);
     for detail in [deleted, tag, String::new()] {
-        assert!(FirstPush::parse(&event(&detail, "")).is_none(), "{detail}");
+        assert!(BranchPush::parse(&event(&detail, "")).is_none(), "{detail}");
     }
     let of_another = event(CREATED, "").replace("aws.codecommit", "aws.ecr");
-    assert!(FirstPush::parse(&of_another).is_none());
+    assert!(BranchPush::parse(&of_another).is_none());
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use self::cross_account::{decode_image, decode_source};
+use self::source_paths::decode_paths;
 use super::approval_rule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
@@ -15,6 +16,7 @@ mod cross_account;
 pub(super) mod formats;
 pub mod properties;
 mod references;
+mod source_paths;
 mod types;
 
 pub use self::cross_account::IMAGE_VARIABLES;
@@ -41,6 +43,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         branch_map: decode_branch_map(&object, &names, &mut errors),
         names,
         source: decode_source(&object, home.as_ref(), &mut errors),
+        paths: decode_paths(object.object("Source"), &mut errors),
         image: decode_image(&object, home.as_ref(), &mut errors),
         build: decode_build(object.object("Build"), &mut errors),
         deploy: decode_deploy(object.object("Deploy"), &mut errors),

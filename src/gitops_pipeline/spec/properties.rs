@@ -43,11 +43,25 @@ const BRANCH_MAP: Map = Map {
     as_json: Some("must be an object, or the JSON of one, from EnvID to branch"),
 };
 
-static SOURCE: [Property; 3] = [
+static SOURCE: [Property; 4] = [
     Property::new("RepositoryName", Kind::Text(&REPOSITORY_NAME)),
     Property::new("RepositoryArn", Kind::Text(&formats::REPOSITORY_ARN)),
     Property::new("RoleArn", ROLE_ARN),
+    Property::new("Paths", Kind::Object(&PATHS)),
 ];
+
+static PATHS: [Property; 2] = [
+    Property::new("Includes", GLOBS),
+    Property::new("Excludes", GLOBS),
+];
+
+const GLOBS: Kind = Kind::List {
+    items: &Kind::Text(&formats::GLOB),
+    max: Some((
+        50,
+        "must be at most 50; `**` in a glob stands for many paths",
+    )),
+};
 
 static IMAGE_SOURCE: [Property; 4] = [
     Property::new(

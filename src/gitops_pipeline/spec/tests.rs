@@ -116,6 +116,19 @@ fn what_does_not_go_together_is_named() {
     assert!(errors(parallel).starts_with("Deploy.OnFailure: must not be Rollback with"));
     let watched = json!({"Deploy": {"OnFailure": "Retry", "Alarms": ["a"]}});
     assert!(errors(watched).starts_with("Deploy.OnFailure: must not be Retry with Deploy.Alarms"));
+    let empty = json!({"Source": {"Paths": {"Includes": [""]}}});
+    assert!(errors(empty).starts_with("Source.Paths.Includes[0]: must be a glob"));
+    let list = json!({"Source": {"Paths": ["a"]}});
+    assert_eq!(errors(list), "Source.Paths: must be an object");
+    let many = json!({"Source": {"Paths": {"Excludes": vec!["a"; 51]}}});
+    assert!(errors(many).starts_with("Source.Paths.Excludes: must be at most 50"));
+    let long = json!({"Source": {"Paths": {"Includes": vec!["a".repeat(255); 20]}}});
+    assert!(errors(long).starts_with("Source.Paths: must be at most 4096 bytes as JSON"));
+    let arn = "arn:aws:codecommit:eu-central-1:210987654321:shop";
+    let foreign = json!({"Source": {
+        "RepositoryArn": arn, "RoleArn": "arn:aws:iam::210987654321:role/r", "Paths": {"Includes": ["a"]},
+    }});
+    assert!(errors(foreign).contains("Source.Paths: must not be set with RepositoryArn"));
     let windowless = json!({"Deploy": {"Window": {"TimeZone": "UTC"}}});
     assert_eq!(errors(windowless), "Deploy.Window.Cron: is required");
     let twice = json!([{"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"}]);
@@ -180,6 +193,23 @@ fn default_action_mode_is_change_set_if_it_is_possible() {
             ActionMode::CreateUpdate,
             "{properties}"
         );
+    }
+}
+
+#[test]
+fn paths_apply_to_either_repository() {
+    let spec = |source: Value| {
+        let properties = json!({"EnvID": "dev", "ProjectID": "p", "Source": source});
+        decode(&properties).expect("valid")
+    };
+    let own = spec(json!({"Paths": {"Includes": ["a/**"]}}));
+    assert_eq!(own.source, None);
+    assert_eq!(own.paths.expect("paths").includes, ["a/**"]);
+    let given = spec(json!({"RepositoryName": "shared", "Paths": {"Excludes": ["docs/**"]}}));
+    assert_eq!(given.repository(), "shared");
+    assert_eq!(given.paths.expect("paths").excludes, ["docs/**"]);
+    for nothing in [json!({}), json!({"Includes": [], "Excludes": []})] {
+        assert_eq!(spec(json!({"Paths": nothing})).paths, None);
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::paths::Paths;
 
 /// The properties of one `Custom::GitOpsPipeline`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Spec {
     /// An existing repository. `None` if the child stack creates one.
     #[serde(skip)]
     pub source: Option<RepositoryRef>,
+    /// The files whose changes start the pipeline. `None` if every push does.
+    #[serde(skip)]
+    pub paths: Option<Paths>,
     /// A container image as a second input of Build.
     #[serde(skip)]
     pub image: Option<Image>,

@@ -1,4 +1,5 @@
-//! The event rules that start the pipeline, or invoke the function while there is no pipeline.
+//! The event rules that start the pipeline. They invoke the function while there is no pipeline, and
+//! with `Source.Paths`.
 
 use serde_json::{Value, json};
 
@@ -33,18 +34,24 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
                     "referenceName": [{"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]}],
                 },
             },
-            "Targets": {"Fn::If": [
-                "HasBranch",
-                [starting(
-                    spec,
-                    ("commit", "$.detail.commitId"),
-                    r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
-                )],
-                {"Fn::If": ["HasFunction", [function_target()], {"Ref": "AWS::NoValue"}]},
-            ]},
+            "Targets": targets(spec),
             "Tags": tags(spec),
         },
     })
+}
+
+/// With `Source.Paths` the function decides about each push. Otherwise it handles the first one.
+fn targets(spec: &Spec) -> Value {
+    let function = json!({"Fn::If": ["HasFunction", [function_target()], {"Ref": "AWS::NoValue"}]});
+    if spec.paths.is_some() {
+        return function;
+    }
+    let pipeline = starting(
+        spec,
+        ("commit", "$.detail.commitId"),
+        r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
+    );
+    json!({"Fn::If": ["HasBranch", [pipeline], function]})
 }
 
 /// The rule for pushes of the image's tag. Its name is as long as the other rule's.

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use self::parts::{
-    BRANCH_EXISTS, BRANCH_OUTPUT, DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, REPOSITORY_OUTPUT,
-    RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
+    BRANCH_EXISTS, BRANCH_OUTPUT, DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT,
+    REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
 };
 use self::parts::{repository_name, sub, tags};
 use super::spec::{DeletionPolicy, Spec};
@@ -122,6 +122,12 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         },
     });
+    if let Some(paths) = &spec.paths {
+        outputs[PATHS_OUTPUT] = json!({
+            "Description": "The files whose changes start the pipeline. The function reads this for each push",
+            "Value": serde_json::to_string(paths).unwrap_or_default(),
+        });
+    }
     if let Some(cross_account) = spec.cross_account_source() {
         outputs[SOURCE_ARN_OUTPUT] = json!({
             "Description": "The ARN of the repository in another account",

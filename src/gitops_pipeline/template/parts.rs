@@ -26,6 +26,8 @@ pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
 pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
 /// The output that names the branch.
 pub const BRANCH_OUTPUT: &str = "BranchName";
+/// The output with `Source.Paths`, as JSON. Missing if every push starts the pipeline.
+pub const PATHS_OUTPUT: &str = "Paths";
 /// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
 /// The output with the ARN of a repository in another account.

@@ -58,6 +58,7 @@ renderings! {
     });
     adopted_repository: "adopted-repository", RepositoryOrigin::Adopted, json!({"RepositoryDeletionPolicy": "Retain"});
     retained_repository: "retained-repository", RepositoryOrigin::Created, json!({"RepositoryDeletionPolicy": "Retain"});
+    paths: "paths", RepositoryOrigin::Created, json!({"Source": {"Paths": {"Includes": ["services/shop/**"], "Excludes": ["**/*.md"]}}});
     artifacts: "artifacts", RepositoryOrigin::Created, json!({
         "ArtifactBucketName": "a-bucket",
         "ArtifactKeyArn": KEY_ARN,

@@ -11,7 +11,7 @@ use cfn_custom_resource::{ReasonCode, SendError};
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
     handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's first push (`source`, `detail`), and \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push (`source`, `detail`), and \
     the scheduled health check (`HealthCheck`)";
 
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.

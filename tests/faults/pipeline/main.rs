@@ -14,6 +14,7 @@ mod interleavings;
 mod late;
 mod many;
 mod mutants;
+mod paths;
 mod propagation;
 mod rejected;
 mod repositories;

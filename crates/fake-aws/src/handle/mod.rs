@@ -186,6 +186,25 @@ impl FakeAws {
         })
     }
 
+    /// The same, with all files of the commit and their contents.
+    pub fn push_files(
+        &self,
+        repository: &str,
+        branch: &str,
+        commit: &str,
+        files: &[(&str, &str)],
+    ) -> Vec<Reaction> {
+        let files = files
+            .iter()
+            .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()));
+        self.change(|aws| {
+            let held = aws.repositories.get_mut(repository);
+            let held = held.expect("a repository to push to");
+            held.trees.insert(commit.to_owned(), files.collect());
+        });
+        self.push(repository, branch, commit)
+    }
+
     /// The same in the other account, which forwards its events to this one.
     pub fn push_in_other_account(
         &self,

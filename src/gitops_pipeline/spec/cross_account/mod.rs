@@ -83,7 +83,9 @@ fn decode_repository(
 fn check_members(source: &Object, errors: &mut ValidationErrors) {
     let has_arn = source.is_set("RepositoryArn");
     let has_role = source.is_set("RoleArn");
-    if !source.is_set("RepositoryName") && !has_arn {
+    // `Paths` also applies to the repository that the child stack creates.
+    let has_paths = source.is_set("Paths") && !has_role;
+    if !source.is_set("RepositoryName") && !has_arn && !has_paths {
         errors.add(
             source.path_of("RepositoryName"),
             "is required, or RepositoryArn and RoleArn for another account's",

@@ -140,6 +140,16 @@ pub static PATH_OR_EMPTY: Format = Format::new(
     "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
 );
 
+/// A glob of `Source.Paths`. It has the form of a path in git. Brackets, braces, `!` first and `\`
+/// have a meaning in other globs.
+pub static GLOB: Format = Format::new(
+    Pattern::new(r"^[^/!]([^/]|/[^/])*$")
+        .without(r"[\x00-\x1F\x7F\[\]{}\\]|[^/]\*\*|\*\*[^/]|(^|/)\.\.?(/|$)")
+        .up_to(255),
+    "must be a glob of files such as `services/shop/**`: at most 255 characters, no `/` first or \
+     last, `**` only between slashes, none of `[]{}\\` and no `!` first",
+);
+
 /// A value in the configuration of a pipeline's action.
 pub static CONFIGURATION_VALUE: Format = Format::new(
     Pattern::new(r"^[\s\S]").up_to(1000),
