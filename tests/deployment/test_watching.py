@@ -63,6 +63,7 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
     assert well["HealthCheckFailed", ""] == 0
     assert well["MirrorHealthy", project] == 1
     assert 0 <= well["SecondsSinceMirrorSync", project] < 600
+    assert 0 <= well["MirrorLagSeconds", project] < 600
     assert 0 <= well["CredentialAge", user] < 1
     assert well["ApprovalsWaiting", pipeline] >= 0
     [mirror] = source.project.mirrors()
@@ -70,6 +71,11 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
     ill = looks(aws)
     assert ill["HealthCheckFailed", ""] == 0
     assert ill["MirrorHealthy", project] == 0
+    # The first token does not expire. This one lasts until midnight UTC of that day.
+    assert ("GitLabTokenDaysLeft", source.secret_id) not in ill
+    token = gitlab.add_token("expiring", expires_at=datetime.now(UTC).date() + timedelta(days=10))
+    aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString=token.value)
+    assert 8 < looks(aws)["GitLabTokenDaysLeft", source.secret_id] <= 10
     let_go = environment.deploy(GitLabProject="", GitLabTokenSecretId="")
     assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
     assert not [metric for metric, about in looks(aws) if about == project]
