@@ -214,9 +214,10 @@ fn repeated_event_starts_once() {
             paused(async {
                 let (fake, mut stack) = running(Options::default()).await;
                 let event = event_of(&fake, "commit-2", files);
-                let expected: &[(&str, usize)] = match files == MATCHING {
-                    true => &[("commit-1", 1), ("commit-2", 1)],
-                    false => &[("commit-1", 1)],
+                let expected: &[(&str, usize)] = if files == MATCHING {
+                    &[("commit-1", 1), ("commit-2", 1)]
+                } else {
+                    &[("commit-1", 1)]
                 };
                 for time in 0..3 {
                     deliver(&fake, &event, &format!("push-{time}")).await;

@@ -45,7 +45,10 @@ pub async fn start_if_matching(
             return Ok(PushResult::NoBranch);
         };
         let executions = latest_commit::list(aws, pipeline_name).await?;
-        let executions: Vec<Execution> = executions.iter().map(Execution::from_summary).collect();
+        let executions: Vec<ListedExecution> = executions
+            .iter()
+            .map(ListedExecution::from_summary)
+            .collect();
         match find_need(push, &tip, &executions) {
             ExecutionNeed::Met => return Ok(PushResult::Executed),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
@@ -85,7 +88,7 @@ async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &P
 
 /// An execution of the pipeline, as far as it shows which push it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Execution {
+struct ListedExecution {
     id: String,
     started: Option<SystemTime>,
     /// `None` until its source action has read the commit.
@@ -93,10 +96,10 @@ struct Execution {
     is_in_progress: bool,
 }
 
-impl Execution {
+impl ListedExecution {
     fn from_summary(summary: &PipelineExecutionSummary) -> Self {
         let started = summary.start_time().copied();
-        Execution {
+        ListedExecution {
             id: summary
                 .pipeline_execution_id()
                 .unwrap_or_default()
@@ -121,10 +124,10 @@ enum ExecutionNeed {
 
 /// Whether `push` needs one more than these executions, which are listed with the latest first.
 /// `tip` is the branch's latest commit.
-fn find_need(push: &BranchPush, tip: &str, executions: &[Execution]) -> ExecutionNeed {
+fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> ExecutionNeed {
     // An execution of the same commit from before the push does not count: a force push may return
     // to an earlier commit.
-    let has_push = |execution: &Execution| {
+    let has_push = |execution: &ListedExecution| {
         execution.commit.is_some()
             && execution.commit == push.commit
             && execution.started >= push.time
@@ -133,7 +136,7 @@ fn find_need(push: &BranchPush, tip: &str, executions: &[Execution]) -> Executio
     if executions.iter().any(has_push) {
         return ExecutionNeed::Met;
     }
-    let is_reading = |one: &Execution| one.is_in_progress && one.commit.is_none();
+    let is_reading = |one: &ListedExecution| one.is_in_progress && one.commit.is_none();
     if executions.is_empty() || executions.iter().any(is_reading) {
         return ExecutionNeed::Unknown;
     }
@@ -151,7 +154,7 @@ fn find_need(push: &BranchPush, tip: &str, executions: &[Execution]) -> Executio
 /// The token of a start. Deliveries that list the same executions use the same token, so that one
 /// execution starts: assumption `start-token-outlives-a-delivery`. A later
 /// delivery lists the execution, and starts none.
-fn start_token(tip: &str, executions: &[Execution]) -> String {
+fn start_token(tip: &str, executions: &[ListedExecution]) -> String {
     let latest = executions.first().map_or("", |one| one.id.as_str());
     ownership::key(&format!("{tip} after {latest}"))
 }

@@ -2,15 +2,15 @@ use std::time::{Duration, SystemTime};
 
 use crate::gitops_pipeline::first_push::BranchPush;
 use crate::gitops_pipeline::first_push::changed_files::{
-    Execution, ExecutionNeed, find_need, start_token,
+    ExecutionNeed, ListedExecution, find_need, start_token,
 };
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn execution(id: &str, started: u64, commit: Option<&str>) -> Execution {
-    Execution {
+fn execution(id: &str, started: u64, commit: Option<&str>) -> ListedExecution {
+    ListedExecution {
         id: id.to_owned(),
         started: Some(at(started)),
         commit: commit.map(ToOwned::to_owned),
@@ -67,7 +67,7 @@ fn branch_that_returns_needs_an_execution() {
     let mut created = push("", "a");
     created.old_commit = None;
     let earlier = [execution("1", 5, Some("a"))];
-    let need = |executions: &[Execution]| find_need(&created, "a", executions);
+    let need = |executions: &[ListedExecution]| find_need(&created, "a", executions);
     assert_eq!(need(&earlier), ExecutionNeed::Unmet);
     assert_eq!(need(&[execution("2", 11, Some("a"))]), ExecutionNeed::Met);
     let later = [execution("2", 12, Some("b"))];
