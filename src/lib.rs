@@ -12,6 +12,7 @@
 //!   step", has the file of each kind of step
 //! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
 //! - [`health_check`] checks every resource by schedule and writes metrics
+//! - [`reporting`] reports the executions of pipelines to GitLab
 //! - [`aws`], [`codecommit`], [`gitlab`] and [`http`] are the clients; [`password`] is the type that
 //!   keeps secrets out of logs; [`iam_wildcard`] matches names as IAM does
 //! - [`reason_codes`] is the table of error codes; [`logging`] writes JSON lines without secrets
@@ -39,5 +40,6 @@ pub mod ownership;
 pub mod password;
 pub mod reason_codes;
 pub mod reconcile;
+pub mod reporting;
 pub mod self_invocation;
 pub mod tags;

@@ -21,6 +21,11 @@ pub struct ProjectDetails {
     pub is_empty: bool,
     /// The access level of the token's user: 40 is a Maintainer. `None` if GitLab does not show it.
     pub access_level: Option<u64>,
+    /// Whether anyone may see it.
+    pub is_public: bool,
+    /// Whether it has environments: CI/CD and environments are switched on
+    /// (`app/policies/project_policy.rb`).
+    pub has_environments: bool,
     /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
     pub lfs_objects_size: u64,
 }
@@ -108,6 +113,9 @@ impl ProjectDetails {
         let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
         ProjectDetails {
             is_empty: described["empty_repo"] == true,
+            is_public: described["visibility"] == "public",
+            has_environments: described["builds_access_level"] != "disabled"
+                && described["environments_access_level"] != "disabled",
             access_level: level("project_access").max(level("group_access")),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()

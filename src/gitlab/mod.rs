@@ -9,12 +9,15 @@
 mod branches;
 mod classify;
 mod client;
+mod commit_status;
+mod deployment;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod mirror;
 mod mirror_calls;
+mod note;
 mod reason_code;
 mod sanitize;
 mod token;
@@ -24,8 +27,11 @@ mod transport;
 
 pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};
 pub use crate::gitlab::client::ProjectDetails;
+pub use crate::gitlab::commit_status::{CommitRef, CommitStatus, MAX_CHARACTERS, StatusState};
+pub use crate::gitlab::deployment::{Deployment, Environment};
 pub use crate::gitlab::error::{ErrorKind, Feature, GitLabError, Rejection};
 pub use crate::gitlab::mirror::{Mirror, PushStatus, Settings};
+pub use crate::gitlab::note::{Note, NotePlace};
 pub use crate::gitlab::token::{Access, open};
 pub use crate::gitlab::token_error::{TokenError, TokenSource, URL_TAG};
 pub use crate::gitlab::transport::GitLab;

@@ -21,7 +21,7 @@ pub mod first_push;
 pub mod fuzzing;
 pub mod health;
 mod messages;
-mod names;
+pub(crate) mod names;
 mod observe;
 mod paths;
 mod plan;

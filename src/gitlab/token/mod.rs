@@ -2,6 +2,7 @@
 //! nowhere.
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::is_usable;
@@ -16,7 +17,8 @@ use crate::ownership;
 use crate::password::Password;
 
 /// How to reach a GitLab: the property `GitLab`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Access {
     /// Its address, without a slash at the end.
     pub url: String,
@@ -25,6 +27,7 @@ pub struct Access {
     /// The member of that secret's JSON that is the token.
     pub token_secret_key: String,
     /// PEM certificates that are trusted in addition to the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_certificate: Option<String>,
 }
 

@@ -35,6 +35,13 @@ impl ResourceNames {
         ResourceNames::new(env_id, project_id)
     }
 
+    /// Parses the name of a pipeline.
+    pub fn from_pipeline_name(pipeline_name: &str) -> Option<Self> {
+        let rest = pipeline_name.strip_prefix("codepipeline-")?;
+        let (env_id, project_id) = rest.split_once("-cfn-")?;
+        ResourceNames::new(env_id, project_id)
+    }
+
     /// The child stack, and the resource's physical ID.
     pub fn stack(&self) -> String {
         format!("gitops-{}-{}", self.env_id, self.project_id)
@@ -128,15 +135,25 @@ impl AwsLocation {
 
     /// The URL of a pipeline in the console.
     pub fn pipeline_console(&self, pipeline_name: &str) -> String {
+        let (pipeline, region) = (self.console(pipeline_name), &self.region);
+        format!("{pipeline}/view?region={region}")
+    }
+
+    /// The URL of an execution in the console. Without `?region=`, the longest one has at most 255
+    /// characters, which is GitLab's limit.
+    pub fn execution_console(&self, pipeline_name: &str, execution_id: &str) -> String {
+        let pipeline = self.console(pipeline_name);
+        format!("{pipeline}/executions/{execution_id}/timeline")
+    }
+
+    fn console(&self, pipeline_name: &str) -> String {
         let domain = match self.partition.as_str() {
             "aws-cn" => "console.amazonaws.cn",
             "aws-us-gov" => "console.amazonaws-us-gov.com",
             _ => "console.aws.amazon.com",
         };
         let region = &self.region;
-        format!(
-            "https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline_name}/view?region={region}"
-        )
+        format!("https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline_name}")
     }
 }
 

@@ -1,0 +1,164 @@
+//! Deployments and environments: what GitLab shows under Operate, Environments.
+//!
+//! Source: <https://docs.gitlab.com/api/deployments/>, <https://docs.gitlab.com/api/environments/>,
+//! and GitLab's `app/services/deployments/create_service.rb`.
+
+use serde_json::json;
+
+use super::commit_status::{CommitRef, StatusState};
+use super::error::{ErrorKind, GitLabError, Rejection};
+use super::transport::{ApiRequest, GitLab, path, query_value};
+
+/// The number of an environment's latest deployments that are searched for a commit.
+const SEARCHED: usize = 50;
+
+/// A deployment of a commit to an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// GitLab's number.
+    pub id: u64,
+    /// Its state.
+    pub state: StatusState,
+}
+
+/// An environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// GitLab's number.
+    pub id: u64,
+    /// Its address, if it has one.
+    pub external_url: Option<String>,
+}
+
+impl GitLab {
+    /// The latest deployment of a commit to `environment`. `None` if there is none among the
+    /// environment's latest 50.
+    pub async fn deployment(
+        &self,
+        commit: &CommitRef,
+        environment: &str,
+    ) -> Result<Option<Deployment>, GitLabError> {
+        let project = &commit.project;
+        let doing = self.doing_deployment("listing the deployments to", project, environment);
+        let of = format!(
+            "/deployments?environment={}&order_by=id&sort=desc&per_page={SEARCHED}",
+            query_value(environment),
+        );
+        let request = ApiRequest::get(path(project, &of));
+        let listed = self.json(project, &request, &doing).await?;
+        let mut listed = listed.as_array().into_iter().flatten();
+        let latest = listed.find(|one| one["sha"].as_str() == Some(&commit.sha));
+        Ok(latest.and_then(|one| {
+            Some(Deployment {
+                id: one["id"].as_u64()?,
+                state: StatusState::parse(one["status"].as_str()?)?,
+            })
+        }))
+    }
+
+    /// Creates a deployment. If the branch does not exist any more, the commit stands for it.
+    pub async fn create_deployment(
+        &self,
+        commit: &CommitRef,
+        environment: &str,
+        state: StatusState,
+    ) -> Result<(), GitLabError> {
+        let CommitRef {
+            project,
+            sha,
+            branch,
+        } = commit;
+        let doing = self.doing_deployment("creating a deployment to", project, environment);
+        let request = |of: &str| {
+            let body = json!({
+                "environment": environment,
+                "sha": sha,
+                "ref": of,
+                "tag": false,
+                "status": state.name(),
+            });
+            let mut request = ApiRequest::new("POST", path(project, "/deployments"), Some(body));
+            // A second one would be a second deployment.
+            request.is_idempotent = false;
+            request
+        };
+        match self.json(project, &request(branch), &doing).await {
+            Err(error) if is_invalid(&error) => {
+                self.json(project, &request(sha), &doing).await?;
+            }
+            created => {
+                created?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the state of a deployment.
+    pub async fn update_deployment(
+        &self,
+        project: &str,
+        id: u64,
+        state: StatusState,
+    ) -> Result<(), GitLabError> {
+        let doing = {
+            let url = &self.url;
+            format!("updating deployment {id} in project {project} at {url}")
+        };
+        let body = json!({"status": state.name()});
+        let request = ApiRequest::put(path(project, &format!("/deployments/{id}")), body);
+        self.json(project, &request, &doing).await?;
+        Ok(())
+    }
+
+    /// The environment `name`. `None` if it does not exist.
+    pub async fn environment(
+        &self,
+        project: &str,
+        name: &str,
+    ) -> Result<Option<Environment>, GitLabError> {
+        let doing = self.doing_deployment("looking up", project, name);
+        let of = format!("/environments?name={}", query_value(name));
+        let request = ApiRequest::get(path(project, &of));
+        let listed = self.json(project, &request, &doing).await?;
+        Ok(listed.get(0).and_then(|one| {
+            Some(Environment {
+                id: one["id"].as_u64()?,
+                external_url: one["external_url"].as_str().map(ToOwned::to_owned),
+            })
+        }))
+    }
+
+    /// Sets the address of an environment.
+    pub async fn set_environment_url(
+        &self,
+        project: &str,
+        id: u64,
+        external_url: &str,
+    ) -> Result<(), GitLabError> {
+        let doing = {
+            let url = &self.url;
+            format!("setting the address of environment {id} in project {project} at {url}")
+        };
+        let body = json!({"external_url": external_url});
+        let request = ApiRequest::put(path(project, &format!("/environments/{id}")), body);
+        self.json(project, &request, &doing).await?;
+        Ok(())
+    }
+
+    fn doing_deployment(&self, gerund: &str, project: &str, environment: &str) -> String {
+        let url = &self.url;
+        format!("{gerund} environment {environment} in project {project} at {url}")
+    }
+}
+
+/// Whether GitLab rejected a value of the request: a branch that does not exist, for example.
+fn is_invalid(error: &GitLabError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Rejected {
+            status: 400,
+            cause: Rejection::Other,
+            ..
+        }
+    )
+}

@@ -1,0 +1,207 @@
+//! The executions of a pipeline, as CodePipeline shows them.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::types::{
+    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionStatus,
+    PipelineExecutionSummary,
+};
+
+use crate::aws::{Aws, CallError, optional};
+
+/// The action that reads the code, in `templates/pipeline.yaml`.
+const SOURCE: &str = "Source";
+
+/// Maximum pages of executions that are searched for the event's execution. A page has 100.
+const MAX_PAGES: usize = 3;
+
+/// The state of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionState {
+    /// It runs, or it is being stopped.
+    Running,
+    /// All stages succeeded.
+    Succeeded,
+    /// An action failed, or an approval was rejected.
+    Failed,
+    /// A person or a newer execution stopped it, or an update of the pipeline canceled it.
+    Canceled,
+}
+
+/// One execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Its ID.
+    pub id: String,
+    /// Its commit.
+    pub commit: String,
+    /// Its state.
+    pub state: ExecutionState,
+    /// Why CodePipeline ended it, for example "Superseded". Empty if it runs.
+    pub status: String,
+    /// When it last changed.
+    pub updated: Option<SystemTime>,
+    /// The latest attempt of each of its actions.
+    pub actions: Vec<Action>,
+}
+
+/// The state of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionState {
+    /// It runs, or waits for a person.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed, or was rejected.
+    Failed,
+    /// The execution ended before it did.
+    Abandoned,
+}
+
+/// The latest attempt of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its name, which is unique in the pipelines of cfn-gitops.
+    pub name: String,
+    /// Its state.
+    pub state: ActionState,
+    /// CodePipeline's summary or error. Empty if there is none.
+    pub summary: String,
+}
+
+impl Execution {
+    /// The action `name`. `None` if the execution has not reached it.
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| action.name == name)
+    }
+}
+
+/// Reads the newest execution of the commit of the execution `id`. `None` if the pipeline or the
+/// execution does not exist, or if the execution has not read its commit yet.
+///
+/// # Errors
+/// If CodePipeline does not return the executions.
+pub async fn newest_of_same_commit(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Option<Execution>, CallError> {
+    let listed = list_until(aws, pipeline_name, id).await?;
+    let this = listed
+        .iter()
+        .find(|one| one.pipeline_execution_id() == Some(id));
+    let Some(commit) = this.and_then(commit_of) else {
+        return Ok(None);
+    };
+    // CodePipeline lists the newest execution first.
+    let newest = listed.iter().find(|one| commit_of(one) == Some(commit));
+    let Some(newest) = newest.and_then(read) else {
+        return Ok(None);
+    };
+    let actions = list_actions(aws, pipeline_name, &newest.id).await?;
+    Ok(Some(Execution { actions, ..newest }))
+}
+
+/// Lists the executions from the newest one to `id`, or the first [`MAX_PAGES`] pages.
+async fn list_until(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Vec<PipelineExecutionSummary>, CallError> {
+    let mut listed = vec![];
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let call = aws.codepipeline.list_pipeline_executions();
+        let call = call.pipeline_name(pipeline_name).set_next_token(token);
+        let doing = || format!("listing the executions of pipeline {pipeline_name}");
+        let Some(page) = optional(call.send().await, &["PipelineNotFoundException"], doing)? else {
+            break;
+        };
+        let has_id = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
+        let is_found = page.pipeline_execution_summaries().iter().any(has_id);
+        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
+        if is_found || token.is_none() {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+/// The commit of an execution. `None` before its source action has succeeded.
+fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
+    let revisions = execution.source_revisions().iter();
+    let mut own = revisions.filter(|revision| revision.action_name() == SOURCE);
+    own.next()?.revision_id()
+}
+
+fn read(execution: &PipelineExecutionSummary) -> Option<Execution> {
+    let status = execution.status()?;
+    let state = match status {
+        PipelineExecutionStatus::Succeeded => ExecutionState::Succeeded,
+        PipelineExecutionStatus::Failed => ExecutionState::Failed,
+        PipelineExecutionStatus::Stopped
+        | PipelineExecutionStatus::Superseded
+        | PipelineExecutionStatus::Cancelled => ExecutionState::Canceled,
+        _ => ExecutionState::Running,
+    };
+    let updated = execution.last_update_time().copied();
+    Some(Execution {
+        id: execution.pipeline_execution_id()?.to_owned(),
+        commit: commit_of(execution)?.to_owned(),
+        state,
+        status: status.as_str().to_owned(),
+        updated: updated.and_then(|time| SystemTime::try_from(time).ok()),
+        actions: Vec::new(),
+    })
+}
+
+async fn list_actions(aws: &Aws, pipeline_name: &str, id: &str) -> Result<Vec<Action>, CallError> {
+    let filter = ActionExecutionFilter::builder()
+        .pipeline_execution_id(id)
+        .build();
+    let mut actions: Vec<Action> = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.codepipeline.list_action_executions();
+        let call = call.pipeline_name(pipeline_name).filter(filter.clone());
+        let listed = call.set_next_token(token).send().await;
+        let listed = listed.map_err(|error| {
+            let doing =
+                format!("listing the actions of execution {id} of pipeline {pipeline_name}");
+            CallError::new(doing, &error)
+        })?;
+        for attempt in listed.action_execution_details() {
+            let Some(action) = read_action(attempt) else {
+                continue;
+            };
+            // CodePipeline lists the latest attempt first.
+            if !actions.iter().any(|later| later.name == action.name) {
+                actions.push(action);
+            }
+        }
+        token = listed.next_token;
+        if token.is_none() {
+            return Ok(actions);
+        }
+    }
+}
+
+fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
+    let result = attempt
+        .output()
+        .and_then(|output| output.execution_result());
+    let error = result.and_then(|result| result.error_details()?.message());
+    let summary = result.and_then(|result| result.external_execution_summary());
+    let state = match attempt.status()? {
+        ActionExecutionStatus::Succeeded => ActionState::Succeeded,
+        ActionExecutionStatus::Failed => ActionState::Failed,
+        ActionExecutionStatus::Abandoned => ActionState::Abandoned,
+        _ => ActionState::Running,
+    };
+    Some(Action {
+        name: attempt.action_name()?.to_owned(),
+        state,
+        summary: error.or(summary).unwrap_or_default().to_owned(),
+    })
+}

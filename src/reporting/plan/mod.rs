@@ -1,0 +1,232 @@
+//! Decides what to post: a pure function of the execution and of what GitLab shows.
+
+use crate::gitlab::{
+    CommitStatus, Deployment, Environment, MAX_CHARACTERS, Note, NotePlace, StatusState,
+};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::reporting::settings::Settings;
+
+/// The approval action in `templates/pipeline.yaml`.
+pub const APPROVAL: &str = "Approval";
+
+/// The action that deploys, in `templates/pipeline.yaml`.
+pub const DEPLOY: &str = "Deploy";
+
+/// A part of the report. Each is posted or fails by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// The status of the execution.
+    Execution,
+    /// The status of its approval.
+    Approval,
+    /// The deployment record.
+    Deployment,
+    /// The address of the environment.
+    EnvironmentUrl,
+    /// The note about the change set.
+    Note,
+}
+
+/// What GitLab shows of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The status of the execution.
+    pub execution: Option<CommitStatus>,
+    /// The status of its approval.
+    pub approval: Option<CommitStatus>,
+    /// The commit's latest deployment to the environment.
+    pub deployment: Option<Deployment>,
+    /// The environment, after its first deployment.
+    pub environment: Option<Environment>,
+    /// Where the note belongs, with the note that is there.
+    pub notes: Vec<(NotePlace, Option<Note>)>,
+}
+
+/// A request that changes what GitLab shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// Post a commit status.
+    Status(Topic, CommitStatus),
+    /// Create a deployment in this state.
+    CreateDeployment(StatusState),
+    /// Change the state of the deployment with this number.
+    UpdateDeployment(u64, StatusState),
+    /// Set the address of the environment with this number.
+    SetEnvironmentUrl(u64, String),
+    /// Write a note.
+    CreateNote(NotePlace, String),
+    /// Replace the text of a note.
+    EditNote(Note, String),
+}
+
+impl Post {
+    /// The part of the report.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Post::Status(topic, _) => *topic,
+            Post::CreateDeployment(_) | Post::UpdateDeployment(..) => Topic::Deployment,
+            Post::SetEnvironmentUrl(..) => Topic::EnvironmentUrl,
+            Post::CreateNote(..) | Post::EditNote(..) => Topic::Note,
+        }
+    }
+}
+
+/// What GitLab should show of an execution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The status of the execution. `None` if statuses are switched off.
+    pub execution: Option<CommitStatus>,
+    /// The status of its approval. `None` if it has not reached one.
+    pub approval: Option<CommitStatus>,
+    /// The state of the deployment. `None` if it has not reached it.
+    pub deployment: Option<StatusState>,
+    /// The address of the environment. `None` if the deployed stack has no such output.
+    pub environment_url: Option<String>,
+    /// The note about the change set. `None` if none waits for an approval.
+    pub note: Option<String>,
+}
+
+/// What GitLab should show of `execution`, whose address in the console is `url`.
+pub fn desired(
+    execution: &Execution,
+    names: &ResourceNames,
+    settings: &Settings,
+    url: &str,
+) -> Desired {
+    let ResourceNames { env_id, project_id } = names;
+    let status = |suffix: &str, state, description: &str| CommitStatus {
+        name: format!("cfn-gitops/{env_id}/{project_id}{suffix}"),
+        state,
+        description: shortened(description),
+        target_url: url.to_owned(),
+    };
+    let approval = execution.action(APPROVAL);
+    let rejected = approval.filter(|action| action.state == ActionState::Failed);
+    let (state, text) = match (execution.state, rejected) {
+        (ExecutionState::Running, _) => (
+            StatusState::Running,
+            format!("On its way to {}", settings.environment_name),
+        ),
+        (ExecutionState::Succeeded, _) => (
+            StatusState::Success,
+            format!("Deployed to {}", settings.environment_name),
+        ),
+        (ExecutionState::Failed, Some(action)) => (
+            StatusState::Canceled,
+            with_summary("The approval was rejected", action),
+        ),
+        (ExecutionState::Failed, None) => (StatusState::Failed, failure(execution)),
+        (ExecutionState::Canceled, _) => {
+            let how = execution.status.to_lowercase();
+            (StatusState::Canceled, format!("The execution was {how}"))
+        }
+    };
+    let approval = approval.map(|action| {
+        let is_over = execution.state != ExecutionState::Running;
+        let (state, text) = match action.state {
+            ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
+            ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
+            ActionState::Running if !is_over => {
+                (StatusState::Pending, "Waits for an approval".to_owned())
+            }
+            ActionState::Running | ActionState::Abandoned => {
+                (StatusState::Canceled, "No longer needed".to_owned())
+            }
+        };
+        status("/approval", state, &text)
+    });
+    let deployment = execution.action(DEPLOY).map(|action| match action.state {
+        ActionState::Succeeded => StatusState::Success,
+        ActionState::Failed => StatusState::Failed,
+        ActionState::Running if execution.state == ExecutionState::Running => StatusState::Running,
+        ActionState::Running | ActionState::Abandoned => StatusState::Canceled,
+    });
+    Desired {
+        execution: settings.commit_status.then(|| status("", state, &text)),
+        approval: approval.filter(|_| settings.commit_status),
+        deployment: deployment.filter(|_| settings.deployments),
+        ..Desired::default()
+    }
+}
+
+/// The requests after which GitLab shows what is `desired`.
+pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
+    let mut posts = vec![];
+    let statuses = [
+        (Topic::Execution, &desired.execution, &shown.execution),
+        (Topic::Approval, &desired.approval, &shown.approval),
+    ];
+    for (topic, desired, shown) in statuses {
+        let Some(desired) = desired else {
+            continue;
+        };
+        if !is_shown(desired, shown.as_ref()) {
+            posts.push(Post::Status(topic, desired.clone()));
+        }
+    }
+    match (desired.deployment, shown.deployment) {
+        (Some(state), Some(shown)) if shown.state == state => {}
+        // GitLab does not reopen a deployment that has ended.
+        (Some(state), Some(shown)) if shown.state.is_open() => {
+            posts.push(Post::UpdateDeployment(shown.id, state));
+        }
+        (Some(state), _) => posts.push(Post::CreateDeployment(state)),
+        (None, _) => {}
+    }
+    if let (Some(url), Some(environment)) = (&desired.environment_url, &shown.environment)
+        && environment.external_url.as_ref() != Some(url)
+    {
+        posts.push(Post::SetEnvironmentUrl(environment.id, url.clone()));
+    }
+    let note = desired.note.iter();
+    posts.extend(note.flat_map(|body| note_posts(body, &shown.notes)));
+    posts
+}
+
+fn note_posts(body: &str, shown: &[(NotePlace, Option<Note>)]) -> Vec<Post> {
+    let changed = shown.iter().filter_map(|(place, note)| match note {
+        Some(note) if note.body.trim_end() == body.trim_end() => None,
+        Some(note) => Some(Post::EditNote(note.clone(), body.to_owned())),
+        None => Some(Post::CreateNote(place.clone(), body.to_owned())),
+    });
+    changed.collect()
+}
+
+/// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
+/// address differs. A final state of an earlier execution is not that of this one.
+fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
+    shown.is_some_and(|shown| {
+        let is_of_execution = shown.target_url == desired.target_url;
+        shown.state == desired.state && (desired.state.is_open() || is_of_execution)
+    })
+}
+
+/// The description of a failed execution: its failed action, with the reason.
+fn failure(execution: &Execution) -> String {
+    let failed = |action: &&Action| action.state == ActionState::Failed;
+    match execution.actions.iter().find(failed) {
+        Some(action) => with_summary(&format!("{} failed", action.name), action),
+        None => "The execution failed".to_owned(),
+    }
+}
+
+fn with_summary(text: &str, action: &Action) -> String {
+    let summary: Vec<&str> = action.summary.split_whitespace().collect();
+    if summary.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}: {}", summary.join(" "))
+}
+
+/// `text` with at most as many characters as GitLab stores.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= MAX_CHARACTERS {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MAX_CHARACTERS - 1).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! What is posted for an execution, by what GitLab shows. One test for each rule.
+
+use super::*;
+use crate::gitlab::Access;
+
+const URL: &str = "https://eu-central-1.console.aws.amazon.com/executions/new/timeline";
+const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/executions/earlier/timeline";
+
+fn settings() -> Settings {
+    Settings {
+        access: Access {
+            url: "https://gitlab.example.com".to_owned(),
+            token_secret_id: "gitlab/infra".to_owned(),
+            token_secret_key: "token".to_owned(),
+            ca_certificate: None,
+        },
+        project: "platform/infra".to_owned(),
+        commit_status: true,
+        deployments: true,
+        change_set_comment: None,
+        environment_name: "dev".to_owned(),
+        environment_url_output: None,
+        stack_name: "cfnstack-dev-shop".to_owned(),
+        change_set_name: None,
+    }
+}
+
+fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Execution {
+    let action = |(name, state, summary): &(&str, ActionState, &str)| Action {
+        name: (*name).to_owned(),
+        state: *state,
+        summary: (*summary).to_owned(),
+    };
+    Execution {
+        id: "new".to_owned(),
+        commit: "c0ffee".to_owned(),
+        state,
+        status: match state {
+            ExecutionState::Canceled => "Superseded".to_owned(),
+            _ => String::new(),
+        },
+        updated: None,
+        actions: actions.iter().map(action).collect(),
+    }
+}
+
+fn names() -> ResourceNames {
+    ResourceNames::new("dev", "shop").expect("valid names")
+}
+
+fn desired_of(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Desired {
+    desired(&execution(state, actions), &names(), &settings(), URL)
+}
+
+/// The state and the description of the execution's status.
+fn status_of(
+    state: ExecutionState,
+    actions: &[(&str, ActionState, &str)],
+) -> (StatusState, String) {
+    let status = desired_of(state, actions).execution.expect("a status");
+    (status.state, status.description)
+}
+
+fn shown_status(state: StatusState, target_url: &str) -> Option<CommitStatus> {
+    Some(CommitStatus {
+        name: "cfn-gitops/dev/shop".to_owned(),
+        state,
+        description: String::new(),
+        target_url: target_url.to_owned(),
+    })
+}
+
+/// The states that are posted for an execution in `state` while GitLab shows `shown`.
+fn posted(state: ExecutionState, shown: Option<CommitStatus>) -> Vec<StatusState> {
+    let shown = Shown {
+        execution: shown,
+        ..Shown::default()
+    };
+    let posts = posts(&desired_of(state, &[]), &shown);
+    let states = posts.iter().map(|post| match post {
+        Post::Status(Topic::Execution, status) => status.state,
+        other => panic!("{other:?}"),
+    });
+    states.collect()
+}
+
+/// What is posted about the deployment in `state` while GitLab shows `shown`.
+fn deployment_posts(state: ActionState, shown: Option<StatusState>) -> Vec<Post> {
+    let desired = desired_of(ExecutionState::Running, &[(DEPLOY, state, "")]);
+    let desired = Desired {
+        execution: None,
+        ..desired
+    };
+    let deployment = shown.map(|state| Deployment { id: 7, state });
+    posts(
+        &desired,
+        &Shown {
+            deployment,
+            ..Shown::default()
+        },
+    )
+}
+
+#[test]
+fn status_name_has_environment_and_project() {
+    let desired = desired_of(
+        ExecutionState::Running,
+        &[(APPROVAL, ActionState::Running, "")],
+    );
+    assert_eq!(
+        desired.execution.expect("a status").name,
+        "cfn-gitops/dev/shop"
+    );
+    assert_eq!(
+        desired.approval.expect("a status").name,
+        "cfn-gitops/dev/shop/approval"
+    );
+}
+
+#[test]
+fn running_execution_is_running() {
+    let (state, _) = status_of(
+        ExecutionState::Running,
+        &[("Build", ActionState::Failed, "")],
+    );
+    assert_eq!(state, StatusState::Running);
+}
+
+#[test]
+fn succeeded_execution_names_its_environment() {
+    let (state, text) = status_of(ExecutionState::Succeeded, &[]);
+    assert_eq!(
+        (state, text.as_str()),
+        (StatusState::Success, "Deployed to dev")
+    );
+}
+
+#[test]
+fn failed_execution_names_its_action_and_reason() {
+    let actions = [
+        ("Source", ActionState::Succeeded, ""),
+        (
+            "Build",
+            ActionState::Failed,
+            "Build terminated\nwith state: FAILED",
+        ),
+    ];
+    let (state, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(state, StatusState::Failed);
+    assert_eq!(text, "Build failed: Build terminated with state: FAILED");
+}
+
+#[test]
+fn long_reason_is_shortened_to_255_characters() {
+    let reason = "ü".repeat(400);
+    let actions = [("Build", ActionState::Failed, reason.as_str())];
+    let (_, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(text.chars().count(), MAX_CHARACTERS);
+    assert!(text.ends_with('…'));
+}
+
+#[test]
+fn rejected_approval_is_canceled() {
+    let actions = [(APPROVAL, ActionState::Failed, "not today")];
+    let (state, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(state, StatusState::Canceled);
+    assert_eq!(text, "The approval was rejected: not today");
+    let approval = desired_of(ExecutionState::Failed, &actions)
+        .approval
+        .expect("a status");
+    assert_eq!(approval.state, StatusState::Canceled);
+}
+
+#[test]
+fn superseded_execution_is_canceled() {
+    let (state, text) = status_of(ExecutionState::Canceled, &[]);
+    assert_eq!(
+        (state, text.as_str()),
+        (StatusState::Canceled, "The execution was superseded")
+    );
+}
+
+#[test]
+fn waiting_approval_is_pending() {
+    let actions = [(APPROVAL, ActionState::Running, "")];
+    let desired = desired_of(ExecutionState::Running, &actions);
+    assert_eq!(
+        desired.approval.expect("a status").state,
+        StatusState::Pending
+    );
+    assert_eq!(
+        desired.execution.expect("a status").state,
+        StatusState::Running
+    );
+}
+
+#[test]
+fn approval_of_a_stopped_execution_is_canceled() {
+    for state in [ActionState::Running, ActionState::Abandoned] {
+        let desired = desired_of(ExecutionState::Canceled, &[(APPROVAL, state, "")]);
+        assert_eq!(
+            desired.approval.expect("a status").state,
+            StatusState::Canceled
+        );
+    }
+}
+
+#[test]
+fn deployment_starts_with_the_deploy_action() {
+    let approval = (APPROVAL, ActionState::Running, "");
+    let waits = desired_of(ExecutionState::Running, &[approval]);
+    assert_eq!(waits.deployment, None);
+    let deploy = (DEPLOY, ActionState::Running, "");
+    let runs = desired_of(ExecutionState::Running, &[approval, deploy]);
+    assert_eq!(runs.deployment, Some(StatusState::Running));
+}
+
+#[test]
+fn switched_off_parts_are_not_reported() {
+    let settings = Settings {
+        commit_status: false,
+        deployments: false,
+        ..settings()
+    };
+    let actions = [
+        (APPROVAL, ActionState::Succeeded, ""),
+        (DEPLOY, ActionState::Succeeded, ""),
+    ];
+    let execution = execution(ExecutionState::Succeeded, &actions);
+    assert_eq!(
+        desired(&execution, &names(), &settings, URL),
+        Desired::default()
+    );
+}
+
+#[test]
+fn first_report_posts_the_state() {
+    assert_eq!(
+        posted(ExecutionState::Running, None),
+        [StatusState::Running]
+    );
+    assert_eq!(posted(ExecutionState::Failed, None), [StatusState::Failed]);
+}
+
+#[test]
+fn repeated_event_posts_nothing() {
+    let running = shown_status(StatusState::Running, URL);
+    assert!(posted(ExecutionState::Running, running).is_empty());
+    let success = shown_status(StatusState::Success, URL);
+    assert!(posted(ExecutionState::Succeeded, success).is_empty());
+}
+
+#[test]
+fn open_status_of_an_earlier_execution_is_not_repeated() {
+    let running = shown_status(StatusState::Running, EARLIER);
+    assert!(posted(ExecutionState::Running, running).is_empty());
+}
+
+#[test]
+fn final_status_of_an_earlier_execution_is_replaced() {
+    for state in [ExecutionState::Running, ExecutionState::Failed] {
+        let failed = shown_status(StatusState::Failed, EARLIER);
+        assert_eq!(posted(state, failed).len(), 1, "{state:?}");
+    }
+}
+
+#[test]
+fn retried_execution_runs_again() {
+    let failed = shown_status(StatusState::Failed, URL);
+    assert_eq!(
+        posted(ExecutionState::Running, failed),
+        [StatusState::Running]
+    );
+}
+
+#[test]
+fn first_deployment_is_created() {
+    assert_eq!(
+        deployment_posts(ActionState::Running, None),
+        [Post::CreateDeployment(StatusState::Running)]
+    );
+}
+
+#[test]
+fn running_deployment_is_updated() {
+    assert_eq!(
+        deployment_posts(ActionState::Succeeded, Some(StatusState::Running)),
+        [Post::UpdateDeployment(7, StatusState::Success)]
+    );
+}
+
+#[test]
+fn ended_deployment_is_not_reopened() {
+    assert_eq!(
+        deployment_posts(ActionState::Running, Some(StatusState::Failed)),
+        [Post::CreateDeployment(StatusState::Running)]
+    );
+}
+
+#[test]
+fn shown_deployment_is_not_repeated() {
+    assert!(deployment_posts(ActionState::Failed, Some(StatusState::Failed)).is_empty());
+}
+
+#[test]
+fn environment_address_is_set_when_it_differs() {
+    let desired = Desired {
+        environment_url: Some("https://a".to_owned()),
+        ..Desired::default()
+    };
+    let shown = |external_url: Option<&str>| Shown {
+        environment: Some(Environment {
+            id: 3,
+            external_url: external_url.map(Into::into),
+        }),
+        ..Shown::default()
+    };
+    let post = Post::SetEnvironmentUrl(3, "https://a".to_owned());
+    assert_eq!(posts(&desired, &shown(None)), [post.clone()]);
+    assert_eq!(posts(&desired, &shown(Some("https://b"))), [post]);
+    assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
+    assert!(posts(&desired, &Shown::default()).is_empty());
+}
+
+#[test]
+fn note_is_written_once_on_each_merge_request() {
+    let desired = Desired {
+        note: Some("text\n".to_owned()),
+        ..Desired::default()
+    };
+    let place = NotePlace::MergeRequest(1);
+    let shown = |note| Shown {
+        notes: vec![(place.clone(), note)],
+        ..Shown::default()
+    };
+    let create = Post::CreateNote(place.clone(), "text\n".to_owned());
+    assert_eq!(posts(&desired, &shown(None)), [create]);
+    let note = |body: &str| Note {
+        path: "/merge_requests/1/notes/5".to_owned(),
+        body: body.to_owned(),
+    };
+    let stored = note("text");
+    assert!(posts(&desired, &shown(Some(stored))).is_empty());
+    let other = note("other");
+    let edit = Post::EditNote(other.clone(), "text\n".to_owned());
+    assert_eq!(posts(&desired, &shown(Some(other))), [edit]);
+}

@@ -1,0 +1,364 @@
+//! Brings GitLab to show the state of an execution.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::aws::{Aws, CallError};
+use crate::gitlab;
+use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::http::Http;
+use crate::reconcile::{Next, Reconcile, reconcile};
+use crate::reporting::execution::{ActionState, Execution};
+use crate::reporting::plan::{APPROVAL, Desired, Post, Shown, Topic};
+use crate::reporting::settings::Settings;
+use crate::reporting::{change_set, execution, outputs, plan};
+use cfn_custom_resource::Progress;
+
+/// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
+/// posts at the same time.
+const MAX_RETRIES: u32 = 4;
+
+/// The pause after such a request.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Why an execution is not reported. Lambda delivers the event again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("reporting execution {execution_id} to GitLab: {cause}")]
+pub struct ReportError {
+    /// The execution.
+    pub execution_id: String,
+    /// What went wrong.
+    pub cause: Cause,
+}
+
+/// What went wrong, and may go well the next time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// AWS did not return what has to be reported.
+    #[error(transparent)]
+    Aws(#[from] CallError),
+    /// GitLab did not confirm a request, or cannot be reached.
+    #[error(transparent)]
+    GitLab(#[from] GitLabError),
+    /// The plan does not end.
+    #[error("internal error")]
+    TooManySteps,
+}
+
+/// A pipeline whose executions are reported.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The names of its resources.
+    pub names: ResourceNames,
+    /// Its region and account.
+    pub location: AwsLocation,
+    /// The branch that it deploys.
+    pub branch: String,
+    /// What to report, and where.
+    pub settings: Settings,
+}
+
+/// What a report did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// The requests that GitLab accepted.
+    pub accepted: Vec<Post>,
+    /// What GitLab rejected for good, by part of the report.
+    pub rejected: BTreeMap<Topic, GitLabError>,
+}
+
+/// Reports the newest execution of the commit of the execution `execution_id`.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn report(
+    aws: &Aws,
+    http: &Http,
+    target: &Target,
+    execution_id: &str,
+) -> Result<Reported, ReportError> {
+    let failed = |cause| ReportError {
+        execution_id: execution_id.to_owned(),
+        cause,
+    };
+    let reporter = Reporter::start(aws, http, target, execution_id).await;
+    let Some(mut reporter) = reporter.map_err(failed)? else {
+        return Ok(Reported::default());
+    };
+    // The caller enforces the deadline.
+    let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
+    Box::pin(reconcile(&mut reporter, &progress))
+        .await
+        .map_err(failed)?;
+    Ok(reporter.reported)
+}
+
+/// A running report.
+struct Reporter<'a> {
+    aws: &'a Aws,
+    target: &'a Target,
+    gitlab: GitLab,
+    project: ProjectDetails,
+    commit: CommitRef,
+    execution: Execution,
+    desired: Desired,
+    shown: Shown,
+    reported: Reported,
+    retries: u32,
+}
+
+impl<'a> Reporter<'a> {
+    /// `None` if the execution does not exist, or has not read its commit yet.
+    async fn start(
+        aws: &'a Aws,
+        http: &Http,
+        target: &'a Target,
+        execution_id: &str,
+    ) -> Result<Option<Self>, Cause> {
+        let settings = &target.settings;
+        let pipeline_name = target.names.pipeline();
+        let newest = execution::newest_of_same_commit(aws, &pipeline_name, execution_id).await?;
+        let Some(execution) = newest else {
+            return Ok(None);
+        };
+        let gitlab = gitlab::open(aws, http, &settings.access).await?;
+        let project = gitlab.project(&settings.project).await?;
+        let mut reporter = Reporter {
+            aws,
+            target,
+            gitlab,
+            project,
+            commit: CommitRef {
+                project: settings.project.clone(),
+                sha: execution.commit.clone(),
+                branch: target.branch.clone(),
+            },
+            execution,
+            desired: Desired::default(),
+            shown: Shown::default(),
+            reported: Reported::default(),
+            retries: 0,
+        };
+        reporter.decide();
+        reporter.desired.environment_url = reporter.environment_url().await?;
+        reporter.desired.note = reporter.note().await?;
+        Ok(Some(reporter))
+    }
+
+    /// Decides what GitLab should show of the execution.
+    fn decide(&mut self) {
+        let Target {
+            names,
+            location,
+            settings,
+            ..
+        } = self.target;
+        let url = location.execution_console(&names.pipeline(), &self.execution.id);
+        let mut desired = plan::desired(&self.execution, names, settings, &url);
+        if !self.project.has_environments && desired.deployment.take().is_some() {
+            tracing::info!("CI/CD or environments are switched off in the project: no deployment");
+        }
+        desired.environment_url = self.desired.environment_url.take();
+        desired.note = self.desired.note.take();
+        self.desired = desired;
+    }
+
+    /// The address of the environment, from the output of the deployed stack.
+    async fn environment_url(&self) -> Result<Option<String>, CallError> {
+        let settings = &self.target.settings;
+        match (&settings.environment_url_output, self.desired.deployment) {
+            (Some(output), Some(StatusState::Success)) => {
+                outputs::address(self.aws, &settings.stack_name, output).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The note about the change set that waits for an approval.
+    async fn note(&self) -> Result<Option<String>, CallError> {
+        let settings = &self.target.settings;
+        let is_wanted = settings
+            .change_set_comment
+            .unwrap_or(!self.project.is_public);
+        let approval = self.execution.action(APPROVAL);
+        let waits = approval.is_some_and(|action| action.state == ActionState::Running);
+        let Some(name) = settings
+            .change_set_name
+            .as_ref()
+            .filter(|_| is_wanted && waits)
+        else {
+            return Ok(None);
+        };
+        let names = &self.target.names;
+        let changes = change_set::read(self.aws, &settings.stack_name, name).await?;
+        let url = self
+            .target
+            .location
+            .execution_console(&names.pipeline(), &self.execution.id);
+        let commit = &self.commit.sha;
+        Ok(changes.map(|changes| change_set::render(&changes, names, settings, commit, &url)))
+    }
+
+    /// Reads what GitLab shows of everything that it should show.
+    async fn read_shown(&mut self) -> Result<(), Cause> {
+        let (gitlab, commit, desired) = (&self.gitlab, &self.commit, &self.desired);
+        let environment = &self.target.settings.environment_name;
+        let mut shown = Shown::default();
+        let mut rejected = vec![];
+        if let Some(status) = self.wanted(Topic::Execution, desired.execution.as_ref()) {
+            let read = gitlab.commit_status(commit, &status.name).await;
+            shown.execution = settle(Topic::Execution, read, &mut rejected)?.flatten();
+        }
+        if let Some(status) = self.wanted(Topic::Approval, desired.approval.as_ref()) {
+            let read = gitlab.commit_status(commit, &status.name).await;
+            shown.approval = settle(Topic::Approval, read, &mut rejected)?.flatten();
+        }
+        if self.wanted(Topic::Deployment, desired.deployment).is_some() {
+            let read = gitlab.deployment(commit, environment).await;
+            shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
+        }
+        if self
+            .wanted(Topic::EnvironmentUrl, desired.environment_url.as_ref())
+            .is_some()
+        {
+            let read = gitlab.environment(&commit.project, environment).await;
+            shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
+        }
+        if self.wanted(Topic::Note, desired.note.as_ref()).is_some() {
+            let marker = change_set::marker(&self.target.names);
+            let read = gitlab.own_notes(commit, &marker).await;
+            shown.notes = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
+        }
+        self.shown = shown;
+        self.reported.rejected.extend(rejected);
+        Ok(())
+    }
+
+    /// `desired`, unless GitLab has rejected this part of the report.
+    fn wanted<T>(&self, topic: Topic, desired: Option<T>) -> Option<T> {
+        desired.filter(|_| !self.reported.rejected.contains_key(&topic))
+    }
+
+    /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
+    /// show its effect late.
+    fn posts(&self) -> Vec<Post> {
+        let mut posts = plan::posts(&self.desired, &self.shown);
+        posts.retain(|post| {
+            !self.reported.rejected.contains_key(&post.topic())
+                && !self.reported.accepted.contains(post)
+        });
+        posts
+    }
+
+    async fn post(&self, post: &Post) -> Result<(), GitLabError> {
+        let (gitlab, commit) = (&self.gitlab, &self.commit);
+        let environment = &self.target.settings.environment_name;
+        let project = &commit.project;
+        match post {
+            Post::Status(_, status) => gitlab.post_commit_status(commit, status).await,
+            Post::CreateDeployment(state) => {
+                gitlab.create_deployment(commit, environment, *state).await
+            }
+            Post::UpdateDeployment(id, state) => {
+                gitlab.update_deployment(project, *id, *state).await
+            }
+            Post::SetEnvironmentUrl(id, url) => gitlab.set_environment_url(project, *id, url).await,
+            Post::CreateNote(place, body) => gitlab.create_note(project, place, body).await,
+            Post::EditNote(note, body) => gitlab.edit_note(project, note, body).await,
+        }
+    }
+}
+
+impl Reconcile for Reporter<'_> {
+    type Step = Vec<Post>;
+    type Done = ();
+    type Error = Cause;
+
+    /// Reads what GitLab shows, and then the execution again if they differ. In this order, a state
+    /// that another delivery has posted is never older than the execution.
+    async fn observe(&mut self) -> Result<(), Cause> {
+        self.read_shown().await?;
+        if self.posts().is_empty() {
+            return Ok(());
+        }
+        let (pipeline_name, id) = (self.target.names.pipeline(), &self.execution.id);
+        let newest = execution::newest_of_same_commit(self.aws, &pipeline_name, id).await?;
+        if let Some(execution) = newest {
+            self.execution = execution;
+            self.decide();
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<Vec<Post>, (), Cause> {
+        let posts = self.posts();
+        if posts.is_empty() {
+            Next::Done(())
+        } else {
+            Next::Apply(posts)
+        }
+    }
+
+    fn describe(&self, posts: &Vec<Post>) -> String {
+        let (commit, count) = (&self.commit.sha, posts.len());
+        format!("posting {count} changes of commit {commit} to GitLab")
+    }
+
+    async fn apply(&mut self, posts: Vec<Post>) -> Result<(), Cause> {
+        for post in posts {
+            match self.post(&post).await {
+                Ok(()) => self.reported.accepted.push(post),
+                Err(error) if may_pass(&error) => {
+                    self.retries += 1;
+                    if self.retries > MAX_RETRIES {
+                        return Err(error.into());
+                    }
+                    // The next observation shows whether GitLab executed the request.
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.reported.rejected.insert(post.topic(), error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn too_many_steps(&self) -> Cause {
+        Cause::TooManySteps
+    }
+}
+
+/// The value of a read. `None` if GitLab rejected it for good, which is added to `rejected`.
+fn settle<T>(
+    topic: Topic,
+    read: Result<T, GitLabError>,
+    rejected: &mut Vec<(Topic, GitLabError)>,
+) -> Result<Option<T>, GitLabError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if may_pass(&error) => Err(error),
+        Err(error) => {
+            rejected.push((topic, error));
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the same request may succeed later. Another delivery may be posting at the same time:
+/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 if the state has
+/// changed meanwhile (`app/services/ci/create_commit_status_service.rb`).
+fn may_pass(error: &GitLabError) -> bool {
+    let is_conflict = match &error.kind {
+        ErrorKind::Rejected { status: 409, .. } => true,
+        ErrorKind::Rejected {
+            status: 400,
+            message,
+            ..
+        } => message.contains("Cannot transition"),
+        _ => false,
+    };
+    is_conflict || error.is_transient()
+}

@@ -1,0 +1,61 @@
+//! What to report, and where: the properties `GitLab` and `Report` of the pipeline.
+//!
+//! The child stack's template stores them as metadata of its event rule, which exists even while the
+//! branch is missing. `DescribeStackResource` returns it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Aws, CallError};
+use crate::gitlab::Access;
+
+/// The resource of the child stack with the metadata.
+pub const RESOURCE: &str = "EventRule";
+
+/// The member of the metadata.
+pub const MEMBER: &str = "Reporting";
+
+/// What to report, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Settings {
+    /// How to reach GitLab.
+    #[serde(rename = "GitLab")]
+    pub access: Access,
+    /// ID or full path of the project in GitLab.
+    pub project: String,
+    /// Whether to post commit statuses.
+    pub commit_status: bool,
+    /// Whether to record deployments.
+    pub deployments: bool,
+    /// Whether to write the change set on the merge request. `None` if only in a project that is
+    /// not public.
+    pub change_set_comment: Option<bool>,
+    /// The environment in GitLab.
+    pub environment_name: String,
+    /// The output of the deployed stack with the environment's address.
+    pub environment_url_output: Option<String>,
+    /// The stack that the pipeline deploys.
+    pub stack_name: String,
+    /// The change set that waits for an approval. `None` if the pipeline creates none.
+    pub change_set_name: Option<String>,
+}
+
+/// Reads the settings of a child stack. `None` if its template has none: nothing is reported.
+///
+/// # Errors
+/// If CloudFormation does not return the metadata.
+pub async fn read(aws: &Aws, stack_name: &str) -> Result<Option<Settings>, CallError> {
+    let call = aws.cloudformation.describe_stack_resource();
+    let call = call.stack_name(stack_name).logical_resource_id(RESOURCE);
+    let described = call.send().await.map_err(|error| {
+        let doing = format!("reading the reporting settings of stack {stack_name}");
+        CallError::new(doing, &error)
+    })?;
+    let detail = described.stack_resource_detail();
+    Ok(detail.and_then(|detail| parse(detail.metadata()?)))
+}
+
+fn parse(metadata: &str) -> Option<Settings> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    serde_json::from_value(metadata.get(MEMBER)?.clone()).ok()
+}
