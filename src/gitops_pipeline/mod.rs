@@ -37,4 +37,4 @@ mod tracker;
 
 pub(crate) use self::names::is_env_id;
 pub(crate) use self::request_context::names_another_function;
-pub use self::resource::{GitOpsPipeline, is_rejected};
+pub use self::resource::{GitOpsPipeline, deployed_branch, is_rejected};

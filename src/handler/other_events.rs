@@ -12,6 +12,8 @@ use crate::health_check;
 use crate::health_check::HealthCheck;
 use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
+use crate::reporting;
+use crate::reporting::PipelineEvent;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -27,6 +29,9 @@ impl Handler {
         }
         if let Some(push) = BranchPush::parse(event) {
             return self.handle_push(&push).await;
+        }
+        if let Some(event) = PipelineEvent::parse(event) {
+            return self.handle_report(&event).await;
         }
         match HealthCheck::parse(event) {
             Some(check) => self.handle_health_check(&check, invocation).await,
@@ -70,6 +75,22 @@ impl Handler {
                 Ok(json!({"Ignored": because}))
             }
         }
+    }
+
+    /// Reports an execution of a pipeline to GitLab.
+    async fn handle_report(&self, event: &PipelineEvent) -> Result<Value, HandlerError> {
+        Span::current().record("pipeline_stack", event.names.stack());
+        tracing::info!(execution = event.execution_id, "pipeline execution");
+        let reported = Box::pin(reporting::handle(&self.aws, &self.http, event)).await?;
+        for (part, error) in &reported.rejected {
+            let (part, reason) = (part.name(), error.reason().to_string());
+            tracing::warn!(part, reason, "not reported");
+        }
+        Ok(json!({"Report": {
+            "PipelineName": event.names.pipeline(),
+            "Posted": reported.accepted.len(),
+            "Rejected": reported.rejected.len(),
+        }}))
     }
 
     /// Checks the environment's mirrors, credentials and pipelines.

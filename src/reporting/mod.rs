@@ -19,3 +19,44 @@ mod outputs;
 mod plan;
 mod report;
 mod settings;
+
+pub use crate::reporting::event::PipelineEvent;
+pub use crate::reporting::report::{ReportError, Reported, Target, report};
+pub use crate::reporting::settings::{MEMBER, RESOURCE, Settings};
+
+use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline;
+use crate::http::Http;
+
+/// Reports the execution of `event`, if its pipeline belongs to a `Custom::GitOpsPipeline` with
+/// `GitLab`.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn handle(
+    aws: &Aws,
+    http: &Http,
+    event: &PipelineEvent,
+) -> Result<Reported, ReportError> {
+    let target = target(aws, event).await;
+    let failed = |error: CallError| ReportError::new(&event.execution_id, error);
+    match target.map_err(failed)? {
+        Some(target) => report(aws, http, &target, &event.execution_id).await,
+        None => Ok(Reported::default()),
+    }
+}
+
+/// The pipeline of `event`, and where its executions are reported. `None` if they are not.
+async fn target(aws: &Aws, event: &PipelineEvent) -> Result<Option<Target>, CallError> {
+    let names = &event.names;
+    let Some((location, branch)) = gitops_pipeline::deployed_branch(aws, names).await? else {
+        return Ok(None);
+    };
+    let settings = settings::read(aws, &names.stack()).await?;
+    Ok(settings.map(|settings| Target {
+        names: names.clone(),
+        location,
+        branch,
+        settings,
+    }))
+}

@@ -13,7 +13,8 @@ use crate::reporting::execution::{ActionState, Execution};
 use crate::reporting::plan::{APPROVAL, Desired, Post, Shown, Topic};
 use crate::reporting::settings::Settings;
 use crate::reporting::{change_set, execution, outputs, plan};
-use cfn_custom_resource::Progress;
+use crate::reason_codes::Code;
+use cfn_custom_resource::{Progress, ReasonCode};
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
 /// posts at the same time.
@@ -24,12 +25,31 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why an execution is not reported. Lambda delivers the event again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("reporting execution {execution_id} to GitLab: {cause}")]
+#[error("reporting execution {execution_id} to GitLab: {cause} - {}", self.code())]
 pub struct ReportError {
     /// The execution.
     pub execution_id: String,
     /// What went wrong.
     pub cause: Cause,
+}
+
+impl ReportError {
+    /// The execution `execution_id` was not reported because of `cause`.
+    pub fn new(execution_id: &str, cause: impl Into<Cause>) -> Self {
+        ReportError {
+            execution_id: execution_id.to_owned(),
+            cause: cause.into(),
+        }
+    }
+
+    /// The code of its cause.
+    pub(crate) fn code(&self) -> ReasonCode {
+        match &self.cause {
+            Cause::Aws(error) => error.reason_code,
+            Cause::GitLab(error) => error.reason().code,
+            Cause::TooManySteps => Code::InternalError.into(),
+        }
+    }
 }
 
 /// What went wrong, and may go well the next time.
@@ -78,10 +98,7 @@ pub async fn report(
     target: &Target,
     execution_id: &str,
 ) -> Result<Reported, ReportError> {
-    let failed = |cause| ReportError {
-        execution_id: execution_id.to_owned(),
-        cause,
-    };
+    let failed = |cause| ReportError::new(execution_id, cause);
     let reporter = Reporter::start(aws, http, target, execution_id).await;
     let Some(mut reporter) = reporter.map_err(failed)? else {
         return Ok(Reported::default());

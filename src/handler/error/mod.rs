@@ -5,14 +5,15 @@ use crate::health_check::EnvironmentError;
 use crate::http::ClientError;
 use crate::mirror_credential::rotation::RotationError;
 use crate::reason_codes::Code;
+use crate::reporting::ReportError;
 use cfn_custom_resource::{ReasonCode, SendError};
 
 /// The text of [`HandlerError::UnknownEvent`].
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
     handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push (`source`, `detail`), and \
-    the scheduled health check (`HealthCheck`)";
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push and a CodePipeline state \
+    change (`source`, `detail`), and the scheduled health check (`HealthCheck`)";
 
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum HandlerError {
     /// The pipeline of a branch with a first push was not created.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
+    /// An execution was not reported to GitLab.
+    #[error(transparent)]
+    NotReported(#[from] ReportError),
     /// A rotation step failed.
     #[error(transparent)]
     NotRotated(#[from] RotationError),
@@ -55,6 +59,7 @@ impl HandlerError {
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
+            HandlerError::NotReported(_) => "ReportFailed",
             HandlerError::NotRotated(error) if error.code() == Code::OutOfTime.into() => {
                 "OutOfTime"
             }
@@ -73,6 +78,7 @@ impl HandlerError {
             HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
             HandlerError::MaybeContinued => Code::NotContinued,
             HandlerError::NotStarted(error) => return error.code(),
+            HandlerError::NotReported(error) => return error.code(),
             HandlerError::NotRotated(error) => return error.code(),
             HandlerError::OutOfTime => Code::OutOfTime,
             HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,

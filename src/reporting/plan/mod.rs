@@ -28,6 +28,19 @@ pub enum Topic {
     Note,
 }
 
+impl Topic {
+    /// The name for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Execution => "commit status",
+            Topic::Approval => "commit status of the approval",
+            Topic::Deployment => "deployment",
+            Topic::EnvironmentUrl => "address of the environment",
+            Topic::Note => "change set",
+        }
+    }
+}
+
 /// What GitLab shows of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
