@@ -1,4 +1,4 @@
-//! A client of GitLab's API, as far as push mirrors need it.
+//! A client of GitLab's API, as far as push mirrors and reports need it.
 //!
 //! [`open`] reads the token from its secret and returns a [`GitLab`]. Projects, branches and
 //! protected branches are read to find out what a mirror would push. No value that leaves this
@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod mirror;
 mod mirror_calls;
 mod note;
+pub mod property;
 mod reason_code;
 mod sanitize;
 mod token;

@@ -7,6 +7,7 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
 //!   [`tombstone`].
+//! - [`report_settings`] are what reports to GitLab need: the template stores them.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`].
 
@@ -25,6 +26,7 @@ pub(crate) mod names;
 mod observe;
 mod paths;
 mod plan;
+pub(crate) mod report_settings;
 mod request_context;
 mod request_token;
 mod resource;

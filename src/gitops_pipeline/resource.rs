@@ -182,7 +182,10 @@ pub async fn deployed_branch(
     let owned = child.filter(|child| child.owner.is_some());
     Ok(owned.and_then(|child| {
         let location = AwsLocation::from_arn(&child.id)?;
-        Some((location, child.outputs.get(template::BRANCH_OUTPUT)?.clone()))
+        Some((
+            location,
+            child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
+        ))
     }))
 }
 

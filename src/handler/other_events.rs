@@ -9,11 +9,11 @@ use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::health_check;
-use crate::health_check::HealthCheck;
+use crate::health_check::{HealthCheck, metrics};
 use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
 use crate::reporting;
-use crate::reporting::PipelineEvent;
+use crate::reporting::{PipelineEvent, Reported};
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -81,13 +81,17 @@ impl Handler {
     async fn handle_report(&self, event: &PipelineEvent) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         tracing::info!(execution = event.execution_id, "pipeline execution");
-        let reported = Box::pin(reporting::handle(&self.aws, &self.http, event)).await?;
-        for (part, error) in &reported.rejected {
-            let (part, reason) = (part.name(), error.reason().to_string());
-            tracing::warn!(part, reason, "not reported");
+        let report = Box::pin(reporting::handle(&self.aws, &self.http, event)).await;
+        let failures = report.as_ref().map_or(1, Reported::log_rejected);
+        let (env_id, pipeline_name) = (&event.names.env_id, event.names.pipeline());
+        if failures > 0 {
+            let failures = [(metrics::REPORT_FAILURES, failures.into())];
+            let line = metrics::line(self.clock.now(), env_id, &pipeline_name, &failures);
+            logging::emit(&line);
         }
+        let reported = report?;
         Ok(json!({"Report": {
-            "PipelineName": event.names.pipeline(),
+            "PipelineName": pipeline_name,
             "Posted": reported.accepted.len(),
             "Rejected": reported.rejected.len(),
         }}))
@@ -106,6 +110,7 @@ impl Handler {
         let summary = health_check::check(
             &environment,
             &self.aws,
+            &self.http,
             &self.mirror_credential,
             &self.gitops_pipeline,
             &self.clock,

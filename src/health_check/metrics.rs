@@ -70,6 +70,9 @@ metrics! {
     SECONDS_SINCE_APPROVAL_REQUEST "SecondsSinceApprovalRequest" "Seconds" Some("PipelineName");
         "how long the approval that was requested first has waited. Written only while an \
         approval waits"
+    REPORT_FAILURES "ReportFailures" "Count" Some("PipelineName");
+        "parts of reports to GitLab that failed: statuses, deployments, notes. Written only if \
+        there is one; the log says why"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None;
         "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
         exists; the log names each with the command that deletes it"

@@ -2,8 +2,8 @@
 //! the findings as CloudWatch metrics.
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. The health check
-//! changes two things: it ends a rotation that nothing resumes, and it creates the pipeline of a
-//! branch whose first push was not delivered.
+//! changes three things: it ends a rotation that nothing resumes, it creates the pipeline of a
+//! branch whose first push was not delivered, and it posts to GitLab what lost events did not.
 
 pub mod metrics;
 mod stacks;
@@ -19,6 +19,7 @@ use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
 use crate::health_check::metrics::Metric;
+use crate::http::Http;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{
@@ -26,12 +27,16 @@ use crate::mirror_credential::health::{
 };
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
+use crate::reporting;
 use cfn_custom_resource::Clock;
 
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
+
+/// How long ago an execution may have changed whose report is repeated.
+const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The function's name up to the environment's ID.
 const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
@@ -126,6 +131,7 @@ fn is_env_id(text: &str) -> bool {
 pub async fn check(
     environment: &Environment,
     aws: &Aws,
+    http: &Http,
     mirror_credential: &MirrorCredential,
     gitops_pipeline: &GitOpsPipeline,
     clock: &Clock,
@@ -142,11 +148,14 @@ pub async fn check(
     let work = async {
         // Concurrent checks would take less time, and could cause throttling of other requests.
         checker.check_credentials(mirror_credential).await;
-        checker.check_pipelines(aws).await;
+        let pipelines = checker.check_pipelines(aws).await;
         let missed = checker.check_stacks(aws, gitops_pipeline).await;
         // Half of the time is enough for the checks of the largest environment. The rest is reserved
         // for the result.
         let until = clock.now() + clock.until(ends).mul_f64(0.5);
+        for name in &pipelines {
+            checker.report_executions(aws, http, name).await;
+        }
         for push in &missed {
             let left = clock.until(until).min(PIPELINE_CREATION_TIMEOUT);
             checker.create_pipeline(gitops_pipeline, push, left).await;
@@ -276,10 +285,13 @@ impl Checker<'_> {
         }
     }
 
-    async fn check_pipelines(&mut self, aws: &Aws) {
+    async fn check_pipelines(&mut self, aws: &Aws) -> Vec<String> {
         let names = match health::list(aws, &self.environment.id).await {
             Ok(names) => names,
-            Err(error) => return self.failed(&error.to_string()),
+            Err(error) => {
+                self.failed(&error.to_string());
+                return vec![];
+            }
         };
         for name in &names {
             match health::check(aws, name).await {
@@ -288,6 +300,22 @@ impl Checker<'_> {
                 Ok(None) => {}
                 Err(error) => self.failed(&error.to_string()),
             }
+        }
+        names
+    }
+
+    /// Reports to GitLab what events of the last day have lost.
+    async fn report_executions(&mut self, aws: &Aws, http: &Http, name: &str) {
+        let since = self.now - REPORTED_TIME;
+        let failures = match Box::pin(reporting::catch_up(aws, http, name, since)).await {
+            Ok(reported) => reported.log_rejected(),
+            Err(error) => {
+                tracing::warn!(pipeline = name, %error, "not reported");
+                1
+            }
+        };
+        if failures > 0 {
+            self.emit(name, &[(metrics::REPORT_FAILURES, failures.into())]);
         }
     }
 

@@ -102,6 +102,31 @@ pub async fn newest_of_same_commit(
     Ok(Some(Execution { actions, ..newest }))
 }
 
+/// The newest execution of each commit, of those that changed after `since` and are among the
+/// pipeline's latest hundred. Empty if the pipeline does not exist.
+///
+/// # Errors
+/// If CodePipeline does not return the executions.
+pub async fn changed_since(
+    aws: &Aws,
+    pipeline_name: &str,
+    since: SystemTime,
+) -> Result<Vec<Execution>, CallError> {
+    let call = aws.codepipeline.list_pipeline_executions();
+    let doing = || format!("listing the executions of pipeline {pipeline_name}");
+    let page = call.pipeline_name(pipeline_name).send().await;
+    let page = optional(page, &["PipelineNotFoundException"], doing)?;
+    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let mut newest: Vec<Execution> = vec![];
+    for execution in listed.unwrap_or_default().iter().filter_map(read) {
+        if !newest.iter().any(|newer| newer.commit == execution.commit) {
+            newest.push(execution);
+        }
+    }
+    newest.retain(|execution| execution.updated.is_some_and(|updated| updated > since));
+    Ok(newest)
+}
+
 /// Lists the executions from the newest one to `id`, or the first [`MAX_PAGES`] pages.
 async fn list_until(
     aws: &Aws,

@@ -6,7 +6,6 @@
 //! in the same state, and the health check reports what events lost.
 //!
 //! - [`event`] reads the pipeline's name and the execution's ID from an event
-//! - [`settings`] reads the target in GitLab from the pipeline's child stack
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
 //! - [`change_set`] renders the note about a change set
@@ -18,14 +17,16 @@ mod execution;
 mod outputs;
 mod plan;
 mod report;
-mod settings;
 
 pub use crate::reporting::event::PipelineEvent;
 pub use crate::reporting::report::{ReportError, Reported, Target, report};
-pub use crate::reporting::settings::{MEMBER, RESOURCE, Settings};
+
+use std::time::SystemTime;
 
 use crate::aws::{Aws, CallError};
 use crate::gitops_pipeline;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::report_settings;
 use crate::http::Http;
 
 /// Reports the execution of `event`, if its pipeline belongs to a `Custom::GitOpsPipeline` with
@@ -38,21 +39,47 @@ pub async fn handle(
     http: &Http,
     event: &PipelineEvent,
 ) -> Result<Reported, ReportError> {
-    let target = target(aws, event).await;
-    let failed = |error: CallError| ReportError::new(&event.execution_id, error);
+    let target = target(aws, &event.names).await;
+    let failed = |error| ReportError::new(format!("execution {}", event.execution_id), error);
     match target.map_err(failed)? {
         Some(target) => report(aws, http, &target, &event.execution_id).await,
         None => Ok(Reported::default()),
     }
 }
 
-/// The pipeline of `event`, and where its executions are reported. `None` if they are not.
-async fn target(aws: &Aws, event: &PipelineEvent) -> Result<Option<Target>, CallError> {
-    let names = &event.names;
+/// Reports the executions of a pipeline that changed after `since`: what events have lost.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn catch_up(
+    aws: &Aws,
+    http: &Http,
+    pipeline_name: &str,
+    since: SystemTime,
+) -> Result<Reported, ReportError> {
+    let failed = |error: CallError| ReportError::new(format!("pipeline {pipeline_name}"), error);
+    let mut reported = Reported::default();
+    let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
+        return Ok(reported);
+    };
+    let Some(target) = target(aws, &names).await.map_err(failed)? else {
+        return Ok(reported);
+    };
+    let changed = execution::changed_since(aws, pipeline_name, since).await;
+    for execution in changed.map_err(failed)? {
+        let one = report(aws, http, &target, &execution.id).await?;
+        reported.accepted.extend(one.accepted);
+        reported.rejected.extend(one.rejected);
+    }
+    Ok(reported)
+}
+
+/// The pipeline of `names`, and where its executions are reported. `None` if they are not.
+async fn target(aws: &Aws, names: &ResourceNames) -> Result<Option<Target>, CallError> {
     let Some((location, branch)) = gitops_pipeline::deployed_branch(aws, names).await? else {
         return Ok(None);
     };
-    let settings = settings::read(aws, &names.stack()).await?;
+    let settings = report_settings::read(aws, &names.stack()).await?;
     Ok(settings.map(|settings| Target {
         names: names.clone(),
         location,

@@ -7,13 +7,13 @@ use crate::aws::{Aws, CallError};
 use crate::gitlab;
 use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::http::Http;
+use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use crate::reporting::execution::{ActionState, Execution};
 use crate::reporting::plan::{APPROVAL, Desired, Post, Shown, Topic};
-use crate::reporting::settings::Settings;
 use crate::reporting::{change_set, execution, outputs, plan};
-use crate::reason_codes::Code;
 use cfn_custom_resource::{Progress, ReasonCode};
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
@@ -25,19 +25,19 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why an execution is not reported. Lambda delivers the event again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("reporting execution {execution_id} to GitLab: {cause} - {}", self.code())]
+#[error("reporting {subject} to GitLab: {cause} - {}", self.code())]
 pub struct ReportError {
-    /// The execution.
-    pub execution_id: String,
+    /// The execution or the pipeline.
+    pub subject: String,
     /// What went wrong.
     pub cause: Cause,
 }
 
 impl ReportError {
-    /// The execution `execution_id` was not reported because of `cause`.
-    pub fn new(execution_id: &str, cause: impl Into<Cause>) -> Self {
+    /// `subject` was not reported because of `cause`.
+    pub fn new(subject: String, cause: impl Into<Cause>) -> Self {
         ReportError {
-            execution_id: execution_id.to_owned(),
+            subject,
             cause: cause.into(),
         }
     }
@@ -76,7 +76,7 @@ pub struct Target {
     /// The branch that it deploys.
     pub branch: String,
     /// What to report, and where.
-    pub settings: Settings,
+    pub settings: ReportSettings,
 }
 
 /// What a report did.
@@ -86,6 +86,17 @@ pub struct Reported {
     pub accepted: Vec<Post>,
     /// What GitLab rejected for good, by part of the report.
     pub rejected: BTreeMap<Topic, GitLabError>,
+}
+
+impl Reported {
+    /// Logs what GitLab rejected. Returns the number.
+    pub fn log_rejected(&self) -> usize {
+        for (part, error) in &self.rejected {
+            let (part, reason) = (part.name(), error.reason().to_string());
+            tracing::warn!(part, reason, "not reported");
+        }
+        self.rejected.len()
+    }
 }
 
 /// Reports the newest execution of the commit of the execution `execution_id`.
@@ -98,7 +109,7 @@ pub async fn report(
     target: &Target,
     execution_id: &str,
 ) -> Result<Reported, ReportError> {
-    let failed = |cause| ReportError::new(execution_id, cause);
+    let failed = |cause| ReportError::new(format!("execution {execution_id}"), cause);
     let reporter = Reporter::start(aws, http, target, execution_id).await;
     let Some(mut reporter) = reporter.map_err(failed)? else {
         return Ok(Reported::default());

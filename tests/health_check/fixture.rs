@@ -130,7 +130,7 @@ pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Durat
     let http = Http::new(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
-    let credentials = MirrorCredential::new(aws.clone(), http, clock.clone());
+    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
     let mut lines = vec![];
     let mut emit = |line| lines.push(line);
     let dev = Environment {
@@ -140,6 +140,7 @@ pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Durat
     let summary = health_check::check(
         &dev,
         &aws,
+        &http,
         &credentials,
         &GitOpsPipeline::new(aws.clone()),
         &clock,

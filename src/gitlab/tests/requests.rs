@@ -293,6 +293,8 @@ async fn project_details_are_parsed() {
     let project = |is_empty, access_level| ProjectDetails {
         is_empty,
         access_level,
+        is_public: false,
+        has_environments: true,
         lfs_objects_size: 0,
     };
     let body = json!({"empty_repo": true, "permissions": {
@@ -302,6 +304,15 @@ async fn project_details_are_parsed() {
         "project_access": {"access_level": 40}, "group_access": null}});
     assert_eq!(answered(body).await, project(false, Some(40)));
     assert_eq!(answered(json!({})).await, project(false, None));
+    let public = answered(json!({"visibility": "public"})).await;
+    assert!(public.is_public && public.has_environments);
+    for switched_off in ["builds_access_level", "environments_access_level"] {
+        assert!(
+            !answered(json!({switched_off: "disabled"}))
+                .await
+                .has_environments
+        );
+    }
     let lfs = json!({"lfs_enabled": true, "statistics": {"lfs_objects_size": 7}});
     assert_eq!(answered(lfs).await.lfs_objects_size, 7);
     let off = json!({"lfs_enabled": false, "statistics": {"lfs_objects_size": 7}});

@@ -62,6 +62,16 @@ impl ResourceNames {
         format!("codepipeline-{}-cfn-{}", self.env_id, self.project_id)
     }
 
+    /// The stack that the pipeline deploys, unless a property names another one.
+    pub fn deployed_stack(&self) -> String {
+        format!("cfnstack-{}-{}", self.env_id, self.project_id)
+    }
+
+    /// The change set that waits for an approval.
+    pub fn change_set(&self) -> String {
+        format!("changeset-{}-{}", self.env_id, self.project_id)
+    }
+
     /// The event rule.
     pub fn event_rule(&self) -> String {
         let (env, project) = (&self.env_id, &self.project_id);

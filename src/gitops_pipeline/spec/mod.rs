@@ -9,6 +9,7 @@ use self::source_paths::decode_paths;
 use super::approval_rule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
+use crate::gitlab::Access;
 use crate::tags;
 use cfn_custom_resource::{Object, ValidationErrors};
 
@@ -22,7 +23,7 @@ mod types;
 pub use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::{
     ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, EnvironmentVariable,
-    ExecutionMode, Image, OnFailure, RepositoryRef, Spec, Window,
+    ExecutionMode, GitLabProject, Image, OnFailure, Report, RepositoryRef, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -50,6 +51,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         approval_rule: object
             .is_set("ApprovalRule")
             .then(|| object.object("ApprovalRule").read()),
+        gitlab: decode_gitlab(&object),
         tags: tags::from_properties(&object, &mut errors),
         ..object.read()
     };
@@ -59,6 +61,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     check_execution_mode(&spec, &mut errors);
     check_on_failure(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
+    check_report(&spec, &object, &mut errors);
     cross_account::check_key(&spec, &object, home.as_ref(), &mut errors);
     cross_account::check_image_variables(&spec, &mut errors);
     references::reject(properties, &mut errors);
@@ -172,6 +175,30 @@ fn default_action_mode(spec: &Spec) -> ActionMode {
         ActionMode::ChangeSet
     } else {
         ActionMode::CreateUpdate
+    }
+}
+
+fn decode_gitlab(object: &Object) -> Option<GitLabProject> {
+    if !object.is_set("GitLab") {
+        return None;
+    }
+    let gitlab = object.object("GitLab");
+    Some(GitLabProject {
+        access: Access::decode(gitlab)?,
+        project: gitlab.text("Project")?,
+    })
+}
+
+fn check_report(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
+    if object.is_set("Report") && !object.is_set("GitLab") {
+        errors.add("Report", "needs GitLab");
+    }
+    let wants_comment = spec.report.change_set_comment == Some(true);
+    if wants_comment && spec.deploy.action_mode != ActionMode::ChangeSet {
+        errors.add(
+            "Report.ChangeSetComment",
+            "must not be true without Deploy.ActionMode CHANGE_SET: there is no change set",
+        );
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::formats;
 use crate::codecommit::REPOSITORY_NAME;
+use crate::gitlab::property::{MEMBERS, PROJECT};
 use crate::tags::TAGS;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
-pub static PROPERTIES: [Property; 18] = [
+pub static PROPERTIES: [Property; 20] = [
     Property::new("ServiceToken", Kind::AnyText),
     Property::new("ServiceTimeout", Kind::Any),
     Property::required("EnvID", Kind::Text(&formats::ENV_ID)),
@@ -27,6 +28,8 @@ pub static PROPERTIES: [Property; 18] = [
     Property::new("PipelineRoleArn", ROLE_ARN),
     Property::new("EventRoleArn", ROLE_ARN),
     Property::new("ApprovalRule", Kind::Object(&APPROVAL_RULE)),
+    Property::new("GitLab", Kind::Object(&GITLAB)),
+    Property::new("Report", Kind::Object(&REPORT)),
     Property::new(
         "RepositoryDeletionPolicy",
         Kind::Choice(&["Delete", "Retain"]),
@@ -168,6 +171,23 @@ static DEPLOY: [Property; 11] = [
 static WINDOW: [Property; 2] = [
     Property::required("Cron", Kind::Text(&formats::CRON)),
     Property::new("TimeZone", Kind::Text(&formats::TIME_ZONE)).or("UTC"),
+];
+
+static GITLAB: [Property; 5] = [
+    MEMBERS[0],
+    MEMBERS[1],
+    MEMBERS[2],
+    MEMBERS[3],
+    Property::required("Project", Kind::Text(&PROJECT)),
+];
+
+static REPORT: [Property; 5] = [
+    Property::new("CommitStatus", Kind::Boolean).or("true"),
+    Property::new("Deployments", Kind::Boolean).or("true"),
+    // By default, only with a change set, and not in a public project.
+    Property::new("ChangeSetComment", Kind::Boolean),
+    Property::new("EnvironmentName", Kind::Text(&formats::ENVIRONMENT_NAME)),
+    Property::new("EnvironmentUrlOutput", Kind::Text(&formats::OUTPUT_NAME)),
 ];
 
 /// Limits: <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>

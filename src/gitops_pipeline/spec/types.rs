@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gitlab::Access;
 use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::paths::Paths;
@@ -46,6 +47,11 @@ pub struct Spec {
     /// An approval rule template for the repository.
     #[serde(skip)]
     pub approval_rule: Option<ApprovalRule>,
+    /// Where executions are reported. `None` if nowhere.
+    #[serde(skip)]
+    pub gitlab: Option<GitLabProject>,
+    /// What is reported.
+    pub report: Report,
     /// Whether a repository of the child stack outlives the resource.
     pub repository_deletion_policy: DeletionPolicy,
     /// The tags of every resource in the child stack.
@@ -206,6 +212,31 @@ pub struct Deploy {
     /// When the stage may start. `None` for always.
     #[serde(skip)]
     pub window: Option<Window>,
+}
+
+/// `GitLab`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitLabProject {
+    /// How to reach GitLab.
+    pub access: Access,
+    /// ID or full path.
+    pub project: String,
+}
+
+/// `Report`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Report {
+    /// Whether to post commit statuses.
+    pub commit_status: bool,
+    /// Whether to record deployments.
+    pub deployments: bool,
+    /// Whether to write the change set on the merge request. `None` if the property is not set.
+    pub change_set_comment: Option<bool>,
+    /// `None` for `EnvID`.
+    pub environment_name: Option<String>,
+    /// The output of the deployed stack with the environment's address.
+    pub environment_url_output: Option<String>,
 }
 
 /// `Deploy.OnFailure`

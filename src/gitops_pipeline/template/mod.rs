@@ -18,6 +18,7 @@ pub use self::parts::{
     REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
 };
 use self::parts::{repository_name, sub, tags};
+use super::report_settings::ReportSettings;
 use super::spec::{DeletionPolicy, Spec};
 
 /// Renders the template.
@@ -31,6 +32,9 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     if let Some(image) = &spec.image {
         resources["ImageEventRule"] = events::image_rule(spec, image);
     }
+    if let Some(settings) = ReportSettings::of(spec) {
+        resources["EventRule"]["Metadata"] = settings.metadata();
+    }
     let mut outputs = outputs(spec, repository);
     match repository {
         RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
@@ -38,8 +42,8 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
         RepositoryOrigin::Adopted => {
             // CloudFormation ignores an update that changes only an output. The metadata makes it a
             // change.
-            resources["EventRule"]["Metadata"] =
-                json!({"RepositoryDeletionPolicy": spec.repository_deletion_policy});
+            resources["EventRule"]["Metadata"]["RepositoryDeletionPolicy"] =
+                json!(spec.repository_deletion_policy);
             outputs[DELETION_POLICY_OUTPUT] = json!({
                 "Description": "What becomes of the repository, which an earlier stack of this name left behind",
                 "Value": spec.repository_deletion_policy,

@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::{ChangeAction, Replacement, ResourceChange};
 
 use crate::aws::{Aws, CallError, optional};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::reporting::settings::Settings;
+use crate::gitops_pipeline::report_settings::ReportSettings;
 
 /// The most resources in a note.
 const MAX_RESOURCES: usize = 100;
@@ -112,7 +112,7 @@ fn change(resource: &ResourceChange) -> Option<Change> {
 pub fn render(
     changes: &[Change],
     names: &ResourceNames,
-    settings: &Settings,
+    settings: &ReportSettings,
     commit: &str,
     url: &str,
 ) -> String {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::gitlab::Access;
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> ReportSettings {
+    ReportSettings {
         access: Access {
             url: "https://gitlab.example.com".to_owned(),
             token_secret_id: "gitlab/infra".to_owned(),

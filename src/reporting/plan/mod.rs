@@ -4,8 +4,8 @@ use crate::gitlab::{
     CommitStatus, Deployment, Environment, MAX_CHARACTERS, Note, NotePlace, StatusState,
 };
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::reporting::settings::Settings;
 
 /// The approval action in `templates/pipeline.yaml`.
 pub const APPROVAL: &str = "Approval";
@@ -104,7 +104,7 @@ pub struct Desired {
 pub fn desired(
     execution: &Execution,
     names: &ResourceNames,
-    settings: &Settings,
+    settings: &ReportSettings,
     url: &str,
 ) -> Desired {
     let ResourceNames { env_id, project_id } = names;

@@ -6,8 +6,8 @@ use crate::gitlab::Access;
 const URL: &str = "https://eu-central-1.console.aws.amazon.com/executions/new/timeline";
 const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/executions/earlier/timeline";
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> ReportSettings {
+    ReportSettings {
         access: Access {
             url: "https://gitlab.example.com".to_owned(),
             token_secret_id: "gitlab/infra".to_owned(),
@@ -217,7 +217,7 @@ fn deployment_starts_with_the_deploy_action() {
 
 #[test]
 fn switched_off_parts_are_not_reported() {
-    let settings = Settings {
+    let settings = ReportSettings {
         commit_status: false,
         deployments: false,
         ..settings()

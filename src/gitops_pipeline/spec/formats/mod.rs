@@ -189,6 +189,19 @@ pub static PARAMETER_NAME: Format = Format::new(
     "must be the name of a parameter: letters and digits",
 );
 
+/// The name of an environment in GitLab (`app/models/environment.rb`). GitLab builds a directory
+/// from the text before a slash.
+pub static ENVIRONMENT_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9._-]([A-Za-z0-9 ._/-]*[A-Za-z0-9._-])?$").up_to(255),
+    "must be the name of a GitLab environment: letters, digits, spaces and `-_./`, without a slash \
+     at either end",
+);
+
+pub static OUTPUT_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9]+$").up_to(255),
+    "must be the name of an output: letters and digits",
+);
+
 /// A member of an approval pool: printable ASCII characters, as in every ARN.
 pub static POOL_MEMBER: Format = Format::new(
     Pattern::new("^[!-~]+$").up_to(256),

@@ -6,12 +6,12 @@ use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::codecommit::REPOSITORY_NAME;
+use crate::gitlab::property::{MEMBERS, PROJECT};
 use crate::gitlab::{Access, Settings};
-use crate::http;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// `GitLab`
-pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&GITLAB_MEMBERS));
+pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&ACCESS));
 
 /// `Mirrors`. One Lambda invocation can push and confirm 50 mirrors, but not many more.
 pub static MIRRORS: Property = Property::new(
@@ -22,12 +22,7 @@ pub static MIRRORS: Property = Property::new(
     },
 );
 
-static GITLAB_MEMBERS: [Property; 4] = [
-    Property::new("Url", Kind::Text(&URL)).or("https://gitlab.com"),
-    Property::required("TokenSecretId", Kind::Text(&SECRET_ID)),
-    Property::new("TokenSecretKey", Kind::Text(&SECRET_KEY)).or("token"),
-    Property::new("CaCertificate", Kind::Text(&CERTIFICATE)),
-];
+static ACCESS: [Property; 4] = MEMBERS;
 
 static MIRROR: [Property; 7] = [
     Property::required("GitLabProject", Kind::Text(&PROJECT)),
@@ -46,34 +41,6 @@ static MIRROR: [Property; 7] = [
     Property::new("WaitForSync", Kind::Boolean).or("true"),
 ];
 
-// A login in the address would be a second secret, in plain text.
-static URL: Format = Format::with_parser(
-    Pattern::new("^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$")
-        .up_to(256),
-    "must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
-    http::is_https_or_loopback,
-);
-static SECRET_ID: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
-    "must be the name or the ARN of a secret",
-);
-static SECRET_KEY: Format = Format::new(
-    Pattern::new("^[\\s\\S]").up_to(256),
-    "must be 1 to 256 characters",
-);
-static CERTIFICATE: Format = Format::with_parser(
-    Pattern::new("-----BEGIN CERTIFICATE-----"),
-    "must be certificates in PEM",
-    http::is_certificate,
-);
-static PROJECT: Format = Format::new(
-    Pattern::new(
-        "^([0-9]{1,20}|[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*(/[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*)+)$",
-    )
-    .without("[^/]{256}")
-    .up_to(1024),
-    "must be a project's number or its full path (group/project)",
-);
 // GitLab's limit of `mirror_branch_regex`.
 static REGEX: Format = Format::new(
     Pattern::new("^[\\s\\S]").up_to(255),
@@ -108,14 +75,7 @@ pub fn decode_gitlab(properties: &Object) -> Option<Access> {
     if !properties.is_set("GitLab") {
         return None;
     }
-    let gitlab = properties.object("GitLab");
-    let url = gitlab.text("Url").unwrap_or_default();
-    Some(Access {
-        url: url.trim_end_matches('/').to_owned(),
-        token_secret_id: gitlab.text("TokenSecretId")?,
-        token_secret_key: gitlab.text("TokenSecretKey").unwrap_or_default(),
-        ca_certificate: gitlab.text("CaCertificate"),
-    })
+    Access::decode(properties.object("GitLab"))
 }
 
 /// The value of `GitLab`. The other properties may be invalid.

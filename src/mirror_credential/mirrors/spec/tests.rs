@@ -75,23 +75,6 @@ fn every_fault_of_a_mirror_is_named_at_once() {
 }
 
 #[test]
-fn an_address_holds_no_login_and_no_more_than_a_path() {
-    for url in [
-        "https://user:word@gitlab.example.com",
-        "https://gitlab.example.com/?a",
-        "https://gitlab.example.com/#a",
-        "http://gitlab.example.com",
-        "gitlab.example.com",
-        "https:gitlab.example.com",
-        "http://127.1",
-    ] {
-        assert!(!URL.fits(url), "{url}");
-    }
-    assert!(URL.fits("https://gitlab.example.com:8443/git/"));
-    assert!(URL.fits("http://127.0.0.1:8080"));
-}
-
-#[test]
 fn a_star_in_a_protected_branch_stands_for_any_text() {
     let protected = [
         "main".to_owned(),
