@@ -31,14 +31,17 @@ pub struct ReportSettings {
     pub deployments: bool,
     /// Whether to write the change set on the merge request. `None` if only in a project that is
     /// not public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set_comment: Option<bool>,
     /// The environment in GitLab.
     pub environment_name: String,
     /// The output of the deployed stack with the environment's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_url_output: Option<String>,
     /// The stack that the pipeline deploys.
     pub stack_name: String,
     /// The change set that waits for an approval. `None` if the pipeline creates none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set_name: Option<String>,
 }
 

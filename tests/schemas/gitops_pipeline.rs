@@ -74,6 +74,7 @@ fn between_properties(schema: &mut Value) {
         &json!({"properties": {"ExecutionMode": in_turn}}),
     );
     on_failure(schema);
+    report(schema);
     let elsewhere = |source: &str| {
         json!({
             "required": [source],
@@ -117,6 +118,30 @@ fn between_properties(schema: &mut Value) {
                 "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
             }}},
         }}}}}),
+    );
+}
+
+/// `Report`, which needs `GitLab`.
+fn report(schema: &mut Value) {
+    when(
+        schema,
+        &json!({"required": ["Report"]}),
+        &json!({"description": "Report needs GitLab", "required": ["GitLab"]}),
+    );
+    let mut no_comment = choice(&["false"]);
+    no_comment["description"] =
+        json!("must not be true without Deploy.ActionMode CHANGE_SET: there is no change set");
+    no_comment["enum"] = json!([false, "false"]);
+    when(
+        schema,
+        &json!({
+            "required": ["Deploy"],
+            "properties": {"Deploy": {
+                "required": ["ActionMode"],
+                "properties": {"ActionMode": {"enum": ["CREATE_UPDATE", "REPLACE_ON_FAILURE"]}},
+            }},
+        }),
+        &json!({"properties": {"Report": {"properties": {"ChangeSetComment": no_comment}}}}),
     );
 }
 

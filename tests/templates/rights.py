@@ -102,6 +102,8 @@ MAY = [
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:StartPipelineExecution", PIPELINE, {}),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:GetPipelineState", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:ListActionExecutions", PIPELINE, {}),
+    ("FunctionRole", "cloudformation:DescribeChangeSet cloudformation:DescribeStacks", stack_arn("cfnstack-dev-infra"), {}),
     ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
     ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
@@ -217,7 +219,8 @@ MAY_NOT = [
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", f"{WITH_A_ROLE} {STACK_TAGS} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", "cloudformation:DescribeStacks cloudformation:DescribeChangeSet", stack_arn("cfnstack-prd-infra"), {}),
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
     ("FunctionRole", f"{CHANGE_SETS} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
     # Without a role, so with the function's own permissions, and with another role.
@@ -230,7 +233,7 @@ MAY_NOT = [
         "role-dev-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
     # The function may not make CloudFormation's calls itself.
     ("FunctionRole", f"{CHANGED_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
-    ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
+    ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
     # The function logs its findings as metrics, and changes no other metric.
     ("FunctionRole", "cloudwatch:PutMetricData cloudwatch:SetAlarmState cloudwatch:DeleteAlarms", "*", {}),
     ("FunctionRole", "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret secretsmanager:GetRandomPassword", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
@@ -246,7 +249,7 @@ MAY_NOT = [
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/other-AbC123"), {}),
     ("FunctionRole", "iam:DeleteUser iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:PutUserPolicy", MIRROR, {}),
     ("FunctionRole", "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
-    ("FunctionRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     ("FunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/code.zip", {}),
     ("FunctionRole", "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission", function("cfn-gitops-dev"), {}),
     ("FunctionRole", "logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),

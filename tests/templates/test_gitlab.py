@@ -190,6 +190,7 @@ def test_function_permissions_name_one_source_key_each():
     assert {name: (made["Principal"], made.keys() & {"SourceAccount", "SourceArn"}) for name, made in permissions.items()} == {
         "FirstPushPermission": ("events.amazonaws.com", {"SourceArn"}),
         "HealthCheckPermission": ("events.amazonaws.com", {"SourceArn"}),
+        "ReportPermission": ("events.amazonaws.com", {"SourceArn"}),
         "RotationPermission": ("secretsmanager.amazonaws.com", {"SourceAccount"}),
     }
 

@@ -32,6 +32,8 @@ def deleted_before(template, first, second):
         ("RotationPermission", "Function", "it is a setting of the function"),
         ("HealthCheck", "Function", "the rule would invoke a deleted function"),
         ("HealthCheckPermission", "HealthCheck", "it names the rule"),
+        ("ReportRule", "Function", "the rule would invoke a deleted function"),
+        ("ReportPermission", "ReportRule", "it names the rule"),
         ("SilenceAlarm", "MirrorCredential", "an alarm without data would be raised at once"),
         ("Dashboard", "SilenceAlarm", "it shows the alarm"),
         ("Project", "Function", "only the function can delete its stack"),

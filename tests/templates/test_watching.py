@@ -21,7 +21,8 @@ INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
 # A mirror without commits to push is healthy. A mirror that lags becomes unhealthy when its push fails or outlives its
 # lease. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync", "MirrorLagSeconds", "ApprovalsWaiting", "OrphanedPipelineStacks"}
+# A failed report is in the log, and no deployment depends on it.
+WITHOUT_ALARM = {"SecondsSinceMirrorSync", "MirrorLagSeconds", "ApprovalsWaiting", "OrphanedPipelineStacks", "ReportFailures"}
 
 
 def alarms(stack):

@@ -104,6 +104,17 @@ renderings! {
         "Alarms": ["shop 5xx"],
         "Window": {"Cron": "* * 9-17 ? * MON-FRI", "TimeZone": "Europe/Berlin"},
     }});
+    reporting: "reporting", RepositoryOrigin::Created, json!({
+        "Deploy": {"ActionMode": "CHANGE_SET"},
+        "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
+        "Report": {"EnvironmentUrlOutput": "WebsiteUrl"},
+    });
+    reporting_of_adopted_repository: "reporting-of-adopted-repository", RepositoryOrigin::Adopted, json!({
+        "RepositoryDeletionPolicy": "Retain",
+        "Deploy": {"StackName": "cfnstack-dev-other"},
+        "GitLab": {"Url": "https://gitlab.example.com/", "TokenSecretId": "gitlab/infra", "TokenSecretKey": "api", "Project": "7"},
+        "Report": {"CommitStatus": false, "Deployments": "false", "ChangeSetComment": false, "EnvironmentName": "staging/blue"},
+    });
     roles: "roles", RepositoryOrigin::Created, json!({
         "PipelineRoleArn": "arn:aws:iam::123456789012:role/role-dev-codepipeline-special",
         "EventRoleArn": "arn:aws:iam::123456789012:role/role-dev-eventbridge-special",
