@@ -108,7 +108,7 @@ impl GitLab {
         let listed = listed.as_array().into_iter().flatten();
         // Statuses that GitLab replaced are not listed. Each user has one of its own.
         let latest = listed.max_by_key(|status| status["id"].as_u64());
-        Ok(latest.and_then(|status| CommitStatus::parse(status)))
+        Ok(latest.and_then(CommitStatus::parse))
     }
 
     /// Posts a status. GitLab changes the user's open status of this name, or creates one.

@@ -9,7 +9,7 @@ use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::health_check;
-use crate::health_check::{HealthCheck, metrics};
+use crate::health_check::{Clients, HealthCheck, metrics};
 use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
 use crate::reporting;
@@ -109,11 +109,13 @@ impl Handler {
         let mut emit = |line: Value| logging::emit(&line);
         let summary = health_check::check(
             &environment,
-            &self.aws,
-            &self.http,
+            Clients {
+                aws: &self.aws,
+                http: &self.http,
+                clock: &self.clock,
+            },
             &self.mirror_credential,
             &self.gitops_pipeline,
-            &self.clock,
             self.clock.until(self.deadline(invocation) - MARGIN),
             &mut emit,
         );

@@ -126,15 +126,24 @@ fn is_env_id(text: &str) -> bool {
     text.len() <= 30 && gitops_pipeline::is_env_id(text)
 }
 
+/// The clients of a health check.
+#[derive(Clone, Copy, Debug)]
+pub struct Clients<'a> {
+    /// AWS.
+    pub aws: &'a Aws,
+    /// GitLab's transport.
+    pub http: &'a Http,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
 /// Checks everything in the environment, for `time` at most. Passes each line for CloudWatch to
 /// `emit`, and returns a summary.
 pub async fn check(
     environment: &Environment,
-    aws: &Aws,
-    http: &Http,
+    Clients { aws, http, clock }: Clients<'_>,
     mirror_credential: &MirrorCredential,
     gitops_pipeline: &GitOpsPipeline,
-    clock: &Clock,
     time: Duration,
     emit: &mut (dyn FnMut(Value) + Send),
 ) -> Value {

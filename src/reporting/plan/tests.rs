@@ -61,13 +61,13 @@ fn status_of(
     (status.state, status.description)
 }
 
-fn shown_status(state: StatusState, target_url: &str) -> Option<CommitStatus> {
-    Some(CommitStatus {
+fn shown_status(state: StatusState, target_url: &str) -> CommitStatus {
+    CommitStatus {
         name: "cfn-gitops/dev/shop".to_owned(),
         state,
         description: String::new(),
         target_url: target_url.to_owned(),
-    })
+    }
 }
 
 /// The states that are posted for an execution in `state` while GitLab shows `shown`.
@@ -244,29 +244,29 @@ fn first_report_posts_the_state() {
 
 #[test]
 fn repeated_event_posts_nothing() {
-    let running = shown_status(StatusState::Running, URL);
+    let running = Some(shown_status(StatusState::Running, URL));
     assert!(posted(ExecutionState::Running, running).is_empty());
-    let success = shown_status(StatusState::Success, URL);
+    let success = Some(shown_status(StatusState::Success, URL));
     assert!(posted(ExecutionState::Succeeded, success).is_empty());
 }
 
 #[test]
 fn open_status_of_an_earlier_execution_is_not_repeated() {
-    let running = shown_status(StatusState::Running, EARLIER);
+    let running = Some(shown_status(StatusState::Running, EARLIER));
     assert!(posted(ExecutionState::Running, running).is_empty());
 }
 
 #[test]
 fn final_status_of_an_earlier_execution_is_replaced() {
     for state in [ExecutionState::Running, ExecutionState::Failed] {
-        let failed = shown_status(StatusState::Failed, EARLIER);
+        let failed = Some(shown_status(StatusState::Failed, EARLIER));
         assert_eq!(posted(state, failed).len(), 1, "{state:?}");
     }
 }
 
 #[test]
 fn retried_execution_runs_again() {
-    let failed = shown_status(StatusState::Failed, URL);
+    let failed = Some(shown_status(StatusState::Failed, URL));
     assert_eq!(
         posted(ExecutionState::Running, failed),
         [StatusState::Running]
@@ -315,9 +315,9 @@ fn environment_address_is_set_when_it_differs() {
         }),
         ..Shown::default()
     };
-    let post = Post::SetEnvironmentUrl(3, "https://a".to_owned());
-    assert_eq!(posts(&desired, &shown(None)), [post.clone()]);
-    assert_eq!(posts(&desired, &shown(Some("https://b"))), [post]);
+    let post = [Post::SetEnvironmentUrl(3, "https://a".to_owned())];
+    assert_eq!(posts(&desired, &shown(None)), post);
+    assert_eq!(posts(&desired, &shown(Some("https://b"))), post);
     assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
     assert!(posts(&desired, &Shown::default()).is_empty());
 }
