@@ -96,7 +96,7 @@ impl IssueIntent {
         if self.secret_key == open.secret_key {
             self.claim >= open.claim
         } else {
-            self.started >= open.started
+            self.started > open.started
         }
     }
 
