@@ -31,13 +31,13 @@ pub struct Environment {
 }
 
 impl GitLab {
-    /// The latest deployment of a commit to `environment`. `None` if there is none among the
-    /// environment's latest 50.
-    pub async fn deployment(
+    /// The deployments of a commit to `environment`, of the environment's latest 50: the latest one
+    /// first, without those of GitLab CI, which only GitLab changes.
+    pub async fn deployments(
         &self,
         commit: &CommitRef,
         environment: &str,
-    ) -> Result<Option<Deployment>, GitLabError> {
+    ) -> Result<Vec<Deployment>, GitLabError> {
         let project = &commit.project;
         let doing = self.doing_deployment("listing the deployments to", project, environment);
         let of = format!(
@@ -46,14 +46,16 @@ impl GitLab {
         );
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
-        let mut listed = listed.as_array().into_iter().flatten();
-        let latest = listed.find(|one| one["sha"].as_str() == Some(&commit.sha));
-        Ok(latest.and_then(|one| {
+        let listed = listed.as_array().into_iter().flatten();
+        let own = listed
+            .filter(|one| one["sha"].as_str() == Some(&commit.sha) && one["deployable"].is_null());
+        let own = own.filter_map(|one| {
             Some(Deployment {
                 id: one["id"].as_u64()?,
                 state: StatusState::parse(one["status"].as_str()?)?,
             })
-        }))
+        });
+        Ok(own.collect())
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

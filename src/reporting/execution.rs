@@ -41,7 +41,7 @@ pub struct Execution {
     pub status: String,
     /// When it last changed.
     pub updated: Option<SystemTime>,
-    /// The latest attempt of each of its actions.
+    /// The latest attempt of each of its actions, if they were read.
     pub actions: Vec<Action>,
 }
 
@@ -76,8 +76,8 @@ impl Execution {
     }
 }
 
-/// Reads the newest execution of the commit of the execution `id`. `None` if the pipeline or the
-/// execution does not exist, or if the execution has not read its commit yet.
+/// Reads the newest execution of the commit of the execution `id`, without its actions. `None` if the
+/// pipeline or the execution does not exist, or if the execution has not read its commit yet.
 ///
 /// # Errors
 /// If CodePipeline does not return the executions.
@@ -95,11 +95,7 @@ pub async fn newest_of_same_commit(
     };
     // CodePipeline lists the newest execution first.
     let newest = listed.iter().find(|one| commit_of(one) == Some(commit));
-    let Some(newest) = newest.and_then(read) else {
-        return Ok(None);
-    };
-    let actions = list_actions(aws, pipeline_name, &newest.id).await?;
-    Ok(Some(Execution { actions, ..newest }))
+    Ok(newest.and_then(read))
 }
 
 /// The newest execution of each commit, of those that changed after `since` and are among the
@@ -181,7 +177,15 @@ fn read(execution: &PipelineExecutionSummary) -> Option<Execution> {
     })
 }
 
-async fn list_actions(aws: &Aws, pipeline_name: &str, id: &str) -> Result<Vec<Action>, CallError> {
+/// Lists the latest attempt of each action of the execution `id`.
+///
+/// # Errors
+/// If CodePipeline does not return all of them.
+pub async fn list_actions(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Vec<Action>, CallError> {
     let filter = ActionExecutionFilter::builder()
         .pipeline_execution_id(id)
         .build();

@@ -11,7 +11,7 @@ use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::http::Http;
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use crate::reporting::execution::{ActionState, Execution};
+use crate::reporting::execution::{ActionState, Execution, ExecutionState};
 use crate::reporting::plan::{APPROVAL, Desired, Post, Shown, Topic};
 use crate::reporting::{change_set, execution, outputs, plan};
 use cfn_custom_resource::{Progress, ReasonCode};
@@ -127,11 +127,16 @@ struct Reporter<'a> {
     aws: &'a Aws,
     target: &'a Target,
     gitlab: GitLab,
-    project: ProjectDetails,
+    /// Read when it is needed first.
+    project: Option<ProjectDetails>,
     commit: CommitRef,
     execution: Execution,
     desired: Desired,
     shown: Shown,
+    /// The requests that GitLab accepted since the execution was read.
+    posted: Vec<Post>,
+    /// Whether GitLab may show something else than was read.
+    is_unconfirmed: bool,
     reported: Reported,
     retries: u32,
 }
@@ -147,16 +152,16 @@ impl<'a> Reporter<'a> {
         let settings = &target.settings;
         let pipeline_name = target.names.pipeline();
         let newest = execution::newest_of_same_commit(aws, &pipeline_name, execution_id).await?;
-        let Some(execution) = newest else {
+        let Some(mut execution) = newest else {
             return Ok(None);
         };
+        execution.actions = execution::list_actions(aws, &pipeline_name, &execution.id).await?;
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        let project = gitlab.project(&settings.project).await?;
         let mut reporter = Reporter {
             aws,
             target,
             gitlab,
-            project,
+            project: None,
             commit: CommitRef {
                 project: settings.project.clone(),
                 sha: execution.commit.clone(),
@@ -165,17 +170,17 @@ impl<'a> Reporter<'a> {
             execution,
             desired: Desired::default(),
             shown: Shown::default(),
+            posted: vec![],
+            is_unconfirmed: true,
             reported: Reported::default(),
             retries: 0,
         };
-        reporter.decide();
-        reporter.desired.environment_url = reporter.environment_url().await?;
-        reporter.desired.note = reporter.note().await?;
+        reporter.decide().await?;
         Ok(Some(reporter))
     }
 
     /// Decides what GitLab should show of the execution.
-    fn decide(&mut self) {
+    async fn decide(&mut self) -> Result<(), Cause> {
         let Target {
             names,
             location,
@@ -183,13 +188,22 @@ impl<'a> Reporter<'a> {
             ..
         } = self.target;
         let url = location.execution_console(&names.pipeline(), &self.execution.id);
-        let mut desired = plan::desired(&self.execution, names, settings, &url);
-        if !self.project.has_environments && desired.deployment.take().is_some() {
+        self.desired = plan::desired(&self.execution, names, settings, &url);
+        if self.desired.deployment.is_some() && !self.project().await?.has_environments {
             tracing::info!("CI/CD or environments are switched off in the project: no deployment");
+            self.desired.deployment = None;
         }
-        desired.environment_url = self.desired.environment_url.take();
-        desired.note = self.desired.note.take();
-        self.desired = desired;
+        self.desired.environment_url = self.environment_url().await?;
+        self.desired.note = self.note(&url).await?;
+        Ok(())
+    }
+
+    async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
+        let project = match self.project.take() {
+            Some(project) => project,
+            None => self.gitlab.project(&self.commit.project).await?,
+        };
+        Ok(self.project.insert(project))
     }
 
     /// The address of the environment, from the output of the deployed stack.
@@ -203,29 +217,26 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// The note about the change set that waits for an approval.
-    async fn note(&self) -> Result<Option<String>, CallError> {
-        let settings = &self.target.settings;
-        let is_wanted = settings
-            .change_set_comment
-            .unwrap_or(!self.project.is_public);
+    /// The note about the change set that waits for an approval. `url` is the execution in the console.
+    async fn note(&mut self, url: &str) -> Result<Option<String>, Cause> {
+        let Target {
+            names, settings, ..
+        } = self.target;
         let approval = self.execution.action(APPROVAL);
         let waits = approval.is_some_and(|action| action.state == ActionState::Running);
-        let Some(name) = settings
-            .change_set_name
-            .as_ref()
-            .filter(|_| is_wanted && waits)
-        else {
+        let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
             return Ok(None);
         };
-        let names = &self.target.names;
+        let is_wanted = match settings.change_set_comment {
+            Some(is_wanted) => is_wanted,
+            None => !self.project().await?.is_public,
+        };
+        if !is_wanted {
+            return Ok(None);
+        }
         let changes = change_set::read(self.aws, &settings.stack_name, name).await?;
-        let url = self
-            .target
-            .location
-            .execution_console(&names.pipeline(), &self.execution.id);
         let commit = &self.commit.sha;
-        Ok(changes.map(|changes| change_set::render(&changes, names, settings, commit, &url)))
+        Ok(changes.map(|changes| change_set::render(&changes, names, settings, commit, url)))
     }
 
     /// Reads what GitLab shows of everything that it should show.
@@ -243,8 +254,12 @@ impl<'a> Reporter<'a> {
             shown.approval = settle(Topic::Approval, read, &mut rejected)?.flatten();
         }
         if self.wanted(Topic::Deployment, desired.deployment).is_some() {
-            let read = gitlab.deployment(commit, environment).await;
-            shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
+            let read = gitlab.deployments(commit, environment).await;
+            let read = settle(Topic::Deployment, read, &mut rejected)?;
+            let mut deployments = read.unwrap_or_default().into_iter();
+            shown.deployment = deployments.next();
+            let open = deployments.filter(|earlier| earlier.state.is_open());
+            shown.replaced_deployments = open.map(|earlier| earlier.id).collect();
         }
         if self
             .wanted(Topic::EnvironmentUrl, desired.environment_url.as_ref())
@@ -268,13 +283,35 @@ impl<'a> Reporter<'a> {
         desired.filter(|_| !self.reported.rejected.contains_key(&topic))
     }
 
+    /// Reads the execution again, as far as the requests depend on it. Returns whether it has changed.
+    async fn read_execution(&mut self) -> Result<bool, Cause> {
+        let (pipeline_name, read) = (self.target.names.pipeline(), &self.execution);
+        let newest = execution::newest_of_same_commit(self.aws, &pipeline_name, &read.id).await?;
+        let Some(mut newest) = newest else {
+            return Ok(false);
+        };
+        let is_same = (&newest.id, newest.state) == (&read.id, read.state);
+        // Only the actions of a running execution change.
+        let is_running = read.state == ExecutionState::Running;
+        let of_action = |post: &Post| post.topic() != Topic::Execution;
+        if is_same && !(is_running && self.posted.iter().any(of_action)) {
+            return Ok(false);
+        }
+        newest.actions = execution::list_actions(self.aws, &pipeline_name, &newest.id).await?;
+        if is_same && newest.actions == read.actions {
+            return Ok(false);
+        }
+        self.execution = newest;
+        self.decide().await?;
+        Ok(true)
+    }
+
     /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
     /// show its effect late.
     fn posts(&self) -> Vec<Post> {
         let mut posts = plan::posts(&self.desired, &self.shown);
         posts.retain(|post| {
-            !self.reported.rejected.contains_key(&post.topic())
-                && !self.reported.accepted.contains(post)
+            !self.reported.rejected.contains_key(&post.topic()) && !self.posted.contains(post)
         });
         posts
     }
@@ -303,18 +340,16 @@ impl Reconcile for Reporter<'_> {
     type Done = ();
     type Error = Cause;
 
-    /// Reads what GitLab shows, and then the execution again if they differ. In this order, a state
-    /// that another delivery has posted is never older than the execution.
+    /// Reads what GitLab shows. After requests, reads the execution again: another delivery may have
+    /// read a later state, and posted it before these requests.
     async fn observe(&mut self) -> Result<(), Cause> {
-        self.read_shown().await?;
-        if self.posts().is_empty() {
-            return Ok(());
+        if !self.posted.is_empty() && self.read_execution().await? {
+            self.posted.clear();
+            self.is_unconfirmed = true;
         }
-        let (pipeline_name, id) = (self.target.names.pipeline(), &self.execution.id);
-        let newest = execution::newest_of_same_commit(self.aws, &pipeline_name, id).await?;
-        if let Some(execution) = newest {
-            self.execution = execution;
-            self.decide();
+        if self.is_unconfirmed {
+            self.read_shown().await?;
+            self.is_unconfirmed = false;
         }
         Ok(())
     }
@@ -336,15 +371,28 @@ impl Reconcile for Reporter<'_> {
     async fn apply(&mut self, posts: Vec<Post>) -> Result<(), Cause> {
         for post in posts {
             match self.post(&post).await {
-                Ok(()) => self.reported.accepted.push(post),
+                Ok(()) => {
+                    // The first deployment creates the environment.
+                    let creates = matches!(post, Post::CreateDeployment(_));
+                    self.is_unconfirmed |= creates && self.desired.environment_url.is_some();
+                    self.posted.push(post.clone());
+                    self.reported.accepted.push(post);
+                }
                 Err(error) if may_pass(&error) => {
                     self.retries += 1;
-                    if self.retries > MAX_RETRIES {
+                    if self.retries <= MAX_RETRIES {
+                        // The next observation shows whether GitLab executed the request.
+                        self.is_unconfirmed = true;
+                        tokio::time::sleep(RETRY_INTERVAL).await;
+                        return Ok(());
+                    }
+                    if error.is_transient() {
                         return Err(error.into());
                     }
-                    // The next observation shows whether GitLab executed the request.
-                    tokio::time::sleep(RETRY_INTERVAL).await;
-                    return Ok(());
+                    // GitLab does not change, for example, an open status that another user's status
+                    // has replaced.
+                    self.retries = 0;
+                    self.reported.rejected.insert(post.topic(), error);
                 }
                 Err(error) => {
                     self.reported.rejected.insert(post.topic(), error);
@@ -376,8 +424,9 @@ fn settle<T>(
 }
 
 /// Whether the same request may succeed later. Another delivery may be posting at the same time:
-/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 if the state has
-/// changed meanwhile (`app/services/ci/create_commit_status_service.rb`).
+/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 if the state of a
+/// status or of a deployment has changed meanwhile (`app/services/ci/create_commit_status_service.rb`,
+/// `app/models/deployment.rb`).
 fn may_pass(error: &GitLabError) -> bool {
     let is_conflict = match &error.kind {
         ErrorKind::Rejected { status: 409, .. } => true,
@@ -385,7 +434,7 @@ fn may_pass(error: &GitLabError) -> bool {
             status: 400,
             message,
             ..
-        } => message.contains("Cannot transition"),
+        } => message.to_lowercase().contains("cannot transition"),
         _ => false,
     };
     is_conflict || error.is_transient()

@@ -50,6 +50,8 @@ pub struct Shown {
     pub approval: Option<CommitStatus>,
     /// The commit's latest deployment to the environment.
     pub deployment: Option<Deployment>,
+    /// Its earlier ones that are open: two deliveries at once may both create one.
+    pub replaced_deployments: Vec<u64>,
     /// The environment, after its first deployment.
     pub environment: Option<Environment>,
     /// Where the note belongs, with the note that is there.
@@ -186,6 +188,10 @@ pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
         }
         (Some(state), _) => posts.push(Post::CreateDeployment(state)),
         (None, _) => {}
+    }
+    if desired.deployment.is_some() {
+        let replaced = shown.replaced_deployments.iter();
+        posts.extend(replaced.map(|id| Post::UpdateDeployment(*id, StatusState::Canceled)));
     }
     if let (Some(url), Some(environment)) = (&desired.environment_url, &shown.environment)
         && environment.external_url.as_ref() != Some(url)

@@ -345,3 +345,21 @@ fn note_is_written_once_on_each_merge_request() {
     let edit = Post::EditNote(other.clone(), "text\n".to_owned());
     assert_eq!(posts(&desired, &shown(Some(other))), [edit]);
 }
+
+#[test]
+fn earlier_open_deployment_is_canceled() {
+    let desired = Desired {
+        deployment: Some(StatusState::Success),
+        ..Desired::default()
+    };
+    let shown = Shown {
+        deployment: Some(Deployment {
+            id: 8,
+            state: StatusState::Success,
+        }),
+        replaced_deployments: vec![7],
+        ..Shown::default()
+    };
+    let cancel = Post::UpdateDeployment(7, StatusState::Canceled);
+    assert_eq!(posts(&desired, &shown), [cancel]);
+}
