@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     event_bus::Reaction,
+    gitlab_records::Records,
     gitlab_runs::{Job, Push},
 };
 
@@ -114,6 +115,8 @@ pub struct GitLab {
     /// The events that `EventBridge` sent because of the mirrors' pushes.
     pub reactions: Vec<Reaction>,
     pub(super) mirrors_made: u64,
+    /// How many more posts of a commit status find another one under way.
+    pub status_conflicts: usize,
     /// Mirrors whose maker was cut off before any secret named them.
     pub unnamed_mirrors: BTreeSet<u64>,
 }
@@ -139,6 +142,8 @@ pub struct Project {
     pub mirrors: BTreeMap<u64, Mirror>,
     /// All that was ever pushed here: a commit that is not among them has diverged.
     pub commits: BTreeSet<String>,
+    /// What it shows of its commits.
+    pub records: Records,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! GitLab's REST API, as far as push mirrors need it: `lib/api/remote_mirrors.rb`,
-//! `lib/api/projects.rb` and `lib/api/protected_branches.rb`.
+//! `lib/api/projects.rb` and `lib/api/protected_branches.rb`. [`gitlab_commits_api`] has the calls of
+//! reporting.
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +9,8 @@ use super::{
         GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
         REPORTER, Scope, Token, Wanted,
     },
+    gitlab_commits_api,
+    gitlab_records::OWN_USER,
     gitlab_runs,
     request::{Call, form, unescaped},
     response::{ApiResponse, AwsError},
@@ -33,18 +36,31 @@ pub fn decode(
     if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
         return Ok(("GitLab.GetToken".to_owned(), Map::new()));
     }
+    if (method, path) == ("GET", "/api/v4/user") {
+        return Ok(("GitLab.GetUser".to_owned(), Map::new()));
+    }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
-    let (operation, mirror) = match (method, parts.as_slice()) {
-        ("GET", [_]) => ("GetProject", None),
-        ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", None),
-        ("GET", [_, "repository", "branches"]) => ("ListBranches", None),
-        ("GET", [_, "remote_mirrors"]) => ("ListMirrors", None),
-        ("POST", [_, "remote_mirrors"]) => ("CreateMirror", None),
-        ("GET", [_, "remote_mirrors", mirror]) => ("GetMirror", Some(mirror)),
-        ("PUT", [_, "remote_mirrors", mirror]) => ("UpdateMirror", Some(mirror)),
-        ("DELETE", [_, "remote_mirrors", mirror]) => ("DeleteMirror", Some(mirror)),
-        ("POST", [_, "remote_mirrors", mirror, "sync"]) => ("SyncMirror", Some(mirror)),
+    let of_commits = gitlab_commits_api::decode(method, &parts[1..]);
+    let (operation, named) = match (method, parts.as_slice()) {
+        _ if of_commits.is_some() => of_commits.unwrap_or_default(),
+        ("GET", [_]) => ("GetProject", vec![]),
+        ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", vec![]),
+        ("GET", [_, "repository", "branches"]) => ("ListBranches", vec![]),
+        ("GET", [_, "remote_mirrors"]) => ("ListMirrors", vec![]),
+        ("POST", [_, "remote_mirrors"]) => ("CreateMirror", vec![]),
+        ("GET", [_, "remote_mirrors", mirror]) => {
+            ("GetMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("PUT", [_, "remote_mirrors", mirror]) => {
+            ("UpdateMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("DELETE", [_, "remote_mirrors", mirror]) => {
+            ("DeleteMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("POST", [_, "remote_mirrors", mirror, "sync"]) => {
+            ("SyncMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
         _ => return Err(unknown()),
     };
     let mut params = form(query);
@@ -58,8 +74,8 @@ pub fn decode(
         params.extend(sent);
     }
     params.insert("project".into(), unescaped(parts[0]).into());
-    if let Some(mirror) = mirror {
-        params.insert("mirror_id".into(), (*mirror).into());
+    for (name, value) in named {
+        params.insert(name.into(), value.into());
     }
     Ok((format!("GitLab.{operation}"), params))
 }
@@ -109,6 +125,10 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
     }
+    if call.operation == "GitLab.GetUser" {
+        // `lib/api/users.rb`.
+        return Ok(ApiResponse::json(&json!({"id": OWN_USER})));
+    }
     let project = aws.gitlab.project(host, call.needed("project"));
     let project = project.filter(|project| project.access.is_some());
     let Some(project) = project.cloned() else {
@@ -132,6 +152,9 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             return Ok(page(aws, call, &shown.collect::<Vec<_>>()));
         }
         _ => {}
+    }
+    if let Some(answer) = gitlab_commits_api::answer(aws, call, &project) {
+        return answer;
     }
     // Without `admin_remote_mirror` in `app/policies/project_policy.rb`, the API responds with
     // `unauthorized!` (`before` in `lib/api/remote_mirrors.rb`).
@@ -319,6 +342,8 @@ fn shown_project(project: &Project, with_statistics: bool) -> Value {
         "empty_repo": project.branches.is_empty(),
         "archived": false,
         "lfs_enabled": true,
+        "visibility": if project.records.is_public { "public" } else { "private" },
+        "builds_access_level": if project.records.without_ci { "disabled" } else { "enabled" },
         "permissions": {
             "project_access": {"access_level": access, "notification_level": 3},
             "group_access": null,
@@ -348,7 +373,7 @@ fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
     shown.collect()
 }
 
-fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
+pub(crate) fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
     let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
     let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
     let length = number("per_page")

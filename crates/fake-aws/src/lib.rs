@@ -80,6 +80,8 @@ mod state;
 mod wire;
 
 // The services.
+/// The actions of CodePipeline's executions.
+mod action_runs;
 /// CodeCommit's approval rule templates.
 mod approval_rules;
 /// CodeCommit's API and the git address behind it.
@@ -92,6 +94,10 @@ mod functions;
 pub mod gitlab;
 /// GitLab's REST API.
 mod gitlab_api;
+/// GitLab's REST API of commits, deployments and notes.
+mod gitlab_commits_api;
+/// GitLab's commit statuses, deployments, environments and notes.
+pub mod gitlab_records;
 /// The runs of push mirrors.
 mod gitlab_runs;
 /// IAM's users, tags and service-specific credentials.
@@ -125,6 +131,7 @@ pub mod stacks;
 /// The tags that AWS accepts.
 mod tags;
 
+pub use action_runs::ActionRun;
 pub use approval_rules::RuleTemplate;
 pub use event_bus::Reaction;
 pub use explore::{
@@ -142,7 +149,7 @@ pub use response::{ApiResponse, AwsError, Denied};
 pub use response_bucket::{BucketFailure, SentResponse};
 pub use rotation::{Answering, Rotated, Rotation, RotationStep};
 pub use schedules::Schedules;
-pub use stacks::{ResourceAction, SeenTokens};
+pub use stacks::{ResourceAction, ResourceChange, SeenTokens};
 pub use state::{AwsState, Options};
 pub use wire::{Caller, Fate, Line, Run};
 

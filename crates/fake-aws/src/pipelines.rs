@@ -1,10 +1,11 @@
 //! CodePipeline, as far as the product calls it: the executions of a pipeline with their source
-//! revisions, and the start of one.
+//! revisions, and the start of one. Their actions are in [`action_runs`].
 
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::{
+    action_runs::{self, ActionRun},
     request::Call,
     response::{ApiResponse, AwsError},
     state::AwsState,
@@ -35,6 +36,10 @@ pub struct Execution {
     /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
     pub(crate) trigger: &'static str,
     pub started: Duration,
+    /// When it last changed.
+    pub changed: Duration,
+    /// The attempts of its actions, in the order in which they began.
+    pub actions: Vec<ActionRun>,
     /// The commit, once the source stage has taken it.
     pub revision: Option<String>,
     /// When the source stage reads the branch.
@@ -57,6 +62,8 @@ impl Execution {
             status: "InProgress",
             trigger,
             started: now,
+            changed: now,
+            actions: vec![],
             revision: None,
             due: Some(now + takes),
             wanted,
@@ -135,11 +142,13 @@ pub(crate) fn take_source(aws: &mut AwsState, name: &str) {
         };
         repository.branches.get(branch).cloned()
     });
+    let now = aws.now;
     let pipeline = aws.pipelines.get_mut(name).expect("just found");
     let due = pipeline.due();
     let execution = pipeline.executions.iter_mut().find(|one| one.due == due);
     let Some(execution) = execution else { return };
     execution.due = None;
+    execution.changed = now;
     if let Some(tip) = tip {
         execution.revision = execution.wanted.take().or(Some(tip));
     } else {
@@ -153,6 +162,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "ListPipelines" => list_pipelines(aws, call)?,
         "GetPipelineState" => state(aws, call)?,
         "ListPipelineExecutions" => list(aws, call)?,
+        "ListActionExecutions" => action_runs::list(aws, call)?,
         "StartPipelineExecution" => {
             let revisions = call.params.get("sourceRevisions").unwrap_or(&Value::Null);
             let name = call.needed("name").to_owned();
@@ -251,7 +261,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
                 "pipelineExecutionId": execution.id,
                 "status": execution.status,
                 "startTime": AwsState::seconds(execution.started),
-                "lastUpdateTime": AwsState::seconds(execution.started),
+                "lastUpdateTime": AwsState::seconds(execution.changed),
                 "sourceRevisions": revisions,
                 "trigger": {"triggerType": execution.trigger},
             })
@@ -300,7 +310,7 @@ pub fn start(
     Ok(id)
 }
 
-fn not_found(name: &str) -> AwsError {
+pub(crate) fn not_found(name: &str) -> AwsError {
     let message = format!("Account '123456789012' does not have a pipeline with name '{name}'");
     AwsError::new(400, "PipelineNotFoundException", message)
 }

@@ -15,9 +15,10 @@ use super::{
 };
 
 /// Parameters that the fake supports, except for the members of lists.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "StackName",
     "LogicalResourceId",
+    "ChangeSetName",
     "TemplateBody",
     "UsePreviousTemplate",
     "RoleARN",
@@ -53,6 +54,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "ContinueUpdateRollback" => continue_rollback(aws, call)?,
         "DescribeStacks" => stack_descriptions::describe(aws, call)?,
         "DescribeStackResource" => stack_descriptions::resource(aws, call)?,
+        "DescribeChangeSet" => stack_descriptions::change_set(aws, call)?,
         "DescribeStackEvents" => stack_descriptions::events(aws, call)?,
         "DescribeEvents" => stack_descriptions::operation_events(aws, call)?,
         "ListStacks" => stack_descriptions::list(aws, call)?,

@@ -77,10 +77,30 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
     Ok(Some(element("Stacks", &element("member", &xml))))
 }
 
-/// A custom resource of the stack that a request names.
+/// A resource of a child stack, or a custom resource of the stack that a request names.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
 pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
+    if let Some(child) = aws.stacks.find(stack) {
+        let held = child.resources.get(logical_id).ok_or_else(|| {
+            invalid(format!(
+                "Resource {logical_id} does not exist for stack {stack}"
+            ))
+        })?;
+        let metadata = held.desired.metadata.to_string();
+        let detail = [
+            ("StackId", child.id.as_str()),
+            ("StackName", &child.name),
+            ("LogicalResourceId", logical_id),
+            ("PhysicalResourceId", &held.desired.physical_id),
+            ("ResourceType", &held.desired.kind),
+            ("ResourceStatus", held.status),
+            ("LastUpdatedTimestamp", &AwsState::instant(held.updated)),
+            ("Metadata", &metadata),
+        ];
+        let detail = detail.map(|(name, value)| element(name, &escaped(value)));
+        return Ok(Some(element("StackResourceDetail", &detail.concat())));
+    }
     let status = aws.options.resource_status;
     if status.is_empty() {
         return Err(invalid(format!("Stack '{stack}' does not exist")));
@@ -94,6 +114,30 @@ pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
     ];
     let detail = detail.map(|(name, value)| element(name, &escaped(value)));
     Ok(Some(element("StackResourceDetail", &detail.concat())))
+}
+
+/// The changes of a change set, in pages.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
+pub fn change_set(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let (stack, name) = (call.needed("StackName"), call.needed("ChangeSetName"));
+    let key = (stack.to_owned(), name.to_owned());
+    let changes = aws.stacks.change_sets.get(&key).ok_or_else(|| {
+        let message = format!("ChangeSet [{name}] does not exist");
+        AwsError::new(404, "ChangeSetNotFound", message)
+    })?;
+    let members: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            let mut resource = element("Action", change.action);
+            resource += &element("LogicalResourceId", change.logical_id);
+            resource += &element("ResourceType", change.resource_type);
+            if let Some(replacement) = change.replacement {
+                resource += &element("Replacement", replacement);
+            }
+            element("Type", "Resource") + &element("ResourceChange", &resource)
+        })
+        .collect();
+    page(aws, call, "Changes", &members)
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."

@@ -87,6 +87,17 @@ pub struct Stacks {
     pub failing: Vec<ResourceFailure>,
     /// The validation errors of each template from now on.
     pub findings: Vec<Finding>,
+    /// The change sets, by stack and name.
+    pub change_sets: BTreeMap<(String, String), Vec<ResourceChange>>,
+}
+
+/// A change in a change set (API Reference, `ResourceChange`).
+#[derive(Clone, Debug)]
+pub struct ResourceChange {
+    pub action: &'static str,
+    pub logical_id: &'static str,
+    pub resource_type: &'static str,
+    pub replacement: Option<&'static str>,
 }
 
 impl Stacks {

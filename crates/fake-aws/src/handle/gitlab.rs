@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::FakeAws;
 use crate::{
     gitlab::{ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted},
+    gitlab_records::Records,
     gitlab_runs,
     iam::{Credential, characters},
     secret_versions::VersionContent,
@@ -41,6 +42,7 @@ impl FakeAws {
                 branches: branches.into_iter().collect(),
                 access: Some(MAINTAINER),
                 mirrors: std::collections::BTreeMap::new(),
+                records: Records::default(),
             };
             aws.gitlab.projects.insert(id, project);
             id
