@@ -1,0 +1,60 @@
+//! The calls of each kind of event.
+
+use crate::fixture::{SHOP, deliver_once, fake, paused};
+use crate::scripts::{Script, Step, scripts};
+use fake_aws::Service;
+
+/// The calls of AWS and of GitLab by the last event of the script up to a step.
+fn calls_at(script: &Script, is_last: impl Fn(&Step) -> bool) -> (usize, usize) {
+    paused(async {
+        let fake = fake(&[SHOP]).await;
+        for (at, step) in script.steps.iter().enumerate() {
+            step.take(&fake, SHOP);
+            let name = format!("event-{at}");
+            if step.has_event() {
+                deliver_once(&fake, SHOP, step.id(), &name).await;
+            }
+            if is_last(step) {
+                let journal = fake.journal();
+                let calls = journal.iter().filter(|entry| entry.caller == name);
+                let (gitlab, aws): (Vec<_>, Vec<_>) =
+                    calls.partition(|entry| entry.service == Service::GitLab);
+                return (aws.len(), gitlab.len());
+            }
+        }
+        panic!("{} has no such step", script.name);
+    })
+}
+
+#[test]
+fn calls_per_event_are_as_documented() {
+    let scripts = scripts();
+    let deployed = &scripts[0];
+    let waiting = &scripts[1];
+    let mut shown = vec![];
+    let mut count = |kind: &'static str, calls: (usize, usize)| {
+        fake_aws::figure!("calls: {kind}: {} of AWS, {} of GitLab", calls.0, calls.1);
+        shown.push((kind, calls));
+    };
+    let is_start = |step: &Step| matches!(step, Step::Start(_));
+    let is_source = |step: &Step| matches!(step, Step::Source(..));
+    let is_wait = |step: &Step| matches!(step, Step::Wait(_));
+    let is_approved = |step: &Step| matches!(step, Step::Approve(_));
+    let is_deployed = |step: &Step| matches!(step, Step::Deployed(..));
+    let is_end = |step: &Step| matches!(step, Step::End(..));
+    count("start without a commit", calls_at(deployed, is_start));
+    count("start", calls_at(deployed, is_source));
+    count("approval with a note", calls_at(waiting, is_wait));
+    count("approved", calls_at(deployed, is_approved));
+    count("deployed", calls_at(deployed, is_deployed));
+    count("end", calls_at(deployed, is_end));
+    let documented = [
+        ("start without a commit", (3, 0)),
+        ("start", (7, 2)),
+        ("approval with a note", (9, 8)),
+        ("approved", (8, 6)),
+        ("deployed", (9, 7)),
+        ("end", (8, 6)),
+    ];
+    assert_eq!(shown, documented);
+}

@@ -1,0 +1,144 @@
+//! What GitLab has to show, and what reporting must not have done.
+
+use crate::fixture::{COMMITS, PROJECT, Reporting, SITE};
+use crate::scripts::Expected;
+use fake_aws::FakeAws;
+use fake_aws::gitlab_records::{OWN_USER, Records, is_open};
+
+/// Calls that change a pipeline.
+const FORBIDDEN: [&str; 4] = [
+    "StartPipelineExecution",
+    "StopPipelineExecution",
+    "PutApprovalResult",
+    "RetryStageExecution",
+];
+
+/// Fails unless GitLab shows the last state of each commit, and reporting has changed nothing else.
+pub fn check(fake: &FakeAws, of: Reporting, expected: &[Expected]) {
+    check_with_notes(fake, of, expected, 1);
+}
+
+/// As [`check`], with at most `notes` notes in each place: two deliveries at once may both write one.
+pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], notes: usize) {
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let wrong = expected
+        .iter()
+        .find_map(|one| difference(&records, of, one, notes).err());
+    if let Some(wrong) = wrong {
+        panic!("{wrong}\n{records:#?}\n{}", fake.transcript());
+    }
+    check_harmless(fake);
+}
+
+/// Fails if reporting has called something that changes a pipeline, or shown a secret.
+pub fn check_harmless(fake: &FakeAws) {
+    for operation in FORBIDDEN {
+        assert_eq!(fake.count(operation), 0, "{}", fake.transcript());
+    }
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let shown = format!("{records:?}");
+    assert_eq!(fake.secret_in(&shown), None, "{shown}");
+    fake.assert_unbroken();
+}
+
+/// The difference of GitLab's records from what the last state of a commit demands.
+fn difference(
+    records: &Records,
+    of: Reporting,
+    expected: &Expected,
+    notes: usize,
+) -> Result<(), String> {
+    let sha = COMMITS[expected.commit];
+    let state = |name: &str| -> Result<Option<&'static str>, String> {
+        let open = records.statuses.iter().filter(|one| {
+            one.user == OWN_USER && one.sha == sha && one.name == name && is_open(one.state)
+        });
+        if open.count() > 1 {
+            return Err(format!("two open statuses {name} of {sha}"));
+        }
+        match records.current(sha, name)[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one.state)),
+            _ => Err(format!("two current statuses {name} of {sha}")),
+        }
+    };
+    let differs = |what: &str, shown: Option<&str>, wanted: Option<&str>| {
+        if shown == wanted {
+            return Ok(());
+        }
+        Err(format!("{what} of {sha}: {shown:?} instead of {wanted:?}"))
+    };
+    let name = of.status();
+    differs("status", state(&name)?, Some(expected.state))?;
+    // The newest execution may not have reached an approval or a deployment that an earlier one had.
+    if let Some(approval) = expected.approval {
+        differs(
+            "approval",
+            state(&format!("{name}/approval"))?,
+            Some(approval),
+        )?;
+    }
+    let deployments = records.deployments.iter();
+    let deployments: Vec<_> = deployments
+        .filter(|one| one.sha == sha && one.environment == of.environment)
+        .collect();
+    let latest = deployments.last().map(|one| one.state);
+    differs("deployment", latest, expected.deployment)?;
+    let earlier = deployments.len().saturating_sub(1);
+    if deployments
+        .iter()
+        .take(earlier)
+        .any(|one| is_open(one.state))
+    {
+        return Err(format!(
+            "an open deployment of {sha} that is not the latest"
+        ));
+    }
+    let current = records.current(sha, &name);
+    let url = &current[0].target_url;
+    if !is_open(expected.state) && !url.contains(&format!("/{}/timeline", expected.execution)) {
+        return Err(format!("the status of {sha} leads to {url}"));
+    }
+    if latest == Some("success") {
+        let environment = records.environments.iter();
+        let mut environment = environment.filter(|one| one.name == of.environment);
+        let shown = environment.next().and_then(|one| one.external_url.clone());
+        differs("address", shown.as_deref(), Some(SITE))?;
+    }
+    if expected.approval == Some("pending") {
+        check_notes(records, of, expected, notes)?;
+    }
+    Ok(())
+}
+
+/// A note in each place of the commit, about the execution that waits.
+fn check_notes(
+    records: &Records,
+    of: Reporting,
+    expected: &Expected,
+    most: usize,
+) -> Result<(), String> {
+    let sha = COMMITS[expected.commit];
+    let requests = records.merge_requests.get(sha).into_iter().flatten();
+    let mut places: Vec<String> = requests
+        .map(|(iid, _)| format!("merge_requests/{iid}"))
+        .collect();
+    if places.is_empty() {
+        places.push(format!("commits/{sha}"));
+    }
+    let marker = format!("change set {}/{} -->", of.env_id, of.project_id);
+    for place in places {
+        let notes = records.notes.iter();
+        let notes: Vec<_> = notes
+            .filter(|note| note.place == place && note.body.contains(&marker))
+            .collect();
+        let Some(note) = notes.last().filter(|_| notes.len() <= most) else {
+            return Err(format!("{} notes on {place}", notes.len()));
+        };
+        let link = format!("/{}/timeline", expected.execution);
+        if !note.body.contains(&link) || !note.body.contains("| `Orders` |") {
+            return Err(format!("the note on {place}: {}", note.body));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Every order, loss and duplication of events.
+//!
+//! An event says only that its execution changed: the function reads the execution itself. So an order
+//! of late, lost and repeated events is the set of the moments at which one is delivered, and all
+//! these sets are all orders. The execution that an event names is the one that changed last.
+
+use crate::checks::check;
+use crate::fixture::{SHOP, catch_up, deliver_once, fake, paused};
+use crate::scripts::{Script, Step, scripts};
+use fake_aws::{FakeAws, Schedules};
+
+/// Of scripts with more moments, every set of the last ones is tried, and no event before.
+const MAX_MOMENTS: usize = 6;
+
+/// Plays the script, and delivers an event at the moments in `delivered`. The second delivery of each
+/// has nothing to post.
+async fn play(fake: &FakeAws, script: &Script, delivered: u32) {
+    let with_event = |step: &&Step| step.has_event();
+    let moments = script.steps.iter().filter(with_event).count();
+    let earlier = moments.saturating_sub(MAX_MOMENTS);
+    let mut moment = 0;
+    for step in &script.steps {
+        step.take(fake, SHOP);
+        if !step.has_event() {
+            continue;
+        }
+        let is_delivered = moment >= earlier && delivered >> (moment - earlier) & 1 == 1;
+        moment += 1;
+        if !is_delivered {
+            continue;
+        }
+        deliver_once(fake, SHOP, step.id(), &format!("event-{moment}")).await;
+        let again = format!("event-{moment}-again");
+        let posted = deliver_once(fake, SHOP, step.id(), &again).await;
+        assert_eq!(posted, 0, "posted again\n{}", fake.transcript());
+    }
+}
+
+/// After a health check GitLab is right, and a second one has nothing to post.
+async fn finish(fake: &FakeAws, script: &Script) {
+    catch_up(fake, SHOP, "health check").await;
+    check(fake, SHOP, &script.expected);
+    let posted = catch_up(fake, SHOP, "second health check").await;
+    assert_eq!(posted, 0, "posted again\n{}", fake.transcript());
+    check(fake, SHOP, &script.expected);
+}
+
+#[test]
+fn lost_late_and_repeated_events_end_in_the_last_state() {
+    let mut schedules = Schedules::default();
+    for script in scripts() {
+        let moments = script.steps.iter().filter(|step| step.has_event()).count();
+        for delivered in 0..1_u32 << moments.min(MAX_MOMENTS) {
+            schedules.run(format!("{}: {delivered:b}", script.name), || {
+                paused(async {
+                    let fake = fake(&[SHOP]).await;
+                    play(&fake, &script, delivered).await;
+                    finish(&fake, &script).await;
+                });
+            });
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} sets of delivered events");
+    assert!(schedules > 500);
+}
+
+/// Without any loss, the health check has nothing to post.
+#[test]
+fn delivered_events_leave_the_health_check_nothing_to_post() {
+    for script in scripts() {
+        paused(async {
+            let fake = fake(&[SHOP]).await;
+            for (at, step) in script.steps.iter().enumerate() {
+                step.take(&fake, SHOP);
+                if step.has_event() {
+                    deliver_once(&fake, SHOP, step.id(), &format!("event-{at}")).await;
+                }
+            }
+            check(&fake, SHOP, &script.expected);
+            let posted = catch_up(&fake, SHOP, "health check").await;
+            assert_eq!(posted, 0, "{}\n{}", script.name, fake.transcript());
+        });
+    }
+}

@@ -1,0 +1,176 @@
+//! Pipelines that report to GitLab, and the deliveries of their events.
+
+use std::future::Future;
+use std::time::Duration;
+
+use cfn_gitops::aws::SdkClients;
+use cfn_gitops::http::Http;
+use cfn_gitops::reporting;
+use serde_json::{Value, json};
+
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{
+    CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
+};
+use fake_aws::{FakeAws, Options, explore};
+
+/// The project in GitLab.
+pub const PROJECT: &str = "platform/infra";
+/// The output of the deployed stack.
+pub const SITE: &str = "https://shop.example.com";
+/// The commits of the tests. The first one is in a merge request.
+pub const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
+
+const GITLAB: &str = "https://gitlab.example.com";
+const TOKEN: &str = "gitlab/token";
+const REPOSITORY: &str = "given";
+const BRANCH: &str = "development";
+/// The time that the health check looks back.
+const DAY: Duration = Duration::from_hours(24);
+
+const RESOURCE: CustomResource = CustomResource {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Project",
+    wire: fake_aws::mutants::wire,
+};
+
+/// A pipeline: its environment, its project, and its environment in GitLab.
+#[derive(Clone, Copy, Debug)]
+pub struct Reporting {
+    pub env_id: &'static str,
+    pub project_id: &'static str,
+    pub environment: &'static str,
+}
+
+/// The pipeline of most tests.
+pub const SHOP: Reporting = Reporting {
+    env_id: "dev",
+    project_id: "shop",
+    environment: "dev",
+};
+
+impl Reporting {
+    pub fn pipeline(&self) -> String {
+        format!("codepipeline-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    pub fn status(&self) -> String {
+        format!("cfn-gitops/{}/{}", self.env_id, self.project_id)
+    }
+
+    fn stack(&self) -> String {
+        format!("cfnstack-{}-{}", self.env_id, self.project_id)
+    }
+
+    /// The key of its change set.
+    pub fn change_set(&self) -> (String, String) {
+        let name = format!("changeset-{}-{}", self.env_id, self.project_id);
+        (self.stack(), name)
+    }
+
+    fn properties(&self) -> Value {
+        json!({
+            "EnvID": self.env_id,
+            "ProjectID": self.project_id,
+            "BranchMap": {(self.env_id): BRANCH},
+            "Source": {"RepositoryName": REPOSITORY},
+            "Deploy": {"ActionMode": "CHANGE_SET"},
+            "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": PROJECT},
+            "Report": {"EnvironmentName": self.environment, "EnvironmentUrlOutput": "SiteUrl"},
+        })
+    }
+}
+
+/// The account with these pipelines, which have not run.
+pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
+    let options = Options {
+        resource_takes: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let fake = FakeAws::with(options);
+    fake.repository(REPOSITORY);
+    fake.push(REPOSITORY, BRANCH, COMMITS[0]);
+    fake.gitlab_project(PROJECT, &[BRANCH]);
+    fake.gitlab_token(TOKEN);
+    for (number, one) in pipelines.iter().enumerate() {
+        let id = format!("5f3b2c10-0000-11f0-8000-{number:012}");
+        let arn = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/p{number}/{id}");
+        let mut parent = ParentStack::called(&fake, RESOURCE, &arn);
+        parent.starts_counting_at(number * 10);
+        let created = parent.create(&one.properties()).await;
+        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        fake.stack(&one.stack(), "UPDATE_COMPLETE", &[]);
+    }
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    fake.arrange(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        project.commits.extend(COMMITS.map(str::to_owned));
+        let requests = vec![(4, "merged"), (5, "opened")];
+        let records = &mut project.records;
+        records
+            .merge_requests
+            .insert(COMMITS[0].to_owned(), requests);
+        for one in pipelines {
+            let pipeline = aws.pipelines.get_mut(&one.pipeline());
+            pipeline.expect("a pipeline").executions.clear();
+            let now = aws.now;
+            let stack = aws.stacks.named_mut(&one.stack()).expect("a stack");
+            stack.outputs.insert("SiteUrl".to_owned(), SITE.to_owned());
+            stack.arrange("UPDATE_COMPLETE", None, None, now);
+        }
+    });
+    fake
+}
+
+/// EventBridge's event of a change of an execution.
+pub fn event(fake: &FakeAws, of: Reporting, execution: &str, name: &str) -> StackRequest {
+    StackRequest {
+        name: name.to_owned(),
+        event: json!({
+            "version": "0",
+            "id": "9b0f0d6e-0000-4000-8000-000000000000",
+            "detail-type": "CodePipeline Pipeline Execution State Change",
+            "source": "aws.codepipeline",
+            "account": "123456789012",
+            "time": "2026-11-20T12:00:00Z",
+            "region": "eu-central-1",
+            "resources": [],
+            "detail": {"pipeline": of.pipeline(), "execution-id": execution, "version": 1},
+        }),
+        signed_at: fake.now(),
+        wire: fake_aws::mutants::wire,
+        lifetime: LAMBDA_MAX_LIFETIME,
+    }
+}
+
+/// Delivers an event as Lambda does: again, if a delivery fails or is killed.
+pub async fn deliver(fake: &FakeAws, of: Reporting, execution: &str, name: &str) {
+    deliver_all(fake, &event(fake, of, execution, name), false).await;
+}
+
+/// Delivers an event once. Returns the number of changes that GitLab accepted.
+pub async fn deliver_once(fake: &FakeAws, of: Reporting, execution: &str, name: &str) -> u64 {
+    let event = event(fake, of, execution, name);
+    let answer = answered_once(fake, &fake.caller(name), &event).await;
+    let answer = answer.expect("not killed").expect("a report");
+    assert_eq!(answer["Report"]["Rejected"], 0, "{}", fake.transcript());
+    answer["Report"]["Posted"].as_u64().expect("a number")
+}
+
+/// The health check of a pipeline's executions. Returns the number of changes that GitLab accepted.
+pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
+    let wire = fake_aws::mutants::wire(fake, &fake.caller(name));
+    let http = Http::from(wire.clone());
+    let aws = SdkClients::new(&sdk_config(wire), &http);
+    let since = fake.now() - DAY;
+    let reported = reporting::catch_up(&aws, &http, &of.pipeline(), since).await;
+    let reported = reported.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
+    assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
+    reported.accepted.len()
+}
+
+/// Runs under a paused clock, with the product's own random choices the same each time.
+pub fn paused<T>(work: impl Future<Output = T>) -> T {
+    fastrand::seed(7);
+    explore::paused(work)
+}

@@ -1,0 +1,11 @@
+//! Reporting executions to GitLab, over an AWS and a GitLab in this process: every order and loss of
+//! events, every fault at every call, deliveries at once, and what each kind of event costs.
+
+mod at_once;
+mod calls;
+mod checks;
+mod events;
+mod fixture;
+mod scripts;
+mod shared_commit;
+mod single_faults;

@@ -1,0 +1,291 @@
+//! What happens to the executions of a pipeline, step by step.
+
+use crate::fixture::{COMMITS, Reporting};
+use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
+
+/// A change of an execution.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// It starts, and its source action has not read the commit yet.
+    Start(&'static str),
+    /// A rollback starts: it has its commit from the start, and no source action.
+    StartRollback(&'static str, usize),
+    /// Its source action has read this commit.
+    Source(&'static str, usize),
+    /// Its build ends, without an event for the function.
+    Build(&'static str, Option<&'static str>),
+    /// Its change set waits for an approval.
+    Wait(&'static str),
+    /// It is approved, and the deployment begins.
+    Approve(&'static str),
+    /// The deployment begins.
+    Deploy(&'static str),
+    /// The approval is rejected.
+    Reject(&'static str),
+    /// Its deployment ends, with an error if it fails.
+    Deployed(&'static str, Option<&'static str>),
+    /// It ends. Actions that run are abandoned.
+    End(&'static str, &'static str),
+    /// Its failed stage is retried.
+    Retry(&'static str),
+}
+
+use Step::{
+    Approve, Build, Deploy, Deployed, End, Reject, Retry, Source, Start, StartRollback, Wait,
+};
+
+/// What GitLab has to show of a commit at the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    pub commit: usize,
+    /// The commit's newest execution.
+    pub execution: &'static str,
+    pub state: &'static str,
+    pub approval: Option<&'static str>,
+    pub deployment: Option<&'static str>,
+}
+
+/// A course of executions.
+#[derive(Debug)]
+pub struct Script {
+    pub name: &'static str,
+    pub steps: Vec<Step>,
+    pub expected: Vec<Expected>,
+}
+
+const fn expect(
+    commit: usize,
+    execution: &'static str,
+    state: &'static str,
+    approval: Option<&'static str>,
+    deployment: Option<&'static str>,
+) -> Expected {
+    Expected {
+        commit,
+        execution,
+        state,
+        approval,
+        deployment,
+    }
+}
+
+const FAILED: Option<&str> = Some("Table shop-orders already exists");
+
+/// From the start to the waiting approval.
+fn waiting(id: &'static str, commit: usize) -> [Step; 4] {
+    [Start(id), Source(id, commit), Build(id, None), Wait(id)]
+}
+
+fn script(name: &'static str, steps: &[&[Step]], expected: &[Expected]) -> Script {
+    Script {
+        name,
+        steps: steps.concat(),
+        expected: expected.to_vec(),
+    }
+}
+
+/// One of each kind.
+pub fn scripts() -> Vec<Script> {
+    let deployed = |id| [Approve(id), Deployed(id, None), End(id, "Succeeded")];
+    let failed = |id| [Approve(id), Deployed(id, FAILED), End(id, "Failed")];
+    let (success, failure) = (Some("success"), Some("failed"));
+    vec![
+        script(
+            "deployed",
+            &[&waiting("e1", 0), &deployed("e1")],
+            &[expect(0, "e1", "success", success, success)],
+        ),
+        script(
+            "waiting",
+            &[&waiting("e1", 1)],
+            &[expect(1, "e1", "running", Some("pending"), None)],
+        ),
+        script(
+            "rejected",
+            &[&waiting("e1", 0), &[Reject("e1"), End("e1", "Failed")]],
+            &[expect(0, "e1", "canceled", Some("canceled"), None)],
+        ),
+        script(
+            "failed build",
+            &[&[
+                Start("e1"),
+                Source("e1", 0),
+                Build("e1", Some("tests failed")),
+                End("e1", "Failed"),
+            ]],
+            &[expect(0, "e1", "failed", None, None)],
+        ),
+        script(
+            "failed deployment",
+            &[&waiting("e1", 0), &failed("e1")],
+            &[expect(0, "e1", "failed", success, failure)],
+        ),
+        script(
+            "stopped while it waits",
+            &[&waiting("e1", 0), &[End("e1", "Stopped")]],
+            &[expect(0, "e1", "canceled", Some("canceled"), None)],
+        ),
+        script(
+            "superseded",
+            &[
+                &waiting("e1", 0),
+                &[Start("e2"), End("e1", "Superseded"), Source("e2", 1)],
+                &[Wait("e2")],
+                &deployed("e2"),
+            ],
+            &[
+                expect(0, "e1", "canceled", Some("canceled"), None),
+                expect(1, "e2", "success", success, success),
+            ],
+        ),
+        script(
+            "retried stage",
+            &[
+                &waiting("e1", 0),
+                &failed("e1"),
+                &[Retry("e1"), Wait("e1")],
+                &deployed("e1"),
+            ],
+            &[expect(0, "e1", "success", success, success)],
+        ),
+        script(
+            "retried stage that waits",
+            &[&waiting("e1", 0), &failed("e1"), &[Retry("e1"), Wait("e1")]],
+            &[expect(0, "e1", "running", Some("pending"), failure)],
+        ),
+        script(
+            "rolled back",
+            &[
+                &[Source("e1", 0), Wait("e1")],
+                &deployed("e1"),
+                &[Source("e2", 1), Wait("e2")],
+                &failed("e2"),
+                &[StartRollback("e3", 0), Deploy("e3")],
+                &[Deployed("e3", None), End("e3", "Succeeded")],
+            ],
+            &[
+                expect(0, "e3", "success", None, success),
+                expect(1, "e2", "failed", success, failure),
+            ],
+        ),
+        script(
+            "second execution of the commit",
+            &[
+                &[Source("e1", 0), Wait("e1")],
+                &failed("e1"),
+                &waiting("e2", 0),
+                &deployed("e2"),
+            ],
+            &[expect(0, "e2", "success", success, success)],
+        ),
+    ]
+}
+
+impl Step {
+    /// The execution.
+    pub fn id(self) -> &'static str {
+        match self {
+            Start(id)
+            | StartRollback(id, _)
+            | Source(id, _)
+            | Build(id, _)
+            | Wait(id)
+            | Approve(id)
+            | Deploy(id)
+            | Reject(id)
+            | Deployed(id, _)
+            | End(id, _)
+            | Retry(id) => id,
+        }
+    }
+
+    /// Whether the rule passes an event of it to the function.
+    pub fn has_event(self) -> bool {
+        !matches!(self, Build(..))
+    }
+
+    /// Changes the execution in the pipeline.
+    pub fn take(self, fake: &FakeAws, of: Reporting) {
+        fake.change(|aws| self.change(aws, of));
+    }
+
+    fn change(self, aws: &mut AwsState, of: Reporting) {
+        let now = aws.now;
+        let waits = matches!(self, Wait(_));
+        let key = of.change_set();
+        if waits {
+            aws.stacks.change_sets.insert(key, changes());
+        } else if matches!(self, Approve(_)) {
+            aws.stacks.change_sets.remove(&key);
+        }
+        let pipeline = aws.pipelines.get_mut(&of.pipeline()).expect("a pipeline");
+        let id = self.id();
+        let execution = find(pipeline, id, now);
+        match self {
+            Start(_) => execution.begin("Source", now),
+            StartRollback(_, commit) => execution.revision = Some(COMMITS[commit].to_owned()),
+            Source(_, commit) => {
+                if execution.actions.is_empty() {
+                    execution.begin("Source", now);
+                }
+                execution.end("Source", "Succeeded", None, now);
+                execution.revision = Some(COMMITS[commit].to_owned());
+            }
+            Build(_, error) => {
+                execution.begin("Build", now);
+                let status = if error.is_some() {
+                    "Failed"
+                } else {
+                    "Succeeded"
+                };
+                execution.end("Build", status, error, now);
+            }
+            Wait(_) => execution.begin("Approval", now),
+            Approve(_) => {
+                execution.end("Approval", "Succeeded", Some("fine"), now);
+                execution.begin("Deploy", now);
+            }
+            Deploy(_) => execution.begin("Deploy", now),
+            Reject(_) => execution.end("Approval", "Failed", Some("not today"), now),
+            Deployed(_, None) => execution.end("Deploy", "Succeeded", None, now),
+            Deployed(_, error) => execution.end("Deploy", "Failed", error, now),
+            End(_, status) => {
+                execution.status = status;
+                execution.changed = now;
+                for action in &mut execution.actions {
+                    if action.status == "InProgress" {
+                        action.status = "Abandoned";
+                    }
+                }
+            }
+            Retry(_) => {
+                execution.status = "InProgress";
+                execution.changed = now;
+            }
+        }
+    }
+}
+
+/// The execution `id`, which begins if there is none.
+fn find<'a>(pipeline: &'a mut Pipeline, id: &str, now: std::time::Duration) -> &'a mut Execution {
+    let at = pipeline.executions.iter().position(|one| one.id == id);
+    let at = at.unwrap_or_else(|| {
+        let begun = Execution::with_status(id.to_owned(), "InProgress", now);
+        pipeline.executions.push(begun);
+        pipeline.executions.len() - 1
+    });
+    &mut pipeline.executions[at]
+}
+
+fn changes() -> Vec<ResourceChange> {
+    let change = |action, logical_id, replacement| ResourceChange {
+        action,
+        logical_id,
+        resource_type: "AWS::DynamoDB::Table",
+        replacement,
+    };
+    vec![
+        change("Add", "Carts", None),
+        change("Modify", "Orders", Some("True")),
+    ]
+}

@@ -1,0 +1,132 @@
+//! Several pipelines, and another bot, report to the same commit.
+
+use crate::checks::{check, check_harmless};
+use crate::fixture::{
+    COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver, deliver_once, fake, paused,
+};
+use crate::scripts::{Script, scripts};
+use fake_aws::gitlab_records::{OTHER_USER, Status};
+use fake_aws::{FakeAws, Schedules};
+
+/// The same project in another environment.
+const PRODUCTION: Reporting = Reporting {
+    env_id: "prd",
+    project_id: "shop",
+    environment: "prd",
+};
+
+/// Another project of the same repository, with an environment of its own in GitLab.
+const BLOG: Reporting = Reporting {
+    env_id: "dev",
+    project_id: "blog",
+    environment: "dev/blog",
+};
+
+/// Plays two scripts in turn, step by step. The second one begins `after` the first one.
+async fn play_both(fake: &FakeAws, both: [(Reporting, &Script); 2], after: usize) {
+    let [(one, script), (other, second)] = both;
+    let length = script.steps.len().max(second.steps.len() + after);
+    for at in 0..length {
+        let steps = [
+            (one, script.steps.get(at)),
+            (
+                other,
+                at.checked_sub(after).and_then(|at| second.steps.get(at)),
+            ),
+        ];
+        for (of, step) in steps {
+            let Some(step) = step else { continue };
+            step.take(fake, of);
+            // Every third event is lost.
+            if step.has_event() && at % 3 != 2 {
+                let name = format!("{}-{at}", of.pipeline());
+                deliver_once(fake, of, step.id(), &name).await;
+            }
+        }
+    }
+}
+
+#[test]
+fn pipelines_of_one_commit_are_reported_side_by_side() {
+    let mut schedules = Schedules::default();
+    let scripts = scripts();
+    for other in [PRODUCTION, BLOG] {
+        for script in &scripts {
+            for second in &scripts {
+                for after in [0, 2] {
+                    let (one, two) = (script.name, second.name);
+                    let name = format!("{one}, and {two} of {other:?} {after} later");
+                    schedules.run(name, || {
+                        paused(async {
+                            let fake = fake(&[SHOP, other]).await;
+                            let both = [(SHOP, script), (other, second)];
+                            play_both(&fake, both, after).await;
+                            for (of, script) in both {
+                                catch_up(&fake, of, &format!("check {}", of.pipeline())).await;
+                                check(&fake, of, &script.expected);
+                            }
+                            check(&fake, SHOP, &script.expected);
+                        });
+                    });
+                }
+            }
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} pairs of pipelines of one commit");
+}
+
+/// GitLab keeps a status of each user, and the last one that is posted is current.
+#[test]
+fn status_of_another_bot_is_replaced_by_the_health_check() {
+    let mut schedules = Schedules::default();
+    for script in scripts() {
+        for at in 0..script.steps.len() {
+            for state in ["pending", "running", "success", "failed"] {
+                schedules.run(format!("{}: {state} at {at}", script.name), || {
+                    paused(async {
+                        let fake = fake(&[SHOP]).await;
+                        for (step_at, step) in script.steps.iter().enumerate() {
+                            step.take(&fake, SHOP);
+                            if step_at == at {
+                                post_as_other(&fake, state);
+                            }
+                            if step.has_event() {
+                                let name = format!("event-{step_at}");
+                                deliver(&fake, SHOP, step.id(), &name).await;
+                            }
+                        }
+                        check_harmless(&fake);
+                        // GitLab never shows an open status again that another user has replaced.
+                        let mut expected = script.expected.iter();
+                        if expected.any(|one| one.state == "running") {
+                            return;
+                        }
+                        catch_up(&fake, SHOP, "health check").await;
+                        check(&fake, SHOP, &script.expected);
+                    });
+                });
+            }
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} statuses of another bot");
+}
+
+fn post_as_other(fake: &FakeAws, state: &'static str) {
+    fake.change(|aws| {
+        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+        let posted = records.post_status(Status {
+            id: 0,
+            sha: COMMITS[0].to_owned(),
+            name: SHOP.status(),
+            state,
+            reference: "development".to_owned(),
+            description: String::new(),
+            target_url: String::new(),
+            user: OTHER_USER,
+            is_retried: false,
+        });
+        posted.expect("a new status");
+    });
+}
