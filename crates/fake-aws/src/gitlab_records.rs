@@ -101,29 +101,24 @@ impl Records {
         });
         let former = found.map_or("created", |at| self.statuses[at].state);
         let state = transition(former, posted.state)?;
-        let saved = match found {
-            Some(at) => {
-                let id = self.statuses[at].id;
-                let is_retried = self.statuses[at].is_retried;
-                let saved = Status {
-                    id,
-                    is_retried,
-                    state,
-                    ..posted
-                };
-                self.statuses[at] = saved.clone();
-                saved
-            }
-            None => {
-                let id = self.next_id();
-                let saved = Status {
-                    id,
-                    state,
-                    ..posted
-                };
-                self.statuses.push(saved.clone());
-                saved
-            }
+        let saved = if let Some(at) = found {
+            let one = &mut self.statuses[at];
+            *one = Status {
+                id: one.id,
+                state,
+                is_retried: one.is_retried,
+                ..posted
+            };
+            one.clone()
+        } else {
+            let id = self.next_id();
+            let saved = Status {
+                id,
+                state,
+                ..posted
+            };
+            self.statuses.push(saved.clone());
+            saved
         };
         // `update_older_statuses_retried!` in `app/models/commit_status.rb`: all others of this
         // name in the pipeline, of any user.

@@ -85,6 +85,7 @@ fn script(name: &'static str, steps: &[&[Step]], expected: &[Expected]) -> Scrip
 }
 
 /// One of each kind.
+#[allow(clippy::too_many_lines)] // A list of scripts.
 pub fn scripts() -> Vec<Script> {
     let deployed = |id| [Approve(id), Deployed(id, None), End(id, "Succeeded")];
     let failed = |id| [Approve(id), Deployed(id, FAILED), End(id, "Failed")];
