@@ -122,6 +122,11 @@ class Loop:
         shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
                           for change in (each["ResourceChange"] for each in changes))
         progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
+        self._wait_for_statuses(commit, "running", "pending")
+        [discussion] = eventually(lambda: self.source.project.commit_notes(commit), "the change set in GitLab")
+        require("`Rule`" in discussion.body, "GitLab's note lacks the change")
+        progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
+                                "changes.")
         progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
         project.decide(execution)
         status = project.ended(execution)
@@ -130,6 +135,17 @@ class Loop:
         rule = self.aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])
         progress.show("Deploy", f"CloudFormation creates {project.deployed.name}. The description of its resource: "
                                 f"\"{rule['Description'][:30]}…\".")
+        self._wait_for_statuses(commit, "success", "success")
+        records = self.source.project.deployments
+        eventually(lambda: (commit, "success") in [(one.sha, one.status) for one in records(self.env_id)],
+                   "the deployment in GitLab")
+        states = ", ".join(f"{name} {state}" for name, state in self.source.project.status_states(commit).items())
+        progress.show("GitLab", f"shows at {commit[:12]}: {states}; and a deployment to {self.env_id}.")
+
+    def _wait_for_statuses(self, commit: str, of_execution: str, of_approval: str) -> None:
+        name = f"cfn-gitops/{self.env_id}/infra"
+        expected = {name: of_execution, f"{name}/approval": of_approval}
+        eventually(lambda: self.source.project.status_states(commit) == expected, f"GitLab shows {expected}")
 
     def delete_deployed(self) -> None:
         """Deletes the deployed stack, which cfn-gitops never deletes."""

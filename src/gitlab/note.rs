@@ -77,10 +77,13 @@ impl GitLab {
 
     async fn own_user_id(&self, project: &str) -> Result<u64, GitLabError> {
         let doing = format!("looking up the token's user at {}", self.url);
-        let request = ApiRequest::get("/user".to_owned());
-        let user = self.json(project, &request, &doing).await?;
+        let request = ApiRequest::get("/personal_access_tokens/self".to_owned());
+        // For all kinds of access token: https://docs.gitlab.com/api/personal_access_tokens/#self-inform
+        let token = self.json(project, &request, &doing).await?;
         let unexpected = ErrorKind::UnexpectedResponse { status: 200 };
-        user["id"].as_u64().ok_or_else(|| error(&doing, unexpected))
+        token["user_id"]
+            .as_u64()
+            .ok_or_else(|| error(&doing, unexpected))
     }
 
     /// The note of the user `author` in `place` that begins with `marker`. `None` if there is none.

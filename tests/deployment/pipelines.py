@@ -193,7 +193,7 @@ class Project(Pipeline):
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
-        self.branch, self._login = branch, login
+        self.branch, self.git_login = branch, login
 
     def files(self) -> dict[str, str]:
         """The files of a change that can be built and deployed."""
@@ -213,10 +213,10 @@ class Project(Pipeline):
         files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
                  **{names[key]: content for key, content in changed.items()}}
         to = f"+{to or f'refs/heads/{self.branch}'}"
-        return accepted(self.working.push(self._login(), self.clone_url, files, to))
+        return accepted(self.working.push(self.git_login(), self.clone_url, files, to))
 
     def delete_reference(self, reference: str) -> Pushed:
-        return accepted(self.working.delete(self._login(), self.clone_url, reference))
+        return accepted(self.working.delete(self.git_login(), self.clone_url, reference))
 
 
 class ProjectStack(Stack):

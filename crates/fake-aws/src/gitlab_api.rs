@@ -36,9 +36,6 @@ pub fn decode(
     if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
         return Ok(("GitLab.GetToken".to_owned(), Map::new()));
     }
-    if (method, path) == ("GET", "/api/v4/user") {
-        return Ok(("GitLab.GetUser".to_owned(), Map::new()));
-    }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
     let of_commits = gitlab_commits_api::decode(method, &parts[1..]);
@@ -124,10 +121,6 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         return Ok(ApiResponse::json(
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
-    }
-    if call.operation == "GitLab.GetUser" {
-        // `lib/api/users.rb`.
-        return Ok(ApiResponse::json(&json!({"id": OWN_USER})));
     }
     let project = aws.gitlab.project(host, call.needed("project"));
     let project = project.filter(|project| project.access.is_some());
@@ -305,7 +298,10 @@ fn expired_token() -> ApiResponse {
 fn shown_token(token: &Token) -> Value {
     let expires = token.expires.map(AwsState::date);
     let day = expires.as_ref().and_then(|time| time.split('T').next());
-    json!({"id": 420, "name": "mirrors", "revoked": false, "active": true, "expires_at": day})
+    json!({
+        "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
+        "expires_at": day,
+    })
 }
 
 /// `lib/api/entities/remote_mirror.rb`.
