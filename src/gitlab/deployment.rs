@@ -12,15 +12,6 @@ use super::transport::{ApiRequest, GitLab, path, query_value};
 /// The number of an environment's latest deployments that are searched for a commit.
 const SEARCHED: usize = 50;
 
-/// A deployment of a commit to an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deployment {
-    /// GitLab's number.
-    pub id: u64,
-    /// Its state.
-    pub state: StatusState,
-}
-
 /// An environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
@@ -31,13 +22,13 @@ pub struct Environment {
 }
 
 impl GitLab {
-    /// The deployments of a commit to `environment`, of the environment's latest 50: the latest one
-    /// first, without those of GitLab CI, which only GitLab changes.
-    pub async fn deployments(
+    /// The state of the latest deployment of a commit to `environment`, among the environment's
+    /// latest 50 without those of GitLab CI. `None` if there is none.
+    pub async fn deployment(
         &self,
         commit: &CommitRef,
         environment: &str,
-    ) -> Result<Vec<Deployment>, GitLabError> {
+    ) -> Result<Option<StatusState>, GitLabError> {
         let project = &commit.project;
         let doing = self.doing_deployment("listing the deployments to", project, environment);
         let of = format!(
@@ -46,16 +37,10 @@ impl GitLab {
         );
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
-        let listed = listed.as_array().into_iter().flatten();
-        let own = listed
-            .filter(|one| one["sha"].as_str() == Some(&commit.sha) && one["deployable"].is_null());
-        let own = own.filter_map(|one| {
-            Some(Deployment {
-                id: one["id"].as_u64()?,
-                state: StatusState::parse(one["status"].as_str()?)?,
-            })
-        });
-        Ok(own.collect())
+        let mut listed = listed.as_array().into_iter().flatten();
+        let latest = listed
+            .find(|one| one["sha"].as_str() == Some(&commit.sha) && one["deployable"].is_null());
+        Ok(latest.and_then(|one| StatusState::parse(one["status"].as_str()?)))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.
@@ -92,23 +77,6 @@ impl GitLab {
                 created?;
             }
         }
-        Ok(())
-    }
-
-    /// Changes the state of a deployment.
-    pub async fn update_deployment(
-        &self,
-        project: &str,
-        id: u64,
-        state: StatusState,
-    ) -> Result<(), GitLabError> {
-        let doing = {
-            let url = &self.url;
-            format!("updating deployment {id} in project {project} at {url}")
-        };
-        let body = json!({"status": state.name()});
-        let request = ApiRequest::put(path(project, &format!("/deployments/{id}")), body);
-        self.json(project, &request, &doing).await?;
         Ok(())
     }
 

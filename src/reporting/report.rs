@@ -254,12 +254,8 @@ impl<'a> Reporter<'a> {
             shown.approval = settle(Topic::Approval, read, &mut rejected)?.flatten();
         }
         if self.wanted(Topic::Deployment, desired.deployment).is_some() {
-            let read = gitlab.deployments(commit, environment).await;
-            let read = settle(Topic::Deployment, read, &mut rejected)?;
-            let mut deployments = read.unwrap_or_default().into_iter();
-            shown.deployment = deployments.next();
-            let open = deployments.filter(|earlier| earlier.state.is_open());
-            shown.replaced_deployments = open.map(|earlier| earlier.id).collect();
+            let read = gitlab.deployment(commit, environment).await;
+            shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
         }
         if self
             .wanted(Topic::EnvironmentUrl, desired.environment_url.as_ref())
@@ -325,9 +321,6 @@ impl<'a> Reporter<'a> {
             Post::CreateDeployment(state) => {
                 gitlab.create_deployment(commit, environment, *state).await
             }
-            Post::UpdateDeployment(id, state) => {
-                gitlab.update_deployment(project, *id, *state).await
-            }
             Post::SetEnvironmentUrl(id, url) => gitlab.set_environment_url(project, *id, url).await,
             Post::CreateNote(place, body) => gitlab.create_note(project, place, body).await,
             Post::EditNote(note, body) => gitlab.edit_note(project, note, body).await,
@@ -374,7 +367,8 @@ impl Reconcile for Reporter<'_> {
                 Ok(()) => {
                     // The first deployment creates the environment.
                     let creates = matches!(post, Post::CreateDeployment(_));
-                    self.is_unconfirmed |= creates && self.desired.environment_url.is_some();
+                    let has_url = self.desired.environment_url.is_some();
+                    self.is_unconfirmed |= creates && has_url && self.shown.environment.is_none();
                     self.posted.push(post.clone());
                     self.reported.accepted.push(post);
                 }

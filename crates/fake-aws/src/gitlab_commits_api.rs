@@ -24,7 +24,6 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
         ("POST", ["statuses", sha]) => ("PostStatus", vec![("sha", *sha)]),
         ("GET", ["deployments"]) => ("ListDeployments", vec![]),
         ("POST", ["deployments"]) => ("CreateDeployment", vec![]),
-        ("PUT", ["deployments", id]) => ("UpdateDeployment", vec![("id", *id)]),
         ("GET", ["environments"]) => ("ListEnvironments", vec![]),
         ("PUT", ["environments", id]) => ("UpdateEnvironment", vec![("id", *id)]),
         ("GET", ["repository", "commits", sha, "merge_requests"]) => {
@@ -189,10 +188,6 @@ fn changed(
             let environment = call.needed("environment");
             let made = records.create_deployment(environment, sha, reference, state);
             Ok(created(&shown_deployment(&made)))
-        }),
-        "UpdateDeployment" => state("status").ok_or_else(no_state).and_then(|state| {
-            let updated = records.update_deployment(id, state)?;
-            Ok(ApiResponse::json(&shown_deployment(&updated)))
         }),
         "UpdateEnvironment" => {
             let found = records.environments.iter_mut().find(|one| one.id == id);

@@ -172,30 +172,6 @@ impl Records {
         created
     }
 
-    /// `state_machine` in `app/models/deployment.rb`: any other final status may follow, also after
-    /// a final one. Only a new or blocked deployment becomes `running`.
-    pub fn update_deployment(
-        &mut self,
-        id: u64,
-        state: &'static str,
-    ) -> Result<Deployment, Rejection> {
-        let changed = self.next_id();
-        let found = self.deployments.iter_mut().find(|one| one.id == id);
-        let found = found.ok_or_else(|| (404, "404 Not found".into()))?;
-        if state == found.state || state == "running" {
-            let event = match state {
-                "success" => "succeed",
-                "failed" => "drop",
-                "canceled" => "cancel",
-                _ => "run",
-            };
-            let reason = format!("cannot transition via \"{event}\"");
-            return Err((400, serde_json::json!({"status": [reason]})));
-        }
-        (found.state, found.changed) = (state, changed);
-        Ok(found.clone())
-    }
-
     /// `lib/api/notes.rb`, `lib/api/discussions.rb`.
     pub fn create_note(&mut self, place: &str, body: &str, user: u64) -> Note {
         let note = Note {

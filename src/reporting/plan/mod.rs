@@ -1,8 +1,6 @@
 //! Decides what to post: a pure function of the execution and of what GitLab shows.
 
-use crate::gitlab::{
-    CommitStatus, Deployment, Environment, MAX_CHARACTERS, Note, NotePlace, StatusState,
-};
+use crate::gitlab::{CommitStatus, Environment, MAX_CHARACTERS, Note, NotePlace, StatusState};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
@@ -48,10 +46,8 @@ pub struct Shown {
     pub execution: Option<CommitStatus>,
     /// The status of its approval.
     pub approval: Option<CommitStatus>,
-    /// The commit's latest deployment to the environment.
-    pub deployment: Option<Deployment>,
-    /// Its earlier ones that are open: two deliveries at once may both create one.
-    pub replaced_deployments: Vec<u64>,
+    /// The state of the commit's latest deployment to the environment.
+    pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<Environment>,
     /// Where the note belongs, with the note that is there.
@@ -63,10 +59,8 @@ pub struct Shown {
 pub enum Post {
     /// Post a commit status.
     Status(Topic, CommitStatus),
-    /// Create a deployment in this state.
+    /// Record a deployment that has ended in this state.
     CreateDeployment(StatusState),
-    /// Change the state of the deployment with this number.
-    UpdateDeployment(u64, StatusState),
     /// Set the address of the environment with this number.
     SetEnvironmentUrl(u64, String),
     /// Write a note.
@@ -80,7 +74,7 @@ impl Post {
     pub fn topic(&self) -> Topic {
         match self {
             Post::Status(topic, _) => *topic,
-            Post::CreateDeployment(_) | Post::UpdateDeployment(..) => Topic::Deployment,
+            Post::CreateDeployment(_) => Topic::Deployment,
             Post::SetEnvironmentUrl(..) => Topic::EnvironmentUrl,
             Post::CreateNote(..) | Post::EditNote(..) => Topic::Note,
         }
@@ -94,7 +88,8 @@ pub struct Desired {
     pub execution: Option<CommitStatus>,
     /// The status of its approval. `None` if it has not reached one.
     pub approval: Option<CommitStatus>,
-    /// The state of the deployment. `None` if it has not reached it.
+    /// The state in which the deployment has ended. `None` if it has not: of an open one, two
+    /// deliveries at once could create two, and none of them would be the one that ends.
     pub deployment: Option<StatusState>,
     /// The address of the environment. `None` if the deployed stack has no such output.
     pub environment_url: Option<String>,
@@ -137,8 +132,8 @@ pub fn desired(
             (StatusState::Canceled, format!("The execution was {how}"))
         }
     };
+    let is_over = execution.state != ExecutionState::Running;
     let approval = approval.map(|action| {
-        let is_over = execution.state != ExecutionState::Running;
         let (state, text) = match action.state {
             ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
             ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
@@ -151,11 +146,11 @@ pub fn desired(
         };
         status("/approval", state, &text)
     });
-    let deployment = execution.action(DEPLOY).map(|action| match action.state {
-        ActionState::Succeeded => StatusState::Success,
-        ActionState::Failed => StatusState::Failed,
-        ActionState::Running if execution.state == ExecutionState::Running => StatusState::Running,
-        ActionState::Running | ActionState::Abandoned => StatusState::Canceled,
+    let deployment = execution.action(DEPLOY);
+    let deployment = deployment.and_then(|action| match action.state {
+        ActionState::Succeeded => Some(StatusState::Success),
+        ActionState::Failed => Some(StatusState::Failed),
+        ActionState::Running | ActionState::Abandoned => is_over.then_some(StatusState::Canceled),
     });
     Desired {
         execution: settings.commit_status.then(|| status("", state, &text)),
@@ -180,19 +175,12 @@ pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
             posts.push(Post::Status(topic, desired.clone()));
         }
     }
-    match (desired.deployment, shown.deployment) {
-        (Some(state), Some(shown)) if shown.state == state => {}
-        // GitLab does not reopen a deployment that has ended.
-        (Some(state), Some(shown)) if shown.state.is_open() => {
-            posts.push(Post::UpdateDeployment(shown.id, state));
-        }
-        (Some(state), _) => posts.push(Post::CreateDeployment(state)),
-        (None, _) => {}
-    }
-    if desired.deployment.is_some() {
-        let replaced = shown.replaced_deployments.iter();
-        posts.extend(replaced.map(|id| Post::UpdateDeployment(*id, StatusState::Canceled)));
-    }
+    let deployment = desired.deployment;
+    posts.extend(
+        deployment
+            .filter(|state| shown.deployment != Some(*state))
+            .map(Post::CreateDeployment),
+    );
     if let (Some(url), Some(environment)) = (&desired.environment_url, &shown.environment)
         && environment.external_url.as_ref() != Some(url)
     {

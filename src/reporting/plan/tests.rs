@@ -91,11 +91,10 @@ fn deployment_posts(state: ActionState, shown: Option<StatusState>) -> Vec<Post>
         execution: None,
         ..desired
     };
-    let deployment = shown.map(|state| Deployment { id: 7, state });
     posts(
         &desired,
         &Shown {
-            deployment,
+            deployment: shown,
             ..Shown::default()
         },
     )
@@ -206,13 +205,12 @@ fn approval_of_a_stopped_execution_is_canceled() {
 }
 
 #[test]
-fn deployment_starts_with_the_deploy_action() {
-    let approval = (APPROVAL, ActionState::Running, "");
-    let waits = desired_of(ExecutionState::Running, &[approval]);
-    assert_eq!(waits.deployment, None);
+fn deployment_is_recorded_when_it_has_ended() {
     let deploy = (DEPLOY, ActionState::Running, "");
-    let runs = desired_of(ExecutionState::Running, &[approval, deploy]);
-    assert_eq!(runs.deployment, Some(StatusState::Running));
+    let runs = desired_of(ExecutionState::Running, &[deploy]);
+    assert_eq!(runs.deployment, None);
+    let stopped = desired_of(ExecutionState::Canceled, &[deploy]);
+    assert_eq!(stopped.deployment, Some(StatusState::Canceled));
 }
 
 #[test]
@@ -274,27 +272,14 @@ fn retried_execution_runs_again() {
 }
 
 #[test]
-fn first_deployment_is_created() {
-    assert_eq!(
-        deployment_posts(ActionState::Running, None),
-        [Post::CreateDeployment(StatusState::Running)]
-    );
-}
-
-#[test]
-fn running_deployment_is_updated() {
-    assert_eq!(
-        deployment_posts(ActionState::Succeeded, Some(StatusState::Running)),
-        [Post::UpdateDeployment(7, StatusState::Success)]
-    );
-}
-
-#[test]
-fn ended_deployment_is_not_reopened() {
-    assert_eq!(
-        deployment_posts(ActionState::Running, Some(StatusState::Failed)),
-        [Post::CreateDeployment(StatusState::Running)]
-    );
+fn ended_deployment_is_recorded() {
+    assert!(deployment_posts(ActionState::Running, None).is_empty());
+    for shown in [None, Some(StatusState::Failed)] {
+        assert_eq!(
+            deployment_posts(ActionState::Succeeded, shown),
+            [Post::CreateDeployment(StatusState::Success)]
+        );
+    }
 }
 
 #[test]
@@ -344,22 +329,4 @@ fn note_is_written_once_on_each_merge_request() {
     let other = note("other");
     let edit = Post::EditNote(other.clone(), "text\n".to_owned());
     assert_eq!(posts(&desired, &shown(Some(other))), [edit]);
-}
-
-#[test]
-fn earlier_open_deployment_is_canceled() {
-    let desired = Desired {
-        deployment: Some(StatusState::Success),
-        ..Desired::default()
-    };
-    let shown = Shown {
-        deployment: Some(Deployment {
-            id: 8,
-            state: StatusState::Success,
-        }),
-        replaced_deployments: vec![7],
-        ..Shown::default()
-    };
-    let cancel = Post::UpdateDeployment(7, StatusState::Canceled);
-    assert_eq!(posts(&desired, &shown), [cancel]);
 }
