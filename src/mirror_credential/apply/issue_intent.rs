@@ -4,7 +4,7 @@ use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::intent_log::{IssueIntent, key};
+use crate::mirror_credential::intent_log::{IssueIntent, OPEN_INTENT, key};
 use crate::mirror_credential::plan::classify::classify;
 use crate::mirror_credential::state::{Credential, Secret};
 
@@ -38,14 +38,10 @@ impl Applier<'_> {
             // A closed intent names all credentials of this resource.
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
-        let secret_key = key(&secret.arn);
-        // The closed intent is as old as the open one: a later one of another secret stays open.
-        let earlier = user.issue_intent.as_ref();
-        let open = earlier.filter(|earlier| closed && earlier.secret_key == secret_key);
         Some(IssueIntent {
-            secret_key,
+            secret_key: key(&secret.arn),
             claim: self.state.log.claim.unwrap_or(secret.log.claim),
-            started: open.map_or_else(|| self.clients.clock.now(), |open| open.started),
+            started: self.clients.clock.now(),
             before,
             closed,
         })
@@ -94,7 +90,12 @@ impl Applier<'_> {
         // request would issue a credential that no stack owns.
         let tombstone = user.tombstone.as_ref();
         let is_stale = tombstone.is_some_and(|one| !self.context.is_superseded_by(one));
-        let tags = calls::issue_intent_tags(owner, &self.spec.secret_name, &intent, is_stale);
+        let mut tags = calls::issue_intent_tags(owner, &self.spec.secret_name, &intent, is_stale);
+        // A closed intent does not end that of another secret, which this resource has left.
+        let earlier = user.issue_intent.as_ref();
+        if closed && earlier.is_some_and(|earlier| earlier.secret_key != intent.secret_key) {
+            tags.push((OPEN_INTENT, String::new()));
+        }
         calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
         let user = &mut self.state.user;
         user.owner = Some(self.context.owner.clone());

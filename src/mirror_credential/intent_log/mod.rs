@@ -93,11 +93,7 @@ impl IssueIntent {
     }
 
     fn ends(&self, open: &IssueIntent) -> bool {
-        if self.secret_key == open.secret_key {
-            self.claim >= open.claim
-        } else {
-            self.started > open.started
-        }
+        self.secret_key == open.secret_key && self.claim >= open.claim
     }
 
     /// Formats the value of the tag. Credential IDs consist of letters, digits and `_`.
