@@ -14,7 +14,7 @@ const SEARCHED: usize = 50;
 
 /// An environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub struct GitLabEnvironment {
     /// GitLab's number.
     pub id: u64,
     /// Its address, if it has one.
@@ -85,13 +85,13 @@ impl GitLab {
         &self,
         project: &str,
         name: &str,
-    ) -> Result<Option<Environment>, GitLabError> {
+    ) -> Result<Option<GitLabEnvironment>, GitLabError> {
         let doing = self.doing_deployment("looking up", project, name);
         let of = format!("/environments?name={}", query_value(name));
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
         Ok(listed.get(0).and_then(|one| {
-            Some(Environment {
+            Some(GitLabEnvironment {
                 id: one["id"].as_u64()?,
                 external_url: one["external_url"].as_str().map(ToOwned::to_owned),
             })

@@ -29,7 +29,7 @@ mod transport;
 pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};
 pub use crate::gitlab::client::ProjectDetails;
 pub use crate::gitlab::commit_status::{CommitRef, CommitStatus, MAX_CHARACTERS, StatusState};
-pub use crate::gitlab::deployment::Environment;
+pub use crate::gitlab::deployment::GitLabEnvironment;
 pub use crate::gitlab::error::{ErrorKind, Feature, GitLabError, Rejection};
 pub use crate::gitlab::mirror::{Mirror, PushStatus, Settings};
 pub use crate::gitlab::note::{Note, NotePlace};

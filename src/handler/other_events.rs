@@ -9,7 +9,7 @@ use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::gitops_pipeline::first_push::{BranchPush, Started};
 use crate::health_check;
-use crate::health_check::{Clients, HealthCheck, metrics};
+use crate::health_check::{CheckClients, HealthCheck, metrics};
 use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
 use crate::reporting;
@@ -109,7 +109,7 @@ impl Handler {
         let mut emit = |line: Value| logging::emit(&line);
         let summary = health_check::check(
             &environment,
-            Clients {
+            CheckClients {
                 aws: &self.aws,
                 http: &self.http,
                 clock: &self.clock,

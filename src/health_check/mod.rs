@@ -5,12 +5,15 @@
 //! changes three things: it ends a rotation that nothing resumes, it creates the pipeline of a
 //! branch whose first push was not delivered, and it posts to GitLab what lost events did not.
 
+mod clients;
 pub mod metrics;
 mod stacks;
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+
+pub use self::clients::CheckClients;
 
 use crate::aws::Aws;
 use crate::gitops_pipeline;
@@ -28,7 +31,6 @@ use crate::mirror_credential::health::{
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
 use crate::reporting;
-use cfn_custom_resource::Clock;
 
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
@@ -126,22 +128,11 @@ fn is_env_id(text: &str) -> bool {
     text.len() <= 30 && gitops_pipeline::is_env_id(text)
 }
 
-/// The clients of a health check.
-#[derive(Clone, Copy, Debug)]
-pub struct Clients<'a> {
-    /// AWS.
-    pub aws: &'a Aws,
-    /// GitLab's transport.
-    pub http: &'a Http,
-    /// The time.
-    pub clock: &'a Clock,
-}
-
 /// Checks everything in the environment, for `time` at most. Passes each line for CloudWatch to
 /// `emit`, and returns a summary.
 pub async fn check(
     environment: &Environment,
-    Clients { aws, http, clock }: Clients<'_>,
+    CheckClients { aws, http, clock }: CheckClients<'_>,
     mirror_credential: &MirrorCredential,
     gitops_pipeline: &GitOpsPipeline,
     time: Duration,

@@ -6,7 +6,7 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::aws::SdkClients;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{Clients, Environment};
+use cfn_gitops::health_check::{CheckClients, Environment};
 use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Durat
     };
     let summary = health_check::check(
         &dev,
-        Clients {
+        CheckClients {
             aws: &aws,
             http: &http,
             clock: &clock,

@@ -1,6 +1,8 @@
 //! Decides what to post: a pure function of the execution and of what GitLab shows.
 
-use crate::gitlab::{CommitStatus, Environment, MAX_CHARACTERS, Note, NotePlace, StatusState};
+use crate::gitlab::{
+    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, NotePlace, StatusState,
+};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
@@ -49,7 +51,7 @@ pub struct Shown {
     /// The state of the commit's latest deployment to the environment.
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
-    pub environment: Option<Environment>,
+    pub environment: Option<GitLabEnvironment>,
     /// Where the note belongs, with the note that is there.
     pub notes: Vec<(NotePlace, Option<Note>)>,
 }

@@ -294,7 +294,7 @@ fn environment_address_is_set_when_it_differs() {
         ..Desired::default()
     };
     let shown = |external_url: Option<&str>| Shown {
-        environment: Some(Environment {
+        environment: Some(GitLabEnvironment {
             id: 3,
             external_url: external_url.map(Into::into),
         }),
