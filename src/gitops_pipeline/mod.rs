@@ -7,7 +7,7 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
 //!   [`tombstone`].
-//! - [`report_settings`] are what reports to GitLab need: the template stores them.
+//! - [`report_settings`] are what reports to GitLab need: the child stack stores them.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`].
 
@@ -39,4 +39,4 @@ mod tracker;
 
 pub(crate) use self::names::is_env_id;
 pub(crate) use self::request_context::names_another_function;
-pub use self::resource::{GitOpsPipeline, deployed_branch, is_rejected};
+pub use self::resource::{GitOpsPipeline, is_rejected};

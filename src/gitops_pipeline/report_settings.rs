@@ -1,20 +1,14 @@
 //! What the pipeline's executions report to GitLab: the properties `GitLab` and `Report`.
 //!
-//! The child stack's template stores them as metadata of its event rule, which exists even while the
-//! branch is missing. `DescribeStackResource` returns it.
+//! The child stack stores them as an output, so that one call reads its owner, its branch and them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::aws::{Aws, CallError};
 use crate::gitlab::Access;
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::spec::{ActionMode, Spec};
-
-/// The resource of the child stack with the metadata.
-const RESOURCE: &str = "EventRule";
-
-/// The member of the metadata.
-const MEMBER: &str = "Reporting";
+use crate::gitops_pipeline::{observe, template};
 
 /// What to report, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,29 +61,37 @@ impl ReportSettings {
             change_set_name: creates_change_set.then(|| names.change_set()),
         })
     }
-
-    /// The metadata of the event rule.
-    pub fn metadata(&self) -> Value {
-        json!({ MEMBER: self })
-    }
 }
 
-/// Reads the settings of a child stack. `None` if its template has none.
+/// A pipeline whose executions are reported.
+#[derive(Clone, Debug)]
+pub struct ReportTarget {
+    /// The names of its resources.
+    pub names: ResourceNames,
+    /// Its region and account.
+    pub location: AwsLocation,
+    /// The branch that it deploys.
+    pub branch: String,
+    /// What to report, and where.
+    pub settings: ReportSettings,
+}
+
+/// Reads the pipeline of `names`. `None` if its child stack does not exist, no resource owns it, or
+/// it has no `GitLab`.
 ///
 /// # Errors
-/// If CloudFormation does not return the metadata.
-pub async fn read(aws: &Aws, stack_name: &str) -> Result<Option<ReportSettings>, CallError> {
-    let call = aws.cloudformation.describe_stack_resource();
-    let call = call.stack_name(stack_name).logical_resource_id(RESOURCE);
-    let described = call.send().await.map_err(|error| {
-        let doing = format!("reading the reporting settings of stack {stack_name}");
-        CallError::new(doing, &error)
-    })?;
-    let detail = described.stack_resource_detail();
-    Ok(detail.and_then(|detail| parse(detail.metadata()?)))
-}
-
-fn parse(metadata: &str) -> Option<ReportSettings> {
-    let metadata: Value = serde_json::from_str(metadata).ok()?;
-    serde_json::from_value(metadata.get(MEMBER)?.clone()).ok()
+/// If CloudFormation does not describe the stack.
+pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<ReportTarget>, CallError> {
+    let stack_name = names.stack();
+    let found = observe::describe(aws, &stack_name).await?;
+    let child = found.map(|stack| observe::described(stack, &stack_name));
+    let owned = child.filter(|child| child.owner.is_some());
+    Ok(owned.and_then(|child| {
+        Some(ReportTarget {
+            names: names.clone(),
+            location: AwsLocation::from_arn(&child.id)?,
+            branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
+            settings: serde_json::from_str(child.outputs.get(template::REPORTING_OUTPUT)?).ok()?,
+        })
+    }))
 }

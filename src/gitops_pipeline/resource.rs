@@ -9,11 +9,11 @@ use super::apply::{AppliedPipeline, PipelineApplier};
 use super::delete::{Deletion, OnDenial};
 use super::first_push;
 use super::first_push::{BranchPush, Child, NotStarted, Started};
-use super::names::{AwsLocation, ResourceNames};
+use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
 use super::spec::Spec;
-use super::{observe, spec, template, tombstone};
+use super::{observe, spec, tombstone};
 use crate::aws::{Aws, CallError};
 use crate::reason_codes::invalid_properties;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
@@ -165,28 +165,6 @@ impl GitOpsPipeline {
     pub async fn start(&self, push: &BranchPush) -> Result<Started, NotStarted> {
         Box::pin(first_push::start(&self.aws, push)).await
     }
-}
-
-/// Where the pipeline of `names` runs, and the branch that it deploys. `None` if its child stack does
-/// not exist, or no resource owns it.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
-pub async fn deployed_branch(
-    aws: &Aws,
-    names: &ResourceNames,
-) -> Result<Option<(AwsLocation, String)>, CallError> {
-    let stack_name = names.stack();
-    let found = observe::describe(aws, &stack_name).await?;
-    let child = found.map(|stack| observe::described(stack, &stack_name));
-    let owned = child.filter(|child| child.owner.is_some());
-    Ok(owned.and_then(|child| {
-        let location = AwsLocation::from_arn(&child.id)?;
-        Some((
-            location,
-            child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
-        ))
-    }))
 }
 
 impl Resource for GitOpsPipeline {

@@ -19,12 +19,11 @@ mod plan;
 mod report;
 
 pub use crate::reporting::event::PipelineEvent;
-pub use crate::reporting::report::{ReportError, Reported, Target, report};
+pub use crate::reporting::report::{ReportError, Reported, report};
 
 use std::time::SystemTime;
 
 use crate::aws::{Aws, CallError};
-use crate::gitops_pipeline;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings;
 use crate::http::Http;
@@ -39,7 +38,7 @@ pub async fn handle(
     http: &Http,
     event: &PipelineEvent,
 ) -> Result<Reported, ReportError> {
-    let target = target(aws, &event.names).await;
+    let target = report_settings::read(aws, &event.names).await;
     let failed = |error| ReportError::new(format!("execution {}", event.execution_id), error);
     match target.map_err(failed)? {
         Some(target) => report(aws, http, &target, &event.execution_id).await,
@@ -62,7 +61,8 @@ pub async fn catch_up(
     let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
         return Ok(reported);
     };
-    let Some(target) = target(aws, &names).await.map_err(failed)? else {
+    let target = report_settings::read(aws, &names).await;
+    let Some(target) = target.map_err(failed)? else {
         return Ok(reported);
     };
     let changed = execution::changed_since(aws, pipeline_name, since).await;
@@ -72,18 +72,4 @@ pub async fn catch_up(
         reported.rejected.extend(one.rejected);
     }
     Ok(reported)
-}
-
-/// The pipeline of `names`, and where its executions are reported. `None` if they are not.
-async fn target(aws: &Aws, names: &ResourceNames) -> Result<Option<Target>, CallError> {
-    let Some((location, branch)) = gitops_pipeline::deployed_branch(aws, names).await? else {
-        return Ok(None);
-    };
-    let settings = report_settings::read(aws, &names.stack()).await?;
-    Ok(settings.map(|settings| Target {
-        names: names.clone(),
-        location,
-        branch,
-        settings,
-    }))
 }

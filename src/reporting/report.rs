@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::aws::{Aws, CallError};
 use crate::gitlab;
 use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
-use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::gitops_pipeline::report_settings::ReportTarget;
 use crate::http::Http;
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
@@ -66,19 +65,6 @@ pub enum Cause {
     TooManySteps,
 }
 
-/// A pipeline whose executions are reported.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The names of its resources.
-    pub names: ResourceNames,
-    /// Its region and account.
-    pub location: AwsLocation,
-    /// The branch that it deploys.
-    pub branch: String,
-    /// What to report, and where.
-    pub settings: ReportSettings,
-}
-
 /// What a report did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
@@ -106,7 +92,7 @@ impl Reported {
 pub async fn report(
     aws: &Aws,
     http: &Http,
-    target: &Target,
+    target: &ReportTarget,
     execution_id: &str,
 ) -> Result<Reported, ReportError> {
     let failed = |cause| ReportError::new(format!("execution {execution_id}"), cause);
@@ -125,7 +111,7 @@ pub async fn report(
 /// A running report.
 struct Reporter<'a> {
     aws: &'a Aws,
-    target: &'a Target,
+    target: &'a ReportTarget,
     gitlab: GitLab,
     /// Read when it is needed first.
     project: Option<ProjectDetails>,
@@ -146,7 +132,7 @@ impl<'a> Reporter<'a> {
     async fn start(
         aws: &'a Aws,
         http: &Http,
-        target: &'a Target,
+        target: &'a ReportTarget,
         execution_id: &str,
     ) -> Result<Option<Self>, Cause> {
         let settings = &target.settings;
@@ -181,7 +167,7 @@ impl<'a> Reporter<'a> {
 
     /// Decides what GitLab should show of the execution.
     async fn decide(&mut self) -> Result<(), Cause> {
-        let Target {
+        let ReportTarget {
             names,
             location,
             settings,
@@ -219,7 +205,7 @@ impl<'a> Reporter<'a> {
 
     /// The note about the change set that waits for an approval. `url` is the execution in the console.
     async fn note(&mut self, url: &str) -> Result<Option<String>, Cause> {
-        let Target {
+        let ReportTarget {
             names, settings, ..
         } = self.target;
         let approval = self.execution.action(APPROVAL);

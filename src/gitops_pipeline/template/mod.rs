@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 pub use self::parts::{
     BRANCH_EXISTS, BRANCH_OUTPUT, DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT,
-    REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
+    REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT,
+    STACK_NAME_TAG,
 };
 use self::parts::{repository_name, sub, tags};
 use super::report_settings::ReportSettings;
@@ -32,23 +33,16 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     if let Some(image) = &spec.image {
         resources["ImageEventRule"] = events::image_rule(spec, image);
     }
-    if let Some(settings) = ReportSettings::of(spec) {
-        resources["EventRule"]["Metadata"] = settings.metadata();
+    if repository == RepositoryOrigin::Created {
+        resources["Repository"] = made_repository(spec);
     }
     let mut outputs = outputs(spec, repository);
-    match repository {
-        RepositoryOrigin::Created => resources["Repository"] = made_repository(spec),
-        RepositoryOrigin::Existing => {}
-        RepositoryOrigin::Adopted => {
-            // CloudFormation ignores an update that changes only an output. The metadata makes it a
-            // change.
-            resources["EventRule"]["Metadata"]["RepositoryDeletionPolicy"] =
-                json!(spec.repository_deletion_policy);
-            outputs[DELETION_POLICY_OUTPUT] = json!({
-                "Description": "What becomes of the repository, which an earlier stack of this name left behind",
-                "Value": spec.repository_deletion_policy,
-            });
-        }
+    for (name, description, value) in settings(spec, repository) {
+        // "You can update outputs only when you include changes that add, modify, or delete
+        // resources": the metadata makes a changed setting such a change.
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/outputs-section-structure.html
+        resources["EventRule"]["Metadata"][name] = value.clone();
+        outputs[name] = json!({"Description": description, "Value": value});
     }
     let branches: BTreeMap<&String, Value> = spec
         .branch_map
@@ -126,12 +120,6 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         },
     });
-    if let Some(paths) = &spec.paths {
-        outputs[PATHS_OUTPUT] = json!({
-            "Description": "The files whose changes start the pipeline. The function reads this for each push",
-            "Value": serde_json::to_string(paths).unwrap_or_default(),
-        });
-    }
     if let Some(cross_account) = spec.cross_account_source() {
         outputs[SOURCE_ARN_OUTPUT] = json!({
             "Description": "The ARN of the repository in another account",
@@ -143,6 +131,34 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
         });
     }
     outputs
+}
+
+/// The outputs that only the function reads: name, description and value.
+fn settings(spec: &Spec, repository: RepositoryOrigin) -> Vec<(&'static str, &'static str, Value)> {
+    let json = |text: serde_json::Result<String>| json!(text.unwrap_or_default());
+    let mut settings = vec![];
+    if let Some(paths) = &spec.paths {
+        settings.push((
+            PATHS_OUTPUT,
+            "The files whose changes start the pipeline. The function reads this for each push",
+            json(serde_json::to_string(paths)),
+        ));
+    }
+    if let Some(report) = ReportSettings::of(spec) {
+        settings.push((
+            REPORTING_OUTPUT,
+            "What executions report to GitLab. The function reads this for each report",
+            json(serde_json::to_string(&report)),
+        ));
+    }
+    if repository == RepositoryOrigin::Adopted {
+        settings.push((
+            DELETION_POLICY_OUTPUT,
+            "What becomes of the repository, which an earlier stack of this name left behind",
+            json!(spec.repository_deletion_policy),
+        ));
+    }
+    settings
 }
 
 fn made_repository(spec: &Spec) -> Value {

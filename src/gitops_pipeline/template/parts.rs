@@ -28,6 +28,8 @@ pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
 pub const BRANCH_OUTPUT: &str = "BranchName";
 /// The output with `Source.Paths`, as JSON. Missing if every push starts the pipeline.
 pub const PATHS_OUTPUT: &str = "Paths";
+/// The output with `GitLab` and `Report`, as JSON. Missing if nothing is reported.
+pub const REPORTING_OUTPUT: &str = "Reporting";
 /// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
 /// The output with the ARN of a repository in another account.

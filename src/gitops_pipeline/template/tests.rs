@@ -171,3 +171,13 @@ fn template_is_the_same_for_every_project() {
     );
     assert_eq!(one, other);
 }
+
+#[test]
+fn changed_setting_changes_a_resource() {
+    let paths = |glob: &str| json!({"Source": {"Paths": {"Includes": [glob]}}});
+    let settings = |of: Value| rendered(&of, RepositoryOrigin::Created);
+    let (before, after) = (settings(paths("shop/**")), settings(paths("blog/**")));
+    assert_ne!(before["Outputs"], after["Outputs"]);
+    // CloudFormation performs no update if only an output differs.
+    assert_ne!(before["Resources"], after["Resources"]);
+}
