@@ -44,7 +44,7 @@ test: ## every check of the project, and a check that they leave no files
 test-thorough: ## the same, with all fault schedules and variants, of which `make test` runs a part
 	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/run_checks.py
 
-bench: build ## compare this function with alternatives, as ratios from one run, into docs/benchmarks.md
+bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
 	@python bench/run.py
 
 # Checks the existing file: `make test` has just built it.
@@ -112,7 +112,7 @@ test-rust-compiled:
 test-rust:
 	cargo test --locked --workspace $(ARGUMENTS)
 
-scale: ## a thousand stacks at once, in simulated time, against docs/scale.md (some minutes)
+scale: ## a thousand stacks at once, in simulated time, against docs/project/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture table_and_plot
 
 clean: ## remove all build output and installed tools

@@ -1,4 +1,4 @@
-"""The plot in docs/benchmarks.md: each contender relative to cfn-gitops."""
+"""The plot in docs/project/benchmarks.md: each contender relative to cfn-gitops."""
 
 from __future__ import annotations
 

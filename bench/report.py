@@ -1,4 +1,4 @@
-"""The figures as tables in Markdown, and the goals; written between two markers of docs/benchmarks.md."""
+"""The figures as tables in Markdown, and the goals; written between two markers of docs/project/benchmarks.md."""
 
 from __future__ import annotations
 

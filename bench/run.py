@@ -1,4 +1,4 @@
-"""`make bench`: compares this function with alternatives in one run, and writes docs/benchmarks.md.
+"""`make bench`: compares this function with alternatives in one run, and writes docs/project/benchmarks.md.
 
 Needs the requirements of `make build`. Node's rows need Node and its runtime client's build tools; instructions need
 valgrind. Rows without their requirements are left out, and reported.
@@ -17,8 +17,8 @@ import report
 from host import ROOT, Harness, event
 from measuring import Measured, measure
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
-PLOT = ROOT / "docs" / "benchmarks" / "beside.svg"
+DOCUMENT = ROOT / "docs/project/benchmarks.md"
+PLOT = ROOT / "docs/project/benchmarks/beside.svg"
 
 
 def tell(line: str) -> None:

@@ -28,7 +28,7 @@ FIGURES = ROOT / "figures.toml"
 HEAD = """\
 # Limits of the built function: `make test` fails if the package is more than 10 % larger, or if an instruction count
 # is more than 20 % higher. `python scripts/check_figures.py --write` writes this file.
-# docs/benchmarks.md describes the figures and their variation.
+# docs/project/benchmarks.md describes the figures and their variation.
 """
 
 

@@ -52,7 +52,7 @@ def main() -> int:
     if account.stack_status(settings.stack_name) in _FIRST and account.has_bucket(bucket):
         print(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.\n"
               f"Remove it with `make undeploy CONFIG_ENV={settings.table} DELETE_BUCKET=yes`, or import it into the new "
-              "stack (docs/operating.md, \"Deploying again\").", file=sys.stderr)
+              "stack (docs/how-to/operating.md, \"Deploying again\").", file=sys.stderr)
         return 1
     # Quoted, because sam rejects an empty value otherwise.
     command = ["sam", "deploy", "--config-env", settings.table,
@@ -62,7 +62,7 @@ def main() -> int:
     failures = StackFailures(account.session.client("cloudformation"), settings.stack_name)
     status = subprocess.run(command, cwd=sam_settings.ROOT, check=False).returncode
     if status != 0 and (lines := failures.lines()):
-        print(f"\nStack {settings.stack_name}: what failed (docs/a-failed-deploy.md):", file=sys.stderr)
+        print(f"\nStack {settings.stack_name}: what failed (docs/runbook/a-failed-deploy.md):", file=sys.stderr)
         print(*(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
     return status
 

@@ -24,7 +24,7 @@
 //! and state alone. The **intent record** (`issue_intent`: a tag on the IAM user) is written before a
 //! credential is issued, so that a crash loses none. A **tombstone** is what a Delete leaves for a
 //! Create that is delivered after it. An **orphan** is a credential or mirror that no record names.
-//! `docs/glossary.md` has the rest.
+//! `docs/reference/glossary.md` has the rest.
 
 pub mod aws;
 pub mod codecommit;

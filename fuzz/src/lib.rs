@@ -7,7 +7,7 @@
 //! `cargo test` runs each target over a bounded number of fixed inputs. `make fuzz SECONDS=60` runs
 //! each for that time, over other inputs every time. `FUZZ_SEED` repeats a run, `FUZZ_ONLY` one of
 //! its inputs: a failure prints both. If built with `--cfg fuzzing`, as `cargo bolero test` does, the
-//! bytes come from a fuzzer that coverage guides: `docs/security.md`.
+//! bytes come from a fuzzer that coverage guides: `docs/concepts/security.md`.
 
 mod input;
 

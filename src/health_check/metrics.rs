@@ -32,7 +32,7 @@ pub struct Metric {
 }
 
 /// Each entry: the constant, the name, the unit and the dimension; then the meaning, as in
-/// `docs/watching.md`. `docs/metrics.json` is generated from this table.
+/// `docs/runbook/watching.md`. `docs/metrics.json` is generated from this table.
 macro_rules! metrics {
     ($($constant:ident $name:literal $unit:literal $dimension:expr; $meaning:literal)*) => {
         $(#[doc = $meaning]

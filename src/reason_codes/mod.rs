@@ -1,14 +1,14 @@
 //! The codes at the end of every reason, such as `CFG-302`.
 //!
-//! `docs/reason-codes.md` explains each: a test compares its headings with this table. A code that no
-//! reason has is dead code for the compiler.
+//! `docs/runbook/reason-codes.md` explains each: a test compares its headings with this table. A
+//! code that no reason has is dead code for the compiler.
 
 use std::fmt::Display;
 
 use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
 
-/// Each line: the variant, the number, and the heading in `docs/reason-codes.md`. A number keeps its
-/// meaning for ever: a new cause gets a new number. The first digit is the subject.
+/// Each line: the variant, the number, and the heading in `docs/runbook/reason-codes.md`. A number
+/// keeps its meaning for ever: a new cause gets a new number. The first digit is the subject.
 macro_rules! reason_codes {
     ($($name:ident $number:literal $heading:literal)*) => {
         /// Why a request, a rotation or another event failed, or what a success leaves to do.

@@ -1,6 +1,6 @@
 use super::TABLE;
 
-const PAGE: &str = include_str!("../../docs/reason-codes.md");
+const PAGE: &str = include_str!("../../docs/runbook/reason-codes.md");
 
 /// The sections of the page, each with its heading, such as `CFG-101: The request is incomplete`.
 fn sections() -> Vec<(&'static str, &'static str)> {

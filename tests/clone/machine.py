@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.clone.scene import INSTANCES, ROOT, Scene, address
 
-_PAGE = ROOT / "docs/clone-from-ec2.md"
+_PAGE = ROOT / "docs/how-to/clone-from-ec2.md"
 _USER = "ec2-user"
 # Beside git and aws, all that the user data calls.
 _TOOLS = ("bash", "cut", "env", "printenv", "sh")
@@ -44,7 +44,7 @@ class Machine:
         file.chmod(0o755)
 
     def user_data(self) -> str:
-        """As docs/clone-from-ec2.md fetches it for a running instance. Fetched once, because it does not change."""
+        """As docs/how-to/clone-from-ec2.md fetches it for a running instance. Fetched once: it does not change."""
         fetched, of = self.scene.user_data, (self._account, self.env_id)
         if of not in fetched:
             fetched[of] = self._fetch()

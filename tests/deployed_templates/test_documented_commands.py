@@ -1,4 +1,4 @@
-"""The commands of pages in docs/, run unchanged by bash and the real AWS CLI."""
+"""The commands of pages in docs/how-to/, run unchanged by bash and the real AWS CLI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from local.aws import LocalAws
 
 ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs/how-to"
 # Stacks that remain have no owner, and other tests here list the account's stacks.
 OTHER_REGION = "eu-west-1"
 
@@ -22,7 +23,7 @@ class Page:
     """The shell blocks of one page, in a region of their own and a directory that contains the templates."""
 
     def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
-        self.blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.DOTALL | re.MULTILINE)
+        self.blocks = re.findall(r"^```sh\n(.*?)^```", (PAGES / name).read_text(), re.DOTALL | re.MULTILINE)
         assert self.blocks, f"{name} has no commands"
         self._environment = {**aws.environment(), "AWS_REGION": OTHER_REGION, "AWS_DEFAULT_REGION": OTHER_REGION,
                              "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(directory)}
@@ -83,13 +84,13 @@ def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_pa
 
 @pytest.mark.parametrize("page", ["people.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
 def test_named_templates_parameters_and_pages_exist(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text()
+    text = (PAGES / page).read_text()
     written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])
     for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=", text):
         assert f"\n  {parameter}:\n" in written, parameter
     for template in re.findall(r"`(?:templates/)?([a-z-]+\.yaml)`", text):
         assert (ROOT / "templates" / template).exists() or (ROOT / template).exists(), template
-    for target in re.findall(r"\]\(([a-z0-9-]+\.md)\)", text):
-        assert (ROOT / "docs" / target).exists(), target
+    for target in re.findall(r"\]\(([a-z0-9./-]+\.md)\)", text):
+        assert (PAGES / target).exists(), target
     for test in re.findall(r"`(tests/[a-z_/]+\.py)`", text):
         assert (ROOT / test).exists(), test

@@ -21,8 +21,8 @@ _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
 def documented_buildspec(project_id: str) -> str:
-    """The buildspec of docs/pipelines.md that packages code and nested templates."""
-    page = (ROOT / "docs/pipelines.md").read_text()
+    """The buildspec of docs/concepts/pipelines.md that packages code and nested templates."""
+    page = (ROOT / "docs/concepts/pipelines.md").read_text()
     return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
 
 

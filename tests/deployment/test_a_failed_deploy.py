@@ -1,4 +1,4 @@
-"""docs/a-failed-deploy.md, step by step: the page shows the real output.
+"""docs/runbook/a-failed-deploy.md, step by step: the page shows the real output.
 
 `CFN_GITOPS_WRITE_PAGES=1` writes the output into the page. Review the difference.
 """
@@ -22,7 +22,7 @@ from tests.deployment.mirroring import Source
 from tests.deployment.steps import ROOT, Environment, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
-PAGE = ROOT / "docs/a-failed-deploy.md"
+PAGE = ROOT / "docs/runbook/a-failed-deploy.md"
 NAME = "shop"
 WIDTH = 96
 

@@ -17,7 +17,7 @@ from tests.deployment.conftest import Production
 from tests.deployment.steps import ROOT
 
 GROUP = "/aws/lambda/cfn-gitops-prd"
-PAGE = ROOT / "docs/a-failed-deploy.md"
+PAGE = ROOT / "docs/runbook/a-failed-deploy.md"
 
 
 @pytest.fixture

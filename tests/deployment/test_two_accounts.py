@@ -111,7 +111,7 @@ def test_image_push_in_other_account_starts_pipeline_by_digest(scene: TwoAccount
 
 
 def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -> None:
-    """As docs/pipelines.md describes it for a pipeline with an ArtifactKeyArn."""
+    """As docs/concepts/pipelines.md describes it for a pipeline with an ArtifactKeyArn."""
     bucket = scene.artifacts.outputs()["ArtifactBucketName"]
     without_key = pipelines.documented_buildspec(PROJECT).replace(
         "s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", bucket)

@@ -26,8 +26,8 @@ def as_parameters(output: str) -> dict[str, str]:
 
 
 class TwoAccounts:
-    """`here` has the pipelines, `there` code and image. Each step is a command of docs/cross-account-source.md and
-    docs/cross-account-image.md, in their order."""
+    """`here` has the pipelines, `there` code and image. Each step is a command of the pages
+    docs/how-to/cross-account-source.md and docs/how-to/cross-account-image.md, in their order."""
 
     def __init__(self, aws: LocalAws, directory: Path, environment: Environment | None = None) -> None:
         self.aws, self.there = aws, aws.in_account(OTHER)

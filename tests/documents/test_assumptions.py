@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/assumptions.md"
+PAGE = ROOT / "docs/project/assumptions.md"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+){1,8}")
 # A reference to a row in code, tests and other pages.
 _REFERENCE = re.compile(r"[Aa]ssumption `([^`\n]+)`")

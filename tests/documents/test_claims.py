@@ -1,4 +1,7 @@
-"""Each claim of docs/security.md has tests that carry its identifier. Claims without another test have one here."""
+"""Each claim of docs/concepts/security.md has tests that carry its identifier.
+
+Claims without another test have one here.
+"""
 
 import re
 from pathlib import Path
@@ -10,7 +13,7 @@ from tests.templates.permissions import allowed
 from tests.templates.rights import regional
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/security.md"
+PAGE = ROOT / "docs/concepts/security.md"
 FOLDERS = ("src", "crates", "fuzz", "tests", "local")
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)

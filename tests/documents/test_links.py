@@ -11,11 +11,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def documents():
-    """The tracked and unignored documents, without built or installed files."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT,
+# Its paths are those of an imagined repository.
+SAMPLE_PATHS = ROOT / "src/gitops_pipeline/paths/tests.rs"
+# A page that a comment, a message or a test names. The path of a website has a slash before it.
+MENTION = re.compile(r"(?<![\w/.-])docs/[a-z][\w/-]*\.(?:md|json|svg)\b")
+
+
+def files(*patterns):
+    """The tracked and unignored files, without built or installed ones."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns], cwd=ROOT,
                             check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
     return sorted(ROOT / path for path in listed if (ROOT / path).exists())
+
+
+def documents():
+    return files("*.md")
 
 
 def without_code(text):
@@ -62,6 +72,13 @@ def test_broken_link_is_found(tmp_path):
     page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
                     "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n")
     assert list(faults(page)) == ["no.md: there is no such file", "#no: there is no such heading"]
+
+
+def test_every_page_that_a_file_names_exists():
+    named = [(str(file.relative_to(ROOT)), path) for file in files("*.rs", "*.py", "*.yaml", "*.toml", "*.sh", "*.md", "Makefile")
+             if file != SAMPLE_PATHS for path in MENTION.findall(file.read_text())]
+    assert len(named) > 50
+    assert [(file, path) for file, path in named if not (ROOT / path).exists()] == []
 
 
 def test_readme_lists_the_regions_without_codecommit():

@@ -84,7 +84,7 @@ def test_documents_are_complete():
     assert {policy: len(aws_managed(policy)["Statement"]) for policy in BROAD} == {"PowerUserAccess": 2, "AdministratorAccess": 1}
 
 
-# docs/security.md names these calls: no statement of a role can deny them.
+# docs/concepts/security.md names these calls: no statement of a role can deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team"), {}),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team"), {}),

@@ -159,7 +159,7 @@ def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted):
     assert (not broken) == is_accepted, broken
 
 
-# docs/security.md names these calls: a boundary that allows everything else cannot deny them.
+# docs/concepts/security.md names these calls: a boundary that allows everything else cannot deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team")),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team")),

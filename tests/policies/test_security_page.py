@@ -1,4 +1,4 @@
-"""The table "Who can reach what" of docs/security.md, row by row, as the policies decide.
+"""The table "Who can reach what" of docs/concepts/security.md, row by row, as the policies decide.
 
 A row here has the page's words. Every column is evaluated with the calls of each person or role.
 """
@@ -16,7 +16,7 @@ from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
 from tests.policies.tables import regional, role, user
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, WITH_DEPLOY
 
-PAGE = Path(__file__).parents[2] / "docs/security.md"
+PAGE = Path(__file__).parents[2] / "docs/concepts/security.md"
 
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
 PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The references in `docs/faults.md`: file, and test in it.
+/// The references in `docs/runbook/faults.md`: file, and test in it.
 fn named() -> BTreeSet<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/faults.md")).expect("the page");
+    let page = std::fs::read_to_string(root.join("docs/runbook/faults.md")).expect("the page");
     let quoted = page.split('`').skip(1).step_by(2);
     let tests = quoted.filter_map(|text| text.split_once("::"));
     tests

@@ -1,6 +1,6 @@
 //! The time to finish against the number of stacks, up to a thousand: the table and the plot of
-//! `docs/scale.md`. It takes some minutes of processor time, so `make scale` runs it, and `make test`
-//! does not.
+//! `docs/project/scale.md`. It takes some minutes of processor time, so `make scale` runs it, and
+//! `make test` does not.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::plot::{self, Series};
 use crate::stacks::Content;
 
 const SIZES: [usize; 7] = [1, 10, 50, 100, 250, 500, 1000];
-const PAGE: &str = "docs/scale.md";
-const PLOT: &str = "docs/scale/time-to-finish.svg";
+const PAGE: &str = "docs/project/scale.md";
+const PLOT: &str = "docs/project/scale/time-to-finish.svg";
 const BEGIN: &str = "<!-- measured: begin -->\n";
 const END: &str = "<!-- measured: end -->";
 

@@ -229,7 +229,7 @@ def test_groups_grant_no_other_iam_permission(mary):
     assert may(mary, "iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:AddUserToGroup", MARY, **WITH_MFA) == set()
 
 
-# --- The protection, which docs/branch-protection.md describes --------------------------------
+# --- The protection, which docs/how-to/branch-protection.md describes --------------------------------
 
 
 def test_every_branch_action_is_denied_on_a_protected_branch():

@@ -223,7 +223,7 @@ def test_a_region_is_a_region(region):
         assert not re.fullmatch(pattern, wrong)
 
 
-# --- docs/replication.md ---------------------------------------------------------------------
+# --- docs/how-to/replication.md ---------------------------------------------------------------------
 
 # Errors of git, AWS or EventBridge that the script passes on.
 OF_OTHERS = {
@@ -234,7 +234,7 @@ OF_OTHERS = {
 
 
 def quoted():
-    table = (TEMPLATES.parent / "docs/replication.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
+    table = (TEMPLATES.parent / "docs/how-to/replication.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     for row in rows:
         yield from re.findall(r"`([^`]+)`", row.split(" | ")[0])

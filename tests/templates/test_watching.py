@@ -253,7 +253,7 @@ def test_environments_and_regions_have_separate_dashboards():
 
 
 def rows(heading):
-    page = (ROOT / "docs/watching.md").read_text()
+    page = (ROOT / "docs/runbook/watching.md").read_text()
     table = page.split(heading)[1].split("\n\n")[0]
     return [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
 
