@@ -105,10 +105,9 @@ impl GitLab {
         id: u64,
         external_url: &str,
     ) -> Result<(), GitLabError> {
-        let doing = {
-            let url = &self.url;
-            format!("setting the address of environment {id} in project {project} at {url}")
-        };
+        let url = &self.url;
+        let doing =
+            format!("setting the address of environment {id} in project {project} at {url}");
         let body = json!({"external_url": external_url});
         let request = ApiRequest::put(path(project, &format!("/environments/{id}")), body);
         self.json(project, &request, &doing).await?;

@@ -18,12 +18,12 @@ pub mod fuzzing;
 mod mirror;
 mod mirror_calls;
 mod note;
+mod own_token;
 pub mod property;
 mod reason_code;
 mod sanitize;
 mod token;
 mod token_error;
-mod token_expiry;
 mod transport;
 
 pub use crate::gitlab::branches::{ProtectedBranches, PushesEverything};

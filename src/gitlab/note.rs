@@ -5,9 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::client::error;
 use super::commit_status::CommitRef;
-use super::error::{ErrorKind, GitLabError};
+use super::error::GitLabError;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
 /// The most merge requests of a commit that get a note.
@@ -35,10 +34,9 @@ impl GitLab {
     /// Where a note about a commit belongs: its merge requests, the open ones first, or the commit.
     async fn note_places(&self, commit: &CommitRef) -> Result<Vec<NotePlace>, GitLabError> {
         let CommitRef { project, sha, .. } = commit;
-        let doing = {
-            let url = &self.url;
-            format!("listing the merge requests of commit {sha} in project {project} at {url}")
-        };
+        let url = &self.url;
+        let doing =
+            format!("listing the merge requests of commit {sha} in project {project} at {url}");
         let of = format!(
             "/repository/commits/{}/merge_requests?per_page=100",
             query_value(sha)
@@ -66,24 +64,13 @@ impl GitLab {
         commit: &CommitRef,
         marker: &str,
     ) -> Result<Vec<(NotePlace, Option<Note>)>, GitLabError> {
-        let author = self.own_user_id(&commit.project).await?;
+        let author = self.own_user_id().await?;
         let mut notes = vec![];
         for place in self.note_places(commit).await? {
             let note = self.note(&commit.project, &place, author, marker).await?;
             notes.push((place, note));
         }
         Ok(notes)
-    }
-
-    async fn own_user_id(&self, project: &str) -> Result<u64, GitLabError> {
-        let doing = format!("looking up the token's user at {}", self.url);
-        let request = ApiRequest::get("/personal_access_tokens/self".to_owned());
-        // For all kinds of access token: https://docs.gitlab.com/api/personal_access_tokens/#self-inform
-        let token = self.json(project, &request, &doing).await?;
-        let unexpected = ErrorKind::UnexpectedResponse { status: 200 };
-        token["user_id"]
-            .as_u64()
-            .ok_or_else(|| error(&doing, unexpected))
     }
 
     /// The note of the user `author` in `place` that begins with `marker`. `None` if there is none.
@@ -137,11 +124,9 @@ impl GitLab {
         note: &Note,
         body: &str,
     ) -> Result<(), GitLabError> {
-        let doing = {
-            let url = &self.url;
-            format!("editing {} of project {project} at {url}", note.path)
-        };
-        let request = ApiRequest::put(path(project, &note.path), json!({"body": body}));
+        let (url, at) = (&self.url, &note.path);
+        let doing = format!("editing {at} of project {project} at {url}");
+        let request = ApiRequest::put(path(project, at), json!({"body": body}));
         self.json(project, &request, &doing).await?;
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 mod errors;
 mod limits;
+mod own_token;
 mod parsing;
 mod pushes;
 mod requests;
 mod retries;
 mod script;
 mod token_access;
-mod token_expiry;
 
 use super::tests::script::{Reply, Script};
 use super::{GitLab, GitLabError, Mirror, Settings, TokenSource};

@@ -1,33 +1,49 @@
-//! When the token expires.
+//! The token: its user, and when it expires.
 
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use serde_json::Value;
 
 use super::client::error;
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::transport::{ApiRequest, GitLab};
 
 impl GitLab {
+    /// The ID of the token's user.
+    pub(super) async fn own_user_id(&self) -> Result<u64, GitLabError> {
+        let doing = format!("looking up the token's user at {}", self.url);
+        let token = self.own_token(&doing).await?;
+        let unexpected = ErrorKind::UnexpectedResponse { status: 200 };
+        token["user_id"]
+            .as_u64()
+            .ok_or_else(|| error(&doing, unexpected))
+    }
+
     /// When the token expires. `None` if GitLab shows no `expires_at`: the token does not expire.
+    pub async fn token_expiry(&self) -> Result<Option<SystemTime>, GitLabError> {
+        let doing = format!("reading the expiry of the token at {}", self.url);
+        let token = self.own_token(&doing).await?;
+        Ok(token["expires_at"].as_str().and_then(parse_date))
+    }
+
+    /// GitLab's description of the token.
     ///
     /// This also answers for project and group access tokens, which are personal access tokens of
     /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
-    pub async fn token_expiry(&self) -> Result<Option<SystemTime>, GitLabError> {
-        let doing = format!("reading the expiry of the token at {}", self.url);
+    async fn own_token(&self, doing: &str) -> Result<Value, GitLabError> {
         let request = ApiRequest::get("/personal_access_tokens/self".to_owned());
-        let response = self.send(&request, &doing).await?;
+        let response = self.send(&request, doing).await?;
         if !response.is_success() {
             let kind = ErrorKind::Rejected {
                 status: response.status,
                 message: response.message(),
                 cause: Rejection::Other,
             };
-            return Err(error(&doing, kind));
+            return Err(error(doing, kind));
         }
-        let described = response.into_json().map_err(|kind| error(&doing, kind))?;
-        Ok(described["expires_at"].as_str().and_then(parse_date))
+        response.into_json().map_err(|kind| error(doing, kind))
     }
 }
 
