@@ -6,11 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
 
 use crate::aws::{Aws, CallError, optional};
-
-/// The name of the approval action (`templates/pipeline.yaml`).
-const APPROVAL: &str = "Approval";
-
-const NO_PIPELINE: &str = "PipelineNotFoundException";
+use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +64,9 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
 async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
     let mut token = None;
     loop {
-        let call = aws.codepipeline.list_pipeline_executions();
-        let call = call.pipeline_name(name).set_next_token(token);
-        let page = optional(call.send().await, &[NO_PIPELINE], || {
-            format!("listing the executions of pipeline {name}")
-        })?;
-        let Some(page) = page else { return Ok(None) };
+        let Some(page) = executions::list_page(aws, name, token).await? else {
+            return Ok(None);
+        };
         // The latest execution comes first.
         let statuses = page.pipeline_execution_summaries().iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
@@ -96,7 +89,7 @@ async fn waiting_approvals(
     name: &str,
 ) -> Result<Option<Vec<Option<SystemTime>>>, CallError> {
     let call = aws.codepipeline.get_pipeline_state().name(name);
-    let state = optional(call.send().await, &[NO_PIPELINE], || {
+    let state = optional(call.send().await, &["PipelineNotFoundException"], || {
         format!("looking up the state of pipeline {name}")
     })?;
     let Some(state) = state else { return Ok(None) };

@@ -9,13 +9,14 @@
 //!   [`tombstone`].
 //! - [`report_settings`] are what reports to GitLab need: the child stack stores them.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
-//!   files of [`paths`].
+//!   files of [`paths`]. [`executions`] lists what the pipeline runs.
 
 mod apply;
 mod approval_rule;
 pub mod attribute_names;
 mod calls;
 mod delete;
+pub(crate) mod executions;
 pub mod first_push;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -7,10 +7,8 @@ use aws_sdk_codepipeline::types::{
     PipelineExecutionSummary,
 };
 
-use crate::aws::{Aws, CallError, optional};
-
-/// The action that reads the code, in `templates/pipeline.yaml`.
-const SOURCE: &str = "Source";
+use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline::executions::{commit_of, list_page};
 
 /// Maximum pages of executions that are searched for the event's execution. A page has 100.
 const MAX_PAGES: usize = 3;
@@ -108,10 +106,7 @@ pub async fn changed_since(
     pipeline_name: &str,
     since: SystemTime,
 ) -> Result<Vec<Execution>, CallError> {
-    let call = aws.codepipeline.list_pipeline_executions();
-    let doing = || format!("listing the executions of pipeline {pipeline_name}");
-    let page = call.pipeline_name(pipeline_name).send().await;
-    let page = optional(page, &["PipelineNotFoundException"], doing)?;
+    let page = list_page(aws, pipeline_name, None).await?;
     let listed = page.and_then(|page| page.pipeline_execution_summaries);
     let mut newest: Vec<Execution> = vec![];
     for execution in listed.unwrap_or_default().iter().filter_map(read) {
@@ -132,10 +127,7 @@ async fn list_until(
     let mut listed = vec![];
     let mut token = None;
     for _ in 0..MAX_PAGES {
-        let call = aws.codepipeline.list_pipeline_executions();
-        let call = call.pipeline_name(pipeline_name).set_next_token(token);
-        let doing = || format!("listing the executions of pipeline {pipeline_name}");
-        let Some(page) = optional(call.send().await, &["PipelineNotFoundException"], doing)? else {
+        let Some(page) = list_page(aws, pipeline_name, token).await? else {
             break;
         };
         let has_id = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
@@ -147,13 +139,6 @@ async fn list_until(
         }
     }
     Ok(listed)
-}
-
-/// The commit of an execution. `None` before its source action has succeeded.
-fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
-    let revisions = execution.source_revisions().iter();
-    let mut own = revisions.filter(|revision| revision.action_name() == SOURCE);
-    own.next()?.revision_id()
 }
 
 fn read(execution: &PipelineExecutionSummary) -> Option<Execution> {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::aws::{Aws, CallError};
 use crate::gitlab;
 use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
+use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::report_settings::ReportTarget;
 use crate::http::Http;
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use crate::reporting::execution::{ActionState, Execution, ExecutionState};
-use crate::reporting::plan::{APPROVAL, Desired, Post, Shown, Topic};
+use crate::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::reporting::{change_set, execution, outputs, plan};
 use cfn_custom_resource::{Progress, ReasonCode};
 

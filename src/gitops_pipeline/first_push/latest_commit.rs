@@ -9,13 +9,11 @@ use aws_sdk_codepipeline::types::{
 };
 
 use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline::executions::{self, SOURCE, commit_of};
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::ownership;
 use crate::reason_codes::Code;
 use crate::reconcile::backoff::Backoff;
-
-/// The action that reads the code.
-const SOURCE_ACTION: &str = "Source";
 
 /// Polls after which CodePipeline lists an execution that the event rule started.
 const POLLS_FOR_EVENT_RULE: u32 = 8;
@@ -79,21 +77,12 @@ pub async fn list(
     aws: &Aws,
     pipeline_name: &str,
 ) -> Result<Vec<PipelineExecutionSummary>, CallError> {
-    let call = aws.codepipeline.list_pipeline_executions();
-    let output = call.pipeline_name(pipeline_name).send().await;
-    let output = output.map_err(|error| {
+    let page = executions::list_page(aws, pipeline_name, None).await?;
+    let page = page.ok_or_else(|| {
         let doing = format!("listing the executions of pipeline {pipeline_name}");
-        CallError::new(doing, &error)
+        CallError::local(Code::AwsRejected, doing, "the pipeline does not exist")
     })?;
-    Ok(output.pipeline_execution_summaries.unwrap_or_default())
-}
-
-/// The commit that the execution has read. `None` if it has read none yet. The image action may
-/// finish before the source action.
-pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
-    let mut revisions = execution.source_revisions().iter();
-    let code = revisions.find(|revision| revision.action_name() == SOURCE_ACTION)?;
-    code.revision_id()
+    Ok(page.pipeline_execution_summaries.unwrap_or_default())
 }
 
 /// Starts an execution of a commit. Starts with the same token start one execution.
@@ -105,7 +94,7 @@ pub async fn start(
 ) -> Result<(), CallError> {
     let doing = || format!("starting pipeline {pipeline_name} with commit {commit}");
     let revision = SourceRevisionOverride::builder()
-        .action_name(SOURCE_ACTION)
+        .action_name(SOURCE)
         .revision_type(SourceRevisionType::CommitId)
         .revision_value(commit)
         .build()

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::parts::{RepositoryOrigin, repository_name, role, sub, tags};
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, SOURCE};
 use crate::gitops_pipeline::spec::{
     ActionMode, CrossAccount, Deploy, IMAGE_VARIABLES, Image, OnFailure, Spec, Window,
 };
@@ -66,7 +67,7 @@ fn image(image: &Image) -> Value {
 
 fn code(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let action = json!({
-        "Name": "Source",
+        "Name": SOURCE,
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"},
         "Configuration": {
             "RepositoryName": repository_name(spec, repository),
@@ -189,7 +190,7 @@ fn rule(name: &str, provider: &str, configuration: &Value) -> Value {
 fn approval(spec: &Spec, run_order: u32) -> Value {
     let approval = &spec.approval;
     let mut action = json!({
-        "Name": "Approval",
+        "Name": APPROVAL,
         "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
         "Region": {"Ref": "AWS::Region"},
         "RunOrder": run_order,
@@ -211,7 +212,7 @@ fn deploy(spec: &Spec) -> Value {
     let mut configuration = template_configuration(spec);
     configuration["ActionMode"] = json!(spec.deploy.action_mode);
     json!({
-        "Name": "Deploy",
+        "Name": DEPLOY,
         "ActionTypeId": cloudformation(),
         "Configuration": configuration,
         "InputArtifacts": [{"Name": "BuildArtifact"}],
@@ -238,7 +239,7 @@ fn create_change_set(spec: &Spec) -> Value {
 
 fn execute_change_set(spec: &Spec, run_order: u32) -> Value {
     json!({
-        "Name": "Deploy",
+        "Name": DEPLOY,
         "ActionTypeId": cloudformation(),
         "Configuration": {
             "ActionMode": "CHANGE_SET_EXECUTE",

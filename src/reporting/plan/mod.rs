@@ -3,15 +3,10 @@
 use crate::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, NotePlace, StatusState,
 };
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-
-/// The approval action in `templates/pipeline.yaml`.
-pub const APPROVAL: &str = "Approval";
-
-/// The action that deploys, in `templates/pipeline.yaml`.
-pub const DEPLOY: &str = "Deploy";
 
 /// A part of the report. Each is posted or fails by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

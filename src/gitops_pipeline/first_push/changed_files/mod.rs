@@ -12,6 +12,7 @@ use super::latest_commit;
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::codecommit::differences::any_file_differs;
+use crate::gitops_pipeline::executions::commit_of;
 use crate::gitops_pipeline::paths::Paths;
 use crate::ownership;
 use crate::reconcile::backoff::Backoff;
@@ -105,7 +106,7 @@ impl ListedExecution {
                 .unwrap_or_default()
                 .to_owned(),
             started: started.and_then(|time| SystemTime::try_from(time).ok()),
-            commit: latest_commit::commit_of(summary).map(ToOwned::to_owned),
+            commit: commit_of(summary).map(ToOwned::to_owned),
             is_in_progress: summary.status() == Some(&PipelineExecutionStatus::InProgress),
         }
     }

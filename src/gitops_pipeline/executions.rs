@@ -1,0 +1,40 @@
+//! The executions of a pipeline, as CodePipeline lists them, and the names of its actions, as the
+//! template renders them.
+
+use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+
+use crate::aws::{Aws, CallError, optional};
+
+/// The action that reads the code.
+pub const SOURCE: &str = "Source";
+
+/// The action that waits for an approval.
+pub const APPROVAL: &str = "Approval";
+
+/// The action that deploys.
+pub const DEPLOY: &str = "Deploy";
+
+/// Lists one page of executions, the latest first. `None` if the pipeline does not exist.
+///
+/// # Errors
+/// If CodePipeline does not return the page.
+pub async fn list_page(
+    aws: &Aws,
+    pipeline_name: &str,
+    token: Option<String>,
+) -> Result<Option<ListPipelineExecutionsOutput>, CallError> {
+    let call = aws.codepipeline.list_pipeline_executions();
+    let call = call.pipeline_name(pipeline_name).set_next_token(token);
+    optional(call.send().await, &["PipelineNotFoundException"], || {
+        format!("listing the executions of pipeline {pipeline_name}")
+    })
+}
+
+/// The commit that the execution has read. `None` if it has read none yet. The image action may
+/// finish before the source action.
+pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
+    let mut revisions = execution.source_revisions().iter();
+    let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
+    code.revision_id()
+}
