@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{difference, nothing_remains, ours, shape, watch};
+use crate::checks::{assert_nothing_remains, delete_completely, difference, ours, shape, watch};
 use crate::fixture::{
     BRANCH, GIVEN, REPOSITORY, RULE, changed, fake, paused, properties, ruled, stack, with,
 };
@@ -35,16 +35,8 @@ const SERVICES: [Service; 4] = [
 
 async fn deleted_in_the_end(stack: &mut ParentStack) {
     let fake = stack.fake.clone();
-    let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    assert_nothing_remains(&fake);
+    delete_completely(stack).await;
     answers_are_sound(&fake);
-    fake.assert_unbroken();
-}
-
-fn assert_nothing_remains(fake: &FakeAws) {
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 }
 
 fn is_as(before: &Value, fake: &FakeAws, when: &str) {

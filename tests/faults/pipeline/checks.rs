@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::fixture::{GIVEN, PARENT};
+use crate::fixture::{GIVEN, PARENT, PIPELINE};
+use fake_aws::custom_resource::ParentStack;
 use fake_aws::stacks::Stack;
 use fake_aws::{AwsState, FakeAws};
 
@@ -107,6 +108,22 @@ pub fn nothing_remains(aws: &AwsState, retained: &[&str]) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Fails if anything of the resource is left.
+#[track_caller]
+pub fn assert_nothing_remains(fake: &FakeAws) {
+    let left = fake.look(|aws| nothing_remains(aws, &[]));
+    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+}
+
+/// Deletes the resource. Fails if anything of it is left, or if an invariant was violated.
+pub async fn delete_completely(stack: &mut ParentStack) {
+    let deleted = stack.delete().await;
+    let fake = &stack.fake;
+    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    assert_nothing_remains(fake);
+    fake.assert_unbroken();
 }
 
 /// The template contains the request that sent it, which makes no difference.
@@ -225,4 +242,14 @@ pub fn runs(aws: &AwsState, pipeline: &str) -> BTreeMap<String, usize> {
         *runs.entry(commit).or_default() += 1;
     }
     runs
+}
+
+/// Fails unless the pipeline has executed exactly these commits, each so many times.
+#[track_caller]
+pub fn assert_runs(fake: &FakeAws, commits: &[(&str, usize)]) {
+    let expected = commits
+        .iter()
+        .map(|(commit, times)| ((*commit).to_owned(), *times));
+    let runs = fake.look(|aws| runs(aws, PIPELINE));
+    assert_eq!(runs, expected.collect(), "{}", fake.transcript());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checks::{nothing_remains, watch};
+use crate::checks::{assert_nothing_remains, watch};
 use crate::fixture::{changed, paused};
 use crate::fixture::{fake, properties, ruled, stack};
 use fake_aws::custom_resource::{
@@ -65,8 +65,7 @@ async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
         RequestOutcome::Silence => "gitops-dev-shop".to_owned(),
     };
     stack.delete_id(&id, &ruled()).await;
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+    assert_nothing_remains(&fake);
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }
@@ -222,8 +221,7 @@ fn slow_update_and_slow_delete_get_one_response() {
             );
             assert!(fake.invocations().len() > before, "{}", request.name);
         }
-        let left = fake.look(|aws| nothing_remains(aws, &[]));
-        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_remains, runs, watch};
+use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, runs, watch};
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
     properties, push_to, stack, with,
@@ -27,18 +27,6 @@ fn note(fake: &FakeAws) -> String {
         let body = aws.responses.last().expect("an answer").json();
         body["Reason"].as_str().unwrap_or_default().to_owned()
     })
-}
-
-/// Each commit that the pipeline has run, and how often.
-fn ran(fake: &FakeAws) -> Vec<(String, usize)> {
-    fake.look(|aws| runs(aws, PIPELINE)).into_iter().collect()
-}
-
-fn once(commits: &[&str]) -> Vec<(String, usize)> {
-    commits
-        .iter()
-        .map(|commit| ((*commit).to_owned(), 1))
-        .collect()
 }
 
 /// Whether the child stack believes that the branch is there.
@@ -64,11 +52,11 @@ fn first_push_in_the_other_account_runs_once() {
         assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
         push_to(&fake, &cross_account(), "commit-1", "first").await;
         assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert_runs(&fake, &[("commit-1", 1)]);
         // A repository of the same name may be here, too: it is none of this pipeline's.
         assert_eq!(fake.count("UpdateDefaultBranch"), 0);
         assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         assert!(fake.look(|aws| aws.other_account.repositories.contains_key(REPOSITORY)));
         fake.assert_unbroken();
     });
@@ -117,7 +105,7 @@ fn role_that_denies_the_function_creates_the_pipeline() {
             assert!(said.contains(part), "{part} is missing: {said}");
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert_runs(&fake, &[("commit-1", 1)]);
 
         // Once the role trusts it, the next update returns all attributes.
         fake.arrange(|aws| aws.other_account.admits = true);
@@ -259,7 +247,7 @@ fn missing_branch_is_awaited_after_the_role_denies() {
         // The push is believed.
         push_to(&fake, &cross_account(), "commit-1", "first").await;
         assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert_runs(&fake, &[("commit-1", 1)]);
         assert!(stack.delete().await.is_success());
         fake.assert_unbroken();
     });
@@ -334,10 +322,8 @@ fn pipeline_moved_back_runs_the_first_push_to_its_repository() {
             assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
         }
         push_to(&fake, &properties(), "commit-2", "second").await;
-        assert_eq!(ran(&fake), once(&["commit-1", "commit-2"]));
-        assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-        fake.assert_unbroken();
+        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -383,7 +369,7 @@ fn image_read_before_the_code_is_not_used_as_the_code() {
         assert!(stack.create(&with_image).await.is_success());
         push_to(&fake, &with_image, "commit-1", "first").await;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(ran(&fake), once(&["commit-1"]));
+        assert_runs(&fake, &[("commit-1", 1)]);
         assert!(stack.delete().await.is_success());
         fake.assert_unbroken();
     });
@@ -421,8 +407,6 @@ fn image_changes_the_child_stack_and_is_deleted_with_it() {
         );
         assert!(stack.update(&properties(), None).await.is_success());
         assert_eq!(rules(&fake).len(), 1);
-        assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::checks::{nothing_remains, runs, shape, watch};
+use crate::checks::{assert_runs, delete_completely, runs, shape, watch};
 use crate::fixture::{
-    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, fake, paused, properties,
-    push, pushed, stack, stack_called, with,
+    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, delete_branch, event, fake,
+    paused, properties, push, pushed, stack, stack_called, with,
 };
 use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_once};
 use fake_aws::{FakeAws, Options, Reaction, ResourceAction};
@@ -23,30 +23,6 @@ async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
     (fake, stack)
 }
 
-/// The event that EventBridge has for the function.
-fn event(reactions: &[Reaction]) -> Value {
-    let [Reaction::Event { payload, .. }] = reactions else {
-        panic!("not told to the function: {reactions:?}");
-    };
-    payload.clone()
-}
-
-fn has_run(fake: &FakeAws, commits: &[(&str, usize)]) {
-    let expected = commits
-        .iter()
-        .map(|(commit, times)| ((*commit).to_owned(), *times));
-    let runs = fake.look(|aws| runs(aws, PIPELINE));
-    assert_eq!(runs, expected.collect(), "{}", fake.transcript());
-}
-
-async fn gone(fake: &FakeAws, stack: &mut ParentStack) {
-    let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
-    fake.assert_unbroken();
-}
-
 #[test]
 fn first_push_creates_the_pipeline_and_runs_it() {
     paused(async {
@@ -56,7 +32,7 @@ fn first_push_creates_the_pipeline_and_runs_it() {
         fake.push(REPOSITORY, "main", "commit-0");
         let first = push(&fake, REPOSITORY, "commit-1", "first").await;
         event(&first);
-        has_run(&fake, &[("commit-1", 1)]);
+        assert_runs(&fake, &[("commit-1", 1)]);
         let default = fake.look(|aws| aws.repositories[REPOSITORY].default_branch.clone());
         assert_eq!(default.as_deref(), Some(BRANCH), "what a clone checks out");
         let second = push(&fake, REPOSITORY, "commit-2", "second").await;
@@ -64,8 +40,8 @@ fn first_push_creates_the_pipeline_and_runs_it() {
             matches!(second[..], [Reaction::Started { .. }]),
             "{second:?}"
         );
-        has_run(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-        gone(&fake, &mut stack).await;
+        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -78,9 +54,9 @@ fn repeated_event_starts_nothing_more() {
             let name = format!("push-{time}");
             deliver_all(&fake, &pushed(&fake, &name, told.clone()), false).await;
             tokio::time::sleep(Duration::from_secs(90)).await;
-            has_run(&fake, &[("commit-1", 1)]);
+            assert_runs(&fake, &[("commit-1", 1)]);
         }
-        gone(&fake, &mut stack).await;
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -108,9 +84,9 @@ fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
                 fake.transcript()
             );
             tokio::time::sleep(Duration::from_secs(60)).await;
-            has_run(&fake, &[("commit-1", 1)]);
+            assert_runs(&fake, &[("commit-1", 1)]);
             stack.resource = Some((CHILD.to_owned(), wanted));
-            gone(&fake, &mut stack).await;
+            delete_completely(&mut stack).await;
         });
     }
 }
@@ -152,7 +128,7 @@ fn second_push_during_the_creation_runs_once() {
             // The first may have been passed by the second, and is not run twice.
             let first = runs.get("commit-1").copied().unwrap_or(0);
             assert!(first <= 1, "{context}\n{}", fake.transcript());
-            gone(&fake, &mut stack).await;
+            delete_completely(&mut stack).await;
         });
         times += 1;
     }
@@ -202,7 +178,7 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
                     fake.transcript()
                 );
                 stack.resource = Some((CHILD.to_owned(), wanted.clone()));
-                gone(&fake, &mut stack).await;
+                delete_completely(&mut stack).await;
             });
             times += 1;
         }
@@ -221,10 +197,10 @@ fn failed_update_of_a_first_push_is_retried_with_the_event() {
             1,
         );
         push(&fake, REPOSITORY, "commit-1", "push").await;
-        has_run(&fake, &[("commit-1", 1)]);
+        assert_runs(&fake, &[("commit-1", 1)]);
         let calls = ["push.1", "push.2", "push.3"].map(|caller| fake.calls_of(caller) > 0);
         assert_eq!(calls, [true, true, false], "the second delivery does it");
-        gone(&fake, &mut stack).await;
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -245,8 +221,8 @@ fn next_request_creates_a_pipeline_that_a_push_could_not() {
         let answer = stack.update(&properties(), None).await;
         assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
         tokio::time::sleep(Duration::from_secs(10)).await;
-        has_run(&fake, &[("commit-1", 1)]);
-        gone(&fake, &mut stack).await;
+        assert_runs(&fake, &[("commit-1", 1)]);
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -255,20 +231,14 @@ fn push_of_a_deleted_branch_creates_no_pipeline() {
     paused(async {
         let (fake, mut stack) = created(&properties()).await;
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        fake.change(|aws| {
-            let held = aws
-                .repositories
-                .get_mut(REPOSITORY)
-                .expect("the repository");
-            held.branches.clear();
-        });
+        delete_branch(&fake);
         deliver_all(&fake, &pushed(&fake, "push", told), false).await;
         assert!(
             fake.look(|aws| aws.pipelines.is_empty()),
             "{}",
             fake.transcript()
         );
-        gone(&fake, &mut stack).await;
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -318,6 +288,6 @@ fn event_about_something_else_changes_nothing() {
         }
         let deleted = second.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        gone(&fake, &mut stack).await;
+        delete_completely(&mut stack).await;
     });
 }

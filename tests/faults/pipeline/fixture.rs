@@ -135,6 +135,22 @@ pub fn pushed(fake: &FakeAws, name: &str, payload: Value) -> StackRequest {
     }
 }
 
+/// The event that EventBridge has for the function, the only reaction to a push.
+pub fn event(reactions: &[Reaction]) -> Value {
+    let [Reaction::Event { payload, .. }] = reactions else {
+        panic!("not one event for the function: {reactions:?}");
+    };
+    payload.clone()
+}
+
+/// Deletes the branches of the child stack's repository.
+pub fn delete_branch(fake: &FakeAws) {
+    fake.change(|aws| {
+        let repository = aws.repositories.get_mut(REPOSITORY);
+        repository.expect("the repository").branches.clear();
+    });
+}
+
 /// Pushes a commit. EventBridge invokes the function if its rule matches.
 pub async fn push(fake: &FakeAws, repository: &str, commit: &str, name: &str) -> Vec<Reaction> {
     let reactions = fake.push(repository, BRANCH, commit);

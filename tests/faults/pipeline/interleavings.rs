@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{nothing_remains, runs, watch};
+use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, watch};
 use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, fake, properties, pushed, ruled, stack,
+    BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
 };
 use fake_aws::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
-use fake_aws::{FakeAws, Options, Reaction, Schedule, SeenTokens, explore_reduced, sample};
+use fake_aws::{Options, Schedule, SeenTokens, explore_reduced, sample};
 
 /// More runs than the explorations of whole orders need.
 const LIMIT: usize = 5_000;
@@ -61,11 +61,6 @@ async fn later<T>(schedule: &Schedule, work: impl Future<Output = T>) -> T {
     work.await
 }
 
-fn assert_nothing_remains(fake: &FakeAws, context: &str) {
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
-}
-
 /// A Create that CloudFormation cancels: its Delete has a generated ID and may come first,
 /// last, or in between. In every order nothing remains, also after the Create is delivered again.
 fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
@@ -88,10 +83,10 @@ fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
                 .await;
             let deleted = stack.heard(&delete).await;
             assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            assert_nothing_remains(&fake, "after both");
+            assert_nothing_remains(&fake);
             // Lambda delivers the Create again.
             deliver_once(&fake, &fake.caller("create again"), &create).await;
-            assert_nothing_remains(&fake, "after the Create came again");
+            assert_nothing_remains(&fake);
             answers_are_sound(&fake);
             fake.assert_unbroken();
         }
@@ -171,7 +166,7 @@ fn two_copies(what: &str, options: &Options, request_type: &'static str) {
                 let deleted = stack.delete().await;
                 assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
             }
-            assert_nothing_remains(&fake, "after the Delete");
+            assert_nothing_remains(&fake);
             answers_are_sound(&fake);
             fake.assert_unbroken();
         }
@@ -209,11 +204,8 @@ fn first_push_meets(what: &str, other_is_update: bool) {
         let created = stack.create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let reactions = fake.push(REPOSITORY, BRANCH, "commit-1");
-        let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
-            panic!("{reactions:?}");
-        };
-        let push = pushed(&fake, "push", payload.clone());
+        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let push = pushed(&fake, "push", event);
         let other = if other_is_update {
             let (id, old) = stack.resource.clone().expect("created");
             stack.request("Update", Some(&id), &changed(properties()), Some(&old))
@@ -235,23 +227,14 @@ fn first_push_meets(what: &str, other_is_update: bool) {
             assert!(heard.is_success(), "{heard:?}\n{}", fake.transcript());
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let runs = fake.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)],
-            "{}",
-            fake.transcript()
-        );
+        assert_runs(&fake, &[("commit-1", 1)]);
         let wanted = if other_is_update {
             changed(properties())
         } else {
             properties()
         };
         stack.resource = Some((CHILD.to_owned(), wanted));
-        let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        assert_nothing_remains(&fake, "after the Delete");
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -276,11 +259,8 @@ fn first_push_and_a_delete_leave_nothing_in_any_order() {
         let created = stack.create(&properties()).await;
         assert!(created.is_success(), "{created:?}");
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let reactions = fake.push(REPOSITORY, BRANCH, "commit-1");
-        let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
-            panic!("{reactions:?}");
-        };
-        let push = pushed(&fake, "push", payload.clone());
+        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let push = pushed(&fake, "push", event);
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         fake.obey(&schedule);
         let (one, another) = (fake.caller("push"), fake.caller("zdelete"));
@@ -293,7 +273,7 @@ fn first_push_and_a_delete_leave_nothing_in_any_order() {
         deliver_once(&fake, &fake.caller("push again"), &push).await;
         let deleted = stack.heard(&delete).await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        assert_nothing_remains(&fake, "after both");
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }

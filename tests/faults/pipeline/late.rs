@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_remains, shape, watch};
+use crate::checks::{assert_nothing_remains, delete_completely, shape, watch};
 use crate::fixture::{
-    CHILD, REPOSITORY, RULE, changed, fake, paused, properties, push, pushed, ruled, stack, with,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, RULE, changed, event, fake, paused, properties, push,
+    pushed, ruled, stack, with,
 };
 use fake_aws::custom_resource::{INVENTED_ID, ParentStack, StackRequest, deliver_once};
-use fake_aws::{FakeAws, Options, Reaction, SeenTokens};
+use fake_aws::{FakeAws, Options, SeenTokens};
 
 async fn pause() {
     tokio::time::sleep(Duration::from_secs(30)).await;
-}
-
-fn nothing(fake: &FakeAws) {
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
 }
 
 /// A request that comes again, long after it was answered, changes nothing.
@@ -57,18 +53,16 @@ fn create_after_its_delete_creates_nothing() {
                 pause().await;
                 let delete = stack.request("Delete", Some(id), &ruled(), None);
                 assert!(stack.deliver(&delete).await.is_success());
-                nothing(&fake);
+                assert_nothing_remains(&fake);
                 comes_again(&fake, &create, "Create").await;
                 comes_again(&fake, &delete, "Delete").await;
-                nothing(&fake);
+                assert_nothing_remains(&fake);
                 pause().await;
             }
             // A new one with the same name is another request, and is created.
             let created = stack.create(&properties()).await;
             assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
-            assert!(stack.delete().await.is_success());
-            nothing(&fake);
-            fake.assert_unbroken();
+            delete_completely(&mut stack).await;
         });
     }
 }
@@ -80,7 +74,7 @@ fn create_after_cloudformations_timeout_creates_nothing() {
         let create = stack(&fake).request("Create", None, &properties(), None);
         tokio::time::sleep(Duration::from_secs(3601)).await;
         comes_again(&fake, &create, "Create").await;
-        nothing(&fake);
+        assert_nothing_remains(&fake);
     });
 }
 
@@ -96,7 +90,7 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
         let delete = delete.valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
         deliver_once(&fake, &fake.caller("late"), &delete).await;
-        nothing(&fake);
+        assert_nothing_remains(&fake);
 
         // A second one that a Create has overtaken.
         let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
@@ -104,9 +98,7 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert!(stack.create(&ruled()).await.is_success());
         comes_again(&fake, &delete, "expired Delete").await;
-        assert!(stack.delete().await.is_success());
-        nothing(&fake);
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -147,9 +139,7 @@ fn older_update_after_a_newer_one_changes_nothing() {
                 pause().await;
                 fake_aws::figure!("late: an older Update that changed {what}");
                 older_after_newer(&fake, &mut stack, &older, &newer).await;
-                assert!(stack.delete().await.is_success());
-                nothing(&fake);
-                fake.assert_unbroken();
+                delete_completely(&mut stack).await;
             });
         }
     }
@@ -172,9 +162,7 @@ fn cancelled_update_stays_cancelled_after_the_rollback() {
         pause().await;
         comes_again(&fake, &update, "Update").await;
         assert!(fake.look(|aws| !aws.rule_templates.contains_key(RULE)));
-        assert!(stack.delete().await.is_success());
-        nothing(&fake);
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -191,9 +179,7 @@ fn repeated_delete_keeps_newer_resources() {
         pause().await;
         assert!(stack.create(&ruled()).await.is_success());
         comes_again(&fake, &delete, "Delete").await;
-        assert!(stack.delete().await.is_success());
-        nothing(&fake);
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -204,21 +190,16 @@ fn first_push_after_the_delete_creates_nothing() {
         watch(&fake, 1, &[]);
         let mut stack = stack(&fake);
         assert!(stack.create(&properties()).await.is_success());
-        let reactions = fake.push(REPOSITORY, crate::fixture::BRANCH, "commit-1");
-        let [Reaction::Event { payload, .. }] = reactions.as_slice() else {
-            panic!("{reactions:?}");
-        };
-        let told = pushed(&fake, "push", payload.clone());
+        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let first = pushed(&fake, "push", event);
         assert!(stack.delete().await.is_success());
-        comes_again(&fake, &told, "first push").await;
+        comes_again(&fake, &first, "first push").await;
         // Created again, it waits for a push of its own: the old one's branch does not exist.
         pause().await;
         assert!(stack.create(&properties()).await.is_success());
-        comes_again(&fake, &told, "first push").await;
+        comes_again(&fake, &first, "first push").await;
         push(&fake, REPOSITORY, "commit-2", "another-push").await;
-        assert!(fake.look(|aws| aws.pipelines.contains_key(crate::fixture::PIPELINE)));
-        assert!(stack.delete().await.is_success());
-        nothing(&fake);
-        fake.assert_unbroken();
+        assert!(fake.look(|aws| aws.pipelines.contains_key(PIPELINE)));
+        delete_completely(&mut stack).await;
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::checks::{nothing_remains, ours, watch};
+use crate::checks::{assert_nothing_remains, ours, watch};
 use crate::fixture::{fake, paused, stack};
 use fake_aws::{Options, Rate, Service};
 
@@ -65,7 +65,7 @@ fn fifty_projects_are_created_and_deleted_under_throttling() {
             assert!(throttled.count() > 0, "nothing was throttled");
             assert!(took < Duration::from_mins(55));
         }
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         let operations = ["CreateStack", "DeleteStack"].map(|operation| {
             let journal = fake.journal();
             let began = journal.iter();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_remains, watch};
+use crate::checks::{assert_nothing_remains, delete_completely, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, push, ruled, stack, with};
 use fake_aws::custom_resource::{ParentStack, RequestOutcome};
 use fake_aws::propagation::{PermissionChecks, Prepared, retried_denials, timed};
@@ -73,7 +73,7 @@ fn late_permission_delays_and_does_not_fail() {
 fn missing_permission_fails_after_a_minute() {
     checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(CHILD, &wanted()).await;
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(fake);
     });
 }
 
@@ -110,7 +110,7 @@ fn missing_role_fails_with_its_name() {
         assert!(took < MINUTE + WORK, "{took:?}");
         fake.withhold_roles(Duration::ZERO);
         stack.delete_id(CHILD, &wanted()).await;
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
     });
 }
 
@@ -158,9 +158,7 @@ fn stack_with_a_late_role_is_created_again() {
             let (fake, mut stack, answer) = late.await;
             assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
             assert_eq!(fake.count("CreateStack"), 2);
-            assert!(stack.delete().await.is_success());
-            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-            fake.assert_unbroken();
+            delete_completely(&mut stack).await;
         });
     }
 }
@@ -173,7 +171,7 @@ fn stack_with_a_missing_role_is_created_twice_and_fails() {
             let (fake, _, answer) = late.await;
             assert!(answer.reason().contains(reason), "{answer:?}");
             assert_eq!(fake.count("CreateStack"), 2);
-            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+            assert_nothing_remains(&fake);
             fake.assert_unbroken();
         });
     }
@@ -231,9 +229,7 @@ fn late_role_survives_a_fault_at_each_call() {
                     "{kind:?} at {call}: {answer:?}\n{told}"
                 );
                 assert_eq!(fake.faults_left(), 0, "{kind:?} at {call} struck nothing");
-                assert!(stack.delete().await.is_success());
-                fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-                fake.assert_unbroken();
+                delete_completely(&mut stack).await;
             });
             schedules += 1;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_remains, watch};
+use crate::checks::{assert_nothing_remains, watch};
 use crate::fixture::{
     CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called, with,
 };
@@ -41,7 +41,7 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
                     assert_eq!(failed_id(&answer), id);
                     fake.allow();
                     stack.delete_id(id, &properties()).await;
-                    fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+                    assert_nothing_remains(&fake);
                     fake.assert_unbroken();
                 });
             }
@@ -69,7 +69,7 @@ fn service_token_of_another_function_is_rejected() {
             let forged = with_token(&mut stack, &other);
             let answer = stack.deliver(&forged).await;
             assert!(answer.reason().contains(FUNCTION), "{other}: {answer:?}");
-            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+            assert_nothing_remains(&fake);
             // A version or an alias is this function, too.
             let qualified = with_token(&mut stack, &format!("{FUNCTION}:live"));
             let answer = stack.deliver(&qualified).await;
@@ -102,7 +102,7 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
             let took = began.elapsed();
             assert!(took > Duration::from_secs(30), "{took:?}");
             assert!(took < Duration::from_secs(90), "{took:?}");
-            fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+            assert_nothing_remains(&fake);
             fake.assert_unbroken();
         });
     }
@@ -140,7 +140,7 @@ fn create_that_began_a_stack_is_not_rejected() {
         let answer = stack.deliver(&create).await;
         assert_eq!(failed_id(&answer), CHILD);
         stack.delete_id(CHILD, &properties()).await;
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
     });
 }
 
@@ -159,7 +159,7 @@ fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
         deliver_all(&fake, &create, false).await;
         fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
         stack.delete_id(REJECTED, &properties()).await;
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }
@@ -232,7 +232,7 @@ fn failed_validation_is_reported_with_its_resource() {
                 fake.change(|aws| aws.stacks.findings.clear());
                 fake.allow();
                 stack.delete_id(CHILD, &properties()).await;
-                fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+                assert_nothing_remains(&fake);
                 fake.assert_unbroken();
             });
         }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_remains, ours, runs, shape, watch};
+use crate::checks::{
+    assert_nothing_remains, assert_runs, delete_completely, nothing_remains, ours, shape, watch,
+};
 use crate::fixture::{
-    BRANCH, GIVEN, PIPELINE, REPOSITORY, RULE, fake, paused, properties, push, ruled, stack, with,
+    BRANCH, GIVEN, REPOSITORY, RULE, fake, paused, properties, push, ruled, stack, with,
 };
 use crate::scenario_table::leave_repository;
 use fake_aws::custom_resource::ParentStack;
@@ -56,11 +58,7 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         let created = stack.create(&retaining()).await;
         assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let runs = fake.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
+        assert_runs(&fake, &[("commit-1", 1)]);
         assert_eq!(kept(&fake).as_ref(), Some(&id), "the same one");
 
         // It stays through an update, and is retained again.
@@ -76,7 +74,7 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         assert_eq!(kept(&fake).as_ref(), Some(&id), "an update deletes nothing");
         assert!(stack.delete().await.is_success());
         assert_eq!(kept(&fake), None);
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }
@@ -149,14 +147,8 @@ fn source_can_change_to_a_named_repository_with_its_rule() {
         assert_eq!(associated(&fake), [GIVEN]);
         assert!(!fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let runs = fake.look(|aws| runs(aws, PIPELINE));
-        assert_eq!(
-            runs.into_iter().collect::<Vec<_>>(),
-            [("commit-1".to_owned(), 1)]
-        );
-        assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-        fake.assert_unbroken();
+        assert_runs(&fake, &[("commit-1", 1)]);
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -216,8 +208,7 @@ fn delete_during_a_create_leaves_no_approval_rule() {
             let invented = fake_aws::custom_resource::INVENTED_ID;
             stack.delete_id(invented, &ruled()).await;
             running.await.expect("no panic in a delivery");
-            let left = fake.look(|aws| nothing_remains(aws, &[]));
-            left.unwrap_or_else(|left| panic!("after {after} ms: {left}\n{}", fake.transcript()));
+            assert_nothing_remains(&fake);
             assert!(fake.look(|aws| ours(aws).is_empty()));
             fake.assert_unbroken();
         });

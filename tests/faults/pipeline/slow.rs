@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{nothing_remains, watch};
+use crate::checks::{assert_nothing_remains, delete_completely, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, stack, with};
 use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::{Entry, FakeAws, Options};
@@ -63,7 +63,7 @@ fn slow_stack_is_finished_by_later_invocations() {
         let deleted = stack.delete().await;
         assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
         assert!(deliveries(&fake, "3-Delete").len() > 1);
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         assert_eq!(fake.responses().len(), 3, "one answer for each");
         answers_are_sound(&fake);
         fake.assert_unbroken();
@@ -84,9 +84,7 @@ fn long_request_survives_a_kill_of_every_delivery() {
         assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
         assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
         assert_eq!(operations(&fake, "CreateStack"), 1);
-        assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }
 
@@ -109,7 +107,7 @@ fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
         // CloudFormation deletes resources that are still being created.
         fake.options(|options| options.resource_takes = Duration::from_secs(5));
         stack.delete_id(&id, &properties()).await;
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
+        assert_nothing_remains(&fake);
         answers_are_sound(&fake);
         fake.assert_unbroken();
     });
@@ -188,8 +186,6 @@ fn late_delivery_of_a_long_request_starts_nothing() {
         assert_eq!(operations(&fake, "CreateStack"), 1);
         let answers = fake.responses();
         assert!(answers.iter().all(|one| one.json() == answers[0].json()));
-        assert!(stack.delete().await.is_success());
-        fake.look(|aws| nothing_remains(aws, &[])).expect("nothing");
-        fake.assert_unbroken();
+        delete_completely(&mut stack).await;
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{nothing_remains, ours, watch};
+use crate::checks::{assert_nothing_remains, delete_completely, ours, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
 use crate::scenario_table::scenarios;
 use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
@@ -79,12 +79,8 @@ fn change(stack: &mut ParentStack) -> StackRequest {
 async fn ends_well(mut stack: ParentStack) {
     let fake = stack.fake.clone();
     stack.resource = Some((CHILD.to_owned(), changed(ruled())));
-    let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+    delete_completely(&mut stack).await;
     answers_are_sound(&fake);
-    fake.assert_unbroken();
 }
 
 #[test]
@@ -146,8 +142,7 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         // The first read is that of the tombstone.
         let answers = two_copies(&fake, &delete, 1).await;
         assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
-        let left = fake.look(|aws| nothing_remains(aws, &[]));
-        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }

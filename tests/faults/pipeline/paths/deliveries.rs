@@ -1,0 +1,176 @@
+//! Events that are repeated, late, reordered or interrupted.
+
+use std::time::Duration;
+
+use super::{MATCHING, OTHER, deliver, event_of, push, running};
+use crate::checks::{assert_runs, delete_completely, runs};
+use crate::fixture::{PIPELINE, paused, pushed};
+use fake_aws::custom_resource::{deliver_all, deliver_once};
+use fake_aws::{Fault, FaultKind, On, Schedule, Schedules, Service, explore_reduced, sample};
+
+#[test]
+fn repeated_event_starts_once() {
+    for later in [0, 30, 3600, 36_000] {
+        for files in [MATCHING, OTHER] {
+            paused(async {
+                let (fake, mut stack) = running().await;
+                let event = event_of(&fake, "commit-2", files);
+                let expected: &[(&str, usize)] = if files == MATCHING {
+                    &[("commit-1", 1), ("commit-2", 1)]
+                } else {
+                    &[("commit-1", 1)]
+                };
+                for time in 0..3 {
+                    deliver(&fake, &event, &format!("push-{time}")).await;
+                    assert_runs(&fake, expected);
+                    tokio::time::sleep(Duration::from_secs(later)).await;
+                }
+                delete_completely(&mut stack).await;
+            });
+        }
+    }
+}
+
+/// Each order of three events: the latest execution that starts has the branch's latest matching
+/// commit, and no commit runs twice.
+#[test]
+fn events_in_any_order_end_with_the_latest_commit() {
+    let mut schedules = Schedules::default();
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        for repeated in 0..3 {
+            schedules.run(format!("{order:?} and {repeated} again"), || {
+                paused(async {
+                    let (fake, mut stack) = running().await;
+                    let events = [
+                        event_of(&fake, "commit-2", MATCHING),
+                        event_of(&fake, "commit-3", &[("services/shop/a", "3")]),
+                        event_of(&fake, "commit-4", &[("services/shop/a", "3"), ("b", "1")]),
+                    ];
+                    for (index, event) in order.into_iter().chain([repeated]).enumerate() {
+                        deliver(&fake, &events[event], &format!("push-{index}")).await;
+                    }
+                    let runs = fake.look(|aws| runs(aws, PIPELINE));
+                    assert!(
+                        runs.values().all(|times| *times == 1),
+                        "{runs:?}\n{}",
+                        fake.transcript()
+                    );
+                    let latest = fake.look(|aws| {
+                        let executions = &aws.pipelines[PIPELINE].executions;
+                        executions.last().and_then(|one| one.revision.clone())
+                    });
+                    // Nothing that matches changed after the third commit.
+                    let latest = latest.unwrap_or_default();
+                    assert!(
+                        ["commit-3", "commit-4"].contains(&&*latest),
+                        "{latest}\n{}",
+                        fake.transcript()
+                    );
+                    delete_completely(&mut stack).await;
+                });
+            });
+        }
+    }
+    let count = schedules.finish();
+    fake_aws::figure!("schedules: {count} orders of three pushes with Source.Paths");
+}
+
+#[test]
+fn event_twice_at_once_starts_once_in_any_order() {
+    let run = |schedule: Schedule| async move {
+        fastrand::seed(schedule.seed());
+        let (fake, mut stack) = running().await;
+        fake.obey(&schedule);
+        let event = event_of(&fake, "commit-2", MATCHING);
+        let deliveries = ["one", "other"].map(|name| {
+            let (fake, one) = (fake.clone(), pushed(&fake, name, event.clone()));
+            let after = Duration::from_millis(schedule.seed() * 170 % 3_000);
+            Box::pin(async move {
+                if name == "other" {
+                    tokio::time::sleep(after).await;
+                }
+                deliver_once(&fake, &fake.caller(name), &one).await
+            })
+        });
+        let [one, other] = deliveries;
+        let done = schedule.both(one, other).await;
+        assert_eq!(done, (Some(true), Some(true)), "{}", fake.transcript());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+        delete_completely(&mut stack).await;
+    };
+    let explored = explore_reduced(5_000, 0, run);
+    sample(60, 4, run);
+    fake_aws::figure!(
+        "schedules: {} interleavings of a push with Source.Paths delivered twice, and 60 at random",
+        explored.runs
+    );
+    assert!(explored.complete);
+}
+
+#[test]
+fn each_single_fault_of_a_push_starts_once() {
+    let kinds = FaultKind::EACH.into_iter().chain(FaultKind::SILENT);
+    let kinds: Vec<FaultKind> = kinds.collect();
+    let mut schedules = Schedules::default();
+    for (files, expected) in [
+        (MATCHING, &[("commit-1", 1), ("commit-2", 1)][..]),
+        (OTHER, &[("commit-1", 1)][..]),
+    ] {
+        let calls = paused(async {
+            let (fake, _) = running().await;
+            push(&fake, "commit-2", files, "push").await;
+            fake.calls_of("push.1")
+        });
+        for (index, kind) in (0..calls).flat_map(|at| kinds.iter().map(move |kind| (at, *kind))) {
+            for twice in [false, true] {
+                schedules.run(format!("{kind:?} at call {index}"), || {
+                    paused(async {
+                        let (fake, mut stack) = running().await;
+                        fake.inject("push.1", Fault::at(index, kind));
+                        let event = event_of(&fake, "commit-2", files);
+                        deliver_all(&fake, &pushed(&fake, "push", event), twice).await;
+                        tokio::time::sleep(Duration::from_secs(10)).await;
+                        assert_eq!(fake.faults_left(), 0);
+                        assert_runs(&fake, expected);
+                        delete_completely(&mut stack).await;
+                    });
+                });
+            }
+        }
+    }
+    let count = schedules.finish();
+    fake_aws::figure!("schedules: {count} single faults of a push with Source.Paths");
+    assert!(count > 100);
+}
+
+#[test]
+fn outage_of_a_service_is_over_before_the_last_delivery() {
+    for service in [
+        Service::CodeCommit,
+        Service::CloudFormation,
+        Service::CodePipeline,
+    ] {
+        paused(async {
+            let (fake, mut stack) = running().await;
+            let event = event_of(&fake, "commit-2", MATCHING);
+            fake.break_from_now(On::Service(service), FaultKind::InternalError500);
+            let ending = fake.clone();
+            let end = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                ending.mend();
+            });
+            deliver(&fake, &event, "push").await;
+            end.await.expect("no panic");
+            assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+            delete_completely(&mut stack).await;
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! Pushes before, during and after a request for the resource.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
+use crate::checks::{assert_runs, delete_completely, watch};
+use crate::fixture::{
+    BRANCH, CHILD, REPOSITORY, changed, deliver_events, fake, paused, properties, stack, with,
+};
+use fake_aws::custom_resource::deliver_all;
+use fake_aws::{Options, Reaction, ResourceAction};
+
+#[test]
+fn push_while_the_stack_is_updated_runs_once() {
+    for after in [0, 2, 4, 6, 8, 10] {
+        paused(async {
+            let (fake, mut stack) = running().await;
+            let update = stack.request("Update", Some(CHILD), &changed(wanted()), Some(&wanted()));
+            let updating = (fake.clone(), update.clone());
+            let updated = tokio::spawn(Box::pin(async move {
+                deliver_all(&updating.0, &updating.1, false).await;
+            }));
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            push(&fake, "commit-2", MATCHING, "push").await;
+            push(&fake, "commit-3", OTHER, "another").await;
+            updated.await.expect("no panic in a delivery");
+            let answer = stack.heard(&update).await;
+            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            // From the second commit to the third, the matching file changed back.
+            assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1), ("commit-3", 1)]);
+            stack.resource = Some((CHILD.to_owned(), changed(wanted())));
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn paths_are_added_changed_and_removed() {
+    paused(async {
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&properties()).await.is_success());
+        let first = fake.push_files(REPOSITORY, BRANCH, "commit-1", FIRST);
+        deliver_events(&fake, &first, "first").await;
+        assert!(stack.update(&wanted(), None).await.is_success());
+        push(&fake, "commit-2", OTHER, "other").await;
+        assert_runs(&fake, &[("commit-1", 1)]);
+        let docs = json!({"Paths": {"Includes": ["docs/**"]}});
+        let docs = with(properties(), "Source", docs);
+        assert!(stack.update(&docs, None).await.is_success());
+        push(&fake, "commit-3", FIRST, "docs").await;
+        assert_runs(&fake, &[("commit-1", 1), ("commit-3", 1)]);
+        // The event waits while the paths are removed: then every push starts the pipeline.
+        let waiting = event_of(&fake, "commit-4", MATCHING);
+        assert!(stack.update(&properties(), None).await.is_success());
+        deliver(&fake, &waiting, "waiting").await;
+        assert_runs(&fake, &[("commit-1", 1), ("commit-3", 1), ("commit-4", 1)]);
+        let last = fake.push_files(REPOSITORY, BRANCH, "commit-5", OTHER);
+        assert!(matches!(last[..], [Reaction::Started { .. }]), "{last:?}");
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn failed_rollback_of_the_stack_does_not_stop_pushes() {
+    paused(async {
+        let (fake, mut stack) = running().await;
+        fake.change(|aws| {
+            let id = aws.stacks.named(CHILD).expect("the stack").id.clone();
+            let child = aws.stacks.all.get_mut(&id).expect("the stack");
+            child.status = "UPDATE_ROLLBACK_FAILED";
+            if let Some(event) = child.events.last_mut() {
+                std::sync::Arc::make_mut(event).status = "UPDATE_ROLLBACK_FAILED";
+            }
+        });
+        push(&fake, "commit-2", MATCHING, "push").await;
+        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn event_after_the_delete_starts_nothing() {
+    paused(async {
+        let (fake, mut stack) = running().await;
+        let event = event_of(&fake, "commit-2", MATCHING);
+        delete_completely(&mut stack).await;
+        deliver(&fake, &event, "push").await;
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
+        assert_eq!(fake.count("StartPipelineExecution"), 0);
+    });
+}
+
+#[test]
+fn first_push_that_fails_is_retried_with_the_event() {
+    paused(async {
+        let fake = fake(Options::default());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        assert!(stack.create(&wanted()).await.is_success());
+        fake.fail_resource("Pipeline", ResourceAction::Create, "no such role yet", 1);
+        push(&fake, "commit-1", FIRST, "push").await;
+        assert_runs(&fake, &[("commit-1", 1)]);
+        delete_completely(&mut stack).await;
+    });
+}
