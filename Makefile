@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
-TEMPLATES := template.yaml $(wildcard templates/*.yaml)
+TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 .PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
         lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled scale clean

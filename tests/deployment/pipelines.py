@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from local.aws import LocalAws
 from tests.deployment.steps import ROOT, Login, Pushed, Stack, Working
 
-PROJECT = Path(__file__).parent / "project"
+PROJECT = ROOT / "examples/project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
               "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
 _SECONDS = 60
@@ -199,7 +199,7 @@ class Project(Pipeline):
         """The files of a change that can be built and deployed."""
         return {"buildspec.yml": (PROJECT / "buildspec.yml").read_text(),
                 "parameter.json": (PROJECT / "parameter.json").read_text(),
-                f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack.yaml").read_text()}
+                f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack-infra.yaml").read_text()}
 
     @property
     def clone_url(self) -> str:

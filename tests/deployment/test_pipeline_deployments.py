@@ -7,14 +7,14 @@ import pytest
 from local.aws import LocalAws
 from tests.deployment.pipelines import PROJECT, Pipeline, ProjectStack, eventually
 
-TEMPLATE = (PROJECT / "root-stack.yaml").read_text()
+TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text()
 WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """
   Another:
     Type: AWS::Events::Rule
     Properties:
       State: DISABLED
       EventPattern:
-        source: [nobody]
+        source: [example.unused]
 
 Outputs:
 """)

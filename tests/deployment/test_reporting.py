@@ -11,7 +11,7 @@ from local.gitlab import LocalGitLab
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT, ProjectStack, accepted, eventually
 
-TEMPLATE = (PROJECT / "root-stack.yaml").read_text() + """
+TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text() + """
   Address:
     Value: https://shop.example.com/
 """
@@ -64,7 +64,7 @@ def test_executions_are_shown_in_gitlab(stack: ProjectStack, source: Source) -> 
     developer.sees(commit, execution="running", approval="pending")
     [note] = eventually(lambda: source.project.commit_notes(commit), "the change set is shown")
     assert "| `Rule` | `AWS::Events::Rule` | added |" in note.body
-    assert "nobody" not in note.body and "is at" not in note.body
+    assert "example.unused" not in note.body and "is at" not in note.body
     project.decide(execution)
     assert project.ended(execution) == "Succeeded"
     developer.sees(commit, execution="success", approval="success")

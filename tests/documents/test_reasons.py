@@ -1,6 +1,6 @@
-"""The README's tables of failures quote the reasons that the built function contains.
+"""The runbook's tables of failures quote the reasons that the built function contains.
 
-The README has an ellipsis for each name in a reason. The test looks for the text between two of them in the built file,
+The runbook has an ellipsis for each name in a reason. The test looks for the text between two of them in the built file,
 which contains every message of the function and no comment or test.
 """
 
@@ -40,8 +40,8 @@ def properties():
 
 def quoted():
     """The pieces of the reasons in the first column of a table that begins with them."""
-    readme = (ROOT / "README.md").read_text()
-    for table in readme.split("\n| The reason says |")[1:]:
+    runbook = (ROOT / "docs/runbook/README.md").read_text()
+    for table in runbook.split("\n| The reason says |")[1:]:
         for row in table.split("\n\n")[0].splitlines()[2:]:
             for double, single in re.findall(r"``(.+?)``|`([^`]+)`", row.split(" | ")[0]):
                 for piece in re.split(r"…|<[a-z]+>", double or single):
@@ -50,12 +50,12 @@ def quoted():
                         yield piece
 
 
-def test_readme_quotes_more_than_fifty_texts():
+def test_runbook_quotes_more_than_fifty_texts():
     assert len(set(quoted())) > 50
 
 
 @pytest.mark.parametrize("piece", sorted(set(quoted()) - OF_AWS))
-def test_every_reason_in_the_readme_is_in_the_function(piece):
+def test_every_reason_in_the_runbook_is_in_the_function(piece):
     path = PROPERTY.match(piece)
     if path:
         assert path[1] in properties()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.templates import reference_pages
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -113,8 +114,8 @@ def test_hostile_template_names_same_token_and_another_host():
 @pytest.mark.parametrize("name", ["GitLab", "Mirrors"])
 @pytest.mark.parametrize("event", ["create-every-property.json", "create-gitlab-every-property-wrong.json"])
 def test_every_property_of_gitlab_and_mirrors_is_in_its_events(event, name):
-    section = (EVENTS.parent / "README.md").read_text().split("\n## `Custom::MirrorCredential`")[1].split("| Attribute |")[0]
-    listed = {member for member in re.findall(rf"^\| `{name}(?:\[\])?\.([A-Za-z]+)`", section, re.MULTILINE)}
+    paths_of_both = [path.partition(".") for path in reference_pages.properties("Custom::MirrorCredential")]
+    listed = {member for first, _, member in paths_of_both if first.removesuffix("[]") == name}
     assert len(listed) > 3
     given = properties(event)[name]
     elements = [element for element in (given if isinstance(given, list) else [given]) if isinstance(element, dict)]
@@ -146,13 +147,6 @@ def test_pipeline_event_has_the_properties_of_the_template():
     assert load(EVENTS / "pipeline-create.json")["LogicalResourceId"] == "Project"
 
 
-def listed_properties():
-    """The properties of the README's table, a member of an object as `Object.Member`."""
-    section = (EVENTS.parent / "README.md").read_text().split("\n## `Custom::GitOpsPipeline`")[1].split("\n## ")[0]
-    for row in re.findall(r"^\| (`[^|]+) \|", section.split("| Attribute |")[0], re.MULTILINE):
-        yield from re.findall(r"`([A-Za-z.]+)`", row)
-
-
 def paths(value, before=""):
     """The members of objects, including nested ones."""
     for name, member in value.items():
@@ -170,7 +164,7 @@ def paths(value, before=""):
     ],
 )
 def test_every_property_is_in_the_events_that_say_so(name, absent):
-    listed = set(listed_properties())
+    listed = set(reference_pages.properties("Custom::GitOpsPipeline"))
     assert len(listed) > 30
     assert listed - set(paths(properties(name))) == absent
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.templates import reference_pages
+
 ROOT = Path(__file__).parents[2]
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 SCHEMAS = {
@@ -128,19 +130,8 @@ def test_the_schemas_are_of_draft_7(schema):
     jsonschema.Draft7Validator.check_schema(schema)
 
 
-def told(schema):
-    """The properties and the attributes in the README's tables."""
-    section = (ROOT / "README.md").read_text().split(f"\n## `{schema['typeName']}`")[1]
-    before, after = section.split("| Attribute |")[:2]
-    tables = [
-        {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
-        for table in (before, after.split("\n\n")[0])
-    ]
-    return tables[0], tables[1] - {"Ref"}
-
-
 def members(schema, before=""):
-    """The paths of all values in a schema, in the README's form."""
+    """The paths of all values in a schema, in the form of these tables."""
     for name, member in schema["properties"].items():
         is_list = "items" in member
         inner = member["items"] if is_list else member
@@ -152,12 +143,11 @@ def members(schema, before=""):
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_readme_lists_the_properties_of_the_schemas(schema):
-    properties, attributes = told(schema)
+def test_reference_lists_the_properties_of_the_schemas(schema):
     ours = set(members(schema)) - {"ServiceToken", "ServiceTimeout"}
     tags = {path for path in ours if path.startswith("Tags[]")}
-    assert properties == ours - tags | {"Tags"}
-    assert attributes == set(schema["attributes"])
+    assert sorted(reference_pages.properties(schema["typeName"])) == sorted(ours - tags | {"Tags"})
+    assert sorted(reference_pages.attributes(schema["typeName"])) == sorted(schema["attributes"])
 
 
 def creations():

@@ -1,0 +1,154 @@
+"""Writes the pages of docs/reference/ that are made from the templates and the Makefile.
+
+`python scripts/reference.py` lists the pages that differ from their source. With `--write` it writes them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs/reference"
+_GENERATED = "<!-- Written by scripts/reference.py. Change the source, and run it with --write. -->"
+
+
+class _Loader(yaml.SafeLoader):
+    """Loads CloudFormation's short forms as their bare values."""
+
+
+def _bare(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_multi_constructor("!", _bare)
+
+
+def loaded(template: Path) -> dict[str, Any]:
+    template_content: dict[str, Any] = yaml.load(template.read_text(), _Loader)
+    return template_content
+
+
+def code(value: object) -> str:
+    text = str(value)
+    return f"``{text}``" if "`" in text else f"`{text}`"
+
+
+def cell(text: str) -> str:
+    """Text in one cell of a table. Names with a part in angle brackets become code."""
+    in_code = re.sub(r"(?<!`)(\S*<[A-Za-z]+>\S*[^\s.,;:`])(?!`)", r"`\1`", " ".join(text.split()))
+    pieces = in_code.replace("|", "\\|").split("`")
+    # Outside of code, these would be HTML and emphasis.
+    pieces[::2] = [piece.replace("<", "&lt;").replace("*", "\\*") for piece in pieces[::2]]
+    return "`".join(pieces)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]).replace("|  |", "| |")
+
+
+# --- Templates -------------------------------------------------------------------------------
+
+
+def default_of(parameter: dict[str, Any]) -> str:
+    if "Default" not in parameter:
+        return "required"
+    return code(parameter["Default"]) if str(parameter["Default"]) else "empty"
+
+
+def limits_of(parameter: dict[str, Any]) -> str:
+    """A sentence with what CloudFormation checks before it creates anything."""
+    least, most = parameter.get("MinValue"), parameter.get("MaxValue")
+    if "AllowedValues" in parameter:
+        return "Allowed: " + ", ".join(code(value) for value in parameter["AllowedValues"]) + "."
+    if least is not None and most is not None:
+        return f"Allowed: {least} to {most}."
+    if "ConstraintDescription" in parameter:
+        return f"Allowed: {parameter['ConstraintDescription']}."
+    return f"At most {parameter['MaxLength']} characters." if "MaxLength" in parameter else ""
+
+
+def parameters(content: dict[str, Any], names: list[str]) -> str:
+    rows = []
+    for name in names:
+        parameter = content["Parameters"][name]
+        kind = "List. " if "List" in parameter["Type"] else ""
+        text = f"{kind}{parameter.get('Description', '')} {limits_of(parameter)}"
+        rows.append([code(name), default_of(parameter), cell(text)])
+    return table(["Parameter", "Default", "Description"], rows)
+
+
+def outputs(content: dict[str, Any]) -> str:
+    found = content.get("Outputs", {})
+    if not found:
+        return ""
+    names = {name: output["Export"]["Name"] for name, output in found.items() if "Export" in output}
+    rows = [[code(name), cell(output.get("Description", "")),
+             *([exported(names[name]) if name in names else ""] if names else [])] for name, output in found.items()]
+    return table(["Output", "Description", *(["Export"] if names else [])], rows)
+
+
+def exported(name: str) -> str:
+    """`cfn-gitops-${EnvID}-BucketName`, as the pages write it."""
+    return code(name.replace("${", "<").replace("}", ">"))
+
+
+def template_section(template: Path) -> list[str]:
+    content = loaded(template)
+    interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
+    groups = [(group["Label"]["default"], group["Parameters"]) for group in interface.get("ParameterGroups", [])]
+    rest = [name for name in content.get("Parameters", {}) if not any(name in names for _, names in groups)]
+    parts = [f"## {template.relative_to(ROOT)}", cell(content["Description"])]
+    for label, names in [*groups, ("", rest)]:
+        if names:
+            parts += [*([f"**{label}**"] if label else []), parameters(content, names)]
+    written = outputs(content)
+    return [*parts, *([written] if written else [])]
+
+
+def template_parameters() -> str:
+    templates = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
+    sections = [part for template in templates for part in template_section(template)]
+    return "\n\n".join([
+        "# Parameters and outputs of the templates", _GENERATED,
+        "A parameter that you leave out of an update keeps its value, with `make deploy` and with `sam deploy`. "
+        "*Empty*\nstands for an empty text.", *sections]) + "\n"
+
+
+# --- Commands --------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """As `make help` lists them."""
+    found = re.findall(r"^([a-z-]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for name, text in found]
+    return "\n\n".join([
+        "# Commands", _GENERATED,
+        "Run these in a clone. [Contributing](../../CONTRIBUTING.md) lists what they need and how long the checks take.",
+        table(["Command", "What it does"], rows)]) + "\n"
+
+
+PAGES = {"template-parameters.md": template_parameters, "commands.md": commands}
+
+
+def main(write: bool) -> int:
+    differing = {name: content for name, page in PAGES.items()
+                 if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")}
+    for name, content in differing.items():
+        if write:
+            (REFERENCE / name).write_text(content)
+        print(f"docs/reference/{name} {'is written' if write else 'differs from its source: run with --write'}")
+    return 1 if differing and not write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--write" in sys.argv[1:]))
