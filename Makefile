@@ -29,7 +29,9 @@ INSTALLED := .venv/installed-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
-.PHONY: help run test test-thorough bench check-figures build dist dist-check deploy undeploy invoke shell lint \
+DOCS_INSTALLED := .venv-docs/installed-requirements.txt
+
+.PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy invoke shell lint \
         lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -55,7 +57,10 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHI
 	@scripts/build.sh $(ARCHITECTURE)
 	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
 
-dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, SHA256SUMS
+docs: $(DOCS_INSTALLED) ## build the documentation as a static site in site/, and check its links
+	@.venv-docs/bin/python scripts/build_site.py
+
+dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, the example project, SHA256SUMS
 	@python scripts/dist.py
 
 dist-check: $(INSTALLED) ## check that two builds of the last commit give the same files (two release builds)
@@ -117,7 +122,7 @@ scale: ## a thousand stacks at once, in simulated time, against docs/project/sca
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .aws-sam .local dist bench/functions/*/{node_modules,dist,package,target,__pycache__}
+	rm -rf .venv .venv-docs .aws-sam .local dist site bench/functions/*/{node_modules,dist,package,target,__pycache__}
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
@@ -128,3 +133,9 @@ $(INSTALLED): requirements.txt requirements-build.txt
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
 	@cp requirements.txt $@
+
+# MkDocs has an environment of its own, because checkov and sam need older versions of some packages.
+$(DOCS_INSTALLED): requirements-docs.txt
+	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-docs.txt
+	@cp requirements-docs.txt $@

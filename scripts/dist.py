@@ -2,7 +2,7 @@
 
 For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, and template.yaml
 with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. In addition the licences, README.md,
-samconfig.toml, and SHA256SUMS of all files. The same source and toolchain give the same bytes.
+samconfig.toml, the example project, and SHA256SUMS of all files. The same source and toolchain give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import third_party_notices
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
+# The README names it, so it has the same path in the release.
+EXAMPLE = "examples/project"
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 # The earliest time that a zip can contain.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -71,12 +73,18 @@ def write_package(bootstrap: Path, architecture: str, directory: Path) -> None:
     (directory / f"template-{architecture}.yaml").write_text(template)
 
 
+def files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
 def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
     """The files that the packages of all architectures share, and last the checksums."""
     for name in ("LICENSE", "README.md", "samconfig.toml"):
         shutil.copyfile(ROOT / name, directory / name)
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(directory.iterdir())]
+    shutil.copytree(ROOT / EXAMPLE, directory / EXAMPLE)
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
+            for path in files(directory)]
     (directory / "SHA256SUMS").write_text("".join(sums))
 
 
@@ -110,8 +118,8 @@ def main() -> int:
         return 1
     write_what_goes_with_it(DIST, built)
     print(f"\ndist/ holds version {version()}:")
-    for path in sorted(DIST.iterdir()):
-        print(f"  {path.stat().st_size:>9} bytes  {path.name}")
+    for path in files(DIST):
+        print(f"  {path.stat().st_size:>9} bytes  {path.relative_to(DIST)}")
     return 0
 
 

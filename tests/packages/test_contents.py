@@ -86,9 +86,16 @@ def test_template_metadata_meets_application_repository_rules() -> None:
 def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
     sums = (packages / "SHA256SUMS").read_text().splitlines()
     assert sorted(line.split("  ")[1] for line in sums) == sorted(
-        path.name for path in packages.iterdir() if path.name != "SHA256SUMS")
+        str(path.relative_to(packages)) for path in packages.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
     checked = subprocess.run([sys.executable, "-c", _SUMS], cwd=packages, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_release_has_the_example_project_that_the_readme_names(packages: Path) -> None:
+    example = packages / "examples/project"
+    assert sorted(path.name for path in example.iterdir()) == [
+        "README.md", "buildspec.yml", "parameter.json", "root-stack-infra.yaml"]
+    assert "(examples/project/README.md)" in (packages / "README.md").read_text()
 
 
 # The same as `sha256sum --check --strict SHA256SUMS`, which some systems lack.

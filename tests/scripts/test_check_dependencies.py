@@ -82,7 +82,8 @@ def test_every_deny_toml_setting_is_enforced_by_both():
                                  'deny.toml: [bans] multiple-versions: must be "deny"']
 
 
-REQUIREMENTS = ("requirements.txt", "requirements-build.txt", "bench/functions/crhelper/requirements.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-build.txt", "requirements-docs.txt",
+                "bench/functions/crhelper/requirements.txt")
 PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
 
 
@@ -113,7 +114,7 @@ def test_requirement_without_a_hash_is_named():
 def test_every_installation_requires_hashes():
     files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
     calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
-    assert len(calls) == 3
+    assert len(calls) == 4
     assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
 
 

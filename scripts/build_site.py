@@ -1,0 +1,113 @@
+"""Builds the documentation as a static site in site/: `make docs`.
+
+The pages keep their places in the repository, so that the same links work on GitHub and in the site. Each page of
+docs/, the pages beside the README, and every file that they link to are copied to a temporary folder, which MkDocs
+builds. A broken link, a missing heading or any other warning fails the build.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "site"
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+_FENCE = re.compile(r" *(```|~~~)")
+_ITEM = re.compile(r"(?:[-*]|\d+\.) +")
+_INDENT = 4
+_PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+
+
+def links(page: Path) -> Iterator[Path]:
+    """The files of the repository to which a page links."""
+    for target in _LINK.findall(page.read_text()):
+        path = (page.parent / target).resolve()
+        if not re.match(r"[a-z]+:", target) and path.is_relative_to(ROOT) and path.is_file():
+            yield path
+
+
+def files() -> set[Path]:
+    """The pages, and everything that they link to, directly or through other pages."""
+    listed = subprocess.run(["git", "ls-files", "docs"], cwd=ROOT, check=True, text=True,
+                            stdout=subprocess.PIPE).stdout.splitlines()
+    found: set[Path] = set()
+    unread = {ROOT / "README.md", *(ROOT / path for path in listed), *(ROOT / name for name in _PAGES_BESIDE_THE_README)}
+    while unread:
+        found |= unread
+        unread = {target for page in unread if page.suffix == ".md" for target in links(page)} - found
+    return found
+
+
+def with_wide_indents(text: str) -> str:
+    """The same Markdown with four spaces before what belongs to an item of a list.
+
+    GitHub takes the width of the item's mark instead, and needs no empty line before a list.
+    """
+    lines: list[str] = []
+    fence = ""
+    width = 0
+    for line in text.splitlines():
+        mark = _FENCE.match(line)
+        item = _ITEM.match(line) if not fence else None
+        if item and not width and lines and lines[-1]:
+            lines.append("")
+        if item:
+            width = len(item[0])
+        elif line and not line.startswith(" " * width):
+            width = 0
+        lines.append(" " * (_INDENT - width) + line if line and width and not item else line)
+        if mark:
+            fence = "" if fence == mark[1] else fence or mark[1]
+    return "\n".join(lines) + "\n"
+
+
+def copy_to(folder: Path) -> None:
+    for file in files():
+        target = folder / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".md":
+            target.write_text(with_wide_indents(file.read_text()))
+        else:
+            shutil.copyfile(file, target)
+
+
+def navigation() -> list[dict[str, Any]]:
+    """The sections of docs/README.md with the pages that they link to, each once."""
+    index = ROOT / "docs/README.md"
+    sections: list[dict[str, Any]] = [{"cfn-gitops": ["README.md", "docs/README.md"]}]
+    seen: set[str] = set()
+    for section in index.read_text().split("\n## ")[1:]:
+        targets = [f"docs/{target}" for target in _LINK.findall(section) if target.endswith(".md")]
+        pages = [target for target in dict.fromkeys(targets) if target not in seen]
+        seen.update(pages)
+        sections.append({section.splitlines()[0]: pages})
+    sections[-1][next(iter(sections[-1]))] += _PAGES_BESIDE_THE_README
+    return sections
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    with tempfile.TemporaryDirectory() as folder:
+        copy_to(Path(folder))
+        from mkdocs.commands.build import build
+        from mkdocs.config import load_config
+        from mkdocs.exceptions import Abort
+        try:
+            build(load_config(str(ROOT / "mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation()))
+        except Abort as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
