@@ -73,3 +73,6 @@ pub async fn catch_up(
     }
     Ok(reported)
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,13 +64,7 @@ fn between_properties(schema: &mut Value) {
     );
     when(
         schema,
-        &json!({
-            "required": ["Deploy"],
-            "properties": {"Deploy": {
-                "required": ["ActionMode"],
-                "properties": {"ActionMode": {"enum": ["CHANGE_SET"]}},
-            }},
-        }),
+        &deploy_with_action_mode(&["CHANGE_SET"]),
         &json!({"properties": {"ExecutionMode": in_turn}}),
     );
     on_failure(schema);
@@ -121,6 +115,16 @@ fn between_properties(schema: &mut Value) {
     );
 }
 
+/// A given `Deploy.ActionMode` of these.
+fn deploy_with_action_mode(modes: &[&str]) -> Value {
+    json!({"required": ["Deploy"], "properties": {"Deploy": action_mode(modes)}})
+}
+
+/// A given `ActionMode` of these, in `Deploy`.
+fn action_mode(modes: &[&str]) -> Value {
+    json!({"required": ["ActionMode"], "properties": {"ActionMode": {"enum": modes}}})
+}
+
 /// `Report`, which needs `GitLab`.
 fn report(schema: &mut Value) {
     when(
@@ -134,13 +138,7 @@ fn report(schema: &mut Value) {
     no_comment["enum"] = json!([false, "false"]);
     when(
         schema,
-        &json!({
-            "required": ["Deploy"],
-            "properties": {"Deploy": {
-                "required": ["ActionMode"],
-                "properties": {"ActionMode": {"enum": ["CREATE_UPDATE", "REPLACE_ON_FAILURE"]}},
-            }},
-        }),
+        &deploy_with_action_mode(&["CREATE_UPDATE", "REPLACE_ON_FAILURE"]),
         &json!({"properties": {"Report": {"properties": {"ChangeSetComment": no_comment}}}}),
     );
 }
@@ -155,10 +153,7 @@ fn on_failure(schema: &mut Value) {
     );
     when(
         deploy,
-        &json!({
-            "required": ["ActionMode"],
-            "properties": {"ActionMode": {"enum": ["CHANGE_SET"]}},
-        }),
+        &action_mode(&["CHANGE_SET"]),
         &json!({"properties": {"OnFailure": only_fail}}),
     );
     when(

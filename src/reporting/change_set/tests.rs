@@ -1,30 +1,11 @@
 //! The note about a change set.
 
 use super::*;
-use crate::gitlab::Access;
-
-fn settings() -> ReportSettings {
-    ReportSettings {
-        access: Access {
-            url: "https://gitlab.example.com".to_owned(),
-            token_secret_id: "gitlab/infra".to_owned(),
-            token_secret_key: "token".to_owned(),
-            ca_certificate: None,
-        },
-        project: "platform/infra".to_owned(),
-        commit_status: true,
-        deployments: true,
-        change_set_comment: None,
-        environment_name: "prd".to_owned(),
-        environment_url_output: None,
-        stack_name: "cfnstack-prd-shop".to_owned(),
-        change_set_name: Some("changeset-prd-shop".to_owned()),
-    }
-}
+use crate::reporting::tests::settings;
 
 fn note(mut changes: Vec<Change>) -> String {
     changes.sort();
-    let names = ResourceNames::new("prd", "shop").expect("valid names");
+    let names = ResourceNames::new("dev", "shop").expect("valid names");
     render(
         &changes,
         &names,
@@ -52,9 +33,9 @@ fn replacements_and_removals_come_first() {
     ]);
     assert_eq!(
         text,
-        "<!-- cfn-gitops change set prd/shop -->\n\
-         **Changes to `prd` wait for an approval**: [execution](https://console/x)\n\n\
-         Commit `c0ffee00`, stack `cfnstack-prd-shop`: 1 **replaced**, 1 **removed**, 1 modified, \
+        "<!-- cfn-gitops change set dev/shop -->\n\
+         **Changes to `dev` wait for an approval**: [execution](https://console/x)\n\n\
+         Commit `c0ffee00`, stack `cfnstack-dev-shop`: 1 **replaced**, 1 **removed**, 1 modified, \
          1 added\n\n\
          | Resource | Type | Change |\n|---|---|---|\n\
          | `Table` | `AWS::DynamoDB::Table` | **replaced** |\n\

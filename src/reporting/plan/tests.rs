@@ -1,29 +1,10 @@
 //! What is posted for an execution, by what GitLab shows. One test for each rule.
 
 use super::*;
-use crate::gitlab::Access;
+use crate::reporting::tests::settings;
 
 const URL: &str = "https://eu-central-1.console.aws.amazon.com/executions/new/timeline";
 const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/executions/earlier/timeline";
-
-fn settings() -> ReportSettings {
-    ReportSettings {
-        access: Access {
-            url: "https://gitlab.example.com".to_owned(),
-            token_secret_id: "gitlab/infra".to_owned(),
-            token_secret_key: "token".to_owned(),
-            ca_certificate: None,
-        },
-        project: "platform/infra".to_owned(),
-        commit_status: true,
-        deployments: true,
-        change_set_comment: None,
-        environment_name: "dev".to_owned(),
-        environment_url_output: None,
-        stack_name: "cfnstack-dev-shop".to_owned(),
-        change_set_name: None,
-    }
-}
 
 fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Execution {
     let action = |(name, state, summary): &(&str, ActionState, &str)| Action {
