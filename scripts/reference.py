@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference/ that are made from the templates and the Makefile.
+"""Writes the pages of docs/reference/ that are made from the schemas, the templates and the Makefile.
 
 `python scripts/reference.py` lists the pages that differ from their source. With `--write` it writes them.
 """
@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import reference_properties
 import yaml
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
+_BEGIN = "<!-- properties: begin. Written by scripts/reference.py from schemas/ and properties.yaml -->"
+_END = "<!-- properties: end -->"
 _GENERATED = "<!-- Written by scripts/reference.py. Change the source, and run it with --write. -->"
 
 
@@ -137,7 +140,22 @@ def commands() -> str:
         table(["Command", "What it does"], rows)]) + "\n"
 
 
-PAGES = {"template-parameters.md": template_parameters, "commands.md": commands}
+# --- Resources -------------------------------------------------------------------------------
+
+
+def resource(page: str, schema: str) -> str:
+    """The page of a resource with the sections of its properties between the marks. The rest is written by hand."""
+    before, rest = (REFERENCE / page).read_text().split(_BEGIN)
+    after = rest.split(_END)[1]
+    return f"{before}{_BEGIN}\n\n{reference_properties.properties(schema)}\n\n{_END}{after}"
+
+
+PAGES = {
+    "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
+    "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
+    "template-parameters.md": template_parameters,
+    "commands.md": commands,
+}
 
 
 def main(write: bool) -> int:

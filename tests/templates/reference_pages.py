@@ -7,21 +7,17 @@ _REFERENCE = Path(__file__).parents[2] / "docs/reference"
 _PAGES = {"Custom::MirrorCredential": "mirror-credential.md", "Custom::GitOpsPipeline": "gitops-pipeline.md"}
 
 
-def _tables(type_name: str) -> list[str]:
-    before, after = (_REFERENCE / _PAGES[type_name]).read_text().split("| Attribute |")
-    return [before, after.split("\n\n")[0]]
-
-
-def _names(table: str) -> list[str]:
-    """The names in the first column."""
-    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
-    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+def _page(type_name: str) -> str:
+    return (_REFERENCE / _PAGES[type_name]).read_text()
 
 
 def properties(type_name: str) -> list[str]:
     """The paths of the properties: a member of an object as `Object.Member`, of a list's objects as `List[].Member`."""
-    return _names(_tables(type_name)[0])
+    return re.findall(r"^### `([^`]+)`$", _page(type_name), re.MULTILINE)
 
 
 def attributes(type_name: str) -> list[str]:
-    return [name for name in _names(_tables(type_name)[1]) if name != "Ref"]
+    """The names in the first column of the table of attributes."""
+    table = _page(type_name).split("| Attribute |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row) if name != "Ref"]
