@@ -1,5 +1,9 @@
 //! GitLab's API for one address and one token: requests, lists and projects.
 
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
 use super::error::{ErrorKind, GitLabError};
@@ -140,4 +144,10 @@ pub fn is_usable(url: &str) -> bool {
     let has_login = !parsed.username().is_empty() || parsed.password().is_some();
     let is_bare = parsed.query().is_none() && parsed.fragment().is_none();
     is_https_or_loopback(url) && !has_login && is_bare && !url.contains(char::is_whitespace)
+}
+
+/// Parses GitLab's time, which has milliseconds and the instance's time zone.
+pub fn parse_time(text: &str) -> Option<SystemTime> {
+    let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
+    SystemTime::try_from(time).ok()
 }

@@ -111,7 +111,8 @@ impl GitLab {
         Ok(latest.and_then(CommitStatus::parse))
     }
 
-    /// Posts a status. GitLab changes the user's open status of this name, or creates one.
+    /// Posts a status. GitLab changes the user's open status of this name, or creates one. Returns the
+    /// number of the token's user, if the response shows it.
     ///
     /// The request is not retried if its response was lost: a final state that is posted twice
     /// creates two statuses.
@@ -119,7 +120,7 @@ impl GitLab {
         &self,
         commit: &CommitRef,
         status: &CommitStatus,
-    ) -> Result<(), GitLabError> {
+    ) -> Result<Option<u64>, GitLabError> {
         let doing = self.doing_status("posting", commit, &status.name);
         let CommitRef {
             project,
@@ -136,8 +137,8 @@ impl GitLab {
         let of = format!("/statuses/{}", query_value(sha));
         let mut request = ApiRequest::new("POST", path(project, &of), Some(body));
         request.is_idempotent = false;
-        self.json(project, &request, &doing).await?;
-        Ok(())
+        let posted = self.json(project, &request, &doing).await?;
+        Ok(posted["author"]["id"].as_u64())
     }
 
     fn doing_status(&self, gerund: &str, commit: &CommitRef, name: &str) -> String {

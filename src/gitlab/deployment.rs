@@ -3,8 +3,11 @@
 //! Source: <https://docs.gitlab.com/api/deployments/>, <https://docs.gitlab.com/api/environments/>,
 //! and GitLab's `app/services/deployments/create_service.rb`.
 
-use serde_json::json;
+use std::time::SystemTime;
 
+use serde_json::{Value, json};
+
+use super::client::parse_time;
 use super::commit_status::{CommitRef, StatusState};
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::transport::{ApiRequest, GitLab, path, query_value};
@@ -22,12 +25,16 @@ pub struct GitLabEnvironment {
 }
 
 impl GitLab {
-    /// The state of the latest deployment of a commit to `environment`, among the environment's
-    /// latest 50 without those of GitLab CI. `None` if there is none.
+    /// The state of the latest deployment of a commit to `environment` since the time `since`, among the
+    /// environment's latest 50 without those of GitLab CI. `None` if there is none.
+    ///
+    /// An earlier one counts if it is the environment's latest success: GitLab does not record the same
+    /// deployment twice in a row.
     pub async fn deployment(
         &self,
         commit: &CommitRef,
         environment: &str,
+        since: Option<SystemTime>,
     ) -> Result<Option<StatusState>, GitLabError> {
         let project = &commit.project;
         let doing = self.doing_deployment("listing the deployments to", project, environment);
@@ -37,10 +44,19 @@ impl GitLab {
         );
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
-        let mut listed = listed.as_array().into_iter().flatten();
-        let latest = listed
-            .find(|one| one["sha"].as_str() == Some(&commit.sha) && one["deployable"].is_null());
-        Ok(latest.and_then(|one| StatusState::parse(one["status"].as_str()?)))
+        let listed: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
+        let succeeded = listed.iter().position(|one| one["status"] == "success");
+        let is_since = |one: &Value| {
+            let created = one["created_at"].as_str().and_then(parse_time);
+            created.is_none_or(|created| since.is_none_or(|since| created >= since))
+        };
+        let mut own = listed.iter().enumerate().filter(|(at, one)| {
+            one["sha"].as_str() == Some(&commit.sha)
+                && one["deployable"].is_null()
+                && (is_since(one) || Some(*at) == succeeded)
+        });
+        let latest = own.next();
+        Ok(latest.and_then(|(_, one)| StatusState::parse(one["status"].as_str()?)))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
 
+use super::client::parse_time;
 use super::sanitize;
 use crate::password::Password;
 
@@ -198,10 +197,4 @@ impl Mirror {
             succeeded_at: text("last_successful_update_at").and_then(parse_time),
         })
     }
-}
-
-/// Parses GitLab's time, which has milliseconds and the instance's time zone.
-fn parse_time(text: &str) -> Option<SystemTime> {
-    let time = DateTime::from_str(text, Format::DateTimeWithOffset).ok()?;
-    SystemTime::try_from(time).ok()
 }

@@ -14,7 +14,7 @@ const MAX_MERGE_REQUESTS: usize = 5;
 
 /// Where a note is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotePlace {
+enum NotePlace {
     /// The merge request with this number within its project.
     MergeRequest(u64),
     /// The commit with this SHA, if no merge request has it.
@@ -23,11 +23,11 @@ pub enum NotePlace {
 
 /// A note of the token's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+struct Note {
     /// GitLab's path of the note, below the project.
-    pub(crate) path: String,
+    path: String,
     /// Its text.
-    pub body: String,
+    body: String,
 }
 
 impl GitLab {
@@ -57,20 +57,31 @@ impl GitLab {
         Ok(places)
     }
 
-    /// The places for a note about a commit, with the notes there that the token's user wrote and
-    /// that begin with `marker`.
-    pub async fn own_notes(
+    /// Writes a note about a commit, which begins with `marker`, on its merge requests or on the commit.
+    /// Edits the note that the token's user has written there before. `author` is that user's number,
+    /// if it is known. Returns whether it changed a note.
+    pub async fn write_note(
         &self,
         commit: &CommitRef,
+        author: Option<u64>,
         marker: &str,
-    ) -> Result<Vec<(NotePlace, Option<Note>)>, GitLabError> {
-        let author = self.own_user_id().await?;
-        let mut notes = vec![];
+        body: &str,
+    ) -> Result<bool, GitLabError> {
+        let project = &commit.project;
+        let author = match author {
+            Some(author) => author,
+            None => self.own_user_id().await?,
+        };
+        let mut has_changed = false;
         for place in self.note_places(commit).await? {
-            let note = self.note(&commit.project, &place, author, marker).await?;
-            notes.push((place, note));
+            match self.note(project, &place, author, marker).await? {
+                Some(note) if note.body.trim_end() == body.trim_end() => continue,
+                Some(note) => self.edit_note(project, &note, body).await?,
+                None => self.create_note(project, &place, body).await?,
+            }
+            has_changed = true;
         }
-        Ok(notes)
+        Ok(has_changed)
     }
 
     /// The note of the user `author` in `place` that begins with `marker`. `None` if there is none.
@@ -101,8 +112,7 @@ impl GitLab {
         }))
     }
 
-    /// Creates a note.
-    pub async fn create_note(
+    async fn create_note(
         &self,
         project: &str,
         place: &NotePlace,
@@ -117,13 +127,7 @@ impl GitLab {
         Ok(())
     }
 
-    /// Replaces the text of a note.
-    pub async fn edit_note(
-        &self,
-        project: &str,
-        note: &Note,
-        body: &str,
-    ) -> Result<(), GitLabError> {
+    async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<(), GitLabError> {
         let (url, at) = (&self.url, &note.path);
         let doing = format!("editing {at} of project {project} at {url}");
         let request = ApiRequest::put(path(project, at), json!({"body": body}));

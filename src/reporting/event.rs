@@ -4,15 +4,18 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::reporting::plan::Scope;
 
-/// A change of an execution of a pipeline of cfn-gitops. The event says what changed. It is not
-/// read, because a later event may have been delivered before.
+/// A change of an execution of a pipeline of cfn-gitops. The event's state is not read, because a
+/// later event may have been delivered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineEvent {
     /// The names of the pipeline's resources.
     pub names: ResourceNames,
     /// The ID of the execution.
     pub execution_id: String,
+    /// What the event is about.
+    pub scope: Scope,
 }
 
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html>
@@ -21,6 +24,8 @@ pub struct PipelineEvent {
 struct Detail {
     pipeline: String,
     execution_id: String,
+    /// Missing in the event of an execution.
+    action: Option<String>,
 }
 
 impl PipelineEvent {
@@ -35,9 +40,11 @@ impl PipelineEvent {
                     | "CodePipeline Action Execution State Change"
             );
         let names = ResourceNames::from_pipeline_name(&event.detail.pipeline)?;
+        let action = event.detail.action.as_deref();
         is_change.then_some(PipelineEvent {
             names,
             execution_id: event.detail.execution_id,
+            scope: action.map_or(Scope::Execution, Scope::of_action),
         })
     }
 }

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionStatus,
-    PipelineExecutionSummary,
+    PipelineExecutionSummary, TriggerType,
 };
+use aws_smithy_types::DateTime;
 
 use crate::aws::{Aws, CallError};
 use crate::gitops_pipeline::executions::{commit_of, list_page};
@@ -22,6 +23,8 @@ pub enum ExecutionState {
     Succeeded,
     /// An action failed, or an approval was rejected.
     Failed,
+    /// An action or a condition failed, and CodePipeline deploys an earlier execution again.
+    RolledBack,
     /// A person or a newer execution stopped it, or an update of the pipeline canceled it.
     Canceled,
 }
@@ -37,6 +40,10 @@ pub struct Execution {
     pub state: ExecutionState,
     /// Why CodePipeline ended it, for example "Superseded". Empty if it runs.
     pub status: String,
+    /// Whether a later execution has succeeded, so that the environment has another deployment.
+    pub is_outdated: bool,
+    /// When it started.
+    pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,
     /// The latest attempt of each of its actions, if they were read.
@@ -93,7 +100,7 @@ pub async fn newest_of_same_commit(
     };
     // CodePipeline lists the newest execution first.
     let newest = listed.iter().find(|one| commit_of(one) == Some(commit));
-    Ok(newest.and_then(read))
+    Ok(newest.and_then(|newest| read(newest, &listed)))
 }
 
 /// The newest execution of each commit, of those that changed after `since` and are among the
@@ -108,8 +115,9 @@ pub async fn changed_since(
 ) -> Result<Vec<Execution>, CallError> {
     let page = list_page(aws, pipeline_name, None).await?;
     let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = listed.unwrap_or_default();
     let mut newest: Vec<Execution> = vec![];
-    for execution in listed.unwrap_or_default().iter().filter_map(read) {
+    for execution in listed.iter().filter_map(|one| read(one, &listed)) {
         if !newest.iter().any(|newer| newer.commit == execution.commit) {
             newest.push(execution);
         }
@@ -141,9 +149,29 @@ async fn list_until(
     Ok(listed)
 }
 
-fn read(execution: &PipelineExecutionSummary) -> Option<Execution> {
+/// Whether CodePipeline has replaced the execution `id` by `other`, which deploys an earlier one again.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-view-listing.html>
+fn rolls_back(other: &PipelineExecutionSummary, id: &str) -> bool {
+    other.trigger().is_some_and(|trigger| {
+        trigger.trigger_type() == Some(&TriggerType::AutomatedRollback)
+            && trigger.trigger_detail().unwrap_or_default().contains(id)
+    })
+}
+
+/// Reads an execution that was `listed` with the later ones.
+fn read(
+    execution: &PipelineExecutionSummary,
+    listed: &[PipelineExecutionSummary],
+) -> Option<Execution> {
     let status = execution.status()?;
+    let id = execution.pipeline_execution_id()?;
+    let time = |time: Option<&DateTime>| SystemTime::try_from(*time?).ok();
     let state = match status {
+        PipelineExecutionStatus::Succeeded | PipelineExecutionStatus::Failed
+            if listed.iter().any(|other| rolls_back(other, id)) =>
+        {
+            ExecutionState::RolledBack
+        }
         PipelineExecutionStatus::Succeeded => ExecutionState::Succeeded,
         PipelineExecutionStatus::Failed => ExecutionState::Failed,
         PipelineExecutionStatus::Stopped
@@ -151,13 +179,18 @@ fn read(execution: &PipelineExecutionSummary) -> Option<Execution> {
         | PipelineExecutionStatus::Cancelled => ExecutionState::Canceled,
         _ => ExecutionState::Running,
     };
-    let updated = execution.last_update_time().copied();
+    // CodePipeline lists the newest execution first.
+    let mut later = listed
+        .iter()
+        .take_while(|one| one.pipeline_execution_id() != Some(id));
     Some(Execution {
-        id: execution.pipeline_execution_id()?.to_owned(),
+        is_outdated: later.any(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded)),
+        id: id.to_owned(),
         commit: commit_of(execution)?.to_owned(),
         state,
         status: status.as_str().to_owned(),
-        updated: updated.and_then(|time| SystemTime::try_from(time).ok()),
+        started: time(execution.start_time()),
+        updated: time(execution.last_update_time()),
         actions: Vec::new(),
     })
 }

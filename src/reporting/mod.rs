@@ -9,7 +9,7 @@
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
 //! - [`change_set`] renders the note about a change set
-//! - [`report`] drives all of it with [`reconcile`](crate::reconcile)
+//! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
 mod change_set;
 mod event;
@@ -19,17 +19,18 @@ mod plan;
 mod report;
 
 pub use crate::reporting::event::PipelineEvent;
-pub use crate::reporting::report::{ReportError, Reported, report};
+pub use crate::reporting::report::{Cause, ReportError, Reported};
 
 use std::time::SystemTime;
 
-use crate::aws::{Aws, CallError};
+use crate::aws::Aws;
+use crate::gitlab;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings;
 use crate::http::Http;
+use crate::reporting::plan::Scope;
 
-/// Reports the execution of `event`, if its pipeline belongs to a `Custom::GitOpsPipeline` with
-/// `GitLab`.
+/// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
@@ -38,12 +39,20 @@ pub async fn handle(
     http: &Http,
     event: &PipelineEvent,
 ) -> Result<Reported, ReportError> {
-    let target = report_settings::read(aws, &event.names).await;
-    let failed = |error| ReportError::new(format!("execution {}", event.execution_id), error);
-    match target.map_err(failed)? {
-        Some(target) => report(aws, http, &target, &event.execution_id).await,
-        None => Ok(Reported::default()),
-    }
+    let id = &event.execution_id;
+    let reported = async {
+        let Some(target) = report_settings::read(aws, &event.names).await? else {
+            return Ok(Reported::default());
+        };
+        let newest = execution::newest_of_same_commit(aws, &event.names.pipeline(), id).await?;
+        let Some(execution) = newest else {
+            return Ok(Reported::default());
+        };
+        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
+        report::report(aws, &gitlab, &target, event.scope, execution).await
+    };
+    let failed = |cause: Cause| ReportError::new(format!("execution {id}"), cause);
+    Box::pin(reported).await.map_err(failed)
 }
 
 /// Reports the executions of a pipeline that changed after `since`: what events have lost.
@@ -56,22 +65,28 @@ pub async fn catch_up(
     pipeline_name: &str,
     since: SystemTime,
 ) -> Result<Reported, ReportError> {
-    let failed = |error: CallError| ReportError::new(format!("pipeline {pipeline_name}"), error);
-    let mut reported = Reported::default();
-    let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
-        return Ok(reported);
+    let caught_up = async {
+        let mut reported = Reported::default();
+        let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
+            return Ok(reported);
+        };
+        let changed = execution::changed_since(aws, pipeline_name, since).await?;
+        if changed.is_empty() {
+            return Ok(reported);
+        }
+        let Some(target) = report_settings::read(aws, &names).await? else {
+            return Ok(reported);
+        };
+        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
+        for execution in changed {
+            let one = report::report(aws, &gitlab, &target, Scope::All, execution).await?;
+            reported.accepted.extend(one.accepted);
+            reported.rejected.extend(one.rejected);
+        }
+        Ok(reported)
     };
-    let target = report_settings::read(aws, &names).await;
-    let Some(target) = target.map_err(failed)? else {
-        return Ok(reported);
-    };
-    let changed = execution::changed_since(aws, pipeline_name, since).await;
-    for execution in changed.map_err(failed)? {
-        let one = report(aws, http, &target, &execution.id).await?;
-        reported.accepted.extend(one.accepted);
-        reported.rejected.extend(one.rejected);
-    }
-    Ok(reported)
+    let failed = |cause: Cause| ReportError::new(format!("pipeline {pipeline_name}"), cause);
+    Box::pin(caught_up).await.map_err(failed)
 }
 
 #[cfg(test)]

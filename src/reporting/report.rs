@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::{Aws, CallError};
-use crate::gitlab;
 use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::report_settings::ReportTarget;
-use crate::http::Http;
 use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use crate::reporting::execution::{ActionState, Execution, ExecutionState};
-use crate::reporting::plan::{Desired, Post, Shown, Topic};
+use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::reporting::{change_set, execution, outputs, plan};
 use cfn_custom_resource::{Progress, ReasonCode};
 
@@ -40,6 +38,11 @@ impl ReportError {
             subject,
             cause: cause.into(),
         }
+    }
+
+    /// Whether GitLab cannot be reached.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(&self.cause, Cause::GitLab(error) if error.is_unreachable())
     }
 
     /// The code of its cause.
@@ -86,26 +89,41 @@ impl Reported {
     }
 }
 
-/// Reports the newest execution of the commit of the execution `execution_id`.
+/// Reports what `scope` includes of an execution, the newest one of its commit.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
 pub async fn report(
     aws: &Aws,
-    http: &Http,
+    gitlab: &GitLab,
     target: &ReportTarget,
-    execution_id: &str,
-) -> Result<Reported, ReportError> {
-    let failed = |cause| ReportError::new(format!("execution {execution_id}"), cause);
-    let reporter = Reporter::start(aws, http, target, execution_id).await;
-    let Some(mut reporter) = reporter.map_err(failed)? else {
-        return Ok(Reported::default());
+    scope: Scope,
+    execution: Execution,
+) -> Result<Reported, Cause> {
+    let mut reporter = Reporter {
+        aws,
+        target,
+        gitlab,
+        scope,
+        project: None,
+        author: None,
+        commit: CommitRef {
+            project: target.settings.project.clone(),
+            sha: execution.commit.clone(),
+            branch: target.branch.clone(),
+        },
+        execution,
+        is_decided: false,
+        desired: Desired::default(),
+        shown: Shown::default(),
+        posted: vec![],
+        is_unconfirmed: true,
+        reported: Reported::default(),
+        retries: 0,
     };
     // The caller enforces the deadline.
     let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
-    Box::pin(reconcile(&mut reporter, &progress))
-        .await
-        .map_err(failed)?;
+    Box::pin(reconcile(&mut reporter, &progress)).await?;
     Ok(reporter.reported)
 }
 
@@ -113,11 +131,16 @@ pub async fn report(
 struct Reporter<'a> {
     aws: &'a Aws,
     target: &'a ReportTarget,
-    gitlab: GitLab,
+    gitlab: &'a GitLab,
+    scope: Scope,
     /// Read when it is needed first.
     project: Option<ProjectDetails>,
+    /// GitLab's number of the token's user, if a response has shown it.
+    author: Option<u64>,
     commit: CommitRef,
     execution: Execution,
+    /// Whether `desired` is that of the execution.
+    is_decided: bool,
     desired: Desired,
     shown: Shown,
     /// The requests that GitLab accepted since the execution was read.
@@ -128,44 +151,7 @@ struct Reporter<'a> {
     retries: u32,
 }
 
-impl<'a> Reporter<'a> {
-    /// `None` if the execution does not exist, or has not read its commit yet.
-    async fn start(
-        aws: &'a Aws,
-        http: &Http,
-        target: &'a ReportTarget,
-        execution_id: &str,
-    ) -> Result<Option<Self>, Cause> {
-        let settings = &target.settings;
-        let pipeline_name = target.names.pipeline();
-        let newest = execution::newest_of_same_commit(aws, &pipeline_name, execution_id).await?;
-        let Some(mut execution) = newest else {
-            return Ok(None);
-        };
-        execution.actions = execution::list_actions(aws, &pipeline_name, &execution.id).await?;
-        let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        let mut reporter = Reporter {
-            aws,
-            target,
-            gitlab,
-            project: None,
-            commit: CommitRef {
-                project: settings.project.clone(),
-                sha: execution.commit.clone(),
-                branch: target.branch.clone(),
-            },
-            execution,
-            desired: Desired::default(),
-            shown: Shown::default(),
-            posted: vec![],
-            is_unconfirmed: true,
-            reported: Reported::default(),
-            retries: 0,
-        };
-        reporter.decide().await?;
-        Ok(Some(reporter))
-    }
-
+impl Reporter<'_> {
     /// Decides what GitLab should show of the execution.
     async fn decide(&mut self) -> Result<(), Cause> {
         let ReportTarget {
@@ -174,15 +160,35 @@ impl<'a> Reporter<'a> {
             settings,
             ..
         } = self.target;
+        let state = self.execution.state;
+        if self.scope.has_actions(state) {
+            self.execution.actions = self.list_actions().await?;
+        }
         let url = location.execution_console(&names.pipeline(), &self.execution.id);
-        self.desired = plan::desired(&self.execution, names, settings, &url);
+        let desired = plan::desired(&self.execution, names, settings, &url);
+        let includes = |topic| self.scope.includes(topic, state);
+        self.desired = Desired {
+            execution: desired.execution.filter(|_| includes(Topic::Execution)),
+            approval: desired.approval.filter(|_| includes(Topic::Approval)),
+            deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
+            ..Desired::default()
+        };
         if self.desired.deployment.is_some() && !self.project().await?.has_environments {
             tracing::info!("CI/CD or environments are switched off in the project: no deployment");
             self.desired.deployment = None;
         }
-        self.desired.environment_url = self.environment_url().await?;
-        self.desired.note = self.note(&url).await?;
+        if self.scope.includes(Topic::EnvironmentUrl, state) {
+            self.desired.environment_url = self.environment_url().await?;
+        }
+        if self.scope.includes(Topic::Note, state) {
+            self.desired.note = self.note(&url).await?;
+        }
         Ok(())
+    }
+
+    async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
+        let pipeline_name = self.target.names.pipeline();
+        execution::list_actions(self.aws, &pipeline_name, &self.execution.id).await
     }
 
     async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
@@ -228,7 +234,7 @@ impl<'a> Reporter<'a> {
 
     /// Reads what GitLab shows of everything that it should show.
     async fn read_shown(&mut self) -> Result<(), Cause> {
-        let (gitlab, commit, desired) = (&self.gitlab, &self.commit, &self.desired);
+        let (gitlab, commit, desired) = (self.gitlab, &self.commit, &self.desired);
         let environment = &self.target.settings.environment_name;
         let mut shown = Shown::default();
         let mut rejected = vec![];
@@ -241,7 +247,8 @@ impl<'a> Reporter<'a> {
             shown.approval = settle(Topic::Approval, read, &mut rejected)?.flatten();
         }
         if self.wanted(Topic::Deployment, desired.deployment).is_some() {
-            let read = gitlab.deployment(commit, environment).await;
+            let since = self.execution.started;
+            let read = gitlab.deployment(commit, environment, since).await;
             shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
         }
         if self
@@ -250,11 +257,6 @@ impl<'a> Reporter<'a> {
         {
             let read = gitlab.environment(&commit.project, environment).await;
             shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
-        }
-        if self.wanted(Topic::Note, desired.note.as_ref()).is_some() {
-            let marker = change_set::marker(&self.target.names);
-            let read = gitlab.own_notes(commit, &marker).await;
-            shown.notes = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
         }
         self.shown = shown;
         self.reported.rejected.extend(rejected);
@@ -266,27 +268,27 @@ impl<'a> Reporter<'a> {
         desired.filter(|_| !self.reported.rejected.contains_key(&topic))
     }
 
-    /// Reads the execution again, as far as the requests depend on it. Returns whether it has changed.
-    async fn read_execution(&mut self) -> Result<bool, Cause> {
-        let (pipeline_name, read) = (self.target.names.pipeline(), &self.execution);
-        let newest = execution::newest_of_same_commit(self.aws, &pipeline_name, &read.id).await?;
-        let Some(mut newest) = newest else {
-            return Ok(false);
-        };
-        let is_same = (&newest.id, newest.state) == (&read.id, read.state);
-        // Only the actions of a running execution change.
+    /// Reads the commit's newest execution again, without its actions.
+    async fn newest(&self) -> Result<Option<Execution>, CallError> {
+        let pipeline_name = self.target.names.pipeline();
+        execution::newest_of_same_commit(self.aws, &pipeline_name, &self.execution.id).await
+    }
+
+    /// Whether the execution has changed since it was read, in what the requests depend on.
+    async fn has_changed(&self) -> Result<bool, CallError> {
+        let read = &self.execution;
         let is_running = read.state == ExecutionState::Running;
-        let of_action = |post: &Post| post.topic() != Topic::Execution;
-        if is_same && !(is_running && self.posted.iter().any(of_action)) {
+        let of_execution = |post: &Post| post.topic() == Topic::Execution;
+        // Only the actions of a running execution change.
+        let of_actions = is_running && !self.posted.iter().all(of_execution);
+        if of_actions && self.list_actions().await? != read.actions {
+            return Ok(true);
+        }
+        if is_running && !self.posted.iter().any(of_execution) {
             return Ok(false);
         }
-        newest.actions = execution::list_actions(self.aws, &pipeline_name, &newest.id).await?;
-        if is_same && newest.actions == read.actions {
-            return Ok(false);
-        }
-        self.execution = newest;
-        self.decide().await?;
-        Ok(true)
+        let newest = self.newest().await?;
+        Ok(newest.is_some_and(|newest| (&newest.id, newest.state) != (&read.id, read.state)))
     }
 
     /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
@@ -299,19 +301,29 @@ impl<'a> Reporter<'a> {
         posts
     }
 
-    async fn post(&self, post: &Post) -> Result<(), GitLabError> {
-        let (gitlab, commit) = (&self.gitlab, &self.commit);
+    /// Sends a request. Returns whether it changed what GitLab shows.
+    async fn post(&mut self, post: &Post) -> Result<bool, GitLabError> {
+        let (gitlab, commit) = (self.gitlab, &self.commit);
         let environment = &self.target.settings.environment_name;
-        let project = &commit.project;
         match post {
-            Post::Status(_, status) => gitlab.post_commit_status(commit, status).await,
-            Post::CreateDeployment(state) => {
-                gitlab.create_deployment(commit, environment, *state).await
+            Post::Status(_, status) => {
+                self.author = gitlab.post_commit_status(commit, status).await?;
             }
-            Post::SetEnvironmentUrl(id, url) => gitlab.set_environment_url(project, *id, url).await,
-            Post::CreateNote(place, body) => gitlab.create_note(project, place, body).await,
-            Post::EditNote(note, body) => gitlab.edit_note(project, note, body).await,
+            Post::CreateDeployment(state) => {
+                gitlab
+                    .create_deployment(commit, environment, *state)
+                    .await?;
+            }
+            Post::SetEnvironmentUrl(id, url) => {
+                let project = &commit.project;
+                gitlab.set_environment_url(project, *id, url).await?;
+            }
+            Post::WriteNote(body) => {
+                let marker = change_set::marker(&self.target.names);
+                return gitlab.write_note(commit, self.author, &marker, body).await;
+            }
         }
+        Ok(true)
     }
 }
 
@@ -323,9 +335,17 @@ impl Reconcile for Reporter<'_> {
     /// Reads what GitLab shows. After requests, reads the execution again: another delivery may have
     /// read a later state, and posted it before these requests.
     async fn observe(&mut self) -> Result<(), Cause> {
-        if !self.posted.is_empty() && self.read_execution().await? {
+        if !self.posted.is_empty()
+            && self.has_changed().await?
+            && let Some(newest) = self.newest().await?
+        {
+            self.execution = newest;
             self.posted.clear();
-            self.is_unconfirmed = true;
+            (self.is_decided, self.is_unconfirmed) = (false, true);
+        }
+        if !self.is_decided {
+            self.decide().await?;
+            self.is_decided = true;
         }
         if self.is_unconfirmed {
             self.read_shown().await?;
@@ -351,13 +371,15 @@ impl Reconcile for Reporter<'_> {
     async fn apply(&mut self, posts: Vec<Post>) -> Result<(), Cause> {
         for post in posts {
             match self.post(&post).await {
-                Ok(()) => {
+                Ok(has_changed) => {
                     // The first deployment creates the environment.
                     let creates = matches!(post, Post::CreateDeployment(_));
                     let has_url = self.desired.environment_url.is_some();
                     self.is_unconfirmed |= creates && has_url && self.shown.environment.is_none();
                     self.posted.push(post.clone());
-                    self.reported.accepted.push(post);
+                    if has_changed {
+                        self.reported.accepted.push(post);
+                    }
                 }
                 Err(error) if may_pass(&error) => {
                     self.retries += 1;

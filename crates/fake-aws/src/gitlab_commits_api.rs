@@ -75,7 +75,8 @@ pub fn answer(
         return Some(Err(AwsError::new(409, "GitLab", message)));
     }
     let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
-    let changed = changed(operation, call, project, records)?;
+    let now = AwsState::instant(aws.now);
+    let changed = changed(operation, call, project, records, &now)?;
     Some(changed.or_else(|(status, message)| {
         Ok(ApiResponse {
             status,
@@ -146,6 +147,7 @@ fn changed(
     call: &Call,
     project: &Project,
     records: &mut Records,
+    now: &str,
 ) -> Option<Changed> {
     let created = |shown: &Value| ApiResponse {
         status: 201,
@@ -186,7 +188,7 @@ fn changed(
                 return Err((400, json!({"ref": ["The branch or tag does not exist"]})));
             }
             let environment = call.needed("environment");
-            let made = records.create_deployment(environment, sha, reference, state);
+            let made = records.create_deployment(environment, sha, reference, state, now);
             Ok(created(&shown_deployment(&made)))
         }),
         "UpdateEnvironment" => {
@@ -244,6 +246,7 @@ fn shown_deployment(deployment: &Deployment) -> Value {
         "sha": deployment.sha,
         "environment": {"name": deployment.environment},
         "status": deployment.state,
+        "created_at": deployment.created_at,
     })
 }
 

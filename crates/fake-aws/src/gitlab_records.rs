@@ -32,6 +32,8 @@ pub struct Deployment {
     pub sha: String,
     pub reference: String,
     pub state: &'static str,
+    /// When it was created.
+    pub created_at: String,
     /// The number of its last change.
     changed: u64,
 }
@@ -140,6 +142,7 @@ impl Records {
         sha: &str,
         reference: &str,
         state: &'static str,
+        now: &str,
     ) -> Deployment {
         if !self.environments.iter().any(|one| one.name == environment) {
             let id = self.next_id();
@@ -166,6 +169,7 @@ impl Records {
             sha: sha.to_owned(),
             reference: reference.to_owned(),
             state,
+            created_at: now.to_owned(),
             changed: id,
         };
         self.deployments.push(created.clone());

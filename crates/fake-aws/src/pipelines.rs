@@ -35,6 +35,8 @@ pub struct Execution {
     pub status: &'static str,
     /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
     pub(crate) trigger: &'static str,
+    /// The execution that this one rolls back by itself.
+    pub rolls_back: Option<String>,
     pub started: Duration,
     /// When it last changed.
     pub changed: Duration,
@@ -61,6 +63,7 @@ impl Execution {
             id,
             status: "InProgress",
             trigger,
+            rolls_back: None,
             started: now,
             changed: now,
             actions: vec![],
@@ -257,13 +260,21 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
                 .map(|commit| json!({"actionName": action, "revisionId": commit}))
                 .chain(image.clone())
                 .collect();
+            // The format of .../userguide/stage-rollback-view-listing.html.
+            let trigger = execution.rolls_back.as_ref().map_or_else(
+                || json!({"triggerType": execution.trigger}),
+                |failed| {
+                    let detail = json!({"FailedPipelineExecutionId": failed}).to_string();
+                    json!({"triggerType": "AutomatedRollback", "triggerDetail": detail})
+                },
+            );
             json!({
                 "pipelineExecutionId": execution.id,
                 "status": execution.status,
                 "startTime": AwsState::seconds(execution.started),
                 "lastUpdateTime": AwsState::seconds(execution.changed),
                 "sourceRevisions": revisions,
-                "trigger": {"triggerType": execution.trigger},
+                "trigger": trigger,
             })
         })
         .collect();

@@ -1,8 +1,6 @@
 //! Decides what to post: a pure function of the execution and of what GitLab shows.
 
-use crate::gitlab::{
-    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, NotePlace, StatusState,
-};
+use crate::gitlab::{CommitStatus, GitLabEnvironment, MAX_CHARACTERS, StatusState};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings::ReportSettings;
@@ -36,6 +34,49 @@ impl Topic {
     }
 }
 
+/// What a report is about. An event reports its own part, the health check everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The execution, and the parts that it leaves open when it ends.
+    Execution,
+    /// The approval, with its change set.
+    Approval,
+    /// The deployment, with the environment's address.
+    Deployment,
+    /// Everything.
+    All,
+}
+
+impl Scope {
+    /// The scope of an event of the action `name`.
+    pub fn of_action(name: &str) -> Self {
+        match name {
+            APPROVAL => Scope::Approval,
+            DEPLOY => Scope::Deployment,
+            _ => Scope::Execution,
+        }
+    }
+
+    /// Whether a part of the report belongs to it while the execution is in `state`.
+    pub fn includes(self, topic: Topic, state: ExecutionState) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Execution => match topic {
+                Topic::Execution => true,
+                Topic::Approval | Topic::Deployment => state != ExecutionState::Running,
+                Topic::EnvironmentUrl | Topic::Note => false,
+            },
+            Scope::Approval => matches!(topic, Topic::Approval | Topic::Note),
+            Scope::Deployment => matches!(topic, Topic::Deployment | Topic::EnvironmentUrl),
+        }
+    }
+
+    /// Whether the report of an execution in `state` depends on its actions.
+    pub fn has_actions(self, state: ExecutionState) -> bool {
+        self != Scope::Execution || state != ExecutionState::Running
+    }
+}
+
 /// What GitLab shows of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
@@ -47,8 +88,6 @@ pub struct Shown {
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
-    /// Where the note belongs, with the note that is there.
-    pub notes: Vec<(NotePlace, Option<Note>)>,
 }
 
 /// A request that changes what GitLab shows.
@@ -60,10 +99,8 @@ pub enum Post {
     CreateDeployment(StatusState),
     /// Set the address of the environment with this number.
     SetEnvironmentUrl(u64, String),
-    /// Write a note.
-    CreateNote(NotePlace, String),
-    /// Replace the text of a note.
-    EditNote(Note, String),
+    /// Write the note, or edit it.
+    WriteNote(String),
 }
 
 impl Post {
@@ -73,7 +110,7 @@ impl Post {
             Post::Status(topic, _) => *topic,
             Post::CreateDeployment(_) => Topic::Deployment,
             Post::SetEnvironmentUrl(..) => Topic::EnvironmentUrl,
-            Post::CreateNote(..) | Post::EditNote(..) => Topic::Note,
+            Post::WriteNote(_) => Topic::Note,
         }
     }
 }
@@ -94,7 +131,8 @@ pub struct Desired {
     pub note: Option<String>,
 }
 
-/// What GitLab should show of `execution`, whose address in the console is `url`.
+/// What GitLab should show of `execution`, whose address in the console is `url`. The address of the
+/// environment and the note are not part of it: they are read elsewhere.
 pub fn desired(
     execution: &Execution,
     names: &ResourceNames,
@@ -102,58 +140,75 @@ pub fn desired(
     url: &str,
 ) -> Desired {
     let ResourceNames { env_id, project_id } = names;
-    let status = |suffix: &str, state, description: &str| CommitStatus {
+    let status = |suffix: &str, (state, description): (StatusState, String)| CommitStatus {
         name: format!("cfn-gitops/{env_id}/{project_id}{suffix}"),
         state,
-        description: shortened(description),
+        description: shortened(&description),
         target_url: url.to_owned(),
     };
+    let environment = &settings.environment_name;
+    let of_execution = status("", execution_status(execution, environment));
+    let of_approval = approval_status(execution).map(|state| status("/approval", state));
+    Desired {
+        execution: settings.commit_status.then_some(of_execution),
+        approval: of_approval.filter(|_| settings.commit_status),
+        deployment: deployment_state(execution).filter(|_| settings.deployments),
+        ..Desired::default()
+    }
+}
+
+/// The state of an execution with its description.
+fn execution_status(execution: &Execution, environment: &str) -> (StatusState, String) {
     let approval = execution.action(APPROVAL);
     let rejected = approval.filter(|action| action.state == ActionState::Failed);
-    let (state, text) = match (execution.state, rejected) {
-        (ExecutionState::Running, _) => (
-            StatusState::Running,
-            format!("On its way to {}", settings.environment_name),
-        ),
-        (ExecutionState::Succeeded, _) => (
-            StatusState::Success,
-            format!("Deployed to {}", settings.environment_name),
-        ),
-        (ExecutionState::Failed, Some(action)) => (
+    match (execution.state, rejected) {
+        (ExecutionState::Running, _) => {
+            (StatusState::Running, format!("On its way to {environment}"))
+        }
+        (ExecutionState::Succeeded, _) => {
+            (StatusState::Success, format!("Deployed to {environment}"))
+        }
+        (ExecutionState::Failed | ExecutionState::RolledBack, Some(action)) => (
             StatusState::Canceled,
             with_summary("The approval was rejected", action),
+        ),
+        (ExecutionState::RolledBack, None) => (
+            StatusState::Failed,
+            format!("Rolled back in {environment}. {}", failure(execution)),
         ),
         (ExecutionState::Failed, None) => (StatusState::Failed, failure(execution)),
         (ExecutionState::Canceled, _) => {
             let how = execution.status.to_lowercase();
             (StatusState::Canceled, format!("The execution was {how}"))
         }
-    };
-    let is_over = execution.state != ExecutionState::Running;
-    let approval = approval.map(|action| {
-        let (state, text) = match action.state {
-            ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
-            ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
-            ActionState::Running if !is_over => {
-                (StatusState::Pending, "Waits for an approval".to_owned())
-            }
-            ActionState::Running | ActionState::Abandoned => {
-                (StatusState::Canceled, "No longer needed".to_owned())
-            }
-        };
-        status("/approval", state, &text)
-    });
-    let deployment = execution.action(DEPLOY);
-    let deployment = deployment.and_then(|action| match action.state {
-        ActionState::Succeeded => Some(StatusState::Success),
+    }
+}
+
+/// The state of the execution's approval with its description. `None` if it has not reached one.
+fn approval_status(execution: &Execution) -> Option<(StatusState, String)> {
+    let action = execution.action(APPROVAL)?;
+    Some(match action.state {
+        ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
+        ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
+        ActionState::Running if execution.state == ExecutionState::Running => {
+            (StatusState::Pending, "Waits for an approval".to_owned())
+        }
+        ActionState::Running | ActionState::Abandoned => {
+            (StatusState::Canceled, "No longer needed".to_owned())
+        }
+    })
+}
+
+/// The state in which the deployment ended. `None` if it has not, or if its record comes too late:
+/// GitLab takes the latest record for the environment's present deployment.
+fn deployment_state(execution: &Execution) -> Option<StatusState> {
+    match execution.action(DEPLOY)?.state {
+        ActionState::Succeeded => (!execution.is_outdated).then_some(StatusState::Success),
         ActionState::Failed => Some(StatusState::Failed),
-        ActionState::Running | ActionState::Abandoned => is_over.then_some(StatusState::Canceled),
-    });
-    Desired {
-        execution: settings.commit_status.then(|| status("", state, &text)),
-        approval: approval.filter(|_| settings.commit_status),
-        deployment: deployment.filter(|_| settings.deployments),
-        ..Desired::default()
+        ActionState::Running | ActionState::Abandoned => {
+            let has_ended = execution.state != ExecutionState::Running;
+            has_ended.then_some(StatusState::Canceled)
+        }
     }
 }
 
@@ -183,18 +238,8 @@ pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     {
         posts.push(Post::SetEnvironmentUrl(environment.id, url.clone()));
     }
-    let note = desired.note.iter();
-    posts.extend(note.flat_map(|body| note_posts(body, &shown.notes)));
+    posts.extend(desired.note.clone().map(Post::WriteNote));
     posts
-}
-
-fn note_posts(body: &str, shown: &[(NotePlace, Option<Note>)]) -> Vec<Post> {
-    let changed = shown.iter().filter_map(|(place, note)| match note {
-        Some(note) if note.body.trim_end() == body.trim_end() => None,
-        Some(note) => Some(Post::EditNote(note.clone(), body.to_owned())),
-        None => Some(Post::CreateNote(place.clone(), body.to_owned())),
-    });
-    changed.collect()
 }
 
 /// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
@@ -206,12 +251,13 @@ fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
     })
 }
 
-/// The description of a failed execution: its failed action, with the reason.
+/// Why an execution failed: its failed action with the reason. Without one, a condition of a stage
+/// failed: an alarm or the deployment window.
 fn failure(execution: &Execution) -> String {
     let failed = |action: &&Action| action.state == ActionState::Failed;
     match execution.actions.iter().find(failed) {
         Some(action) => with_summary(&format!("{} failed", action.name), action),
-        None => "The execution failed".to_owned(),
+        None => "A condition of the stage failed".to_owned(),
     }
 }
 

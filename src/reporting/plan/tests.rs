@@ -20,6 +20,8 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
             ExecutionState::Canceled => "Superseded".to_owned(),
             _ => String::new(),
         },
+        is_outdated: false,
+        started: None,
         updated: None,
         actions: actions.iter().map(action).collect(),
     }
@@ -289,25 +291,66 @@ fn environment_address_is_set_when_it_differs() {
 }
 
 #[test]
-fn note_is_written_once_on_each_merge_request() {
+fn note_is_written_while_the_approval_waits() {
     let desired = Desired {
         note: Some("text\n".to_owned()),
         ..Desired::default()
     };
-    let place = NotePlace::MergeRequest(1);
-    let shown = |note| Shown {
-        notes: vec![(place.clone(), note)],
-        ..Shown::default()
+    let write = Post::WriteNote("text\n".to_owned());
+    assert_eq!(posts(&desired, &Shown::default()), [write]);
+    assert!(posts(&Desired::default(), &Shown::default()).is_empty());
+}
+
+#[test]
+fn rolled_back_execution_has_failed() {
+    let failed = [(DEPLOY, ActionState::Failed, "Table exists")];
+    let text = "Rolled back in dev. Deploy failed: Table exists".to_owned();
+    let status = status_of(ExecutionState::RolledBack, &failed);
+    assert_eq!(status, (StatusState::Failed, text));
+    let text = "Rolled back in dev. A condition of the stage failed".to_owned();
+    let status = status_of(ExecutionState::RolledBack, &[]);
+    assert_eq!(status, (StatusState::Failed, text));
+    let rejected = [(APPROVAL, ActionState::Failed, "")];
+    let (state, _) = status_of(ExecutionState::RolledBack, &rejected);
+    assert_eq!(state, StatusState::Canceled);
+}
+
+#[test]
+fn outdated_deployment_is_not_recorded() {
+    let of = |state, is_outdated| {
+        let mut execution = execution(ExecutionState::Succeeded, &[(DEPLOY, state, "")]);
+        execution.is_outdated = is_outdated;
+        desired(&execution, &names(), &settings(), URL).deployment
     };
-    let create = Post::CreateNote(place.clone(), "text\n".to_owned());
-    assert_eq!(posts(&desired, &shown(None)), [create]);
-    let note = |body: &str| Note {
-        path: "/merge_requests/1/notes/5".to_owned(),
-        body: body.to_owned(),
+    let success = Some(StatusState::Success);
+    assert_eq!(of(ActionState::Succeeded, false), success);
+    assert_eq!(of(ActionState::Succeeded, true), None);
+    assert_eq!(of(ActionState::Failed, true), Some(StatusState::Failed));
+}
+
+#[test]
+fn event_reports_its_own_part() {
+    let parts = |scope: Scope, state| {
+        let all = [
+            Topic::Execution,
+            Topic::Approval,
+            Topic::Deployment,
+            Topic::EnvironmentUrl,
+            Topic::Note,
+        ];
+        all.into_iter()
+            .filter(|topic| scope.includes(*topic, state))
+            .collect::<Vec<_>>()
     };
-    let stored = note("text");
-    assert!(posts(&desired, &shown(Some(stored))).is_empty());
-    let other = note("other");
-    let edit = Post::EditNote(other.clone(), "text\n".to_owned());
-    assert_eq!(posts(&desired, &shown(Some(other))), [edit]);
+    let (running, ended) = (ExecutionState::Running, ExecutionState::Failed);
+    let source = Scope::of_action("Source");
+    assert_eq!(parts(source, running), [Topic::Execution]);
+    let at_end = [Topic::Execution, Topic::Approval, Topic::Deployment];
+    assert_eq!(parts(source, ended), at_end);
+    let approval = Scope::of_action(APPROVAL);
+    assert_eq!(parts(approval, running), [Topic::Approval, Topic::Note]);
+    let deploy = [Topic::Deployment, Topic::EnvironmentUrl];
+    assert_eq!(parts(Scope::of_action(DEPLOY), running), deploy);
+    assert_eq!(parts(Scope::All, running).len(), 5);
+    assert!(!source.has_actions(running) && source.has_actions(ended));
 }

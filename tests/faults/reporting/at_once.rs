@@ -14,9 +14,9 @@ const SAMPLES: u64 = 12;
 /// Plays the script up to its step `until`, with every event.
 async fn play(fake: &FakeAws, script: &Script, until: usize) {
     for (at, step) in script.steps[..until].iter().enumerate() {
-        step.take(fake, SHOP);
+        step.take(fake, SHOP).await;
         if step.has_event() {
-            deliver_once(fake, SHOP, step.id(), &format!("event-{at}")).await;
+            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
         }
     }
 }
@@ -24,9 +24,9 @@ async fn play(fake: &FakeAws, script: &Script, until: usize) {
 /// The rest of the script, and the health check.
 async fn finish(fake: &FakeAws, script: &Script, from: usize) {
     for (at, step) in script.steps.iter().enumerate().skip(from) {
-        step.take(fake, SHOP);
+        step.take(fake, SHOP).await;
         if step.has_event() {
-            deliver_once(fake, SHOP, step.id(), &format!("event-{at}")).await;
+            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
         }
     }
     catch_up(fake, SHOP, "health check").await;
@@ -47,12 +47,12 @@ fn doubled_event_at_once_ends_in_the_last_state() {
                 async move {
                     let fake = fake(&[SHOP]).await;
                     play(&fake, script, at).await;
-                    step.take(&fake, SHOP);
+                    step.take(&fake, SHOP).await;
                     fake.obey(&schedule);
                     schedule
                         .both(
-                            deliver_once(&fake, SHOP, step.id(), "one"),
-                            deliver_once(&fake, SHOP, step.id(), "other"),
+                            deliver_once(&fake, SHOP, step.subject(), "one"),
+                            deliver_once(&fake, SHOP, step.subject(), "other"),
                         )
                         .await;
                     finish(&fake, script, at + 1).await;
@@ -85,11 +85,11 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
                 async move {
                     let fake = fake(&[SHOP]).await;
                     play(&fake, script, at - 1).await;
-                    before.take(&fake, SHOP);
+                    before.take(&fake, SHOP).await;
                     fake.obey(&schedule);
                     schedule
                         .both(
-                            deliver_once(&fake, SHOP, before.id(), "earlier"),
+                            deliver_once(&fake, SHOP, before.subject(), "earlier"),
                             change_and_deliver(&fake, after),
                         )
                         .await;
@@ -107,6 +107,6 @@ async fn change_and_deliver(fake: &FakeAws, step: Step) {
     let clients = Clients::over(fake.connector("pipeline"));
     let listed = clients.codepipeline.list_pipelines().send().await;
     listed.expect("a moment of the schedule");
-    step.take(fake, SHOP);
-    deliver_once(fake, SHOP, step.id(), "later").await;
+    step.take_at_once(fake, SHOP);
+    deliver_once(fake, SHOP, step.subject(), "later").await;
 }

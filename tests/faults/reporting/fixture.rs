@@ -122,20 +122,32 @@ pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
     fake
 }
 
-/// EventBridge's event of a change of an execution.
-pub fn event(fake: &FakeAws, of: Reporting, execution: &str, name: &str) -> StackRequest {
+/// What an event is about: the execution, and its action unless it is about the execution itself.
+pub type Subject = (&'static str, Option<&'static str>);
+
+/// EventBridge's event of a change of an execution, or of one of its actions.
+pub fn event(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> StackRequest {
+    let (execution, action) = subject;
+    let detail_type = match action {
+        Some(_) => "CodePipeline Action Execution State Change",
+        None => "CodePipeline Pipeline Execution State Change",
+    };
+    let mut detail = json!({"pipeline": of.pipeline(), "execution-id": execution, "version": 1});
+    if let Some(action) = action {
+        detail["action"] = json!(action);
+    }
     StackRequest {
         name: name.to_owned(),
         event: json!({
             "version": "0",
             "id": "9b0f0d6e-0000-4000-8000-000000000000",
-            "detail-type": "CodePipeline Pipeline Execution State Change",
+            "detail-type": detail_type,
             "source": "aws.codepipeline",
             "account": "123456789012",
             "time": "2026-11-20T12:00:00Z",
             "region": "eu-central-1",
             "resources": [],
-            "detail": {"pipeline": of.pipeline(), "execution-id": execution, "version": 1},
+            "detail": detail,
         }),
         signed_at: fake.now(),
         wire: fake_aws::mutants::wire,
@@ -144,13 +156,13 @@ pub fn event(fake: &FakeAws, of: Reporting, execution: &str, name: &str) -> Stac
 }
 
 /// Delivers an event as Lambda does: again, if a delivery fails or is killed.
-pub async fn deliver(fake: &FakeAws, of: Reporting, execution: &str, name: &str) {
-    deliver_all(fake, &event(fake, of, execution, name), false).await;
+pub async fn deliver(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) {
+    deliver_all(fake, &event(fake, of, subject, name), false).await;
 }
 
 /// Delivers an event once. Returns the number of changes that GitLab accepted.
-pub async fn deliver_once(fake: &FakeAws, of: Reporting, execution: &str, name: &str) -> u64 {
-    let event = event(fake, of, execution, name);
+pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> u64 {
+    let event = event(fake, of, subject, name);
     let answer = answered_once(fake, &fake.caller(name), &event).await;
     let answer = answer.expect("not killed").expect("a report");
     assert_eq!(answer["Report"]["Rejected"], 0, "{}", fake.transcript());

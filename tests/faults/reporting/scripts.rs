@@ -1,6 +1,8 @@
 //! What happens to the executions of a pipeline, step by step.
 
-use crate::fixture::{COMMITS, Reporting};
+use std::time::Duration;
+
+use crate::fixture::{COMMITS, Reporting, Subject};
 use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 
 /// A change of an execution.
@@ -8,8 +10,8 @@ use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 pub enum Step {
     /// It starts, and its source action has not read the commit yet.
     Start(&'static str),
-    /// A rollback starts: it has its commit from the start, and no source action.
-    StartRollback(&'static str, usize),
+    /// A rollback of an execution starts: it has its commit from the start, and no source action.
+    StartRollback(&'static str, usize, &'static str),
     /// Its source action has read this commit.
     Source(&'static str, usize),
     /// Its build ends, without an event for the function.
@@ -51,6 +53,8 @@ pub struct Script {
     pub name: &'static str,
     pub steps: Vec<Step>,
     pub expected: Vec<Expected>,
+    /// The number of changes that no event is about.
+    pub left: usize,
 }
 
 const fn expect(
@@ -81,6 +85,8 @@ fn script(name: &'static str, steps: &[&[Step]], expected: &[Expected]) -> Scrip
         name,
         steps: steps.concat(),
         expected: expected.to_vec(),
+        // The alarm changes an execution that has ended.
+        left: usize::from(name == "rolled back by an alarm"),
     }
 }
 
@@ -161,12 +167,27 @@ pub fn scripts() -> Vec<Script> {
                 &deployed("e1"),
                 &[Source("e2", 1), Wait("e2")],
                 &failed("e2"),
-                &[StartRollback("e3", 0), Deploy("e3")],
+                &[StartRollback("e3", 0, "e2"), Deploy("e3")],
                 &[Deployed("e3", None), End("e3", "Succeeded")],
             ],
             &[
                 expect(0, "e3", "success", None, success),
                 expect(1, "e2", "failed", success, failure),
+            ],
+        ),
+        script(
+            "rolled back by an alarm",
+            &[
+                &[Source("e1", 0), Wait("e1")],
+                &deployed("e1"),
+                &[Source("e2", 1), Wait("e2")],
+                &deployed("e2"),
+                &[StartRollback("e3", 0, "e2"), Deploy("e3")],
+                &[Deployed("e3", None), End("e3", "Succeeded")],
+            ],
+            &[
+                expect(0, "e3", "success", None, success),
+                expect(1, "e2", "failed", success, success),
             ],
         ),
         script(
@@ -187,7 +208,7 @@ impl Step {
     pub fn id(self) -> &'static str {
         match self {
             Start(id)
-            | StartRollback(id, _)
+            | StartRollback(id, ..)
             | Source(id, _)
             | Build(id, _)
             | Wait(id)
@@ -200,13 +221,30 @@ impl Step {
         }
     }
 
+    /// What its event is about.
+    pub fn subject(self) -> Subject {
+        let action = match self {
+            Source(..) => Some("Source"),
+            Wait(_) | Approve(_) | Reject(_) => Some("Approval"),
+            Deploy(_) | Deployed(..) => Some("Deploy"),
+            Start(_) | StartRollback(..) | Build(..) | End(..) | Retry(_) => None,
+        };
+        (self.id(), action)
+    }
+
     /// Whether the rule passes an event of it to the function.
     pub fn has_event(self) -> bool {
         !matches!(self, Build(..))
     }
 
-    /// Changes the execution in the pipeline.
-    pub fn take(self, fake: &FakeAws, of: Reporting) {
+    /// Changes the execution in the pipeline, a second after the former change.
+    pub async fn take(self, fake: &FakeAws, of: Reporting) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.take_at_once(fake, of);
+    }
+
+    /// As [`take`](Self::take), within a schedule.
+    pub fn take_at_once(self, fake: &FakeAws, of: Reporting) {
         fake.change(|aws| self.change(aws, of));
     }
 
@@ -224,7 +262,10 @@ impl Step {
         let execution = find(pipeline, id, now);
         match self {
             Start(_) => execution.begin("Source", now),
-            StartRollback(_, commit) => execution.revision = Some(COMMITS[commit].to_owned()),
+            StartRollback(_, commit, failed) => {
+                execution.revision = Some(COMMITS[commit].to_owned());
+                execution.rolls_back = Some(failed.to_owned());
+            }
             Source(_, commit) => {
                 if execution.actions.is_empty() {
                     execution.begin("Source", now);
@@ -268,7 +309,7 @@ impl Step {
 }
 
 /// The execution `id`, which begins if there is none.
-fn find<'a>(pipeline: &'a mut Pipeline, id: &str, now: std::time::Duration) -> &'a mut Execution {
+fn find<'a>(pipeline: &'a mut Pipeline, id: &str, now: Duration) -> &'a mut Execution {
     let at = pipeline.executions.iter().position(|one| one.id == id);
     let at = at.unwrap_or_else(|| {
         let begun = Execution::with_status(id.to_owned(), "InProgress", now);

@@ -36,11 +36,11 @@ async fn play_both(fake: &FakeAws, both: [(Reporting, &Script); 2], after: usize
         ];
         for (of, step) in steps {
             let Some(step) = step else { continue };
-            step.take(fake, of);
+            step.take(fake, of).await;
             // Every third event is lost.
             if step.has_event() && at % 3 != 2 {
                 let name = format!("{}-{at}", of.pipeline());
-                deliver_once(fake, of, step.id(), &name).await;
+                deliver_once(fake, of, step.subject(), &name).await;
             }
         }
     }
@@ -87,13 +87,13 @@ fn status_of_another_bot_is_replaced_by_the_health_check() {
                     paused(async {
                         let fake = fake(&[SHOP]).await;
                         for (step_at, step) in script.steps.iter().enumerate() {
-                            step.take(&fake, SHOP);
+                            step.take(&fake, SHOP).await;
                             if step_at == at {
                                 post_as_other(&fake, state);
                             }
                             if step.has_event() {
                                 let name = format!("event-{step_at}");
-                                deliver(&fake, SHOP, step.id(), &name).await;
+                                deliver(&fake, SHOP, step.subject(), &name).await;
                             }
                         }
                         check_harmless(&fake);
