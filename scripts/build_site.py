@@ -39,7 +39,7 @@ def files() -> set[Path]:
     listed = subprocess.run(["git", "ls-files", "docs"], cwd=ROOT, check=True, text=True,
                             stdout=subprocess.PIPE).stdout.splitlines()
     found: set[Path] = set()
-    unread = {ROOT / "README.md", *(ROOT / path for path in listed), *(ROOT / name for name in _PAGES_BESIDE_THE_README)}
+    unread = {ROOT / name for name in ("README.md", *listed, *_PAGES_BESIDE_THE_README)}
     while unread:
         found |= unread
         unread = {target for page in unread if page.suffix == ".md" for target in links(page)} - found
@@ -54,15 +54,19 @@ def with_wide_indents(text: str) -> str:
     lines: list[str] = []
     fence = ""
     width = 0
+    has_paragraphs = False
     for line in text.splitlines():
         mark = _FENCE.match(line)
         item = _ITEM.match(line) if not fence else None
-        if item and not width and lines and lines[-1]:
+        # Otherwise the item becomes a part of the paragraph before it.
+        if item and lines and lines[-1] and (has_paragraphs or not width):
             lines.append("")
         if item:
-            width = len(item[0])
-        elif line and not line.startswith(" " * width):
-            width = 0
+            width, has_paragraphs = len(item[0]), False
+        elif not line:
+            has_paragraphs = bool(width)
+        elif not line.startswith(" " * width):
+            width, has_paragraphs = 0, False
         lines.append(" " * (_INDENT - width) + line if line and width and not item else line)
         if mark:
             fence = "" if fence == mark[1] else fence or mark[1]
