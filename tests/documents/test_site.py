@@ -27,7 +27,7 @@ def test_site_has_the_files_that_pages_link_to():
 
 
 @pytest.mark.parametrize(("text", "expected"), [
-    ("1. a\n   b\n\n   ```sh\n   c\n   ```\n2. d\n", "1. a\n    b\n\n    ```sh\n    c\n    ```\n2. d\n"),
+    ("1. a\n   b\n\n   ```sh\n   c\n   ```\n2. d\n", "1. a\n    b\n\n    ```sh\n    c\n    ```\n\n2. d\n"),
     ("- a\n  b\n- c\n", "- a\n    b\n- c\n"),
     ("text\n- a\n", "text\n\n- a\n"),
     ("- a\n\n  b\n- c\n", "- a\n\n    b\n\n- c\n"),
