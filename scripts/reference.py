@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import reference_properties
+import terminal_picture
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +156,7 @@ PAGES = {
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
     "template-parameters.md": template_parameters,
     "commands.md": commands,
+    "../tutorial/local-run.svg": terminal_picture.picture,
 }
 
 
@@ -164,7 +166,7 @@ def main(write: bool) -> int:
     for name, content in differing.items():
         if write:
             (REFERENCE / name).write_text(content)
-        print(f"docs/reference/{name} {'is written' if write else 'differs from its source: run with --write'}")
+        print(f"{(REFERENCE / name).resolve().relative_to(ROOT)} {'is written' if write else 'differs from its source: run with --write'}")
     return 1 if differing and not write else 0
 
 

@@ -1,4 +1,4 @@
-"""The pages of docs/reference/ that are made from the schemas, the templates and the Makefile."""
+"""What scripts/reference.py writes: the pages of docs/reference/, and the picture of `make run`."""
 
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import reference  # noqa: E402
 import reference_properties  # noqa: E402
+import terminal_picture  # noqa: E402
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
@@ -84,3 +85,19 @@ def test_rule_between_properties_is_shown_with_its_path():
     found = list(reference_properties.rules(reference_properties.schema_of("custom-gitopspipeline.json")))
     assert "Report needs GitLab" in found
     assert any(rule.startswith("`Deploy.OnFailure` must be Fail with") for rule in found)
+
+
+@pytest.mark.parametrize(("line", "expected"), [
+    ("     0.3 s  push      to <GitLab>", '<tspan class="time">     0.3 s  </tspan><tspan class="name">push      </tspan>to &lt;GitLab&gt;'),
+    ("2. git push", '<tspan class="title">2. git push</tspan>'),
+    ("   ok, 1.7 s", '<tspan class="ok">   ok, 1.7 s</tspan>'),
+    ("   A & B", "   A &amp; B"),
+])
+def test_line_of_the_terminal_is_coloured_and_escaped(line, expected):
+    assert terminal_picture.coloured(line) == expected
+
+
+def test_picture_shows_a_whole_act():
+    lines = terminal_picture.act()
+    assert lines[0].startswith("2. ") and lines[-1].startswith("   ok, ")
+    assert sum(line.startswith("   ok, ") for line in lines) == 1
