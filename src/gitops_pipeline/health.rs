@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
 
 use crate::aws::{Aws, CallError, optional};
+use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.
@@ -17,6 +18,8 @@ pub struct PipelineHealth {
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
     pub approval_requested: Option<SystemTime>,
+    /// Its newest execution, if that was canceled.
+    pub canceled: Option<CanceledExecution>,
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -46,7 +49,7 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
 /// # Errors
 /// If CodePipeline does not return it.
 pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
-    let Some(succeeded) = latest_end(aws, name).await? else {
+    let Some((succeeded, canceled)) = latest_end(aws, name).await? else {
         return Ok(None);
     };
     let Some(waiting) = waiting_approvals(aws, name).await? else {
@@ -56,19 +59,29 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
         succeeded,
         approvals_waiting: waiting.len(),
         approval_requested: waiting.into_iter().flatten().min(),
+        canceled,
     }))
 }
 
-/// Whether the latest execution that succeeded or failed has succeeded. The outer `None` means that
-/// the pipeline does not exist. Stopped and superseded executions do not count.
-async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallError> {
+/// Whether the latest execution that succeeded or failed has succeeded, and the newest execution if
+/// that was canceled. The outer `None` means that the pipeline does not exist. Stopped and
+/// superseded executions do not count.
+async fn latest_end(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<(Option<bool>, Option<CanceledExecution>)>, CallError> {
+    let mut canceled = None;
     let mut token = None;
     loop {
-        let Some(page) = executions::list_page(aws, name, token).await? else {
+        let Some(page) = executions::list_page(aws, name, token.clone()).await? else {
             return Ok(None);
         };
         // The latest execution comes first.
-        let statuses = page.pipeline_execution_summaries().iter();
+        let listed = page.pipeline_execution_summaries();
+        if token.is_none() {
+            canceled = CanceledExecution::newest(listed);
+        }
+        let statuses = listed.iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
             PipelineExecutionStatus::Succeeded => Some(true),
             PipelineExecutionStatus::Failed => Some(false),
@@ -77,7 +90,7 @@ async fn latest_end(aws: &Aws, name: &str) -> Result<Option<Option<bool>>, CallE
         let end = ends.next();
         token = page.next_token;
         if end.is_some() || token.is_none() {
-            return Ok(Some(end));
+            return Ok(Some((end, canceled)));
         }
     }
 }

@@ -10,11 +10,13 @@
 //! - [`report_settings`] are what reports to GitLab need: the child stack stores them.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
+//! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
 
 mod apply;
 mod approval_rule;
 pub mod attribute_names;
 mod calls;
+pub mod canceled_execution;
 mod delete;
 pub(crate) mod executions;
 pub mod first_push;

@@ -2,11 +2,13 @@
 //! the findings as CloudWatch metrics.
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. The health check
-//! changes three things: it ends a rotation that nothing resumes, it creates the pipeline of a
-//! branch whose first push was not delivered, and it posts to GitLab what lost events did not.
+//! changes four things: it ends a rotation that nothing resumes, it creates the pipeline of a branch
+//! whose first push was not delivered, it starts an execution again that an update canceled, and it
+//! posts to GitLab what lost events did not.
 
 mod clients;
 pub mod metrics;
+mod pipelines;
 mod stacks;
 
 use std::time::{Duration, SystemTime};
@@ -19,8 +21,6 @@ use crate::aws::Aws;
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{BranchPush, Started};
-use crate::gitops_pipeline::health;
-use crate::gitops_pipeline::health::PipelineHealth;
 use crate::health_check::metrics::Metric;
 use crate::http::Http;
 use crate::iam_wildcard::NamePattern;
@@ -148,7 +148,7 @@ pub async fn check(
     let work = async {
         // Concurrent checks would take less time, and could cause throttling of other requests.
         checker.check_credentials(mirror_credential).await;
-        let pipelines = checker.check_pipelines(aws).await;
+        let pipelines = checker.check_pipelines(aws, gitops_pipeline).await;
         let missed = checker.check_stacks(aws, gitops_pipeline).await;
         // Half of the time is enough for the checks of the largest environment. The rest is reserved
         // for the result.
@@ -290,25 +290,6 @@ impl Checker<'_> {
         }
     }
 
-    async fn check_pipelines(&mut self, aws: &Aws) -> Vec<String> {
-        let names = match health::list(aws, &self.environment.id).await {
-            Ok(names) => names,
-            Err(error) => {
-                self.failed(&error.to_string());
-                return vec![];
-            }
-        };
-        for name in &names {
-            match health::check(aws, name).await {
-                Ok(Some(pipeline)) => self.report_pipeline(name, &pipeline),
-                // It was deleted meanwhile.
-                Ok(None) => {}
-                Err(error) => self.failed(&error.to_string()),
-            }
-        }
-        names
-    }
-
     /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
     async fn report_executions(&mut self, aws: &Aws, http: &Http, pipelines: &[String]) {
         let since = self.now - REPORTED_TIME;
@@ -392,24 +373,6 @@ impl Checker<'_> {
             // The next check reads its state.
             Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),
         }
-    }
-
-    fn report_pipeline(&mut self, name: &str, pipeline: &PipelineHealth) {
-        self.findings.pipelines += 1;
-        if pipeline.succeeded == Some(false) {
-            self.unhealthy(&format!("the newest run of pipeline {name} failed"));
-        }
-        let waiting = pipeline.approvals_waiting;
-        let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
-        if let Some(succeeded) = pipeline.succeeded {
-            let succeeded = u8::from(succeeded);
-            metrics.push((metrics::PIPELINE_SUCCEEDED, succeeded.into()));
-        }
-        if let Some(requested) = pipeline.approval_requested {
-            let waited = self.since(requested).as_secs_f64();
-            metrics.push((metrics::SECONDS_SINCE_APPROVAL_REQUEST, waited.into()));
-        }
-        self.emit(name, &metrics);
     }
 
     /// Reports a failed check.

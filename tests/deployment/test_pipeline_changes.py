@@ -9,6 +9,7 @@ from typing import Any
 from local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, template
+from tests.deployment.watching import looks
 
 APPROVER = "CodeCommitApprovers:123456789012:Lead/*"
 
@@ -100,3 +101,48 @@ def test_changed_project_id_replaces_the_pipeline(aws: LocalAws, stack: ProjectS
     assert stack.outputs()["Ref"] == other.stack_name
     assert other.child.exists()
     eventually(lambda: not project.child.exists(), f"{project.stack_name} is gone")
+
+
+def waiting_commit(stack: ProjectStack) -> tuple[str, str]:
+    """A commit and its execution, which waits for an approval."""
+    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    commit = stack.project.push().commit
+    execution = stack.project.execution_of(commit)
+    stack.project.waits_for_approval(execution)
+    return commit, execution
+
+
+def started_again(stack: ProjectStack, canceled: str) -> str:
+    """The only execution beside the canceled one."""
+    assert stack.project.status(canceled) == "Cancelled"
+    first, again = [each["pipelineExecutionId"] for each in stack.project.executions()]
+    assert first == canceled
+    return str(again)
+
+
+def test_update_starts_the_commit_that_it_cancels_again(aws: LocalAws, stack: ProjectStack) -> None:
+    aws.set(updates_cancel_approvals=1)
+    commit, canceled = waiting_commit(stack)
+    assert stack.change(Approval={"CustomData": "Look"}) == "UPDATE_COMPLETE", stack.failures()
+    again = started_again(stack, canceled)
+    # Its approval is asked for again.
+    stack.project.decide(again)
+    assert stack.project.ended(again) == "Succeeded", stack.project.said()
+    assert stack.project.deployed_commit() == commit
+
+
+def test_health_check_starts_a_commit_again_that_was_canceled_late(aws: LocalAws, stack: ProjectStack) -> None:
+    commit, canceled = waiting_commit(stack)
+    assert stack.change(Approval={"CustomData": "Look"}) == "UPDATE_COMPLETE", stack.failures()
+    looks(aws)
+    assert [each["status"] for each in stack.project.executions()] == ["InProgress"]
+    # The approval of an outdated execution deploys nothing.
+    stack.project.decide(canceled)
+    assert stack.project.ended(canceled) == "Cancelled"
+    assert stack.project.deployed_commit() == ""
+    for _ in range(2):
+        looks(aws)
+        again = started_again(stack, canceled)
+    stack.project.decide(again)
+    assert stack.project.ended(again) == "Succeeded", stack.project.said()
+    assert stack.project.deployed_commit() == commit

@@ -44,8 +44,10 @@ pub struct Execution {
     pub actions: Vec<ActionRun>,
     /// The commit, once the source stage has taken it.
     pub revision: Option<String>,
-    /// When the source stage reads the branch.
+    /// When the source stage reads the branch, or the last action of an outdated execution ends.
     due: Option<Duration>,
+    /// Whether the pipeline was updated since it began.
+    is_outdated: bool,
     /// The commit of the request that started it.
     wanted: Option<String>,
     token: Option<String>,
@@ -69,6 +71,7 @@ impl Execution {
             actions: vec![],
             revision: None,
             due: Some(now + takes),
+            is_outdated: false,
             wanted,
             token: None,
         }
@@ -122,16 +125,35 @@ impl Pipeline {
         ))
     }
 
-    /// When the next execution gets its source.
+    /// When the next execution gets its source, or ends because the pipeline was updated.
     pub fn due(&self) -> Option<Duration> {
         self.executions.iter().filter_map(|one| one.due).min()
     }
+
+    /// Changes the pipeline. The actions that run complete, and then their executions are
+    /// `Cancelled`: "The pipeline's definition was updated before the pipeline execution could be
+    /// completed" (API Reference, `PipelineExecution`). None is started: "editing a pipeline does not
+    /// rerun the most recent revision through the pipeline" (User Guide, Edit a pipeline).
+    pub fn update(&mut self, properties: &Value, ends: Duration) {
+        let declaration = |properties: &Value| {
+            let mut declaration = properties.clone();
+            declaration["Tags"] = Value::Null;
+            declaration
+        };
+        let is_changed = declaration(&self.properties) != declaration(properties);
+        self.properties = properties.clone();
+        let running = self.executions.iter_mut();
+        for one in running.filter(|one| is_changed && one.status == "InProgress") {
+            one.is_outdated = true;
+            one.due.get_or_insert(ends);
+        }
+    }
 }
 
-/// Sets the source of the due execution: the commit that it was started with, or the
-/// branch's latest. "The pipeline execution fails when the branch is not there" is the error that
+/// Ends the action of the due execution. A source action sets the source: the commit that it was
+/// started with, or the branch's latest. "The pipeline execution fails when the branch is not there" is the error that
 /// CodePipeline's source action shows for a missing branch (User Guide, Troubleshooting).
-pub(crate) fn take_source(aws: &mut AwsState, name: &str) {
+pub(crate) fn end_action(aws: &mut AwsState, name: &str) {
     let Some(pipeline) = aws.pipelines.get(name) else {
         return;
     };
@@ -152,9 +174,15 @@ pub(crate) fn take_source(aws: &mut AwsState, name: &str) {
     let Some(execution) = execution else { return };
     execution.due = None;
     execution.changed = now;
+    if execution.is_outdated {
+        execution.status = "Cancelled";
+    }
+    if execution.revision.is_some() {
+        return;
+    }
     if let Some(tip) = tip {
         execution.revision = execution.wanted.take().or(Some(tip));
-    } else {
+    } else if !execution.is_outdated {
         execution.status = "Failed";
         aws.failed_runs.push(name.to_owned());
     }

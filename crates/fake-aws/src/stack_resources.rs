@@ -304,8 +304,9 @@ pub fn update(
             repository.tags = tags;
         }
         PIPELINE => {
+            let ends = aws.now + aws.options.actions_take;
             let pipeline = aws.pipelines.get_mut(name).ok_or_else(gone)?;
-            pipeline.properties = properties.clone();
+            pipeline.update(properties, ends);
             pipeline.tags = tags;
         }
         _ => {

@@ -77,6 +77,8 @@ pub struct Options {
     pub executions_late: Duration,
     /// How long a pipeline's source stage takes to upload the code.
     pub source_takes: Duration,
+    /// How long the running action of an execution still takes after its pipeline was updated.
+    pub actions_take: Duration,
     /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
     /// (Secrets Manager User Guide, Troubleshooting).
     pub secrets_late: Duration,
@@ -111,6 +113,7 @@ impl Default for Options {
             events_late: Duration::ZERO,
             executions_late: Duration::ZERO,
             source_takes: FIRST_RUN_AFTER,
+            actions_take: Duration::ZERO,
             secrets_late: Duration::ZERO,
             secret_lists_late: Duration::ZERO,
             pending: Pending::default(),
@@ -312,7 +315,7 @@ impl AwsState {
         self.now = next;
         match (stack, source) {
             (Some((due, who)), _) if due == next => stack_operations::step(self, &who),
-            (_, Some((due, who))) if due == next => pipelines::take_source(self, &who),
+            (_, Some((due, who))) if due == next => pipelines::end_action(self, &who),
             _ => gitlab_runs::step(self),
         }
         true

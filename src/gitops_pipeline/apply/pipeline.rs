@@ -7,6 +7,7 @@ use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
+use crate::gitops_pipeline::canceled_execution;
 use crate::gitops_pipeline::delete::{Deletion, OnDenial};
 use crate::gitops_pipeline::first_push::latest_commit;
 use crate::gitops_pipeline::messages::warnings;
@@ -108,7 +109,7 @@ impl PipelineApplier<'_> {
         if self.is_deleted().await? {
             return Err(ApplyError::Deleted);
         }
-        self.finish(ready, source, repository).await
+        Box::pin(self.finish(ready, source, repository)).await
     }
 
     /// Rejects a request that cannot succeed, before anything is changed.
@@ -189,6 +190,11 @@ impl PipelineApplier<'_> {
                 latest_commit::ensure_executed(self.aws, &pipeline, source, branch, None);
             if let Err(error) = executed.await {
                 tracing::warn!(%error, "the pipeline may lack the latest commit");
+            }
+        } else {
+            let started = canceled_execution::start_after_update(self.aws, &spec.names, &child);
+            if let Err(error) = started.await {
+                tracing::warn!(%error, "a canceled execution may not have been started again");
             }
         }
         let cross_account = spec.cross_account_source();

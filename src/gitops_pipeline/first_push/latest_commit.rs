@@ -4,12 +4,10 @@
 //! A push in between starts no execution. The function does not check images: the next execution
 //! uses an image that was pushed in between.
 
-use aws_sdk_codepipeline::types::{
-    PipelineExecutionStatus, PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
-};
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 
 use crate::aws::{Aws, CallError};
-use crate::gitops_pipeline::executions::{self, SOURCE, commit_of};
+use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::ownership;
 use crate::reason_codes::Code;
@@ -47,7 +45,7 @@ pub async fn ensure_executed(
         if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
             // All deliveries use the same token, so that one execution starts.
             let token = ownership::key(&commit);
-            return start(aws, pipeline_name, &commit, token).await;
+            return executions::start(aws, pipeline_name, Some(&commit), token).await;
         }
         backoff.pause().await;
     }
@@ -83,31 +81,4 @@ pub async fn list(
         CallError::local(Code::AwsRejected, doing, "the pipeline does not exist")
     })?;
     Ok(page.pipeline_execution_summaries.unwrap_or_default())
-}
-
-/// Starts an execution of a commit. Starts with the same token start one execution.
-pub async fn start(
-    aws: &Aws,
-    pipeline_name: &str,
-    commit: &str,
-    token: String,
-) -> Result<(), CallError> {
-    let doing = || format!("starting pipeline {pipeline_name} with commit {commit}");
-    let revision = SourceRevisionOverride::builder()
-        .action_name(SOURCE)
-        .revision_type(SourceRevisionType::CommitId)
-        .revision_value(commit)
-        .build()
-        .map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()))?;
-    tracing::info!(pipeline = pipeline_name, commit, "starting an execution");
-    let call = aws
-        .codepipeline
-        .start_pipeline_execution()
-        .name(pipeline_name)
-        .client_request_token(token)
-        .source_revisions(revision);
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(doing(), &error))
 }

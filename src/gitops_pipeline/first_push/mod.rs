@@ -9,7 +9,9 @@ mod plan;
 
 pub(super) use self::apply::start;
 pub use self::apply::{NotStarted, Started};
+pub(super) use self::changed_files::do_files_differ;
 pub use self::event::BranchPush;
+pub(super) use self::event::repository;
 
 /// A child stack, as the health check reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The events of a child stack: which request started an operation, and why one failed.
 
+use std::time::SystemTime;
+
 use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
@@ -11,8 +13,8 @@ use crate::gitops_pipeline::state::ChildStack;
 /// operations of other callers.
 const MAX_PAGES: u32 = 3;
 
-/// Reads which requests started the latest operations. Returns the status in the latest event of
-/// the stack itself.
+/// Reads which requests started the latest operations, and when CloudFormation updated the pipeline.
+/// Returns the status in the latest event of the stack itself.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
@@ -29,6 +31,7 @@ pub async fn read_operations(
             child.latest_token = newest
                 .and_then(StackEvent::client_request_token)
                 .map(ToOwned::to_owned);
+            child.pipeline_updates = events.iter().filter_map(pipeline_update).collect();
         }
         child.latest_request = events
             .iter()
@@ -106,6 +109,15 @@ async fn first_failed_resource(
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
 fn names_validation(reason: &str) -> bool {
     reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
+}
+
+/// When the event shows that CloudFormation began or ended an update of the pipeline, also in a
+/// rollback. `None` if it does not.
+fn pipeline_update(event: &StackEvent) -> Option<SystemTime> {
+    let is_of_pipeline = event.resource_type() == Some("AWS::CodePipeline::Pipeline");
+    let is_update = is_of_pipeline && status(event).starts_with("UPDATE_");
+    let time = event.timestamp().filter(|_| is_update)?;
+    SystemTime::try_from(*time).ok()
 }
 
 /// Whether this is the status of an operation's first event. A rollback belongs to its operation.

@@ -35,6 +35,7 @@ pub async fn observe(
         if let Some(before) = before.filter(still_runs) {
             child.latest_token.clone_from(&before.latest_token);
             child.latest_request.clone_from(&before.latest_request);
+            child.pipeline_updates.clone_from(&before.pipeline_updates);
             return Ok(Some(child));
         }
         let event_status = events::read_operations(aws, &mut child).await?;
@@ -94,6 +95,7 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .collect(),
         latest_token: None,
         latest_request: None,
+        pipeline_updates: vec![],
         failure: None,
     }
 }

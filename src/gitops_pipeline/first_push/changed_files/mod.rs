@@ -12,7 +12,7 @@ use super::latest_commit;
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::codecommit::differences::any_file_differs;
-use crate::gitops_pipeline::executions::commit_of;
+use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::paths::Paths;
 use crate::ownership;
 use crate::reconcile::backoff::Backoff;
@@ -55,19 +55,29 @@ pub async fn start_if_matching(
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = start_token(&tip, &executions);
-                latest_commit::start(aws, pipeline_name, &tip, token).await?;
+                executions::start(aws, pipeline_name, Some(&tip), token).await?;
                 return Ok(PushResult::Executed);
             }
         }
     }
 }
 
-/// Whether the push changes a file of `paths`. A push whose differences cannot be read counts as
-/// one, because a missing execution is worse than an unnecessary one.
+/// Whether the push changes a file of `paths`.
 async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &Paths) -> bool {
-    let (Some(old), Some(new)) = (&push.old_commit, &push.commit) else {
-        return true;
-    };
+    match (&push.old_commit, &push.commit) {
+        (Some(old), Some(new)) => do_files_differ(aws, repository_name, (old, new), paths).await,
+        _ => true,
+    }
+}
+
+/// Whether a file of `paths` differs between two commits. `true` if the differences cannot be read,
+/// because a missing execution is worse than an unnecessary one.
+pub async fn do_files_differ(
+    aws: &Aws,
+    repository_name: &str,
+    (old, new): (&str, &str),
+    paths: &Paths,
+) -> bool {
     let Some(matcher) = paths.matcher() else {
         tracing::warn!("the stack's globs cannot be read; the pipeline starts for every push");
         return true;

@@ -1,0 +1,291 @@
+//! Which executions are started again.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    AGAIN, CANCELED, LONG_ACTION, approving, assert_executions, check_health, executions, update,
+    waiting,
+};
+use crate::checks::{delete_completely, watch};
+use crate::fixture::{
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
+    properties, push, stack, with,
+};
+use fake_aws::custom_resource::RollBack;
+use fake_aws::{Options, ResourceAction};
+
+#[test]
+fn update_starts_the_canceled_commit_again() {
+    paused(async {
+        let (fake, mut stack) = waiting(Options::default()).await;
+        let lists = fake.count("ListPipelineExecutions");
+        let updated = update(&mut stack, &approving()).await;
+        assert!(updated.is_success(), "{updated:?}");
+        assert_executions(&fake, AGAIN);
+        assert_eq!(fake.count("ListPipelineExecutions"), lists + 1);
+        for name in ["check", "later check"] {
+            check_health(&fake, name).await;
+            assert_executions(&fake, AGAIN);
+        }
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn update_of_something_else_lists_no_executions() {
+    for wanted in [changed(properties()), properties()] {
+        paused(async {
+            let (fake, mut stack) = waiting(Options::default()).await;
+            let lists = fake.count("ListPipelineExecutions");
+            assert!(update(&mut stack, &wanted).await.is_success());
+            assert_executions(&fake, &[("commit-1", "InProgress")]);
+            assert_eq!(fake.count("ListPipelineExecutions"), lists);
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn health_check_starts_what_was_canceled_later() {
+    paused(async {
+        let options = Options {
+            actions_take: LONG_ACTION,
+            ..Options::default()
+        };
+        let (fake, mut stack) = waiting(options).await;
+        assert!(update(&mut stack, &approving()).await.is_success());
+        check_health(&fake, "early").await;
+        assert_executions(&fake, &[("commit-1", "InProgress")]);
+        let calls = fake.calls_of("early");
+        tokio::time::sleep(LONG_ACTION).await;
+        for name in ["check", "later check"] {
+            check_health(&fake, name).await;
+            assert_executions(&fake, AGAIN);
+        }
+        fake_aws::figure!(
+            "canceled executions: {calls} calls of a health check without one, {} of one that starts it",
+            fake.calls_of("check")
+        );
+        assert_eq!(fake.calls_of("later check"), calls);
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn execution_canceled_long_ago_is_not_started() {
+    for (hours, expected) in [(23, AGAIN), (25, CANCELED)] {
+        paused(async {
+            let options = Options {
+                actions_take: LONG_ACTION,
+                ..Options::default()
+            };
+            let (fake, mut stack) = waiting(options).await;
+            assert!(update(&mut stack, &approving()).await.is_success());
+            tokio::time::sleep(LONG_ACTION + Duration::from_hours(hours)).await;
+            check_health(&fake, "check").await;
+            assert_executions(&fake, expected);
+            if expected == CANCELED {
+                // Neither does an update of the pipeline then.
+                let wanted = with(properties(), "Approval", json!({"CustomData": "Again"}));
+                assert!(update(&mut stack, &wanted).await.is_success());
+                check_health(&fake, "later check").await;
+                assert_executions(&fake, CANCELED);
+            }
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn execution_that_a_person_ended_is_not_started() {
+    for status in ["Stopped", "Superseded", "Failed", "Succeeded", "Stopping"] {
+        paused(async {
+            let (fake, mut stack) = waiting(Options::default()).await;
+            fake.change(|aws| {
+                let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+                pipeline.executions[0].status = status;
+            });
+            assert!(update(&mut stack, &approving()).await.is_success());
+            check_health(&fake, "check").await;
+            assert_executions(&fake, &[("commit-1", status)]);
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn execution_canceled_in_the_console_is_not_started() {
+    paused(async {
+        let (fake, mut stack) = waiting(Options::default()).await;
+        fake.change(|aws| {
+            let now = aws.now;
+            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+            pipeline.update(&with(pipeline.properties.clone(), "Stages", json!([])), now);
+        });
+        check_health(&fake, "check").await;
+        assert_executions(&fake, CANCELED);
+        assert!(update(&mut stack, &approving()).await.is_success());
+        check_health(&fake, "later check").await;
+        assert_executions(&fake, CANCELED);
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn rolled_back_updates_leave_one_running_execution() {
+    // The parent stack fails after the Update.
+    paused(async {
+        let (fake, mut stack) = waiting(Options::default()).await;
+        stack.update(&approving(), Some(RollBack::UpdateBack)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let last = ("commit-1", "InProgress");
+        assert_executions(&fake, &[CANCELED[0], CANCELED[0], last]);
+        delete_completely(&mut stack).await;
+    });
+    // The child stack fails after it has updated the pipeline.
+    paused(async {
+        let (fake, mut stack) = waiting(Options::default()).await;
+        let role = "arn:aws:iam::123456789012:role/role-dev-events";
+        let wanted = with(approving(), "EventRoleArn", json!(role));
+        fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
+        let answer = update(&mut stack, &wanted).await;
+        assert!(!answer.is_success(), "{}", fake.transcript());
+        let was_updated = fake.look(|aws| {
+            let events = &aws.stacks.named(CHILD).expect("the stack").events;
+            events.iter().any(|event| {
+                event.kind.ends_with("::Pipeline") && event.status == "UPDATE_COMPLETE"
+            })
+        });
+        assert!(was_updated, "{}", fake.transcript());
+        assert_executions(&fake, AGAIN);
+        delete_completely(&mut stack).await;
+    });
+}
+
+#[test]
+fn newer_push_is_not_overtaken() {
+    let mut times = 0;
+    for action in [Duration::ZERO, Duration::from_secs(3), LONG_ACTION] {
+        for after in (0..14_000).step_by(400) {
+            paused(async {
+                let options = Options {
+                    actions_take: action,
+                    ..Options::default()
+                };
+                let (fake, mut stack) = waiting(options).await;
+                let pushing = fake.clone();
+                let other = tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(after)).await;
+                    push(&pushing, REPOSITORY, "commit-2", "second").await;
+                });
+                assert!(update(&mut stack, &approving()).await.is_success());
+                other.await.expect("no panic in a push");
+                tokio::time::sleep(LONG_ACTION).await;
+                for name in ["check", "later check"] {
+                    check_health(&fake, name).await;
+                }
+                let context = format!("a push after {after} ms\n{}", fake.transcript());
+                let found = executions(&fake);
+                let (commit, status) = found.last().expect("an execution");
+                assert_eq!(
+                    (&**commit, *status),
+                    ("commit-2", "InProgress"),
+                    "{context}"
+                );
+                let running = found.iter().filter(|(_, status)| *status == "InProgress");
+                assert!(running.count() <= 2, "{context}");
+                assert!(found.len() <= 4, "{context}");
+                delete_completely(&mut stack).await;
+            });
+            times += 1;
+        }
+    }
+    fake_aws::figure!("canceled executions: a push at {times} times of an update");
+}
+
+#[test]
+fn commit_that_is_no_longer_the_head_is_not_started() {
+    for delete in [true, false] {
+        paused(async {
+            let options = Options {
+                actions_take: LONG_ACTION,
+                ..Options::default()
+            };
+            let (fake, mut stack) = waiting(options).await;
+            assert!(update(&mut stack, &approving()).await.is_success());
+            tokio::time::sleep(LONG_ACTION).await;
+            fake.change(|aws| {
+                let held = aws
+                    .repositories
+                    .get_mut(REPOSITORY)
+                    .expect("the repository");
+                if delete {
+                    held.branches.clear();
+                } else {
+                    // Its event is on its way.
+                    held.push(BRANCH, "commit-2");
+                }
+            });
+            check_health(&fake, "check").await;
+            assert_executions(&fake, CANCELED);
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn paths_decide_whether_a_later_head_is_another_push() {
+    let files = [("shop/a", "1"), ("docs/a", "1")];
+    for (later, is_started) in [
+        ([("shop/a", "1"), ("docs/a", "2")], true),
+        ([("shop/a", "2"), ("docs/a", "1")], false),
+    ] {
+        paused(async {
+            let fake = fake(Options::default());
+            watch(&fake, 1, &[]);
+            let mut stack = stack(&fake);
+            let paths = json!({"Paths": {"Includes": ["shop/**"]}});
+            let created = stack
+                .create(&with(properties(), "Source", paths.clone()))
+                .await;
+            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &files);
+            deliver_events(&fake, &reactions, "first").await;
+            // EventBridge loses the event of a matching push. The health check does not replace it.
+            fake.push_files(REPOSITORY, BRANCH, "commit-2", &later);
+            let updated = update(&mut stack, &with(approving(), "Source", paths)).await;
+            assert!(updated.is_success(), "{updated:?}");
+            check_health(&fake, "check").await;
+            let again = [CANCELED[0], ("commit-2", "InProgress")];
+            assert_executions(&fake, &again[..=usize::from(is_started)]);
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn commit_of_another_account_is_started_if_it_can_be_looked_up() {
+    for (is_denied, expected) in [(false, AGAIN), (true, CANCELED)] {
+        paused(async {
+            let fake = fake(Options::default());
+            fake.repository_in_other_account(REPOSITORY);
+            fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
+            let mut stack = stack(&fake);
+            let created = stack.create(&cross_account()).await;
+            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            tokio::time::sleep(Duration::from_mins(2)).await;
+            if is_denied {
+                fake.deny("sts:AssumeRole", "");
+            }
+            let approval = json!({"CustomData": "Look"});
+            let updated = update(&mut stack, &with(cross_account(), "Approval", approval)).await;
+            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+            check_health(&fake, "check").await;
+            assert_executions(&fake, expected);
+            fake.allow();
+            delete_completely(&mut stack).await;
+        });
+    }
+}
