@@ -36,10 +36,11 @@ def links(page: Path) -> Iterator[Path]:
 
 def files() -> set[Path]:
     """The pages, and everything that they link to, directly or through other pages."""
-    listed = subprocess.run(["git", "ls-files", "docs"], cwd=ROOT, check=True, text=True,
-                            stdout=subprocess.PIPE).stdout.splitlines()
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "docs"], cwd=ROOT,
+                            check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
     found: set[Path] = set()
-    unread = {ROOT / name for name in ("README.md", *listed, *_PAGES_BESIDE_THE_README)}
+    unread = {ROOT / name for name in ("README.md", *listed, *_PAGES_BESIDE_THE_README)
+              if (ROOT / name).exists()}
     while unread:
         found |= unread
         unread = {target for page in unread if page.suffix == ".md" for target in links(page)} - found
