@@ -14,9 +14,9 @@ mod json_layer;
 use std::io::Write;
 
 use serde_json::Value;
-use tracing::Span;
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
+use tracing::{Span, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -29,13 +29,19 @@ pub use crate::logging::json_layer::millis;
 /// Sets up logging for the process. A panic is logged with its location and without its text.
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    registry()
-        .with(JsonLines(write).with_filter(filter(&wanted)))
-        .init();
+    subscriber(&wanted, write).init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "internal error");
     }));
+}
+
+/// Passes each line of the `RUST_LOG` `wanted` to `write`.
+pub fn subscriber<W>(wanted: &str, write: W) -> impl Subscriber + Send + Sync
+where
+    W: Fn(&[u8]) + Send + Sync + 'static,
+{
+    registry().with(JsonLines(write).with_filter(filter(wanted)))
 }
 
 /// Writes a line of metrics for CloudWatch, at any level.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::request::Service;
+use super::request::{self, Service};
 
 /// How many calls of each operation there were.
 pub(crate) type Tally = BTreeMap<(Service, String), Count>;
@@ -36,6 +36,13 @@ pub struct Entry {
     pub answered: Option<u16>,
     /// The error's code, or the connection's failure; otherwise `ok`.
     pub outcome: String,
+}
+
+impl Entry {
+    /// Whether the call only reads.
+    pub fn reads(&self) -> bool {
+        request::reads(self.service, &self.operation)
+    }
 }
 
 impl fmt::Display for Entry {

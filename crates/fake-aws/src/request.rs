@@ -48,6 +48,13 @@ impl fmt::Display for Service {
     }
 }
 
+/// Whether a call of `operation` only reads.
+pub fn reads(service: Service, operation: &str) -> bool {
+    let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
+    let mut verbs = ["Get", "List", "Describe"].into_iter();
+    matches!(service, Service::Git) || verbs.any(|verb| operation.starts_with(verb))
+}
+
 /// One call, as the service understands it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -171,12 +178,7 @@ impl Call {
 
     /// Whether it only reads.
     pub fn reads(&self) -> bool {
-        matches!(self.service, Service::Git)
-            || ["Get", "List", "Describe"].iter().any(|verb| {
-                let operation = self.operation.as_str();
-                let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
-                operation.starts_with(verb)
-            })
+        reads(self.service, &self.operation)
     }
 
     /// The IAM action that allows it, and its resource.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::{
     request::Call,
     response::{AwsError, escaped},
@@ -125,6 +127,15 @@ pub fn change_set(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsErro
         let message = format!("ChangeSet [{name}] does not exist");
         AwsError::new(404, "ChangeSetNotFound", message)
     })?;
+    let parameters = aws.stacks.named(stack).map(|stack| &stack.parameters);
+    let parameters = parameters.into_iter().flatten().map(|(key, value)| {
+        let key = element("ParameterKey", &escaped(key));
+        element(
+            "member",
+            &(key + &element("ParameterValue", &escaped(value))),
+        )
+    });
+    let parameters: String = parameters.collect();
     let members: Vec<String> = changes
         .iter()
         .map(|change| {
@@ -134,10 +145,16 @@ pub fn change_set(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsErro
             if let Some(replacement) = change.replacement {
                 resource += &element("Replacement", replacement);
             }
+            // "If `true`, the returned changes include detailed changes in the property values."
+            if call.text("IncludePropertyValues") == Some("true") {
+                let after = json!({"Properties": {"Value": change.value}});
+                resource += &element("AfterContext", &escaped(&after.to_string()));
+            }
             element("Type", "Resource") + &element("ResourceChange", &resource)
         })
         .collect();
-    page(aws, call, "Changes", &members)
+    let page = page(aws, call, "Changes", &members)?;
+    Ok(page.map(|changes| element("Parameters", &parameters) + &changes))
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."

@@ -98,6 +98,8 @@ pub struct ResourceChange {
     pub logical_id: &'static str,
     pub resource_type: &'static str,
     pub replacement: Option<&'static str>,
+    /// A property value after the change.
+    pub value: &'static str,
 }
 
 impl Stacks {

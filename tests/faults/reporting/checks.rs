@@ -2,6 +2,7 @@
 
 use crate::fixture::{COMMITS, PROJECT, Reporting, SITE};
 use crate::scripts::Expected;
+use crate::secrecy::check_shown;
 use fake_aws::FakeAws;
 use fake_aws::gitlab_records::{OWN_USER, Records, is_open};
 
@@ -38,6 +39,7 @@ pub fn check_harmless(fake: &FakeAws) {
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let shown = format!("{records:?}");
     assert_eq!(fake.secret_in(&shown), None, "{shown}");
+    check_shown(fake);
     fake.assert_unbroken();
 }
 

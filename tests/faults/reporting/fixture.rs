@@ -1,5 +1,7 @@
 //! Pipelines that report to GitLab, and the deliveries of their events.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use cfn_gitops::http::Http;
 use cfn_gitops::reporting;
 use serde_json::{Value, json};
 
+use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE, check_shown, record, wire};
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
@@ -21,7 +24,8 @@ pub const SITE: &str = "https://shop.example.com";
 /// The commits of the tests. The first one is in a merge request.
 pub const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
 
-const GITLAB: &str = "https://gitlab.example.com";
+/// GitLab's address.
+pub const GITLAB: &str = "https://gitlab.example.com";
 const TOKEN: &str = "gitlab/token";
 const REPOSITORY: &str = "given";
 const BRANCH: &str = "development";
@@ -31,7 +35,7 @@ const DAY: Duration = Duration::from_hours(24);
 const RESOURCE: CustomResource = CustomResource {
     resource_type: "Custom::GitOpsPipeline",
     logical_id: "Project",
-    wire: fake_aws::mutants::wire,
+    wire,
 };
 
 /// A pipeline: its environment, its project, and its environment in GitLab.
@@ -74,6 +78,7 @@ impl Reporting {
             "ProjectID": self.project_id,
             "BranchMap": {(self.env_id): BRANCH},
             "Source": {"RepositoryName": REPOSITORY},
+            "Build": {"EnvironmentVariables": {"Password": VARIABLE}},
             "Deploy": {"ActionMode": "CHANGE_SET"},
             "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": PROJECT},
             "Report": {"EnvironmentName": self.environment, "EnvironmentUrlOutput": "SiteUrl"},
@@ -81,8 +86,26 @@ impl Reporting {
     }
 }
 
-/// The account with these pipelines, which have not run.
+thread_local! {
+    /// The accounts of earlier schedules, by their pipelines.
+    static PREPARED: RefCell<BTreeMap<String, FakeAws>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The account with these pipelines, which have not run. Their creation takes as long as a schedule,
+/// so each thread creates them once.
 pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
+    record();
+    let key = format!("{pipelines:?}");
+    let known = PREPARED.with_borrow(|prepared| prepared.get(&key).map(FakeAws::fork));
+    if let Some(fake) = known {
+        return fake;
+    }
+    let fake = prepared(pipelines).await;
+    PREPARED.with_borrow_mut(|prepared| prepared.insert(key, fake.fork()));
+    fake.fork()
+}
+
+async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     let options = Options {
         resource_takes: Duration::from_millis(200),
         ..Options::default()
@@ -92,6 +115,11 @@ pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
     fake.push(REPOSITORY, BRANCH, COMMITS[0]);
     fake.gitlab_project(PROJECT, &[BRANCH]);
     fake.gitlab_token(TOKEN);
+    fake.arrange(|aws| {
+        for sentinel in [PARAMETER, PROPERTY, OUTPUT, VARIABLE] {
+            aws.remember_secret(sentinel);
+        }
+    });
     for (number, one) in pipelines.iter().enumerate() {
         let id = format!("5f3b2c10-0000-11f0-8000-{number:012}");
         let arn = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/p{number}/{id}");
@@ -116,9 +144,13 @@ pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
             let now = aws.now;
             let stack = aws.stacks.named_mut(&one.stack()).expect("a stack");
             stack.outputs.insert("SiteUrl".to_owned(), SITE.to_owned());
+            let password = || "Password".to_owned();
+            stack.outputs.insert(password(), OUTPUT.to_owned());
+            stack.parameters.insert(password(), PARAMETER.to_owned());
             stack.arrange("UPDATE_COMPLETE", None, None, now);
         }
     });
+    check_shown(&fake);
     fake
 }
 
@@ -150,7 +182,7 @@ pub fn event(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> Sta
             "detail": detail,
         }),
         signed_at: fake.now(),
-        wire: fake_aws::mutants::wire,
+        wire,
         lifetime: LAMBDA_MAX_LIFETIME,
     }
 }
@@ -171,7 +203,7 @@ pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name:
 
 /// The health check of a pipeline's executions. Returns the number of changes that GitLab accepted.
 pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
-    let wire = fake_aws::mutants::wire(fake, &fake.caller(name));
+    let wire = wire(fake, &fake.caller(name));
     let http = Http::from(wire.clone());
     let aws = SdkClients::new(&sdk_config(wire), &http);
     let since = fake.now() - DAY;

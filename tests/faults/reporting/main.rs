@@ -1,5 +1,6 @@
 //! Reporting executions to GitLab, over an AWS and a GitLab in this process: every order and loss of
-//! events, every fault at every call, deliveries at once, and what each kind of event costs.
+//! events, every fault at every call, deliveries at once, what each kind of event costs, and that nothing
+//! that is logged, sent or returned contains a secret.
 
 mod at_once;
 mod calls;
@@ -7,5 +8,6 @@ mod checks;
 mod events;
 mod fixture;
 mod scripts;
+mod secrecy;
 mod shared_commit;
 mod single_faults;

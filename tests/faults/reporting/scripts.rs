@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::fixture::{COMMITS, Reporting, Subject};
+use crate::secrecy::PROPERTY;
 use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 
 /// A change of an execution.
@@ -325,6 +326,7 @@ fn changes() -> Vec<ResourceChange> {
         logical_id,
         resource_type: "AWS::DynamoDB::Table",
         replacement,
+        value: PROPERTY,
     };
     vec![
         change("Add", "Carts", None),
