@@ -49,3 +49,10 @@ def test_monitoring_costs_count_the_alarms_of_the_template():
     assert count == 8
     assert "eight alarms" in README
     assert "there are eight" in (ROOT / "docs/reference/costs.md").read_text()
+
+
+def test_issue_templates_of_github_and_gitlab_are_the_same():
+    of_gitlab = {path.read_text() for path in (ROOT / ".gitlab/issue_templates").glob("*.md")}
+    of_github = {path.read_text().split("---\n\n", 1)[1] for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.md")}
+    assert len(of_gitlab) == 3
+    assert of_github == of_gitlab

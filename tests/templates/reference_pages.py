@@ -21,3 +21,8 @@ def attributes(type_name: str) -> list[str]:
     table = _page(type_name).split("| Attribute |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row) if name != "Ref"]
+
+
+def example(type_name: str) -> str:
+    """The template at the beginning of the page."""
+    return re.findall(r"^```yaml\n(.*?)^```", _page(type_name), re.DOTALL | re.MULTILINE)[0]

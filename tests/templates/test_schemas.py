@@ -192,3 +192,23 @@ def test_other_custom_resources_are_accepted(tmp_path):
         "Outputs": {"Any": {"Value": {"Fn::GetAtt": ["Other", "Attribute"]}}},
     }))
     assert linted(template)["other.json"] == []
+
+
+# What the examples of docs/reference/ refer to, in a stack of the reader.
+READERS_RESOURCES = {
+    "User": {"Type": "AWS::IAM::User"},
+    "Policy": {"Type": "AWS::IAM::UserPolicy", "Properties": {
+        "PolicyName": "push", "UserName": {"Ref": "User"}, "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "codecommit:GitPush", "Resource": "arn:aws:codecommit:eu-central-1:111122223333:a"}]}}},
+}
+
+
+@pytest.mark.parametrize("type_name", SCHEMAS)
+def test_example_of_the_reference_is_accepted(type_name, tmp_path):
+    template = tmp_path / "example.yaml"
+    text = reference_pages.example(type_name)
+    used = {name: resource for name, resource in READERS_RESOURCES.items() if re.search(rf"\b{name}\b", text)}
+    added = "".join(f"  {name}: {json.dumps(resource)}\n" for name, resource in used.items())
+    template.write_text(f'AWSTemplateFormatVersion: "2010-09-09"\n{text}{added}')
+    assert f"Type: {type_name}" in text
+    assert linted(template)["example.yaml"] == []
