@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::{Value, json};
 
 use super::{AGAIN, LONG_ACTION, approving, assert_executions, check_health, update, waiting};
 use crate::checks::delete_completely;
 use crate::fixture::{CHILD, paused, pushed};
 use fake_aws::custom_resource::{deliver_all, deliver_once};
-use fake_aws::{Fault, FaultKind, Options, Schedule, Schedules, explore_reduced, sample};
+use fake_aws::mutants::{Mutant, assert_noticed, body_of, replace_body};
+use fake_aws::{
+    Caller, FakeAws, Fault, FaultKind, Options, Schedule, Schedules, explore_reduced, sample,
+};
 
 /// One fault at each call of the Update or of the health check, which Lambda delivers again.
 fn every_fault(of_check: bool, kinds: &[FaultKind]) -> usize {
@@ -128,4 +133,27 @@ fn update_and_a_health_check_start_one_execution() {
         "an Update that cancels an execution and a health check",
         true,
     );
+}
+
+/// Starts executions without the token.
+#[derive(Clone, Copy, Debug)]
+struct StartsWithoutToken;
+
+impl Mutant for StartsWithoutToken {
+    fn pass(self, _: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        if target.ends_with(".StartPipelineExecution") {
+            let body: Value = serde_json::from_str(&body_of(&request)).expect("JSON");
+            let body = json!({"name": body["name"]});
+            replace_body(&mut request, body.to_string());
+        }
+        honest.call(request)
+    }
+}
+
+#[test]
+fn start_without_a_token_is_detected() {
+    let play = || at_once("two copies of an Update without tokens", false);
+    let first = assert_noticed(StartsWithoutToken, "assertion", play);
+    fake_aws::figure!("mutant StartsWithoutToken: noticed: {first}");
 }
