@@ -31,7 +31,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 
-.PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy invoke shell lint \
+.PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor invoke shell lint \
         lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -74,6 +74,9 @@ deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_
 undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
 	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \
 	    python scripts/undeploy.py --config-env $(CONFIG_ENV)
+
+doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelines' rules, and show each problem (CONFIG_ENV=prd)
+	@python scripts/doctor.py --config-env $(CONFIG_ENV)
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python scripts/invoke.py $(EVENT)

@@ -1,4 +1,4 @@
-//! The token: its user, and when it expires.
+//! What GitLab shows of the token: its user, its scopes, and when it expires.
 
 use std::time::SystemTime;
 
@@ -9,6 +9,15 @@ use serde_json::Value;
 use super::client::error;
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::transport::{ApiRequest, GitLab};
+
+/// What GitLab shows of the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenDetails {
+    /// Its scopes, for example `api`. Empty if GitLab does not show them.
+    pub scopes: Vec<String>,
+    /// When it expires. `None` if GitLab shows no `expires_at`: the token does not expire.
+    pub expires_at: Option<SystemTime>,
+}
 
 impl GitLab {
     /// The ID of the token's user.
@@ -21,11 +30,19 @@ impl GitLab {
             .ok_or_else(|| error(&doing, unexpected))
     }
 
-    /// When the token expires. `None` if GitLab shows no `expires_at`: the token does not expire.
-    pub async fn token_expiry(&self) -> Result<Option<SystemTime>, GitLabError> {
-        let doing = format!("reading the expiry of the token at {}", self.url);
+    /// The scopes and the expiry of the token.
+    pub async fn token_details(&self) -> Result<TokenDetails, GitLabError> {
+        let doing = format!(
+            "reading the scopes and the expiry of the token at {}",
+            self.url
+        );
         let token = self.own_token(&doing).await?;
-        Ok(token["expires_at"].as_str().and_then(parse_date))
+        let scopes = token["scopes"].as_array().into_iter().flatten();
+        let scopes = scopes.filter_map(|scope| scope.as_str().map(ToOwned::to_owned));
+        Ok(TokenDetails {
+            scopes: scopes.collect(),
+            expires_at: token["expires_at"].as_str().and_then(parse_date),
+        })
     }
 
     /// GitLab's description of the token.

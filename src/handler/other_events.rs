@@ -106,19 +106,20 @@ impl Handler {
         let environment = check.environment(&invocation.function_arn)?;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");
+        let clients = CheckClients {
+            aws: &self.aws,
+            http: &self.http,
+            clock: &self.clock,
+        };
+        let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
+        let time = self.clock.until(self.deadline(invocation) - MARGIN);
+        if check.is_diagnosis {
+            let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
+            return Ok(json!({"Doctor": Box::pin(found).await}));
+        }
         let mut emit = |line: Value| logging::emit(&line);
-        let summary = health_check::check(
-            &environment,
-            CheckClients {
-                aws: &self.aws,
-                http: &self.http,
-                clock: &self.clock,
-            },
-            &self.mirror_credential,
-            &self.gitops_pipeline,
-            self.clock.until(self.deadline(invocation) - MARGIN),
-            &mut emit,
-        );
+        let summary =
+            health_check::check(&environment, clients, credential, pipeline, time, &mut emit);
         Ok(json!({"HealthCheck": Box::pin(summary).await}))
     }
 }

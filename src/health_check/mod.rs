@@ -7,6 +7,8 @@
 //! posts to GitLab what lost events did not.
 
 mod clients;
+mod credentials;
+mod doctor;
 pub mod metrics;
 mod pipelines;
 mod stacks;
@@ -21,15 +23,10 @@ use crate::aws::Aws;
 use crate::gitops_pipeline;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::first_push::{BranchPush, Started};
+use crate::health_check::doctor::Check;
 use crate::health_check::metrics::Metric;
 use crate::http::Http;
-use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::MirrorCredential;
-use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, Health, MirrorHealth, SecretSummary, TokenHealth,
-};
-use crate::mirror_credential::rotation::PendingRotation;
-use crate::ownership::write_time;
 use crate::reporting;
 
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
@@ -43,13 +40,15 @@ const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The function's name up to the environment's ID.
 const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
 
-/// A request for a health check.
+/// A request for a health check, or for a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// The environment. `None` if the event does not name it.
     env_id: Option<String>,
     /// The pattern of its IAM users. `None` if the event does not name one.
     user_names: Option<String>,
+    /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
+    pub is_diagnosis: bool,
 }
 
 /// The environment that a health check is for.
@@ -87,7 +86,9 @@ impl HealthCheck {
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         let is_scheduled =
             event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
-        let asked = event.get("HealthCheck").filter(|asked| asked.is_object());
+        let request = |kind: &str| event.get(kind).filter(|asked| asked.is_object());
+        let diagnosis = request("Doctor");
+        let asked = request("HealthCheck").or(diagnosis);
         if asked.is_none() && !is_scheduled {
             return None;
         }
@@ -98,6 +99,7 @@ impl HealthCheck {
             user_names: member("UserNames")
                 .filter(|pattern| !pattern.is_empty())
                 .map(ToOwned::to_owned),
+            is_diagnosis: diagnosis.is_some(),
         })
     }
 
@@ -144,6 +146,7 @@ pub async fn check(
         now: clock.now(),
         emit,
         findings: Findings::default(),
+        changes: true,
     };
     let work = async {
         // Concurrent checks would take less time, and could cause throttling of other requests.
@@ -173,6 +176,38 @@ pub async fn check(
     checker.finish()
 }
 
+/// Checks the same without a change and without metrics. Returns each check with its problem.
+pub async fn diagnose(
+    environment: &Environment,
+    CheckClients { aws, clock, .. }: CheckClients<'_>,
+    mirror_credential: &MirrorCredential,
+    gitops_pipeline: &GitOpsPipeline,
+    time: Duration,
+) -> Value {
+    let mut checker = Checker {
+        environment,
+        now: clock.now(),
+        emit: &mut |_| {},
+        findings: Findings::default(),
+        changes: false,
+    };
+    let work = async {
+        checker.check_credentials(mirror_credential).await;
+        checker.check_pipelines(aws, gitops_pipeline).await;
+        checker.check_stacks(aws, gitops_pipeline).await;
+    };
+    let is_over = tokio::time::timeout(time, Box::pin(work)).await.is_err();
+    if is_over {
+        checker.failed("there was no time to check everything");
+    }
+    let checks: Vec<Value> = checker.findings.checks.iter().map(Check::shown).collect();
+    json!({
+        "EnvID": environment.id,
+        "Checks": checks,
+        "NotChecked": checker.findings.failed,
+    })
+}
+
 /// The findings so far.
 #[derive(Debug, Default)]
 struct Findings {
@@ -180,7 +215,7 @@ struct Findings {
     credentials: usize,
     pipelines: usize,
     created: Vec<String>,
-    unhealthy: Vec<String>,
+    checks: Vec<Check>,
     failed: Vec<String>,
 }
 
@@ -190,106 +225,11 @@ struct Checker<'a> {
     now: SystemTime,
     emit: &'a mut (dyn FnMut(Value) + Send),
     findings: Findings,
+    /// Whether the check may change something.
+    changes: bool,
 }
 
 impl Checker<'_> {
-    async fn check_credentials(&mut self, mirror_credential: &MirrorCredential) {
-        let user_names = match NamePattern::new(&self.environment.user_names) {
-            Ok(user_names) => user_names,
-            Err(error) => return self.failed(&format!("reading the pattern UserNames: {error}")),
-        };
-        let listed = match mirror_credential.list_secrets(&user_names).await {
-            Ok(listed) => listed,
-            Err(error) => return self.failed(&error.to_string()),
-        };
-        let mut checked = CheckedGitLabs::default();
-        for secret in &listed {
-            let health = mirror_credential.health(secret, &mut checked);
-            match Box::pin(health).await {
-                Ok(health) => {
-                    self.report(&health);
-                    self.check_rotation(mirror_credential, secret).await;
-                }
-                Err(CheckError::Nothing) => {}
-                Err(CheckError::Failed(why)) => self.failed(&why),
-            }
-        }
-    }
-
-    async fn check_rotation(
-        &mut self,
-        mirror_credential: &MirrorCredential,
-        secret: &SecretSummary,
-    ) {
-        let name = &secret.name;
-        let pending = Box::pin(mirror_credential.check_rotation(name)).await;
-        match pending {
-            Ok(Some(PendingRotation::Waits { version_id, since })) => {
-                let since = write_time(since);
-                self.unhealthy(&format!(
-                    "the rotation of secret {name} to version {version_id} is pending since {since}. \
-                     Secrets Manager reattempts it; the log of its steps says why they fail"
-                ));
-            }
-            Ok(Some(PendingRotation::Ended)) => {
-                tracing::warn!(secret = name, "a rotation without a schedule was ended");
-            }
-            Ok(None) => {}
-            Err(error) => self.failed(&error.to_string()),
-        }
-    }
-
-    fn report(&mut self, health: &Health) {
-        self.findings.credentials += 1;
-        if let Some(issued) = health.issued {
-            let age = self.since(issued).as_secs_f64() / SECONDS_PER_DAY;
-            let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
-            self.emit(&health.user_name, &metrics);
-        } else {
-            let user = &health.user_name;
-            self.unhealthy(&format!("the credential of user {user} is gone"));
-        }
-        for mirror in &health.mirrors {
-            self.report_mirror(mirror);
-        }
-        if let Some(token) = &health.token {
-            self.report_token(token);
-        }
-    }
-
-    fn report_mirror(&mut self, mirror: &MirrorHealth) {
-        self.findings.mirrors += 1;
-        if let Some(fault) = &mirror.fault {
-            let (project, repository) = (&mirror.project, &mirror.repository_name);
-            self.unhealthy(&format!(
-                "the mirror of project {project} to repository {repository}: {fault}"
-            ));
-        }
-        let is_healthy = u8::from(mirror.fault.is_none());
-        let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
-        if let Some(at) = mirror.succeeded_at {
-            let seconds = self.since(at).as_secs_f64();
-            metrics.push((metrics::SECONDS_SINCE_MIRROR_SYNC, seconds.into()));
-        }
-        if let Some(lag) = mirror.lag {
-            metrics.push((metrics::MIRROR_LAG_SECONDS, lag.as_secs_f64().into()));
-        }
-        self.emit(&mirror.project, &metrics);
-    }
-
-    fn report_token(&mut self, token: &TokenHealth) {
-        let secret_id = &token.secret_id;
-        match &token.expires_at {
-            Ok(expires_at) => {
-                let left = expires_at.duration_since(self.now).unwrap_or_default();
-                let days = left.as_secs_f64() / SECONDS_PER_DAY;
-                self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
-            }
-            // A rejected token is the fault of each of its mirrors.
-            Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
-        }
-    }
-
     /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
     async fn report_executions(&mut self, aws: &Aws, http: &Http, pipelines: &[String]) {
         let since = self.now - REPORTED_TIME;
@@ -336,16 +276,19 @@ impl Checker<'_> {
                     continue;
                 }
             };
+            let subject = format!("pipeline stack {name}");
             if stacks.contains(&child.owner_stack_id) {
                 missed.extend(child.waits_for);
+                self.checked(subject, None);
                 continue;
             }
             orphans += 1;
             let owner = &child.owner_stack_id;
-            self.unhealthy(&format!(
-                "pipeline stack {name}: its owner, stack {owner}, no longer exists; delete it with \
+            let problem = format!(
+                "its owner, stack {owner}, no longer exists; delete it with \
                  `aws cloudformation delete-stack --stack-name {id}`"
-            ));
+            );
+            self.checked(subject, Some(problem));
         }
         self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
         missed
@@ -369,7 +312,9 @@ impl Checker<'_> {
                 self.findings.created.push(name);
             }
             Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
-            Ok(Err(error)) => self.unhealthy(&error.to_string()),
+            Ok(Err(error)) => {
+                self.checked(format!("pipeline stack {name}"), Some(error.to_string()));
+            }
             // The next check reads its state.
             Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),
         }
@@ -381,10 +326,12 @@ impl Checker<'_> {
         self.findings.failed.push(why.to_owned());
     }
 
-    /// Reports an unhealthy resource.
-    fn unhealthy(&mut self, what: &str) {
-        tracing::warn!(what, "unhealthy");
-        self.findings.unhealthy.push(what.to_owned());
+    /// Reports a checked resource, with what is wrong.
+    fn checked(&mut self, subject: String, problem: Option<String>) {
+        if let Some(problem) = &problem {
+            tracing::warn!(what = format!("{subject}: {problem}"), "unhealthy");
+        }
+        self.findings.checks.push(Check { subject, problem });
     }
 
     fn emit(&mut self, subject: &str, metrics: &[(Metric, Value)]) {
@@ -401,6 +348,10 @@ impl Checker<'_> {
         let has_failed = u8::from(!self.findings.failed.is_empty());
         self.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
         let found = self.findings;
+        let unhealthy = found.checks.iter().filter_map(|check| {
+            let problem = check.problem.as_ref()?;
+            Some(format!("{}: {problem}", check.subject))
+        });
         json!({
             "EnvID": self.environment.id,
             "Checked": {
@@ -409,7 +360,7 @@ impl Checker<'_> {
                 "pipelines": found.pipelines,
             },
             "Created": found.created,
-            "Unhealthy": found.unhealthy,
+            "Unhealthy": unhealthy.collect::<Vec<_>>(),
             "NotChecked": found.failed,
         })
     }

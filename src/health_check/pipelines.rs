@@ -24,7 +24,9 @@ impl Checker<'_> {
             match health::check(aws, name).await {
                 Ok(Some(pipeline)) => {
                     self.report_pipeline(name, &pipeline);
-                    self.start_again(gitops_pipeline, name, &pipeline).await;
+                    if self.changes {
+                        self.start_again(gitops_pipeline, name, &pipeline).await;
+                    }
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
@@ -53,17 +55,20 @@ impl Checker<'_> {
                 "started again: an update of the pipeline canceled the execution"
             ),
             Ok(false) => {}
-            Err(error) => self.unhealthy(&format!(
-                "pipeline {name} does not run commit {commit}, whose execution was canceled: {error}"
-            )),
+            Err(error) => {
+                let problem = format!(
+                    "it does not run commit {commit}, whose execution was canceled: {error}"
+                );
+                self.checked(format!("pipeline {name}"), Some(problem));
+            }
         }
     }
 
     fn report_pipeline(&mut self, name: &str, pipeline: &PipelineHealth) {
         self.findings.pipelines += 1;
-        if pipeline.succeeded == Some(false) {
-            self.unhealthy(&format!("the newest run of pipeline {name} failed"));
-        }
+        let problem = "its newest execution failed. Read the failed action in its console";
+        let problem = (pipeline.succeeded == Some(false)).then(|| problem.to_owned());
+        self.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
         if let Some(succeeded) = pipeline.succeeded {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 
 use crate::aws::CallError;
-use crate::gitlab::{Access, GitLab, GitLabError, Mirror, PushStatus};
+use crate::gitlab::{Access, GitLab, GitLabError, Mirror, PushStatus, TokenDetails};
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
@@ -46,8 +46,8 @@ pub struct Health {
 pub struct TokenHealth {
     /// The name or ARN of its secret.
     pub secret_id: String,
-    /// When it expires, or why that is unknown.
-    pub expires_at: Result<SystemTime, String>,
+    /// What GitLab shows of it, or why that is unknown.
+    pub details: Result<TokenDetails, String>,
 }
 
 /// The state of one mirror.
@@ -259,7 +259,7 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
     }
 }
 
-/// Reads the expiry of the token of `access`. `None` if it was read before, or if its GitLab or its
+/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab or its
 /// secret cannot be read, which is the fault of every mirror there.
 async fn check_token(
     gitlabs: &mut GitLabClients<'_>,
@@ -271,17 +271,13 @@ async fn check_token(
         return None;
     }
     let gitlab = gitlabs.at(url).await.ok()?;
-    let expires_at = match gitlab.token_expiry().await {
-        Ok(Some(expires_at)) => Ok(expires_at),
-        Ok(None) => Err("GitLab shows no expires_at: the token does not expire".to_owned()),
-        Err(error) => {
-            checked.note(url, &error);
-            Err(error.to_string())
-        }
-    };
+    let details = gitlab.token_details().await.map_err(|error| {
+        checked.note(url, &error);
+        error.to_string()
+    });
     Some(TokenHealth {
         secret_id: access.token_secret_id.clone(),
-        expires_at,
+        details,
     })
 }
 

@@ -51,6 +51,8 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
     assert (status, f"bucket {BUCKET}: stays" in output) == (0, True), output
     rule = infra.deployed.outputs()["Rule"]
     assert left(aws) == {BUCKET, infra.deployed.name, rule}
+    status, output = production.run("doctor.py")
+    assert status == 1 and f"stack {STACK} does not exist" in output, output
     assert infra.deployed_commit() == pushed.commit
 
     status, output = production.run("deploy.py", "--yes")

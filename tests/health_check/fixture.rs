@@ -157,6 +157,35 @@ pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Durat
     Looked { lines, summary }
 }
 
+/// A diagnosis of `dev`: each subject with its problem.
+pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
+    let connector = fake.connector("doctor");
+    let http = Http::new(connector.clone());
+    let aws = SdkClients::new(&sdk_config(connector), &http);
+    let clock = Clock::starting_at(fake.now());
+    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+    let dev = Environment {
+        id: "dev".to_owned(),
+        user_names: "user-dev-*".to_owned(),
+    };
+    let clients = CheckClients {
+        aws: &aws,
+        http: &http,
+        clock: &clock,
+    };
+    let pipelines = GitOpsPipeline::new(aws.clone());
+    let time = Duration::from_secs(300);
+    let found = health_check::diagnose(&dev, clients, &credentials, &pipelines, time).await;
+    assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
+    assert_eq!(found["NotChecked"], json!([]), "{found}");
+    let checks = found["Checks"].as_array().expect("a list").iter();
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    let checks = checks.map(|check| (text(&check["Subject"]), text(&check["Problem"])));
+    checks
+        .map(|(subject, problem)| (subject.expect("a subject"), problem))
+        .collect()
+}
+
 pub async fn look_as(fake: &FakeAws, caller: &str, time: Duration) -> Looked {
     look_at(fake, "user-dev-*", caller, time).await
 }

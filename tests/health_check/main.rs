@@ -2,6 +2,7 @@
 //! one fault does not prevent the other checks.
 
 mod credentials;
+mod doctor;
 mod faults;
 mod fixture;
 mod pipelines;

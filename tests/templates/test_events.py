@@ -15,7 +15,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 FILES = sorted(EVENTS.glob("*.json"))
 STEPS = ("create", "set", "test", "finish")
 OTHERS = (
-    "continuation.json", "first-push.json", "health-check.json", "unknown-event.json",
+    "continuation.json", "first-push.json", "health-check.json", "doctor.json", "unknown-event.json",
     *[f"rotation-{step}-secret.json" for step in STEPS],
 )
 REQUESTS = [path for path in FILES if path.name not in OTHERS]

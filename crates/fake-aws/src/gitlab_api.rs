@@ -300,7 +300,7 @@ fn shown_token(token: &Token) -> Value {
     let day = expires.as_ref().and_then(|time| time.split('T').next());
     json!({
         "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
-        "expires_at": day,
+        "expires_at": day, "scopes": [token.scope.name()],
     })
 }
 

@@ -12,10 +12,10 @@ const REQUEST: &str = "GET /personal_access_tokens/self";
 
 async fn read(reply: Reply) -> Result<Option<SystemTime>, GitLabError> {
     let script = Script::default().then(REQUEST, reply);
-    let expiry = gitlab(&script).token_expiry().await;
+    let details = gitlab(&script).token_details().await;
     // One request: no project explains a rejection.
     script.sent();
-    expiry
+    details.map(|details| details.expires_at)
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,5 +80,21 @@ fn lag_is_the_age_of_a_push_that_has_not_succeeded() {
     ] {
         let mirror = pushed(enabled, started, succeeded);
         assert_eq!(mirror.lag(now), lag.map(minutes), "{mirror:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_without_listed_scopes_has_none() {
+    for (body, scopes) in [
+        (
+            json!({"scopes": ["api", "read_api"]}),
+            vec!["api", "read_api"],
+        ),
+        (json!({"scopes": []}), vec![]),
+        (json!({}), vec![]),
+    ] {
+        let script = Script::default().then(REQUEST, ok(body));
+        let details = gitlab(&script).token_details().await.expect("a response");
+        assert_eq!(details.scopes, scopes);
     }
 }

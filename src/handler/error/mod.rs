@@ -13,7 +13,8 @@ const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle
     handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
     `SecretId`, `ClientRequestToken`), a CodeCommit branch's push and a CodePipeline state \
-    change (`source`, `detail`), and the scheduled health check (`HealthCheck`)";
+    change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
+    (`Doctor`)";
 
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

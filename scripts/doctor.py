@@ -1,0 +1,87 @@
+"""Checks an environment, from GitLab's token to the pipelines' rules, and prints a table with each problem.
+
+    python scripts/doctor.py --config-env dev
+
+It changes nothing. The function checks what only it can read: credentials, tokens, mirrors and pipelines. The rules and
+the stack are read with your own permissions. The exit status is 1 if there is a problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+
+import sam_settings
+from botocore.config import Config
+
+# A check of many mirrors takes minutes. A second attempt would only wait for a second check.
+_CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1})
+
+
+@dataclass
+class Check:
+    """What was checked. Without a problem it is as it should be."""
+
+    subject: str
+    problem: str | None = None
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--config-env", default="dev")
+    settings = sam_settings.read(arguments.parse_args().config_env)
+    account = sam_settings.account()
+    stack = account.stack(settings.stack_name)
+    if stack is None:
+        print(f"stack {settings.stack_name} does not exist: deploy it with `make deploy`")
+        return 1
+    checks = [stack_check(stack), *function_checks(account, settings.env_id, stack), *rule_checks(account, settings.env_id)]
+    for check in checks:
+        print(f"{'PROBLEM' if check.problem else 'ok':8}{check.subject}")
+        if check.problem:
+            print(f"{'':8}  {check.problem}")
+    problems = sum(check.problem is not None for check in checks)
+    print(f"{len(checks)} checks, {problems} with a problem")
+    return 1 if problems else 0
+
+
+def stack_check(stack: dict) -> Check:
+    status = stack["StackStatus"]
+    is_complete = status.endswith("_COMPLETE") and "ROLLBACK" not in status
+    problem = f"its status is {status}. Read its events: aws cloudformation describe-stack-events --stack-name {stack['StackName']}"
+    return Check(f"stack {stack['StackName']}", None if is_complete else problem)
+
+
+def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> list[Check]:
+    """What the function finds."""
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    subject = f"function cfn-gitops-{env_id}"
+    if "ServiceToken" not in outputs:
+        return [Check(subject, "the stack has no output ServiceToken. Deploy it again with `make deploy`")]
+    event = {"Doctor": {"EnvID": env_id, "UserNames": parameters.get("MirrorUserNames", "")}}
+    client = account.session.client("lambda", config=_CONFIG)
+    response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())
+    result = json.loads(response["Payload"].read())
+    if "FunctionError" in response:
+        return [Check(subject, f"{result.get('errorMessage')} Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
+    found = result["Doctor"]
+    checks = [Check(each["Subject"], each.get("Problem")) for each in found["Checks"]]
+    return [Check(subject), *checks, *(Check("a check that failed", why) for why in found["NotChecked"])]
+
+
+def rule_checks(account: sam_settings.Account, env_id: str) -> list[Check]:
+    """Whether EventBridge passes events."""
+    pages = account.session.client("events").get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-")
+    rules = [rule for page in pages for rule in page["Rules"]]
+    return [
+        Check(f"event rule {rule['Name']}", None if rule["State"] != "DISABLED" else
+              f"it is disabled. Enable it: aws events enable-rule --name {rule['Name']}")
+        for rule in rules
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
