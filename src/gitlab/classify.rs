@@ -96,7 +96,7 @@ fn unexplained(status: u16, message: String) -> ErrorKind {
     }
 }
 
-/// What is wrong with the request. Only GitLab's message tells: the texts are from its
+/// Why GitLab rejected the request's values. Only its message shows that: the texts are from GitLab's
 /// `app/models/remote_mirror.rb`, `lib/gitlab/url_blocker.rb` and `lib/api/helpers.rb`.
 fn classify_validation(message: &str) -> Rejection {
     let message = message.to_ascii_lowercase();

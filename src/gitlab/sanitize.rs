@@ -34,7 +34,7 @@ fn is_invisible(c: char) -> bool {
 /// The message in the body of an error response. Empty if there is none.
 ///
 /// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an
-/// object of lists by the name of what is wrong.
+/// object of lists by the name of the wrong member.
 /// Source: <https://docs.gitlab.com/api/rest/troubleshooting/>.
 pub fn message(body: &Value) -> String {
     let members = ["message", "error_description", "error"];

@@ -172,7 +172,7 @@ impl MirrorCredential {
             let name = &listed.name;
             return Err(if secret.log.changed_by_hand {
                 CheckError::Failed(format!(
-                    "reading secret {name}: its value was put there by somebody else; update its stack"
+                    "reading secret {name}: its value was changed outside of cfn-gitops; update its stack"
                 ))
             } else {
                 CheckError::Nothing

@@ -27,7 +27,7 @@ pub enum Next<Step, Done, Error> {
 pub trait Reconcile {
     /// One idempotent change or read.
     type Step: Send;
-    /// What is known when nothing is left to do.
+    /// The result when nothing is left to do.
     type Done: Send;
     /// Why it failed.
     type Error: Send;

@@ -81,7 +81,7 @@ pub enum Verdict {
     Expired,
 }
 
-/// The members without which a request is FAILED, whatever its other members.
+/// The members without which a request is FAILED with any other members.
 const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
 
 /// Whether `event`, received at `now`, was answered as it has to be, with `calls` calls of AWS.

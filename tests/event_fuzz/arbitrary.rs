@@ -129,7 +129,7 @@ impl Source {
     fn valid(&self, rng: &mut Rng) -> Value {
         let kind = self.kind(rng);
         let valid = rng.choice(kind).expect("some valid event");
-        // A Delete always calls AWS, whatever its properties are.
+        // A Delete with any properties calls AWS.
         if valid["RequestType"] == "Delete" && rng.u8(..3) > 0 {
             return kind[0].clone();
         }

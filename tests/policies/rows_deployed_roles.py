@@ -1,6 +1,6 @@
 """A role that a pipeline created, with a policy that allows everything: the limits of its boundary.
 
-A pipeline may not make these calls, whatever DeployPolicyArns adds. Such a role may not either, in any environment.
+A pipeline may not make these calls, even if DeployPolicyArns allows them. Such a role may not either, in any environment.
 """
 
 import re
@@ -29,7 +29,7 @@ MAY_NOT = [
     *of_other_environments(_LIMITS),
     # The machinery's resources in another region.
     (DEPLOYED, "lambda:InvokeFunction", limits.FUNCTION.replace("eu-central-1", "eu-west-1"), {}),
-    # No IAM role is created or changed, with or without a boundary, whatever its name.
+    # No IAM role is created or changed, with or without a boundary, under any name.
     (DEPLOYED, limits.IN_IAM.replace("iam:PassRole ", "").replace(" sts:AssumeRole", ""), role(PIPELINES, "role-dev-thumbnails"), limits.WITH_BOUNDARY),
     # The pipelines' own stacks are updated with the deploy role.
     (DEPLOYED, limits.CHANGED_STACKS, regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),

@@ -133,7 +133,7 @@ MAY_NOT = [
     (_BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/prd/licence"), {}),
     (_BUILD_ROLE, "ssm:PutParameter ssm:DeleteParameter", _PARAMETER_OF_BUILDS, {}),
     (_BUILD_ROLE, "secretsmanager:PutSecretValue secretsmanager:DeleteSecret secretsmanager:TagResource", _SECRET_OF_BUILDS, {}),
-    # Whatever else the role may: a mirror's secret, and a secret that is a GitLab token.
+    # With any other permissions of the role: a mirror's secret, and a secret that is a GitLab token.
     (f"{_BUILD_ROLE} with everything", "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123"), {}),
     *[(who, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"})
       for who in (_BUILD_ROLE, f"{_BUILD_ROLE} with everything")],

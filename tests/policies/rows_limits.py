@@ -127,7 +127,7 @@ MAY_NOT = [
     (DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", "stackset/cfnstack-dev-shop:0a1b"), {}),
     (DEPLOY, APPROVAL_RULES, "*", {}),
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
-    # Another pipeline's source, whoever created it.
+    # Another pipeline's source, of any creator.
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
     (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
     *[(DEPLOY, f"{ON_LOGS} logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (

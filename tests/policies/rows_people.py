@@ -7,7 +7,7 @@ from tests.templates.deployed import REGION
 _ALICE = user(PIPELINES, "alice")
 POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
 READER = f"{_ALICE} in {group('group-dev-readers')}"
-# The protection is effective whatever other permissions they have.
+# The protection is effective together with any other permissions.
 STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
 GUEST = f"{role(PIPELINES, 'role-dev-guests')} with everything"
 ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
@@ -163,7 +163,7 @@ MAY_NOT = [
             (who, "iam:CreateAccessKey iam:CreateLoginProfile iam:AddUserToGroup iam:AttachUserPolicy", _ALICE, WITH_MFA),
         )
     ],
-    # The protection, whatever it is attached to and whatever other permissions the principal has.
+    # The protection, attached to any principal with any other permissions.
     *[
         row
         for who in (STRONG_POWER_USER, STRONG_READER, GUEST, ADMINISTRATOR, ROOT)

@@ -51,7 +51,7 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
     # A service that later sends both keys is still allowed.
     may = [(service, action, lent, keys) for keys in ([as_sent, complete] if as_sent != complete else [complete])]
     may_not = [
-        # A source of another account, whatever account key the request has.
+        # A source of another account, for any account key of the request.
         *[(service, action, lent, from_source(account, other)) for other in others],
         *[(other, action, lent, complete) for other in ("ec2.amazonaws.com", "s3.amazonaws.com")],
         (anybody(role(UNNAMED, "administrator")), action, lent, complete),

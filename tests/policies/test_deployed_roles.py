@@ -103,7 +103,7 @@ def test_attack_succeeds_under_the_machinerys_boundary(action, resource, keys):
 
 
 def test_boundary_denies_the_same_as_for_the_deploy_role():
-    """Each action of MachineryStays, whatever the resources' names."""
+    """Each action of MachineryStays, for resources of any name."""
     deployed = scene.stacks()["template"].deployed
     (limits,) = deployed.properties("CodeDeployCFnRole")["Policies"]
     boundary = deployed.properties("DeployedRolesBoundary")["PolicyDocument"]

@@ -126,7 +126,7 @@ MAY_NOT = [
             ("kms:Decrypt kms:GenerateDataKey", across.KEY, across.THROUGH_S3),
         )
     ],
-    # Without a boundary no role is created, whatever policies were added.
+    # Without a boundary no role is created, with any added policies.
     *[
         (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
         for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})

@@ -43,7 +43,7 @@ def test_outsider_has_no_access(resource):
 
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_unnamed_service_is_denied(resource):
-    """Nor does a service that is named for another purpose, whatever source it sends."""
+    """Nor does a service that is named for another purpose, with any source."""
     listed = {(row[0], action, row[2]) for table in TABLES.values() for row in table.MAY for action in row[1].split()}
     owner = scene.world().owner(resource)
     for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": UNNAMED}):

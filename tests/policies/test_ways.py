@@ -90,7 +90,7 @@ def session_policy(repository_arn):
 
 # claim: function-can-only-read-with-the-role
 def test_session_policy_only_allows_reading_the_source():
-    """The session policy limits the function, whatever the role allows."""
+    """The session policy limits the function, even if the role allows more."""
     looks = {"codecommit:GetRepository", "codecommit:GetBranch"}
     function = scene.world().session(SOURCE_ROLE, session_policy(FOREIGN_REPOSITORY))
     # CodeCommit reads with the repository's key on behalf of the caller.

@@ -78,7 +78,7 @@ fn long_idle_connection_is_not_reused() {
         };
         get().await;
         get().await;
-        assert_eq!(server.connections(), 1, "what is fresh is used again");
+        assert_eq!(server.connections(), 1, "a fresh connection is used again");
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(20)).await;
         tokio::time::resume();

@@ -85,7 +85,7 @@ MAY = [
     # An existing secret, and one that does not exist (any more).
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
-    # A GitLab token, whatever its secret's name.
+    # A GitLab token in a secret of any name.
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, REPOSITORY, {}),

@@ -37,8 +37,8 @@ pub struct GatedCall {
 
 impl GatedCall {
     /// Whether the two, next to each other, leave the same states in
-    /// either order. Two changes never do, whatever they change:
-    /// what holds at every instant must hold between them in both orders. Two
+    /// either order. Two changes never do, even of different resources:
+    /// the invariants must hold between them in both orders. Two
     /// reads do, also those that one caller sends side by side.
     pub fn commutes_with(&self, other: &Self) -> bool {
         let both_read = self.reads && other.reads;

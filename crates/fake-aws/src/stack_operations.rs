@@ -121,7 +121,7 @@ pub fn update(
     };
     let mut operation = operation(token, OperationKind::Update, steps, now, resolved.outputs);
     operation.before = Some(Arc::new(before));
-    // The policies apply from now on, whatever else changes.
+    // The policies apply from now on, also if nothing else changes.
     for desired in &resolved.resources {
         if let Some(held) = stack.resources.get_mut(&desired.logical_id) {
             held.desired.deletion = desired.deletion;

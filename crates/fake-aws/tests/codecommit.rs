@@ -237,5 +237,5 @@ async fn approval_rule_template_in_use_is_not_deleted() {
     remove(&clients, "rule").await.expect("it is free");
     remove(&clients, "rule")
         .await
-        .expect("what is gone is no error");
+        .expect("deleting an absent one is not an error");
 }

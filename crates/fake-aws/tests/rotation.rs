@@ -307,7 +307,7 @@ async fn every_step_can_come_twice_and_time_can_pass_between_them() {
 async fn without_another_function_the_product_is_called() {
     let (fake, _, _) = scene().await;
     let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
-    // A foreign secret: whatever the response, the product changes nothing.
+    // A foreign secret: the product changes nothing after any response.
     let before = fake.look(|aws| aws.current(NAME).map(str::to_owned));
     let rotated = rotation.rotate().await;
     assert!(matches!(rotated, Rotated::Failed { .. }), "{rotated:?}");

@@ -40,7 +40,7 @@ def start(held: Pipeline, trigger_type: str, trigger_detail: str = "",
         if execution.mode != "SUPERSEDED" and running >= MOST_AT_ONCE:
             raise TooMany
         held.executions.append(execution)
-        # In the order of their start, whichever thread runs first.
+        # In the order of their start, not in that of their threads.
         execution.waits_for = declaration["stages"][0]["name"]
         stage_queue.supersede(held, execution)
         held.changed.notify_all()

@@ -1,7 +1,7 @@
 use super::URL;
 
 #[test]
-fn an_address_holds_no_login_and_no_more_than_a_path() {
+fn unusable_gitlab_url_is_rejected() {
     for url in [
         "https://user:word@gitlab.example.com",
         "https://gitlab.example.com/?a",

@@ -87,7 +87,7 @@ impl Sent {
 #[derive(Clone, Default)]
 pub struct Script(Arc<Mutex<State>>);
 
-/// Shows nothing: what was sent is secret, and whatever sends through this shows it, too.
+/// Shows nothing: the requests are secret, and the clients' `Debug` includes this.
 impl fmt::Debug for Script {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Script")

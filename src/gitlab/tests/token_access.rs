@@ -216,7 +216,7 @@ async fn missing_secret_differs_from_denied_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secret_without_a_token_names_what_is_missing() {
+async fn secret_without_a_token_names_the_missing_key() {
     let with = |reply| {
         let tagged = tagged("https://gitlab.example.com");
         Script::default().then(DESCRIBE, tagged).then(GET, reply)

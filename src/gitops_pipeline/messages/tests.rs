@@ -1,7 +1,7 @@
 use crate::gitops_pipeline::messages::*;
 
 #[test]
-fn denied_call_names_what_would_allow_it() {
+fn denied_call_names_the_remedy() {
     let doing = "deleting repository x of stack y";
     for (action, advice) in [
         ("cloudformation:CreateStack", "parameter PipelineStackNames"),

@@ -40,7 +40,7 @@ impl PathMatcher {
     }
 }
 
-/// The glob as a regular expression. `regex-lite` matches in linear time, whatever the glob is.
+/// The glob as a regular expression. `regex-lite` matches every glob in linear time.
 fn regex(glob: &str) -> Option<Regex> {
     let mut pattern = "(?s)^".to_owned();
     let mut segments = glob.split('/').peekable();

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::gitops_pipeline::spec::*;
 
 #[test]
-fn an_environment_and_a_project_are_enough() {
+fn environment_and_project_are_enough() {
     let spec = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
         .expect("valid");
     assert_eq!(spec.branch(), "development");
@@ -100,7 +100,7 @@ fn every_error_is_reported_at_once() {
 }
 
 #[test]
-fn what_does_not_go_together_is_named() {
+fn invalid_combination_is_named() {
     let errors = |extra: Value| {
         let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
         for (key, value) in extra.as_object().expect("an object") {
@@ -214,7 +214,7 @@ fn paths_apply_to_either_repository() {
 }
 
 #[test]
-fn a_branch_map_can_be_written_as_json() {
+fn branch_map_can_be_json_text() {
     let map = |map: Value| {
         let spec = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
         spec.map(|spec| spec.branch().to_owned())
@@ -228,7 +228,7 @@ fn a_branch_map_can_be_written_as_json() {
 }
 
 #[test]
-fn an_empty_template_configuration_is_none() {
+fn empty_template_configuration_is_none() {
     let properties = json!({
         "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
     });

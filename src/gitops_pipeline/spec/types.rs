@@ -50,7 +50,7 @@ pub struct Spec {
     /// Where executions are reported. `None` if nowhere.
     #[serde(skip)]
     pub gitlab: Option<GitLabProject>,
-    /// What is reported.
+    /// The parts of the report.
     pub report: Report,
     /// Whether a repository of the child stack outlives the resource.
     pub repository_deletion_policy: DeletionPolicy,

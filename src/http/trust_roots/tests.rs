@@ -49,7 +49,7 @@ fn named_files_replace_the_system_roots() {
     let (authority, missing) = (here.join("authority.pem"), here.join("missing.pem"));
     assert_eq!(in_all(Some(&authority), []).len(), 1);
     assert!(in_all(Some(&missing), [missing.clone()]).is_empty());
-    // A key is none, and what is no file of PEM is passed over.
+    // A key is not a certificate, and files that are not PEM are skipped.
     let files = std::fs::read_dir(&here).unwrap().count();
     assert!(files > 3, "{files}");
     assert_eq!(in_all(Some(&missing), [here]).len(), 2);

@@ -61,7 +61,7 @@ fn records_are_read_as_they_were_written() {
 }
 
 #[test]
-fn what_somebody_else_wrote_is_no_record() {
+fn unknown_text_is_not_a_record() {
     for text in ["", " ", "a b c d", "closed", "x 1 2026-11-20T07:55:00Z"] {
         assert_eq!(IssueIntent::read(text), None, "{text}");
         assert_eq!(Tombstone::read(text), None, "{text}");
@@ -70,7 +70,7 @@ fn what_somebody_else_wrote_is_no_record() {
 }
 
 #[test]
-fn an_attempt_issued_what_is_new_and_not_much_younger() {
+fn attempt_issued_new_credentials_of_its_time() {
     let issue_intent = IssueIntent {
         secret_key: String::new(),
         claim: 1,
@@ -88,7 +88,7 @@ fn an_attempt_issued_what_is_new_and_not_much_younger() {
 }
 
 #[test]
-fn a_deletion_overtakes_what_was_signed_before_it() {
+fn deletion_voids_requests_signed_before_it() {
     let tombstone = Tombstone {
         owner_key: "me".to_owned(),
         signed_at: at(10),

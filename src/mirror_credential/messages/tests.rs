@@ -12,7 +12,7 @@ fn denied(doing: &str, cause: &str) -> String {
 }
 
 #[test]
-fn a_denied_call_says_once_which_parameter_would_allow_it() {
+fn denied_call_names_its_parameter_once() {
     for (action, parameter) in [
         ("iam:TagUser", "parameter MirrorUserNames"),
         (
@@ -32,7 +32,7 @@ fn a_denied_call_says_once_which_parameter_would_allow_it() {
 }
 
 #[test]
-fn what_other_policies_deny_is_no_matter_of_parameters() {
+fn denial_by_another_policy_names_no_parameter() {
     for why in [
         "with an explicit deny in a service control policy",
         "because no permissions boundary allows the iam:TagUser action",

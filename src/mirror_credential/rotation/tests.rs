@@ -13,7 +13,7 @@ fn rotation_fixture_of_aws_lambda_events_is_a_step() {
 }
 
 #[test]
-fn a_step_is_told_by_its_three_members() {
+fn rotation_event_is_recognized_by_three_members() {
     let event = r#"{"Step":"setSecret","SecretId":"arn:x","ClientRequestToken":"t","More":1}"#;
     let found = RotationEvent::parse(event).expect("a step");
     assert_eq!(found.step(), "setSecret");

@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::mirror_credential::spec::*;
 
 #[test]
-fn a_user_name_is_enough() {
+fn user_name_alone_is_enough() {
     let spec = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
     assert_eq!(spec.secret_name, "codecommit-mirror/user-dev-m");
     assert!(spec.url_safe_password);
@@ -80,7 +80,7 @@ fn every_fault_is_named_at_once() {
 }
 
 #[test]
-fn a_missing_user_name_is_named() {
+fn missing_user_name_is_named() {
     let errors = decode(&json!({})).expect_err("errors");
     assert_eq!(errors.to_string(), "UserName: is required");
 }

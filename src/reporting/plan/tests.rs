@@ -67,7 +67,7 @@ fn posted(state: ExecutionState, shown: Option<CommitStatus>) -> Vec<StatusState
     states.collect()
 }
 
-/// What is posted about the deployment in `state` while GitLab shows `shown`.
+/// The requests about the deployment in `state` while GitLab shows `shown`.
 fn deployment_posts(state: ActionState, shown: Option<StatusState>) -> Vec<Post> {
     let desired = desired_of(ExecutionState::Running, &[(DEPLOY, state, "")]);
     let desired = Desired {

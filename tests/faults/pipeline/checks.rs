@@ -69,7 +69,7 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
         let own = aws.stacks.all.values();
         let names: BTreeSet<&str> = own.map(|stack| stack.name.as_str()).collect();
         if names.iter().any(|name| name.starts_with("cfnstack-")) {
-            return Err("a stack of what is deployed was touched".to_owned());
+            return Err("a deployed stack was changed".to_owned());
         }
         let now = foreign(aws);
         if now != before {

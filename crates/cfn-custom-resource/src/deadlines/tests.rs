@@ -14,7 +14,7 @@ fn request(service_timeout: u32, expires: u32) -> Request {
 }
 
 #[test]
-fn the_earliest_of_three_ends_bounds_the_answer() {
+fn earliest_of_three_deadlines_applies() {
     let in_time = |request: &Request, invocation_ends, end: u64| {
         let deadlines = Deadlines::new(request, at(invocation_ends), at(10));
         assert!(deadlines.respond_until < at(end));

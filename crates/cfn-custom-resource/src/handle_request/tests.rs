@@ -118,7 +118,7 @@ async fn hanging_handler_fails_before_every_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_update_keeps_the_id_that_the_request_carries() {
+async fn failed_update_keeps_the_id_of_its_request() {
     let extra = r#","PhysicalResourceId":"old-id""#;
     let (body, _, _) = answered(Behaviour::Fail, extra).await;
     assert_eq!(body["PhysicalResourceId"], "old-id");

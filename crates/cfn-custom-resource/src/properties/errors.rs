@@ -7,7 +7,7 @@ use std::fmt;
 pub struct ValidationError {
     /// For example `Mirrors[1].GitLabProject`.
     pub path: String,
-    /// What is wrong. Never contains the value, which may be a secret.
+    /// The error. Never contains the value, which may be a secret.
     pub what: String,
 }
 

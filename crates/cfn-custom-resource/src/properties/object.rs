@@ -60,7 +60,7 @@ static EMPTY: Object = Object {
 
 impl Object {
     /// Decodes `value` by `table`. `path` is its place in the properties: empty for the properties
-    /// themselves. What is wrong is added to `errors`.
+    /// themselves. Errors are added to `errors`.
     pub fn decode(
         table: &'static [Property],
         value: &Value,

@@ -5,7 +5,7 @@ fn request(event: &str) -> Option<Request> {
 }
 
 #[test]
-fn an_event_without_a_response_url_is_not_a_request() {
+fn event_without_response_url_is_not_a_request() {
     assert!(request(r#"{"RequestType":"Create"}"#).is_none());
     assert!(request(r#"{"ResponseURL":7}"#).is_none());
     assert!(request("[]").is_none());
@@ -93,7 +93,7 @@ fn missing_members_are_absent_null_empty_or_no_string() {
 }
 
 #[test]
-fn the_time_of_signing_is_read_from_the_address() {
+fn signing_time_is_read_from_the_response_url() {
     let event = r#"{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&X-Amz-Signature=s"}"#;
     let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
     let request = Request::parse(event, signed_at).expect("a request");

@@ -45,7 +45,7 @@ async fn passing_faults_are_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_final() {
+async fn rejected_put_is_not_retried() {
     assert_eq!(
         delivered(&[Ok(403)]).await,
         (Err(SendError::Rejected(403)), 1)
@@ -79,7 +79,7 @@ async fn attempts_at_a_slow_bucket_time_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_gives_up_when_no_time_is_left() {
+async fn sending_ends_at_the_deadline() {
     let (result, attempts) = delivered(&[Ok(500)]).await;
     assert_eq!(result, Err(SendError::Unreachable));
     assert!((10..60).contains(&attempts), "{attempts} attempts");

@@ -44,7 +44,7 @@ def test_push_in_other_account_starts_pipeline_with_digest(aws: LocalAws, name: 
     run = scene.create([scene.build()], [scene.deploy()])
     assert scene.ended(run) == "Succeeded", scene.actions(run)
     assert scene.deployed() == f"{first} first"
-    # An image of the same name in the pipeline's own account is not used, whatever is pushed there.
+    # An image of the same name in the pipeline's own account is not used, also after a push to it.
     aws.client("ecr").create_repository(repositoryName=scene.images)
     scene.start_on_push()
     push_image(aws.client("ecr"), scene.images, "of the own account")

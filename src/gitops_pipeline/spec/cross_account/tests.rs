@@ -43,7 +43,7 @@ fn another_accounts_repositories_are_named_by_their_arns() {
 }
 
 #[test]
-fn an_image_of_this_account_needs_its_name_alone() {
+fn image_of_this_account_needs_only_its_name() {
     let spec = decoded(json!({"ImageSource": {"RepositoryName": "base", "ImageTag": "1.2"}}));
     let image = spec.expect("valid").image.expect("an image");
     assert_eq!(
@@ -53,7 +53,7 @@ fn an_image_of_this_account_needs_its_name_alone() {
 }
 
 #[test]
-fn a_role_and_a_repository_belong_together() {
+fn role_and_repository_arn_require_each_other() {
     assert_eq!(
         paths(
             json!({"Source": {"RepositoryArn": SOURCE_ARN}, "ImageSource": {"RoleArn": ROLE_ARN}})
@@ -76,7 +76,7 @@ fn a_role_and_a_repository_belong_together() {
 }
 
 #[test]
-fn a_source_of_another_region_is_refused() {
+fn source_of_another_region_is_rejected() {
     let far = SOURCE_ARN.replace("eu-central-1", "us-east-1");
     assert_eq!(
         paths(json!({
@@ -95,7 +95,7 @@ fn another_account_makes_a_key_of_this_region_necessary() {
 }
 
 #[test]
-fn a_repository_of_this_account_is_not_named_by_its_arn() {
+fn arn_of_this_accounts_repository_is_rejected() {
     let own = SOURCE_ARN.replace("210987654321", "123456789012");
     let role = ROLE_ARN.replace("210987654321", "123456789012");
     let source = json!({"RepositoryArn": own, "RoleArn": role});
@@ -106,7 +106,7 @@ fn a_repository_of_this_account_is_not_named_by_its_arn() {
 }
 
 #[test]
-fn an_arn_holds_a_name_and_is_of_this_partition() {
+fn arn_without_name_or_of_another_partition_is_rejected() {
     for (from, to) in [(":infra", ":a/b"), ("arn:aws:", "arn:aws-cn:")] {
         let role = ROLE_ARN.replace("arn:aws:", if from == ":infra" { "arn:aws:" } else { to });
         let source = json!({"RepositoryArn": SOURCE_ARN.replace(from, to), "RoleArn": role});
@@ -125,7 +125,7 @@ fn an_arn_holds_a_name_and_is_of_this_partition() {
 }
 
 #[test]
-fn what_the_image_says_is_not_said_otherwise() {
+fn image_variables_cannot_be_set_with_image_source() {
     assert_eq!(
         paths(json!({
             "ImageSource": {"RepositoryName": "base"},

@@ -41,7 +41,7 @@ fn dynamic_reference_is_rejected_in_every_property() {
 }
 
 #[test]
-fn what_looks_like_a_reference_is_one_and_other_braces_are_none() {
+fn reference_is_parsed_and_other_braces_are_text() {
     for text in [
         "{{resolve:ssm:x}}",
         "a{{ Resolve:ssm:x",

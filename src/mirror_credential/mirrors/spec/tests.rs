@@ -16,7 +16,7 @@ fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), St
 }
 
 #[test]
-fn what_is_not_said_has_the_documented_default() {
+fn missing_properties_have_the_documented_default() {
     let (gitlab, mirrors) = decoded(&json!({
         "GitLab": {"TokenSecretId": "gitlab-token"},
         "Mirrors": [{"GitLabProject": "platform/infra", "RepositoryName": "r"},
@@ -33,7 +33,7 @@ fn what_is_not_said_has_the_documented_default() {
 }
 
 #[test]
-fn a_regular_expression_that_takes_too_long_is_not_tried() {
+fn slow_regular_expression_is_rejected() {
     let errors = decoded(&json!({
         "GitLab": {"TokenSecretId": "t"},
         "Mirrors": [{"GitLabProject": "a/b", "RepositoryName": "r",
@@ -75,7 +75,7 @@ fn every_fault_of_a_mirror_is_named_at_once() {
 }
 
 #[test]
-fn a_star_in_a_protected_branch_stands_for_any_text() {
+fn star_in_protected_branch_matches_any_text() {
     let protected = [
         "main".to_owned(),
         "release/*".to_owned(),
