@@ -60,7 +60,7 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHI
 docs: $(DOCS_INSTALLED) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python scripts/build_site.py
 
-dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, the example project, SHA256SUMS
+dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, the documentation, an example, SHA256SUMS
 	@python scripts/dist.py
 
 dist-check: $(INSTALLED) ## check that two builds of the last commit give the same files (two release builds)

@@ -1,8 +1,9 @@
 """Creates the release files in dist/: `make dist`.
 
 For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, and template.yaml
-with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. In addition the licences, README.md,
-samconfig.toml, the example project, and SHA256SUMS of all files. The same source and toolchain give the same bytes.
+with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. In addition the licences,
+samconfig.toml, the documentation, the example project, and SHA256SUMS of all files. The same source and toolchain
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import third_party_notices
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
-# The README names it, so it has the same path in the release.
-EXAMPLE = "examples/project"
+_FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+# They have the same paths as in the repository, so that the links of the README work.
+_FOLDERS = ("docs", "examples/project")
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 # The earliest time that a zip can contain.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -79,10 +81,11 @@ def files(directory: Path) -> list[Path]:
 
 def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
     """The files that the packages of all architectures share, and last the checksums."""
-    for name in ("LICENSE", "README.md", "samconfig.toml"):
+    for name in _FILES:
         shutil.copyfile(ROOT / name, directory / name)
+    for name in _FOLDERS:
+        shutil.copytree(ROOT / name, directory / name)
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
-    shutil.copytree(ROOT / EXAMPLE, directory / EXAMPLE)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
             for path in files(directory)]
     (directory / "SHA256SUMS").write_text("".join(sums))
@@ -118,8 +121,9 @@ def main() -> int:
         return 1
     write_what_goes_with_it(DIST, built)
     print(f"\ndist/ holds version {version()}:")
-    for path in files(DIST):
-        print(f"  {path.stat().st_size:>9} bytes  {path.relative_to(DIST)}")
+    for path in sorted(DIST.iterdir()):
+        size = sum(file.stat().st_size for file in (files(path) if path.is_dir() else [path]))
+        print(f"  {size:>9} bytes  {path.name}{'/' if path.is_dir() else ''}")
     return 0
 
 

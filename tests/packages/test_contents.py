@@ -91,11 +91,10 @@ def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_release_has_the_example_project_that_the_readme_names(packages: Path) -> None:
-    example = packages / "examples/project"
-    assert sorted(path.name for path in example.iterdir()) == [
-        "README.md", "buildspec.yml", "parameter.json", "root-stack-infra.yaml"]
-    assert "(examples/project/README.md)" in (packages / "README.md").read_text()
+def test_release_has_everything_that_its_readme_links_to(packages: Path) -> None:
+    links = set(re.findall(r"\]\(([^):]+?)(?:#[^)]*)?\)", (packages / "README.md").read_text()))
+    assert links >= {"docs/README.md", "SECURITY.md", "examples/project/README.md"}
+    assert [link for link in links if not (packages / link).exists()] == []
 
 
 # The same as `sha256sum --check --strict SHA256SUMS`, which some systems lack.

@@ -41,6 +41,8 @@ def deleted_before(template, first, second):
         ("Project", "FunctionRole", "it contains the function's permissions"),
         ("Project", "FunctionLogGroup", "a failure must be readable"),
         ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),
+        ("Project", "ReportPermission", "the first execution would not be reported to GitLab"),
+        ("Project", "ReportRule", "the first execution would not be reported to GitLab"),
         ("Project", "ProvisioningRole", "CloudFormation deletes the pipeline's stack with it"),
         ("Project", "CodeBuildCFnRole", "the build project uses it"),
         ("Project", "CodeBuildCFnPolicy", "it contains a build's permissions"),
