@@ -3,14 +3,15 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{ActionExecutionStatus, ActionState, PipelineExecutionStatus};
+use aws_sdk_codepipeline::types::{
+    ActionExecutionStatus, ActionState, PipelineExecutionStatus, PipelineExecutionSummary,
+};
 
 use crate::aws::{Aws, CallError, optional};
-use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PipelineHealth {
     /// Whether its latest finished execution succeeded. `None` if none has finished.
     pub succeeded: Option<bool>,
@@ -18,8 +19,8 @@ pub struct PipelineHealth {
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
     pub approval_requested: Option<SystemTime>,
-    /// Its newest execution, if that was canceled.
-    pub canceled: Option<CanceledExecution>,
+    /// Its latest hundred executions, the newest first.
+    pub executions: Vec<PipelineExecutionSummary>,
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -49,7 +50,7 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
 /// # Errors
 /// If CodePipeline does not return it.
 pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
-    let Some((succeeded, canceled)) = latest_end(aws, name).await? else {
+    let Some((succeeded, executions)) = latest_end(aws, name).await? else {
         return Ok(None);
     };
     let Some(waiting) = waiting_approvals(aws, name).await? else {
@@ -59,28 +60,24 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
         succeeded,
         approvals_waiting: waiting.len(),
         approval_requested: waiting.into_iter().flatten().min(),
-        canceled,
+        executions,
     }))
 }
 
-/// Whether the latest execution that succeeded or failed has succeeded, and the newest execution if
-/// that was canceled. The outer `None` means that the pipeline does not exist. Stopped and
+/// Whether the latest execution that succeeded or failed has succeeded, and the latest hundred. The outer `None` means that the pipeline does not exist. Stopped and
 /// superseded executions do not count.
 async fn latest_end(
     aws: &Aws,
     name: &str,
-) -> Result<Option<(Option<bool>, Option<CanceledExecution>)>, CallError> {
-    let mut canceled = None;
+) -> Result<Option<(Option<bool>, Vec<PipelineExecutionSummary>)>, CallError> {
+    let mut latest = vec![];
     let mut token = None;
     loop {
-        let Some(page) = executions::list_page(aws, name, token.clone()).await? else {
+        let Some(page) = executions::list_page(aws, name, token).await? else {
             return Ok(None);
         };
         // The latest execution comes first.
         let listed = page.pipeline_execution_summaries();
-        if token.is_none() {
-            canceled = CanceledExecution::newest(listed);
-        }
         let statuses = listed.iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
             PipelineExecutionStatus::Succeeded => Some(true),
@@ -89,8 +86,11 @@ async fn latest_end(
         });
         let end = ends.next();
         token = page.next_token;
+        if latest.is_empty() {
+            latest = page.pipeline_execution_summaries.unwrap_or_default();
+        }
         if end.is_some() || token.is_none() {
-            return Ok(Some((end, canceled)));
+            return Ok(Some((end, latest)));
         }
     }
 }

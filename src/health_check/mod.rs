@@ -28,6 +28,7 @@ use crate::health_check::metrics::Metric;
 use crate::http::Http;
 use crate::mirror_credential::MirrorCredential;
 use crate::reporting;
+use crate::reporting::Execution;
 
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
@@ -165,7 +166,7 @@ pub async fn check(
     match tokio::time::timeout(time, Box::pin(work)).await {
         Ok(pipelines) => {
             // The reports come last: a slow GitLab takes no time from the checks.
-            let work = checker.report_executions(aws, http, &pipelines);
+            let work = checker.report_executions(aws, http, pipelines);
             let is_over = tokio::time::timeout(clock.until(ends), work).await.is_err();
             if is_over {
                 tracing::warn!("no time to report all executions");
@@ -231,10 +232,15 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
-    async fn report_executions(&mut self, aws: &Aws, http: &Http, pipelines: &[String]) {
-        let since = self.now - REPORTED_TIME;
-        for name in pipelines {
-            let caught_up = Box::pin(reporting::catch_up(aws, http, name, since)).await;
+    async fn report_executions(
+        &mut self,
+        aws: &Aws,
+        http: &Http,
+        pipelines: Vec<(String, Vec<Execution>)>,
+    ) {
+        for (name, changed) in pipelines {
+            let name = name.as_str();
+            let caught_up = Box::pin(reporting::catch_up(aws, http, name, changed)).await;
             let failures = match &caught_up {
                 Ok(reported) => reported.log_rejected(),
                 Err(error) => {

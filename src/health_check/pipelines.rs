@@ -1,39 +1,45 @@
 //! The checks of the environment's pipelines.
 
-use super::{Checker, metrics};
+use super::{Checker, REPORTED_TIME, metrics};
 use crate::aws::Aws;
 use crate::gitops_pipeline::GitOpsPipeline;
+use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
+use crate::reporting;
+use crate::reporting::Execution;
 
 impl Checker<'_> {
-    /// Checks every pipeline. Returns their names.
+    /// Checks every pipeline. Returns their names, with the executions whose reports are repeated.
     pub async fn check_pipelines(
         &mut self,
         aws: &Aws,
         gitops_pipeline: &GitOpsPipeline,
-    ) -> Vec<String> {
+    ) -> Vec<(String, Vec<Execution>)> {
+        let since = self.now - REPORTED_TIME;
+        let mut changed = vec![];
         let names = match health::list(aws, &self.environment.id).await {
             Ok(names) => names,
             Err(error) => {
                 self.failed(&error.to_string());
-                return vec![];
+                return changed;
             }
         };
-        for name in &names {
-            match health::check(aws, name).await {
+        for name in names {
+            match health::check(aws, &name).await {
                 Ok(Some(pipeline)) => {
-                    self.report_pipeline(name, &pipeline);
+                    self.report_pipeline(&name, &pipeline);
                     if self.changes {
-                        self.start_again(gitops_pipeline, name, &pipeline).await;
+                        self.start_again(gitops_pipeline, &name, &pipeline).await;
                     }
+                    changed.push((name, reporting::changed_since(&pipeline.executions, since)));
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
                 Err(error) => self.failed(&error.to_string()),
             }
         }
-        names
+        changed
     }
 
     /// Starts the commit of an execution again that an update of the pipeline canceled.
@@ -43,12 +49,12 @@ impl Checker<'_> {
         name: &str,
         pipeline: &PipelineHealth,
     ) {
-        let canceled = pipeline.canceled.as_ref();
+        let canceled = CanceledExecution::newest(&pipeline.executions);
         let Some(canceled) = canceled.filter(|canceled| canceled.is_recent(self.now)) else {
             return;
         };
         let commit = &canceled.commit;
-        match Box::pin(gitops_pipeline.start_again(name, canceled)).await {
+        match Box::pin(gitops_pipeline.start_again(name, &canceled)).await {
             Ok(true) => tracing::warn!(
                 pipeline = name,
                 commit,

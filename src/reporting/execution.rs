@@ -103,27 +103,16 @@ pub async fn newest_of_same_commit(
     Ok(newest.and_then(|newest| read(newest, &listed)))
 }
 
-/// The newest execution of each commit, of those that changed after `since` and are among the
-/// pipeline's latest hundred. Empty if the pipeline does not exist.
-///
-/// # Errors
-/// If CodePipeline does not return the executions.
-pub async fn changed_since(
-    aws: &Aws,
-    pipeline_name: &str,
-    since: SystemTime,
-) -> Result<Vec<Execution>, CallError> {
-    let page = list_page(aws, pipeline_name, None).await?;
-    let listed = page.and_then(|page| page.pipeline_execution_summaries);
-    let listed = listed.unwrap_or_default();
+/// The newest execution of each commit, of those that were `listed` and changed after `since`.
+pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> Vec<Execution> {
     let mut newest: Vec<Execution> = vec![];
-    for execution in listed.iter().filter_map(|one| read(one, &listed)) {
+    for execution in listed.iter().filter_map(|one| read(one, listed)) {
         if !newest.iter().any(|newer| newer.commit == execution.commit) {
             newest.push(execution);
         }
     }
     newest.retain(|execution| execution.updated.is_some_and(|updated| updated > since));
-    Ok(newest)
+    newest
 }
 
 /// Lists the executions from the newest one to `id`, or the first [`MAX_PAGES`] pages.

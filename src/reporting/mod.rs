@@ -19,9 +19,8 @@ mod plan;
 mod report;
 
 pub use crate::reporting::event::PipelineEvent;
+pub use crate::reporting::execution::{Execution, changed_since};
 pub use crate::reporting::report::{Cause, ReportError, Reported};
-
-use std::time::SystemTime;
 
 use crate::aws::Aws;
 use crate::gitlab;
@@ -55,7 +54,8 @@ pub async fn handle(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// Reports the executions of a pipeline that changed after `since`: what events have lost.
+/// Reports these executions of a pipeline, for which [`changed_since`] selects them: what events have
+/// lost.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
@@ -63,14 +63,13 @@ pub async fn catch_up(
     aws: &Aws,
     http: &Http,
     pipeline_name: &str,
-    since: SystemTime,
+    changed: Vec<Execution>,
 ) -> Result<Reported, ReportError> {
     let caught_up = async {
         let mut reported = Reported::default();
         let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
             return Ok(reported);
         };
-        let changed = execution::changed_since(aws, pipeline_name, since).await?;
         if changed.is_empty() {
             return Ok(reported);
         }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use cfn_gitops::aws::SdkClients;
+use cfn_gitops::gitops_pipeline::health;
 use cfn_gitops::http::Http;
 use cfn_gitops::reporting;
 use serde_json::{Value, json};
@@ -207,7 +208,10 @@ pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
     let http = Http::from(wire.clone());
     let aws = SdkClients::new(&sdk_config(wire), &http);
     let since = fake.now() - DAY;
-    let reported = reporting::catch_up(&aws, &http, &of.pipeline(), since).await;
+    let pipeline = of.pipeline();
+    let checked = health::check(&aws, &pipeline).await.expect("a response");
+    let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
+    let reported = reporting::catch_up(&aws, &http, &pipeline, changed).await;
     let reported = reported.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
     assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
     reported.accepted.len()
