@@ -85,8 +85,8 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
         "DELETE_FAILED" => (
             "creating",
             format!(
-                "; and what is left cannot be deleted: `aws cloudformation delete-stack --stack-name \
-                 {name}` tells why"
+                "; and the remaining resources cannot be deleted: run `aws cloudformation delete-stack \
+                 --stack-name {name}` to see why"
             ),
         ),
         _ => ("creating", String::new()),
