@@ -98,7 +98,8 @@ class Api:
         return Answer(200, {
             **statistics, "lfs_enabled": True, "id": project.id, "name": name, "path": name,
             "path_with_namespace": project.path,
-            "default_branch": None if project.is_empty else project.default_branch, "empty_repo": project.is_empty,
+            # `default_branch_or_main` in lib/api/entities/basic_project_details.rb: an empty project has one, too.
+            "default_branch": project.default_branch, "empty_repo": project.is_empty,
             "archived": project.archived, "visibility": project.features.visibility,
             "builds_access_level": project.features.builds,
             "environments_access_level": project.features.environments, "web_url": f"{self._url}/{project.path}",

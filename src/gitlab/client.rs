@@ -23,6 +23,9 @@ const MAX_PAGE_ELEMENTS: usize = 100;
 pub struct ProjectDetails {
     /// Whether its repository has no commit.
     pub is_empty: bool,
+    /// Its default branch, or the one that the first push creates. `None` if the user may not read
+    /// the code (`lib/api/entities/basic_project_details.rb`).
+    pub default_branch: Option<String>,
     /// The access level of the token's user: 40 is a Maintainer. `None` if GitLab does not show it.
     pub access_level: Option<u64>,
     /// Whether anyone may see it.
@@ -117,6 +120,7 @@ impl ProjectDetails {
         let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
         ProjectDetails {
             is_empty: described["empty_repo"] == true,
+            default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",
             has_environments: described["builds_access_level"] != "disabled"
                 && described["environments_access_level"] != "disabled",

@@ -94,17 +94,6 @@ pub enum Scope {
     ReadRepository,
 }
 
-impl Scope {
-    /// GitLab's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Scope::Api => "api",
-            Scope::ReadApi => "read_api",
-            Scope::ReadRepository => "read_repository",
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Token {
     pub host: &'static str,

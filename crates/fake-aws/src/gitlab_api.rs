@@ -297,10 +297,15 @@ fn expired_token() -> ApiResponse {
 /// may read it, see `lib/api/personal_access_tokens/self_information.rb` (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
 fn shown_token(token: &Token) -> Value {
     let expires = token.expires.map(AwsState::date);
+    let scope = match token.scope {
+        Scope::Api => "api",
+        Scope::ReadApi => "read_api",
+        Scope::ReadRepository => "read_repository",
+    };
     let day = expires.as_ref().and_then(|time| time.split('T').next());
     json!({
         "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
-        "expires_at": day, "scopes": [token.scope.name()],
+        "expires_at": day, "scopes": [scope],
     })
 }
 

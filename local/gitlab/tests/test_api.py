@@ -242,7 +242,7 @@ def test_project_shows_emptiness_default_branch_and_access(api: Api, gitlab: Loc
                                                            person: Person) -> None:
     shown = api.ask("GET").json()
     assert (shown["id"], shown["path_with_namespace"], shown["empty_repo"], shown["default_branch"]) == (
-        project.id, "platform/live/infra", True, None)
+        project.id, "platform/live/infra", True, "main")
     assert shown["permissions"]["project_access"]["access_level"] == 40
     person.pushes()
     groups = gitlab.add_token("a developer", role="developer", through_group=True)

@@ -48,7 +48,8 @@ async fn rejected_expiry_request_names_status_and_message() {
         let body = json!({"error": "no", "error_description": format!("not for {TOKEN}")});
         let error = read(Reply::json(status, body)).await.expect_err("an error");
         let text = error.to_string();
-        let doing = "reading the expiry of the token at https://gitlab.example.com: HTTP";
+        let doing =
+            "reading the scopes and the expiry of the token at https://gitlab.example.com: HTTP";
         assert!(text.starts_with(&format!("{doing} {status}: ")), "{text}");
         assert!(!text.contains(TOKEN), "{text}");
     }

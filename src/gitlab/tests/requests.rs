@@ -292,6 +292,7 @@ async fn project_details_are_parsed() {
     };
     let project = |is_empty, access_level| ProjectDetails {
         is_empty,
+        default_branch: None,
         access_level,
         is_public: false,
         has_environments: true,

@@ -95,6 +95,7 @@ impl Applier<'_> {
         if self.context.rotation.is_none() {
             let described = gitlab.project(name).await?;
             project.is_empty = described.is_empty;
+            project.default_branch = described.default_branch;
             project.lfs_objects_size = described.lfs_objects_size;
         }
         Ok(project)

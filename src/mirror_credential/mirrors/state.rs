@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
+use crate::mirror_credential::spec::is_protected;
 use cfn_custom_resource::Reason;
 
 /// One project in GitLab.
@@ -17,6 +18,8 @@ pub struct Project {
     pub unmatched: BTreeSet<String>,
     /// The project has no commit.
     pub is_empty: bool,
+    /// Its default branch. `None` if it was not read.
+    pub default_branch: Option<String>,
     /// The size of its Git LFS objects in bytes. 0 if it was not read.
     pub lfs_objects_size: u64,
 }
@@ -29,8 +32,18 @@ impl Project {
             protected_branches: None,
             unmatched: BTreeSet::new(),
             is_empty: false,
+            default_branch: None,
             lfs_objects_size: 0,
         }
+    }
+
+    /// Whether GitLab mirrors `branch` through a mirror of protected branches, as far as it was read.
+    /// The first push to an empty project protects its default branch
+    /// (`app/services/projects/protect_default_branch_service.rb`).
+    pub fn mirrors_branch(&self, branch: &str) -> bool {
+        let protected = self.protected_branches.as_ref();
+        protected.is_none_or(|protected| is_protected(branch, &protected.own))
+            || (self.is_empty && self.default_branch.as_deref() == Some(branch))
     }
 
     /// Why GitLab would push every branch through a mirror with `settings`. `None` if it pushes

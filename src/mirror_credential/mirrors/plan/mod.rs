@@ -6,7 +6,7 @@ use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
 use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{Spec, is_protected};
+use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, State};
 use cfn_custom_resource::Reason;
 
@@ -114,19 +114,18 @@ impl<'a> MirrorPlanner<'a> {
             return missing;
         };
         for (n, wanted) in self.spec.mirrors.iter().enumerate() {
-            let project = projects.get(&wanted.project);
-            let Some(protected) = project.and_then(|project| project.protected_branches.as_ref())
-            else {
+            let Some(project) = projects.get(&wanted.project) else {
                 continue;
             };
+            let protected = project.protected_branches.as_ref();
+            let is_complete = protected.is_none_or(|protected| protected.is_complete);
             for branch in &wanted.required_branches {
-                if wanted.settings.only_protected_branches && !is_protected(branch, &protected.own)
-                {
+                if wanted.settings.only_protected_branches && !project.mirrors_branch(branch) {
                     missing.push(messages::branch_is_not_protected(
                         n,
                         &wanted.project,
                         branch,
-                        protected.is_complete,
+                        is_complete,
                     ));
                 }
             }

@@ -227,6 +227,24 @@ fn unprotected_project_without_commits_is_accepted() {
 }
 
 #[test]
+fn empty_project_needs_its_default_branch_only() {
+    let empty = |default_branch: &str| {
+        state(unprotected(sealed()), |k| {
+            k.login.issued = None;
+            k.mirrors.intent.content.created.clear();
+            for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                project.is_empty = true;
+                project.default_branch = Some(default_branch.to_owned());
+            }
+        })
+    };
+    let next = step(mirrored, &empty("development"));
+    assert!(!matches!(next, Step::Reject(_)), "{next:?}");
+    let reason = refusal(step(mirrored, &empty("main")));
+    assert!(reason.contains("branch development of project"), "{reason}");
+}
+
+#[test]
 fn noted_mirror_of_an_unprotected_project_is_left_alone() {
     let changed_by_hand = [
         mirror(7),
