@@ -7,7 +7,8 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
 //!   [`tombstone`].
-//! - [`report_settings`] are what reports to GitLab need: the child stack stores them.
+//! - [`report_settings`] are what reports to GitLab need: the child stack stores them, and
+//!   [`report_target`] reads them.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
 //! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
@@ -30,6 +31,7 @@ mod observe;
 mod paths;
 mod plan;
 pub(crate) mod report_settings;
+pub(crate) mod report_target;
 mod request_context;
 mod request_token;
 mod resource;

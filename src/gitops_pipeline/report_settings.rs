@@ -4,11 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, CallError};
 use crate::gitlab::Access;
-use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::spec::{ActionMode, Spec};
-use crate::gitops_pipeline::{observe, template};
 
 /// What to report, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,37 +58,4 @@ impl ReportSettings {
             change_set_name: creates_change_set.then(|| names.change_set()),
         })
     }
-}
-
-/// A pipeline whose executions are reported.
-#[derive(Clone, Debug)]
-pub struct ReportTarget {
-    /// The names of its resources.
-    pub names: ResourceNames,
-    /// Its region and account.
-    pub location: AwsLocation,
-    /// The branch that it deploys.
-    pub branch: String,
-    /// What to report, and where.
-    pub settings: ReportSettings,
-}
-
-/// Reads the pipeline of `names`. `None` if its child stack does not exist, no resource owns it, or
-/// it has no `GitLab`.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
-pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<ReportTarget>, CallError> {
-    let stack_name = names.stack();
-    let found = observe::describe(aws, &stack_name).await?;
-    let child = found.map(|stack| observe::described(stack, &stack_name));
-    let owned = child.filter(|child| child.owner.is_some());
-    Ok(owned.and_then(|child| {
-        Some(ReportTarget {
-            names: names.clone(),
-            location: AwsLocation::from_arn(&child.id)?,
-            branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
-            settings: serde_json::from_str(child.outputs.get(template::REPORTING_OUTPUT)?).ok()?,
-        })
-    }))
 }

@@ -1,11 +1,11 @@
 //! Reports the executions of pipelines to GitLab: commit statuses, deployments, and the change set
 //! that waits for an approval.
 //!
-//! The function never trusts an event's content. It reads the execution, compares it with what GitLab
+//! The function never trusts an event's state. It reads the execution, compares it with what GitLab
 //! shows, and posts the difference, until there is none. So duplicate, late and reordered events end
 //! in the same state, and the health check reports what events lost.
 //!
-//! - [`event`] reads the pipeline's name and the execution's ID from an event
+//! - [`event`] reads from an event which execution it names, and which part of the report it is about
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
 //! - [`change_set`] renders the note about a change set
@@ -14,18 +14,19 @@
 mod change_set;
 mod event;
 mod execution;
+mod outcome;
 mod outputs;
 mod plan;
 mod report;
 
 pub use crate::reporting::event::PipelineEvent;
 pub use crate::reporting::execution::{Execution, changed_since};
-pub use crate::reporting::report::{Cause, ReportError, Reported};
+pub use crate::reporting::outcome::{Cause, ReportError, Reported};
 
 use crate::aws::Aws;
 use crate::gitlab;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::report_settings;
+use crate::gitops_pipeline::report_target;
 use crate::http::Http;
 use crate::reporting::plan::Scope;
 
@@ -40,7 +41,7 @@ pub async fn handle(
 ) -> Result<Reported, ReportError> {
     let id = &event.execution_id;
     let reported = async {
-        let Some(target) = report_settings::read(aws, &event.names).await? else {
+        let Some(target) = report_target::read(aws, &event.names).await? else {
             return Ok(Reported::default());
         };
         let newest = execution::newest_of_same_commit(aws, &event.names.pipeline(), id).await?;
@@ -73,7 +74,7 @@ pub async fn catch_up(
         if changed.is_empty() {
             return Ok(reported);
         }
-        let Some(target) = report_settings::read(aws, &names).await? else {
+        let Some(target) = report_target::read(aws, &names).await? else {
             return Ok(reported);
         };
         let gitlab = gitlab::open(aws, http, &target.settings.access).await?;

@@ -1,18 +1,17 @@
 //! Brings GitLab to show the state of an execution.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::{Aws, CallError};
 use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::report_settings::ReportTarget;
-use crate::reason_codes::Code;
+use crate::gitops_pipeline::report_target::ReportTarget;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::reporting::outcome::{Cause, Reported};
 use crate::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::reporting::{change_set, execution, outputs, plan};
-use cfn_custom_resource::{Progress, ReasonCode};
+use cfn_custom_resource::Progress;
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
 /// posts at the same time.
@@ -20,74 +19,6 @@ const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Why an execution is not reported. Lambda delivers the event again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("reporting {subject} to GitLab: {cause} - {}", self.code())]
-pub struct ReportError {
-    /// The execution or the pipeline.
-    pub subject: String,
-    /// What went wrong.
-    pub cause: Cause,
-}
-
-impl ReportError {
-    /// `subject` was not reported because of `cause`.
-    pub fn new(subject: String, cause: impl Into<Cause>) -> Self {
-        ReportError {
-            subject,
-            cause: cause.into(),
-        }
-    }
-
-    /// Whether GitLab cannot be reached.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(&self.cause, Cause::GitLab(error) if error.is_unreachable())
-    }
-
-    /// The code of its cause.
-    pub(crate) fn code(&self) -> ReasonCode {
-        match &self.cause {
-            Cause::Aws(error) => error.reason_code,
-            Cause::GitLab(error) => error.reason().code,
-            Cause::TooManySteps => Code::InternalError.into(),
-        }
-    }
-}
-
-/// What went wrong, and may go well the next time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
-    /// AWS did not return what has to be reported.
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    /// GitLab did not confirm a request, or cannot be reached.
-    #[error(transparent)]
-    GitLab(#[from] GitLabError),
-    /// The plan does not end.
-    #[error("internal error")]
-    TooManySteps,
-}
-
-/// What a report did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// The requests that GitLab accepted.
-    pub accepted: Vec<Post>,
-    /// What GitLab rejected for good, by part of the report.
-    pub rejected: BTreeMap<Topic, GitLabError>,
-}
-
-impl Reported {
-    /// Logs what GitLab rejected. Returns the number.
-    pub fn log_rejected(&self) -> usize {
-        for (part, error) in &self.rejected {
-            let (part, reason) = (part.name(), error.reason().to_string());
-            tracing::warn!(part, reason, "not reported");
-        }
-        self.rejected.len()
-    }
-}
 
 /// Reports what `scope` includes of an execution, the newest one of its commit.
 ///
@@ -100,18 +31,21 @@ pub async fn report(
     scope: Scope,
     execution: Execution,
 ) -> Result<Reported, Cause> {
-    let mut reporter = Reporter {
+    let context = Context {
         aws,
         target,
         gitlab,
         scope,
-        project: None,
-        author: None,
         commit: CommitRef {
             project: target.settings.project.clone(),
             sha: execution.commit.clone(),
             branch: target.branch.clone(),
         },
+    };
+    let mut reporter = Reporter {
+        context,
+        project: None,
+        author: None,
         execution,
         is_decided: false,
         desired: Desired::default(),
@@ -127,17 +61,22 @@ pub async fn report(
     Ok(reporter.reported)
 }
 
-/// A running report.
-struct Reporter<'a> {
+/// What a report is about.
+struct Context<'a> {
     aws: &'a Aws,
     target: &'a ReportTarget,
     gitlab: &'a GitLab,
     scope: Scope,
+    commit: CommitRef,
+}
+
+/// A running report.
+struct Reporter<'a> {
+    context: Context<'a>,
     /// Read when it is needed first.
     project: Option<ProjectDetails>,
     /// GitLab's number of the token's user, if a response has shown it.
     author: Option<u64>,
-    commit: CommitRef,
     execution: Execution,
     /// Whether `desired` is that of the execution.
     is_decided: bool,
@@ -159,14 +98,14 @@ impl Reporter<'_> {
             location,
             settings,
             ..
-        } = self.target;
+        } = self.context.target;
         let state = self.execution.state;
-        if self.scope.has_actions(state) {
+        if self.context.scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
         let url = location.execution_console(&names.pipeline(), &self.execution.id);
         let desired = plan::desired(&self.execution, names, settings, &url);
-        let includes = |topic| self.scope.includes(topic, state);
+        let includes = |topic| self.context.scope.includes(topic, state);
         self.desired = Desired {
             execution: desired.execution.filter(|_| includes(Topic::Execution)),
             approval: desired.approval.filter(|_| includes(Topic::Approval)),
@@ -177,34 +116,39 @@ impl Reporter<'_> {
             tracing::info!("CI/CD or environments are switched off in the project: no deployment");
             self.desired.deployment = None;
         }
-        if self.scope.includes(Topic::EnvironmentUrl, state) {
+        if self.context.scope.includes(Topic::EnvironmentUrl, state) {
             self.desired.environment_url = self.environment_url().await?;
         }
-        if self.scope.includes(Topic::Note, state) {
+        if self.context.scope.includes(Topic::Note, state) {
             self.desired.note = self.note(&url).await?;
         }
         Ok(())
     }
 
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
-        let pipeline_name = self.target.names.pipeline();
-        execution::list_actions(self.aws, &pipeline_name, &self.execution.id).await
+        let pipeline_name = self.context.target.names.pipeline();
+        execution::list_actions(self.context.aws, &pipeline_name, &self.execution.id).await
     }
 
     async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
         let project = match self.project.take() {
             Some(project) => project,
-            None => self.gitlab.project(&self.commit.project).await?,
+            None => {
+                self.context
+                    .gitlab
+                    .project(&self.context.commit.project)
+                    .await?
+            }
         };
         Ok(self.project.insert(project))
     }
 
     /// The address of the environment, from the output of the deployed stack.
     async fn environment_url(&self) -> Result<Option<String>, CallError> {
-        let settings = &self.target.settings;
+        let settings = &self.context.target.settings;
         match (&settings.environment_url_output, self.desired.deployment) {
             (Some(output), Some(StatusState::Success)) => {
-                outputs::address(self.aws, &settings.stack_name, output).await
+                outputs::address(self.context.aws, &settings.stack_name, output).await
             }
             _ => Ok(None),
         }
@@ -214,7 +158,7 @@ impl Reporter<'_> {
     async fn note(&mut self, url: &str) -> Result<Option<String>, Cause> {
         let ReportTarget {
             names, settings, ..
-        } = self.target;
+        } = self.context.target;
         let approval = self.execution.action(APPROVAL);
         let waits = approval.is_some_and(|action| action.state == ActionState::Running);
         let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
@@ -227,15 +171,15 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let changes = change_set::read(self.aws, &settings.stack_name, name).await?;
-        let commit = &self.commit.sha;
+        let changes = change_set::read(self.context.aws, &settings.stack_name, name).await?;
+        let commit = &self.context.commit.sha;
         Ok(changes.map(|changes| change_set::render(&changes, names, settings, commit, url)))
     }
 
     /// Reads what GitLab shows of everything that it should show.
     async fn read_shown(&mut self) -> Result<(), Cause> {
-        let (gitlab, commit, desired) = (self.gitlab, &self.commit, &self.desired);
-        let environment = &self.target.settings.environment_name;
+        let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
+        let environment = &self.context.target.settings.environment_name;
         let mut shown = Shown::default();
         let mut rejected = vec![];
         if let Some(status) = self.wanted(Topic::Execution, desired.execution.as_ref()) {
@@ -270,8 +214,8 @@ impl Reporter<'_> {
 
     /// Reads the commit's newest execution again, without its actions.
     async fn newest(&self) -> Result<Option<Execution>, CallError> {
-        let pipeline_name = self.target.names.pipeline();
-        execution::newest_of_same_commit(self.aws, &pipeline_name, &self.execution.id).await
+        let pipeline_name = self.context.target.names.pipeline();
+        execution::newest_of_same_commit(self.context.aws, &pipeline_name, &self.execution.id).await
     }
 
     /// Whether the execution has changed since it was read, in what the requests depend on.
@@ -303,8 +247,8 @@ impl Reporter<'_> {
 
     /// Sends a request. Returns whether it changed what GitLab shows.
     async fn post(&mut self, post: &Post) -> Result<bool, GitLabError> {
-        let (gitlab, commit) = (self.gitlab, &self.commit);
-        let environment = &self.target.settings.environment_name;
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
+        let environment = &self.context.target.settings.environment_name;
         match post {
             Post::Status(_, status) => {
                 self.author = gitlab.post_commit_status(commit, status).await?;
@@ -319,7 +263,7 @@ impl Reporter<'_> {
                 gitlab.set_environment_url(project, *id, url).await?;
             }
             Post::WriteNote(body) => {
-                let marker = change_set::marker(&self.target.names);
+                let marker = change_set::marker(&self.context.target.names);
                 return gitlab.write_note(commit, self.author, &marker, body).await;
             }
         }
@@ -364,7 +308,7 @@ impl Reconcile for Reporter<'_> {
     }
 
     fn describe(&self, posts: &Vec<Post>) -> String {
-        let (commit, count) = (&self.commit.sha, posts.len());
+        let (commit, count) = (&self.context.commit.sha, posts.len());
         format!("posting {count} changes of commit {commit} to GitLab")
     }
 

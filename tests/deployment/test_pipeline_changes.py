@@ -131,7 +131,7 @@ def test_update_starts_the_commit_that_it_cancels_again(aws: LocalAws, stack: Pr
     assert stack.project.deployed_commit() == commit
 
 
-def test_health_check_starts_a_commit_again_that_was_canceled_late(aws: LocalAws, stack: ProjectStack) -> None:
+def test_health_check_restarts_a_commit_canceled_late(aws: LocalAws, stack: ProjectStack) -> None:
     commit, canceled = waiting_commit(stack)
     assert stack.change(Approval={"CustomData": "Look"}) == "UPDATE_COMPLETE", stack.failures()
     looks(aws)
