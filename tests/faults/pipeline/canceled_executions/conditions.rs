@@ -13,8 +13,8 @@ use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
     properties, push, stack, with,
 };
-use fake_aws::custom_resource::RollBack;
-use fake_aws::{Options, ResourceAction};
+use fake_aws::custom_resource::{ParentStack, RollBack};
+use fake_aws::{FakeAws, Options, ResourceAction};
 
 #[test]
 fn update_starts_the_canceled_commit_again() {
@@ -47,15 +47,21 @@ fn update_of_something_else_lists_no_executions() {
     }
 }
 
+/// The pipeline after an update, while an action runs for [`LONG_ACTION`].
+async fn updated_during_an_action() -> (FakeAws, ParentStack) {
+    let options = Options {
+        actions_take: LONG_ACTION,
+        ..Options::default()
+    };
+    let (fake, mut stack) = waiting(options).await;
+    assert!(update(&mut stack, &approving()).await.is_success());
+    (fake, stack)
+}
+
 #[test]
 fn health_check_starts_what_was_canceled_later() {
     paused(async {
-        let options = Options {
-            actions_take: LONG_ACTION,
-            ..Options::default()
-        };
-        let (fake, mut stack) = waiting(options).await;
-        assert!(update(&mut stack, &approving()).await.is_success());
+        let (fake, mut stack) = updated_during_an_action().await;
         check_health(&fake, "early").await;
         assert_executions(&fake, &[("commit-1", "InProgress")]);
         let calls = fake.calls_of("early");
@@ -77,12 +83,7 @@ fn health_check_starts_what_was_canceled_later() {
 fn execution_canceled_long_ago_is_not_started() {
     for (hours, expected) in [(23, AGAIN), (25, CANCELED)] {
         paused(async {
-            let options = Options {
-                actions_take: LONG_ACTION,
-                ..Options::default()
-            };
-            let (fake, mut stack) = waiting(options).await;
-            assert!(update(&mut stack, &approving()).await.is_success());
+            let (fake, mut stack) = updated_during_an_action().await;
             tokio::time::sleep(LONG_ACTION + Duration::from_hours(hours)).await;
             check_health(&fake, "check").await;
             assert_executions(&fake, expected);
@@ -209,12 +210,7 @@ fn newer_push_is_not_overtaken() {
 fn commit_that_is_no_longer_the_head_is_not_started() {
     for delete in [true, false] {
         paused(async {
-            let options = Options {
-                actions_take: LONG_ACTION,
-                ..Options::default()
-            };
-            let (fake, mut stack) = waiting(options).await;
-            assert!(update(&mut stack, &approving()).await.is_success());
+            let (fake, mut stack) = updated_during_an_action().await;
             tokio::time::sleep(LONG_ACTION).await;
             fake.change(|aws| {
                 let held = aws
