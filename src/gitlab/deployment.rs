@@ -45,18 +45,18 @@ impl GitLab {
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
         let listed: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
-        let succeeded = listed.iter().position(|one| one["status"] == "success");
+        let mut successes = listed.iter().filter(|one| one["status"] == "success");
+        let success_id = successes.next().map(|one| &one["id"]);
         let is_since = |one: &Value| {
             let created = one["created_at"].as_str().and_then(parse_time);
             created.is_none_or(|created| since.is_none_or(|since| created >= since))
         };
-        let mut own = listed.iter().enumerate().filter(|(at, one)| {
+        let latest = listed.iter().find(|one| {
             one["sha"].as_str() == Some(&commit.sha)
                 && one["deployable"].is_null()
-                && (is_since(one) || Some(*at) == succeeded)
+                && (is_since(one) || success_id == Some(&one["id"]))
         });
-        let latest = own.next();
-        Ok(latest.and_then(|(_, one)| StatusState::parse(one["status"].as_str()?)))
+        Ok(latest.and_then(|one| StatusState::parse(one["status"].as_str()?)))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

@@ -55,8 +55,7 @@ pub async fn handle(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// Reports these executions of a pipeline, for which [`changed_since`] selects them: what events have
-/// lost.
+/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.

@@ -212,27 +212,22 @@ impl Reporter<'_> {
         desired.filter(|_| !self.reported.rejected.contains_key(&topic))
     }
 
-    /// Reads the commit's newest execution again, without its actions.
-    async fn newest(&self) -> Result<Option<Execution>, CallError> {
-        let pipeline_name = self.context.target.names.pipeline();
-        execution::newest_of_same_commit(self.context.aws, &pipeline_name, &self.execution.id).await
-    }
-
-    /// Whether the execution has changed since it was read, in what the requests depend on.
-    async fn has_changed(&self) -> Result<bool, CallError> {
+    /// The commit's newest execution, if what the requests depend on has changed since it was read.
+    async fn changed(&self) -> Result<Option<Execution>, CallError> {
         let read = &self.execution;
         let is_running = read.state == ExecutionState::Running;
         let of_execution = |post: &Post| post.topic() == Topic::Execution;
         // Only the actions of a running execution change.
         let of_actions = is_running && !self.posted.iter().all(of_execution);
-        if of_actions && self.list_actions().await? != read.actions {
-            return Ok(true);
+        let is_progressing = of_actions && self.list_actions().await? != read.actions;
+        if is_running && !is_progressing && !self.posted.iter().any(of_execution) {
+            return Ok(None);
         }
-        if is_running && !self.posted.iter().any(of_execution) {
-            return Ok(false);
-        }
-        let newest = self.newest().await?;
-        Ok(newest.is_some_and(|newest| (&newest.id, newest.state) != (&read.id, read.state)))
+        let pipeline_name = self.context.target.names.pipeline();
+        let newest =
+            execution::newest_of_same_commit(self.context.aws, &pipeline_name, &read.id).await?;
+        let is_same = |newest: &Execution| (&newest.id, newest.state) == (&read.id, read.state);
+        Ok(newest.filter(|newest| is_progressing || !is_same(newest)))
     }
 
     /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
@@ -280,8 +275,7 @@ impl Reconcile for Reporter<'_> {
     /// read a later state, and posted it before these requests.
     async fn observe(&mut self) -> Result<(), Cause> {
         if !self.posted.is_empty()
-            && self.has_changed().await?
-            && let Some(newest) = self.newest().await?
+            && let Some(newest) = self.changed().await?
         {
             self.execution = newest;
             self.posted.clear();
