@@ -69,7 +69,7 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
         return [Check(subject, f"{result.get('errorMessage')} Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
     found = result["Doctor"]
     checks = [Check(each["Subject"], each.get("Problem")) for each in found["Checks"]]
-    return [Check(subject), *checks, *(Check("a check that failed", why) for why in found["NotChecked"])]
+    return [Check(subject), *checks, *(Check("a part that was not checked", why) for why in found["NotChecked"])]
 
 
 def rule_checks(account: sam_settings.Account, env_id: str) -> list[Check]:

@@ -64,8 +64,9 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     }))
 }
 
-/// Whether the latest execution that succeeded or failed has succeeded, and the latest hundred. The outer `None` means that the pipeline does not exist. Stopped and
-/// superseded executions do not count.
+/// Whether the latest execution that succeeded or failed has succeeded, and the latest hundred
+/// executions. The outer `None` means that the pipeline does not exist. Stopped and superseded
+/// executions do not count as an end.
 async fn latest_end(
     aws: &Aws,
     name: &str,
@@ -77,8 +78,7 @@ async fn latest_end(
             return Ok(None);
         };
         // The latest execution comes first.
-        let listed = page.pipeline_execution_summaries();
-        let statuses = listed.iter();
+        let statuses = page.pipeline_execution_summaries().iter();
         let mut ends = statuses.filter_map(|execution| match execution.status()? {
             PipelineExecutionStatus::Succeeded => Some(true),
             PipelineExecutionStatus::Failed => Some(false),

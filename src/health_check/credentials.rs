@@ -39,7 +39,7 @@ impl Checker<'_> {
         mirror_credential: &MirrorCredential,
         secret: &SecretSummary,
     ) {
-        if !self.changes {
+        if !self.may_change {
             return;
         }
         let name = &secret.name;
@@ -101,7 +101,7 @@ impl Checker<'_> {
 
     fn report_token(&mut self, token: &TokenHealth) {
         let secret_id = &token.secret_id;
-        if !self.changes {
+        if !self.may_change {
             let subject = format!("the GitLab token in secret {secret_id}");
             self.checked(subject, doctor::token_problem(token, self.now));
         }

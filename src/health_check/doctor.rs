@@ -1,5 +1,5 @@
 //! The diagnosis: what the health check finds, as a list with the healthy parts. It changes nothing
-//! and writes no metrics.
+//! and writes no metrics. It leaves out pending rotations, because their check may end one.
 
 use std::time::{Duration, SystemTime};
 

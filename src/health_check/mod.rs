@@ -147,7 +147,7 @@ pub async fn check(
         now: clock.now(),
         emit,
         findings: Findings::default(),
-        changes: true,
+        may_change: true,
     };
     let work = async {
         // Concurrent checks would take less time, and could cause throttling of other requests.
@@ -177,7 +177,8 @@ pub async fn check(
     checker.finish()
 }
 
-/// Checks the same without a change and without metrics. Returns each check with its problem.
+/// Checks the same, but for pending rotations, without a change and without metrics. Returns each
+/// check with its problem.
 pub async fn diagnose(
     environment: &Environment,
     CheckClients { aws, clock, .. }: CheckClients<'_>,
@@ -190,7 +191,7 @@ pub async fn diagnose(
         now: clock.now(),
         emit: &mut |_| {},
         findings: Findings::default(),
-        changes: false,
+        may_change: false,
     };
     let work = async {
         checker.check_credentials(mirror_credential).await;
@@ -227,7 +228,7 @@ struct Checker<'a> {
     emit: &'a mut (dyn FnMut(Value) + Send),
     findings: Findings,
     /// Whether the check may change something.
-    changes: bool,
+    may_change: bool,
 }
 
 impl Checker<'_> {

@@ -29,7 +29,7 @@ impl Checker<'_> {
             match health::check(aws, &name).await {
                 Ok(Some(pipeline)) => {
                     self.report_pipeline(&name, &pipeline);
-                    if self.changes {
+                    if self.may_change {
                         self.start_again(gitops_pipeline, &name, &pipeline).await;
                     }
                     changed.push((name, reporting::changed_since(&pipeline.executions, since)));

@@ -259,8 +259,8 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
     }
 }
 
-/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab or its
-/// secret cannot be read, which is the fault of every mirror there.
+/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab or
+/// its secret cannot be read, which is the fault of every mirror there.
 async fn check_token(
     gitlabs: &mut GitLabClients<'_>,
     access: &Access,
