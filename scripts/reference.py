@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference/ that are made from the schemas, the templates and the Makefile.
+"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile.
 
 `python scripts/reference.py` lists the pages that differ from their source. With `--write` it writes them.
 """
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import reference_operations
 import reference_properties
 import terminal_picture
 import yaml
@@ -57,7 +58,8 @@ def cell(text: str) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]).replace("|  |", "| |")
+    lines = (f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+    return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
 
 
 # --- Templates -------------------------------------------------------------------------------
@@ -151,11 +153,57 @@ def resource(page: str, schema: str) -> str:
     return f"{before}{_BEGIN}\n\n{reference_properties.properties(schema)}\n\n{_END}{after}"
 
 
+# --- Operation -------------------------------------------------------------------------------
+
+
+def metrics() -> str:
+    alarms = reference_operations.alarms_of(loaded(ROOT / "template.yaml"))
+    return "\n\n".join([
+        "# Metrics and alarms", _GENERATED,
+        "The health check logs these metrics in the namespace `CfnGitOps`. Each exists with the dimension `EnvID` alone, "
+        "which\nthe alarms use. A metric with a second dimension also exists for each of its values. "
+        "[Watching it](../runbook/watching.md)\nexplains what to do about each alarm. "
+        "[metrics.json](../metrics.json) has the metrics as data.",
+        "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Alarm"], [
+            [row[0], row[1], row[2], cell(row[3]), row[4]] for row in reference_operations.metric_rows(alarms)]),
+        "## Alarms", "A period of `HealthCheckMinutes` is as long as that parameter of `template.yaml`. `AlarmTopicArn` "
+        "is notified when an\nalarm is raised, and when it ends.",
+        table(["Alarm", "Raised when", "Description"], [
+            [row[0], cell(row[1]), cell(row[2])] for row in reference_operations.alarm_rows(alarms)])]) + "\n"
+
+
+def log_fields() -> str:
+    head = ["Field", "Meaning"]
+    of_each_line, of_invocation, others = reference_operations.log_field_rows()
+    return "\n\n".join([
+        "# Log fields and messages", _GENERATED,
+        "The function logs JSON lines. [Logs](../runbook/logs.md) shows a line and queries for CloudWatch Logs Insights.",
+        "## Fields of every line", table(head, of_each_line),
+        "## Fields of an invocation", "Every line of an invocation has those of these fields that its event has. Lines of "
+        "libraries and of a start that\nfails have none of them.", table(head, of_invocation),
+        "## Fields of single messages", table(head, others),
+        "## Messages", "The fields of a message are those of all places that log it. A line has the fields of its place.",
+        table(["Message", "Level", "Fields"], reference_operations.message_rows())]) + "\n"
+
+
+def reason_codes() -> str:
+    parts = [part for subject, rows in reference_operations.code_sections()
+             for part in (f"## {subject}", table(["Code", "Name", "Meaning"], rows))]
+    return "\n\n".join([
+        "# List of reason codes", _GENERATED,
+        "Every reason ends with one of these codes. The link of each code leads to its cause and remedy in the runbook."
+        "\nThe names of failed invocations (`errorType`) are in [the table of faults](../runbook/faults.md).",
+        *parts]) + "\n"
+
+
 PAGES = {
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
     "template-parameters.md": template_parameters,
     "commands.md": commands,
+    "metrics.md": metrics,
+    "log-fields.md": log_fields,
+    "reason-codes.md": reason_codes,
     "../tutorial/local-run.svg": terminal_picture.picture,
 }
 

@@ -1,14 +1,18 @@
 """What scripts/reference.py writes: the pages of docs/reference/, and the picture of `make run`."""
 
+import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import reference  # noqa: E402
+import reference_operations  # noqa: E402
 import reference_properties  # noqa: E402
 import terminal_picture  # noqa: E402
 
@@ -85,6 +89,58 @@ def test_rule_between_properties_is_shown_with_its_path():
     found = list(reference_properties.rules(reference_properties.schema_of("custom-gitopspipeline.json")))
     assert "Report needs GitLab" in found
     assert any(rule.startswith("`Deploy.OnFailure` must be Fail with") for rule in found)
+
+
+def test_page_of_metrics_has_every_metric_and_alarm():
+    page = (reference.REFERENCE / "metrics.md").read_text()
+    metrics = json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]
+    alarms = re.findall(r"AlarmName: !Sub (.*)", (ROOT / "template.yaml").read_text())
+    for name in [*(metric["name"] for metric in metrics), *(name.replace("${EnvID}", "<EnvID>") for name in alarms)]:
+        assert f"\n| `{name}` | " in page, name
+
+
+def test_threshold_of_each_alarm_is_a_sentence():
+    alarm = {"Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "Period": 300, "EvaluationPeriods": 1}
+    several = {**alarm, "Threshold": "Days", "Period": ["", "HealthCheckMinutes", ""], "EvaluationPeriods": 2}
+    assert reference_operations.condition(alarm) == "its sum is greater than 0 in one period of 5 minutes"
+    assert reference_operations.condition(several).endswith("than `Days` in each of 2 periods of `HealthCheckMinutes`")
+    assert "in 1 of 2 periods" in reference_operations.condition({**several, "DatapointsToAlarm": 1})
+
+
+@pytest.mark.parametrize(("source", "message", "fields"), [
+    ('tracing::info!("end")', "end", []),
+    ('tracing::warn!(%error, ?reason, hop, "a; b, (c)")', "a; b, (c)", ["error", "reason", "hop"]),
+    ('tracing::error!(what = format!("{a}: {b}", 1), "x")', "x", ["what"]),
+    ('tracing::info!(parent: &self.span, step = f(a, b), "step")', "step", ["step"]),
+    ('tracing::warn!(\n    "one \\\n    two"\n)', "one two", []),
+])
+def test_logging_call_is_read_with_its_fields(source, message, fields):
+    (call,) = reference_operations.logging_calls(source)
+    assert (call.message, call.fields) == (message, fields)
+
+
+def test_logging_calls_of_the_source_are_all_read():
+    text = "".join(file.read_text() for file in reference_operations.sources())
+    calls = [call for file in reference_operations.sources() for call in reference_operations.logging_calls(file.read_text())]
+    assert len(calls) == len(re.findall(r"\b(?:trace|debug|info|warn|error|event|span)!\(|_span!\(", text)) > 50
+    assert [call for call in calls if not call.message] == []
+    recorded = set(re.findall(r'\.record\("(\w+)"', text))
+    assert recorded <= {field for call in calls if call.macro == "error_span" for field in call.fields}
+
+
+@pytest.mark.parametrize("change", [{"hop": None}, {"another": "text"}])
+def test_log_field_without_a_text_or_a_call_is_named(tmp_path, change):
+    texts = {**yaml.safe_load(reference_operations.TEXTS.read_text()), **change}
+    changed = tmp_path / "log-fields.yaml"
+    changed.write_text(yaml.safe_dump({name: text for name, text in texts.items() if text}))
+    with pytest.raises(SystemExit, match=f"^log-fields.yaml and the logging calls differ in: {next(iter(change))}$"):
+        reference_operations.log_field_rows(changed)
+
+
+def test_each_reason_code_links_to_its_section():
+    rows = [row for _, rows in reference_operations.code_sections() for row in rows]
+    assert [re.findall(r"CFG-\d+", row[0])[0] for row in rows] == [code for code, _ in reference_operations.codes()]
+    assert len(rows) > 50
 
 
 @pytest.mark.parametrize(("line", "expected"), [

@@ -258,11 +258,6 @@ def rows(heading):
     return [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
 
 
-def test_the_page_lists_the_metrics_as_the_function_has_them():
-    expected = [[metric["name"], metric["dimension"] or "", metric["meaning"]] for metric in EMITTED["metrics"]]
-    assert rows("| Metric |") == expected
-
-
 def test_the_page_lists_the_alarms(dev):
     listed = [name for name, _, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |")]
     assert sorted(f"alarm-dev-cfn-gitops-{name}" for name in listed) == sorted(dev.name(name) for name in alarms(dev))

@@ -1,0 +1,158 @@
+"""The pages of docs/reference/ for operators: metrics and alarms, log fields, and reason codes.
+
+Metrics come from docs/metrics.json, alarms from template.yaml, fields and messages from the calls of `tracing` in the
+function's source, and codes from their table in src/reason_codes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TEXTS = ROOT / "docs/reference/log-fields.yaml"
+_JSON_LAYER = ROOT / "src/logging/json_layer/mod.rs"
+_CODES = ROOT / "src/reason_codes/mod.rs"
+_RUNBOOK = ROOT / "docs/runbook/reason-codes.md"
+_LOGGING_CALL = re.compile(r"\btracing::(error_span|error|warn|info)!\(")
+_COMPARISONS = {"LessThanThreshold": "less than", "GreaterThanThreshold": "greater than"}
+
+Rows = list[list[str]]
+
+
+class LoggingCall(NamedTuple):
+    """A call of one of tracing's macros."""
+
+    macro: str
+    message: str
+    fields: list[str]
+
+
+# --- Log fields ------------------------------------------------------------------------------
+
+
+def sources() -> list[Path]:
+    folders = [ROOT / "src", ROOT / "crates/cfn-custom-resource/src"]
+    files = sorted(file for folder in folders for file in folder.rglob("*.rs"))
+    return [file for file in files if file.name != "tests.rs" and "tests" not in file.parts]
+
+
+def logging_calls(source: str) -> Iterator[LoggingCall]:
+    for call in _LOGGING_CALL.finditer(source):
+        fields, message = [], ""
+        for argument in arguments(source, call.end()):
+            if argument.startswith('"'):
+                message = re.sub(r"\\\n\s*", "", argument.strip('"'))
+            elif argument and not argument.startswith("parent:"):
+                fields.append(re.split(r"\s*=", argument.lstrip("%?"))[0])
+        yield LoggingCall(call[1], message, fields)
+
+
+def arguments(source: str, start: int) -> list[str]:
+    """The arguments of the call whose opening parenthesis ends before `start`."""
+    found, depth, first, is_text = [], 1, start, False
+    for place in range(start, len(source)):
+        character = source[place]
+        if character == '"' and source[place - 1] != "\\":
+            is_text = not is_text
+        elif is_text:
+            continue
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 or (depth == 1 and character == ","):
+            found.append(source[first:place].strip())
+            first = place + 1
+        if depth == 0:
+            break
+    return found
+
+
+def fields_in_source() -> tuple[list[str], list[str], list[LoggingCall]]:
+    """The fields that the JSON layer adds to each line, those of the invocation's span, and all other calls."""
+    calls = [call for file in sources() for call in logging_calls(file.read_text())]
+    of_each_line = re.findall(r'\("(\w+)", ', _JSON_LAYER.read_text())
+    of_invocation = [field for call in calls if call.macro == "error_span" for field in call.fields]
+    return of_each_line, of_invocation, [call for call in calls if call.macro != "error_span"]
+
+
+def log_field_rows(file: Path = TEXTS) -> tuple[Rows, Rows, Rows]:
+    texts: dict[str, str] = yaml.safe_load(file.read_text())
+    of_each_line, of_invocation, calls = fields_in_source()
+    others = sorted({field for call in calls for field in call.fields} - set(of_invocation))
+    logged = [*of_each_line, *of_invocation, *others]
+    if differing := sorted(set(logged) ^ set(texts)):
+        raise SystemExit(f"{file.name} and the logging calls differ in: {', '.join(differing)}")
+    each, invocation, rest = ([[f"`{name}`", " ".join(texts[name].split())] for name in names]
+                              for names in (of_each_line, of_invocation, others))
+    return each, invocation, rest
+
+
+def message_rows() -> Rows:
+    fields: dict[tuple[str, str], dict[str, None]] = {}
+    for call in fields_in_source()[2]:
+        fields.setdefault((call.message, call.macro.upper()), {}).update(dict.fromkeys(call.fields))
+    return [[f"`{message}`", f"`{level}`", ", ".join(f"`{name}`" for name in names)]
+            for (message, level), names in sorted(fields.items(), key=lambda item: (item[0][0].lower(), item[0][1]))]
+
+
+# --- Metrics ---------------------------------------------------------------------------------
+
+
+def alarms_of(template: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [resource["Properties"] for resource in template["Resources"].values()
+             if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    return [{**alarm, "Name": alarm["AlarmName"].replace("${EnvID}", "<EnvID>")} for alarm in found]
+
+
+def condition(alarm: dict[str, Any]) -> str:
+    """Such as "its minimum is less than 1 in each of 2 periods of `HealthCheckMinutes`"."""
+    threshold = alarm["Threshold"] if isinstance(alarm["Threshold"], int) else f"`{alarm['Threshold']}`"
+    most = alarm["EvaluationPeriods"]
+    least = alarm.get("DatapointsToAlarm", most)
+    periods = "one period" if most == 1 else f"each of {most} periods" if least == most else f"{least} of {most} periods"
+    seconds = alarm["Period"]
+    length = f"{seconds // 60} minutes" if isinstance(seconds, int) else "`HealthCheckMinutes`"
+    return (f"its {alarm['Statistic'].lower()} is {_COMPARISONS[alarm['ComparisonOperator']]} {threshold}"
+            f" in {periods} of {length}")
+
+
+def metric_rows(alarms: list[dict[str, Any]]) -> Rows:
+    alarm_of = {alarm["MetricName"]: alarm["Name"].removeprefix("alarm-<EnvID>-cfn-gitops-") for alarm in alarms}
+    return [[f"`{metric['name']}`", f"`{metric['dimension']}`" if metric["dimension"] else "",
+             "" if metric["unit"] == "None" else metric["unit"], metric["meaning"],
+             f"`{alarm_of[metric['name']]}`" if metric["name"] in alarm_of else ""]
+            for metric in json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]]
+
+
+def alarm_rows(alarms: list[dict[str, Any]]) -> Rows:
+    return [[f"`{alarm['Name']}`", f"`{alarm['Namespace']}` `{alarm['MetricName']}`: {condition(alarm)}",
+             " ".join(alarm["AlarmDescription"].split())] for alarm in alarms]
+
+
+# --- Reason codes ----------------------------------------------------------------------------
+
+
+def codes() -> list[tuple[str, str]]:
+    """Each code with its heading, from the table that the function is compiled with."""
+    table = _CODES.read_text().split("\nreason_codes! {\n")[1].split("\n}\n")[0]
+    return [(f"CFG-{number}", heading) for number, heading in re.findall(r'^    \w+ (\d+) "(.*)"$', table, re.MULTILINE)]
+
+
+def code_sections() -> list[tuple[str, Rows]]:
+    """The codes of each subject of the runbook, with a link to their cause and remedy."""
+    runbook = _RUNBOOK.read_text()
+    meanings = dict(re.findall(r"^## (CFG-\d+): .*\n\n\*\*Meaning:\*\* (.+)$", runbook, re.MULTILINE))
+    subjects = re.findall(r"^\| `(CFG-\d)…` \| (.+) \|$", runbook, re.MULTILINE)
+    found = codes()
+    if differing := sorted({code for code, _ in found} ^ set(meanings)):
+        raise SystemExit(f"{_RUNBOOK.relative_to(ROOT)} and the function's table differ in: {', '.join(differing)}")
+    return [(subject, [[f"[`{code}`](../runbook/reason-codes.md#{_anchor(f'{code}: {heading}')})", heading, meanings[code]]
+                       for code, heading in found if code.startswith(prefix)]) for prefix, subject in subjects]
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
