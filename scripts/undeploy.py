@@ -26,14 +26,13 @@ def main() -> int:
     settings = sam_settings.read(arguments.parse_args().config_env)
     account = sam_settings.account()
     bucket = account.bucket_of(settings.env_id)
-    exists = account.stack_status(settings.stack_name) is not None
+    stack = account.stack(settings.stack_name)
+    exists = stack is not None
     has_bucket = account.has_bucket(bucket)
     deletes_bucket = has_bucket and os.environ.get("DELETE_BUCKET") == "yes"
 
     print(f"Account {account.id}, region {account.region}, environment {settings.env_id}:")
-    print(f"- stack {settings.stack_name}: " + (
-        "will be deleted, with the mirror's user, secret and push mirror, and the first project's pipeline"
-        if exists else "does not exist"))
+    print(f"- stack {settings.stack_name}: {what_happens(stack)}")
     if not has_bucket:
         print(f"- bucket {bucket}: does not exist")
     elif deletes_bucket:
@@ -54,6 +53,15 @@ def main() -> int:
         count = delete_bucket(account.session, bucket)
         print(f"Bucket {bucket} is deleted, with {count} versions and delete markers.")
     return 0
+
+
+def what_happens(stack: dict[str, Any] | None) -> str:
+    """What happens to the environment's stack. Its first project is optional."""
+    if stack is None:
+        return "does not exist"
+    has_project = {"ParameterKey": "ProjectID", "ParameterValue": ""} not in stack.get("Parameters", [])
+    return "will be deleted" + (
+        ", with the mirror's user, secret and push mirror, and the first project's pipeline" if has_project else "")
 
 
 def is_confirmed(settings: sam_settings.Settings) -> bool:

@@ -55,6 +55,7 @@ def clone_role(**parameters):
     return deploy("clone-role", REPOSITORIES, **{**given, **parameters})
 
 
+NO_PROJECT = environment(ProjectID="")
 NO_SECOND_FACTOR = groups(RequireMfa="false")
 MERGES = [groups(PullRequestMerges="Allowed"), control(PullRequestMerges="Allowed")]
 TAGS = [groups(ProtectedTags="v*"), control(ProtectedTags="v*")]
@@ -84,6 +85,9 @@ STILL = [
     # One of the two other accounts is enough for a stack.
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    # An environment without a first project serves the other projects.
+    (NO_PROJECT, role(PIPELINES, "role-dev-cfn-gitops"), "iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), people.FOR_CODECOMMIT),
+    (NO_PROJECT, role(PIPELINES, "role-dev-codepipeline-cfn"), "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
 ]
 
 MAY_NOT = [

@@ -40,6 +40,14 @@ def source(path=TEMPLATE):
     return yaml_parse(path.read_text())
 
 
+def parameters_of_a_project():
+    """template.yaml's parameters as a project's own stack declares them: there, ProjectID is required."""
+    parameters = source()["Parameters"]
+    optional = parameters["ProjectID"]
+    required = optional["AllowedPattern"].removeprefix("(").removesuffix(")?")
+    return {**parameters, "ProjectID": {**optional, "AllowedPattern": required}}
+
+
 @cache
 def translated():
     """The template as SAM translates it, with its code uploaded by `sam deploy`."""
@@ -131,7 +139,11 @@ class Deployed:
         return [name for name, resource in found if resource["Type"] in types]
 
     def outputs(self):
-        return self.resolve(self.template["Outputs"])
+        """The outputs whose condition holds."""
+        made = {name: output for name, output in self.template["Outputs"].items()
+                if "Condition" not in output or self.condition(output["Condition"])}
+        return {name: {key: self.resolve(value) for key, value in output.items() if key != "Condition"}
+                for name, output in made.items()}
 
     def everything(self):
         """The properties of all resources that are created, by logical ID."""
@@ -169,6 +181,16 @@ class Deployed:
             return f"arn:aws:iam::{self.account}:{self._GLOBAL[kind].format(name)}"
         service, rest = self._REGIONAL[kind]
         return f"arn:aws:{service}:{self.region}:{self.account}:{rest.format(name)}"
+
+    def broken_rules(self):
+        """The descriptions of the assertions that do not hold. CloudFormation rejects these parameters."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.template["Rules"].values()
+            if "RuleCondition" not in rule or self.resolve(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self.resolve(assertion["Assert"])
+        ]
 
     def condition(self, name):
         return self.resolve(self.template["Conditions"][name])
@@ -240,6 +262,10 @@ class Deployed:
 
     def _or(self, argument):
         return any(self.resolve(argument))
+
+    def _contains(self, argument):
+        values, value = self.resolve(argument)
+        return value in values
 
     def _select(self, argument):
         index, values = self.resolve(argument)

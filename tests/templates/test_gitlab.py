@@ -74,14 +74,7 @@ def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipelin
     ],
 )
 def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepted):
-    stack = deployed(**given)
-    broken = [
-        assertion["AssertDescription"]
-        for rule in stack.template["Rules"].values()
-        if "GitLab" in str(rule) and stack.resolve(rule["RuleCondition"])
-        for assertion in rule["Assertions"]
-        if not stack.resolve(assertion["Assert"])
-    ]
+    broken = deployed(**given).broken_rules()
     assert (not broken) == is_accepted
     assert all("is required with" in why for why in broken)
 

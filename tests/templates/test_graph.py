@@ -101,7 +101,7 @@ def test_only_the_credential_is_deleted_before_the_project():
     ("resource", "dependency"),
     [
         (resource, dependency)
-        for resource in ("MirrorCredential", "MirrorRotation", "Project", "SilenceAlarm")
+        for resource in ("MirrorCredential", "MirrorRotation", "Project")
         for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
     ],
 )

@@ -6,7 +6,7 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, parameters_of_a_project, source
 from tests.templates.named import CREDENTIALS, repository
 from tests.templates.permissions import allowed
 
@@ -116,7 +116,7 @@ def test_deletion_follows_the_graph(first, second, why):
 
 
 def test_the_names_are_no_longer_than_the_environments():
-    parameters, others = source(PROJECT)["Parameters"], source()["Parameters"]
+    parameters, others = source(PROJECT)["Parameters"], parameters_of_a_project()
     for name in ("EnvID", "ProjectID", "BranchName", "PermissionsBoundaryArn"):
         for key in ("AllowedPattern", "MaxLength"):
             assert parameters[name].get(key) == others[name].get(key), (name, key)

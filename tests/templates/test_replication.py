@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, source
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, parameters_of_a_project, source
 
 THERE = "eu-west-1"
 TAG = "cfn-gitops:replica-of"
@@ -194,7 +194,7 @@ def test_every_name_fits_for_the_longest_environment_and_project(kind):
 
 @pytest.mark.parametrize("make", [replication, replica])
 def test_parameters_match_the_environment_and_are_used(make):
-    template, environment = make().template, source()["Parameters"]
+    template, environment = make().template, parameters_of_a_project()
     for name in template["Parameters"].keys() & environment.keys():
         for key in ("AllowedPattern", "MaxLength", "AllowedValues"):
             assert template["Parameters"][name].get(key) == environment[name].get(key), (name, key)

@@ -1,0 +1,147 @@
+"""The first project of template.yaml, which is optional."""
+
+import json
+import re
+
+import pytest
+
+from tests.templates.deployed import Deployed, source
+from tests.templates.named import APPROVAL_TOPIC
+
+OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"}
+# The exports of an environment without a project. Stacks of further projects import the first one.
+OF_THE_ENVIRONMENT = {
+    "ServiceToken", "BucketName", "DashboardName", "FunctionRoleArn", "ProvisioningRoleArn", "CodeBuildRoleArn",
+    "DeployRoleArn", "PipelineRoleArn", "EventRoleArn",
+}
+
+
+def without_project(**parameters):
+    return Deployed(EnvID="dev", ProjectID="", **parameters)
+
+
+def test_the_project_leaves_everything_at_its_default(dev):
+    assert dev.properties("Project") == {
+        "ServiceToken": dev.arn("Function"),
+        "ServiceTimeout": 3600,
+        "EnvID": "dev",
+        "ProjectID": "infra",
+        "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
+    }
+
+
+def test_project_with_a_topic_notifies_of_approvals():
+    approval = Deployed(EnvID="dev", ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")["Approval"]
+    assert approval == {"NotificationTopicArn": APPROVAL_TOPIC, "CustomData": "The next version of infra is ready for dev"}
+
+
+GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
+
+
+def test_project_with_a_gitlab_address_links_to_the_commit():
+    approval = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT).properties("Project")["Approval"]
+    assert approval == {"CustomData": "The next version of infra is ready for dev",
+                        "ExternalEntityLink": f"{GITLAB_PROJECT}/-/commit/#{{SourceVariables.CommitId}}"}
+    both = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT, ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")
+    assert both["Approval"] == approval | {"NotificationTopicArn": APPROVAL_TOPIC}
+
+
+@pytest.mark.parametrize(("given", "is_accepted"), [
+    ("", True),
+    (GITLAB_PROJECT, True),
+    ("http://127.0.0.1:8080/platform/infra", True),
+    ("https://gitlab.example.com/42", False),
+    ("https://gitlab.example.com", False),
+    (f"{GITLAB_PROJECT}/", False),
+    (f"{GITLAB_PROJECT}?a=b", False),
+    (f"{GITLAB_PROJECT}#a", False),
+    ("https://user:password@gitlab.example.com/platform/infra", False),
+    ("javascript://gitlab.example.com/platform/infra", False),
+    ("platform/infra", False),
+])
+def test_gitlab_project_address_is_http_with_a_path(given, is_accepted):
+    pattern = source()["Parameters"]["GitLabProjectUrl"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) == is_accepted
+
+
+def test_another_environment_names_its_branch():
+    stack = Deployed(EnvID="stg", BranchName="release/next")
+    assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
+
+
+def test_a_branch_cannot_break_out_of_the_json():
+    pattern = source()["Parameters"]["BranchName"]["AllowedPattern"]
+    assert all(re.fullmatch(pattern, good) for good in ("", "main", "release/1.2", "feature_x-1"))
+    assert not any(re.fullmatch(pattern, bad) for bad in ('a"b', "a\\b", "a}", "a b", "-a", "/a", "a\n"))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "branch", "is_accepted"),
+    [("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)],
+)
+def test_environment_without_branch_is_rejected_first(env_id, branch, is_accepted):
+    assert (not Deployed(EnvID=env_id, BranchName=branch).broken_rules()) == is_accepted
+
+
+# --- Without a first project -----------------------------------------------------------------
+
+
+def test_environment_without_project_creates_the_rest(dev):
+    made = without_project().everything()
+    assert OF_THE_PROJECT.isdisjoint(made)
+    # The rotation needs GitLab.
+    assert dev.everything().keys() - made.keys() == OF_THE_PROJECT - {"MirrorRotation"}
+    assert {name: made[name] for name in made} == {name: dev.everything()[name] for name in made}
+
+
+def test_environment_without_project_has_only_its_own_outputs(dev):
+    stack = without_project()
+    assert stack.outputs().keys() == OF_THE_ENVIRONMENT
+    assert {name: dev.outputs()[name] for name in OF_THE_ENVIRONMENT} == stack.outputs()
+
+
+def test_names_of_an_environment_without_project_are_complete():
+    """An empty ProjectID would end a name with a hyphen, and a policy with that name would allow nothing or too much."""
+    names = re.findall(r"[A-Za-z0-9:/_-]*cfn-(?=[\"/ ])", json.dumps(without_project().everything()))
+    # The prefix in the rule of the executions, and nothing else.
+    assert set(names) == {"codepipeline-dev-cfn-"}
+
+
+def test_alarm_of_silence_waits_for_the_credential_only():
+    reference = source()["Resources"]["SilenceAlarm"]["Metadata"]["CreatedAfter"]
+    assert without_project().resolve([reference]) == []
+    assert Deployed(EnvID="dev").resolve([reference]) == ["ref:MirrorCredential"]
+
+
+@pytest.mark.parametrize(("given", "named"), [
+    ({}, []),
+    ({"EnvID": "stg"}, []),
+    ({"GitLabTokenKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1", "ApprovalTopicArn": APPROVAL_TOPIC}, []),
+    ({"BranchName": "main"}, ["BranchName"]),
+    ({"RotationSerial": "2"}, ["RotationSerial"]),
+    ({"GitLabProjectUrl": GITLAB_PROJECT}, ["GitLabProjectUrl"]),
+    ({"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}, ["GitLabProject"]),
+])
+def test_setting_of_a_project_without_project_is_rejected(given, named):
+    stack = Deployed(**{"EnvID": "dev", "ProjectID": "", **given})
+    assert [why.split()[0] for why in stack.broken_rules()] == named
+    assert all("must be empty without ProjectID" in why for why in stack.broken_rules())
+
+
+def test_every_setting_of_a_project_alone_needs_the_project():
+    """Such a setting would have no effect. Those with a default, and the token's, are exempt."""
+    with_default = {"GitLabUrl", "GitLabTokenSecretKey", "ReportToGitLab", "RotationDays", "ForeignCredentials"}
+    # Only with GitLabProject.
+    of_gitlab = {"GitLabTokenSecretId", "GitLabCaCertificate"}
+    template, resources = source(), source()["Resources"]
+    rules = json.dumps(template["Rules"]["SettingsOfTheFirstProjectNeedIt"])
+
+    def parameters_of(node):
+        text = json.dumps(node)
+        found = {name for name in template["Parameters"] if f'"Ref": "{name}"' in text or f"${{{name}}}" in text}
+        conditions = [name for name in template["Conditions"] if f'"{name}"' in text]
+        return found.union(*(parameters_of(template["Conditions"][name]) for name in conditions))
+
+    ours = parameters_of([resources[name] for name in OF_THE_PROJECT])
+    others = parameters_of([resources[name] for name in resources if name not in OF_THE_PROJECT])
+    assert {name for name in ours - others - with_default - of_gitlab if name not in rules} == set()
