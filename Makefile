@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 MACHINE_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
-# The directory of all build output. The templates expect it there, whatever the machine's setting.
+# The directory of all build output. The templates expect it there, also if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 # Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
@@ -32,7 +32,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 
 .PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor invoke shell lint \
-        lint-format lint-rust lint-templates lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -84,7 +84,7 @@ invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and
 shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
 	@python -m local.aws
 
-lint: lint-format lint-rust lint-templates lint-dependencies ## formatting, clippy, the template linters, licences
+lint: lint-format lint-rust lint-templates lint-prose lint-dependencies ## formatting, clippy, the template linters, prose, licences
 
 # Licences, versions and sources. Needs only Cargo, which downloads missing crates.
 lint-dependencies: $(INSTALLED)
@@ -108,6 +108,10 @@ lint-templates: $(INSTALLED)
 	done
 	cfn-lint $(TEMPLATES) tests/deployment/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
+
+# The words of scripts/prose.yaml, and the length of sentences.
+lint-prose: $(INSTALLED)
+	@python scripts/check_prose.py
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz

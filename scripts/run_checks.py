@@ -76,6 +76,7 @@ def steps() -> list[Step]:
         python("a deployment to two accounts", TWO_ACCOUNTS),
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
+        Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
         Step("documentation site", ["make", "docs"]),
         Step("package size and instruction counts", ["make", "check-figures"],
              needs=(COMPILED, BUILT), after=(CLIPPY,)),

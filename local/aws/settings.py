@@ -80,8 +80,8 @@ class Settings:
     stack_resource_takes_seconds: float = 0.0
     # Only in stacks whose names have this prefix.
     slow_stacks: str = ""
-    # Whether the request after a cancellation (a deletion during the creation, an update's rollback) waits for the
-    # response of a running custom resource (0), or is sent while it still runs (1). Not documented.
+    # A deletion during the creation or an update's rollback cancels a running custom resource. Whether the next request
+    # waits for its response (0), or is sent while it still runs (1). Not documented.
     cancellations_overtake: int = 0
     # Whether a used ClientRequestToken returns the first response again (0) or TokenAlreadyExistsException (1). Not
     # documented.

@@ -11,8 +11,7 @@ read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edi
 Requests and responses are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists
 the differences.
 
-Not implemented: groups (except for the branches that they protect), LFS (except for the size that a project shows),
-ssh, pull mirrors, runs of GitLab CI, and the rules of protected branches for pushes of developers.
+README.md lists what is not implemented.
 """
 
 from local.gitlab.launch import HeldProject, LocalGitLab, running

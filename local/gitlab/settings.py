@@ -21,9 +21,9 @@ class Settings:
     # app/validators/addressable_url_validator.rb: whether a URL may name this machine or the local network. GitLab's
     # default is no. The repositories that tests mirror to are on this machine.
     local_requests_allowed: bool = True
-    # Since the change of issue gitlab-org/gitlab#603810 (spec/models/remote_mirror_spec.rb, "url
-    # uniqueness", "self-referencing url"), GitLab rejects two mirrors of one project with the same URL, without regard
-    # to their logins, and a mirror to the project itself.
+    # Since the change of issue gitlab-org/gitlab#603810, GitLab rejects two mirrors of one project with the same URL,
+    # also with different logins. It also rejects a mirror to the project itself. spec/models/remote_mirror_spec.rb,
+    # "url uniqueness" and "self-referencing url".
     urls_are_unique: bool = True
     # The number of mirrors of a project that may be enabled (app/models/remote_mirror.rb, MAX_MIRRORS_PER_PROJECT;
     # spec/models/remote_mirror_spec.rb, "validate_mirror_count"). The limit is of about February 2026, 18.9 or 18.10

@@ -1,7 +1,7 @@
 """Rules for cfn-lint: the properties and attributes of Custom::MirrorCredential and Custom::GitOpsPipeline.
 
 `cfn-lint --append-rules schemas/rules template.yaml` uses them. cfn-lint reads every `Custom::` type with the schema of
-AWS::CloudFormation::CustomResource, whatever --registry-schemas names, so these rules bring the schemas along: the JSON
+AWS::CloudFormation::CustomResource, also with --registry-schemas. So these rules read the schemas themselves: the JSON
 files in the folder above this one. The rules resolve values as far as cfn-lint can (parameters' defaults, conditions,
 Fn::Sub). They report nothing about other values.
 """

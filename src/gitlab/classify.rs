@@ -1,8 +1,8 @@
 //! Finds out why GitLab rejected a request.
 //!
-//! GitLab responds with 401 to a wrong token and to a user without the right to mirror, and with 404
-//! to what does not exist and to what the user may not see. To tell them apart, the project is
-//! looked up after such a response, and never before one.
+//! GitLab responds with 401 to a wrong token and to a user without the right to mirror. It responds
+//! with 404 to an object that does not exist and to one that the user may not see. To distinguish
+//! them, the project is looked up after such a response, and never before one.
 
 use super::client::ProjectDetails;
 use super::error::{ErrorKind, MAINTAINER, Rejection};

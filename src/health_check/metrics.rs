@@ -31,8 +31,8 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
-/// Each entry: the constant, the name, the unit and the dimension; then the meaning, as in
-/// `docs/runbook/watching.md`. `docs/metrics.json` is generated from this table.
+/// Each entry: the constant, the name, the unit and the dimension; then the meaning.
+/// `docs/metrics.json` is generated from this table, and `docs/reference/metrics.md` from that file.
 macro_rules! metrics {
     ($($constant:ident $name:literal $unit:literal $dimension:expr; $meaning:literal)*) => {
         $(#[doc = $meaning]

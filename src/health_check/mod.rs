@@ -2,9 +2,11 @@
 //! the findings as CloudWatch metrics.
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. The health check
-//! changes four things: it ends a rotation that nothing resumes, it creates the pipeline of a branch
-//! whose first push was not delivered, it starts an execution again that an update canceled, and it
-//! posts to GitLab what lost events did not.
+//! changes four things:
+//! - It ends a rotation that nothing resumes.
+//! - It creates the pipeline of a branch whose first push was not delivered.
+//! - It starts an execution again that an update canceled.
+//! - It posts to GitLab what lost events did not.
 
 mod clients;
 mod credentials;

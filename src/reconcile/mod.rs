@@ -19,11 +19,11 @@ pub enum Next<Step, Done, Error> {
     Apply(Step),
     /// The resource matches its spec.
     Done(Done),
-    /// The resource cannot be brought to match its spec.
+    /// The resource cannot be changed to match its spec.
     Fail(Error),
 }
 
-/// Something that [`reconcile`] brings to its desired state.
+/// A resource that [`reconcile`] changes to its desired state.
 pub trait Reconcile {
     /// One idempotent change or read.
     type Step: Send;

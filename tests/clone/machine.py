@@ -1,7 +1,7 @@
 """An instance as git sees it: its user data, its users' homes, and its metadata service.
 
-What belongs to the machine's own users and packages (`id`, `getent`, `runuser`, `dnf`) is played by scripts that come
-first in its PATH; everything else in the user data runs as it is.
+Scripts that come first in its PATH replace the commands for the machine's own users and packages (`id`, `getent`,
+`runuser`, `dnf`). Everything else in the user data runs unchanged.
 """
 
 from __future__ import annotations

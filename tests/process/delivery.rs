@@ -114,7 +114,7 @@ fn response_to_a_host_that_is_not_s3_is_not_sent() {
         .split_once("://")
         .and_then(|(_, rest)| rest.split_once('/'))
         .expect("a path");
-    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
+    // No such name is ever registered: RFC 6761, section 6.4.
     for host in [
         "https://response-bucket.invalid",
         "https://10.0.0.1",

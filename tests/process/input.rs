@@ -247,7 +247,7 @@ fn every_error_has_a_stable_name() {
     assert!(!written.contains("dyn "), "{written}");
 }
 
-/// Only the function itself sends a continuation, and yet anybody can invoke it with one.
+/// Only the function itself sends a continuation, but every caller can invoke it with one.
 #[test]
 fn continuation_with_any_position_gets_a_response() {
     let function = Function::start();

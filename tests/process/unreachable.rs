@@ -30,7 +30,7 @@ fn failed_within(function: &Function, seconds: u64) -> String {
 
 #[test]
 fn unresolved_name_fails_with_a_reason() {
-    // No name of this kind is ever given to anybody: RFC 6761, section 6.4.
+    // No such name is ever registered: RFC 6761, section 6.4.
     let setup = Setup::new().aws_at("http://aws.invalid");
     let reason = failed_within(&setup.start(), 5);
     assert!(reason.contains("mirror"), "{reason}");

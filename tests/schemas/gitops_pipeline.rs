@@ -1,8 +1,9 @@
 //! The rules between the properties of `Custom::GitOpsPipeline`.
 //!
-//! The schema does not contain: that `EnvID` is a key of a given `BranchMap`, the joint length of
-//! names, the length of `ParameterOverrides`, `Source.Paths` and `ApprovalRule` as JSON, and what follows from the
-//! account and region in an ARN.
+//! The schema does not contain these rules:
+//! - `EnvID` is a key of a given `BranchMap`.
+//! - The joint length of names, and the length of `ParameterOverrides`, `Source.Paths` and `ApprovalRule` as JSON.
+//! - The rules that depend on the account and region in an ARN.
 
 use serde_json::{Value, json};
 

@@ -54,9 +54,9 @@ where
     search(limit, rules, run)
 }
 
-/// As [`explore_with_holds`], leaving out orders that differ from one that is
-/// tried only by swapping neighbours of which one is a read that cannot see the
-/// other (sleep sets, Godefroid 1996). Every order of changes is tried, and
+/// As [`explore_with_holds`], without redundant orders (sleep sets, Godefroid 1996). An order
+/// is redundant if it differs from a tried one only by two swapped neighbours, of which one is a
+/// read that cannot see the other. Every order of changes is tried, and
 /// every read before and after each change that it can see.
 pub fn explore_reduced<R>(limit: usize, holds: usize, run: impl FnMut(Schedule) -> R) -> Explored
 where

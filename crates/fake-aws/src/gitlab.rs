@@ -137,7 +137,7 @@ pub struct Project {
     pub(crate) protected_by_group: BTreeSet<String>,
     /// `statistics.lfs_objects_size` (<https://docs.gitlab.com/api/projects/>), in bytes.
     pub lfs_objects_size: u64,
-    /// The access level of the tokens' user; None when the project is hidden from him.
+    /// The access level of the tokens' user. `None` if they may not see the project.
     pub access: Option<u64>,
     pub mirrors: BTreeMap<u64, Mirror>,
     /// All that was ever pushed here: a commit that is not among them has diverged.

@@ -55,8 +55,8 @@ pub struct FailedPush {
     pub made_by: String,
     pub repository: Option<String>,
     pub why: String,
-    /// Whether it matters to anybody. A mirror that is removed before it ever stood in a secret's
-    /// AWSCURRENT fails unseen, and its predecessor carries the same commits.
+    /// Whether a failure has an effect. A mirror that is removed before it was ever in a secret's
+    /// AWSCURRENT fails without one: its predecessor pushes the same commits.
     pub counts: bool,
 }
 

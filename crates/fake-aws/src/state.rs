@@ -276,7 +276,7 @@ impl AwsState {
         answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error))
     }
 
-    /// Complains of a GitLab token that is sent to anybody but a GitLab.
+    /// Complains of a GitLab token that is sent to any server but a GitLab.
     fn watch_for_tokens(&mut self, call: &Call) {
         if self.gitlab.tokens.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! AWS's rules for tags: keys of 1 to 128 characters, values of up to 256,
-//! both of letters, numbers, separators and `_.:/=+-@` (the `Tag` type in the
-//! API references of IAM and of Secrets Manager), at most 50 on a resource,
-//! and no key that begins with `aws:`.
+//! both of letters, numbers, separators and `_.:/=+-@`. A resource has at most
+//! 50, and no key begins with `aws:`. Source: the `Tag` type in the API
+//! references of IAM and of Secrets Manager.
 
 use std::collections::BTreeMap;
 

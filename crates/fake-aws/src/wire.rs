@@ -148,8 +148,8 @@ impl fmt::Debug for Caller {
 }
 
 /// A connector whose target can be changed. The creation of SDK clients takes most of
-/// the time in a run of many worlds, so they are created once, over a line, and each
-/// run connects the line to its own caller. Two copies at once need two lines.
+/// the time in a run of many worlds. So they are created once, over a line, and each run
+/// connects the line to its own caller. Two copies at once need two lines.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     end: Arc<Mutex<Option<Caller>>>,

@@ -181,7 +181,7 @@ async fn label_moves_only_from_its_version() {
         ("mine", SECOND),
     ]);
     assert_eq!(stages(&clients).await, back);
-    // A label that no version holds is simply attached, and one can be removed.
+    // A label that no version holds can be attached, and one can be removed.
     assert_eq!(
         move_stage(&clients, "other", None, Some(FIRST)).await,
         "none"

@@ -136,8 +136,8 @@ def _may(caller: Caller, action: str, arn: str, repository: Repository | None, r
     """Evaluates a push with each reference that it would change. One denied reference rejects the whole push.
 
     The key has one value (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html,
-    type String), so each reference of a push is a decision of its own. A push's first request names no reference and is
-    evaluated without the key, hence the `Null` in AWS's example 4 of
+    type String), so each reference of a push is a separate decision. A push's first request names no reference and is
+    evaluated without the key. Therefore the policy has `Null` in AWS's example 4 of
     https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html
     Not documented: that one denied reference rejects the others as well. (?)
     """

@@ -1,8 +1,8 @@
 """Verifies signed logins, as `aws codecommit credential-helper` and git-remote-codecommit create them.
 
 The user name is the access key's ID, followed by `%` and the session token if there is one. The password is a
-time and a signature of version 4, service `codecommit`, for a request with the method `GIT`, the repository's path
-and the host, without body, query and port. AWS documents none of this. Both programs are AWS's own:
+time and a signature of version 4, service `codecommit`. The signed request has the method `GIT`, the repository's path
+and the host, and no body, query and port. AWS documents none of this. Both programs are AWS's own:
 https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 https://github.com/aws/git-remote-codecommit/blob/master/git_remote_codecommit/__init__.py
 """

@@ -46,7 +46,7 @@ def install() -> None:
 
 
 def _replacing_tags(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
-    """The update handler's permissions in its schema include iam:ListUserTags, so it may compare the template's and the
+    """The update handler's permissions in its schema include iam:ListUserTags. So it may compare the template's and the
     stack's tags with all tags of the user, and remove those that others added. Its behaviour is not documented.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html, for AWS::IAM::User
     """

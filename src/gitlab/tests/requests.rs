@@ -181,7 +181,7 @@ async fn update_sends_one_choice_of_branches_at_a_time() {
     });
     assert_eq!(script.sent()[0].json(), body);
 
-    // Back to all branches: the pattern stays until it is taken away.
+    // Back to all branches: the pattern stays until it is removed.
     let all = Settings {
         branch_regex: None,
         ..with_regex()

@@ -1,4 +1,4 @@
-//! A GitLab that says what it is told to say, once each, in this order, and nothing more.
+//! A GitLab that sends the given responses, once each, in their order, and nothing more.
 
 use std::collections::VecDeque;
 use std::fmt;

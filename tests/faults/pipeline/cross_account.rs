@@ -29,7 +29,7 @@ fn note(fake: &FakeAws) -> String {
     })
 }
 
-/// Whether the child stack believes that the branch is there.
+/// The parameter `BranchExists` of the child stack.
 fn branch_exists(fake: &FakeAws) -> Option<String> {
     fake.look(|aws| {
         let stack = aws.stacks.named(CHILD)?;

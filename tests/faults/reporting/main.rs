@@ -1,5 +1,5 @@
 //! Reporting executions to GitLab, over an AWS and a GitLab in this process: every order and loss of
-//! events, every fault at every call, deliveries at once, what each kind of event costs, and that nothing
+//! events, every fault at every call, deliveries at once, and the cost of each kind of event. Nothing
 //! that is logged, sent or returned contains a secret.
 
 mod at_once;
