@@ -30,6 +30,7 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
+DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
@@ -57,7 +58,7 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHI
 	@scripts/build.sh $(ARCHITECTURE)
 	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
 
-docs: $(DOCS_INSTALLED) ## build the documentation as a static site in site/, and check its links
+docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python scripts/build_site.py
 
 dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, the documentation, an example, SHA256SUMS
@@ -146,3 +147,7 @@ $(DOCS_INSTALLED): requirements-docs.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-docs
 	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-docs.txt
 	@cp requirements-docs.txt $@
+
+$(DOCS_SCRIPTS): scripts/site_scripts.py $(DOCS_INSTALLED)
+	@.venv-docs/bin/python scripts/site_scripts.py .venv-docs/scripts
+	@cp scripts/site_scripts.py $@

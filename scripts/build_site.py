@@ -17,8 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import site_scripts
+
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "site"
+_SCRIPTS = ROOT / ".venv-docs/scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
@@ -110,7 +113,9 @@ def main() -> int:
         except Abort as error:
             print(error, file=sys.stderr)
             return 1
-    print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html")
+    has_scripts = site_scripts.add_to(SITE, _SCRIPTS)
+    needs = "" if has_scripts else ". Its pictures need the internet, because npm was not found"
+    print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html{needs}")
     return 0
 
 

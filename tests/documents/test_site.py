@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import build_site  # noqa: E402
+import site_scripts  # noqa: E402
 
 
 def test_navigation_has_every_page_of_the_index_once():
@@ -37,3 +38,23 @@ def test_site_has_the_files_that_pages_link_to():
 ])
 def test_continuation_of_an_item_gets_four_spaces(text, expected):
     assert build_site.with_wide_indents(text) == expected
+
+
+SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'
+
+
+@pytest.mark.parametrize(("to_site", "picture"), [("", ""), ("../../", '<pre class="mermaid">')])
+def test_page_loads_its_scripts_from_the_site(tmp_path, to_site, picture):
+    bundle = f'<script src="{to_site}assets/javascripts/bundle.1.min.js"></script>'
+    scripts, site = tmp_path / "scripts", tmp_path / "site"
+    for folder in (scripts, site):
+        folder.mkdir()
+    (site / "page.html").write_text(f"{SHIM}{picture}{bundle}")
+    assert not site_scripts.add_to(site, scripts)
+    for name in site_scripts.SCRIPTS:
+        (scripts / f"{name}.js").write_text(name)
+    assert site_scripts.add_to(site, scripts)
+    page = (site / "page.html").read_text()
+    assert "unpkg.com" not in page and f'<script src="{to_site}assets/scripts/iframe-worker.js">' in page
+    assert (f'<script src="{to_site}assets/scripts/mermaid.js"></script>' in page) is bool(picture)
+    assert (site / "assets/scripts/mermaid.js").read_text() == "mermaid"
