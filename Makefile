@@ -61,10 +61,10 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHI
 docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python scripts/build_site.py
 
-dist: $(INSTALLED) ## the release files in dist/: zips, packaged templates, licences, the documentation, an example, SHA256SUMS
+dist: $(INSTALLED) $(DOCS_INSTALLED) ## the release files in dist/: zips, templates, SBOMs, licences, documentation, examples, checksums
 	@python scripts/dist.py
 
-dist-check: $(INSTALLED) ## check that two builds of the last commit give the same files (two release builds)
+dist-check: $(INSTALLED) $(DOCS_INSTALLED) ## check that two builds of the last commit give the same files (two release builds for each architecture)
 	@python scripts/dist_check.py
 
 deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")

@@ -1,8 +1,9 @@
 """Creates the release files in dist/: `make dist`.
 
-For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, and template.yaml
-with that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`. In addition the licences,
-samconfig.toml, the documentation, the example project, and SHA256SUMS of all files. The same source and toolchain
+For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, template.yaml with
+that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`, and an SBOM. In addition the other templates,
+the licences, samconfig.toml, the documentation as Markdown and as a site, the examples, the parameters of a
+quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain
 give the same bytes.
 """
 
@@ -18,16 +19,22 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import quick_create
+import sbom
+import strip_template
 import third_party_notices
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 # They have the same paths as in the repository, so that the links of the README work.
-_FOLDERS = ("docs", "examples/project")
+_FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
+# Has MkDocs, see requirements-docs.txt.
+_DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-# The earliest time that a zip can contain.
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+# The earliest time that a zip can contain, also in seconds since 1970.
+_LONG_AGO, _LONG_AGO_SECONDS = (1980, 1, 1, 0, 0, 0), 315_532_800
+_INSTALL_SECONDS = 300
 
 
 def version() -> str:
@@ -36,6 +43,10 @@ def version() -> str:
 
 def zip_name(architecture: str) -> str:
     return f"cfn-gitops-{version()}-{architecture}.zip"
+
+
+def sbom_name(architecture: str) -> str:
+    return f"cfn-gitops-{version()}-{architecture}.cdx.json"
 
 
 def write_zip(bootstrap: Path, destination: Path) -> None:
@@ -50,7 +61,7 @@ def write_zip(bootstrap: Path, destination: Path) -> None:
 
 
 def packaged(template: str, architecture: str) -> str:
-    """template.yaml for one architecture. Edited as text, to keep its comments."""
+    """template.yaml for one architecture. Edited as text, like the removal of its comments."""
     replaced = [
         ("      # What `cargo lambda build` leaves behind; `sam deploy` zips and uploads it as it is.\n"
          "      CodeUri: target/lambda/cfn-gitops/\n",
@@ -69,10 +80,30 @@ def packaged(template: str, architecture: str) -> str:
 
 
 def write_package(bootstrap: Path, architecture: str, directory: Path) -> None:
-    """The zip of one architecture, and its template."""
+    """The zip of one architecture, its template and its SBOM."""
     write_zip(bootstrap, directory / zip_name(architecture))
     template = packaged((ROOT / "template.yaml").read_text(), architecture)
-    (directory / f"template-{architecture}.yaml").write_text(template)
+    (directory / f"template-{architecture}.yaml").write_text(strip_template.stripped(template, "template.yaml"))
+    (directory / sbom_name(architecture)).write_text(sbom.of(TARGETS[architecture], bootstrap))
+
+
+def write_templates(directory: Path) -> None:
+    """The templates that need no code. Each is small enough for a request, so `aws` needs no bucket for it."""
+    (directory / "templates").mkdir()
+    for path in sorted((ROOT / "templates").glob("*.yaml")):
+        name = f"templates/{path.name}"
+        content = strip_template.stripped(path.read_text(), name)
+        if len(content.encode()) > strip_template.INLINE_LIMIT:
+            sys.exit(f"{name} has {len(content.encode())} bytes. CloudFormation accepts {strip_template.INLINE_LIMIT} in a "
+                     "request")
+        (directory / name).write_text(content)
+
+
+def write_site(directory: Path) -> None:
+    """The documentation as a static site. MkDocs writes this time into the site, instead of the time of the build."""
+    subprocess.run([_DOCS_PYTHON, ROOT / "scripts/build_site.py"], cwd=ROOT, check=True,
+                   env=os.environ | {"SOURCE_DATE_EPOCH": str(_LONG_AGO_SECONDS)})
+    shutil.copytree(ROOT / "site", directory / "site")
 
 
 def files(directory: Path) -> list[Path]:
@@ -85,6 +116,8 @@ def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
         shutil.copyfile(ROOT / name, directory / name)
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name)
+    write_templates(directory)
+    (directory / "quick-create.txt").write_text(quick_create.link((ROOT / "template.yaml").read_text()))
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
             for path in files(directory)]
@@ -96,6 +129,22 @@ def is_installed(target: str) -> bool:
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True,
                              check=True).stdout.strip()
     return Path(sysroot, "lib/rustlib", target).is_dir()
+
+
+def install(target: str) -> str:
+    """Installs Rust's own library for the target. Returns why it could not, or an empty text."""
+    if is_installed(target):
+        return ""
+    command = ["rustup", "target", "add", target]
+    try:
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS)
+    except FileNotFoundError:
+        return f"this Rust has no library for {target}, and there is no rustup to install it"
+    except subprocess.TimeoutExpired:
+        return f"`{' '.join(command)}` did not end in {_INSTALL_SECONDS} seconds"
+    except subprocess.CalledProcessError as failed:
+        return f"`{' '.join(command)}` failed: {' '.join(failed.stderr.split())}"
+    return "" if is_installed(target) else f"`{' '.join(command)}` did not install it"
 
 
 def build(architecture: str) -> Path:
@@ -111,14 +160,15 @@ def main() -> int:
     built = []
     # x86_64 last: both are built to the same place, and `make build` uses that one.
     for architecture, target in TARGETS.items():
-        if is_installed(target):
+        if reason := install(target):
+            print(f"{architecture} is skipped: {reason}")
+        else:
             write_package(build(architecture), architecture, DIST)
             built.append(target)
-        else:
-            print(f"{architecture} is skipped: this Rust cannot build for {target} (rustup target add {target})")
     if not built:
         print("nothing was built", file=sys.stderr)
         return 1
+    write_site(DIST)
     write_what_goes_with_it(DIST, built)
     print(f"\ndist/ holds version {version()}:")
     for path in sorted(DIST.iterdir()):

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 def build(checkout: Path, target: Path) -> Path:
     subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True)
     subprocess.run([sys.executable, "scripts/dist.py"], cwd=checkout, check=True,
-                   env=os.environ | {"CARGO_TARGET_DIR": str(target)})
+                   env=os.environ | {"CARGO_TARGET_DIR": str(target),
+                                     "DOCS_PYTHON": str(ROOT / ".venv-docs/bin/python")})
     return checkout / "dist"
 
 

@@ -78,7 +78,7 @@ def of(targets: list[str]) -> str:
             notices.add(text, package.words)
     for package in [package for package, texts in packages if not texts]:
         notices.add(_standard_text(package, notices), package.words)
-    notices.add(_MIT.format(holders="The Rust Project contributors"), f"Rust's standard library, {_rust()}")
+    notices.add(_MIT.format(holders="The Rust Project contributors"), f"Rust's standard library, {rust_version()} (MIT OR Apache-2.0)")
     parts = ["cfn-gitops is under the licence in the file LICENSE. Its binary holds what follows.\n"]
     for text, whose in sorted(notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])):
         parts.append("\n".join([_RULE, *whose, _RULE, "", text, ""]))
@@ -111,9 +111,9 @@ def _standard_text(package: Package, notices: _Notices) -> str:
     return text or sys.exit(f"{package.words} holds no licence, and there is no standard text of it here")
 
 
-def _rust() -> str:
+def rust_version() -> str:
     return subprocess.run(["rustc", "--version"], cwd=ROOT, capture_output=True, text=True,
-                          check=True).stdout.split()[1] + " (MIT OR Apache-2.0)"
+                          check=True).stdout.split()[1]
 
 
 def _cargo(*arguments: str) -> str:

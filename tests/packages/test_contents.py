@@ -93,6 +93,8 @@ def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
 
 def test_release_has_everything_that_its_readme_links_to(packages: Path) -> None:
     links = set(re.findall(r"\]\(([^):]+?)(?:#[^)]*)?\)", (packages / "README.md").read_text()))
+    # Its commands name this one.
+    assert (packages / "templates/project.yaml").exists()
     assert links >= {"docs/README.md", "SECURITY.md", "examples/project/README.md"}
     assert [link for link in links if not (packages / link).exists()] == []
 
@@ -127,22 +129,50 @@ def test_notices_contain_each_text_once_and_no_machine_path(packages: Path) -> N
     assert "the fiat-crypto authors" in notices
 
 
-@pytest.mark.parametrize(("installed", "status", "sums"), [
-    ({"x86_64-unknown-linux-gnu"}, 0, "arm64 is skipped: this Rust cannot build for aarch64-unknown-linux-gnu"),
-    (set(), 1, "x86_64 is skipped: this Rust cannot build for x86_64-unknown-linux-gnu"),
+def test_site_is_built_with_a_fixed_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nmkdir site && echo $1 $SOURCE_DATE_EPOCH > site/index.html\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(dist, "ROOT", tmp_path)
+    monkeypatch.setattr(dist, "_DOCS_PYTHON", python)
+    dist.write_site(tmp_path / "dist")
+    assert (tmp_path / "dist/site/index.html").read_text() == f"{tmp_path}/scripts/build_site.py 315532800\n"
+
+
+@pytest.mark.parametrize(("missing", "status", "printed"), [
+    ({"aarch64-unknown-linux-gnu"}, 0, "arm64 is skipped: not available"),
+    (set(dist.TARGETS.values()), 1, "x86_64 is skipped: not available"),
 ])
-def test_architecture_without_rust_library_is_skipped(installed: set[str], status: int, sums: str, tmp_path: Path,
+def test_architecture_without_rust_library_is_skipped(missing: set[str], status: int, printed: str, tmp_path: Path,
                                                       monkeypatch: pytest.MonkeyPatch,
                                                       capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/template-arm64.yaml").write_text("of an earlier time")
     monkeypatch.setattr(dist, "DIST", tmp_path / "dist")
-    monkeypatch.setattr(dist, "is_installed", lambda target: target in installed)
+    monkeypatch.setattr(dist, "install", lambda target: "not available" if target in missing else "")
     monkeypatch.setattr(dist, "build", lambda architecture: BOOTSTRAP)
+    monkeypatch.setattr(dist, "write_site", lambda directory: None)
     assert dist.main() == status
-    assert sums in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "dist").glob("template-*")) == (
-        ["template-x86_64.yaml"] if installed else [])
+        [] if status else ["template-x86_64.yaml"])
+
+
+@pytest.mark.parametrize(("rustup", "reason"), [
+    ("exit 0", "`rustup target add aarch64-none` did not install it"),
+    ("echo error: no network >&2; exit 1", "`rustup target add aarch64-none` failed: error: no network"),
+    ("mkdir installed", ""),
+    ("", "this Rust has no library for aarch64-none, and there is no rustup to install it"),
+])
+def test_missing_rust_library_is_installed(rustup: str, reason: str, tmp_path: Path,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    if rustup:
+        (tmp_path / "rustup").write_text(f"#!/bin/sh\n[ \"$*\" = 'target add aarch64-none' ] || exit 9\n{rustup}\n")
+        (tmp_path / "rustup").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if rustup else str(tmp_path))
+    monkeypatch.setattr(dist, "ROOT", tmp_path)
+    monkeypatch.setattr(dist, "is_installed", lambda target: (tmp_path / "installed").exists())
+    assert dist.install("aarch64-none") == reason
 
 
 def test_installed_rust_library_is_found() -> None:

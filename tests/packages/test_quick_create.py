@@ -1,0 +1,77 @@
+"""The commands of docs/how-to/quick-create.md, and the link that they print."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from local.aws import LocalAws
+from tests.deployment.steps import ROOT, Stack, sam_settings
+from tests.packages.conftest import dist
+
+_PAGE = ROOT / "docs/how-to/quick-create.md"
+_BUCKET = "my-templates"
+
+
+def printed_link(aws: LocalAws, folder: Path, architecture: str, scratch: Path) -> str:
+    [commands] = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    ran = subprocess.run(["bash", "-eu", "-c", commands.replace("template-x86_64", f"template-{architecture}")],
+                         cwd=folder, text=True, capture_output=True, check=False,
+                         env=aws.environment() | sam_settings(scratch) | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout.splitlines()[-1]
+
+
+def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, architecture: str, tmp_path: Path) -> None:
+    folder = tmp_path / "release"
+    folder.mkdir()
+    for name in ("samconfig.toml", "LICENSE", "README.md", "quick-create.txt", dist.zip_name(architecture),
+                 f"template-{architecture}.yaml"):
+        shutil.copyfile(packages / name, folder / name)
+    with LocalAws() as aws:
+        aws.client("s3").create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
+        link = urlsplit(printed_link(aws, folder, architecture, tmp_path))
+        assert (link.netloc, link.path, link.query) == (
+            f"{aws.region}.console.aws.amazon.com", "/cloudformation/home", f"region={aws.region}")
+        page, _, query = link.fragment.partition("?")
+        assert page == "/stacks/create/review"
+        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+        template = urlsplit(given.pop("templateURL"))
+        assert template.netloc == f"{_BUCKET}.s3.{aws.region}.amazonaws.com"
+        stack = Stack(aws, given.pop("stackName"))
+        parameters = {name.removeprefix("param_"): value for name, value in given.items()}
+        # The console shows the others with the template's defaults.
+        stack.id = aws.client("cloudformation").create_stack(
+            StackName=stack.name, TemplateURL=f"{aws.endpoint_url}/{_BUCKET}{template.path}",
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            # What the form asks to acknowledge.
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])["StackId"]
+        assert stack.wait() == "CREATE_COMPLETE", stack.failures()
+
+
+def test_link_names_parameters_with_valid_defaults(packages: Path, architecture: str) -> None:
+    declared = yaml_parse((packages / f"template-{architecture}.yaml").read_text())["Parameters"]
+    query = (packages / "quick-create.txt").read_text().strip().partition("/review?")[2]
+    given = {name.removeprefix("param_"): value for name, value in parse_qsl(query, keep_blank_values=True)
+             if name.startswith("param_")}
+    assert given.keys() >= {"EnvID", "ProjectID", "BranchName", "GitLabProject", "GitLabTokenSecretId", "GitLabUrl"}
+    for name, value in given.items():
+        about = declared[name]
+        # The console ignores unknown parameters and these.
+        assert "NoEcho" not in about, name
+        assert value == str(about["Default"]), name
+        assert re.fullmatch(about.get("AllowedPattern", ".*"), value, re.DOTALL), name
+        assert value in about.get("AllowedValues", [value]), name
+
+
+@pytest.mark.parametrize("placeholder", ["REGION", "TEMPLATE_URL"])
+def test_page_replaces_each_placeholder(packages: Path, placeholder: str) -> None:
+    assert f"s|{placeholder}|" in _PAGE.read_text()
+    assert placeholder in (packages / "quick-create.txt").read_text()

@@ -1,0 +1,63 @@
+"""The software bill of materials of a package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from license_expression import get_spdx_licensing
+from packageurl import PackageURL
+
+from tests.packages.conftest import BOOTSTRAP, dist
+
+import sbom
+import third_party_notices
+
+
+@pytest.fixture
+def text(packages: Path, architecture: str) -> str:
+    return (packages / dist.sbom_name(architecture)).read_text()
+
+
+def test_sbom_meets_the_schema_of_cyclonedx(text: str) -> None:
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    # Licences and package URLs are plain strings in the schema.
+    for component in json.loads(text)["components"]:
+        [licence] = component["licenses"]
+        assert get_spdx_licensing().validate(licence["expression"]).errors == [], component["name"]
+        url = PackageURL.from_string(component["purl"])
+        assert (url.name, url.version) == (component["name"], component["version"])
+
+
+def test_sbom_lists_every_linked_package_with_its_checksum(text: str, architecture: str) -> None:
+    components = json.loads(text)["components"]
+    linked = third_party_notices.linked([dist.TARGETS[architecture]])
+    assert [(one["name"], one["version"]) for one in components] == [
+        *((package.name, package.version) for package in linked), ("rust-std", third_party_notices.rust_version())]
+    assert all(one["hashes"][0]["alg"] == "SHA-256" for one in components[:-1])
+
+
+def test_sbom_names_the_binary_of_the_zip(text: str, packages: Path, architecture: str) -> None:
+    product = json.loads(text)["metadata"]["component"]
+    with zipfile.ZipFile(packages / dist.zip_name(architecture)) as archive:
+        digest = hashlib.sha256(archive.read("bootstrap")).hexdigest()
+    assert (product["name"], product["version"]) == ("cfn-gitops", dist.version())
+    assert product["hashes"] == [{"alg": "SHA-256", "content": digest}]
+
+
+def test_sbom_is_identical_at_another_time(text: str, architecture: str) -> None:
+    assert sbom.of(dist.TARGETS[architecture], BOOTSTRAP) == text
+    assert "timestamp" not in text
+    assert "serialNumber" not in text
+
+
+def test_invalid_sbom_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(third_party_notices, "linked", lambda targets: [])
+    monkeypatch.setattr(sbom, "_rust_library", lambda: {"type": "library"})
+    with pytest.raises(SystemExit, match="not valid CycloneDX"):
+        sbom.of("x86_64-unknown-linux-gnu", BOOTSTRAP)
