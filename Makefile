@@ -61,10 +61,10 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHI
 docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python scripts/build_site.py
 
-dist: $(INSTALLED) $(DOCS_INSTALLED) ## the release files in dist/: zips, templates, SBOMs, licences, documentation, examples, checksums
+dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zips, templates, SBOMs, licences, documentation, examples, checksums
 	@python scripts/dist.py
 
-dist-check: $(INSTALLED) $(DOCS_INSTALLED) ## check that two builds of the last commit give the same files (two release builds for each architecture)
+dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds for each architecture)
 	@python scripts/dist_check.py
 
 deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
@@ -82,8 +82,8 @@ doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelin
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python scripts/invoke.py $(EVENT)
 
-shell: $(INSTALLED) ## a shell inside a local AWS, for aws, sam and `make invoke`
-	@python -m local.aws
+shell: $(INSTALLED) ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
+	@python scripts/shell.py
 
 lint: lint-format lint-rust lint-templates lint-prose lint-dependencies ## formatting, clippy, the template linters, prose, licences
 

@@ -21,7 +21,8 @@ import site_scripts
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "site"
-_SCRIPTS = ROOT / ".venv-docs/scripts"
+# Beside MkDocs, so that a site of another checkout has them too.
+_SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
