@@ -31,6 +31,11 @@ SCRIPTS = {
                             "e8e412dbcfea9b7e31b5ffa288d7b6035915e714c542f4176a0cdbe262fc9609"),
 }
 _IN_SITE = "assets/scripts"
+# A picture keeps its size, and scrolls if the page is narrower (docs/site.css). Otherwise its text shrinks with it.
+_KEEP_SIZE = """<script>
+      { const initialize = mermaid.initialize
+        mermaid.initialize = config => initialize({ ...config, flowchart: { useMaxWidth: false, rankSpacing: 30, subGraphTitleMargin: { top: 6, bottom: 14 } } }) }
+      </script>"""
 _SHIM = "https://unpkg.com/iframe-worker/shim"
 # Material's own script, with the path from the page to the folder of the site.
 _BUNDLE = re.compile(r'<script src="([^"]*)assets/javascripts/bundle\.')
@@ -65,7 +70,8 @@ def with_local_scripts(page: str) -> str:
     local = f"{bundle[1]}{_IN_SITE}"
     if 'class="mermaid"' in page:
         # Material does not load Mermaid if a page has loaded it.
-        page = page.replace(bundle[0], f'<script src="{local}/mermaid.js"></script>\n      {bundle[0]}')
+        mermaid = f'<script src="{local}/mermaid.js"></script>\n      {_KEEP_SIZE}\n      '
+        page = page.replace(bundle[0], mermaid + bundle[0])
     return page.replace(f'"{_SHIM}"', f'"{local}/iframe-worker.js"')
 
 

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 /// A name, and seconds by number of stacks.
 pub type Series = (&'static str, Vec<(usize, f64)>);
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 420.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 130.0;
-const TOP: f64 = 20.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 360.0;
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = 120.0;
+const TOP: f64 = 34.0;
+/// Two labels with less distance would overlap.
+const LINE_HEIGHT: f64 = 14.0;
 const BOTTOM: f64 = 50.0;
 /// The axes' ends, as powers of ten: 1 to 1,000 stacks, 1 to 10,000 seconds.
 const DECADES: (f64, f64) = (3.0, 4.0);
@@ -44,7 +46,7 @@ fn line(svg: &mut String, from: (f64, f64), to: (f64, f64)) {
 /// The plot of the time until all Creates were answered.
 pub fn drawn(series: &[Series]) -> String {
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <title>Time until all Creates were answered, against the number of stacks</title>\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
@@ -68,6 +70,12 @@ pub fn drawn(series: &[Series]) -> String {
             &format!("{seconds} s"),
         );
     }
+    text(
+        &mut svg,
+        (10.0, 20.0),
+        "start",
+        "time until all Creates were answered",
+    );
     let middle = f64::midpoint(LEFT, right);
     text(
         &mut svg,
@@ -75,6 +83,7 @@ pub fn drawn(series: &[Series]) -> String {
         "middle",
         "stacks created at once",
     );
+    let mut labels: Vec<(f64, String)> = vec![];
     for ((name, points), (colour, dashes)) in series.iter().zip(LOOKS) {
         let mut path = String::new();
         let mut last = (0.0, 0.0);
@@ -88,7 +97,18 @@ pub fn drawn(series: &[Series]) -> String {
             r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>"#,
             path.trim_end()
         );
-        text(&mut svg, (last.0 + 8.0, last.1 + 4.0), "start", name);
+        match labels
+            .iter_mut()
+            .find(|(y, _)| (*y - last.1).abs() < LINE_HEIGHT)
+        {
+            Some((_, names)) => {
+                let _ = write!(names, ", {name}");
+            }
+            None => labels.push((last.1, (*name).to_owned())),
+        }
+    }
+    for (y, names) in labels {
+        text(&mut svg, (right + 8.0, y + 4.0), "start", &names);
     }
     svg.push_str("</svg>\n");
     svg
