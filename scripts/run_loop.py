@@ -1,4 +1,4 @@
-"""The loop in `make run`: from a push to GitLab to a deployed stack.
+"""The loop in `make run` and `make try`: from a push to GitLab to a deployed stack.
 
 This script acts as the developer and as the approver. GitLab and the environment do everything in between.
 """
@@ -8,19 +8,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.aws import LocalAws
 from local.gitlab.state import Mirror
-from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pipelines import eventually
-from tests.deployment.steps import Login
+from tests.deployment.steps import Account, Login, eventually
 from console import Progress, note, require
 
 
 class Loop:
     """The first project of one environment."""
 
-    def __init__(self, aws: LocalAws, env_id: str, branch: str, directory: Path, source: Source) -> None:
+    def __init__(self, aws: Account, env_id: str, branch: str, directory: Path, source: Source) -> None:
         self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
         self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
@@ -36,9 +33,13 @@ class Loop:
         [held] = self.source.mirrors_to(self.project.mirrored_url)
         named = self.source.recorded(f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
         require([held.id] == named, f"the secret names mirrors {named}, GitLab has {held.id}")
-        require((held.credentials.user, held.credentials.password) == (self.login().name, self.login().password),
-                "GitLab has another login")
         return held
+
+    def mirror_after(self, former: Mirror) -> Mirror:
+        """Waits until another mirror has replaced this one. A rotation deletes the former one last."""
+        eventually(lambda: former.id not in [each.id for each in self.source.mirrors_to(self.project.mirrored_url)],
+                   f"mirror {former.id} is deleted")
+        return self.mirror()
 
     def push(self, branch: str = "") -> str:
         """Pushes to GitLab. Returns the commit when CodeCommit has it."""
@@ -51,7 +52,7 @@ class Loop:
                               f"{self.branch} is at {pushed.commit[:12]}.")
         self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         mirror = self.mirror()
-        progress.show("mirror", f"{mirror.id} of GitLab pushes as {mirror.credentials.user}: {self.branch} in "
+        progress.show("mirror", f"{mirror.id} of GitLab pushes as {self.login().name}: {self.branch} in "
                                 f"CodeCommit is at {pushed.commit[:12]}.")
         return pushed.commit
 
@@ -84,18 +85,18 @@ class Loop:
         progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
-    def starts_nothing_and_is_rejected(self) -> None:
+    def starts_nothing_and_is_rejected(self, other_branch: str, unprotected_branch: str) -> None:
         project = self.project
         runs, deployed = len(project.executions()), project.deployed_commit()
         project.push(to=f"refs/tags/{self.branch}")
-        project.push(to="refs/heads/elsewhere")
-        project.push_only(to="refs/heads/feature")
+        project.push(to=f"refs/heads/{other_branch}")
+        project.push_only(to=f"refs/heads/{unprotected_branch}")
         note(f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch. Then:")
         progress = Progress()
         _, execution = self.next_push(progress)
         require(len(project.executions()) == runs + 1, "another run was started")
         progress.show("", "Events arrive in order: the earlier pushes started nothing.")
-        require("refs/heads/feature" not in project.mirrored(), "an unprotected branch was mirrored")
+        require(f"refs/heads/{unprotected_branch}" not in project.mirrored(), "an unprotected branch was mirrored")
         progress.show("", "GitLab did not mirror the unprotected branch.")
         project.waits_for_approval(execution)
         project.decide(execution, approves=False, why="not today")

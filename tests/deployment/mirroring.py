@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalAws
 from local.gitlab import HeldProject, LocalGitLab
 from local.gitlab.state import Mirror
 from tests.deployment import steps
-from tests.deployment.pipelines import NotInTime, Project, accepted, eventually
-from tests.deployment.steps import Login, Pushed
+from tests.deployment.pipelines import Project, accepted
+from tests.deployment.steps import Account, Login, NotInTime, Pushed, eventually
 
 URL_TAG = "cfn-gitops:gitlab-url"
 
@@ -29,7 +28,7 @@ def refusals(gitlab: LocalGitLab, project: str = "") -> list[str]:
 class Source:
     """A project in GitLab, and the secret that holds a token for it."""
 
-    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, path: str, secret_id: str, *branches: str) -> None:
+    def __init__(self, aws: Account, gitlab: LocalGitLab, path: str, secret_id: str, *branches: str) -> None:
         self.aws, self.gitlab, self.secret_id = aws, gitlab, secret_id
         self.project: HeldProject = gitlab.project(path, default_branch=branches[0])
         self.project.protect(*branches)
@@ -66,7 +65,7 @@ class Source:
 class MirroredProject(Project):
     """A pipeline whose developer pushes to GitLab."""
 
-    def __init__(self, aws: LocalAws, env_id: str, project_id: str, directory: Path, source: Source,
+    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, source: Source,
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id, directory, source.developer, branch)
         self.source = source

@@ -10,13 +10,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws
-from tests.deployment.steps import ROOT, Login, Pushed, Stack, Working
+from tests.deployment.steps import (
+    ROOT, Account, Login, NotInTime, Pushed, PushRefused, Stack, Working, eventually)
 
 PROJECT = ROOT / "examples/project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
               "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
-_SECONDS = 60
 _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
@@ -24,20 +23,6 @@ def documented_buildspec(project_id: str) -> str:
     """The buildspec of docs/concepts/pipelines.md that packages code and nested templates."""
     page = (ROOT / "docs/concepts/pipelines.md").read_text()
     return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
-
-
-class NotInTime(Exception):
-    """A condition did not become true in time."""
-
-
-def eventually(look: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
-    """Polls `look` until it returns a value, and returns that."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise NotInTime(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.05)
-    return found
 
 
 def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline", **properties: Any) -> str:
@@ -53,7 +38,7 @@ def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline",
 class Pipeline:
     """One project's pipeline in one environment: its executions, approvals and deployed stack."""
 
-    def __init__(self, aws: LocalAws, env_id: str, project_id: str) -> None:
+    def __init__(self, aws: Account, env_id: str, project_id: str) -> None:
         self.aws, self.env_id, self.project_id = aws, env_id, project_id
         self.stack_name = f"gitops-{env_id}-{project_id}"
         self.repository = f"codecommit-{env_id}-cfn-{project_id}"
@@ -176,10 +161,6 @@ class Pipeline:
             logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
 
 
-class PushRefused(Exception):
-    """git's output."""
-
-
 def accepted(pushed: Pushed) -> Pushed:
     if not pushed.accepted:
         raise PushRefused(pushed.output)
@@ -189,7 +170,7 @@ def accepted(pushed: Pushed) -> Pushed:
 class Project(Pipeline):
     """The same pipeline with a developer who pushes to it."""
 
-    def __init__(self, aws: LocalAws, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
+    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
@@ -222,7 +203,7 @@ class Project(Pipeline):
 class ProjectStack(Stack):
     """A stack with one pipeline in dev, through the environment's ServiceToken, and its project."""
 
-    def __init__(self, aws: LocalAws, project_id: str, directory: Path, login: Callable[[], Login]) -> None:
+    def __init__(self, aws: Account, project_id: str, directory: Path, login: Callable[[], Login]) -> None:
         super().__init__(aws, f"project-{project_id}")
         self.project = Project(aws, "dev", project_id, directory, login)
 

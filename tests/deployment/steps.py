@@ -10,9 +10,10 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -22,7 +23,50 @@ ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
 TEMPLATES = Path(__file__).parent / "templates"
-_STACK_SECONDS = 300
+
+
+@dataclass
+class Pace:
+    """How often a state is read, and for how long. `make try` reads less often, because AWS limits requests."""
+
+    interval: float = 0.05
+    seconds: float = 60
+    stack_seconds: float = 300
+    # SAM's own interval is five seconds.
+    sam_interval: float = 0.2
+
+
+PACE = Pace()
+
+
+class Account(Protocol):
+    """An AWS account and region, as its administrator uses it: `LocalAws`, or a real one."""
+
+    account_id: str
+    region: str
+
+    def client(self, service: str) -> Any: ...
+
+    def environment(self) -> dict[str, str]: ...
+
+
+class NotInTime(Exception):
+    """A condition did not become true in time."""
+
+
+class PushRefused(Exception):
+    """git's output."""
+
+
+def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
+    """Polls `look` until it returns a value, and returns that."""
+    limit = seconds or PACE.seconds
+    deadline = time.monotonic() + limit
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise NotInTime(f"{what}: not within {limit:.0f} s")
+        time.sleep(PACE.interval)
+    return found
 
 
 @dataclass
@@ -120,7 +164,7 @@ class Deployed:
 class Stack:
     """One stack, from a template file."""
 
-    def __init__(self, aws: LocalAws, name: str) -> None:
+    def __init__(self, aws: Account, name: str) -> None:
         self.aws, self.name = aws, name
         self.id = ""  # a deleted stack is found only by its ID
         self._cloudformation = aws.client("cloudformation")
@@ -162,13 +206,11 @@ class Stack:
             return False
 
     def wait(self) -> str:
-        deadline = time.monotonic() + _STACK_SECONDS
-        while time.monotonic() < deadline:
-            status: str = self.describe()["StackStatus"]
-            if not status.endswith("IN_PROGRESS"):
-                return status
-            time.sleep(0.1)
-        raise TimeoutError(f"{self.name} is still {status}")
+        def look() -> str:
+            status = self.status()
+            return "" if status.endswith("IN_PROGRESS") else status
+
+        return str(eventually(look, f"the operation of stack {self.name} ends", PACE.stack_seconds))
 
     def status(self) -> str:
         return str(self.describe()["StackStatus"])
@@ -192,14 +234,14 @@ class Stack:
 
 
 def sam_settings(directory: Path) -> dict[str, str]:
-    """Keeps sam from writing an installation ID into the home directory and from polling only every five seconds."""
-    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": "0.2"}
+    """Keeps sam from writing an installation ID into the home directory, and sets how often it polls."""
+    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": str(PACE.sam_interval)}
 
 
 class Environment(Stack):
     """`template.yaml`, deployed by sam."""
 
-    def __init__(self, aws: LocalAws, directory: Path, env_id: str = "dev") -> None:
+    def __init__(self, aws: Account, directory: Path, env_id: str = "dev") -> None:
         super().__init__(aws, f"cfn-gitops-{env_id}")
         self.env_id, self._directory = env_id, directory
         self.sam_output = ""
@@ -233,13 +275,13 @@ class Environment(Stack):
         return f"{self.function_role}-provisioning"
 
 
-def login(aws: LocalAws, secret_id: str) -> Login:
+def login(aws: Account, secret_id: str) -> Login:
     """The login that the secret contains now."""
     value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
     return Login(value["username"], value["password"], value["serviceSpecificCredentialId"])
 
 
-def credential_ids(aws: LocalAws, user_name: str) -> list[str]:
+def credential_ids(aws: Account, user_name: str) -> list[str]:
     """The user's CodeCommit credentials, oldest first. Empty if the user does not exist."""
     try:
         listed = aws.client("iam").list_service_specific_credentials(
@@ -251,14 +293,37 @@ def credential_ids(aws: LocalAws, user_name: str) -> list[str]:
     return [held["ServiceSpecificCredentialId"] for held in sorted(listed, key=lambda held: held["CreateDate"])]
 
 
-def user_exists(aws: LocalAws, user_name: str) -> bool:
+def user_exists(aws: Account, user_name: str) -> bool:
     return user_name in [user["UserName"] for page in aws.client("iam").get_paginator("list_users").paginate()
                          for user in page["Users"]]
 
 
-def secret_exists(aws: LocalAws, name: str) -> bool:
+def secret_exists(aws: Account, name: str) -> bool:
     pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
     return name in [secret["Name"] for page in pages for secret in page["SecretList"]]
+
+
+def rotate(aws: Account, secret_id: str) -> None:
+    """Starts a rotation and waits until its version is current."""
+    secrets = aws.client("secretsmanager")
+
+    def current() -> str:
+        versions = secrets.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+        return next((version for version, stages in versions.items() if "AWSCURRENT" in stages), "")
+
+    before = current()
+    secrets.rotate_secret(SecretId=secret_id)
+    eventually(lambda: current() != before, f"a new version of {secret_id} is current")
+
+
+def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
+    """What the function finds in its environment. It changes nothing."""
+    answer = aws.client("lambda").invoke(FunctionName=environment.function_name, Payload=json.dumps(
+        {"Doctor": {"EnvID": environment.env_id}}).encode())
+    result = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise RuntimeError(f"the diagnosis failed: {result.get('errorMessage')}")
+    return dict(result["Doctor"])
 
 
 def branch_commit(aws: LocalAws, repository_name: str, branch: str = "development") -> str:
@@ -267,37 +332,36 @@ def branch_commit(aws: LocalAws, repository_name: str, branch: str = "developmen
     return str(found["branch"]["commitId"])
 
 
-def what_is_there(aws: LocalAws) -> dict[str, list[str]]:
+def what_is_there(aws: Account) -> dict[str, list[str]]:
     """Everything in the account that this project could have created, by kind."""
-    iam = aws.client("iam")
-
-    def names(client: str, operation: str, key: str, name: str, **arguments: Any) -> list[str]:
-        pages = aws.client(client).get_paginator(operation).paginate(**arguments)
-        return sorted(item[name] for page in pages for item in page[key])
+    def listed(client: str, operation: str, key: str, name: str = "", **arguments: Any) -> list[str]:
+        """The members `name` of the listed objects, or the listed names themselves."""
+        api = aws.client(client)
+        pages = (api.get_paginator(operation).paginate(**arguments) if api.can_paginate(operation)
+                 else [getattr(api, operation)(**arguments)])
+        return sorted(item[name] if name else item for page in pages for item in page[key])
 
     return {
-        "stacks": names("cloudformation", "describe_stacks", "Stacks", "StackName"),
-        "IAM users": names("iam", "list_users", "Users", "UserName"),
-        "IAM roles": names("iam", "list_roles", "Roles", "RoleName"),
-        "IAM policies": sorted(policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]),
-        "CodeCommit credentials": sorted(
-            held["ServiceSpecificCredentialId"]
-            for held in iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]),
-        "secrets": sorted(set(names("secretsmanager", "list_secrets", "SecretList", "Name",
-                                    IncludePlannedDeletion=True)) - set(deletion_marks(aws))),
-        "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
-        "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),
-        "repositories": names("codecommit", "list_repositories", "repositories", "repositoryName"),
-        "approval rule templates": sorted(
-            aws.client("codecommit").list_approval_rule_templates()["approvalRuleTemplateNames"]),
-        "build projects": sorted(aws.client("codebuild").list_projects()["projects"]),
-        "pipelines": names("codepipeline", "list_pipelines", "pipelines", "name"),
-        "event rules": sorted(rule["Name"] for rule in aws.client("events").list_rules()["Rules"]),
-        "buckets": sorted(bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]),
+        "stacks": listed("cloudformation", "describe_stacks", "Stacks", "StackName"),
+        "IAM users": listed("iam", "list_users", "Users", "UserName"),
+        "IAM roles": listed("iam", "list_roles", "Roles", "RoleName"),
+        "IAM policies": listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
+        "CodeCommit credentials": listed("iam", "list_service_specific_credentials", "ServiceSpecificCredentials",
+                                         "ServiceSpecificCredentialId", AllUsers=True),
+        "secrets": sorted(set(listed("secretsmanager", "list_secrets", "SecretList", "Name",
+                                     IncludePlannedDeletion=True)) - set(deletion_marks(aws))),
+        "functions": listed("lambda", "list_functions", "Functions", "FunctionName"),
+        "log groups": listed("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        "repositories": listed("codecommit", "list_repositories", "repositories", "repositoryName"),
+        "approval rule templates": listed("codecommit", "list_approval_rule_templates", "approvalRuleTemplateNames"),
+        "build projects": listed("codebuild", "list_projects", "projects"),
+        "pipelines": listed("codepipeline", "list_pipelines", "pipelines", "name"),
+        "event rules": listed("events", "list_rules", "Rules", "Name"),
+        "buckets": listed("s3", "list_buckets", "Buckets", "Name"),
     }
 
 
-def deletion_marks(aws: LocalAws) -> list[str]:
+def deletion_marks(aws: Account) -> list[str]:
     """The tombstones of deleted pipelines, which remain for a week: secrets without a value that are scheduled for
     deletion. A secret with a value, or one that is not scheduled, is not a tombstone."""
     secrets = aws.client("secretsmanager")
