@@ -88,8 +88,8 @@ class Story:
              "Custom::MirrorCredential returned:")
         table([(name, outputs[name]) for name in ("SecretName", "SecretArn", "UserName", "ServiceUserName",
                                                   "CredentialId", "CredentialCreateDate")])
-        require(steps.credential_ids(self.aws, self.names.user) == [outputs["CredentialId"]],
-                "IAM lists another credential")
+        eventually(lambda: steps.credential_ids(self.aws, self.names.user) == [outputs["CredentialId"]],
+                   "IAM lists only this credential")
         note("IAM lists only this credential. The password is in the secret and in no output.")
         mirror = self.loop.mirror()
         require(mirror.enabled and mirror.only_protected_branches, f"the mirror is {mirror}")
@@ -174,13 +174,17 @@ class Story:
         self.diagnose("After the deployment", True)
 
     def diagnose(self, when: str, is_healthy: bool) -> None:
-        """Runs the function's own diagnosis, as `make doctor` does, and looks at the mirror."""
-        found = steps.diagnosis(self.aws, self.environment)
-        [mirror] = [check for check in found["Checks"]
-                    if check["Subject"].startswith(f"the mirror of project {self.source.project.path} to")]
-        problem = mirror.get("Problem", "")
-        require(is_healthy == (not problem), f"the diagnosis found {found}")
-        note(f"{when}, make doctor: {mirror['Subject']}: {problem or 'ok'}")
+        """Runs the function's own diagnosis, as `make doctor` does, until the mirror is as expected: IAM lists a new
+        credential late."""
+        subject = f"the mirror of project {self.source.project.path} to"
+
+        def look() -> dict[str, str]:
+            [mirror] = [check for check in steps.diagnosis(self.aws, self.environment)["Checks"]
+                        if check["Subject"].startswith(subject)]
+            return mirror if is_healthy == ("Problem" not in mirror) else {}
+
+        found = eventually(look, f"the diagnosis finds the mirror {'healthy' if is_healthy else 'unhealthy'}")
+        note(f"{when}, make doctor: {found['Subject']}: {found.get('Problem', 'ok')}")
 
     def fails_and_rolls_back(self) -> None:
         held = self.login()

@@ -23,7 +23,10 @@ import sam_settings
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
-    settings = sam_settings.read(arguments.parse_args().config_env)
+    arguments.add_argument("--env-id", help="an environment without a table in samconfig.toml")
+    given = arguments.parse_args()
+    settings = (sam_settings.Settings(given.env_id, f"cfn-gitops-{given.env_id}", {"EnvID": given.env_id})
+                if given.env_id else sam_settings.read(given.config_env))
     account = sam_settings.account()
     bucket = account.bucket_of(settings.env_id)
     stack = account.stack(settings.stack_name)

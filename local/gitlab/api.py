@@ -1,5 +1,5 @@
-"""The REST API: routes requests, and answers those about a project, its protected branches and its remote mirrors
-(lib/api/remote_mirrors.rb, lib/api/protected_branches.rb, `GET /projects/:id`)."""
+"""The REST API: routes requests, and answers those about a project and its remote mirrors (lib/api/remote_mirrors.rb,
+`GET /projects/:id`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from local.gitlab import access, branches, commits, deployments, environments, mirrors, notes, rest, statuses, users
+from local.gitlab import (
+    access, branches, commits, deployments, environments, mirrors, notes, protected_branches, rest, statuses, users)
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import PREFIX, Answer, Call, Rejected, Request, no_route
 from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
-
-# app/finders/protected_branches_finder.rb, LIMIT: over all pages.
-_MAX_PROTECTED_BRANCHES = 100
 
 
 class Api:
@@ -41,8 +39,6 @@ class Api:
         match (request.method, *parts[2:]):
             case ("GET",):
                 return self._get_project(request, token, parts[1])
-            case ("GET", "protected_branches"):
-                return self._protected_branches(request, token, parts[1])
             case (_, "remote_mirrors", *more):
                 return self._remote_mirrors(request, token, parts[1], more)
         return self._route_reports(request, token, parts[1], parts[2:])
@@ -67,6 +63,8 @@ class Api:
                 handle = partial(commits.answer, name=sha, parts=more)
             case (_, "repository", "branches", *more):
                 handle = partial(branches.answer, parts=more)
+            case (_, "protected_branches", *more):
+                handle = partial(protected_branches.answer, parts=more)
             case (_, "environments", *more):
                 handle = partial(environments.answer, parts=more)
             case (_, "deployments", *more):
@@ -76,7 +74,7 @@ class Api:
             case _:
                 raise no_route()
         # Commits and branches of a public project need no token. The other files call `authenticate!` first.
-        if token is None and handle.func not in (commits.answer, branches.answer):
+        if token is None and handle.func not in (commits.answer, branches.answer, protected_branches.answer):
             raise rest.unauthorized()
         return handle(Call(self._instance, request, token, access.project(self._instance, token, id_or_path)))
 
@@ -107,25 +105,6 @@ class Api:
             "permissions": {"project_access": None if is_groups else membership,
                             "group_access": membership if is_groups else None},
         })
-
-    # --- GET /projects/:id/protected_branches --------------------------------------------
-
-    def _protected_branches(self, request: Request, token: Token | None, id_or_path: str) -> Answer:
-        project = access.project(self._instance, token, id_or_path)
-        # lib/api/protected_branches.rb, `authorize_read_protected_branch!` (formerly `authorize_admin_project`): allowed
-        # for Maintainers; in newer versions, for Developers.
-        if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
-            raise rest.forbidden()
-        # app/finders/protected_branches_finder.rb: `all_protected_branches`, including those of the groups. They are
-        # distinguished by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
-        own, groups = sorted(project.protected_branches), sorted(project.inherited_protected_branches)
-        named = [(name, False) for name in own] + [(name, True) for name in groups]
-        maintainers = {"id": 1, "access_level": LEVELS["maintainer"], "access_level_description": "Maintainers"}
-        listed = [{"id": number, "name": name, "push_access_levels": [maintainers],
-                   "merge_access_levels": [maintainers], "allow_force_push": False,
-                   **({"inherited": inherited} if self._instance.settings.premium else {})}
-                  for number, (name, inherited) in enumerate(named[:_MAX_PROTECTED_BRANCHES], 1)]
-        return rest.page(self._url, request, listed)
 
     # --- /projects/:id/remote_mirrors ----------------------------------------------------
 

@@ -50,6 +50,10 @@ def answer(call: Call, parts: list[str]) -> Answer:
             return Answer(200, shown(_find(call, number)))
         case ("PUT", number):
             return _updated(call, number)
+        case ("POST", number, "stop"):
+            return _stopped(call, number)
+        case ("DELETE", number):
+            return _deleted(call, number)
     raise no_route()
 
 
@@ -94,6 +98,30 @@ def _updated(call: Call, number: str) -> Answer:
         found.tier = given.get("tier") or found.tier
         found.updated_at = time.time()
         return Answer(200, shown(found))
+
+
+def _stopped(call: Call, number: str) -> Answer:
+    """lib/api/environments.rb. No environment here has a job to run when it stops."""
+    with call.instance.changes:
+        found = _find(call, number)
+        # `stop_environment` is a Developer's, like `update_environment` (config/authz/roles/developer.yml).
+        access.authorize(call.token, call.project, "update_environment")
+        found.state = "stopped"
+        return Answer(200, shown(found))
+
+
+def _deleted(call: Call, number: str) -> Answer:
+    """Only a stopped environment may be deleted: app/policies/environment_policy.rb,
+    `rule { ~stopped }.prevent(:destroy_environment)`. Its deployments go with it (app/models/environment.rb)."""
+    with call.instance.changes:
+        found = _find(call, number)
+        access.authorize(call.token, call.project, "update_environment")
+        if found.state != "stopped":
+            raise forbidden()
+        records = call.project.records
+        records.environments.remove(found)
+        records.deployments = [each for each in records.deployments if each.environment is not found]
+    return Answer(204)
 
 
 def _check_parameters(parameters: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_sdk_iam::config::StalledStreamProtectionConfig;
-use aws_sdk_iam::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_iam::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
@@ -59,7 +59,13 @@ impl SdkClients {
             .to_builder()
             .http_client(http.for_sdk())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .retry_config(RetryConfig::standard().with_max_attempts(retry::MAX_ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(retry::MAX_ATTEMPTS)
+                    // Otherwise the SDK wants to close the connection of each retried response, which only its own
+                    // HTTP client offers, and logs an error instead.
+                    .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)

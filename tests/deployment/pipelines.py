@@ -175,10 +175,11 @@ class Project(Pipeline):
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
         self.branch, self.git_login = branch, login
+        self.buildspec = (PROJECT / "buildspec.yml").read_text()
 
     def files(self) -> dict[str, str]:
         """The files of a change that can be built and deployed."""
-        return {"buildspec.yml": (PROJECT / "buildspec.yml").read_text(),
+        return {"buildspec.yml": self.buildspec,
                 "parameter.json": (PROJECT / "parameter.json").read_text(),
                 f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack-infra.yaml").read_text()}
 

@@ -121,7 +121,8 @@ class Working:
 
     def delete(self, login: Login, clone_url: str, reference: str) -> Pushed:
         """Deletes the reference in the repository."""
-        return self._push(login, clone_url, f":{reference}")
+        pushed = self._git_as(login, "push", clone_url, f":{reference}")
+        return Pushed(pushed.returncode == 0, "", pushed.stderr)
 
     def references(self, login: Login, clone_url: str) -> dict[str, str]:
         """The branches and tags of the repository, and their commits."""
@@ -395,11 +396,11 @@ def granted_actions(aws: LocalAws, role: str) -> set[str]:
     return {action for actions in allowed for action in (actions if isinstance(actions, list) else [actions])}
 
 
-def function_log(aws: LocalAws, function_name: str) -> str:
+def function_log(aws: Account, function_name: str) -> str:
     return "\n".join(event["message"] for event in function_log_events(aws, function_name))
 
 
-def function_log_events(aws: LocalAws, function_name: str, since: int = 0) -> list[dict[str, Any]]:
+def function_log_events(aws: Account, function_name: str, since: int = 0) -> list[dict[str, Any]]:
     """The function's log lines, oldest first, from `since` on (in milliseconds)."""
     pages = aws.client("logs").get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{function_name}", startTime=since)

@@ -1,0 +1,52 @@
+"""The acts of `make try`: those of `make run` that need one account, and two that only AWS itself can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import try_assumptions as assumptions
+from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import PROJECT
+from story import ACTS as SHARED_ACTS, Act, Names, Story
+from try_account import RemoteAccount
+from try_assumptions import Observations
+from try_cleanup import own
+
+
+class TryStory(Story):
+    """The story in a real account, with observations."""
+
+    def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
+        super().__init__(aws, source, names, directory)
+        self.seen = assumptions.Observations()
+        self.loop.project.buildspec = assumptions.with_sessions((PROJECT / "buildspec.yml").read_text())
+
+    def own(self, there: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Without the token's secret, which the acts do not create."""
+        found = own(there, self.names)
+        return found | {"secrets": [name for name in found["secrets"] if name != self.source.secret_id]}
+
+
+@dataclass(frozen=True)
+class Step:
+    """An act, and what is observed after it."""
+
+    act: Act
+    name: str = ""
+    observe: Callable[[Story, Observations], None] | None = None
+
+
+RELEASE_AGAIN = Act(
+    "Release change without a change", "A person may start a pipeline that has nothing to deploy.",
+    lambda story: assumptions.releases_again(story, story.seen), "CodePipeline's behaviour, among the assumptions")
+METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
+              lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
+_NAMED = dict(zip(("deploy", "push", "reject", "second", "same", "rotate", "password", "mirror", "roll back", "fail",
+                   "delete", "leave"), SHARED_ACTS, strict=True))
+_OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,
+             "password": assumptions.after_new_password, "roll back": assumptions.after_failed_update,
+             "fail": assumptions.after_failed_deployment}
+_SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
+STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(METRICS), *_SHARED[-2:]]

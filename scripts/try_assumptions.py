@@ -1,0 +1,210 @@
+"""What a run in a real account shows about the assumptions of docs/project/assumptions.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tests.deployment import steps
+from tests.deployment.steps import eventually
+from console import note
+from story import Story
+
+PAGE = Path(__file__).parents[1] / "docs/project/assumptions.md"
+HELD, NOT_HELD, NOT_SEEN = "held", "not held", "not seen"
+# CloudWatch shows a new metric within minutes.
+_METRIC_DELAY_SECONDS = 900
+
+
+def all_names() -> list[str]:
+    return re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(), re.MULTILINE)
+
+
+@dataclass
+class Observations:
+    """The result for each assumption, with its evidence."""
+
+    _found: dict[str, tuple[bool, str]] = field(default_factory=dict)
+
+    def add(self, name: str, held: bool, evidence: str) -> None:
+        """A later observation does not hide one that it did not hold."""
+        if name not in all_names():
+            raise ValueError(f"{PAGE.name} has no assumption {name}")
+        if self._found.get(name, (True, ""))[0]:
+            self._found[name] = (held, evidence)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Every assumption with its result, those that did not hold first."""
+        def row(name: str) -> tuple[str, str, str]:
+            if name not in self._found:
+                return name, NOT_SEEN, ""
+            held, evidence = self._found[name]
+            return name, HELD if held else NOT_HELD, evidence
+
+        return sorted(map(row, all_names()), key=lambda row: [NOT_HELD, HELD, NOT_SEEN].index(row[1]))
+
+    def count(self, result: str) -> int:
+        return sum(row[1] == result for row in self.rows())
+
+
+# The assumptions without which the act would have failed.
+IMPLIED = {
+    "deploy": ("resource-tag-key-with-colon", "rule-with-or-and-exists", "first-repository-allowed",
+               "iam-policy-effective-within-1min"),
+    "push": ("role-trust-keys-of-events-and-builds", "builds-without-create-log-group", "approval-action-region",
+             "role-arn-key-of-each-call", "change-set-is-readable-while-it-waits", "handlers-need-published-permissions",
+             "eventbridge-members-always-present"),
+    "rotate": ("log-versions-beside-pending",),
+    "roll back": ("rollback-swaps-properties",),
+}
+
+
+def after_deployment(story: Story, seen: Observations) -> None:
+    outputs, log = story.environment.outputs(), function_log(story)
+    created = datetime.fromisoformat(outputs["CredentialCreateDate"])
+    complete = next(event["Timestamp"] for event in story.environment.events()
+                    if event["LogicalResourceId"] == "MirrorCredential" and event["ResourceStatus"] == "CREATE_COMPLETE")
+    took = (complete - created).total_seconds()
+    seen.add("login-valid-within-5min", took <= 300, f"the resource was complete {took:.0f} s after the credential")
+    issued = [line for line in log if str(line.get("step", "")).startswith("issuing the service-specific credential")]
+    if issued:
+        differs = abs((datetime.fromisoformat(issued[0]["timestamp"]) - created).total_seconds())
+        seen.add("create-date-near-lambda-clock", differs < 60, f"they differ by {differs:.0f} s")
+    called = sorted({line["rotation_step"] for line in log if line.get("rotation_step")})
+    seen.add("schedule-attach-calls-test-only", called in ([], ["testSecret"]), f"steps: {', '.join(called) or 'none'}")
+    iam = story.aws.client("iam")
+    iam.tag_user(UserName=story.names.user, Tags=[{"Key": "try", "Value": "1"}])
+    seconds = duration(lambda: "try" in [tag["Key"] for tag in iam.list_user_tags(UserName=story.names.user)["Tags"]],
+                       "the user's new tag")
+    iam.untag_user(UserName=story.names.user, TagKeys=["try"])
+    seen.add("tags-visible-within-10s", seconds <= 10, f"shown after {seconds:.1f} s")
+    project = story.source.project
+    seen.add("branches-regex-parameter", project.branches_matching("^no-branch-has-this-name$") == [],
+             "a regex that matches no branch")
+    seen.add("statistics-for-maintainer", project.shows_lfs_size(), "GET /projects/:id?statistics=true")
+
+
+def after_push(story: Story, seen: Observations) -> None:
+    project = story.loop.project
+    bucket = f"{story.names.bucket_prefix}{story.aws.account_id}-{story.aws.region}"
+    pages = story.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="codepipeline-")
+    keys = [each["Key"].split("/") for page in pages for each in page.get("Contents", [])]
+    shown = ", ".join("/".join(key) for key in keys[:4])
+    if keys:
+        seen.add("artifact-keys-begin-with-20-characters", all(key[0] == project.name[:20] for key in keys), shown)
+        seen.add("artifact-keys-name-the-artifact",
+                 all(key[1].startswith(("SourceArti", "BuildArtif")) for key in keys), shown)
+        last = [key[-1] for key in keys]
+        seen.add("artifact-keys-are-random", len(set(last)) == len(last) and min(map(len, last)) >= 7, shown)
+    execution = project.executions()[0]["pipelineExecutionId"]
+    approval = next(action for action in project.actions(execution) if action["actionName"] == "Approval")
+    link = approval.get("input", {}).get("resolvedConfiguration", {}).get("ExternalEntityLink", "")
+    if link:
+        seen.add("approval-link-resolves-variables", "#{" not in link, f"the link ends with {link[-12:]}")
+    after_build(story, seen)
+
+
+def after_build(story: Story, seen: Observations) -> None:
+    """The build's log has the session twice, see `WHO_AM_I`."""
+    sessions = re.findall(r"assumed-role/[^/\s]+/(\S+)", story.loop.project.build_log())
+    if len(sessions) >= 2:
+        named = [re.fullmatch(r"AWSCodeBuild-[0-9a-f-]{36}", session) is not None for session in sessions]
+        seen.add("codebuild-session-per-build", all(named) and sessions[0] == sessions[1], f"session {sessions[0]}")
+
+
+def after_new_password(story: Story, seen: Observations) -> None:
+    kept = {each["ParameterKey"]: each["ParameterValue"] for each in story.environment.describe()["Parameters"]}
+    seen.add("sam-deploy-keeps-parameters", kept.get("GitLabProject") == story.source.project.path,
+             "GitLabProject, after a deployment without it")
+    status = story.login().status(f"{story.clone_url}/")
+    seen.add("codecommit-trailing-slash", status != 200, f"HTTP {status} with a slash")
+
+
+def after_failed_update(story: Story, seen: Observations) -> None:
+    iam, user = story.aws.client("iam"), story.names.user
+    made = iam.create_service_specific_credential(UserName=user, ServiceName="codecommit.amazonaws.com")
+    credential_id = made["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
+    try:
+        seconds = duration(lambda: credential_id in steps.credential_ids(story.aws, user), "the new credential")
+        seen.add("iam-lists-within-10s", seconds <= 10, f"listed after {seconds:.1f} s")
+    finally:
+        iam.delete_service_specific_credential(UserName=user, ServiceSpecificCredentialId=credential_id)
+
+
+def after_failed_deployment(story: Story, seen: Observations) -> None:
+    reasons = [reason for reason in story.failing.failures() if "CFG-" in reason]
+    seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
+
+
+def releases_again(story: Story, seen: Observations) -> None:
+    """Starts the pipeline without a new commit, twice with one token. It deploys the commit that was rejected before.
+    Starts it again, and the change set is empty."""
+    started = [_release(story, "first") for _ in range(2)]
+    seen.add("start-token-outlives-a-delivery", started[0] == started[1], "two calls with one token")
+    for execution in dict.fromkeys(started):
+        note(f"Execution {execution} of the newest commit: {_approved(story, execution)}.")
+    execution = _release(story, "second")
+    status = _approved(story, execution)
+    seen.add("change-set-actions-with-no-changes", status == "Succeeded", f"the execution ended as {status}")
+    note(f"Execution {execution} without a change: {status}.")
+
+
+def _release(story: Story, token: str) -> str:
+    started = story.aws.client("codepipeline").start_pipeline_execution(
+        name=story.loop.project.name, clientRequestToken=f"{token}-{story.names.first}")
+    return str(started["pipelineExecutionId"])
+
+
+def _approved(story: Story, execution: str) -> str:
+    """Approves the execution, if it gets so far, and returns its final status."""
+    with contextlib.suppress(steps.NotInTime):
+        story.loop.project.decide(execution)
+    return story.loop.project.ended(execution)
+
+
+def metrics(story: Story, seen: Observations) -> None:
+    """CloudWatch has the metrics that the scheduled health check wrote into the log."""
+    logged = [line["_aws"]["Timestamp"] / 1000 for line in function_log(story) if "_aws" in line]
+    if not logged:
+        return
+    shown = story.aws.client("cloudwatch").list_metrics(
+        Namespace="CfnGitOps", Dimensions=[{"Name": "EnvID", "Value": story.names.first}])["Metrics"]
+    if shown or time.time() - min(logged) > _METRIC_DELAY_SECONDS:
+        seen.add("embedded-metrics-from-this-runtime", bool(shown), f"CloudWatch has {len(shown)} metrics")
+
+
+# A build prints its session first and last.
+WHO_AM_I = "      - aws sts get-caller-identity --query Arn --output text\n"
+
+
+def with_sessions(buildspec: str) -> str:
+    before, commands, after = buildspec.partition("    commands:\n")
+    build, artifacts, rest = after.partition("artifacts:\n")
+    return f"{before}{commands}{WHO_AM_I}{build}{WHO_AM_I}{artifacts}{rest}"
+
+
+def duration(look: Callable[[], bool], what: str) -> float:
+    began = time.monotonic()
+    eventually(look, what)
+    return time.monotonic() - began
+
+
+def function_log(story: Story) -> list[dict[str, Any]]:
+    return list(_objects(steps.function_log(story.aws, story.environment.function_name)))
+
+
+def _objects(log: str) -> Iterator[dict[str, Any]]:
+    for line in log.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            yield found

@@ -1,0 +1,127 @@
+"""Deletes everything that `make try` has created, whatever state it is in, and reports what is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from requests import RequestException
+
+from tests.deployment import steps
+from tests.deployment.mirroring import Source
+from tests.deployment.steps import NotInTime, Stack, Working
+from console import note
+from story import ROOT, Names
+from try_account import RemoteAccount
+from try_gitlab import GitLabError, RemoteProject
+
+_PROJECT_ID = "infra"
+_SAM_STACK = "aws-sam-cli-managed-default"
+_FAULTS = (BotoCoreError, ClientError, GitLabError, NotInTime, OSError, RequestException, subprocess.SubprocessError)
+
+
+class Cleanup:
+    """Each step is idempotent, and a failed one does not stop the others."""
+
+    def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
+        self.aws, self.source, self.names, self.directory = aws, source, names, directory
+        self.project: RemoteProject = source.project  # type: ignore[assignment]
+        self.faults: list[str] = []
+
+    def run(self) -> list[str]:
+        """Returns what is left or could not be deleted."""
+        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
+        for env_id in self.environments():
+            self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
+            self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
+        self._step("GitLab's mirrors", self._delete_mirrors)
+        for branch in (self.names.branch, self.names.second_branch, self.names.other_branch):
+            self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
+        self._step("GitLab's branches", self._delete_references)
+        for env_id in self.environments():
+            self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
+        self._step(f"secret {self.source.secret_id}", self._forget_token)
+        self._step("uploaded packages", self._delete_uploads)
+        self._step("the list of what is left", self._report_what_is_left)
+        return self.faults
+
+    def environments(self) -> tuple[str, str, str]:
+        return self.names.first, self.names.second, self.names.failing
+
+    def _step(self, what: str, delete: Callable[[], Any]) -> None:
+        try:
+            delete()
+        except _FAULTS as error:
+            self.faults.append(f"{what}: {error}")
+            note(f"{what}: not deleted: {error}")
+
+    def _delete_deployed(self, env_id: str) -> None:
+        stack = Stack(self.aws, f"cfnstack-{env_id}-{_PROJECT_ID}")
+        if stack.exists():
+            stack.wait()
+            note(f"stack {stack.name}: {stack.delete()}")
+
+    def _undeploy(self, env_id: str) -> None:
+        stack = Stack(self.aws, f"cfn-gitops-{env_id}")
+        if stack.exists():
+            stack.wait()
+        ran = subprocess.run([sys.executable, ROOT / "scripts/undeploy.py", "--env-id", env_id], text=True,
+                             env=self.aws.environment() | {"DELETE_BUCKET": "yes", "CONFIRM": stack.name}, check=False,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if ran.returncode != 0:
+            raise OSError(ran.stdout)
+        note(ran.stdout.strip().splitlines()[-1].removeprefix("- "))
+
+    def _delete_mirrors(self) -> None:
+        """Those that a deletion of the stack could not delete."""
+        own = tuple(f"/codecommit-{env_id}-cfn-{_PROJECT_ID}" for env_id in self.environments())
+        for mirror in self.project.mirrors():
+            if mirror.url.rstrip("/").endswith(own):
+                self.project.delete_mirror(mirror.id)
+                note(f"mirror {mirror.id} of GitLab is deleted")
+
+    def _unprotect(self, branch: str) -> None:
+        if branch in self.project.protected():
+            self.project.unprotect(branch)
+
+    def _delete_references(self) -> None:
+        """The branches, and the tag of the third act."""
+        working = Working(self.directory / "cleanup")
+        developer, names = self.source.developer(), self.names
+        own = {f"refs/heads/{branch}" for branch in (
+            names.branch, names.second_branch, names.other_branch, names.unprotected_branch)}
+        for reference in sorted({*own, f"refs/tags/{names.branch}"} & set(working.references(developer, self.project.url))):
+            deleted = working.delete(developer, self.project.url, reference)
+            if not deleted.accepted:
+                raise OSError(deleted.output)
+            note(f"{reference} in GitLab is deleted")
+
+    def _forget_token(self) -> None:
+        if steps.secret_exists(self.aws, self.source.secret_id):
+            self.source.forget_token()
+
+    def _delete_uploads(self) -> None:
+        """What `sam deploy` uploaded to its own bucket, which is shared and stays."""
+        stack = Stack(self.aws, _SAM_STACK)
+        bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
+        if not bucket:
+            return
+        s3 = self.aws.client("s3")
+        for env_id in self.environments():
+            pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"cfn-gitops-{env_id}/")
+            for page in pages:
+                for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+    def _report_what_is_left(self) -> None:
+        for kind, found in own(steps.what_is_there(self.aws), self.names).items():
+            self.faults += [f"{kind}: {name} is left" for name in found]
+
+
+def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:
+    """What a run has created, of everything in the account: all its names contain its environments' common beginning."""
+    return {kind: [name for name in listed if names.first in name] for kind, listed in there.items()}

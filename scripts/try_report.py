@@ -1,0 +1,75 @@
+"""The report of `make try`, without secrets and without the names of account, GitLab and project."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.deployment.mirroring import Source
+from console import BOLD, GREEN, RED, table, write
+from try_account import RemoteAccount
+from try_acts import TryStory
+from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Report:
+    aws: RemoteAccount
+    source: Source
+    story: TryStory
+    acts: list[tuple[int, str, float]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def seen(self) -> Observations:
+        return self.story.seen
+
+    def failed(self, reason: str) -> None:
+        self.failures.append(reason)
+
+    def is_good(self) -> bool:
+        """Whether every act succeeded, everything is deleted, and no assumption was refuted."""
+        return not self.failures and not self.left and self.seen.count(NOT_HELD) == 0
+
+    def print(self) -> None:
+        """Prints the assumptions and writes the file."""
+        write("\nAssumptions", BOLD)
+        table([(name, f"{result:8}  {evidence}") for name, result, evidence in self.seen.rows()])
+        path = ROOT / f"try-{self.source.secret_id.rsplit('/', 1)[-1]}.md"
+        path.write_text(self.masked("\n".join(self.lines()) + "\n"))
+        write(f"\n{self.summary()} The report: {path.name}", GREEN if self.is_good() else RED)
+        for each in [*self.failures, *self.left]:
+            write(f"- {each}")
+
+    def summary(self) -> str:
+        counts = ", ".join(f"{self.seen.count(result)} {result}" for result in (HELD, NOT_HELD, NOT_SEEN))
+        return f"{len(self.acts)} acts succeeded, {len(self.failures)} failed. Assumptions: {counts}."
+
+    def lines(self) -> Iterator[str]:
+        version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+        yield from (f"# An acceptance run of cfn-gitops {version}", "",
+                    f"{time.strftime('%Y-%m-%d', time.gmtime())}, region {self.aws.region}. {self.summary()}", "")
+        yield from ("| Act | | Seconds |", "|---:|---|---:|")
+        yield from (f"| {number} | {title} | {seconds:.0f} |" for number, title, seconds in self.acts)
+        for title, listed in (("Failed", self.failures), ("Left", self.left)):
+            if listed:
+                yield from ("", f"## {title}", "")
+                yield from (f"- {' '.join(each.split())}" for each in listed)
+        yield from ("", "## Assumptions", "", "| Name | Result | Evidence |", "|---|---|---|")
+        yield from (f"| `{name}` | {result} | {evidence.replace('|', '/')} |"
+                    for name, result, evidence in self.seen.rows())
+
+    def masked(self, text: str) -> str:
+        """Also replaces secrets, which nothing above should contain."""
+        hidden = {self.source.gitlab.token: "<secret>", self.aws.account_id: "<account>",
+                  self.source.gitlab.url: "<gitlab>", self.source.project.path: "<project>"}
+        passwords = self.story.loop.passwords | self.story.second_loop.passwords
+        for value, name in {**dict.fromkeys(passwords, "<secret>"), **hidden}.items():
+            text = text.replace(value, name)
+        return text

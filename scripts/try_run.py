@@ -1,0 +1,181 @@
+"""The acceptance run in an account and a GitLab project of the user: `make try`.
+
+    GITLAB_PROJECT=group/project GITLAB_TOKEN=… make try
+    make try CLEAN=try12345        delete what an interrupted run has left
+
+It creates a fresh environment, performs the acts of `make run`, and compares what AWS and GitLab do with the
+assumptions of docs/project/assumptions.md. It deletes everything, and leaves a report without secrets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import secrets
+import string
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import requests  # noqa: E402
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
+
+import sam_settings  # noqa: E402
+import try_assumptions as assumptions  # noqa: E402
+from tests.deployment import steps  # noqa: E402
+from tests.deployment.mirroring import Source  # noqa: E402
+from tests.deployment.steps import NotInTime, PushRefused  # noqa: E402
+from console import BOLD, DIM, GREEN, RED, NotShown, note, write  # noqa: E402
+from story import Names  # noqa: E402
+from try_account import RemoteAccount  # noqa: E402
+from try_acts import STEPS, Step, TryStory  # noqa: E402
+from try_cleanup import Cleanup  # noqa: E402
+from try_gitlab import GitLabError, RemoteGitLab  # noqa: E402
+from try_report import Report  # noqa: E402
+
+_FAULTS = (NotShown, NotInTime, PushRefused, GitLabError, BotoCoreError, ClientError, requests.RequestException,
+           ValueError, StopIteration, KeyError)
+
+
+@dataclass
+class Options:
+    region_account: RemoteAccount
+    gitlab: RemoteGitLab
+    project: str
+    names: Names
+    acts: int
+    confirm: str = field(default_factory=lambda: os.environ.get("CONFIRM", ""))
+
+
+def names_of(first: str) -> Names:
+    return Names(first, first, f"{first}p", f"{first}p", f"{first}x", f"{first}-other", f"{first}-feature", "--env-id")
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--acts", type=int, default=len(STEPS), help="perform only the first ones")
+    arguments.add_argument("--clean", default="", help="only delete what the run of this name has left")
+    arguments.add_argument("--interval", type=float, default=5, help="seconds between two looks at a state")
+    given = arguments.parse_args()
+    steps.PACE = steps.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
+    name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
+    options = Options(RemoteAccount(sam_settings.account()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
+                      given.acts)
+    source = RemoteSource(options)
+    with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:
+        if given.clean:
+            return clean(options, source, Path(directory))
+        if problems := source.project.problems():
+            print(*(f"- {problem}" for problem in problems), "Nothing was created.", sep="\n", file=sys.stderr)
+            return 1
+        if not is_confirmed(options):
+            print("Nothing was created.", file=sys.stderr)
+            return 1
+        return run(options, source, Path(directory))
+
+
+class RemoteSource(Source):
+    """The project of the user. Nothing is created in it yet."""
+
+    def __init__(self, options: Options) -> None:
+        self.aws, self.gitlab = options.region_account, options.gitlab
+        self.secret_id = f"gitlab/{options.names.first}"
+        self.project = options.gitlab.project(options.project)
+
+    def parameters(self, **more: str) -> dict[str, str]:
+        page = f"{self.gitlab.url}/{self.project.path}"
+        return super().parameters(GitLabProjectUrl=page, **more)
+
+
+def gitlab_of_the_user() -> RemoteGitLab:
+    token = os.environ.get("GITLAB_TOKEN") or getpass.getpass("GitLab token (scope api, role Maintainer): ")
+    return RemoteGitLab(os.environ.get("GITLAB_URL", "https://gitlab.com"), token.strip())
+
+
+def project_of_the_user() -> str:
+    project = os.environ.get("GITLAB_PROJECT", "")
+    if not project:
+        sys.exit("GITLAB_PROJECT is not set. Set it to the full path of a GitLab project for the run: group/project")
+    return project
+
+
+def is_confirmed(options: Options) -> bool:
+    names, aws = options.names, options.region_account
+    print(f"""\
+This run creates in account {aws.account_id}, region {aws.region}:
+- the environments {names.first} and {names.second}, and {names.failing}, whose deployment fails: a stack
+  cfn-gitops-<name> each, with an IAM user, roles, a function, a bucket, alarms, a dashboard and a pipeline
+- the stacks cfnstack-{names.first}-infra and cfnstack-{names.second}-infra, with one disabled event rule each
+- the secret {RemoteSource(options).secret_id} with the GitLab token
+- if it is missing: the stack aws-sam-cli-managed-default, the bucket of `sam deploy`, which stays
+and in project {options.project} of {options.gitlab.url}:
+- the protected branches {names.branch}, {names.second_branch} and {names.other_branch}, the branch
+  {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch of the project to CodeCommit
+- commit statuses, deployments and a note, all at commits of this run
+
+Then it deletes all of it. Records of pipelines and notes stay in GitLab, at commits that no branch contains.
+It takes about an hour and costs less than 1 US dollar, plus 1 for each of two CodeCommit users if the account
+has more than five this month.
+""")
+    answer = options.confirm
+    if not answer:
+        print(f"To go on, type {names.first}: ", end="", flush=True)
+        answer = sys.stdin.readline().strip()
+    return answer in (names.first, "yes" if options.confirm else names.first)
+
+
+def run(options: Options, source: RemoteSource, directory: Path) -> int:
+    names = options.names
+    story = TryStory(options.region_account, source, names, directory)
+    report = Report(options.region_account, source, story)
+    try:
+        source.project.protect(names.branch, names.second_branch, names.other_branch)
+        source.store_token()
+        for number, step in enumerate(STEPS[:options.acts], 1):
+            if not perform(story, number, step, report):
+                break
+    except KeyboardInterrupt:
+        report.failed("interrupted")
+    except _FAULTS as error:
+        report.failed(f"preparation: {error}")
+    finally:
+        write(f"\nDeleting everything (if this is interrupted: make try CLEAN={names.first})", BOLD)
+        report.left = Cleanup(options.region_account, source, names, directory).run()
+    report.print()
+    return 0 if report.is_good() else 1
+
+
+def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
+    """Whether the act and its observations went through."""
+    write(f"\n{number}. {step.act.title}", BOLD)
+    note(step.act.reason, indent=3, style=DIM)
+    began = time.monotonic()
+    try:
+        step.act.run(story)
+        for name in assumptions.IMPLIED.get(step.name, ()):
+            story.seen.add(name, True, f"act {number} succeeded")
+        if step.observe:
+            step.observe(story, story.seen)
+    except _FAULTS as error:
+        report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
+        write(f"   FAILED after {time.monotonic() - began:.0f} s: {error}", RED)
+        return False
+    report.acts.append((number, step.act.title, time.monotonic() - began))
+    write(f"   ok, {report.acts[-1][2]:.0f} s", GREEN)
+    return True
+
+
+def clean(options: Options, source: RemoteSource, directory: Path) -> int:
+    left = Cleanup(options.region_account, source, options.names, directory).run()
+    print(*left, sep="\n")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""`make try` against the local AWS and the local GitLab, also with assumptions that do not hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.aws.settings import IAM_IS_LATE
+from local.gitlab import HeldProject, LocalGitLab
+from tests.deployment import steps
+from tests.deployment.steps import ROOT, Login, Working
+
+PROJECT = "platform/trial"
+
+
+@dataclass
+class Trial:
+    status: int
+    output: str
+    report: str
+
+    @property
+    def results(self) -> dict[str, str]:
+        """The result of each assumption in the report."""
+        return dict(re.findall(r"^\| `([^`]+)` \| ([a-z ]+) \|", self.report, re.MULTILINE))
+
+
+@dataclass
+class User:
+    """A user with an account and a GitLab project."""
+
+    aws: LocalAws
+    gitlab: LocalGitLab
+    project: HeldProject
+    there: dict[str, list[str]]
+
+    def tries(self, *options: str, **variables: str) -> Trial:
+        environment = self.aws.environment() | {
+            "GITLAB_URL": self.gitlab.url, "GITLAB_TOKEN": self.gitlab.token, "GITLAB_PROJECT": PROJECT, **variables}
+        ran = subprocess.run([sys.executable, ROOT / "scripts/try_run.py", "--interval", "0.05", *options],
+                             env=environment, input="", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             check=False)
+        reports = sorted(ROOT.glob("try-try*.md"))
+        text = "".join(path.read_text() for path in reports)
+        for path in reports:
+            path.unlink()
+        return Trial(ran.returncode, ran.stdout, text)
+
+    def assert_nothing_is_left(self) -> None:
+        left = {kind: [name for name in names if "aws-sam-cli" not in name and name not in self.there[kind]]
+                for kind, names in steps.what_is_there(self.aws).items()}
+        assert {kind: names for kind, names in left.items() if names} == {}
+        assert self.project.mirrors() == [] and self.project.protected_branches == ["main"]
+        assert list(self.project.references()) == ["refs/heads/main"]
+        assert self.project.records.environments == []
+        assert self.gitlab.complaints == []
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    with LocalAws(settings=IAM_IS_LATE) as aws, local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab:
+        project = gitlab.project(PROJECT)
+        Working(tmp_path / "first", "main").push(Login("developer", gitlab.token, ""), project.url)
+        yield User(aws, gitlab, project, steps.what_is_there(aws))
+
+
+def test_all_acts_show_what_held_and_what_did_not(user: User) -> None:
+    user.aws.set(credential_listed_after_seconds=11, empty_change_set_fails=1)
+    trial = user.tries(CONFIRM="yes")
+    results = trial.results
+    refuted = {name for name, result in results.items() if result == "not held"}
+    assert refuted == {"iam-lists-within-10s", "change-set-actions-with-no-changes"}, trial.output
+    assert "0 failed" in trial.output and trial.status == 1
+    held = {name for name, result in results.items() if result == "held"}
+    assert {"codebuild-session-per-build", "login-valid-within-5min", "artifact-keys-name-the-artifact",
+            "approval-link-resolves-variables", "sam-deploy-keeps-parameters"} <= held, trial.report
+    assert len(held) >= 25 and list(results.values()).count("not seen") == len(results) - len(held) - len(refuted)
+    user.assert_nothing_is_left()
+    for secret in (user.gitlab.token, user.aws.account_id, user.gitlab.url, PROJECT):
+        assert secret not in trial.report
+    assert user.gitlab.token not in trial.output
+
+
+def test_first_acts_alone_succeed_and_leave_nothing(user: User) -> None:
+    trial = user.tries("--acts", "2", CONFIRM="yes")
+    assert trial.status == 0, trial.output
+    assert "2 acts succeeded, 0 failed" in trial.report
+    user.assert_nothing_is_left()
+
+
+def test_failed_act_is_reported_and_deletes_everything(user: User) -> None:
+    user.gitlab.answers_instead(403, times=100, method="POST", path="/remote_mirrors")
+    trial = user.tries(CONFIRM="yes")
+    assert trial.status == 1 and "act 1" in trial.report and "CFG-" in trial.report, trial.output
+    assert set(trial.results.values()) == {"not seen"}
+    user.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("confirmation", ["", "no"])
+def test_unconfirmed_run_creates_nothing(user: User, confirmation: str) -> None:
+    trial = user.tries(CONFIRM=confirmation)
+    assert trial.status == 1 and "This run creates" in trial.output and "Nothing was created" in trial.output
+    assert steps.what_is_there(user.aws) == user.there
+    user.assert_nothing_is_left()
+
+
+def test_unfit_project_and_token_are_named_before_anything(user: User) -> None:
+    token = user.gitlab.add_token("a developer", role="developer", scopes=("read_api",))
+    trial = user.tries(GITLAB_TOKEN=token.value, CONFIRM="yes")
+    assert trial.status == 1
+    assert "lacks the scope api" in trial.output and "not a Maintainer" in trial.output
+    assert steps.what_is_there(user.aws) == user.there
+
+
+def test_interrupted_run_is_deleted_by_its_name(user: User) -> None:
+    environment = user.aws.environment() | {
+        "GITLAB_URL": user.gitlab.url, "GITLAB_TOKEN": user.gitlab.token, "GITLAB_PROJECT": PROJECT, "CONFIRM": "yes"}
+    running = subprocess.Popen([sys.executable, ROOT / "scripts/try_run.py", "--interval", "0.05"], env=environment,
+                               stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, cwd=os.curdir)
+    assert running.stdout
+    # The second act needs a deployed environment.
+    name = next(found[1] for line in running.stdout if (found := re.search(r"Stack cfn-gitops-(try\w+) with", line)))
+    running.kill()
+    running.stdout.close()
+    running.wait()
+    trial = user.tries("--clean", name)
+    assert trial.status == 0, trial.output
+    user.assert_nothing_is_left()
