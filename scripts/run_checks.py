@@ -35,7 +35,8 @@ CLIPPY = "clippy"
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These are long, and each starts a local AWS of its own.
-DEPLOYMENT, TWO_ACCOUNTS, LOCAL_AWS = "tests/deployment", "tests/deployment/test_two_accounts.py", "local/aws"
+DEPLOYMENT, LOCAL_AWS = "tests/deployment", "local/aws"
+TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def steps() -> list[Step]:
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         Step(BUILT, ["make", "build"], needs=(TOOLS,)),
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
-        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}"),
+        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}", f"--ignore={TRIAL}"),
         *rust_tests(),
         python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
+        python("make try", TRIAL),
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),

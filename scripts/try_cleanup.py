@@ -1,4 +1,4 @@
-"""Deletes everything that `make try` has created, whatever state it is in, and reports what is left."""
+"""Deletes everything that `make try` has created, also after a failure, and reports what is left."""
 
 from __future__ import annotations
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import secrets
 import string
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -45,12 +46,11 @@ _FAULTS = (NotShown, NotInTime, PushRefused, GitLabError, BotoCoreError, ClientE
 
 @dataclass
 class Options:
-    region_account: RemoteAccount
+    account: RemoteAccount
     gitlab: RemoteGitLab
     project: str
     names: Names
     acts: int
-    confirm: str = field(default_factory=lambda: os.environ.get("CONFIRM", ""))
 
 
 def names_of(first: str) -> Names:
@@ -63,6 +63,8 @@ def main() -> int:
     arguments.add_argument("--clean", default="", help="only delete what the run of this name has left")
     arguments.add_argument("--interval", type=float, default=5, help="seconds between two looks at a state")
     given = arguments.parse_args()
+    if given.clean and not re.fullmatch(r"try[a-z0-9]{5}", given.clean):
+        sys.exit(f"{given.clean} is not the name of a run. Nothing was deleted")
     steps.PACE = steps.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
     name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
     options = Options(RemoteAccount(sam_settings.account()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
@@ -71,7 +73,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:
         if given.clean:
             return clean(options, source, Path(directory))
-        if problems := source.project.problems():
+        if problems := problems_of(source):
             print(*(f"- {problem}" for problem in problems), "Nothing was created.", sep="\n", file=sys.stderr)
             return 1
         if not is_confirmed(options):
@@ -80,11 +82,18 @@ def main() -> int:
         return run(options, source, Path(directory))
 
 
+def problems_of(source: Source) -> list[str]:
+    try:
+        return source.project.problems()
+    except (GitLabError, requests.RequestException) as error:
+        return [str(error)]
+
+
 class RemoteSource(Source):
     """The project of the user. Nothing is created in it yet."""
 
     def __init__(self, options: Options) -> None:
-        self.aws, self.gitlab = options.region_account, options.gitlab
+        self.aws, self.gitlab = options.account, options.gitlab
         self.secret_id = f"gitlab/{options.names.first}"
         self.project = options.gitlab.project(options.project)
 
@@ -94,8 +103,12 @@ class RemoteSource(Source):
 
 
 def gitlab_of_the_user() -> RemoteGitLab:
+    url = os.environ.get("GITLAB_URL", "https://gitlab.com")
+    # http is only for the local GitLab of the tests, as in template.yaml.
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        sys.exit(f"GITLAB_URL is {url}. Set it to an https address: the token must not be sent in the clear")
     token = os.environ.get("GITLAB_TOKEN") or getpass.getpass("GitLab token (scope api, role Maintainer): ")
-    return RemoteGitLab(os.environ.get("GITLAB_URL", "https://gitlab.com"), token.strip())
+    return RemoteGitLab(url, token.strip())
 
 
 def project_of_the_user() -> str:
@@ -106,7 +119,7 @@ def project_of_the_user() -> str:
 
 
 def is_confirmed(options: Options) -> bool:
-    names, aws = options.names, options.region_account
+    names, aws = options.names, options.account
     print(f"""\
 This run creates in account {aws.account_id}, region {aws.region}:
 - the environments {names.first} and {names.second}, and {names.failing}, whose deployment fails: a stack
@@ -123,17 +136,16 @@ Then it deletes all of it. Records of pipelines and notes stay in GitLab, at com
 It takes about an hour and costs less than 1 US dollar, plus 1 for each of two CodeCommit users if the account
 has more than five this month.
 """)
-    answer = options.confirm
-    if not answer:
-        print(f"To go on, type {names.first}: ", end="", flush=True)
-        answer = sys.stdin.readline().strip()
-    return answer in (names.first, "yes" if options.confirm else names.first)
+    if os.environ.get("CONFIRM"):
+        return os.environ["CONFIRM"] == "yes"
+    print(f"To go on, type {names.first}: ", end="", flush=True)
+    return sys.stdin.readline().strip() == names.first
 
 
 def run(options: Options, source: RemoteSource, directory: Path) -> int:
     names = options.names
-    story = TryStory(options.region_account, source, names, directory)
-    report = Report(options.region_account, source, story)
+    story = TryStory(options.account, source, names, directory)
+    report = Report(options.account, source, story)
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch)
         source.store_token()
@@ -146,7 +158,7 @@ def run(options: Options, source: RemoteSource, directory: Path) -> int:
         report.failed(f"preparation: {error}")
     finally:
         write(f"\nDeleting everything (if this is interrupted: make try CLEAN={names.first})", BOLD)
-        report.left = Cleanup(options.region_account, source, names, directory).run()
+        report.left = Cleanup(options.account, source, names, directory).run()
     report.print()
     return 0 if report.is_good() else 1
 
@@ -172,7 +184,7 @@ def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
 
 
 def clean(options: Options, source: RemoteSource, directory: Path) -> int:
-    left = Cleanup(options.region_account, source, options.names, directory).run()
+    left = Cleanup(options.account, source, options.names, directory).run()
     print(*left, sep="\n")
     return 1 if left else 0
 

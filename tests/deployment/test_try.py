@@ -118,7 +118,19 @@ def test_unfit_project_and_token_are_named_before_anything(user: User) -> None:
     trial = user.tries(GITLAB_TOKEN=token.value, CONFIRM="yes")
     assert trial.status == 1
     assert "lacks the scope api" in trial.output and "not a Maintainer" in trial.output
+    unknown = user.tries(GITLAB_TOKEN="glpat-unknown", CONFIRM="yes")
+    assert unknown.status == 1 and "401" in unknown.output and "Traceback" not in unknown.output
     assert steps.what_is_there(user.aws) == user.there
+
+
+def test_only_a_run_is_deleted_by_its_name(user: User) -> None:
+    trial = user.tries("--clean", "dev")
+    assert trial.status == 1 and "dev is not the name of a run" in trial.output
+
+
+def test_gitlab_without_tls_receives_no_token(user: User) -> None:
+    trial = user.tries(GITLAB_URL="http://gitlab.example.com", CONFIRM="yes")
+    assert trial.status == 1 and "Set it to an https address" in trial.output
 
 
 def test_interrupted_run_is_deleted_by_its_name(user: User) -> None:

@@ -100,3 +100,16 @@ def test_who_pushes_needs_a_token_the_role_and_a_scope(gitlab: LocalGitLab, pers
     assert person.push(token=developer).returncode == 0
     project.archive()
     assert "403" in person.push("HEAD:refs/heads/more").stderr
+
+
+def test_maintainer_protects_and_unprotects_branches(gitlab: LocalGitLab, project: HeldProject, api: Api) -> None:
+    made = api.ask("POST", "/protected_branches", json={"name": "release/*", "allow_force_push": True})
+    assert (made.status_code, made.json()["name"], made.json()["allow_force_push"]) == (201, "release/*", True)
+    assert project.protected_branches == ["release/*"]
+    again = api.ask("POST", "/protected_branches", json={"name": "release/*"})
+    assert (again.status_code, again.json()) == (409, {"message": "Protected branch 'release/*' already exists"})
+    developer = Api(gitlab, project.path, gitlab.add_token("a developer", role="developer").value)
+    assert developer.ask("DELETE", "/protected_branches/release%2F*").status_code == 403
+    assert api.ask("DELETE", "/protected_branches/release%2F*").status_code == 204
+    assert api.ask("DELETE", "/protected_branches/release%2F*").status_code == 404
+    assert project.protected_branches == []

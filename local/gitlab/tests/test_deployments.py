@@ -213,3 +213,12 @@ def test_environment_slug_cannot_be_given(api: Api, gitlab: LocalGitLab) -> None
     assert created(api, "dev", slug="s").json() == {"error": "slug is automatically generated and cannot be changed"}
     gitlab.complaints.clear()
     assert api.ask("PUT", "/environments/1", json={"external_url": None}).json() == {"message": "404 Not found"}
+
+
+def test_only_a_stopped_environment_is_deleted(api: Api, project: HeldProject, sha: str) -> None:
+    number = deployed(api, sha)["environment"]["id"]
+    assert api.ask("DELETE", f"/environments/{number}").status_code == 403
+    stopped = api.ask("POST", f"/environments/{number}/stop", json={"force": True})
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "stopped")
+    assert api.ask("DELETE", f"/environments/{number}").status_code == 204
+    assert (project.environment("dev"), project.deployments()) == (None, [])
