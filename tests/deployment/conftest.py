@@ -154,6 +154,17 @@ def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.
     return deployed
 
 
+@pytest.fixture
+def bounded(aws: LocalAws, environment: Environment) -> Iterator[Environment]:
+    """The environment while its pipelines may create roles."""
+    changed = environment.deploy(DeployedRoles="Bounded")
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    aws.put_iam_into_effect()
+    yield environment
+    back = environment.deploy(DeployedRoles="None")
+    assert back.succeeded, back.output + "\n".join(environment.failures())
+
+
 @pytest.fixture(scope="session")
 def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
     """A developer's login for every repository of dev. The mirror user may push only to its own project's repository."""

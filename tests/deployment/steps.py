@@ -109,7 +109,9 @@ class Working:
         """Commits `files`, or a change, and pushes as `login` to the reference `to` (forced if it begins with `+`), or to
         the branch."""
         for name, content in (files or {"file": f"{time.time_ns()}\n"}).items():
-            (self.directory / name).write_text(content)
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "--message=A change")
         force = "+" if to.startswith("+") else ""

@@ -17,16 +17,6 @@ pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 BOUNDARY = "policy-dev-deployed-roles"
 
 
-@pytest.fixture
-def bounded(aws: LocalAws, environment: Environment) -> Iterator[Environment]:
-    changed = environment.deploy(DeployedRoles="Bounded")
-    assert changed.succeeded, changed.output + "\n".join(environment.failures())
-    aws.put_iam_into_effect()
-    yield environment
-    back = environment.deploy(DeployedRoles="None")
-    assert back.succeeded, back.output + "\n".join(environment.failures())
-
-
 def with_a_role(aws: LocalAws, name: str, boundary: str | None) -> str:
     """A template with a role that may do everything, and that every principal of the account may assume."""
     arn = f"arn:aws:iam::{aws.account_id}"

@@ -309,6 +309,17 @@ def _alias(change: Change) -> list[Need]:
     return [Need("lambda:GetAlias", arn), Need(action, arn)]
 
 
+def _permission(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+
+    A change of any property replaces the statement, so there is no update.
+    """
+    arn = _function_arn(change)
+    if change.new is None:
+        return [Need("lambda:RemovePermission", arn)]
+    return [Need("lambda:AddPermission", arn, {"lambda:Principal": str(change.new.get("Principal", ""))})]
+
+
 def _custom_resource(change: Change) -> list[Need]:
     """CloudFormation calls the function that the service token names.
 
@@ -381,7 +392,7 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
     "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
-    "AWS::Lambda::Version": _version,
+    "AWS::Lambda::Permission": _permission, "AWS::Lambda::Version": _version,
     "AWS::Logs::LogGroup": _log_group, "AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }

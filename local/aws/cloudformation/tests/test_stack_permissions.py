@@ -227,3 +227,27 @@ def test_change_set_executes_with_the_role_that_created_it(aws: LocalAws, stack:
     assert stack.wait() == "ROLLBACK_COMPLETE"
     assert f"{name}-role/AWSCloudFormation is not authorized to perform: ssm:PutParameter" in str(stack.events())
     assert client.describe_stacks(StackName=name)["Stacks"][0]["RoleARN"] == role
+
+
+def test_function_permission_needs_the_allowed_principal(aws: LocalAws, stack: Stack, name: str) -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+    own = a_role(aws, f"{name}-function", {"logs:*"}, "lambda.amazonaws.com")
+    function = aws.client("lambda").create_function(
+        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=own, Code={"ZipFile": provider_code()})
+    role = a_role(aws, f"{name}-role", {"lambda:RemovePermission"})
+    aws.client("iam").put_role_policy(RoleName=f"{name}-role", PolicyName="events", PolicyDocument=policy(allow(
+        "lambda:AddPermission", function["FunctionArn"],
+        Condition={"StringEquals": {"lambda:Principal": "events.amazonaws.com"}})))
+
+    def resources(principal: str) -> dict[str, Any]:
+        return {"Permission": {"Type": "AWS::Lambda::Permission", "Properties": {
+            "FunctionName": name, "Action": "lambda:InvokeFunction", "Principal": principal}}}
+
+    assert make(stack, resources("s3.amazonaws.com"), role) == "ROLLBACK_COMPLETE"
+    assert "is not authorized to perform: lambda:AddPermission on resource: " in str(stack.events())
+    stack.delete()
+    aws.forget()
+    assert make(stack, resources("events.amazonaws.com"), role) == "CREATE_COMPLETE", stack.events()
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert [decision["action"] for decision in aws.decisions(f"{name}-role/")] == [
+        "lambda:AddPermission", "lambda:RemovePermission"]

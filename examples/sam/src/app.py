@@ -1,0 +1,7 @@
+"""Returns the commit that is deployed."""
+
+import os
+
+
+def handler(event, context):
+    return {"commit": os.environ["COMMIT"]}
