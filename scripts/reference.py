@@ -75,7 +75,7 @@ def limits_of(parameter: dict[str, Any]) -> str:
     """A sentence with what CloudFormation checks before it creates anything."""
     least, most = parameter.get("MinValue"), parameter.get("MaxValue")
     if "AllowedValues" in parameter:
-        return "Allowed: " + ", ".join(code(value) for value in parameter["AllowedValues"]) + "."
+        return "Allowed: " + ", ".join(code(value) if value else "empty" for value in parameter["AllowedValues"]) + "."
     if least is not None and most is not None:
         return f"Allowed: {least} to {most}."
     if "ConstraintDescription" in parameter:

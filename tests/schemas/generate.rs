@@ -73,12 +73,7 @@ fn schema_of(kind: &Kind) -> Value {
         Kind::Choice(words) => choice(words),
         Kind::Object(table) => object(table),
         Kind::Map(map) => self::map(map),
-        Kind::MapOrList(map, table) => json!({
-            "description": "must be a map, or a list of objects",
-            "if": {"type": "array"},
-            "then": {"type": "array", "items": object(table)},
-            "else": self::map(map),
-        }),
+        Kind::MapOrList(map, table) => map_or_list(map, table),
         Kind::List { items, max } => {
             let mut list = json!({"type": "array", "items": schema_of(items)});
             if let Some((max, _)) = max {
@@ -150,6 +145,19 @@ fn map(map: &Map) -> Value {
         schema["pattern"] = json!(r"^[ \t\r\n]*\{");
     }
     schema
+}
+
+fn map_or_list(map: &Map, table: &[Property]) -> Value {
+    let mut otherwise = self::map(map);
+    if map.as_json.is_some() {
+        otherwise["pattern"] = json!(r"^[ \t\r\n]*[\[{]");
+    }
+    json!({
+        "description": map.as_json.unwrap_or("must be a map, or a list of objects"),
+        "if": {"type": "array"},
+        "then": {"type": "array", "items": object(table)},
+        "else": otherwise,
+    })
 }
 
 /// One of some words.

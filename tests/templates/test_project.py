@@ -1,10 +1,12 @@
 """templates/project.yaml: requirements from other stacks, and the order of creation and deletion."""
 
 import json
+import re
 
 import networkx
 import pytest
 from cfnlint.template import Template
+from jsonschema import Draft7Validator
 
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, parameters_of_a_project, source
 from tests.templates.named import CREDENTIALS, repository
@@ -60,6 +62,111 @@ def test_approval_links_to_the_commit_in_gitlab():
     assert approval["ExternalEntityLink"] == f"{project}/-/commit/#{{SourceVariables.CommitId}}"
     assert "NotificationTopicArn" not in approval
     assert "Approval" not in deployed().properties("Pipeline")
+
+
+SETTINGS = {
+    "BuildImage": "aws/codebuild/standard:8.0", "BuildComputeType": "BUILD_GENERAL1_MEDIUM", "BuildPrivilegedMode": "true",
+    "BuildEnvironmentVariables": '{"STAGE": "test"}', "BuildTimeoutInMinutes": "20",
+    "ApprovalRequired": "false",
+    "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
+    "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Retry",
+}
+REPORT = {"GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address"}
+GITLAB = {"GitLabProject": "platform/shop", "GitLabTokenSecretId": "gitlab/shop"}
+
+
+def test_settings_reach_the_pipeline():
+    properties = deployed(**SETTINGS, **GITLAB, **REPORT).properties("Pipeline")
+    assert properties["Build"] == {
+        "Image": "aws/codebuild/standard:8.0", "ComputeType": "BUILD_GENERAL1_MEDIUM", "PrivilegedMode": True,
+        "EnvironmentVariables": '{"STAGE": "test"}', "TimeoutInMinutes": "20",
+    }
+    assert properties["Approval"]["Required"] is False
+    assert properties["Deploy"] == {
+        "TemplatePath": "infra/stack.yaml", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Retry",
+    }
+    assert properties["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address"}
+
+
+@pytest.mark.parametrize(("name", "path"), {
+    **dict.fromkeys((name for name in SETTINGS if name.startswith("Build")), "Build"),
+    **dict.fromkeys((name for name in SETTINGS if name.startswith("Deploy")), "Deploy"),
+    "ApprovalRequired": "Approval",
+}.items())
+def test_one_setting_leaves_the_others_at_their_default(name, path):
+    properties, bare = deployed(**{name: SETTINGS[name]}).properties("Pipeline"), deployed().properties("Pipeline")
+    given = properties.pop(path)
+    assert properties == bare
+    assert given.keys() - {"CustomData"} == {name.removeprefix(path).removesuffix("InMinutes").replace("Timeout", "TimeoutInMinutes")}
+
+
+def test_given_serial_issues_a_new_password():
+    assert deployed(RotationSerial="2").properties("MirrorCredential")["RotationSerial"] == "2"
+    assert "RotationSerial" not in deployed().properties("MirrorCredential")
+
+
+@pytest.mark.parametrize(("given", "why"), [
+    ({**GITLAB, **REPORT}, ""),
+    (REPORT, "need GitLabProject"),
+    ({**GITLAB, **REPORT, "ReportToGitLab": "false"}, "need GitLabProject"),
+    ({"DeployActionMode": "CHANGE_SET"}, ""),
+    ({"DeployOnFailure": "Rollback"}, ""),
+    ({"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "DeployOnFailure must be Fail"),
+])
+def test_contradicting_settings_are_rejected_first(given, why):
+    broken = deployed(**given).broken_rules()
+    assert bool(broken) == bool(why) and why in "".join(broken)
+
+
+# The parameters that a property's format limits, and the property in the schema.
+FORMATS = {
+    "GitLabEnvironmentName": "Report.EnvironmentName", "GitLabEnvironmentUrlOutput": "Report.EnvironmentUrlOutput",
+    "BuildImage": "Build.Image", "BuildComputeType": "Build.ComputeType", "DeployTemplatePath": "Deploy.TemplatePath",
+    "DeployActionMode": "Deploy.ActionMode", "DeployOnFailure": "Deploy.OnFailure",
+    "BuildEnvironmentVariables": "Build.EnvironmentVariables",
+}
+SAMPLES = [
+    "", "a", "a/b.yaml", "/a", "a:b", "a::b", "a:", "infra/ü.yaml", "test/eu", "a b", " a", "a ", "a/", "Address", "a-b",
+    "aws/codebuild/standard:8.0", "public.ecr.aws/x/y@sha256:0a", "BUILD_GENERAL1_2XLARGE", "BUILD_LAMBDA_1GB", "Fail",
+    "Retry", "Rollback", "CHANGE_SET", "CREATE_UPDATE", "REPLACE_ON_FAILURE", "5", "5.5", '{"A":"1"}', ' {"A": "1"} ',
+    '[{"Name":"A"}]', "A=1", '"{}"', "{", "[}",
+]
+
+
+def accepts(name, value):
+    parameter = source(PROJECT)["Parameters"][name]
+    if "AllowedValues" in parameter:
+        return value in parameter["AllowedValues"]
+    return len(value) <= parameter.get("MaxLength", 4096) and bool(re.fullmatch(parameter["AllowedPattern"], value))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_parameter_admits_what_the_property_admits(name):
+    schema = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text())
+    for part in FORMATS[name].split("."):
+        schema = schema["properties"][part]
+    admits = Draft7Validator(schema).is_valid
+    # Empty is the property's default. The schema compares only the first character of JSON.
+    different = {value for value in SAMPLES if value and accepts(name, value) != admits(value)}
+    assert different == ({"{", "[}"} if name == "BuildEnvironmentVariables" else set())
+    assert accepts(name, source(PROJECT)["Parameters"][name]["Default"])
+
+
+def test_build_timeout_is_within_codebuilds_limits():
+    accepted = [number for number in range(3000) if accepts("BuildTimeoutInMinutes", str(number))]
+    assert accepted == list(range(5, 2161))
+    assert not any(accepts("BuildTimeoutInMinutes", bad) for bad in ("05", "-5", "5.5", "21600", " 5"))
+
+
+def test_defaults_in_descriptions_are_the_properties():
+    schema, parameters = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text()), source(PROJECT)["Parameters"]
+    build = schema["properties"]["Build"]["properties"]
+    for name, member in (("BuildImage", "Image"), ("BuildComputeType", "ComputeType"), ("BuildTimeoutInMinutes", "TimeoutInMinutes")):
+        assert parameters[name]["Description"].endswith(f"Empty for {build[member]['default']}."), name
+    assert parameters["BuildPrivilegedMode"]["Default"] == str(build["PrivilegedMode"]["default"]).lower()
+    assert parameters["ApprovalRequired"]["Default"] == str(schema["properties"]["Approval"]["properties"]["Required"]["default"]).lower()
+    assert parameters["DeployOnFailure"]["Default"] == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]
 
 
 @pytest.mark.parametrize(

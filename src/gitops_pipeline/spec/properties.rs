@@ -88,7 +88,10 @@ static BUILD: [Property; 9] = [
             Map {
                 names: &formats::ENVIRONMENT_VARIABLE,
                 values: None,
-                as_json: None,
+                as_json: Some(
+                    "must be a map from name to value, a list of objects with Name, Value and \
+                     Type, or the JSON of either",
+                ),
             },
             &ENVIRONMENT_VARIABLE,
         ),

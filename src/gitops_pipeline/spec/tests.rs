@@ -228,6 +228,36 @@ fn branch_map_can_be_json_text() {
 }
 
 #[test]
+fn build_variables_can_be_json_text() {
+    let build = |variables: Value| {
+        let build = json!({"EnvironmentVariables": variables});
+        let spec = decode(&json!({"EnvID": "dev", "ProjectID": "p", "Build": build}));
+        spec.map(|spec| spec.build)
+    };
+    let list = json!([{"Name": "TOKEN", "Value": "/build/token", "Type": "PARAMETER_STORE"}]);
+    for variables in [
+        json!({"STAGE": "one", "DEBUG": false, "LEVEL": 3}),
+        list,
+        json!({}),
+    ] {
+        let expected = build(variables.clone()).expect("valid");
+        assert_eq!(
+            build(json!(variables.to_string())).expect("valid"),
+            expected
+        );
+    }
+    for (text, path) in [
+        ("STAGE=one", "Build.EnvironmentVariables"),
+        ("", "Build.EnvironmentVariables"),
+        (r#"{"EnvID": "x"}"#, "Build.EnvironmentVariables.EnvID"),
+        (r#"[{"Name": "A"}]"#, "Build.EnvironmentVariables[0].Value"),
+    ] {
+        let errors = build(json!(text)).expect_err("errors");
+        assert_eq!(errors.0[0].path, path);
+    }
+}
+
+#[test]
 fn empty_template_configuration_is_none() {
     let properties = json!({
         "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},

@@ -2,6 +2,7 @@
 //!
 //! `serde` stops at the first error. The author of a template needs all of them at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -250,15 +251,25 @@ fn decode(
             let object = Object::decode(table, value, path, errors);
             return value.is_object().then_some(Decoded::Object(object));
         }
-        Kind::MapOrList(_, table) if value.is_array() => {
-            return decode_list(&Kind::Object(table), None, value, path, errors);
+        Kind::MapOrList(map, table) if parsed(map, value).is_array() => {
+            let list = parsed(map, value);
+            return decode_list(&Kind::Object(table), None, &list, path, errors);
         }
         Kind::Map(map) | Kind::MapOrList(map, _) => {
-            return decode_map(map, value, path, errors).map(Decoded::Map);
+            return decode_map(map, &parsed(map, value), path, errors).map(Decoded::Map);
         }
         Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
     };
     decoded.map_err(|what| errors.add(path, what)).ok()
+}
+
+/// A map that is written as JSON text, parsed. Any other value is returned as it is.
+fn parsed<'a>(map: &Map, value: &'a Value) -> Cow<'a, Value> {
+    let text = value.as_str().filter(|_| map.as_json.is_some());
+    match text.map(serde_json::from_str) {
+        Some(Ok(parsed)) => Cow::Owned(parsed),
+        _ => Cow::Borrowed(value),
+    }
 }
 
 fn decode_map(
@@ -267,11 +278,7 @@ fn decode_map(
     path: &str,
     errors: &mut ValidationErrors,
 ) -> Option<BTreeMap<String, String>> {
-    let parsed: Option<Value> = match (value, map.as_json) {
-        (Value::String(text), Some(_)) => serde_json::from_str(text).ok(),
-        _ => None,
-    };
-    let Some(members) = parsed.as_ref().unwrap_or(value).as_object() else {
+    let Some(members) = value.as_object() else {
         errors.add(path, map.as_json.unwrap_or("must be an object"));
         return None;
     };

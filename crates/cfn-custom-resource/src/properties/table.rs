@@ -94,7 +94,8 @@ pub struct Map {
     pub names: &'static Format,
     /// The format of the values; `None` if they can be any text.
     pub values: Option<&'static Format>,
-    /// If the map can also be written as JSON text: the error of text that is not JSON. In a
-    /// template, a parameter cannot be a key of a map, but can be a part of a text.
+    /// If the map, or the list in its place, can also be written as JSON text: the error of text
+    /// that is not JSON. In a template, a parameter cannot be a map or a key of one, but can be a
+    /// text or a part of it.
     pub as_json: Option<&'static str>,
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,7 +10,7 @@ static INNER: [Property; 2] = [
     Property::required("Needed", Kind::AnyText),
     Property::new("Size", Kind::Number { min: 1, max: 9 }).or("7"),
 ];
-static TABLE: [Property; 13] = [
+static TABLE: [Property; 14] = [
     Property::new("Flag", Kind::Boolean).or("true"),
     Property::new("Names", list(&Kind::AnyText)),
     Property::new("Text", Kind::AnyText),
@@ -38,6 +40,17 @@ static TABLE: [Property; 13] = [
             values: None,
             as_json: Some("must be an object or JSON"),
         }),
+    ),
+    Property::new(
+        "Either",
+        Kind::MapOrList(
+            Map {
+                names: &LOWER,
+                values: None,
+                as_json: Some("must be a map, a list or JSON"),
+            },
+            &INNER,
+        ),
     ),
     Property::new("Object", Kind::Object(&INNER)),
     Property::new("Objects", list(&Kind::Object(&INNER))),
@@ -154,4 +167,43 @@ fn properties_that_are_not_an_object_are_one_error() {
     let long = "n".repeat(5000);
     let (_, errors) = decode(&json!({"Needed": "x", long: 1}));
     assert_eq!(errors, format!("{}: is not a property", "n".repeat(64)));
+}
+
+#[test]
+fn json_text_is_decoded_as_what_it_contains() {
+    let map = |value: Value| {
+        let (object, errors) = decode(&json!({"Needed": "", "Either": value}));
+        (object.map("Either"), errors)
+    };
+    let expected = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+    for value in [
+        json!({"a": "1"}),
+        json!(r#"{"a": "1"}"#),
+        json!(" {\"a\":1} "),
+    ] {
+        assert_eq!(map(value), (expected.clone(), String::new()));
+    }
+    for value in [json!([{"Needed": "x"}]), json!(r#"[{"Needed": "x"}]"#)] {
+        let (object, errors) = decode(&json!({"Needed": "", "Either": value}));
+        let list = object.objects("Either");
+        assert_eq!(
+            list.iter().map(|each| each.path()).collect::<Vec<_>>(),
+            ["Either[0]"]
+        );
+        assert_eq!(
+            (list[0].text("Needed").as_deref(), errors),
+            (Some("x"), String::new())
+        );
+    }
+    for (value, error) in [
+        ("a=1", "Either: must be a map, a list or JSON"),
+        ("", "Either: must be a map, a list or JSON"),
+        ("7", "Either: must be a map, a list or JSON"),
+        (r#""{}""#, "Either: must be a map, a list or JSON"),
+        (r#"{"A": "1"}"#, "Either.A: must be lower-case letters"),
+        (r#"[{"Size": 1}]"#, "Either[0].Needed: is required"),
+        ("[7]", "Either[0]: must be an object"),
+    ] {
+        assert_eq!(map(json!(value)).1, error);
+    }
 }

@@ -31,6 +31,7 @@ pub fn reject(properties: &Value, errors: &mut ValidationErrors) {
 fn find(value: &Value, path: String, found: &mut Vec<String>) {
     match value {
         Value::String(text) if is_reference(text) => found.push(path),
+        Value::String(text) => find_in_json(text, path, found),
         Value::Array(list) => {
             for (n, element) in list.iter().enumerate() {
                 find(element, format!("{path}[{n}]"), found);
@@ -48,6 +49,14 @@ fn find(value: &Value, path: String, found: &mut Vec<String>) {
             }
         }
         _ => {}
+    }
+}
+
+/// A map can be written as JSON text, in which an escaped character would hide a reference.
+fn find_in_json(text: &str, path: String, found: &mut Vec<String>) {
+    let parsed = serde_json::from_str::<Value>(text);
+    if let Ok(value @ (Value::Array(_) | Value::Object(_))) = parsed {
+        find(&value, path, found);
     }
 }
 

@@ -41,6 +41,24 @@ fn dynamic_reference_is_rejected_in_every_property() {
 }
 
 #[test]
+fn reference_in_json_text_is_rejected_however_it_is_escaped() {
+    for text in [
+        r#"{"A": "{{resolve:ssm:x}}"}"#,
+        r#"{"A": "{\u007bresolve:ssm:x}}"}"#,
+        r#"{"A": "\u007b\u007b\u0072esolve:ssm:x}}"}"#,
+        r#"[{"Name": "A", "Value": "{\u007bresolve:ssm:x}}"}]"#,
+    ] {
+        let build = json!({"EnvironmentVariables": text});
+        let errors = decode(&json!({"EnvID": "dev", "ProjectID": "p", "Build": build}));
+        let errors = errors.expect_err("errors").to_string();
+        assert!(errors.starts_with("Build.EnvironmentVariables"), "{errors}");
+        assert!(errors.contains("dynamic reference"), "{errors}");
+    }
+    let build = json!({"EnvironmentVariables": r#"{"A": "resolve:\u007b\u007b"}"#});
+    assert!(decode(&json!({"EnvID": "dev", "ProjectID": "p", "Build": build})).is_ok());
+}
+
+#[test]
 fn reference_is_parsed_and_other_braces_are_text() {
     for text in [
         "{{resolve:ssm:x}}",

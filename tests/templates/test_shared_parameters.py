@@ -1,0 +1,48 @@
+"""Parameters that several templates have: they accept the same values, and say the same."""
+
+import pytest
+
+from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
+
+PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
+ACROSS = source(TEMPLATES / "cross-account-project.yaml")["Parameters"]
+ENVIRONMENT = parameters_of_a_project()
+PAIRS = {"project": (PROJECT, ENVIRONMENT), "cross-account-project": (ACROSS, PROJECT)}
+# The template's own words, and why.
+OTHER_WORDS = {
+    "project": {
+        "EnvID": "template.yaml creates the environment",
+        "ProjectID": "template.yaml's is the first, and optional",
+        "BranchName": "the first project's",
+        "GitLabProject": "the first project's",
+        "GitLabTokenSecretId": "its key is a parameter of the other template",
+        "ApprovalTopicArn": "template.yaml gives the permission",
+        "PermissionsBoundaryArn": "this template has only a user",
+    },
+    "cross-account-project": {
+        "BranchName": "the other account limits it",
+        "GitLabProjectUrl": "there is no GitLabProject",
+    },
+}
+SHARED = [(template, name) for template, (ours, others) in PAIRS.items() for name in ours.keys() & others.keys()]
+
+
+@pytest.mark.parametrize(("template", "name"), sorted(SHARED))
+def test_shared_parameter_is_the_same_in_both_templates(template, name):
+    ours, others = (dict(parameters[name]) for parameters in PAIRS[template])
+    words = ours.pop("Description"), others.pop("Description")
+    # A stack of its own names its environment and its project.
+    if name in ("EnvID", "ProjectID"):
+        assert "Default" not in ours
+        for each in (ours, others):
+            each.pop("Default", None)
+            each.pop("ConstraintDescription")
+    assert ours == others
+    assert (words[0] != words[1]) == (name in OTHER_WORDS[template])
+
+
+def test_descriptions_say_what_empty_means():
+    for parameters in (PROJECT, ACROSS):
+        for name, parameter in parameters.items():
+            if parameter.get("Default") == "" and name != "RotationSerial":
+                assert "Empty for" in parameter["Description"] or "Empty\nfor" in parameter["Description"], name
