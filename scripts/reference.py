@@ -162,7 +162,7 @@ def metrics() -> str:
         "# Metrics and alarms", _GENERATED,
         "The health check logs these metrics in the namespace `CfnGitOps`. Each exists with the dimension `EnvID` alone, "
         "which\nthe alarms use. A metric with a second dimension also exists for each of its values. "
-        "[Watching it](../runbook/watching.md)\nexplains what to do about each alarm. "
+        "[Health check and alarms](../runbook/watching.md)\nexplains what to do about each alarm. "
         "[metrics.json](../metrics.json) has the metrics as data.",
         "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Alarm"], [
             [row[0], row[1], row[2], cell(row[3]), row[4]] for row in reference_operations.metric_rows(alarms)]),
