@@ -2,12 +2,9 @@
 //! renders them.
 
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
-use aws_sdk_codepipeline::types::{
-    PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
-};
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use crate::aws::{Aws, CallError, optional};
-use crate::reason_codes::Code;
 
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
@@ -42,38 +39,20 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     code.revision_id()
 }
 
-/// Starts an execution of `commit`, or of the commit that the branch has when the execution reads it.
-/// Starts with the same token start one execution.
+/// Starts an execution of the commit that the branch has when the execution reads it. With a fixed
+/// commit, a push at the same moment could be deployed first, and the older commit last. Starts with
+/// the same token start one execution.
 ///
 /// # Errors
 /// If CodePipeline does not start it.
-pub async fn start(
-    aws: &Aws,
-    pipeline_name: &str,
-    commit: Option<&str>,
-    token: String,
-) -> Result<(), CallError> {
-    let doing = || match commit {
-        Some(commit) => format!("starting pipeline {pipeline_name} with commit {commit}"),
-        None => format!("starting pipeline {pipeline_name}"),
-    };
-    let revision = commit.map(|commit| {
-        let revision = SourceRevisionOverride::builder().action_name(SOURCE);
-        let revision = revision.revision_type(SourceRevisionType::CommitId);
-        revision.revision_value(commit).build()
-    });
-    let revision = revision
-        .transpose()
-        .map_err(|error| CallError::local(Code::InternalError, doing(), error.to_string()))?;
-    tracing::info!(pipeline = pipeline_name, commit, "starting an execution");
+pub async fn start(aws: &Aws, pipeline_name: &str, token: String) -> Result<(), CallError> {
+    tracing::info!(pipeline = pipeline_name, "starting an execution");
     let call = aws
         .codepipeline
         .start_pipeline_execution()
         .name(pipeline_name)
-        .client_request_token(token)
-        .set_source_revisions(revision.map(|revision| vec![revision]));
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(doing(), &error))
+        .client_request_token(token);
+    let started = call.send().await.map(drop);
+    let doing = || format!("starting pipeline {pipeline_name}");
+    started.map_err(|error| CallError::new(doing(), &error))
 }

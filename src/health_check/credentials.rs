@@ -74,11 +74,30 @@ impl Checker<'_> {
         );
         let subject = format!("the credential of user {}", health.user_name);
         self.checked(subject, problem.map(ToOwned::to_owned));
+        self.report_other_credentials(health);
         for mirror in &health.mirrors {
             self.report_mirror(mirror);
         }
         if let Some(token) = &health.token {
             self.report_token(token);
+        }
+    }
+
+    /// Credentials that the secret does not hold, such as one that a person or a crashed attempt has
+    /// left. Only a diagnosis reports them: in a rotation, the user has two.
+    fn report_other_credentials(&mut self, health: &Health) {
+        if self.may_change {
+            return;
+        }
+        let user_name = &health.user_name;
+        for id in &health.other_credentials {
+            let subject = format!("another credential of user {user_name}, {id}");
+            let problem = format!(
+                "its secret does not hold it. Unless a deployment or a rotation runs, delete it: aws \
+                 iam delete-service-specific-credential --user-name {user_name} \
+                 --service-specific-credential-id {id}"
+            );
+            self.checked(subject, Some(problem));
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Health {
     pub user_name: String,
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
+    /// The user's other CodeCommit credentials. During a rotation it has one.
+    pub other_credentials: Vec<String>,
     /// GitLab's mirrors that use the credential.
     pub mirrors: Vec<MirrorHealth>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there is
@@ -180,9 +182,14 @@ impl MirrorCredential {
         };
         let credential = user.credential(&current.credential_id);
         let fault = credential_fault(credential, user_name);
+        let ids = user.credentials.iter().map(|credential| &credential.id);
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
+            other_credentials: ids
+                .filter(|id| **id != current.credential_id)
+                .cloned()
+                .collect(),
             mirrors: vec![],
             token: None,
         };

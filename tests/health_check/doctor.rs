@@ -74,3 +74,13 @@ async fn failed_execution_is_a_problem() {
     let problem = problem_of(&fake, PIPELINE).await.expect("a problem");
     assert!(problem.contains("its newest execution failed"), "{problem}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn credential_outside_the_secret_is_a_problem() {
+    let (fake, _) = fake().await;
+    fake.foreign_credential("user-dev-mirror");
+    let problem = problem_of(&fake, "another credential of user user-dev-mirror").await;
+    let problem = problem.expect("a problem");
+    let remedy = "delete-service-specific-credential --user-name user-dev-mirror";
+    assert!(problem.contains(remedy), "{problem}");
+}

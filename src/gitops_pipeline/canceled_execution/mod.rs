@@ -159,7 +159,7 @@ pub async fn start_again(
         };
     if is_latest {
         let token = ownership::key(&format!("again after {}", canceled.id));
-        executions::start(aws, &pipeline, None, token).await?;
+        executions::start(aws, &pipeline, token).await?;
     }
     Ok(is_latest)
 }

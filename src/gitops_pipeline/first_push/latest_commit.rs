@@ -45,7 +45,7 @@ pub async fn ensure_executed(
         if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
             // All deliveries use the same token, so that one execution starts.
             let token = ownership::key(&commit);
-            return executions::start(aws, pipeline_name, Some(&commit), token).await;
+            return executions::start(aws, pipeline_name, token).await;
         }
         backoff.pause().await;
     }

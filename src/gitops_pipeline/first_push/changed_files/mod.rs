@@ -55,7 +55,7 @@ pub async fn start_if_matching(
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = start_token(&tip, &executions);
-                executions::start(aws, pipeline_name, Some(&tip), token).await?;
+                executions::start(aws, pipeline_name, token).await?;
                 return Ok(PushResult::Executed);
             }
         }
