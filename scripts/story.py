@@ -206,12 +206,13 @@ class Story:
 
     def first_deployment_fails(self) -> None:
         before = self.own(steps.what_is_there(self.aws))
-        failed = self.failing.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")
+        branch = self.names.unprotected_branch
+        failed = self.failing.deploy(**self.source.parameters(BranchName=branch))
         require(not failed.succeeded, "the deployment should have failed")
         status = self.failing.status()
         require(status == "ROLLBACK_COMPLETE", f"the stack is {status}")
-        note(f"Environment {self.names.failing}, whose function may not write its secret "
-             f"(MirrorSecretNames=elsewhere/*): {status}: {self.failing.failures()[0]}")
+        note(f"Environment {self.names.failing} for branch {branch}, which GitLab does not protect and would not mirror: "
+             f"{status}: {self.failing.failures()[0]}")
         self.failing.delete()
         after = self.own(steps.what_is_there(self.aws))
         require(after == before, f"left behind: {difference(before, after)}")
