@@ -25,7 +25,7 @@ pub enum PushCheckError {
     LoginRejected,
     /// 403: the server accepts the login and denies the push.
     #[error(
-        "HTTP 403: the login may not push; a policy of the user must allow codecommit:GitPull and codecommit:GitPush on the repository, and none may deny it (or the stored password is not the credential's any more: then change RotationSerial)"
+        "HTTP 403: the login may not push. Allow codecommit:GitPull and codecommit:GitPush on the repository in a policy of the user, and deny them in none. If they are allowed, the stored password is no longer the credential's: change RotationSerial"
     )]
     PushDenied,
     /// Another status.

@@ -90,7 +90,7 @@ pub enum ErrorKind {
     },
     /// GitLab rejects the token.
     #[error(
-        "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {id}`",
+        "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
         id = token.secret_id,
         key = token.secret_key
     )]
@@ -102,7 +102,7 @@ pub enum ErrorKind {
     },
     /// The token lacks the scope `api`.
     #[error(
-        "HTTP 403: the token from secret {id}, key {key:?} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {id}`",
+        "HTTP 403: the token from secret {id}, key {key:?} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
         id = token.secret_id,
         key = token.secret_key
     )]
@@ -159,7 +159,7 @@ pub enum Rejection {
     /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,
     /// `self_deletion_in_progress`, `external_authorization`).
     #[error(
-        ". The token's user is a Maintainer, so one of these applies: push mirrors are switched off for the instance (an administrator of a self-managed GitLab allows them in Admin, Settings, Repository, Repository mirroring), the project is being deleted, or an external authorization service denies access to it"
+        ". The token's user is a Maintainer, so one of these applies: push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring"
     )]
     MirrorsDisabled,
     /// The user lacks access, and GitLab does not show why.

@@ -50,8 +50,8 @@ macro_rules! metrics {
 
 metrics! {
     MIRROR_HEALTHY "MirrorHealthy" "None" Some("GitLabProject");
-        "1: it exists, is enabled, its latest push did not fail, and its login is active. 0: \
-        otherwise, or GitLab cannot be reached"
+        "1: the mirror exists, is enabled, its latest push did not fail, and its login is active. \
+        0: otherwise, or GitLab cannot be reached"
     SECONDS_SINCE_MIRROR_SYNC "SecondsSinceMirrorSync" "Seconds" Some("GitLabProject");
         "seconds since the last successful push. A long time is not an error if there was nothing \
         to push"

@@ -126,9 +126,9 @@ const NEW_TO_CODECOMMIT: &str = "; CodeCommit has been open to all accounts agai
 /// A repository with the name of the child stack's repository exists.
 pub fn repository_is_held(name: &str) -> Reason {
     let text = format!(
-        "creating repository {name}: it exists and no earlier stack of this pipeline left it; give it \
-         as Source.RepositoryName, or, if nothing in it is needed, free the name with `aws codecommit \
-         delete-repository --repository-name {name}`"
+        "creating repository {name}: it exists and no earlier stack of this pipeline left it. Set \
+         Source.RepositoryName to it. Or, if nothing in it is needed, free the name with `aws \
+         codecommit delete-repository --repository-name {name}`"
     );
     Reason::new(Code::RepositoryHeld, text)
 }
@@ -136,8 +136,8 @@ pub fn repository_is_held(name: &str) -> Reason {
 /// `Source` names the child stack's own repository, which the change would delete.
 pub fn own_repository_given(name: &str) -> Reason {
     let text = format!(
-        "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and would \
-         be deleted by the change; leave Source out"
+        "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and the \
+         change would delete it. Remove Source"
     );
     Reason::new(Code::RepositoryHeld, text)
 }

@@ -31,10 +31,9 @@ pub fn all(
 /// The function may not assume the role of the source.
 fn source_is_denied(why: &CallError) -> Reason {
     let text = format!(
-        "the source was not looked at ({why}): whether its branch is there is the pipeline's to find \
-         out, and CloneUrlHttp is empty; the provider stack's parameter SourceRoleArns says which \
-         roles the function and the environment's pipelines may assume, and the role's trust policy \
-         has to name both"
+        "the source was not looked at ({why}): CloneUrlHttp is empty, and only an execution of the \
+         pipeline shows whether the branch exists. Name the role in the provider stack's parameter \
+         SourceRoleArns. Name the function's role and the pipeline's role in the role's trust policy"
     );
     Reason::new(Code::SourceHidden, text)
 }
@@ -42,8 +41,8 @@ fn source_is_denied(why: &CallError) -> Reason {
 /// The role of the source may not read the repository.
 fn repository_hidden(why: &CallError) -> Reason {
     let text = format!(
-        "CloneUrlHttp is empty ({why}); Source.RoleArn has to be allowed codecommit:GetRepository, and \
-         the repository's key where it has one of its own"
+        "CloneUrlHttp is empty ({why}). Allow Source.RoleArn codecommit:GetRepository, and the use of \
+         the repository's customer managed key if it has one"
     );
     Reason::new(Code::SourceHidden, text)
 }
@@ -51,9 +50,9 @@ fn repository_hidden(why: &CallError) -> Reason {
 /// The role of the source may not read the branch.
 fn branch_hidden(why: &CallError) -> Reason {
     let text = format!(
-        "the branch was not looked at ({why}), which the pipeline does with the same role: \
-         Source.RoleArn has to be allowed codecommit:GetBranch, and the repository's key where it has \
-         one of its own"
+        "the branch was not looked at ({why}). The pipeline reads it with the same role. Allow \
+         Source.RoleArn codecommit:GetBranch, and the use of the repository's customer managed key if \
+         it has one"
     );
     Reason::new(Code::SourceHidden, text)
 }
@@ -61,8 +60,8 @@ fn branch_hidden(why: &CallError) -> Reason {
 /// The other account cannot write to the artifact bucket.
 fn bucket_is_not_shared(path: &str) -> Reason {
     let text = format!(
-        "with {path} give ArtifactBucketName, too: the environment's own bucket, which is used \
-         without it, admits no other account"
+        "with {path} give ArtifactBucketName, too: the environment's own bucket, which is the \
+         default, admits no other account"
     );
     Reason::new(Code::BucketNotShared, text)
 }

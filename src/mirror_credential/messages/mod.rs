@@ -130,7 +130,7 @@ pub fn user_name_changes(spec: &Spec) -> Reason {
 /// The rejection of a name whose secret is scheduled for deletion.
 pub fn secret_is_scheduled(name: &str) -> Reason {
     let text = format!(
-        "creating secret {name}: a secret of that name is scheduled for deletion; bring it back with \
+        "creating secret {name}: a secret of that name is scheduled for deletion; restore it with \
          `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
          secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
     );
@@ -185,9 +185,9 @@ pub fn branch_is_not_protected(
     };
     let text = format!(
         "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
-         it would not be mirrored{limit}; protect it in the project itself (Settings, Repository, \
-         Protected branches), because a mirror does not count a group's protection, or set \
-         OnlyProtectedBranches to false"
+         GitLab would not mirror it{limit}. Protect it in the project itself (Settings, Repository, \
+         Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to \
+         false"
     );
     Reason::new(Code::BranchNotMirrored, text)
 }
@@ -228,8 +228,8 @@ pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> Reason {
 /// GitLab keeps a mirror disabled.
 pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     let text = format!(
-        "enabling push mirror {id} of project {project}: GitLab keeps it disabled; is silent mode on, \
-         or mirroring switched off for the instance, or the project about to be deleted?"
+        "enabling push mirror {id} of project {project}: GitLab keeps it disabled. Check whether silent \
+         mode is on, mirroring is switched off for the instance, or the project is being deleted"
     );
     Reason::new(Code::MirrorsDisabled, text)
 }
