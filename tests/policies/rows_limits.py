@@ -152,8 +152,11 @@ MAY_NOT = [
         )
     ],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
+    # A path that begins like a name. IAM's star also matches a slash.
+    *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY) for name in ("role-dev-tools/admin", "cfnstack-dev-tools/admin")],
     *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), {"iam:PassedToService": "codebuild.amazonaws.com"})
-      for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site")],
+      for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
+                   "role-dev-tools/admin")],
 ]
 
 MAY = [
