@@ -20,7 +20,8 @@ from local.aws.settings import IAM_IS_LATE  # noqa: E402
 from local.gitlab import LocalGitLab  # noqa: E402
 from tests.deployment import mirroring, steps  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
-from tests.deployment.steps import NotInTime, PushRefused  # noqa: E402
+from tests.deployment.steps import PushRefused  # noqa: E402
+from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, DIM, GREEN, RED, NotShown, has_printed, note, require, summary, warnings, write)
 from run_two_accounts import Elsewhere  # noqa: E402

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deployment import steps
+from tests.deployment import steps, waiting
 from tests.deployment.mirroring import Source
-from tests.deployment.steps import Account, Environment, Login, eventually
-from console import Progress, difference, note, require, table
+from tests.deployment.steps import Account, Environment, Login, PushRefused
+from tests.deployment.waiting import NotInTime, eventually
+from console import NotShown, Progress, difference, note, require, table
 from run_loop import Loop
 
 ROOT = Path(__file__).parents[1]
@@ -122,12 +123,16 @@ class Story:
         """Starts the rotation that Secrets Manager starts every RotationDays."""
         old, mirror = self.login(), self.loop.mirror()
         commits: list[str] = []
+        failures: list[Exception] = []
         ended = threading.Event()
 
         def developer() -> None:
-            while not ended.is_set():
-                commits.append(self.loop.project.push_only(to=f"refs/heads/{self.names.other_branch}").commit)
-                ended.wait(steps.PACE.interval)
+            try:
+                while not ended.is_set():
+                    commits.append(self.loop.project.push_only(to=f"refs/heads/{self.names.other_branch}").commit)
+                    ended.wait(waiting.PACE.interval)
+            except PushRefused as error:
+                failures.append(error)
 
         note(f"aws secretsmanager rotate-secret --secret-id {self.names.secret}, while a developer keeps pushing:")
         progress, pushing = Progress(), threading.Thread(target=developer)
@@ -137,6 +142,7 @@ class Story:
         finally:
             ended.set()
             pushing.join()
+        require(not failures, f"GitLab rejected a push: {failures}")
         new, moved = self.login(), self.loop.mirror_after(mirror)
         require(new.credential_id != old.credential_id, "nothing was rotated")
         progress.show("rotated", f"mirror {mirror.id} is deleted, mirror {moved.id} has the login {new.credential_id}.")
@@ -147,7 +153,7 @@ class Story:
 
     def rejected(self, old: Login) -> int:
         """Waits until CodeCommit rejects the login. Returns the status."""
-        return int(eventually(lambda: status if (status := old.status(self.clone_url)) != 200 else 0,
+        return int(eventually(lambda: status if (status := old.status(self.clone_url)) in (401, 403) else 0,
                               "the old login is rejected"))
 
     def changes_by_deployment(self) -> None:
@@ -214,8 +220,7 @@ class Story:
         note(f"Environment {self.names.failing} for branch {branch}, which GitLab does not protect and would not mirror: "
              f"{status}: {self.failing.failures()[0]}")
         self.failing.delete()
-        after = self.own(steps.what_is_there(self.aws))
-        require(after == before, f"left behind: {difference(before, after)}")
+        self.wait_until_left(before, {})
         note("No user, credential, secret, pipeline or bucket of it is left.")
 
     def own(self, there: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -228,7 +233,7 @@ class Story:
         self.undeploy(self.names.first, fails=True)
         self.loop.delete_deployed()
         self.undeploy(self.names.first)
-        require(not steps.user_exists(self.aws, self.names.user), f"user {self.names.user} is still there")
+        eventually(lambda: not steps.user_exists(self.aws, self.names.user), f"user {self.names.user} is deleted")
         eventually(lambda: not steps.secret_exists(self.aws, self.names.secret), f"{self.names.secret} is deleted")
         note(f"User, credential and secret are deleted. The last login: HTTP {self.rejected(held)}.")
         kept = self.source.mirrors_to(self.second_loop.project.mirrored_url)
@@ -241,20 +246,34 @@ class Story:
         note("GitLab has no mirror left.")
 
     def leaves(self) -> None:
+        bucket = f"{self.names.bucket_prefix}{self.aws.account_id}-{self.aws.region}"
+        self.wait_until_left(self.own(self.before), {"buckets": [bucket]})
         after = self.own(steps.what_is_there(self.aws))
         left = difference(self.own(self.before), after)
-        bucket = f"{self.names.bucket_prefix}{self.aws.account_id}-{self.aws.region}"
-        sams = {kind: [name for name in left.get(kind, []) if name.startswith("aws-sam-cli-managed-default")]
-                for kind in ("stacks", "buckets")}
         table([*((kind, ", ".join(left.get(kind, [])) or "nothing") for kind in after),
                ("tombstones", ", ".join(self.tombstones()))])
         note(f"{self.names.first}'s artifact bucket is retained on purpose. Names that begin with aws-sam-cli belong to "
              "sam, which shares them between all stacks. A tombstone, a secret without a value that AWS deletes after "
              "a week, keeps a late request from creating a deleted pipeline again.")
-        expected = {"stacks": sams["stacks"], "buckets": sorted([bucket, *sams["buckets"]])}
-        require(left == {kind: names for kind, names in expected.items() if names}, f"left behind: {left}")
         self.undeploy(self.names.first, DELETE_BUCKET="yes")
-        require(bucket not in steps.what_is_there(self.aws)["buckets"], f"{bucket} is still there")
+        self.wait_until_left(self.own(self.before), {})
+
+    def wait_until_left(self, before: dict[str, list[str]], expected: dict[str, list[str]]) -> None:
+        """Waits until only `expected` is left of the story, beside what belongs to sam. Lists may be late."""
+        left: dict[str, list[str]] = {}
+
+        def look() -> bool:
+            found = difference(before, self.own(steps.what_is_there(self.aws)))
+            own = {kind: [name for name in names if not name.startswith("aws-sam-cli-managed-default")]
+                   for kind, names in found.items()}
+            left.clear()
+            left.update({kind: names for kind, names in own.items() if names})
+            return left == expected
+
+        try:
+            eventually(look, f"only {expected or 'nothing'} is left")
+        except NotInTime as late:
+            raise NotShown(f"left behind: {left}") from late
 
     def tombstones(self) -> list[str]:
         return [name for name in steps.deletion_marks(self.aws)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import try_assumptions as assumptions
+import check_bootstrap
+from tests.deployment import steps
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT
 from story import ACTS as SHARED_ACTS, Act, Names, Story
@@ -21,12 +23,29 @@ class TryStory(Story):
     def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
         super().__init__(aws, source, names, directory)
         self.seen = assumptions.Observations()
+        architecture = check_bootstrap.architecture_of(steps.BOOTSTRAP)
+        for environment in (self.environment, self.second, self.failing):
+            environment.config_file = _sam_settings(directory, environment.name)
+            environment.fixed_parameters = {"Architecture": architecture}
         self.loop.project.buildspec = assumptions.with_sessions((PROJECT / "buildspec.yml").read_text())
 
     def own(self, there: dict[str, list[str]]) -> dict[str, list[str]]:
         """Without the token's secret, which the acts do not create."""
         found = own(there, self.names)
         return found | {"secrets": [name for name in found["secrets"] if name != self.source.secret_id]}
+
+
+def _sam_settings(directory: Path, stack_name: str) -> Path:
+    """Settings of the run's own: the repository's may name a region, a profile and the tags of another environment."""
+    path = directory / f"{stack_name}.toml"
+    path.write_text(f"""version = 0.1
+[default.deploy.parameters]
+capabilities = "CAPABILITY_NAMED_IAM"
+fail_on_empty_changeset = false
+resolve_s3 = true
+tags = "CreatedBy={stack_name}"
+""")
+    return path
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,7 @@ METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log."
 _NAMED = dict(zip(("deploy", "push", "reject", "second", "same", "rotate", "password", "mirror", "roll back", "fail",
                    "delete", "leave"), SHARED_ACTS, strict=True))
 _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,
+             "reject": assumptions.after_builds, "same": assumptions.before_rotation,
              "password": assumptions.after_new_password, "roll back": assumptions.after_failed_update,
              "fail": assumptions.after_failed_deployment}
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]

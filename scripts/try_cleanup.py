@@ -8,20 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from requests import RequestException
-
 from tests.deployment import steps
 from tests.deployment.mirroring import Source
-from tests.deployment.steps import NotInTime, Stack, Working
+from tests.deployment.pipelines import Pipeline
+from tests.deployment.steps import Stack, Working
+from tests.deployment.waiting import NotInTime, eventually
 from console import note
 from story import ROOT, Names
 from try_account import RemoteAccount
-from try_gitlab import GitLabError, RemoteProject
+from try_gitlab import RemoteProject
 
 _PROJECT_ID = "infra"
 _SAM_STACK = "aws-sam-cli-managed-default"
-_FAULTS = (BotoCoreError, ClientError, GitLabError, NotInTime, OSError, RequestException, subprocess.SubprocessError)
+# The states of an execution that has not ended.
+_UNENDED = ("InProgress", "Stopping")
 
 
 class Cleanup:
@@ -36,6 +36,7 @@ class Cleanup:
         """Returns what is left or could not be deleted."""
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
+            self._step(f"executions of {env_id}", lambda env_id=env_id: self._stop_executions(env_id))
             self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
@@ -55,9 +56,21 @@ class Cleanup:
     def _step(self, what: str, delete: Callable[[], Any]) -> None:
         try:
             delete()
-        except _FAULTS as error:
-            self.faults.append(f"{what}: {error}")
+        except Exception as error:  # noqa: BLE001: every other step has to run
+            self.faults.append(f"{what}: {type(error).__name__}: {error}")
             note(f"{what}: not deleted: {error}")
+
+    def _stop_executions(self, env_id: str) -> None:
+        """A running one would create the deployed stack again."""
+        pipeline = Pipeline(self.aws, env_id, _PROJECT_ID)
+
+        def running() -> list[str]:
+            return [each["pipelineExecutionId"] for each in pipeline.executions() if each["status"] in _UNENDED]
+
+        for execution in running():
+            self.aws.client("codepipeline").stop_pipeline_execution(
+                pipelineName=pipeline.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
+        eventually(lambda: not running(), f"the executions of {pipeline.name} have ended")
 
     def _delete_deployed(self, env_id: str) -> None:
         stack = Stack(self.aws, f"cfnstack-{env_id}-{_PROJECT_ID}")
@@ -92,17 +105,18 @@ class Cleanup:
         """The branches, and the tag of the third act."""
         working = Working(self.directory / "cleanup")
         developer, names = self.source.developer(), self.names
-        own = {f"refs/heads/{branch}" for branch in (
-            names.branch, names.second_branch, names.other_branch, names.unprotected_branch)}
-        for reference in sorted({*own, f"refs/tags/{names.branch}"} & set(working.references(developer, self.project.url))):
+        branches = names.branch, names.second_branch, names.other_branch, names.unprotected_branch
+        expected = {*(f"refs/heads/{branch}" for branch in branches), f"refs/tags/{names.branch}"}
+        there = working.references(developer, self.project.url, must_succeed=True)
+        for reference in sorted(expected & set(there)):
             deleted = working.delete(developer, self.project.url, reference)
             if not deleted.accepted:
                 raise OSError(deleted.output)
             note(f"{reference} in GitLab is deleted")
 
     def _forget_token(self) -> None:
-        if steps.secret_exists(self.aws, self.source.secret_id):
-            self.source.forget_token()
+        # A forced deletion also succeeds if the secret does not exist.
+        self.source.forget_token()
 
     def _delete_uploads(self) -> None:
         """What `sam deploy` uploaded to its own bucket, which is shared and stays."""
@@ -118,8 +132,18 @@ class Cleanup:
                     s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
     def _report_what_is_left(self) -> None:
-        for kind, found in own(steps.what_is_there(self.aws), self.names).items():
-            self.faults += [f"{kind}: {name} is left" for name in found]
+        left: list[str] = []
+
+        def is_gone() -> bool:
+            found = own(steps.what_is_there(self.aws), self.names)
+            left[:] = [f"{kind}: {name} is left" for kind, names in found.items() for name in names]
+            return not left
+
+        # Lists show what was deleted for minutes.
+        try:
+            eventually(is_gone, "nothing is left", seconds=600)
+        except NotInTime:
+            self.faults += left
 
 
 def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:

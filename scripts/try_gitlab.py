@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -79,21 +80,32 @@ class RemoteProject:
         """The address to which developers push."""
         return f"{self._gitlab.url}/{self.path}.git"
 
-    def problems(self) -> list[str]:
-        """Why the acts cannot use this project and token."""
+    def level(self) -> int:
+        """The access level of the token's user in the project; 0 for none."""
+        permissions = self._gitlab.read(self.api).get("permissions", {})
+        return max(((access or {}).get("access_level", 0) for access in permissions.values()), default=0)
+
+    def problems(self, branches: tuple[str, ...]) -> list[str]:
+        """Why the acts cannot use this project, this token and these branches."""
         found = []
         token = self._gitlab.read("/personal_access_tokens/self")
         if "api" not in token.get("scopes", []):
             found.append("the token lacks the scope api")
         shown = self._gitlab.read(self.api)
-        levels = [(access or {}).get("access_level", 0) for access in shown.get("permissions", {}).values()]
-        if max(levels, default=0) < MAINTAINER:
+        if self.level() < MAINTAINER:
             found.append(f"the token's user is not a Maintainer of {self.path}")
         if shown.get("empty_repo"):
             found.append(f"{self.path} has no commit. GitLab would take the first branch of this run for its default "
                          "branch, which cannot be deleted. Push a first commit, for example a README")
         if "disabled" in (shown.get("builds_access_level"), shown.get("environments_access_level")):
             found.append(f"CI/CD or environments are switched off in {self.path}, so no deployment would appear")
+        if found:
+            return found
+        if self.mirrors():
+            found.append(f"{self.path} has a push mirror, which would push the branches of this run elsewhere")
+        rules = [name for name in self.protected() if any(fnmatch.fnmatchcase(branch, name) for branch in branches)]
+        if rules:
+            found.append(f"{self.path} protects {', '.join(rules)}, which also matches the branches of this run")
         return found
 
     # --- branches -------------------------------------------------------------------------

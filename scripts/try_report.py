@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from tests.deployment.mirroring import Source
 from console import BOLD, GREEN, RED, table, write
@@ -71,5 +73,8 @@ class Report:
                   self.source.gitlab.url: "<gitlab>", self.source.project.path: "<project>"}
         passwords = self.story.loop.passwords | self.story.second_loop.passwords
         for value, name in {**dict.fromkeys(passwords, "<secret>"), **hidden}.items():
-            text = text.replace(value, name)
-        return text
+            for form in (value, quote(value, safe="")):
+                text = text.replace(form, name)
+        text = text.replace(str(urlsplit(self.source.gitlab.url).hostname), "<gitlab>")
+        # A denial names the caller: assumed-role/<role>/<session>, or user/<name>.
+        return re.sub(r"(:(?:assumed-role|user|federated-user)/)(?!role-try)\S+", r"\1<caller>", text)

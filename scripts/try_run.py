@@ -24,24 +24,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import requests  # noqa: E402
-from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-
 import sam_settings  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
-from tests.deployment import steps  # noqa: E402
+from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
-from tests.deployment.steps import NotInTime, PushRefused  # noqa: E402
-from console import BOLD, DIM, GREEN, RED, NotShown, note, write  # noqa: E402
+from console import BOLD, DIM, GREEN, RED, note, write  # noqa: E402
 from story import Names  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
 from try_acts import STEPS, Step, TryStory  # noqa: E402
-from try_cleanup import Cleanup  # noqa: E402
-from try_gitlab import GitLabError, RemoteGitLab  # noqa: E402
+from try_cleanup import Cleanup, own  # noqa: E402
+from try_gitlab import RemoteGitLab, RemoteProject  # noqa: E402
 from try_report import Report  # noqa: E402
 
-_FAULTS = (NotShown, NotInTime, PushRefused, GitLabError, BotoCoreError, ClientError, requests.RequestException,
-           ValueError, StopIteration, KeyError)
+# Proxies and CAs of this machine, for git.
+_NETWORK = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO",
+            "SSL_CERT_FILE")
 
 
 @dataclass
@@ -65,7 +62,8 @@ def main() -> int:
     given = arguments.parse_args()
     if given.clean and not re.fullmatch(r"try[a-z0-9]{5}", given.clean):
         sys.exit(f"{given.clean} is not the name of a run. Nothing was deleted")
-    steps.PACE = steps.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
+    waiting.PACE = waiting.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
+    steps.PROXIES.update({name: os.environ[name] for name in _NETWORK if os.environ.get(name)})
     name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
     options = Options(RemoteAccount(sam_settings.account()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
                       given.acts)
@@ -73,20 +71,28 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:
         if given.clean:
             return clean(options, source, Path(directory))
-        if problems := problems_of(source):
+        problems, story = prepared(options, source, Path(directory))
+        if problems or story is None:
             print(*(f"- {problem}" for problem in problems), "Nothing was created.", sep="\n", file=sys.stderr)
             return 1
         if not is_confirmed(options):
             print("Nothing was created.", file=sys.stderr)
             return 1
-        return run(options, source, Path(directory))
+        return run(options, source, story, Path(directory))
 
 
-def problems_of(source: Source) -> list[str]:
+def prepared(options: Options, source: Source, directory: Path) -> tuple[list[str], TryStory | None]:
+    """What prevents the run, or else its story, which has read every kind of resource in the account."""
+    names = options.names
     try:
-        return source.project.problems()
-    except (GitLabError, requests.RequestException) as error:
-        return [str(error)]
+        project: RemoteProject = source.project  # type: ignore[assignment]
+        problems = project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch))
+        if problems:
+            return problems, None
+        steps.Working(directory / "first-look").references(source.developer(), project.url, must_succeed=True)
+        return [], TryStory(options.account, source, names, directory)
+    except Exception as error:  # noqa: BLE001: nothing was created, so the reason is enough
+        return [f"{type(error).__name__}: {error}"], None
 
 
 class RemoteSource(Source):
@@ -129,22 +135,26 @@ This run creates in account {aws.account_id}, region {aws.region}:
 - if it is missing: the stack aws-sam-cli-managed-default, the bucket of `sam deploy`, which stays
 and in project {options.project} of {options.gitlab.url}:
 - the protected branches {names.branch}, {names.second_branch} and {names.other_branch}, the branch
-  {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch of the project to CodeCommit
+  {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch and every tag of the project
+  to CodeCommit. Webhooks and integrations of the project receive the events of all this
 - commit statuses, deployments and a note, all at commits of this run
 
 Then it deletes all of it. Records of pipelines and notes stay in GitLab, at commits that no branch contains.
 It takes about an hour and costs less than 1 US dollar, plus 1 for each of two CodeCommit users if the account
 has more than five this month.
 """)
+    return is_typed(names.first)
+
+
+def is_typed(name: str) -> bool:
     if os.environ.get("CONFIRM"):
         return os.environ["CONFIRM"] == "yes"
-    print(f"To go on, type {names.first}: ", end="", flush=True)
-    return sys.stdin.readline().strip() == names.first
+    print(f"To go on, type {name}: ", end="", flush=True)
+    return sys.stdin.readline().strip() == name
 
 
-def run(options: Options, source: RemoteSource, directory: Path) -> int:
+def run(options: Options, source: RemoteSource, story: TryStory, directory: Path) -> int:
     names = options.names
-    story = TryStory(options.account, source, names, directory)
     report = Report(options.account, source, story)
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch)
@@ -154,10 +164,11 @@ def run(options: Options, source: RemoteSource, directory: Path) -> int:
                 break
     except KeyboardInterrupt:
         report.failed("interrupted")
-    except _FAULTS as error:
-        report.failed(f"preparation: {error}")
+    except Exception as error:  # noqa: BLE001: the report has to be written
+        report.failed(f"preparation: {type(error).__name__}: {error}")
     finally:
-        write(f"\nDeleting everything (if this is interrupted: make try CLEAN={names.first})", BOLD)
+        write("\nDeleting everything. If this is interrupted:", BOLD)
+        write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={names.first}")
         report.left = Cleanup(options.account, source, names, directory).run()
     report.print()
     return 0 if report.is_good() else 1
@@ -174,7 +185,7 @@ def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
             story.seen.add(name, True, f"act {number} succeeded")
         if step.observe:
             step.observe(story, story.seen)
-    except _FAULTS as error:
+    except Exception as error:  # noqa: BLE001: everything has to be deleted, and the report written
         report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
         write(f"   FAILED after {time.monotonic() - began:.0f} s: {error}", RED)
         return False
@@ -184,6 +195,14 @@ def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
 
 
 def clean(options: Options, source: RemoteSource, directory: Path) -> int:
+    there = own(steps.what_is_there(options.account), options.names)
+    print(f"Account {options.account.account_id}, region {options.account.region}, run {options.names.first}:")
+    print(*(f"- {kind}: {', '.join(names)}" for kind, names in there.items() if names), sep="\n")
+    if not any(there.values()):
+        print("It has nothing in this account and region.")
+    if not is_typed(options.names.first):
+        print("Nothing was deleted.", file=sys.stderr)
+        return 1
     left = Cleanup(options.account, source, options.names, directory).run()
     print(*left, sep="\n")
     return 1 if left else 0

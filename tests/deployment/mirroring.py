@@ -13,7 +13,8 @@ from local.gitlab import HeldProject, LocalGitLab
 from local.gitlab.state import Mirror
 from tests.deployment import steps
 from tests.deployment.pipelines import Project, accepted
-from tests.deployment.steps import Account, Login, NotInTime, Pushed, eventually
+from tests.deployment.steps import Account, Login, Pushed
+from tests.deployment.waiting import NotInTime, eventually
 
 URL_TAG = "cfn-gitops:gitlab-url"
 

@@ -11,7 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.deployment.steps import (
-    ROOT, Account, Login, NotInTime, Pushed, PushRefused, Stack, Working, eventually)
+    ROOT, Account, Login, Pushed, PushRefused, Stack, Working)
+from tests.deployment.waiting import NotInTime, eventually
 
 PROJECT = ROOT / "examples/project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
@@ -107,7 +108,8 @@ class Pipeline:
     def error(self, execution: str) -> str:
         """The error of the action that failed."""
         failed = next(action for action in self.actions(execution) if action["status"] == "Failed")
-        return str(failed["output"]["executionResult"]["errorDetails"]["message"])
+        result = failed.get("output", {}).get("executionResult", {})
+        return str(result.get("errorDetails", {}).get("message", result.get("externalExecutionSummary", "")))
 
     # --- the approver ------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,8 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
+from tests.deployment import waiting
+from tests.deployment.waiting import NotInTime, eventually
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -25,18 +26,8 @@ BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass
-class Pace:
-    """How often a state is read, and for how long. `make try` reads less often, because AWS limits requests."""
-
-    interval: float = 0.05
-    seconds: float = 60
-    stack_seconds: float = 300
-    # SAM's own interval is five seconds.
-    sam_interval: float = 0.2
-
-
-PACE = Pace()
+# The variables that name the machine's proxies and CAs. The local services need none.
+PROXIES: dict[str, str] = {}
 
 
 class Account(Protocol):
@@ -50,23 +41,8 @@ class Account(Protocol):
     def environment(self) -> dict[str, str]: ...
 
 
-class NotInTime(Exception):
-    """A condition did not become true in time."""
-
-
 class PushRefused(Exception):
     """git's output."""
-
-
-def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
-    """Polls `look` until it returns a value, and returns that."""
-    limit = seconds or PACE.seconds
-    deadline = time.monotonic() + limit
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise NotInTime(f"{what}: not within {limit:.0f} s")
-        time.sleep(PACE.interval)
-    return found
 
 
 @dataclass
@@ -82,7 +58,7 @@ class Login:
         request = urllib.request.Request(f"{clone_url}/info/refs?service=git-receive-pack")
         token = b64encode(f"{self.name}:{self.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {token}")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(None if PROXIES else {}))
         try:
             with opener.open(request, timeout=10) as answer:
                 return int(answer.status)
@@ -126,9 +102,12 @@ class Working:
         pushed = self._git_as(login, "push", clone_url, f":{reference}")
         return Pushed(pushed.returncode == 0, "", pushed.stderr)
 
-    def references(self, login: Login, clone_url: str) -> dict[str, str]:
-        """The branches and tags of the repository, and their commits."""
+    def references(self, login: Login, clone_url: str, must_succeed: bool = False) -> dict[str, str]:
+        """The branches and tags of the repository, and their commits. Empty if it cannot be read, unless that
+        `must_succeed`."""
         listed = self._git_as(login, "ls-remote", "--refs", clone_url, "refs/heads/*", "refs/tags/*")
+        if must_succeed and listed.returncode != 0:
+            raise PushRefused(listed.stderr)
         return {name: commit for commit, name in (line.split("\t") for line in listed.stdout.splitlines())}
 
     def _push(self, login: Login, clone_url: str, what: str) -> Pushed:
@@ -151,7 +130,7 @@ class Working:
     def _git(self, *arguments: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",
                        "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
-                       "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C"}
+                       "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C", **PROXIES}
         for role in ("AUTHOR", "COMMITTER"):
             environment |= {f"GIT_{role}_NAME": "A Developer", f"GIT_{role}_EMAIL": "developer@example.com"}
         return subprocess.run(["git", *arguments], cwd=self.directory, env=environment, text=True,
@@ -205,15 +184,19 @@ class Stack:
         try:
             return self._cloudformation.describe_stacks(
                 StackName=self.name)["Stacks"][0]["StackStatus"] != "DELETE_COMPLETE"
-        except ClientError:
+        except ClientError as error:
+            # Untyped, so only its text identifies it.
+            if "does not exist" not in str(error):
+                raise
             return False
 
     def wait(self) -> str:
         def look() -> str:
             status = self.status()
-            return "" if status.endswith("IN_PROGRESS") else status
+            # A stack whose first change set waits for its execution stays in that state.
+            return "" if status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS" else status
 
-        return str(eventually(look, f"the operation of stack {self.name} ends", PACE.stack_seconds))
+        return str(eventually(look, f"the operation of stack {self.name} ends", waiting.PACE.stack_seconds))
 
     def status(self) -> str:
         return str(self.describe()["StackStatus"])
@@ -238,7 +221,7 @@ class Stack:
 
 def sam_settings(directory: Path) -> dict[str, str]:
     """Keeps sam from writing an installation ID into the home directory, and sets how often it polls."""
-    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": str(PACE.sam_interval)}
+    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval)}
 
 
 class Environment(Stack):
@@ -247,13 +230,17 @@ class Environment(Stack):
     def __init__(self, aws: Account, directory: Path, env_id: str = "dev") -> None:
         super().__init__(aws, f"cfn-gitops-{env_id}")
         self.env_id, self._directory = env_id, directory
+        self.config_file = ROOT / "samconfig.toml"
+        # Parameters of every deployment.
+        self.fixed_parameters: dict[str, str] = {}
         self.sam_output = ""
 
     def deploy(self, **parameters: str) -> Deployed:
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
-        given = {"EnvID": self.env_id, **parameters}
+        given = {"EnvID": self.env_id, **self.fixed_parameters, **parameters}
         sam = subprocess.run(
             [Path(sys.executable).with_name("sam"), "deploy", "--template-file", TEMPLATE, "--stack-name", self.name,
+             "--config-file", self.config_file,
              "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
              # Quoted, because sam rejects an empty value otherwise.
              "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())],
@@ -296,14 +283,31 @@ def credential_ids(aws: Account, user_name: str) -> list[str]:
     return [held["ServiceSpecificCredentialId"] for held in sorted(listed, key=lambda held: held["CreateDate"])]
 
 
+def all_credentials(aws: Account) -> list[dict[str, Any]]:
+    """The CodeCommit credentials of all users. The SDK has no paginator for them."""
+    iam, found = aws.client("iam"), []
+    request: dict[str, Any] = {"AllUsers": True, "ServiceName": "codecommit.amazonaws.com"}
+    while request:
+        answer = iam.list_service_specific_credentials(**request)
+        found += answer["ServiceSpecificCredentials"]
+        request = {**request, "Marker": answer["Marker"]} if answer.get("IsTruncated") else {}
+    return sorted(found, key=lambda held: (held["UserName"], held["CreateDate"]))
+
+
 def user_exists(aws: Account, user_name: str) -> bool:
     return user_name in [user["UserName"] for page in aws.client("iam").get_paginator("list_users").paginate()
                          for user in page["Users"]]
 
 
 def secret_exists(aws: Account, name: str) -> bool:
-    pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
-    return name in [secret["Name"] for page in pages for secret in page["SecretList"]]
+    """Also if it is scheduled for deletion. Lists of secrets may be minutes late."""
+    try:
+        aws.client("secretsmanager").describe_secret(SecretId=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True
 
 
 def rotate(aws: Account, secret_id: str) -> None:
@@ -349,8 +353,8 @@ def what_is_there(aws: Account) -> dict[str, list[str]]:
         "IAM users": listed("iam", "list_users", "Users", "UserName"),
         "IAM roles": listed("iam", "list_roles", "Roles", "RoleName"),
         "IAM policies": listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
-        "CodeCommit credentials": listed("iam", "list_service_specific_credentials", "ServiceSpecificCredentials",
-                                         "ServiceSpecificCredentialId", AllUsers=True),
+        "CodeCommit credentials": [f"{each['UserName']} {each['ServiceSpecificCredentialId']}"
+                                   for each in all_credentials(aws)],
         "secrets": sorted(set(listed("secretsmanager", "list_secrets", "SecretList", "Name",
                                      IncludePlannedDeletion=True)) - set(deletion_marks(aws))),
         "functions": listed("lambda", "list_functions", "Functions", "FunctionName"),

@@ -139,11 +139,23 @@ def test_interrupted_run_is_deleted_by_its_name(user: User) -> None:
     running = subprocess.Popen([sys.executable, ROOT / "scripts/try_run.py", "--interval", "0.05"], env=environment,
                                stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, cwd=os.curdir)
     assert running.stdout
-    # The second act needs a deployed environment.
     name = next(found[1] for line in running.stdout if (found := re.search(r"Stack cfn-gitops-(try\w+) with", line)))
+    # The first change set waits for its approval, so the deployed stack is REVIEW_IN_PROGRESS.
+    assert any("The change set of cfnstack-" in line for line in running.stdout)
     running.kill()
     running.stdout.close()
     running.wait()
-    trial = user.tries("--clean", name)
+    trial = user.tries("--clean", name, CONFIRM="yes")
     assert trial.status == 0, trial.output
     user.assert_nothing_is_left()
+
+
+def test_project_with_a_mirror_or_a_wide_rule_is_rejected(user: User) -> None:
+    user.project.protect("try*")
+    assert "protects try*, which also matches" in user.tries(CONFIRM="yes").output
+    user.project.unprotect("try*")
+    mirror = user.project.make_mirror("https://a:b@git.example.com/other.git")
+    trial = user.tries(CONFIRM="yes")
+    assert trial.status == 1 and "has a push mirror" in trial.output
+    user.project.delete_mirror(mirror.id)
+    assert steps.what_is_there(user.aws) == user.there

@@ -1,0 +1,37 @@
+"""How the actions of `steps` and `pipelines` wait for a state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Pace:
+    """How often a state is read, and for how long. `make try` reads less often, because AWS limits requests."""
+
+    interval: float = 0.05
+    seconds: float = 60
+    stack_seconds: float = 300
+    # SAM's own interval is five seconds.
+    sam_interval: float = 0.2
+
+
+PACE = Pace()
+
+
+class NotInTime(Exception):
+    """A condition did not become true in time."""
+
+
+def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
+    """Polls `look` until it returns a value, and returns that."""
+    limit = seconds or PACE.seconds
+    deadline = time.monotonic() + limit
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise NotInTime(f"{what}: not within {limit:.0f} s")
+        time.sleep(PACE.interval)
+    return found
