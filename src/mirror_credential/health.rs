@@ -16,7 +16,7 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::state::Credential;
+use crate::mirror_credential::state::{Credential, User};
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,14 +182,10 @@ impl MirrorCredential {
         };
         let credential = user.credential(&current.credential_id);
         let fault = credential_fault(credential, user_name);
-        let ids = user.credentials.iter().map(|credential| &credential.id);
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
-            other_credentials: ids
-                .filter(|id| **id != current.credential_id)
-                .cloned()
-                .collect(),
+            other_credentials: other_credentials(&user, &current.credential_id),
             mirrors: vec![],
             token: None,
         };
@@ -219,6 +215,12 @@ impl MirrorCredential {
         }
         Ok(health)
     }
+}
+
+/// The IDs of the user's credentials except `current`.
+fn other_credentials(user: &User, current: &str) -> Vec<String> {
+    let ids = user.credentials.iter().map(|credential| &credential.id);
+    ids.filter(|id| *id != current).cloned().collect()
 }
 
 /// Why the mirrors cannot push with `credential`. `None` if it is active.

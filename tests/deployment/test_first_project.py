@@ -45,7 +45,7 @@ def delete_bucket(aws: LocalAws) -> None:
     s3.delete_bucket(Bucket=BUCKET)
 
 
-def test_environment_without_project_gets_others_and_then_its_own(aws: LocalAws, environment: Environment,
+def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, environment: Environment,
                                                                   gitlab: LocalGitLab, transcript: Transcript,
                                                                   tmp_path: Path) -> None:
     before, tst = steps.what_is_there(aws), Environment(aws, tmp_path, env_id="tst")
