@@ -83,6 +83,13 @@ pub fn drawn(series: &[Series]) -> String {
         "middle",
         "stacks created at once",
     );
+    draw_lines(&mut svg, series);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// The line of each series, with its name at its end. Lines that end at one place share a label.
+fn draw_lines(svg: &mut String, series: &[Series]) {
     let mut labels: Vec<(f64, String)> = vec![];
     for ((name, points), (colour, dashes)) in series.iter().zip(LOOKS) {
         let mut path = String::new();
@@ -108,8 +115,6 @@ pub fn drawn(series: &[Series]) -> String {
         }
     }
     for (y, names) in labels {
-        text(&mut svg, (right + 8.0, y + 4.0), "start", &names);
+        text(svg, (WIDTH - RIGHT + 8.0, y + 4.0), "start", &names);
     }
-    svg.push_str("</svg>\n");
-    svg
 }
