@@ -297,8 +297,10 @@ async fn ask(
 ) -> Result<MirrorHealth, GitLabError> {
     let MirrorRecord { id, gitlab_url, .. } = record;
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
-        let gone =
-            format!("it is gone ({id} at {gitlab_url}); any update of its stack makes it again");
+        let gone = format!(
+            "it is gone ({id} at {gitlab_url}). Create it again: update its stack with a new \
+             RotationSerial"
+        );
         return Ok(MirrorHealth {
             fault: Some(gone),
             ..unchecked(record)
@@ -335,8 +337,8 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<S
     let MirrorRecord { id, gitlab_url, .. } = record;
     if !mirror.enabled {
         return Some(format!(
-            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode; any update of its \
-             stack enables it"
+            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode. Enable it in GitLab, \
+             or update its stack with a new RotationSerial"
         ));
     }
     if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
