@@ -72,8 +72,12 @@ impl Checker<'_> {
 
     fn report_pipeline(&mut self, name: &str, pipeline: &PipelineHealth) {
         self.findings.pipelines += 1;
-        let problem = "its newest execution failed. Read the failed action in its console";
-        let problem = (pipeline.succeeded == Some(false)).then(|| problem.to_owned());
+        let problem = (pipeline.succeeded == Some(false)).then(|| {
+            format!(
+                "its newest execution failed. Read the reason: aws codepipeline get-pipeline-state \
+                 --name {name}"
+            )
+        });
         self.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
