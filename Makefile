@@ -26,20 +26,28 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 export PYTHONDONTWRITEBYTECODE := 1
 
 INSTALLED := .venv/installed-requirements.txt
+RUN_INSTALLED := .venv/installed-run-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
+.PHONY: help run run-function test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
-run: $(INSTALLED) build ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
+# For the local AWS, the machine's own build without optimisation suffices. It is compiled while pip installs.
+run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
+	@$(MAKE) --jobs=2 $(RUN_INSTALLED) run-function
 	@python scripts/run.py
+
+run-function:
+	@cargo build --locked --bin cfn-gitops
+	@mkdir -p target/local
+	@strip -o target/local/bootstrap target/debug/cfn-gitops || cp target/debug/cfn-gitops target/local/bootstrap
 
 test: ## every check of the project, and a check that they leave no files
 	@$(PYTHON) scripts/run_checks.py
@@ -137,13 +145,24 @@ clean: ## remove all build output and installed tools
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
-$(INSTALLED): requirements.txt requirements-build.txt
+PIP_INSTALL = pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+
+$(INSTALLED): requirements.txt requirements-run.txt requirements-build.txt
+	@$(MAKE) .venv/pyvenv.cfg
+	@$(PIP_INSTALL) -r requirements-build.txt
+	@$(PIP_INSTALL) --no-build-isolation -r requirements.txt
+	@cp requirements-run.txt $(RUN_INSTALLED)
+	@cp requirements.txt $@
+
+$(RUN_INSTALLED): requirements-run.txt
+	@$(MAKE) .venv/pyvenv.cfg
+	@$(PIP_INSTALL) -r requirements-run.txt
+	@cp requirements-run.txt $@
+
+.venv/pyvenv.cfg:
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
-	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
-	@cp requirements.txt $@
 
 # MkDocs has an environment of its own, because checkov and sam need older versions of some packages.
 $(DOCS_INSTALLED): requirements-docs.txt

@@ -230,7 +230,7 @@ class Environment(Stack):
     def __init__(self, aws: Account, directory: Path, env_id: str = "dev") -> None:
         super().__init__(aws, f"cfn-gitops-{env_id}")
         self.env_id, self._directory = env_id, directory
-        self.config_file = ROOT / "samconfig.toml"
+        self.template, self.config_file = TEMPLATE, ROOT / "samconfig.toml"
         # Parameters of every deployment.
         self.fixed_parameters: dict[str, str] = {}
         self.sam_output = ""
@@ -239,7 +239,7 @@ class Environment(Stack):
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **self.fixed_parameters, **parameters}
         sam = subprocess.run(
-            [Path(sys.executable).with_name("sam"), "deploy", "--template-file", TEMPLATE, "--stack-name", self.name,
+            [Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
              "--config-file", self.config_file,
              "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
              # Quoted, because sam rejects an empty value otherwise.

@@ -82,15 +82,16 @@ def test_every_deny_toml_setting_is_enforced_by_both():
                                  'deny.toml: [bans] multiple-versions: must be "deny"']
 
 
-REQUIREMENTS = ("requirements.txt", "requirements-build.txt", "requirements-docs.txt",
+REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "requirements-build.txt", "requirements-docs.txt",
                 "bench/functions/crhelper/requirements.txt")
 PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
 
 
 def faults_of_requirements(text):
-    """Every line that is neither an option nor a version with hashes."""
+    """Every line that is neither an option, nor another file that is checked, nor a version with hashes."""
     lines = [line for line in text.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
-    return [line for line in lines if not line.startswith("--") and not PINNED.fullmatch(re.sub(" +", " ", line))]
+    options = ("--", "-r requirements-run.txt")
+    return [line for line in lines if not line.startswith(options) and not PINNED.fullmatch(re.sub(" +", " ", line))]
 
 
 # claim: every-python-package-has-hashes

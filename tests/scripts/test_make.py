@@ -17,7 +17,7 @@ class Make:
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._calls = directory, directory / "calls"
-        for name in ("Makefile", "requirements.txt", "requirements-build.txt"):
+        for name in ("Makefile", "requirements.txt", "requirements-run.txt", "requirements-build.txt"):
             shutil.copy(ROOT / name, directory)
         tools, scripts = directory / ".venv/bin", directory / "scripts"
         tools.mkdir(parents=True)
