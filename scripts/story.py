@@ -82,6 +82,8 @@ class Story:
         given = self.source.parameters(BranchName=self.names.branch)
         note(f"sam deploy with {' '.join(f'{name}={value}' for name, value in given.items())}")
         deployed = self.environment.deploy(**given)
+        # Without a stack, it has no events either.
+        require(self.environment.exists(), deployed.output)
         require(deployed.succeeded, deployed.output + "\n".join(self.environment.failures()))
         outputs = self.environment.outputs()
         self.clone_url = outputs["RepositoryCloneUrl"]
