@@ -148,14 +148,14 @@ clean: ## remove all build output and installed tools
 PIP_INSTALL = pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
 $(INSTALLED): requirements.txt requirements-run.txt requirements-build.txt
-	@$(MAKE) .venv/pyvenv.cfg
+	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
 	@$(PIP_INSTALL) -r requirements-build.txt
 	@$(PIP_INSTALL) --no-build-isolation -r requirements.txt
 	@cp requirements-run.txt $(RUN_INSTALLED)
 	@cp requirements.txt $@
 
 $(RUN_INSTALLED): requirements-run.txt
-	@$(MAKE) .venv/pyvenv.cfg
+	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
 	@$(PIP_INSTALL) -r requirements-run.txt
 	@cp requirements-run.txt $@
 
