@@ -39,7 +39,7 @@ DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
-# For the local AWS, the machine's own build without optimisation suffices. It is compiled while pip installs.
+# For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
 run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
 	@$(MAKE) --jobs=2 $(RUN_INSTALLED) run-function
 	@python scripts/run.py
@@ -145,18 +145,16 @@ clean: ## remove all build output and installed tools
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
-PIP_INSTALL = pip install --quiet --disable-pip-version-check --require-hashes --no-deps
-
 $(INSTALLED): requirements.txt requirements-run.txt requirements-build.txt
 	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
-	@$(PIP_INSTALL) -r requirements-build.txt
-	@$(PIP_INSTALL) --no-build-isolation -r requirements.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
 	@cp requirements-run.txt $(RUN_INSTALLED)
 	@cp requirements.txt $@
 
 $(RUN_INSTALLED): requirements-run.txt
 	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
-	@$(PIP_INSTALL) -r requirements-run.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-run.txt
 	@cp requirements-run.txt $@
 
 .venv/pyvenv.cfg:

@@ -115,7 +115,7 @@ def test_requirement_without_a_hash_is_named():
 def test_every_installation_requires_hashes():
     files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
     calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
-    assert len(calls) == 4
+    assert len(calls) == 5
     assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
 
 
