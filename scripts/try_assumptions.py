@@ -34,7 +34,7 @@ class Observations:
     _found: dict[str, tuple[bool, str]] = field(default_factory=dict)
 
     def add(self, name: str, held: bool, evidence: str) -> None:
-        """A later observation does not hide one that it did not hold."""
+        """Stores an observation. An assumption that was refuted once stays refuted."""
         if name not in all_names():
             raise ValueError(f"{PAGE.name} has no assumption {name}")
         if self._found.get(name, (True, ""))[0]:

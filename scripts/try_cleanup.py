@@ -25,7 +25,7 @@ _UNENDED = ("InProgress", "Stopping")
 
 
 class Cleanup:
-    """Each step is idempotent, and a failed one does not stop the others."""
+    """Deletes step by step. Each step is idempotent, and a failed one does not stop the others."""
 
     def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
         self.aws, self.source, self.names, self.directory = aws, source, names, directory

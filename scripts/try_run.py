@@ -75,7 +75,7 @@ def main() -> int:
         if problems or story is None:
             print(*(f"- {problem}" for problem in problems), "Nothing was created.", sep="\n", file=sys.stderr)
             return 1
-        if not is_confirmed(options):
+        if not is_confirmed(options, source.secret_id):
             print("Nothing was created.", file=sys.stderr)
             return 1
         return run(options, source, story, Path(directory))
@@ -96,7 +96,7 @@ def prepared(options: Options, source: Source, directory: Path) -> tuple[list[st
 
 
 class RemoteSource(Source):
-    """The project of the user. Nothing is created in it yet."""
+    """The project of the user. Unlike `Source`, it protects no branch before the user has confirmed."""
 
     def __init__(self, options: Options) -> None:
         self.aws, self.gitlab = options.account, options.gitlab
@@ -124,14 +124,15 @@ def project_of_the_user() -> str:
     return project
 
 
-def is_confirmed(options: Options) -> bool:
+def is_confirmed(options: Options, secret_id: str) -> bool:
+    """Shows what the run creates and costs, and asks."""
     names, aws = options.names, options.account
     print(f"""\
 This run creates in account {aws.account_id}, region {aws.region}:
 - the environments {names.first} and {names.second}, and {names.failing}, whose deployment fails: a stack
   cfn-gitops-<name> each, with an IAM user, roles, a function, a bucket, alarms, a dashboard and a pipeline
 - the stacks cfnstack-{names.first}-infra and cfnstack-{names.second}-infra, with one disabled event rule each
-- the secret {RemoteSource(options).secret_id} with the GitLab token
+- the secret {secret_id} with the GitLab token
 - if it is missing: the stack aws-sam-cli-managed-default, the bucket of `sam deploy`, which stays
 and in project {options.project} of {options.gitlab.url}:
 - the protected branches {names.branch}, {names.second_branch} and {names.other_branch}, the branch
@@ -147,6 +148,7 @@ has more than five this month.
 
 
 def is_typed(name: str) -> bool:
+    """Whether the user typed the name of the run, or set CONFIRM=yes."""
     if os.environ.get("CONFIRM"):
         return os.environ["CONFIRM"] == "yes"
     print(f"To go on, type {name}: ", end="", flush=True)

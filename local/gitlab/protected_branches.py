@@ -6,7 +6,7 @@ from typing import Any
 
 from local.gitlab import access
 from local.gitlab.rest import Answer, Call, Rejected, boolean, forbidden, no_record, no_route, require_text
-from local.gitlab.state import LEVELS, Project
+from local.gitlab.state import LEVELS
 
 # app/finders/protected_branches_finder.rb, LIMIT: over all pages.
 _MAX_LISTED = 100
@@ -68,6 +68,5 @@ def _deleted(call: Call, name: str) -> Answer:
 def _authorize(call: Call) -> None:
     """`authorize_admin_project`, in newer versions `create_protected_branch` and `destroy_protected_branch`: all are
     Maintainers' (config/authz/roles/maintainer.yml)."""
-    project: Project = call.project
-    if call.token is None or not access.may_administer(call.token, project):
+    if call.token is None or not access.may_administer(call.token, call.project):
         raise forbidden()

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
 from tests.deployment import waiting
-from tests.deployment.waiting import NotInTime, eventually
+from tests.deployment.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -26,7 +26,7 @@ BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-# The variables that name the machine's proxies and CAs. The local services need none.
+# Variables that git gets, too: proxies and CAs of the machine (scripts/try_run.py). The local services need none.
 PROXIES: dict[str, str] = {}
 
 

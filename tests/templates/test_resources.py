@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, as_list, source, translated
-from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC
+from tests.templates.named import IN_A_VPC
 
 LONGEST_ENV = "e" * 10
 LONGEST_PROJECT = "P" * 20
