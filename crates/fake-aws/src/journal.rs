@@ -62,3 +62,16 @@ impl fmt::Display for Entry {
         )
     }
 }
+
+/// The longest chain of calls, in the journal's order, of which each was sent after the one before
+/// was answered.
+pub(crate) fn round_trips<'a>(calls: impl Iterator<Item = &'a Entry>, latency: Duration) -> usize {
+    // When each call was answered, and the length of the longest chain that ends with it.
+    let mut chains: Vec<(Duration, usize)> = vec![];
+    for call in calls {
+        let before = chains.iter().filter(|(answered, _)| *answered <= call.at);
+        let longest = before.map(|(_, length)| *length).max().unwrap_or(0);
+        chains.push((call.at + latency, longest + 1));
+    }
+    chains.iter().map(|(_, length)| *length).max().unwrap_or(0)
+}

@@ -52,6 +52,9 @@ pub struct Options {
     /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
     /// The documentation speaks of versions only, and such a secret has none.
     pub empty_create_is_idempotent: bool,
+    /// The time from a call's execution until its answer. Calls that do not wait for each other
+    /// take it at the same time (see [`super::FakeAws::round_trips`]).
+    pub latency: Duration,
     /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
     /// CloudFormation's time for each resource.
@@ -101,6 +104,7 @@ impl Default for Options {
             replicas_differ: false,
             deletion_takes: Duration::ZERO,
             empty_create_is_idempotent: false,
+            latency: Duration::ZERO,
             page_length: None,
             resource_takes: Duration::from_secs(2),
             seen_tokens: SeenTokens::default(),

@@ -120,7 +120,11 @@ impl Caller {
         if !self.is_alive() {
             return pending().await;
         }
-        match self.fake.meet(&self.name, index, &call) {
+        let fate = self.fake.meet(&self.name, index, &call);
+        if let Some(latency) = self.fake.latency() {
+            tokio::time::sleep(latency).await;
+        }
+        match fate {
             Fate::Answered(answer) => Ok(answer.into_http()),
             Fate::Broken => Err(ConnectorError::io("connection reset by peer".into())),
             Fate::Silent => pending().await,

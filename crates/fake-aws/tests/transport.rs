@@ -234,3 +234,24 @@ async fn fork_is_independent() {
     assert_eq!(fork.now(), fake.now());
     assert_eq!(fork.journal().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn round_trips_count_calls_that_wait_for_each_other() {
+    let (fake, clients) = world_and_clients();
+    fake.repository("infra");
+    fake.options(|options| options.latency = Duration::from_millis(100));
+    let client = &clients.codecommit;
+    let get = || client.get_repository().repository_name("infra").send();
+    let pair = || async { tokio::join!(get(), get()) };
+    let begun = tokio::time::Instant::now();
+    pair().await.0.unwrap();
+    // A pause is not a round trip.
+    sleep(Duration::from_secs(1)).await;
+    get().await.unwrap();
+    pair().await.1.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_millis(1300));
+    assert_eq!(fake.count("GetRepository"), 5);
+    assert_eq!(fake.round_trips(|_| true), 3);
+    assert_eq!(fake.round_trips(|call| call.index < 3), 2);
+    assert_eq!(fake.round_trips(|call| call.caller == "another"), 0);
+}

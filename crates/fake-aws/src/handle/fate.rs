@@ -43,6 +43,12 @@ impl FakeAws {
         Some(inner.held.remove(found).2)
     }
 
+    /// The time that each answer takes. `None` if answers take none, and calls must not yield.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        let latency = self.inner().aws.options.latency;
+        Some(latency).filter(|latency| !latency.is_zero())
+    }
+
     /// A call meets its fate.
     pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
         let mut inner = self.inner();

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::FakeAws;
 use crate::functions::Invoked;
+use crate::journal;
 use crate::journal::Entry;
 use crate::response_bucket::SentResponse;
 use crate::state::AwsState;
@@ -67,6 +68,23 @@ impl FakeAws {
             .iter()
             .filter(|entry| entry.operation == operation)
             .count()
+    }
+
+    /// The round trips of the calls that `counts` selects: the longest chain of calls of which
+    /// each was sent after the one before was answered. Set [`Options::latency`]: without it, every
+    /// answer is there at once, and every call counts. `bench/measuring.py` counts in the same way.
+    ///
+    /// ```ignore
+    /// fake.options(|options| options.latency = Duration::from_millis(100));
+    /// let put = Service::ResponseBucket;
+    /// fake.round_trips(|call| call.caller == "1-Create.1" && call.service != put);
+    /// ```
+    ///
+    /// [`Options::latency`]: crate::Options::latency
+    pub fn round_trips(&self, counts: impl Fn(&Entry) -> bool) -> usize {
+        let inner = self.inner();
+        let calls = inner.journal.iter().filter(|call| counts(call));
+        journal::round_trips(calls, inner.aws.options.latency)
     }
 
     /// The number of calls of this caller, with any result.
