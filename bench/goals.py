@@ -1,4 +1,4 @@
-"""The goals of the benchmark."""
+"""The goals of the benchmark. docs/project/decisions/2026-11-22-benchmark-goals.md has the reasons."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from dataclasses import dataclass
 
 from contenders import Contender
 from host import Run
-from measuring import HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits
+from measuring import (HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits,
+                       warm_answer)
 
-OURS, FLOOR, CRHELPER = "cfn-gitops", "floor", "crhelper"
-LARGEST_PACKAGE = 3_000_000
+OURS, FLOOR, CRHELPER, PROVIDER_FRAMEWORK = "cfn-gitops", "floor", "crhelper", "provider framework"
+LARGEST_PACKAGE = 3_887_376
+# The highest multiples of the floor's time.
+SLOWEST_START = {HTTP: 3, TLS: 4}
+# In bytes.
+LARGEST_MEMORY = {HTTP: 10_300_000, TLS: 10_700_000}
 # The highest ratio of a warm response's time to the time of its calls.
 LONGEST_WARM = 1.10
 
@@ -41,18 +46,25 @@ def goals(measured: Measured) -> list[Goal]:
         return Goal(f"{what}, {setting}", f"at most 1/{1 / times:.0f} of {other}'s", f"1/{1 / ratio:.1f}", ratio / times)
 
     answered = "start and first answer"
-    found = [at_most(setting, other, first_answer, times, answered)
-             for other, times in ((FLOOR, 3), (CRHELPER, 1 / 40)) for setting in (HTTP, TLS)]
-    found.append(at_most(TLS, CRHELPER, processor, 1 / 25, "processor time of start and ten Creates"))
-    found += [at_most(setting, CRHELPER, memory, 1 / 9, "peak memory") for setting in (HTTP, TLS)]
-    package = _package(measured.contenders)
-    found.append(Goal("zipped package", f"at most {LARGEST_PACKAGE / 1e6:g} MB", f"{package / 1e6:.2f} MB",
-                      package / LARGEST_PACKAGE))
+    found = [at_most(setting, FLOOR, first_answer, times, answered) for setting, times in SLOWEST_START.items()]
+    found += [at_most(setting, CRHELPER, first_answer, 1 / 40, answered) for setting in (HTTP, TLS)]
+    # The machine may lack Node.
+    beside = [other for other in (CRHELPER, PROVIDER_FRAMEWORK) if other in measured.runs[HTTP_SLOW]]
+    found += [at_most(setting, other, warm_answer, 1, "warm answer")
+              for other in beside for setting in (HTTP_SLOW, TLS_SLOW)]
     for setting in (HTTP_SLOW, TLS_SLOW):
         ratio = statistics.median(measured.values(setting, OURS, waits))
         found.append(Goal(f"warm answer beside the calls that it waits for, {setting}",
                           f"at most {LONGEST_WARM - 1:.0%} longer", f"{ratio - 1:+.1%}", ratio / LONGEST_WARM))
+    found.append(at_most(TLS, CRHELPER, processor, 1 / 25, "processor time of start and ten Creates"))
+    for setting, most in LARGEST_MEMORY.items():
+        found.append(_bytes(f"peak memory, {setting}", statistics.median(measured.values(setting, OURS, memory)), most, 1))
+    found.append(_bytes("zipped package", _package(measured.contenders), LARGEST_PACKAGE, 3))
     return found
+
+
+def _bytes(what: str, value: float, most: int, digits: int) -> Goal:
+    return Goal(what, f"at most {most / 1e6:.{digits}f} MB", f"{value / 1e6:.{digits}f} MB", value / most)
 
 
 def _package(contenders: list[Contender]) -> int:

@@ -120,14 +120,27 @@ def chain(calls: list[dict]) -> tuple[int, float]:
     return max((one[1] for one in longest), default=0), max((one[2] for one in longest), default=0.0)
 
 
-def calls_and_trips(runs: list[Run]) -> tuple[float, float]:
-    """The number of calls of a warm Create (the response to CloudFormation is one), and of sequential ones: the
-    means, because IAM's passwords differ, and some are reset."""
-    counted = [(len(calls), chain(calls)[0]) for run in runs for calls in [run.calls_of(number)
-               for number in range(1, CREATES)]]
-    return statistics.mean(calls for calls, _ in counted), statistics.mean(trips for _, trips in counted)
+@dataclass(frozen=True)
+class CallCounts:
+    """The calls of a warm Create: the means, because IAM's passwords differ, and some are reset."""
+    # With the PUT of the answer to CloudFormation.
+    calls: float
+    # The longest chain of calls of which each starts after the end of the former one, without the PUT and with it.
+    round_trips: float
+    round_trips_with_put: float
+
+
+def count_calls(runs: list[Run]) -> CallCounts:
+    warm = [run.calls_of(number) for run in runs for number in range(1, CREATES)]
+    without_put = [[call for call in calls if call["service"] != "response_bucket"] for calls in warm]
+    return CallCounts(statistics.mean(map(len, warm)), statistics.mean(chain(calls)[0] for calls in without_put),
+                      statistics.mean(chain(calls)[0] for calls in warm))
 
 
 def own_time_of_the_account(measured: Measured) -> float:
     """The local AWS's own time for a call, without the latency: the median, in seconds."""
     return statistics.median(call["own"] / 1e9 for run in measured.runs[HTTP]["cfn-gitops"] for call in run.calls)
+
+
+def multiple(ratio: float) -> str:
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2g}×"

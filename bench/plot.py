@@ -1,61 +1,79 @@
-"""The plot in docs/project/benchmarks.md: each contender relative to cfn-gitops."""
+"""The figures in docs/project/benchmarks.md: one for each metric, with each contender as a multiple of cfn-gitops."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import goals
-from measuring import TLS, Measured, first_answer, memory, processor, warm_answer
-
-BARS = [("start and first answer", first_answer), ("warm answer", warm_answer),
-        ("processor time", processor), ("peak memory", memory)]
-# They do other work, so the picture would compare different things. The tables have them.
-_LEFT_OUT = {"floor"}
-_WIDTH, _LEFT, _RIGHT, _TOP = 520, 135, 60, 38
-_BAR, _GAP, _BETWEEN_GROUPS = 15, 3, 36
-_OURS, _OTHER, _LINE = "#3949ab", "#9aa5b1", "#d5dae0"
-
-Ratios = dict[str, dict[str, float]]
+from host import Run
+from measuring import TLS, TLS_SLOW, Measured, Setting, first_answer, memory, multiple, processor, warm_answer
 
 
-def draw(measured: Measured, file: Path) -> None:
-    names = [contender.name for contender in measured.contenders if contender.name not in {goals.OURS, *_LEFT_OUT}]
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(svg({label: {name: statistics.median(measured.ratios(TLS, name, goals.OURS, of)) for name in names}
-                         for label, of in BARS}))
+@dataclass(frozen=True)
+class Metric:
+    file: str
+    title: str
+    setting: Setting
+    of: Callable[[Run], float]
+    unit: str
+    # From the measured value, in seconds or bytes, to the unit.
+    scale: float
 
 
-def svg(groups: Ratios) -> str:
-    """A group of bars for each figure, cfn-gitops first. All bars have one linear scale."""
-    most = max(1.0, *(ratio for ratios in groups.values() for ratio in ratios.values()))
-    scale = (_WIDTH - _LEFT - _RIGHT) / most
-    parts, top = [], _TOP
-    for label, ratios in groups.items():
-        parts.append(_text(10, top + 11, label, "bold"))
-        top += 20
-        for name, ratio in {goals.OURS: 1.0, **ratios}.items():
-            parts += _bar(name, ratio, scale, top)
-            top += _BAR + _GAP
-        top += _BETWEEN_GROUPS - 20
-    height = top - _BETWEEN_GROUPS + 30
-    one = _LEFT + scale
-    parts.insert(0, f'<line x1="{one:.1f}" y1="{_TOP}" x2="{one:.1f}" y2="{height - 10}" stroke="{_LINE}"/>')
-    title = f"Times the value of cfn-gitops ({TLS}). Lower is better"
+METRICS = [
+    Metric("start-and-first-answer.svg", "Start and first answer", TLS, first_answer, "ms", 1e3),
+    Metric("warm-answer.svg", "Answer to a Create, warm", TLS_SLOW, warm_answer, "ms", 1e3),
+    Metric("processor-time.svg", "Processor time of a start and ten Creates", TLS, processor, "ms", 1e3),
+    Metric("peak-memory.svg", "Peak memory", TLS, memory, "MB", 1e-6),
+]
+# It does other work, so the figure would compare different things. The tables have it.
+_LEFT_OUT = {goals.FLOOR}
+_WIDTH, _LEFT, _RIGHT, _TOP = 360, 128, 114, 62
+_BAR, _PITCH = 18, 26
+_OURS, _OTHER, _LINE, _TEXT, _FAINT = "#3949ab", "#9aa5b1", "#24292f", "#24292f", "#57606a"
+
+
+def draw(measured: Measured, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    names = [contender.name for contender in measured.contenders if contender.name not in _LEFT_OUT]
+    for metric in METRICS:
+        values = {name: statistics.median(measured.values(metric.setting, name, metric.of)) * metric.scale for name in names}
+        (folder / metric.file).write_text(svg(metric.title, str(metric.setting), metric.unit, values))
+
+
+def svg(title: str, setting: str, unit: str, values: dict[str, float]) -> str:
+    """Horizontal bars from zero in one linear scale, cfn-gitops first, with a line at its value."""
+    ours = values[goals.OURS]
+    ordered = {goals.OURS: ours, **values}
+    scale = (_WIDTH - _LEFT - _RIGHT) / max(ordered.values())
+    line, bottom = _LEFT + ours * scale, _TOP + _PITCH * len(ordered)
+    parts = [part for index, (name, value) in enumerate(ordered.items())
+             for part in _bar(name, value, f"{_short(value)} {unit}, {multiple(value / ours)}", scale, _TOP + index * _PITCH)]
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="640" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
-        'font-size="12">', f"<title>{escape(title)}</title>",
-        f'<rect width="{_WIDTH}" height="{height}" rx="6" fill="white"/>', _text(10, 22, title), *parts, "</svg>"]) + "\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{bottom + 26}" viewBox="0 0 {_WIDTH} {bottom + 26}" '
+        'font-family="sans-serif" font-size="12">', f"<title>{escape(title)}: lower is better</title>",
+        f'<rect width="{_WIDTH}" height="{bottom + 26}" rx="6" fill="white"/>',
+        _text(10, 20, title, weight="bold"), _text(10, 38, f"{setting} per call. Lower is better", colour=_FAINT), *parts,
+        f'<line x1="{line:.1f}" y1="{_TOP - 8}" x2="{line:.1f}" y2="{bottom}" stroke="{_LINE}" stroke-dasharray="3 3"/>',
+        _text(line, bottom + 14, "1×", anchor="middle", colour=_FAINT), "</svg>"]) + "\n"
 
 
-def _bar(name: str, ratio: float, scale: float, top: float) -> list[str]:
-    width = max(ratio * scale, 1)
-    colour = _OURS if name == goals.OURS else _OTHER
-    return [_text(_LEFT - 6, top + 12, name, anchor="end"),
-            f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>',
-            _text(_LEFT + width + 5, top + 12, f"{ratio:.3g}×")]
+def _bar(name: str, value: float, label: str, scale: float, top: float) -> list[str]:
+    width = max(value * scale, 1)
+    is_ours = name == goals.OURS
+    return [_text(_LEFT - 6, top + 13, name, anchor="end", weight="bold" if is_ours else "normal"),
+            f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="{_BAR}" fill="{_OURS if is_ours else _OTHER}"/>',
+            _text(_WIDTH - 10, top + 13, label, anchor="end")]
 
 
-def _text(x: float, y: float, text: str, weight: str = "normal", anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" text-anchor="{anchor}" fill="#24292f">{escape(text)}</text>'
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _text(x: float, y: float, text: str, weight: str = "normal", anchor: str = "start", colour: str = _TEXT) -> str:
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" text-anchor="{anchor}" fill="{colour}">'
+            f"{escape(text)}</text>")

@@ -1,4 +1,4 @@
-"""The picture of bench/plot.py."""
+"""The figures of bench/plot.py."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,29 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import plot  # noqa: E402
 
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _drawn(values):
+    picture = ElementTree.fromstring(plot.svg("Time & memory", "TLS, 0 ms", "ms", values))
+    bars = [rect for rect in picture.iter(f"{_SVG}rect") if "x" in rect.attrib]
+    texts = [text.text for text in picture.iter(f"{_SVG}text")]
+    return bars, picture.find(f"{_SVG}line"), texts, float(picture.attrib["viewBox"].split()[2])
+
 
 def test_bars_have_one_scale_and_ours_comes_first():
-    picture = ElementTree.fromstring(plot.svg({"time & memory": {"crhelper": 4.0, "node": 0.001}, "start": {"crhelper": 2.0}}))
-    bars = [rect for rect in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in rect.attrib]
+    bars, _, texts, width = _drawn({"crhelper": 40.0, "node": 0.001, "cfn-gitops": 10.0})
     widths = [float(bar.attrib["width"]) for bar in bars]
-    assert len(bars) == 5 and widths[0] == widths[3]
-    assert abs(widths[1] - 4 * widths[0]) < 0.2 and abs(widths[4] - 2 * widths[0]) < 0.2
+    assert texts.index("cfn-gitops") < texts.index("crhelper") < texts.index("node")
+    assert abs(widths[1] - 4 * widths[0]) < 0.2
     assert widths[2] == 1, "a bar is visible"
-    right = max(float(bar.attrib["x"]) + float(bar.attrib["width"]) for bar in bars)
-    assert right < float(picture.attrib["viewBox"].split()[2])
+    assert max(float(bar.attrib["x"]) + float(bar.attrib["width"]) for bar in bars) < width
+    assert {"10.0 ms, 1×", "40.0 ms, 4×"} <= set(texts)
+
+
+def test_line_is_at_our_value_also_if_others_are_lower():
+    for other in (400.0, 4.0):
+        bars, line, texts, _ = _drawn({"cfn-gitops": 10.0, "crhelper": other})
+        end = float(bars[0].attrib["x"]) + float(bars[0].attrib["width"])
+        assert abs(float(line.attrib["x1"]) - end) < 0.2 and line.attrib["x1"] == line.attrib["x2"]
+        assert "1×" in texts and any("Lower is better" in text for text in texts)
