@@ -124,21 +124,33 @@ impl GitOpsPipeline {
         progress: &Progress,
         on_denial: OnDenial,
     ) -> Result<(), Failure> {
-        match tombstone::write(&self.aws, names, &context.owner, &context.request).await {
-            Ok(()) => {}
-            Err(error) if error.is_transient() => return Err(Failure(error.reason())),
-            // The tombstone stops a late Create. Without the permission to write it, the function
-            // still has to delete the stack.
-            Err(error) => tracing::error!(%error, "tombstone not written"),
-        }
+        let (aws, owner) = (&self.aws, &context.owner);
+        tolerate_denial(tombstone::write(aws, names, owner, &context.request).await)?;
         let deletion = Deletion {
-            aws: &self.aws,
+            aws,
             context,
             names,
             purpose: Purpose::Delete,
             on_denial,
         };
-        deletion.run(progress).await
+        // The tombstone exists, and everything that it has to precede is read after it.
+        let scheduled = tombstone::schedule(aws, names, owner);
+        let (deleter, scheduled) = tokio::join!(deletion.start(), scheduled);
+        tolerate_denial(scheduled)?;
+        Box::pin(deleter?.run(progress)).await
+    }
+}
+
+/// The tombstone stops a late Create. Without the permission to write it, the function still has to
+/// delete the stack.
+fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.is_transient() => Err(Failure(error.reason())),
+        Err(error) => {
+            tracing::error!(%error, "tombstone not written");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

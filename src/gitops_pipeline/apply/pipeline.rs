@@ -49,7 +49,6 @@ pub struct PipelineApplier<'a> {
 
 /// The observations before the child stack is changed.
 struct Checked {
-    source: Source,
     /// `None` if the child stack contains the repository.
     given: Option<Lookup<Repository>>,
     /// Whether an approval rule template of this resource exists.
@@ -92,36 +91,49 @@ impl PipelineApplier<'_> {
             spec: self.spec,
         };
         renderer.check_size()?;
-        let checked = self.check().await?;
-        let source = &checked.source;
+        let retry = if self.creates { Retry::Yes } else { Retry::No };
+        let given = self.spec.source.as_ref();
+        let source = &Source::open(self.aws, &self.spec.names, given, retry).await?;
         let mut stack = StackApplier::new(&renderer, source, self.progress);
+        let (checked, ()) = tokio::try_join!(self.check(source), stack.start(self.creates))?;
         let ready = Box::pin(reconcile(&mut stack, self.progress)).await?;
-        // A given repository has not changed since it was looked up.
-        let repository = match checked.given {
-            Some(lookup) => lookup,
-            None => self.look_up(source).await?,
+        let has_rule = self.spec.approval_rule.is_some() || checked.rule_is_ours;
+        let repository = async {
+            match checked.given {
+                // It has not changed since it was looked up.
+                Some(lookup) => Ok(lookup),
+                None => self.look_up(source).await,
+            }
         };
-        self.set_default_branch(&ready.child, &repository).await?;
-        self.apply_rule(&ready.child, checked.rule_is_ours).await?;
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
         // the other.
-        if self.is_deleted().await? {
+        let deleted_before = async { Ok(!has_rule && self.is_deleted().await?) };
+        let (repository, is_deleted) = tokio::try_join!(repository, deleted_before)?;
+        if is_deleted {
             return Err(ApplyError::Deleted);
+        }
+        self.set_default_branch(&ready.child, &repository).await?;
+        if has_rule {
+            self.apply_rule(&ready.child, checked.rule_is_ours).await?;
+            if self.is_deleted().await? {
+                return Err(ApplyError::Deleted);
+            }
         }
         Box::pin(self.finish(ready, source, repository)).await
     }
 
     /// Rejects a request that cannot succeed, before anything is changed.
-    async fn check(&self) -> Result<Checked, ApplyError> {
+    async fn check(&self, source: &Source) -> Result<Checked, ApplyError> {
         let spec = self.spec;
-        let retry = if self.creates { Retry::Yes } else { Retry::No };
-        let source = Source::open(self.aws, &spec.names, spec.source.as_ref(), retry).await?;
-        let given = match &spec.source {
-            Some(_) => Some(self.look_up(&source).await?),
-            None => None,
+        let given = async {
+            match &spec.source {
+                Some(_) => self.look_up(source).await.map(Some),
+                None => Ok(None),
+            }
         };
-        let rule = approval_rule::look_up(self.aws, &spec.names).await?;
+        let rule = async { Ok(approval_rule::look_up(self.aws, &spec.names).await?) };
+        let (given, rule) = tokio::try_join!(given, rule)?;
         let owner = &self.context.owner;
         let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.is_of(owner));
         if let Some(rule) = rule.filter(|_| !rule_is_ours && spec.approval_rule.is_some()) {
@@ -129,7 +141,6 @@ impl PipelineApplier<'_> {
             return Err(approval_rule::held(&name, &rule).into());
         }
         Ok(Checked {
-            source,
             given,
             rule_is_ours,
         })

@@ -67,19 +67,8 @@ impl Renderer<'_> {
         source: &Source,
     ) -> Result<Rendered, ApplyError> {
         let spec = self.spec;
-        let repository = self.repository(child).await?;
-        // An existing pipeline stays, even if its branch is deleted. Without a pipeline, each
-        // observation of a settled stack reads the branch again, also after the event rule was
-        // created. A push before that starts no execution.
-        let mut branch_exists = child.is_some_and(ChildStack::has_pipeline);
-        if !branch_exists {
-            branch_exists = match source.branch_tip(spec.branch()).await? {
-                Lookup::Found(tip) => tip.is_some(),
-                // The branch counts as existing, because the pipeline reads it itself. But if an
-                // earlier lookup did not find it, the stack waits for the event of its first push.
-                Lookup::Denied(_) => !self.waits_already(child),
-            };
-        }
+        let (repository, branch_exists) =
+            tokio::try_join!(self.repository(child), self.branch_exists(child, source))?;
         let template = template::render(spec, repository);
         let parameters = template::parameter_values(spec, branch_exists);
         let owner = &self.context.owner;
@@ -98,6 +87,25 @@ impl Renderer<'_> {
                 parameters,
                 tags,
             },
+        })
+    }
+
+    /// Whether the stack contains a pipeline. An existing pipeline stays, even if its branch is
+    /// deleted. Without a pipeline, each observation of a settled stack reads the branch again, also
+    /// after the event rule was created. A push before that starts no execution.
+    async fn branch_exists(
+        &self,
+        child: Option<&ChildStack>,
+        source: &Source,
+    ) -> Result<bool, ApplyError> {
+        if child.is_some_and(ChildStack::has_pipeline) {
+            return Ok(true);
+        }
+        Ok(match source.branch_tip(self.spec.branch()).await? {
+            Lookup::Found(tip) => tip.is_some(),
+            // The branch counts as existing, because the pipeline reads it itself. But if an
+            // earlier lookup did not find it, the stack waits for the event of its first push.
+            Lookup::Denied(_) => !self.waits_already(child),
         })
     }
 

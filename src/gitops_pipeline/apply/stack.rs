@@ -45,6 +45,26 @@ impl<'a> StackApplier<'a> {
         }
     }
 
+    /// Observes the stack. A Create probably has none: it renders the content of a new stack and
+    /// reads the tombstone at the same time. Reads that fail are repeated when the plan needs them.
+    pub async fn start(&mut self, creates: bool) -> Result<(), ApplyError> {
+        if !creates {
+            return self.observe().await;
+        }
+        let Renderer { aws, context, spec } = *self.renderer;
+        let (owner, request) = (&context.owner, &context.request);
+        let tombstone = tombstone::supersedes(aws, &spec.names, owner, request);
+        let content = self.renderer.render(None, self.source);
+        let ahead = async { Ok(tokio::join!(Box::pin(content), tombstone)) };
+        let ((), ahead) = tokio::try_join!(self.observe(), ahead)?;
+        if let (None, (Ok(rendered), Ok(supersedes))) = (&self.tracker.child, ahead) {
+            self.state.content = Some(rendered.key.clone());
+            self.state.has_tombstone = Some(supersedes);
+            self.rendered = Some(rendered);
+        }
+        Ok(())
+    }
+
     /// Reads the stack that this invocation created. If it was deleted, it is the observed stack.
     async fn read_created(&mut self) -> Result<(), CallError> {
         if let Some(id) = &self.state.created_id {

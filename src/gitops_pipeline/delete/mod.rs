@@ -5,7 +5,9 @@ pub mod plan;
 use self::plan::{DeleteState, DeleteStep};
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
-use crate::gitops_pipeline::calls::{StackCall, approval_rule};
+use crate::gitops_pipeline::calls::StackCall;
+use crate::gitops_pipeline::calls::approval_rule;
+use crate::gitops_pipeline::calls::approval_rule::FoundRule;
 use crate::gitops_pipeline::messages;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -42,31 +44,28 @@ impl Deletion<'_> {
     /// Deletes the resource's stack and its dependents, and waits until CloudFormation has deleted
     /// it.
     pub async fn run(&self, progress: &Progress) -> Result<(), Failure> {
+        self.start().await?.run(progress).await
+    }
+
+    /// Reads the stack and its dependents concurrently.
+    pub async fn start(&self) -> Result<StackDeleter<'_>, Failure> {
         let mut deleter = StackDeleter {
             deletion: self,
             tracker: StackTracker::new(self.aws, self.names.stack()),
             state: DeleteState::default(),
+            rule: None,
         };
-        let result = Box::pin(reconcile(&mut deleter, progress)).await;
-        result.map_err(|error| Failure(messages::with_remedy(error).reason()))
+        if self.purpose == Purpose::Delete {
+            let rule = approval_rule::look_up(self.aws, self.names);
+            let (observed, rule) = tokio::join!(Box::pin(deleter.observe()), rule);
+            observed.map_err(failure)?;
+            deleter.rule = Some(rule);
+        }
+        Ok(deleter)
     }
 
     fn ignores(&self, error: &CallError) -> bool {
         self.on_denial == OnDenial::Ignore && error.is_denied()
-    }
-
-    async fn delete_rule(&self) -> Result<(), CallError> {
-        let rule = match approval_rule::look_up(self.aws, self.names).await {
-            Err(error) if self.ignores(&error) => {
-                tracing::error!(%error, "approval rule template not looked up");
-                return Ok(());
-            }
-            rule => rule?,
-        };
-        if rule.is_some_and(|rule| rule.is_of(&self.context.owner)) {
-            approval_rule::delete(self.aws, self.names).await?;
-        }
-        Ok(())
     }
 
     fn error(&self, code: Code, cause: String) -> CallError {
@@ -78,14 +77,44 @@ impl Deletion<'_> {
     }
 }
 
+fn failure(error: CallError) -> Failure {
+    Failure(messages::with_remedy(error).reason())
+}
+
 /// Deletes the child stack.
-struct StackDeleter<'a> {
+pub struct StackDeleter<'a> {
     deletion: &'a Deletion<'a>,
     tracker: StackTracker<'a>,
     state: DeleteState,
+    /// The approval rule template, if it was read together with the stack.
+    rule: Option<Result<Option<FoundRule>, CallError>>,
 }
 
 impl StackDeleter<'_> {
+    /// Deletes the stack and its dependents.
+    pub async fn run(&mut self, progress: &Progress) -> Result<(), Failure> {
+        Box::pin(reconcile(self, progress)).await.map_err(failure)
+    }
+
+    async fn delete_rule(&mut self) -> Result<(), CallError> {
+        let Deletion { aws, names, .. } = *self.deletion;
+        let rule = match self.rule.take() {
+            Some(rule) => rule,
+            None => approval_rule::look_up(aws, names).await,
+        };
+        let rule = match rule {
+            Err(error) if self.deletion.ignores(&error) => {
+                tracing::error!(%error, "approval rule template not looked up");
+                return Ok(());
+            }
+            rule => rule?,
+        };
+        if rule.is_some_and(|rule| rule.is_of(&self.deletion.context.owner)) {
+            approval_rule::delete(aws, names).await?;
+        }
+        Ok(())
+    }
+
     async fn read_failure(&mut self) {
         let own = &self.deletion.context.request;
         let is_deletion = |request: &RequestKey, purpose: &Purpose| {
@@ -107,6 +136,9 @@ impl Reconcile for StackDeleter<'_> {
     type Error = CallError;
 
     async fn observe(&mut self) -> Result<(), CallError> {
+        if self.state.is_unreadable {
+            return Ok(());
+        }
         let is_new = match self.tracker.observe_same().await {
             Ok(is_new) => is_new,
             Err(error) if self.deletion.ignores(&error) && !self.tracker.was_seen() => {
@@ -159,14 +191,14 @@ impl Reconcile for StackDeleter<'_> {
         let Deletion { aws, names, .. } = self.deletion;
         match step {
             DeleteStep::DeleteDependents { repository } => {
-                self.deletion.delete_rule().await?;
+                self.delete_rule().await?;
                 if repository {
                     codecommit::delete(&aws.codecommit, &names.repository()).await?;
                 }
                 self.state.has_deleted_dependents = true;
             }
             DeleteStep::DeleteRuleAgain => {
-                self.deletion.delete_rule().await?;
+                self.delete_rule().await?;
                 self.state.has_deleted_rule_again = true;
             }
             DeleteStep::ReadFailure => self.read_failure().await,

@@ -31,7 +31,8 @@ struct PipelineTombstone {
     is_scheduled: bool,
 }
 
-/// Writes the tombstone of the Delete `request`, unless a later Delete has written its own.
+/// Writes the tombstone of the Delete `request`, unless a later Delete has written its own. Its
+/// secret stays until [`schedule`] schedules its deletion.
 pub async fn write(
     aws: &Aws,
     names: &ResourceNames,
@@ -44,40 +45,40 @@ pub async fn write(
         .key(DELETION)
         .value(request.signed.to_string());
     let tag = tag.build();
-    let mut found = look_up(aws, names, owner).await?;
-    if found.is_none() {
-        let call = aws
-            .secrets
-            .create_secret()
-            .name(name)
-            .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
-            .tags(tag.clone());
-        let exists = ["ResourceExistsException", "InvalidRequestException"];
-        if optional(call.send().await, &exists, doing)?.is_none() {
-            // A peer, or another Delete, wrote it first.
-            found = look_up(aws, names, owner).await?;
-        }
+    let call = aws
+        .secrets
+        .create_secret()
+        .name(name)
+        .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
+        .tags(tag.clone());
+    let exists = ["ResourceExistsException", "InvalidRequestException"];
+    if optional(call.send().await, &exists, doing)?.is_some() {
+        return Ok(());
     }
-    if let Some(found) = found {
-        if found.signed >= request.signed && found.is_scheduled {
-            return Ok(());
-        }
-        // Secrets Manager rejects tags on a secret that is scheduled for deletion.
-        if found.is_scheduled {
-            let call = aws.secrets.restore_secret().secret_id(name).send().await;
-            call.map_err(|error| CallError::new(doing(), &error))?;
-        }
-        if found.signed < request.signed {
-            let call = aws.secrets.tag_resource().secret_id(name).tags(tag);
-            let tagged = call.send().await;
-            tagged.map_err(|error| CallError::new(doing(), &error))?;
-        }
+    // Another delivery, or another Delete, wrote it.
+    let found = look_up(aws, names, owner).await?;
+    let Some(found) = found.filter(|found| found.signed < request.signed) else {
+        return Ok(());
+    };
+    // Secrets Manager rejects tags on a secret that is scheduled for deletion.
+    if found.is_scheduled {
+        let call = aws.secrets.restore_secret().secret_id(name).send().await;
+        call.map_err(|error| CallError::new(doing(), &error))?;
     }
-    let call = aws.secrets.delete_secret().secret_id(name);
+    let call = aws.secrets.tag_resource().secret_id(name).tags(tag);
+    let tagged = call.send().await;
+    tagged.map_err(|error| CallError::new(doing(), &error))?;
+    Ok(())
+}
+
+/// Schedules the deletion of the tombstone's secret.
+pub async fn schedule(aws: &Aws, names: &ResourceNames, owner: &Owner) -> Result<(), CallError> {
+    let call = aws.secrets.delete_secret();
+    let call = call.secret_id(secret_name(names, owner));
     let call = call.recovery_window_in_days(DAYS);
     // Another delivery of this request has scheduled it.
     let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
-    optional(call.send().await, &scheduled, doing)?;
+    optional(call.send().await, &scheduled, || doing(names))?;
     Ok(())
 }
 

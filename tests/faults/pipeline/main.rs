@@ -19,6 +19,7 @@ mod paths;
 mod propagation;
 mod rejected;
 mod repositories;
+mod round_trips;
 mod scenario_table;
 mod scenarios;
 mod single_faults;
