@@ -1,5 +1,7 @@
 //! Follows one child stack: observes it, starts operations on it, and waits in between.
 
+use tokio::time::Instant;
+
 use super::calls::{OperationStart, StackCall};
 use super::observe;
 use super::request_token;
@@ -67,7 +69,10 @@ impl<'a> StackTracker<'a> {
             return Ok(false);
         }
         loop {
-            match observe::observe(self.aws, id, self.previous.as_ref()).await {
+            let began = Instant::now();
+            let observed = observe::observe(self.aws, id, self.previous.as_ref()).await;
+            self.backoff.polled(began.elapsed());
+            match observed {
                 Ok(child) => {
                     self.child = child;
                     break;

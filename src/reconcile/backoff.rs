@@ -5,7 +5,17 @@ use std::time::Duration;
 use crate::aws::CallError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// A poll finds the end of an operation half of this later on average. So the response follows
+/// within two seconds, after at most one poll in three seconds.
+const MAX_PAUSE: Duration = Duration::from_secs(3);
+
+/// The same while AWS throttles the polls, so that many requests at once leave each other's first
+/// and last polls the rate.
+const MAX_THROTTLED_PAUSE: Duration = Duration::from_secs(10);
+
+/// A poll that took longer was throttled. The SDK repeated it.
+const THROTTLED_POLL: Duration = Duration::from_secs(1);
 
 /// Retries of a call whose outcome is unknown. The SDK has retried each before: eight times, or for
 /// ten minutes if it was throttled.
@@ -16,7 +26,7 @@ const MAX_UNANSWERED: u32 = 5;
 const MAX_REJECTIONS: u32 = 8;
 
 /// Polls without a change of the state if no operation is known to run: about a minute.
-const MAX_POLLS: u32 = 14;
+const MAX_POLLS: u32 = 25;
 
 /// Counts what has happened since the observed state `K` changed last.
 #[derive(Debug)]
@@ -24,6 +34,7 @@ pub struct Backoff<K> {
     polls: u32,
     unanswered: u32,
     rejections: u32,
+    max_pause: Duration,
     state: Option<K>,
 }
 
@@ -34,6 +45,7 @@ impl<K: PartialEq> Backoff<K> {
             polls: 0,
             unanswered: 0,
             rejections: 0,
+            max_pause: MAX_PAUSE,
             state: None,
         }
     }
@@ -48,11 +60,22 @@ impl<K: PartialEq> Backoff<K> {
         }
     }
 
+    /// Notes how long the latest poll took.
+    pub fn polled(&mut self, took: Duration) {
+        self.max_pause = if took > THROTTLED_POLL {
+            MAX_THROTTLED_PAUSE
+        } else {
+            MAX_PAUSE
+        };
+    }
+
     /// Waits, longer each time while the state stays the same.
     pub async fn pause(&mut self) {
         let pause = FIRST_PAUSE.mul_f64(1.5_f64.powi(self.polls.min(20).try_into().unwrap_or(20)));
         self.polls += 1;
-        let jittered = pause.min(MAX_PAUSE).mul_f64(0.75 + fastrand::f64() / 2.0);
+        let jittered = pause
+            .min(self.max_pause)
+            .mul_f64(0.75 + fastrand::f64() / 2.0);
         tokio::time::sleep(jittered).await;
     }
 

@@ -67,8 +67,9 @@ impl Renderer<'_> {
         source: &Source,
     ) -> Result<Rendered, ApplyError> {
         let spec = self.spec;
-        let (repository, branch_exists) =
-            tokio::try_join!(self.repository(child), self.branch_exists(child, source))?;
+        let repository = Box::pin(self.repository(child));
+        let branch_exists = Box::pin(self.branch_exists(child, source));
+        let (repository, branch_exists) = tokio::try_join!(repository, branch_exists)?;
         let template = template::render(spec, repository);
         let parameters = template::parameter_values(spec, branch_exists);
         let owner = &self.context.owner;

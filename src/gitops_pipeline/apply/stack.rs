@@ -55,7 +55,7 @@ impl<'a> StackApplier<'a> {
         let (owner, request) = (&context.owner, &context.request);
         let tombstone = tombstone::supersedes(aws, &spec.names, owner, request);
         let content = self.renderer.render(None, self.source);
-        let ahead = async { Ok(tokio::join!(Box::pin(content), tombstone)) };
+        let ahead = async { Ok(tokio::join!(content, tombstone)) };
         let ((), ahead) = tokio::try_join!(self.observe(), ahead)?;
         if let (None, (Ok(rendered), Ok(supersedes))) = (&self.tracker.child, ahead) {
             self.state.content = Some(rendered.key.clone());

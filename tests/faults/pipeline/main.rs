@@ -26,3 +26,4 @@ mod single_faults;
 mod slow;
 mod statuses;
 mod torn_reads;
+mod waiting;
