@@ -11,7 +11,7 @@
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done. CONTRIBUTING.md, "Add a
 //!   step", has the file of each kind of step
 //! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
-//! - [`health_check`] checks every resource by schedule and writes metrics
+//! - [`health_check`] checks every resource by schedule and writes metrics, at a [`pace`]
 //! - [`reporting`] reports the executions of pipelines to GitLab
 //! - [`aws`], [`codecommit`], [`gitlab`] and [`http`] are the clients; [`password`] is the type that
 //!   keeps secrets out of logs; [`iam_wildcard`] matches names as IAM does
@@ -37,6 +37,7 @@ pub mod iam_wildcard;
 pub mod logging;
 pub mod mirror_credential;
 pub mod ownership;
+pub mod pace;
 pub mod password;
 pub mod reason_codes;
 pub mod reconcile;

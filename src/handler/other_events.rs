@@ -14,6 +14,9 @@ use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
 use crate::reporting;
 use crate::reporting::{PipelineEvent, Reported};
+use crate::self_invocation;
+use crate::self_invocation::Position;
+use cfn_custom_resource::ContinuationError;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -22,6 +25,7 @@ impl Handler {
     pub(super) async fn handle_other_event(
         &self,
         event: &str,
+        position: Position,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
         if let Some(rotation) = RotationEvent::parse(event) {
@@ -34,7 +38,7 @@ impl Handler {
             return self.handle_report(&event).await;
         }
         match HealthCheck::parse(event) {
-            Some(check) => self.handle_health_check(&check, invocation).await,
+            Some(check) => self.handle_health_check(&check, position, invocation).await,
             None => Err(HandlerError::UnknownEvent),
         }
     }
@@ -97,29 +101,62 @@ impl Handler {
         }}))
     }
 
-    /// Checks the environment's mirrors, credentials and pipelines.
+    /// Checks the environment's mirrors, credentials and pipelines. Continues in another invocation if
+    /// the time of this one does not suffice.
     async fn handle_health_check(
         &self,
         check: &HealthCheck,
+        position: Position,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
-        let environment = check.environment(&invocation.function_arn)?;
+        let function_arn = &invocation.function_arn;
+        let environment = check.environment(function_arn)?;
         Span::current().record("environment", &environment.id);
-        tracing::info!(users = environment.user_names, "health check");
+        let hop = position.hop;
+        tracing::info!(users = environment.user_names, hop, "health check");
         let clients = CheckClients {
             aws: &self.aws,
             http: &self.http,
             clock: &self.clock,
         };
         let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
-        let time = self.clock.until(self.deadline(invocation) - MARGIN);
+        let until = self.deadline(invocation) - MARGIN;
+        let time = self.clock.until(until);
         if check.is_diagnosis {
             let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
             return Ok(json!({"Doctor": Box::pin(found).await}));
         }
-        let mut emit = |line: Value| logging::emit(&line);
-        let summary =
-            health_check::check(&environment, clients, credential, pipeline, time, &mut emit);
-        Ok(json!({"HealthCheck": Box::pin(summary).await}))
+        let emit = |line: Value| logging::emit(&line);
+        let now = self.clock.now();
+        let began = position.received_at(now);
+        let part = check.part(began, now, time);
+        let work = health_check::check(&environment, clients, credential, pipeline, part, &emit);
+        let mut part = Box::pin(work).await;
+        if let Some(rest) = part.rest() {
+            let event = check.continued(&environment, rest);
+            let (aws, within) = (&self.aws, self.clock.until(until));
+            let continued = self_invocation::continue_request(
+                aws,
+                function_arn,
+                &event,
+                position,
+                began,
+                within,
+            );
+            match continued.await {
+                Ok(()) => {
+                    let hop = hop + 1;
+                    return Ok(
+                        json!({"Continuation": {"Hop": hop}, "HealthCheck": part.summary()}),
+                    );
+                }
+                // Lambda delivers this part again.
+                Err(ContinuationError::OutcomeUnknown) => return Err(HandlerError::MaybeContinued),
+                Err(ContinuationError::Rejected(why)) => part.fail(&format!(
+                    "continuing the health check in another invocation: {why}"
+                )),
+            }
+        }
+        Ok(json!({"HealthCheck": part.finish()}))
     }
 }

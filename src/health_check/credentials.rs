@@ -1,69 +1,107 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
-use super::{Checker, SECONDS_PER_DAY, doctor, metrics};
+use std::collections::BTreeMap;
+
+use super::checker::{Checker, listed};
+use super::findings::Findings;
+use super::progress::{Checking, Cursor, TimeLimits, check_each};
+use super::{doctor, metrics};
 use crate::iam_wildcard::NamePattern;
-use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::{
     CheckError, CheckedGitLabs, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
+use crate::pace::Pace;
+
+const SECONDS_PER_DAY: f64 = 86_400.0;
+
+/// How many credentials a second are checked, with two reads of IAM each. AWS documents no rate of
+/// IAM's, and that it cannot be increased:
+/// <https://repost.aws/knowledge-center/iam-sts-throttling-error>.
+/// `docs/project/scale.md` assumes 40 a second. Secrets Manager's documented rates are far higher.
+const CREDENTIALS_PER_SECOND: u32 = 5;
+
+/// The result of one credential's check.
+struct CheckedCredential {
+    health: Result<Health, CheckError>,
+    /// `None` if rotations are not checked.
+    rotation: Option<Result<Option<PendingRotation>, String>>,
+}
 
 impl Checker<'_> {
     /// Checks every credential, with its mirrors and their tokens.
-    pub async fn check_credentials(&mut self, mirror_credential: &MirrorCredential) {
+    pub async fn check_credentials(&self, cursor: &mut Cursor, limits: &TimeLimits) -> Findings {
+        let mut findings = Findings::default();
+        if cursor.is_done {
+            return findings;
+        }
         let user_names = match NamePattern::new(&self.environment.user_names) {
             Ok(user_names) => user_names,
-            Err(error) => return self.failed(&format!("reading the pattern UserNames: {error}")),
+            Err(error) => {
+                findings.failed(&format!("reading the pattern UserNames: {error}"));
+                cursor.is_done = true;
+                return findings;
+            }
         };
-        let listed = match mirror_credential.list_secrets(&user_names).await {
-            Ok(listed) => listed,
-            Err(error) => return self.failed(&error.to_string()),
+        let listing = self.mirror_credential.list_secrets(&user_names);
+        let Some(secrets) = listed(listing, cursor, &mut findings, limits).await else {
+            return findings;
         };
-        let mut checked = CheckedGitLabs::default();
-        for secret in &listed {
-            let health = mirror_credential.health(secret, &mut checked);
-            match Box::pin(health).await {
+        let secrets = secrets
+            .into_iter()
+            .map(|secret| (secret.name.clone(), secret));
+        let secrets: BTreeMap<String, SecretSummary> = secrets.collect();
+        let rest = cursor.rest(secrets.iter());
+        let pace = &Pace::per_second(CREDENTIALS_PER_SECOND);
+        let gitlabs = &CheckedGitLabs::default();
+        let check = |_, secret| -> Checking<'_, _> {
+            Box::pin(async move {
+                pace.wait().await;
+                self.check_credential(secret, gitlabs).await
+            })
+        };
+        let mut tokens = vec![];
+        let is_done = check_each(rest, limits, check, |name, checked| {
+            match checked.health {
                 Ok(health) => {
-                    self.report(&health);
-                    self.check_rotation(mirror_credential, secret).await;
+                    self.report(&mut findings, &health);
+                    tokens.extend(health.token);
                 }
                 Err(CheckError::Nothing) => {}
-                Err(CheckError::Failed(why)) => self.failed(&why),
+                Err(CheckError::Failed(why)) => findings.failed(&why),
             }
+            if let Some(rotation) = checked.rotation {
+                report_rotation(&mut findings, name, rotation);
+            }
+            cursor.after = Some(name.to_owned());
+        });
+        cursor.is_done = is_done.await;
+        // Which credential's check read a token depends on the time each took.
+        tokens.sort_by(|one: &TokenHealth, other| one.secret_id.cmp(&other.secret_id));
+        for token in &tokens {
+            self.report_token(&mut findings, token);
         }
+        findings
     }
 
-    async fn check_rotation(
-        &mut self,
-        mirror_credential: &MirrorCredential,
+    async fn check_credential(
+        &self,
         secret: &SecretSummary,
-    ) {
-        if !self.may_change {
-            return;
-        }
-        let name = &secret.name;
-        let pending = Box::pin(mirror_credential.check_rotation(name)).await;
-        match pending {
-            Ok(Some(PendingRotation::Waits { version_id, since })) => {
-                let since = write_time(since);
-                let subject = format!("the rotation of secret {name} to version {version_id}");
-                let problem = format!(
-                    "it is pending since {since}. Secrets Manager reattempts it; the log of its \
-                     steps says why they fail"
-                );
-                self.checked(subject, Some(problem));
-            }
-            Ok(Some(PendingRotation::Ended)) => {
-                tracing::warn!(secret = name, "a rotation without a schedule was ended");
-            }
-            Ok(None) => {}
-            Err(error) => self.failed(&error.to_string()),
-        }
+        gitlabs: &CheckedGitLabs,
+    ) -> CheckedCredential {
+        let health = self.mirror_credential.health(secret, gitlabs).await;
+        let rotation = if self.may_change && health.is_ok() {
+            let rotation = self.mirror_credential.check_rotation(&secret.name).await;
+            Some(rotation.map_err(|error| error.to_string()))
+        } else {
+            None
+        };
+        CheckedCredential { health, rotation }
     }
 
-    fn report(&mut self, health: &Health) {
-        self.findings.credentials += 1;
+    fn report(&self, findings: &mut Findings, health: &Health) {
+        findings.totals.credentials += 1;
         if let Some(issued) = health.issued {
             let age = self.since(issued).as_secs_f64() / SECONDS_PER_DAY;
             let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
@@ -73,19 +111,16 @@ impl Checker<'_> {
             "it does not exist. Issue another one: update its stack with a new RotationSerial",
         );
         let subject = format!("the credential of user {}", health.user_name);
-        self.checked(subject, problem.map(ToOwned::to_owned));
-        self.report_other_credentials(health);
+        findings.checked(subject, problem.map(ToOwned::to_owned));
+        self.report_other_credentials(findings, health);
         for mirror in &health.mirrors {
-            self.report_mirror(mirror);
-        }
-        if let Some(token) = &health.token {
-            self.report_token(token);
+            self.report_mirror(findings, mirror);
         }
     }
 
     /// Credentials that the secret does not hold, such as one that a person or a crashed attempt has
     /// left. Only a diagnosis reports them: in a rotation, the user has two.
-    fn report_other_credentials(&mut self, health: &Health) {
+    fn report_other_credentials(&self, findings: &mut Findings, health: &Health) {
         if self.may_change {
             return;
         }
@@ -97,15 +132,15 @@ impl Checker<'_> {
                  iam delete-service-specific-credential --user-name {user_name} \
                  --service-specific-credential-id {id}"
             );
-            self.checked(subject, Some(problem));
+            findings.checked(subject, Some(problem));
         }
     }
 
-    fn report_mirror(&mut self, mirror: &MirrorHealth) {
-        self.findings.mirrors += 1;
+    fn report_mirror(&self, findings: &mut Findings, mirror: &MirrorHealth) {
+        findings.totals.mirrors += 1;
         let (project, repository) = (&mirror.project, &mirror.repository_name);
         let subject = format!("the mirror of project {project} to repository {repository}");
-        self.checked(subject, mirror.fault.clone());
+        findings.checked(subject, mirror.fault.clone());
         let is_healthy = u8::from(mirror.fault.is_none());
         let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
         if let Some(at) = mirror.succeeded_at {
@@ -118,11 +153,11 @@ impl Checker<'_> {
         self.emit(&mirror.project, &metrics);
     }
 
-    fn report_token(&mut self, token: &TokenHealth) {
+    fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
         let secret_id = &token.secret_id;
         if !self.may_change {
             let subject = format!("the GitLab token in secret {secret_id}");
-            self.checked(subject, doctor::token_problem(token, self.now));
+            findings.checked(subject, doctor::token_problem(token, self.now));
         }
         let details = token.details.as_ref();
         match details.map(|details| details.expires_at) {
@@ -135,5 +170,28 @@ impl Checker<'_> {
             // A rejected token is the fault of each of its mirrors.
             Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
         }
+    }
+}
+
+fn report_rotation(
+    findings: &mut Findings,
+    name: &str,
+    rotation: Result<Option<PendingRotation>, String>,
+) {
+    match rotation {
+        Ok(Some(PendingRotation::Waits { version_id, since })) => {
+            let since = write_time(since);
+            let subject = format!("the rotation of secret {name} to version {version_id}");
+            let problem = format!(
+                "it is pending since {since}. Secrets Manager reattempts it; the log of its steps \
+                 says why they fail"
+            );
+            findings.checked(subject, Some(problem));
+        }
+        Ok(Some(PendingRotation::Ended)) => {
+            tracing::warn!(secret = name, "a rotation without a schedule was ended");
+        }
+        Ok(None) => {}
+        Err(why) => findings.failed(&why),
     }
 }

@@ -1,34 +1,12 @@
-//! The diagnosis: what the health check finds, as a list with the healthy parts. It changes nothing
-//! and writes no metrics. It leaves out pending rotations, because their check may end one.
+//! What only a diagnosis checks: the scope of a token, and its expiry as a problem.
 
 use std::time::{Duration, SystemTime};
-
-use serde_json::{Value, json};
 
 use crate::mirror_credential::health::TokenHealth;
 use crate::ownership::write_time;
 
 /// A token that expires sooner is a problem. The alarm has the same limit (`template.yaml`).
 const TOKEN_TIME_LEFT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-
-/// A checked part of the environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was checked.
-    pub subject: String,
-    /// What is wrong, with the remedy. `None` if nothing is.
-    pub problem: Option<String>,
-}
-
-impl Check {
-    /// The member of the result.
-    pub fn shown(&self) -> Value {
-        match &self.problem {
-            Some(problem) => json!({"Subject": self.subject, "Problem": problem}),
-            None => json!({"Subject": self.subject}),
-        }
-    }
-}
 
 /// What is wrong with a token at the time `now`, with the remedy. `None` if nothing is.
 pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {

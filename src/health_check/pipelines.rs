@@ -1,84 +1,132 @@
 //! The checks of the environment's pipelines.
 
-use super::{Checker, REPORTED_TIME, metrics};
-use crate::aws::Aws;
-use crate::gitops_pipeline::GitOpsPipeline;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::checker::{Checker, listed};
+use super::findings::Findings;
+use super::metrics;
+use super::progress::{Checking, Cursor, TimeLimits, check_each};
+use crate::aws::CallError;
 use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
+use crate::pace::Pace;
 use crate::reporting;
 use crate::reporting::Execution;
 
+/// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
+/// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
+/// pause was throttled:
+/// <https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/351>.
+const PIPELINES_PER_SECOND: u32 = 5;
+
+/// How long ago an execution may have changed whose report is repeated.
+const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The executions of each pipeline whose reports are repeated.
+pub type ChangedExecutions = BTreeMap<String, Vec<Execution>>;
+
+/// The result of one pipeline's check.
+struct CheckedPipeline {
+    /// Without its executions: most are not needed any more.
+    health: PipelineHealth,
+    changed: Vec<Execution>,
+    /// Why a canceled execution was not started again.
+    problem: Option<String>,
+}
+
 impl Checker<'_> {
-    /// Checks every pipeline. Returns their names, with the executions whose reports are repeated.
+    /// Checks every pipeline. Returns the executions whose reports are repeated, too.
     pub async fn check_pipelines(
-        &mut self,
-        aws: &Aws,
-        gitops_pipeline: &GitOpsPipeline,
-    ) -> Vec<(String, Vec<Execution>)> {
-        let since = self.now - REPORTED_TIME;
-        let mut changed = vec![];
-        let names = match health::list(aws, &self.environment.id).await {
-            Ok(names) => names,
-            Err(error) => {
-                self.failed(&error.to_string());
-                return changed;
-            }
+        &self,
+        cursor: &mut Cursor,
+        limits: &TimeLimits,
+    ) -> (Findings, ChangedExecutions) {
+        let (mut findings, mut changed) = (Findings::default(), ChangedExecutions::new());
+        if cursor.is_done {
+            return (findings, changed);
+        }
+        let listing = health::list(self.clients.aws, &self.environment.id);
+        let Some(mut names) = listed(listing, cursor, &mut findings, limits).await else {
+            return (findings, changed);
         };
-        for name in names {
-            match health::check(aws, &name).await {
-                Ok(Some(pipeline)) => {
-                    self.report_pipeline(&name, &pipeline);
-                    if self.may_change {
-                        self.start_again(gitops_pipeline, &name, &pipeline).await;
+        names.sort();
+        let rest = cursor.rest(names.iter().map(|name| (name, ())));
+        let pace = &Pace::per_second(PIPELINES_PER_SECOND);
+        let check = |name, ()| -> Checking<'_, _> {
+            Box::pin(async move {
+                pace.wait().await;
+                self.check_pipeline(name).await
+            })
+        };
+        let is_done = check_each(rest, limits, check, |name, result| {
+            match result {
+                Ok(Some(checked)) => {
+                    self.report_pipeline(&mut findings, name, &checked);
+                    if !checked.changed.is_empty() {
+                        changed.insert(name.to_owned(), checked.changed);
                     }
-                    changed.push((name, reporting::changed_since(&pipeline.executions, since)));
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
-                Err(error) => self.failed(&error.to_string()),
+                Err(error) => findings.failed(&error.to_string()),
             }
-        }
-        changed
+            cursor.after = Some(name.to_owned());
+        });
+        cursor.is_done = is_done.await;
+        (findings, changed)
     }
 
-    /// Starts the commit of an execution again that an update of the pipeline canceled.
-    async fn start_again(
-        &mut self,
-        gitops_pipeline: &GitOpsPipeline,
-        name: &str,
-        pipeline: &PipelineHealth,
-    ) {
-        let canceled = CanceledExecution::newest(&pipeline.executions);
-        let Some(canceled) = canceled.filter(|canceled| canceled.is_recent(self.now)) else {
-            return;
+    async fn check_pipeline(&self, name: &str) -> Result<Option<CheckedPipeline>, CallError> {
+        let Some(mut health) = health::check(self.clients.aws, name).await? else {
+            return Ok(None);
         };
+        let problem = if self.may_change {
+            self.start_again(name, &health).await
+        } else {
+            None
+        };
+        let executions = std::mem::take(&mut health.executions);
+        Ok(Some(CheckedPipeline {
+            changed: reporting::changed_since(&executions, self.now - REPORTED_TIME),
+            health,
+            problem,
+        }))
+    }
+
+    /// Starts the commit of an execution again that an update of the pipeline canceled. Returns what is
+    /// wrong if that failed.
+    async fn start_again(&self, name: &str, pipeline: &PipelineHealth) -> Option<String> {
+        let canceled = CanceledExecution::newest(&pipeline.executions);
+        let canceled = canceled.filter(|canceled| canceled.is_recent(self.now))?;
         let commit = &canceled.commit;
-        match Box::pin(gitops_pipeline.start_again(name, &canceled)).await {
-            Ok(true) => tracing::warn!(
-                pipeline = name,
-                commit,
-                "started again: an update of the pipeline canceled the execution"
-            ),
-            Ok(false) => {}
-            Err(error) => {
-                let problem = format!(
-                    "it does not run commit {commit}, whose execution was canceled: {error}"
+        match Box::pin(self.gitops_pipeline.start_again(name, &canceled)).await {
+            Ok(true) => {
+                tracing::warn!(
+                    pipeline = name,
+                    commit,
+                    "started again: an update of the pipeline canceled the execution"
                 );
-                self.checked(format!("pipeline {name}"), Some(problem));
+                None
             }
+            Ok(false) => None,
+            Err(error) => Some(format!(
+                "it does not run commit {commit}, whose execution was canceled: {error}"
+            )),
         }
     }
 
-    fn report_pipeline(&mut self, name: &str, pipeline: &PipelineHealth) {
-        self.findings.pipelines += 1;
+    fn report_pipeline(&self, findings: &mut Findings, name: &str, checked: &CheckedPipeline) {
+        findings.totals.pipelines += 1;
+        let pipeline = &checked.health;
         let problem = (pipeline.succeeded == Some(false)).then(|| {
             format!(
                 "its newest execution failed. Read the reason: aws codepipeline get-pipeline-state \
                  --name {name}"
             )
         });
-        self.checked(format!("pipeline {name}"), problem);
+        findings.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
         if let Some(succeeded) = pipeline.succeeded {
@@ -90,5 +138,8 @@ impl Checker<'_> {
             metrics.push((metrics::SECONDS_SINCE_APPROVAL_REQUEST, waited.into()));
         }
         self.emit(name, &metrics);
+        if let Some(problem) = &checked.problem {
+            findings.checked(format!("pipeline {name}"), Some(problem.clone()));
+        }
     }
 }

@@ -6,10 +6,26 @@
 //! statuses only, and a stack that it does not return does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::types::StackStatus;
+use tokio::time::Instant;
 
+use super::checker::{Checker, listed};
+use super::findings::Findings;
+use super::metrics;
+use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use crate::aws::{Aws, CallError};
+use crate::gitops_pipeline::first_push::{BranchPush, Started};
+use crate::pace::Pace;
+
+/// How many stacks a second are looked up, with one `DescribeStacks` each. AWS documents no rate. A
+/// user reports 5 a second, which cannot be increased, for all callers of the account:
+/// <https://github.com/aws/aws-sam-cli/issues/2671>.
+const STACKS_PER_SECOND: u32 = 3;
+
+/// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
+const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The stacks that exist, as CloudFormation listed them.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +74,99 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
         token = page.next_token;
         if token.is_none() {
             return Ok(stacks);
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Reports pipelines' stacks without an owner, of which earlier invocations found `orphans`.
+    /// Returns the first pushes that stacks wait for, too.
+    pub async fn check_stacks(
+        &self,
+        cursor: &mut Cursor,
+        orphans: usize,
+        limits: &TimeLimits,
+    ) -> (Findings, Vec<BranchPush>) {
+        let (mut findings, mut missed) = (Findings::default(), vec![]);
+        if cursor.is_done {
+            return (findings, missed);
+        }
+        let listing = list(self.clients.aws, &self.environment.id);
+        let Some(stacks) = listed(listing, cursor, &mut findings, limits).await else {
+            return (findings, missed);
+        };
+        let pace = &Pace::per_second(STACKS_PER_SECOND);
+        let look_up = |name, id| -> Checking<'_, _> {
+            Box::pin(async move {
+                pace.wait().await;
+                (id, self.gitops_pipeline.look_up_child(name).await)
+            })
+        };
+        let rest = cursor.rest(stacks.pipelines.iter());
+        let is_done = check_each(rest, limits, look_up, |name, (id, child)| {
+            cursor.after = Some(name.to_owned());
+            let child = match child {
+                Ok(Some(child)) => child,
+                // It was deleted meanwhile, or is not a pipeline's.
+                Ok(None) => return,
+                Err(error) => return findings.failed(&error.to_string()),
+            };
+            let subject = format!("pipeline stack {name}");
+            if stacks.contains(&child.owner_stack_id) {
+                missed.extend(child.waits_for);
+                return findings.checked(subject, None);
+            }
+            findings.totals.orphans += 1;
+            let owner = &child.owner_stack_id;
+            let problem = format!(
+                "its owner, stack {owner}, no longer exists; delete it with \
+                 `aws cloudformation delete-stack --stack-name {id}`"
+            );
+            findings.checked(subject, Some(problem));
+        });
+        cursor.is_done = is_done.await;
+        if cursor.is_done {
+            let orphans = orphans + findings.totals.orphans;
+            self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
+        }
+        (findings, missed)
+    }
+
+    /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.
+    pub async fn create_pipelines(
+        &self,
+        missed: &[BranchPush],
+        findings: &mut Findings,
+        limits: &TimeLimits,
+    ) {
+        // Half of the time that is left. The rest is for the reports.
+        let now = Instant::now();
+        let until = now + limits.end.saturating_duration_since(now) / 2;
+        for push in missed {
+            let left = until.saturating_duration_since(Instant::now());
+            let time = left.min(PIPELINE_CREATION_TIMEOUT);
+            self.create_pipeline(push, findings, time).await;
+        }
+    }
+
+    /// Creates the pipeline that waits for `push`, if its branch exists, within `time`.
+    async fn create_pipeline(&self, push: &BranchPush, findings: &mut Findings, time: Duration) {
+        let name = push.stack_name().unwrap_or_default();
+        let work = Box::pin(self.gitops_pipeline.start(push));
+        match tokio::time::timeout(time, work).await {
+            Ok(Ok(Started::Pipeline { name })) => {
+                tracing::warn!(
+                    pipeline = name,
+                    "pipeline created: the first push of its branch was not delivered"
+                );
+                findings.created.push(name);
+            }
+            Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
+            Ok(Err(error)) => {
+                findings.checked(format!("pipeline stack {name}"), Some(error.to_string()));
+            }
+            // The next check reads its state.
+            Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),
         }
     }
 }

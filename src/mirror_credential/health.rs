@@ -1,9 +1,10 @@
 //! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
 use crate::aws::CallError;
 use crate::gitlab::{Access, GitLab, GitLabError, Mirror, PushStatus, TokenDetails};
@@ -17,6 +18,13 @@ use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::state::{Credential, User};
+use crate::pace::Pace;
+
+/// How many mirrors a second are read, with two requests each if they are healthy. GitLab's smallest
+/// documented limit is 1,200 requests a minute for a user:
+/// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
+/// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
+const MIRRORS_PER_SECOND: u32 = 5;
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,25 +91,42 @@ impl From<CallError> for CheckError {
 }
 
 /// What one health check has found out of each GitLab.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CheckedGitLabs {
+    pace: Pace,
     /// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
     /// for each mirror.
-    unreachable: BTreeMap<String, GitLabError>,
+    unreachable: Mutex<BTreeMap<String, GitLabError>>,
     /// The tokens whose expiry was read, by GitLab's address, secret and key.
-    tokens: BTreeSet<(String, String, String)>,
+    tokens: Mutex<BTreeSet<(String, String, String)>>,
+}
+
+impl Default for CheckedGitLabs {
+    fn default() -> Self {
+        CheckedGitLabs {
+            pace: Pace::per_second(MIRRORS_PER_SECOND),
+            unreachable: Mutex::default(),
+            tokens: Mutex::default(),
+        }
+    }
 }
 
 impl CheckedGitLabs {
     /// Stores the error of a GitLab that is unreachable.
-    fn note(&mut self, url: &str, error: &GitLabError) {
+    fn note(&self, url: &str, error: &GitLabError) {
         if error.is_unreachable() {
-            self.unreachable.insert(url.to_owned(), error.clone());
+            let mut unreachable = locked(&self.unreachable);
+            unreachable.insert(url.to_owned(), error.clone());
         }
     }
 
+    /// The error of the GitLab at `url`. `None` if it is not known to be unreachable.
+    fn error_of(&self, url: &str) -> Option<GitLabError> {
+        locked(&self.unreachable).get(url).cloned()
+    }
+
     /// Whether the token of `access` was not checked before.
-    fn is_new_token(&mut self, access: &Access) -> bool {
+    fn is_new_token(&self, access: &Access) -> bool {
         let Access {
             url,
             token_secret_id,
@@ -113,8 +138,13 @@ impl CheckedGitLabs {
             token_secret_id.clone(),
             token_secret_key.clone(),
         );
-        self.tokens.insert(token)
+        locked(&self.tokens).insert(token)
     }
+}
+
+/// What a mutex holds. It is never held across a call, and what it holds is valid after a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MirrorCredential {
@@ -135,20 +165,14 @@ impl MirrorCredential {
             .values(intent_log::USER_NAME)
             .build();
         let call = self.clients.aws.secrets.list_secrets().filters(ours);
-        let pages: Result<Vec<_>, _> = call.into_paginator().send().collect().await;
-        let pages = pages.map_err(|error| CallError::new("listing the secrets", &error))?;
-        let secrets = pages.iter().flat_map(|page| page.secret_list());
-        let ours = secrets.filter_map(|secret| {
-            // The filter matches prefixes, so it also returns tags with longer keys.
-            let mut tags = secret.tags().iter();
-            let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
-            let user_name = tag.value().filter(|name| user_names.matches(name))?;
-            Some(SecretSummary {
-                name: secret.name()?.to_owned(),
-                user_name: user_name.to_owned(),
-            })
-        });
-        Ok(ours.collect())
+        let mut pages = call.into_paginator().send();
+        let mut listed = vec![];
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
+            let secrets = page.secret_list().iter();
+            listed.extend(secrets.filter_map(|secret| summary(secret, user_names)));
+        }
+        Ok(listed)
     }
 
     /// Checks the credential and the mirrors of one secret.
@@ -158,7 +182,7 @@ impl MirrorCredential {
     pub async fn health(
         &self,
         listed: &SecretSummary,
-        checked: &mut CheckedGitLabs,
+        checked: &CheckedGitLabs,
     ) -> Result<Health, CheckError> {
         let user_name = &listed.user_name;
         let aws = &self.clients.aws;
@@ -217,6 +241,18 @@ impl MirrorCredential {
     }
 }
 
+/// The secret, if it belongs to a user of `user_names`.
+fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretSummary> {
+    // The filter matches prefixes, so it also returns tags with longer keys.
+    let mut tags = secret.tags().iter();
+    let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
+    let user_name = tag.value().filter(|name| user_names.matches(name))?;
+    Some(SecretSummary {
+        name: secret.name()?.to_owned(),
+        user_name: user_name.to_owned(),
+    })
+}
+
 /// The IDs of the user's credentials except `current`.
 fn other_credentials(user: &User, current: &str) -> Vec<String> {
     let ids = user.credentials.iter().map(|credential| &credential.id);
@@ -236,7 +272,7 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
 async fn check_mirror(
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
-    checked: &mut CheckedGitLabs,
+    checked: &CheckedGitLabs,
     now: SystemTime,
 ) -> MirrorHealth {
     let url = &record.gitlab_url;
@@ -244,9 +280,10 @@ async fn check_mirror(
         fault: Some(error.to_string()),
         ..unchecked(record)
     };
-    if let Some(error) = checked.unreachable.get(url) {
-        return unread(error);
+    if let Some(error) = checked.error_of(url) {
+        return unread(&error);
     }
+    checked.pace.wait().await;
     let asked = match gitlabs.at(url).await {
         Ok(gitlab) => ask(&gitlab, record, now).await,
         Err(error) => Err(error),
@@ -273,10 +310,10 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
 async fn check_token(
     gitlabs: &mut GitLabClients<'_>,
     access: &Access,
-    checked: &mut CheckedGitLabs,
+    checked: &CheckedGitLabs,
 ) -> Option<TokenHealth> {
     let url = &access.url;
-    if checked.unreachable.contains_key(url) || !checked.is_new_token(access) {
+    if checked.error_of(url).is_some() || !checked.is_new_token(access) {
         return None;
     }
     let gitlab = gitlabs.at(url).await.ok()?;

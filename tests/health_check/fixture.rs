@@ -1,12 +1,13 @@
 //! An account with a credential, its mirror and a pipeline; and a health check of it.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
 use cfn_gitops::aws::SdkClients;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment};
+use cfn_gitops::health_check::{CheckClients, CheckProgress, Environment, Part};
 use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
@@ -126,35 +127,47 @@ impl Looked {
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
+    let (looked, rest) = look_part(fake, user_names, caller, Part::whole(time)).await;
+    assert_eq!(rest, None);
+    looked
+}
+
+/// One part of such a health check, and what it leaves.
+pub async fn look_part(
+    fake: &FakeAws,
+    user_names: &str,
+    caller: &str,
+    part: Part,
+) -> (Looked, Option<CheckProgress>) {
     let connector = fake.connector(caller);
     let http = Http::new(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-    let mut lines = vec![];
-    let mut emit = |line| lines.push(line);
+    let lines = Mutex::new(vec![]);
+    let emit = |line| lines.lock().expect("no panic").push(line);
     let dev = Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
     };
-    let summary = health_check::check(
-        &dev,
-        CheckClients {
-            aws: &aws,
-            http: &http,
-            clock: &clock,
-        },
-        &credentials,
-        &GitOpsPipeline::new(aws.clone()),
-        time,
-        &mut emit,
-    )
-    .await;
+    let clients = CheckClients {
+        aws: &aws,
+        http: &http,
+        clock: &clock,
+    };
+    let pipelines = GitOpsPipeline::new(aws.clone());
+    let checked = health_check::check(&dev, clients, &credentials, &pipelines, part, &emit).await;
+    let rest = checked.rest().cloned();
+    let summary = match &rest {
+        Some(_) => checked.summary(),
+        None => checked.finish(),
+    };
+    let lines = lines.into_inner().expect("no panic");
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(fake.secret_in(&shown.to_string()), None, "{shown}");
     }
     assert_eq!(fake.secret_in(&fake.transcript()), None);
-    Looked { lines, summary }
+    (Looked { lines, summary }, rest)
 }
 
 /// A diagnosis of `dev`: each subject with its problem.

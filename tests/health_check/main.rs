@@ -1,6 +1,7 @@
 //! The scheduled health check, over an AWS and a GitLab in this process: its counts, and that
 //! one fault does not prevent the other checks.
 
+mod continuation;
 mod credentials;
 mod doctor;
 mod faults;

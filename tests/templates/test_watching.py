@@ -61,7 +61,13 @@ def test_schedule_invokes_the_function_with_its_environment(dev):
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
     assert target["Arn"] == dev.arn("Function")
-    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*"}}
+    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15}}
+
+
+@pytest.mark.parametrize("minutes", INTERVALS)
+def test_health_check_knows_its_interval(minutes):
+    (target,) = Deployed(EnvID="dev", HealthCheckMinutes=minutes).properties("HealthCheck")["Targets"]
+    assert json.loads(target["Input"])["HealthCheck"]["Minutes"] == minutes
 
 
 @pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
@@ -111,6 +117,7 @@ def raised_by(alarm, values):
         ("TokenExpiryAlarm", [14, 364], [364, 13.9]),
         ("HealthCheckAlarm", [0], [1]),
         ("FunctionAlarm", [0], [1]),
+        ("DroppedEventsAlarm", [0], [1]),
         ("SilenceAlarm", [2], [0]),
     ],
 )

@@ -1,0 +1,80 @@
+//! What every check of one invocation needs.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tokio::time::timeout_at;
+
+use super::clients::CheckClients;
+use super::findings::Findings;
+use super::metrics;
+use super::metrics::Metric;
+use super::progress::{Cursor, TimeLimits};
+use super::request::Environment;
+use crate::aws::CallError;
+use crate::gitops_pipeline::GitOpsPipeline;
+use crate::mirror_credential::MirrorCredential;
+
+/// Receives each line for CloudWatch.
+pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
+
+/// The checks of one invocation.
+#[derive(Clone, Copy)]
+pub struct Checker<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The clients.
+    pub clients: CheckClients<'a>,
+    /// The resource type of credentials.
+    pub mirror_credential: &'a MirrorCredential,
+    /// The resource type of pipelines.
+    pub gitops_pipeline: &'a GitOpsPipeline,
+    /// When the invocation began.
+    pub now: SystemTime,
+    /// Receives each line for CloudWatch.
+    pub emit: Emit<'a>,
+    /// Whether the check may change something.
+    pub may_change: bool,
+}
+
+impl fmt::Debug for Checker<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut checker = formatter.debug_struct("Checker");
+        checker.field("environment", self.environment);
+        checker.finish_non_exhaustive()
+    }
+}
+
+impl Checker<'_> {
+    /// Writes metrics of `subject`.
+    pub fn emit(&self, subject: &str, metrics: &[(Metric, Value)]) {
+        let line = metrics::line(self.now, &self.environment.id, subject, metrics);
+        (self.emit)(line);
+    }
+
+    /// How long ago `time` was.
+    pub fn since(&self, time: SystemTime) -> Duration {
+        // Clocks differ a little, so the time may be in the future.
+        self.now.duration_since(time).unwrap_or_default()
+    }
+}
+
+/// The result of a `listing`. `None` if it failed, which ends the checks of `cursor`, or if the time
+/// is over.
+pub async fn listed<T>(
+    listing: impl Future<Output = Result<T, CallError>>,
+    cursor: &mut Cursor,
+    findings: &mut Findings,
+    limits: &TimeLimits,
+) -> Option<T> {
+    match timeout_at(limits.checks_end, listing).await {
+        Ok(Ok(listed)) => Some(listed),
+        Ok(Err(error)) => {
+            findings.failed(&error.to_string());
+            cursor.is_done = true;
+            None
+        }
+        Err(_) => None,
+    }
+}

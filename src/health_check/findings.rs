@@ -1,0 +1,71 @@
+//! What a health check finds.
+
+use serde_json::{Value, json};
+
+use super::progress::Totals;
+
+/// A checked part of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked.
+    pub subject: String,
+    /// What is wrong, with the remedy. `None` if nothing is.
+    pub problem: Option<String>,
+}
+
+/// The findings of one invocation.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// The counts.
+    pub totals: Totals,
+    /// The pipelines that were created.
+    pub created: Vec<String>,
+    /// Each resource that was checked.
+    pub checks: Vec<Check>,
+    /// Why something was not checked.
+    pub failed: Vec<String>,
+}
+
+impl Check {
+    /// The member of a diagnosis.
+    pub fn shown(&self) -> Value {
+        match &self.problem {
+            Some(problem) => json!({"Subject": self.subject, "Problem": problem}),
+            None => json!({"Subject": self.subject}),
+        }
+    }
+}
+
+impl Findings {
+    /// Adds a checked resource, with what is wrong.
+    pub fn checked(&mut self, subject: String, problem: Option<String>) {
+        if let Some(problem) = &problem {
+            tracing::warn!(what = format!("{subject}: {problem}"), "unhealthy");
+        }
+        self.checks.push(Check { subject, problem });
+    }
+
+    /// Adds a failed check.
+    pub fn failed(&mut self, why: &str) {
+        tracing::warn!(why, "check failed");
+        self.failed.push(why.to_owned());
+        self.totals.failed += 1;
+    }
+
+    /// Adds the findings of `other` after these.
+    pub fn add(&mut self, other: Findings) {
+        self.totals.add(&other.totals);
+        self.created.extend(other.created);
+        self.checks.extend(other.checks);
+        self.failed.extend(other.failed);
+    }
+
+    /// Each problem with its subject.
+    pub fn unhealthy(&self) -> Vec<String> {
+        let unhealthy = self.checks.iter().filter_map(|check| {
+            let problem = check.problem.as_ref()?;
+            Some(format!("{}: {problem}", check.subject))
+        });
+        unhealthy.collect()
+    }
+}

@@ -1,0 +1,71 @@
+//! Repeats the reports to GitLab that lost events did not make.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::UNIX_EPOCH;
+
+use super::checker::Checker;
+use super::metrics;
+use super::pipelines::ChangedExecutions;
+use super::progress::{Checking, TimeLimits, check_each};
+use crate::pace::Pace;
+use crate::reporting;
+use crate::reporting::Execution;
+
+/// How many pipelines a second are reported again: one `DescribeStacks` and about seven requests to
+/// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
+/// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
+const REPORTS_PER_SECOND: u32 = 2;
+
+impl Checker<'_> {
+    /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
+    ///
+    /// If the time does not suffice, the next health checks report the rest: each begins with another
+    /// pipeline.
+    pub async fn report_executions<'a>(&self, changed: &'a ChangedExecutions, limits: &TimeLimits) {
+        let limits = TimeLimits {
+            last_start: limits.end,
+            checks_end: limits.end,
+            ..*limits
+        };
+        let minutes = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let minutes = usize::try_from(minutes.as_secs() / 60).unwrap_or_default();
+        let first = minutes % changed.len().max(1);
+        let rotated = changed.iter().cycle().skip(first).take(changed.len());
+        let rotated = rotated.map(|(name, executions)| (name.as_str(), executions));
+        let rotated = rotated.collect();
+        let pace = &Pace::per_second(REPORTS_PER_SECOND);
+        let is_unreachable = &AtomicBool::new(false);
+        let report = |name, executions: &'a Vec<Execution>| -> Checking<'_, _> {
+            Box::pin(async move {
+                pace.wait().await;
+                if is_unreachable.load(Ordering::Relaxed) {
+                    return 0;
+                }
+                let (failures, is_over) = self.report_again(name, executions.clone()).await;
+                is_unreachable.fetch_or(is_over, Ordering::Relaxed);
+                failures
+            })
+        };
+        let in_time = check_each(rotated, &limits, report, |name, failures| {
+            if failures > 0 {
+                self.emit(name, &[(metrics::REPORT_FAILURES, failures.into())]);
+            }
+        });
+        if !in_time.await {
+            tracing::warn!("no time to report all executions");
+        }
+    }
+
+    /// Repeats the reports of one pipeline. Returns the number of failed parts, and whether its GitLab is
+    /// unreachable.
+    async fn report_again(&self, name: &str, changed: Vec<Execution>) -> (usize, bool) {
+        let (aws, http) = (self.clients.aws, self.clients.http);
+        match Box::pin(reporting::catch_up(aws, http, name, changed)).await {
+            Ok(reported) => (reported.log_rejected(), false),
+            Err(error) => {
+                tracing::warn!(pipeline = name, %error, "not reported");
+                (1, error.is_unreachable())
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The event that requests a health check, and the environment that it is for.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::progress::{CheckProgress, Part};
+use crate::gitops_pipeline;
+
+/// A continuation with less time than this would check next to nothing.
+const MIN_CONTINUATION: Duration = Duration::from_secs(60);
+
+/// The function's name up to the environment's ID.
+const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
+
+/// A request for a health check, or for a diagnosis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The environment. `None` if the event does not name it.
+    env_id: Option<String>,
+    /// The pattern of its IAM users. `None` if the event does not name one.
+    user_names: Option<String>,
+    /// The time until the next health check. `None` if the event does not name it.
+    interval: Option<Duration>,
+    /// What earlier invocations have done. Only the function's own continuation has it.
+    progress: CheckProgress,
+    /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
+    pub is_diagnosis: bool,
+}
+
+/// The environment that a health check is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// `EnvID`.
+    pub id: String,
+    /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions for.
+    pub user_names: String,
+}
+
+/// Why the environment of a health check is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvironmentError {
+    /// Neither the event nor the function's name has an environment.
+    #[error(
+        "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME_PREFIX}<EnvID>"
+    )]
+    Unnamed,
+    /// The function belongs to another environment, whose metrics and alarms it writes.
+    #[error("checking the health of environment {requested}: this function is that of {own}")]
+    OtherEnvironment {
+        /// The environment that the event names.
+        requested: String,
+        /// The environment in the function's name.
+        own: String,
+    },
+}
+
+impl HealthCheck {
+    /// Parses an event. `None` if it is not a health check.
+    pub fn parse(event: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(event).ok()?;
+        // EventBridge's schedules send this if their target has no input.
+        // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+        let is_scheduled =
+            event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
+        let request = |kind: &str| event.get(kind).filter(|asked| asked.is_object());
+        let diagnosis = request("Doctor");
+        let asked = request("HealthCheck").or(diagnosis);
+        if asked.is_none() && !is_scheduled {
+            return None;
+        }
+        let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
+        let minutes = asked.and_then(|asked| asked["Minutes"].as_u64());
+        let progress = asked.map(|asked| CheckProgress::deserialize(&asked["Progress"]));
+        Some(HealthCheck {
+            env_id: member("EnvID").map(ToOwned::to_owned),
+            // The template's parameter is empty by default.
+            user_names: member("UserNames")
+                .filter(|pattern| !pattern.is_empty())
+                .map(ToOwned::to_owned),
+            interval: minutes
+                .filter(|minutes| *minutes > 0)
+                .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
+            // Without a progress that can be read, it begins anew.
+            progress: progress.and_then(Result::ok).unwrap_or_default(),
+            is_diagnosis: diagnosis.is_some(),
+        })
+    }
+
+    /// The part of an invocation that begins at `now` and has `time`. The check began at `began`.
+    ///
+    /// A check ends when the next one begins: two at once would double the rate of the calls.
+    pub fn part(&self, began: SystemTime, now: SystemTime, time: Duration) -> Part {
+        let passed = now.duration_since(began).unwrap_or_default();
+        let left = self
+            .interval
+            .map(|interval| interval.saturating_sub(passed));
+        Part {
+            progress: self.progress.clone(),
+            time: left.map_or(time, |left| left.min(time)),
+            is_last: left.is_some_and(|left| left < time + MIN_CONTINUATION),
+        }
+    }
+
+    /// The event of the next part.
+    pub fn continued(&self, environment: &Environment, progress: &CheckProgress) -> String {
+        let minutes = self.interval.map(|interval| interval.as_secs() / 60);
+        let event = json!({"HealthCheck": {
+            "EnvID": environment.id,
+            "UserNames": environment.user_names,
+            "Minutes": minutes,
+            "Progress": progress,
+        }});
+        event.to_string()
+    }
+
+    /// The environment: the event's, or that of the function `function_arn`, whose name ends in it.
+    /// Its users are named `user-<EnvID>-…`, unless the event has another pattern.
+    ///
+    /// # Errors
+    /// If neither names one, or if the function's name has another one than the event.
+    pub fn environment(&self, function_arn: &str) -> Result<Environment, EnvironmentError> {
+        let name = function_arn.split(':').nth(6).unwrap_or_default();
+        let named = name.strip_prefix(FUNCTION_NAME_PREFIX);
+        let env_id = self.env_id.as_deref().or(named);
+        let env_id = env_id.filter(|env_id| is_env_id(env_id));
+        let id = env_id.ok_or(EnvironmentError::Unnamed)?.to_owned();
+        if let Some(own) = named.filter(|own| is_env_id(own) && *own != id) {
+            let own = own.to_owned();
+            return Err(EnvironmentError::OtherEnvironment { requested: id, own });
+        }
+        let user_names = self.user_names.clone();
+        Ok(Environment {
+            user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
+            id,
+        })
+    }
+}
+
+fn is_env_id(text: &str) -> bool {
+    text.len() <= 30 && gitops_pipeline::is_env_id(text)
+}
