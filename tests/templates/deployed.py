@@ -6,6 +6,7 @@ template, for one set of parameters, so that tests read names and ARNs and not i
 
 import base64
 import os
+import pickle
 import re
 from functools import cache
 from pathlib import Path
@@ -36,8 +37,13 @@ class _NoManagedPolicies:
 
 
 def source(path=TEMPLATE):
-    """The template's source, with its functions in their long form."""
-    return yaml_parse(path.read_text())
+    """The template's source, with its functions in their long form. Each caller gets a copy, which it may change."""
+    return pickle.loads(_parsed(path.read_text()))
+
+
+@cache
+def _parsed(text):
+    return pickle.dumps(yaml_parse(text))
 
 
 def parameters_of_a_project():
