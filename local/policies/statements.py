@@ -52,8 +52,12 @@ def _action(statement, request):
     # Not case-sensitive.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
     if "NotAction" in statement:
-        return not any(fnmatch_iam(request.action, pattern) for pattern in as_list(statement["NotAction"]))
-    return any(fnmatch_iam(request.action, pattern) for pattern in as_list(statement["Action"]))
+        return not any(_is_action(request.action, pattern) for pattern in as_list(statement["NotAction"]))
+    return any(_is_action(request.action, pattern) for pattern in as_list(statement["Action"]))
+
+
+# MiniStack keeps only so many compiled patterns. The tests compare the same few actions with the same patterns.
+_is_action = cache(fnmatch_iam)
 
 
 def _resource(statement, version, request):
