@@ -47,6 +47,8 @@ class Step:
     needs: tuple[str, ...] = ()
     # The step starts after these steps, whether they succeed or fail: cargo locks its target directory.
     after: tuple[str, ...] = ()
+    # The step uses less than a third of a core, so it runs beside the others.
+    mostly_waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Result:
 
 def steps() -> list[Step]:
     """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
-    def python(name: str, *arguments: str) -> Step:
-        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT))
+    def python(name: str, *arguments: str, mostly_waits: bool = False) -> Step:
+        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT), mostly_waits=mostly_waits)
 
     return [
         Step("rustfmt", ["make", "lint-format"]),
@@ -71,7 +73,9 @@ def steps() -> list[Step]:
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         Step(BUILT, ["make", "build"], needs=(TOOLS,)),
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
-        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}", f"--ignore={TRIAL}"),
+        # It waits for stacks, and for the function, which retries a denied call until IAM's changes are in effect.
+        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}", f"--ignore={TRIAL}",
+               mostly_waits=True),
         *rust_tests(),
         python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
@@ -145,19 +149,21 @@ def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs the steps, at most `limit` at once. Yields each result with its output, in the order in which they end."""
+    """Runs the steps, at most `limit` at once, and one that mostly waits beside them. Yields each result with its
+    output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()
     try:
         while waiting or running:
             for step in list(waiting):
+                beside = [one for one in running.values() if one.step.mostly_waits == step.mostly_waits]
                 failed = [need for need in step.needs if need in done and not done[need].succeeded]
                 if failed:
                     waiting.remove(step)
                     done[step.name] = Result(step, False, 0, 0, skip_reason=f"it needs: {failed[0]}")
                     yield done[step.name], ""
-                elif len(running) < limit and done.keys() >= {*step.needs, *step.after}:
+                elif len(beside) < (1 if step.mostly_waits else limit) and done.keys() >= {*step.needs, *step.after}:
                     waiting.remove(step)
                     running[step.name] = Running(step, ended)
             if not running:
