@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measured::{Measured, Run, run};
+use crate::measured::{MAX_TIME, Measured, Run, assert_cost_is_linear, run};
 use crate::stacks::Content;
 
 /// Enough for every bucket to run dry, and few enough for every `make test`.
@@ -67,4 +67,28 @@ fn no_stack_waits_much_longer_than_the_others() {
 fn same_run_has_the_same_result() {
     let about = Run::of(10, Content::Both);
     assert_eq!(run(&about), run(&about));
+}
+
+/// Between the last change that IAM lets through and the last answer: a login is accepted, and calls
+/// to other services end.
+const REMAINDER: Duration = Duration::from_secs(10);
+
+#[test]
+fn time_is_that_of_iams_rate_and_one_pause() {
+    let about = Run::of(STACKS, Content::Credential);
+    for measured in all_succeed(&about) {
+        assert!(
+            measured.took < measured.ideal.mul_f64(MAX_TIME) + LONGEST_PAUSE + REMAINDER,
+            "{}",
+            measured.told(&about)
+        );
+    }
+}
+
+#[test]
+fn cost_of_a_stack_does_not_grow_with_their_number() {
+    for content in [Content::Credential, Content::Pipeline] {
+        let (few, many) = (Run::of(10, content), Run::of(STACKS, content));
+        assert_cost_is_linear(&all_succeed(&few), &few, &all_succeed(&many), &many);
+    }
 }

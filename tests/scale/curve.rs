@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::measured::{Measured, Run, run};
+use crate::measured::{MAX_TIME, Measured, Run, assert_cost_is_linear, run};
 use crate::plot::{self, Series};
 use crate::stacks::Content;
 
@@ -51,12 +51,23 @@ fn table_and_plot_show_a_thousand_stacks() {
         .to_owned();
     let mut series: Vec<Series> = vec![];
     for content in Content::ALL {
-        let mut points = vec![];
+        let (mut points, mut ten) = (vec![], vec![]);
         for stacks in SIZES {
             let about = Run::of(stacks, content);
             let all = run(&about);
             for measured in &all {
                 fake_aws::figure!("{}", measured.told(&about));
+            }
+            match stacks {
+                10 => ten.clone_from(&all),
+                100 | 1000 => assert_cost_is_linear(&ten, &Run::of(10, content), &all, &about),
+                _ => {}
+            }
+            if stacks == 1000 && content == Content::Credential {
+                for one in &all {
+                    let limit = one.ideal.mul_f64(MAX_TIME);
+                    assert!(one.took <= limit, "{}", one.told(&about));
+                }
             }
             points.push((stacks, all[0].took.as_secs_f64().round()));
             table += &rows(&about, &all);

@@ -117,7 +117,7 @@ impl Lambda {
 }
 
 /// The service behind it is a round trip away.
-struct Distant(SharedHttpConnector);
+pub struct Distant(pub SharedHttpConnector);
 
 impl HttpConnector for Distant {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

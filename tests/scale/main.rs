@@ -3,6 +3,7 @@
 
 mod at_once;
 mod curve;
+mod health;
 mod lambda;
 mod measured;
 mod plot;

@@ -9,7 +9,7 @@ use crate::rates::rates;
 use crate::stacks::{Content, Operation, Stack, assert_nothing_remains, since};
 use fake_aws::Count;
 use fake_aws::explore::paused;
-use fake_aws::{FakeAws, Options};
+use fake_aws::{AwsState, FakeAws, Options, Rate, Service};
 
 /// How far back a read of IAM may look in a fake AWS with this many users.
 const LATEST: Duration = Duration::from_secs(30);
@@ -46,6 +46,8 @@ pub struct Measured {
     /// Of one stack.
     pub median: Duration,
     pub calls: Count,
+    /// The least time for the calls that IAM let through: at its rates, without a pause.
+    pub ideal: Duration,
     /// Why stacks failed.
     pub failed: Vec<String>,
 }
@@ -54,8 +56,8 @@ impl Measured {
     /// A line for a person.
     pub fn told(&self, run: &Run) -> String {
         format!(
-            "{} of {} stacks with {} (rates x{}, {} at once): all in {:.0} s, half in {:.0} s; {} calls, \
-             {} throttled; {} failed",
+            "{} of {} stacks with {} (rates x{}, {} at once): all in {:.0} s, half in {:.0} s, IAM's \
+             ideal {:.0} s; {} calls, {} throttled; {} failed",
             self.operation.name(),
             run.stacks,
             run.content.name(),
@@ -63,10 +65,34 @@ impl Measured {
             run.concurrency,
             self.took.as_secs_f64(),
             self.median.as_secs_f64(),
+            self.ideal.as_secs_f64(),
             self.calls.calls,
             self.calls.throttled,
             self.failed.len()
         )
+    }
+}
+
+/// How much longer than IAM's ideal a thousand stacks may take.
+pub const MAX_TIME: f64 = 1.1;
+
+/// How many more calls a stack may take among many: the number of resets and of polls varies by chance.
+const MAX_COST: f64 = 1.2;
+
+/// Checks that the calls for a stack that AWS let through do not grow with the number of stacks.
+pub fn assert_cost_is_linear(few: &[Measured], of_few: &Run, many: &[Measured], of_many: &Run) {
+    for (few, many) in few.iter().zip(many) {
+        let cost = |measured: &Measured, run: &Run| {
+            let calls = measured.calls.calls - measured.calls.throttled;
+            let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            number(calls) / number(run.stacks)
+        };
+        assert!(
+            cost(many, of_many) < cost(few, of_few) * MAX_COST,
+            "{}\n{}",
+            few.told(of_few),
+            many.told(of_many)
+        );
     }
 }
 
@@ -120,7 +146,7 @@ async fn all_at_once(
     stacks: &[Stack],
     operation: Operation,
 ) -> Measured {
-    let (began, before) = (fake.now(), fake.calls());
+    let (began, before, used) = (fake.now(), fake.calls(), fake.look(iam_calls));
     let mut running = JoinSet::new();
     for stack in stacks {
         let (fake, lambda, stack) = (fake.clone(), lambda.clone(), stack.clone());
@@ -146,6 +172,28 @@ async fn all_at_once(
             calls: after.calls - before.calls,
             throttled: after.throttled - before.throttled,
         },
+        ideal: ideal(&used, &fake.look(iam_calls)),
         failed,
     }
+}
+
+/// Each of IAM's rates, with the calls that it has let through.
+fn iam_calls(aws: &AwsState) -> Vec<(Rate, usize)> {
+    let rates = aws.options.rates.iter().enumerate();
+    let of_iam = rates.filter(|(_, rate)| rate.service == Service::Iam);
+    of_iam
+        .map(|(index, rate)| (*rate, aws.buckets.used(index)))
+        .collect()
+}
+
+/// The least time for these calls: each bucket is full at first, and never is afterwards.
+fn ideal(before: &[(Rate, usize)], after: &[(Rate, usize)]) -> Duration {
+    let times = before
+        .iter()
+        .zip(after)
+        .map(|((rate, before), (_, after))| {
+            let calls = u32::try_from(after - before).unwrap_or(u32::MAX);
+            (f64::from(calls) - rate.burst).max(0.0) / rate.per_second
+        });
+    Duration::from_secs_f64(times.fold(0.0, f64::max))
 }

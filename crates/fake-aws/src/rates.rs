@@ -58,6 +58,14 @@ impl Rate {
 #[derive(Clone, Debug, Default)]
 pub struct Buckets {
     left: BTreeMap<usize, (Duration, f64)>,
+    used: BTreeMap<usize, usize>,
+}
+
+impl Buckets {
+    /// How many calls the bucket of this index has let through.
+    pub fn used(&self, index: usize) -> usize {
+        self.used.get(&index).copied().unwrap_or_default()
+    }
 }
 
 /// Whether a call is too early. Such a call uses no bucket.
@@ -76,6 +84,9 @@ pub(crate) fn is_throttled(aws: &mut AwsState, call: &Call) -> bool {
             return true;
         }
         taken.push((index, (now, left - 1.0)));
+    }
+    for (index, _) in &taken {
+        *aws.buckets.used.entry(*index).or_default() += 1;
     }
     aws.buckets.left.extend(taken);
     false
