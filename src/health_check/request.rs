@@ -82,7 +82,7 @@ impl HealthCheck {
             interval: minutes
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
-            // Without a progress that can be read, it begins anew.
+            // Without a progress that can be read, it starts from the beginning.
             progress: progress.and_then(Result::ok).unwrap_or_default(),
             is_diagnosis: diagnosis.is_some(),
         })

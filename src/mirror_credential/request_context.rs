@@ -15,9 +15,8 @@ pub struct RequestContext {
     pub request_key: String,
     /// Distinguishes the deliveries of one request.
     pub claimant: String,
-    /// It is a Create. The secret probably does not exist, so the delivery creates it without
-    /// reading it first. On failure, the delivery deletes what it created. The function's role may
-    /// be new, too.
+    /// It is a Create. On failure, the delivery deletes what it created. The function's role may be
+    /// new, too.
     pub is_create: bool,
     /// The phase of a rotation. `None` for a request of CloudFormation.
     pub rotation: Option<Rotation>,

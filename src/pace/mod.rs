@@ -1,4 +1,4 @@
-//! Spreads work over time: at most so many starts a second, whatever the time each takes.
+//! Spreads work over time: at most so many starts a second, however long each of them takes.
 //!
 //! "Spread your API calls over a longer period of time instead of calling the APIs all at once":
 //! <https://repost.aws/knowledge-center/iam-sts-throttling-error>.

@@ -82,6 +82,12 @@ impl Applier<'_> {
         let is_stored =
             |issued: &mut Issued| current.is_some_and(|current| current.credential_id == issued.id);
         login.issued.take_if(is_stored);
+        let current_version = current.map(|login| login.version_id.clone());
+        if current_version.is_some() && current_version != login.seen_version {
+            // IAM may not list its credential yet.
+            login.peer_stored_at = Some(self.clients.clock.now());
+            login.seen_version = current_version;
+        }
         if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
             login.verified = false;
             login.rejected = false;

@@ -31,10 +31,7 @@ impl Applier<'_> {
             }
             CredentialStep::WriteIssueIntent => self.write_issue_intent(false).await?,
             CredentialStep::CloseIssueIntent => self.write_issue_intent(true).await?,
-            CredentialStep::Issue => {
-                let result = calls::issue(aws, user_name).await?;
-                self.follow_issue(result, None).await?;
-            }
+            CredentialStep::Issue => self.issue().await?,
             CredentialStep::Reset(id) => self.reset(&id).await?,
             CredentialStep::VerifyIssued => self.verify_issued().await?,
             CredentialStep::Store => self.store().await?,
@@ -64,6 +61,23 @@ impl Applier<'_> {
                 calls::delete_credential(aws, user_name, &id).await?;
                 self.note_credential_deleted(&id);
             }
+        }
+        Ok(())
+    }
+
+    /// Issues a credential. A Create saves its spec at the same time.
+    async fn issue(&mut self) -> Result<(), CallError> {
+        let entry = plan::first_saved_spec(self.context, &self.state);
+        let result = calls::issue(&self.clients.aws, &self.spec.user_name);
+        let (result, saved) = tokio::join!(result, async {
+            match entry {
+                Some(entry) => self.write_spec(entry).await.map(Some),
+                None => Ok(None),
+            }
+        });
+        self.follow_issue(result?, None).await?;
+        if let Some((saved, written)) = saved? {
+            self.note_saved_spec(saved, written);
         }
         Ok(())
     }
@@ -173,8 +187,8 @@ impl Applier<'_> {
         };
         let (aws, user_name) = (&self.clients.aws, &self.spec.user_name);
         self.created.storing_entry = Some(entry);
-        let written =
-            calls::write_login(aws, secret, &login, stage, user_name, credential, &value).await?;
+        let write = calls::write_login(aws, secret, &login, stage, user_name, credential, &value);
+        let (written, proved) = Box::pin(self.prove_beside(write)).await?;
         let is_rotation = self.context.rotation.is_some();
         if is_rotation && written == WriteResult::Taken {
             let text = format!(
@@ -196,10 +210,13 @@ impl Applier<'_> {
             self.state.login.issued = None;
             // A peer that took the log over meanwhile has not read this login.
             self.note_claimed_entry(entry);
-        } else {
-            self.note_stored(login, value);
+            return Ok(());
         }
-        Ok(())
+        self.note_stored(login, value);
+        match proved {
+            Some(proved) => self.note_stored_is_proved(proved),
+            None => Ok(()),
+        }
     }
 
     fn note_stored(&mut self, login: Login, value: StoredLogin) {
@@ -210,6 +227,7 @@ impl Applier<'_> {
             state.verified = issued.verified;
         }
         state.verified_version = Some(login.version_id.clone());
+        state.seen_version = Some(login.version_id.clone());
         state.stored.insert(login.version_id.clone(), Some(value));
         state.rejected = false;
         state.uncertain_since = None;

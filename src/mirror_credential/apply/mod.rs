@@ -16,6 +16,7 @@ mod verify;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::IssueIntent;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::state::{Credential, Secret};
@@ -100,14 +101,13 @@ impl Applier<'_> {
     /// The closed issue intent to write beside `step`. `None` if it is closed, if it is too early,
     /// or if the step itself changes the user.
     fn intent_to_close(&self, step: &Step) -> Option<IssueIntent> {
-        let changes_no_user = match step {
-            Step::Credential(CredentialStep::Store) => self.context.rotation.is_some(),
-            Step::Credential(CredentialStep::VerifyStored)
-            | Step::Secret(SecretStep::SaveSpec(_)) => true,
-            _ => false,
-        };
+        let changes_no_user = matches!(
+            step,
+            Step::Credential(CredentialStep::Store | CredentialStep::VerifyStored)
+                | Step::Secret(SecretStep::SaveSpec(_))
+        );
         let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
-        may_close.then(|| self.issue_intent_now(true)).flatten()
+        may_close.then(|| self.issue_intent_now(true))
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
@@ -165,26 +165,21 @@ impl Reconcile for Applier<'_> {
             Step::Mirror(MirrorStep::ReadProjects) => {
                 "looking at the projects in GitLab".to_owned()
             }
-            Step::Mirror(MirrorStep::CreateMirror(n)) => {
-                format!("making the push mirror of Mirrors[{n}]")
+            Step::Mirror(MirrorStep::CreateMirrors(indices)) => {
+                let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
+                format!("making the push mirror of {}", places.join(", "))
             }
-            Step::Mirror(MirrorStep::EnableMirror(record)) => {
-                format!(
-                    "enabling push mirror {} of project {}",
-                    record.id, record.project
-                )
+            Step::Mirror(MirrorStep::EnableMirrors(records)) => {
+                format!("enabling {}", names_of(records))
             }
             Step::Mirror(MirrorStep::SyncMirrors(records)) => {
-                let ids: Vec<String> = records.iter().map(|one| one.id.to_string()).collect();
-                format!("waiting until push mirrors {} have pushed", ids.join(", "))
+                format!("waiting for the pushes of {}", names_of(records))
             }
-            Step::Mirror(
-                MirrorStep::DeleteOrphanMirror(record) | MirrorStep::RetireMirror(record),
-            ) => {
-                format!(
-                    "removing push mirror {} of project {}",
-                    record.id, record.project
-                )
+            Step::Mirror(MirrorStep::RetireMirrors(records)) => {
+                format!("removing {}", names_of(records))
+            }
+            Step::Mirror(MirrorStep::DeleteOrphanMirror(record)) => {
+                format!("removing {}", names_of(std::slice::from_ref(record)))
             }
             _ => format!("making the credential of user {user_name} in secret {secret_name}"),
         }
@@ -209,4 +204,12 @@ impl Reconcile for Applier<'_> {
     fn too_many_steps(&self) -> ApplyError {
         ApplyError::internal("no end to the steps")
     }
+}
+
+fn names_of(records: &[MirrorRecord]) -> String {
+    let names = records.iter().map(|record| {
+        let MirrorRecord { project, id, .. } = record;
+        format!("push mirror {id} of project {project}")
+    });
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,5 @@
-//! Starts a delivery: reads the user, the secret and GitLab's projects concurrently.
+//! Starts a delivery: reads everything concurrently that does not depend on another read.
 
-use crate::aws::CallError;
 use crate::gitlab::Access;
 use crate::mirror_credential::apply::applier::{Applier, Created, RetryBudget};
 use crate::mirror_credential::apply::error::ApplyError;
@@ -57,27 +56,35 @@ impl<'a> Applier<'a> {
         let started_at = clients.clock.now();
         progress.doing(format!("reading user {}", spec.user_name));
         let aws = &clients.aws;
-        let secret = async {
-            if context.is_create {
-                return Ok(SecretState::Unread);
-            }
-            let secret = observe::read_secret(aws, &spec.secret_name).await?;
-            Ok::<_, CallError>(SecretState::from(secret))
-        };
         let replaced = async {
             match &previous.secret_name {
                 Some(name) => observe::read_secret(aws, name).await,
                 None => Ok(None),
             }
         };
-        let (user, secret, replaced, clone_urls) = tokio::join!(
+        // An Update that keeps the secret verifies its login.
+        let is_update = !context.is_create && context.rotation.is_none();
+        let verifies = is_update && !spec.repositories().is_empty();
+        let login = async {
+            match previous.secret_name {
+                // If it cannot be read, the step that needs it reports the error.
+                None if verifies => calls::read_current_login(aws, &spec.secret_name).await.ok(),
+                _ => None,
+            }
+        };
+        let accesses = spec.gitlab.iter().cloned().collect();
+        let mut gitlab_clients = GitLabClients::new(aws, &clients.http, accesses);
+        gitlab_clients.add(previous.gitlab);
+        let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
             observe::read_user(aws, &spec.user_name),
-            secret,
+            observe::read_secret(aws, &spec.secret_name),
             replaced,
             calls::clone_urls(aws, spec.repositories()),
+            login,
+            open_gitlab(&mut gitlab_clients, spec),
         );
         let replaced = replaced?.filter(|secret| context.owns(secret));
-        let mut state = State::new(started_at, user?, secret?);
+        let mut state = State::new(started_at, user?, SecretState::from(secret?));
         state.secret_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;
         state.clone_urls = clone_urls?;
@@ -86,12 +93,22 @@ impl<'a> Applier<'a> {
         state.login.other_resource_credentials = other_logins
             .map(|login| login.credential_id.clone())
             .collect();
-        let mut applier = Applier::new(clients, spec, context, progress, state);
-        applier.gitlab_clients.add(previous.gitlab);
+        state.login.stored.extend(login.flatten());
+        let mut applier = Applier {
+            gitlab_clients,
+            ..Applier::new(clients, spec, context, progress, state)
+        };
         if !spec.mirrors.is_empty() {
             progress.doing("looking at the projects in GitLab");
             applier.read_projects().await?;
         }
         Ok(applier)
+    }
+}
+
+/// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs it.
+async fn open_gitlab(gitlab_clients: &mut GitLabClients<'_>, spec: &Spec) {
+    if let Some(access) = spec.gitlab.as_ref().filter(|_| !spec.mirrors.is_empty()) {
+        gitlab_clients.at(&access.url).await.ok();
     }
 }

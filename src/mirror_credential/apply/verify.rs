@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::aws::CallError;
 use crate::codecommit::push_check;
 use crate::codecommit::push_check::PushCheckError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
+use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::state::Secret;
 use crate::password::Password;
 
@@ -14,6 +16,9 @@ use crate::password::Password;
 /// are not always immediately visible", and seconds are observed.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
 const LOGIN_PROPAGATION_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Whether a login can push to every repository, and the error of the first check that failed.
+pub type Proof = Result<(), (PushCheckError, ApplyError)>;
 
 impl Applier<'_> {
     pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
@@ -43,6 +48,46 @@ impl Applier<'_> {
         if let Some(issued) = &mut self.state.login.issued {
             issued.verified = true;
         }
+        Ok(())
+    }
+
+    /// Runs `write`, which stores the issued login. The first login of a secret is verified at the
+    /// same time, unless mirrors use it: then it was verified before. Without a successful write the
+    /// result of the verification does not matter.
+    pub async fn prove_beside(
+        &self,
+        write: impl Future<Output = Result<WriteResult, CallError>>,
+    ) -> Result<(WriteResult, Option<Proof>), CallError> {
+        let current = self
+            .state
+            .secret
+            .present()
+            .map(|secret| &secret.log.current);
+        let is_first = current.is_some_and(Option::is_none) && self.context.rotation.is_none();
+        let issued = self.state.login.issued.as_ref();
+        let unproved = issued.filter(|issued| is_first && !issued.verified);
+        let Some((login, password)) = unproved
+            .and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)))
+        else {
+            return Ok((write.await?, None));
+        };
+        let proof = async { Ok(Box::pin(self.prove(login, password)).await) };
+        let written = async {
+            match write.await {
+                Ok(WriteResult::Yes) => Ok(()),
+                other => Err(other),
+            }
+        };
+        match tokio::try_join!(written, proof) {
+            Ok(((), proof)) => Ok((WriteResult::Yes, Some(proof))),
+            Err(written) => Ok((written?, None)),
+        }
+    }
+
+    /// Follows the verification of the login that this delivery has just stored.
+    pub fn note_stored_is_proved(&mut self, proof: Proof) -> Result<(), ApplyError> {
+        proof.map_err(|(_, failure)| failure)?;
+        self.state.login.verified = true;
         Ok(())
     }
 
@@ -93,11 +138,7 @@ impl Applier<'_> {
         issued.is_none_or(|time| self.clients.clock.now() < time + LOGIN_PROPAGATION_TIME)
     }
 
-    async fn prove(
-        &self,
-        login: &str,
-        password: &Password,
-    ) -> Result<(), (PushCheckError, ApplyError)> {
+    async fn prove(&self, login: &str, password: &Password) -> Proof {
         // An Update that issues a password waits as long as a Create. The old login works
         // meanwhile.
         let is_new = self.context.is_create

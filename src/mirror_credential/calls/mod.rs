@@ -6,6 +6,8 @@ mod secrets_manager;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
+
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
 use crate::reason_codes::Code;
@@ -16,8 +18,8 @@ pub use self::iam::{
 };
 pub use self::secrets_manager::{
     CreateResult, WriteResult, change_settings, copy_login, create_secret, delete_secret,
-    drop_pending, move_label, read_access, read_login, read_mirror_intent, read_saved_spec,
-    save_spec, stored_at, tag_secret, untag_secret, write_claim, write_login,
+    drop_pending, move_label, read_access, read_current_login, read_login, read_mirror_intent,
+    read_saved_spec, save_spec, stored_at, tag_secret, untag_secret, write_claim, write_login,
 };
 
 /// The clone URL of each of the repositories `names`.
@@ -25,11 +27,11 @@ pub async fn clone_urls(
     aws: &Aws,
     names: BTreeSet<&str>,
 ) -> Result<BTreeMap<String, String>, CallError> {
-    let mut urls = BTreeMap::new();
-    for name in names {
-        urls.insert(name.to_owned(), clone_url(aws, name).await?);
-    }
-    Ok(urls)
+    let urls = try_join_all(names.into_iter().map(|name| async move {
+        let url = clone_url(aws, name).await?;
+        Ok::<_, CallError>((name.to_owned(), url))
+    }));
+    Ok(urls.await?.into_iter().collect())
 }
 
 /// The clone URL of `repository_name`, which CodeCommit returns.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use serde_json::json;
 
 use crate::aws::{Aws, CallError, optional};
@@ -252,20 +253,28 @@ pub async fn read_login(
     secret: &Secret,
     version_id: &str,
 ) -> Result<Option<StoredLogin>, CallError> {
-    let Some(version) = read_version(aws, secret, version_id).await? else {
-        return Ok(None);
-    };
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(version.text.expose()) else {
-        return Ok(None);
-    };
+    let version = read_version(aws, secret, version_id).await?;
+    Ok(version.as_ref().and_then(parse_login))
+}
+
+/// Reads the version under `AWSCURRENT`: its ID, and the login that it holds. `None` if the secret
+/// `name` has none.
+pub async fn read_current_login(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<(String, Option<StoredLogin>)>, CallError> {
+    let call = aws.secrets.get_secret_value().secret_id(name);
+    let version = get_version(call.version_stage("AWSCURRENT"), name).await?;
+    Ok(version.map(|version| (version.id.clone(), parse_login(&version))))
+}
+
+fn parse_login(version: &Version) -> Option<StoredLogin> {
+    let value = serde_json::from_str::<serde_json::Value>(version.text.expose()).ok()?;
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
-    Ok(match (text("username"), text("password")) {
-        (Some(service_user_name), Some(password)) => Some(StoredLogin {
-            service_user_name,
-            password: Password::new(password),
-            mirrors: read_mirrors(&value),
-        }),
-        _ => None,
+    Some(StoredLogin {
+        service_user_name: text("username")?,
+        password: Password::new(text("password")?),
+        mirrors: read_mirrors(&value),
     })
 }
 
@@ -322,6 +331,7 @@ pub async fn stored_at(
 
 /// The value of a version of the secret.
 struct Version {
+    id: String,
     text: Password,
     created: Option<SystemTime>,
 }
@@ -333,14 +343,23 @@ async fn read_version(
     version_id: &str,
 ) -> Result<Option<Version>, CallError> {
     let call = aws.secrets.get_secret_value().secret_id(&secret.arn);
-    let call = call.version_id(version_id);
-    let doing = || format!("reading the value of secret {}", secret.arn);
+    get_version(call.version_id(version_id), &secret.arn).await
+}
+
+async fn get_version(
+    call: GetSecretValueFluentBuilder,
+    secret: &str,
+) -> Result<Option<Version>, CallError> {
+    let doing = || format!("reading the value of secret {secret}");
     let output = optional(call.send().await, &["ResourceNotFoundException"], doing)?;
     Ok(output.and_then(|output| {
         let created = output.created_date().copied();
         let created = created.and_then(|time| SystemTime::try_from(time).ok());
-        let text = Password::new(output.secret_string?);
-        Some(Version { text, created })
+        Some(Version {
+            id: output.version_id?,
+            text: Password::new(output.secret_string?),
+            created,
+        })
     }))
 }
 

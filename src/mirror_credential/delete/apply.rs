@@ -11,7 +11,7 @@ use crate::mirror_credential::intent_log::{NO_SECRET, TOMBSTONE, Tombstone, vers
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::state::{Secret, SecretState, User};
+use crate::mirror_credential::state::{Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, observe};
 use crate::reason_codes::Code;
@@ -21,18 +21,24 @@ use cfn_custom_resource::Progress;
 /// How long GitLab may take to delete mirrors. The credential has to be deleted in any case.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
+/// How long the reads for the mirrors may delay the first step, which stops peers.
+const EARLY_READS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A running deletion.
 pub struct Deleter<'a> {
     clients: &'a Clients,
     target: &'a DeletionTarget,
     context: &'a RequestContext,
     state: DeletionState,
+    gitlab_clients: GitLabClients<'a>,
+    /// The login under `AWSCURRENT`, by its version ID, if it was read at the start.
+    current_login: Option<(String, Option<StoredLogin>)>,
     /// The mirrors that are left in GitLab.
     pub left: Vec<String>,
 }
 
 impl<'a> Deleter<'a> {
-    /// Reads the secret and the first user concurrently.
+    /// Reads the secret, its login, GitLab's token and the first user concurrently.
     pub async fn start(
         clients: &'a Clients,
         target: &'a DeletionTarget,
@@ -40,7 +46,22 @@ impl<'a> Deleter<'a> {
         progress: &Progress,
     ) -> Result<Self, CallError> {
         let now = clients.clock.now();
-        let mut deleter = Deleter {
+        progress.doing(doing(target));
+        let aws = &clients.aws;
+        let first_user = async {
+            match &target.user_name {
+                Some(name) => observe::read_user(aws, name).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let mut gitlab_clients = GitLabClients::new(aws, &clients.http, Vec::new());
+        let (secret, user, current_login) = tokio::join!(
+            observe::read_secret(aws, &target.secret_name),
+            first_user,
+            read_for_mirrors(aws, target, &mut gitlab_clients),
+        );
+        let (secret, denied) = secret_or_denied(secret)?;
+        Ok(Deleter {
             clients,
             target,
             context,
@@ -48,45 +69,26 @@ impl<'a> Deleter<'a> {
                 now,
                 started_at: now,
                 users_read_at: now,
-                users: Vec::new(),
-                secret: SecretState::Unread,
-                denied: None,
+                users: user?.into_iter().collect(),
+                secret,
+                denied,
                 is_fenced: false,
                 is_secret_deleted: false,
                 tombstones_written: Vec::new(),
                 deleted_credentials: Vec::new(),
                 are_mirrors_deleted: false,
             },
+            gitlab_clients,
+            current_login,
             left: Vec::new(),
-        };
-        progress.doing(deleter.doing());
-        let first_user = async {
-            match &target.user_name {
-                Some(name) => observe::read_user(&clients.aws, name).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let (read, user) = tokio::join!(deleter.read_secret(), first_user);
-        read?;
-        deleter.state.users.extend(user?);
-        Ok(deleter)
-    }
-
-    fn doing(&self) -> String {
-        let name = &self.target.secret_name;
-        format!("removing secret {name} and the credential that it names")
+        })
     }
 
     async fn read_secret(&mut self) -> Result<(), CallError> {
-        let name = &self.target.secret_name;
-        self.state.secret = match observe::read_secret(&self.clients.aws, name).await {
-            Ok(secret) => SecretState::from(secret),
-            Err(error) if error.is_denied() => {
-                self.state.denied = Some(error);
-                SecretState::Absent
-            }
-            Err(error) => return Err(error),
-        };
+        let secret = observe::read_secret(&self.clients.aws, &self.target.secret_name).await;
+        let (secret, denied) = secret_or_denied(secret)?;
+        self.state.secret = secret;
+        self.state.denied = denied.or(self.state.denied.take());
         Ok(())
     }
 
@@ -214,15 +216,52 @@ impl<'a> Deleter<'a> {
     /// Deletes the mirrors that the secret names, and notes which are left. It does not wait for an
     /// unreachable GitLab, because a mirror without its credential cannot push.
     async fn delete_mirrors(&mut self) {
-        if let Some(secret) = self.state.secret.present() {
-            let deletion = delete_mirrors(self.clients, self.target, secret, &mut self.left);
-            let deleted = tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(deletion)).await;
-            if deleted.is_err() {
-                let text = "not all mirrors were reached in time";
-                self.left.push(text.to_owned());
-            }
+        let deletion = Box::pin(self.try_delete_mirrors());
+        if tokio::time::timeout(GITLAB_TIMEOUT, deletion)
+            .await
+            .is_err()
+        {
+            let text = "not all mirrors were reached in time";
+            self.left.push(text.to_owned());
         }
         self.state.are_mirrors_deleted = true;
+    }
+
+    async fn try_delete_mirrors(&mut self) {
+        let Some(secret) = self.state.secret.present() else {
+            return;
+        };
+        let aws = &self.clients.aws;
+        let mut records: Vec<MirrorRecord> = Vec::new();
+        for login in secret.logins().filter(|login| login.mirrors > 0) {
+            let read = match &self.current_login {
+                Some((version_id, value)) if *version_id == login.version_id => Ok(value.clone()),
+                _ => calls::read_login(aws, secret, &login.version_id).await,
+            };
+            match read {
+                Ok(value) => records.extend(value.into_iter().flat_map(|value| value.mirrors)),
+                Err(error) => {
+                    let text = format!("its mirrors are left in GitLab ({error})");
+                    self.left.push(text);
+                }
+            }
+        }
+        match open_intent(aws, secret).await {
+            Ok(intent) => records.extend(intent.created),
+            Err(error) => {
+                let text = format!("mirrors may be left in GitLab ({error})");
+                self.left.push(text);
+            }
+        }
+        records.sort();
+        records.dedup();
+        let mut urls = records.iter().map(|record| &record.gitlab_url);
+        if urls.any(|url| !self.gitlab_clients.knows(url)) {
+            let access = calls::read_access(aws, secret).await;
+            self.gitlab_clients.add(access.ok().flatten());
+        }
+        let left = self.gitlab_clients.delete_all(&records).await;
+        self.left.extend(left);
     }
 }
 
@@ -251,7 +290,7 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn describe(&self, _step: &DeleteStep) -> String {
-        self.doing()
+        doing(self.target)
     }
 
     async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
@@ -277,7 +316,11 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn too_many_steps(&self) -> CallError {
-        CallError::local(Code::InternalError, self.doing(), "no end to the steps")
+        CallError::local(
+            Code::InternalError,
+            doing(self.target),
+            "no end to the steps",
+        )
     }
 }
 
@@ -290,34 +333,37 @@ async fn open_intent(aws: &Aws, secret: &Secret) -> Result<MirrorIntent, CallErr
     }
 }
 
-async fn delete_mirrors(
-    clients: &Clients,
+/// Reads what the deletion of mirrors needs, if the target has a GitLab: its token, which the clients
+/// keep, and the current login, which names the mirrors. If that fails, it is read again later.
+async fn read_for_mirrors(
+    aws: &Aws,
     target: &DeletionTarget,
-    secret: &Secret,
-    left: &mut Vec<String>,
-) {
-    let aws = &clients.aws;
-    let mut records: Vec<MirrorRecord> = Vec::new();
-    for login in secret.logins().filter(|login| login.mirrors > 0) {
-        match calls::read_login(aws, secret, &login.version_id).await {
-            Ok(value) => records.extend(value.into_iter().flat_map(|value| value.mirrors)),
-            Err(error) => left.push(format!("its mirrors are left in GitLab ({error})")),
-        }
+    gitlab_clients: &mut GitLabClients<'_>,
+) -> Option<(String, Option<StoredLogin>)> {
+    let access = target.gitlab.clone()?;
+    let url = access.url.clone();
+    gitlab_clients.add(Some(access));
+    let login = calls::read_current_login(aws, &target.secret_name);
+    let reads = async { tokio::join!(login, gitlab_clients.at(&url)).0 };
+    let login = tokio::time::timeout(EARLY_READS_TIMEOUT, Box::pin(reads)).await;
+    gitlab_clients.forget_failures();
+    login.ok()?.ok().flatten()
+}
+
+fn doing(target: &DeletionTarget) -> String {
+    let name = &target.secret_name;
+    format!("removing secret {name} and the credential that it names")
+}
+
+/// The secret, or the denied call if the function may not read it.
+fn secret_or_denied(
+    read: Result<Option<Secret>, CallError>,
+) -> Result<(SecretState, Option<CallError>), CallError> {
+    match read {
+        Ok(secret) => Ok((SecretState::from(secret), None)),
+        Err(error) if error.is_denied() => Ok((SecretState::Absent, Some(error))),
+        Err(error) => Err(error),
     }
-    match open_intent(aws, secret).await {
-        Ok(intent) => records.extend(intent.created),
-        Err(error) => left.push(format!("mirrors may be left in GitLab ({error})")),
-    }
-    records.sort();
-    records.dedup();
-    let mut gitlab_clients = GitLabClients::new(aws, &clients.http, Vec::new());
-    gitlab_clients.add(target.gitlab.clone());
-    let mut urls = records.iter().map(|record| &record.gitlab_url);
-    if urls.any(|url| !gitlab_clients.knows(url)) {
-        let access = calls::read_access(aws, secret).await;
-        gitlab_clients.add(access.ok().flatten());
-    }
-    left.extend(gitlab_clients.delete_all(&records).await);
 }
 
 /// Whether the role, or a key that is disabled or deleted, does not allow to write the secret.

@@ -56,7 +56,9 @@ pub fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
 /// that is not in `before`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssueIntent {
-    /// The [`key`] of the ARN of the secret that stores the login.
+    /// The [`Secret::key`] of the secret that stores the login.
+    ///
+    /// [`Secret::key`]: crate::mirror_credential::state::Secret::key
     pub secret_key: String,
     /// The number of the claim that the attempt holds.
     pub claim: u64,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::gitlab::{GitLab, Mirror};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+
+use crate::gitlab::{GitLab, GitLabError, Mirror};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::credential::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -21,13 +25,13 @@ impl Applier<'_> {
         match step {
             MirrorStep::ReadMirrorIntent(version_id) => self.read_mirror_intent(version_id).await,
             MirrorStep::ReadProjects => self.read_projects().await,
-            MirrorStep::CreateMirror(n) => self.create_mirror(n).await,
+            MirrorStep::CreateMirrors(indices) => self.create_mirrors(&indices).await,
             MirrorStep::CommitMirrorIds(entry) => self.commit_mirror_ids(entry).await,
-            MirrorStep::EnableMirror(record) => self.enable_mirror(&record).await,
+            MirrorStep::EnableMirrors(records) => self.enable_mirrors(&records).await,
             MirrorStep::SyncMirrors(records) => self.sync_mirrors(&records).await,
             MirrorStep::CheckGitLab(record) => self.check_gitlab(&record).await,
             MirrorStep::DeleteOrphanMirror(record) => self.delete_orphan_mirror(&record).await,
-            MirrorStep::RetireMirror(record) => self.retire_mirror(&record).await,
+            MirrorStep::RetireMirrors(records) => self.retire_mirrors(&records).await,
         }
     }
 
@@ -51,43 +55,45 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn create_mirror(&mut self, n: usize) -> Result<(), ApplyError> {
-        let Some(wanted) = self.spec.mirrors.get(n) else {
-            return Ok(());
-        };
+    /// Creates mirrors concurrently. All that exist are noted, also if another one failed.
+    async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), ApplyError> {
         let Some((login, password)) = self.login_to_mirror_with() else {
             return Err(ApplyError::internal("a mirror without a login"));
         };
         let gitlab = self.gitlab().await?;
-        let Some(clone_url) = self.state.clone_urls.get(&wanted.repository_name) else {
-            return Err(ApplyError::internal("a mirror without an address"));
-        };
-        let made = gitlab
-            .create(
-                &wanted.project,
-                clone_url,
-                &login,
-                &password,
-                &wanted.settings,
-            )
-            .await;
-        match made {
-            Ok(mirror) => {
-                self.note_created(wanted, mirror);
-                Ok(())
-            }
-            Err(error) if error.outcome_unknown() => {
-                self.retries.uncertain_calls += 1;
-                if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
-                    return Err(error.into());
+        let (spec, clone_urls) = (self.spec, self.state.clone_urls.clone());
+        let wanted = indices.iter().filter_map(|n| spec.mirrors.get(*n));
+        let mut calls: FuturesUnordered<_> = wanted
+            .map(|wanted| {
+                let clone_url = clone_urls.get(&wanted.repository_name);
+                create_mirror(&gitlab, wanted, clone_url, &login, &password)
+            })
+            .collect();
+        let (mut uncertain, mut result) = (Vec::new(), Ok(()));
+        while let Some((wanted, created)) = calls.next().await {
+            match created {
+                Ok(mirror) => self.note_created(wanted, mirror),
+                Err(CreateError::GitLab(error)) if error.outcome_unknown() => {
+                    uncertain.push((wanted, error));
                 }
-                if let Some(mirror) = self.find_created(&gitlab, wanted).await? {
-                    self.note_created(wanted, mirror);
+                Err(CreateError::GitLab(error)) => result = result.and(Err(error.into())),
+                Err(CreateError::NoAddress) => {
+                    let error = ApplyError::internal("a mirror without an address");
+                    result = result.and(Err(error));
                 }
-                Ok(())
             }
-            Err(error) => Err(error.into()),
         }
+        drop(calls);
+        for (wanted, error) in uncertain {
+            self.retries.uncertain_calls += 1;
+            if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
+                return Err(error.into());
+            }
+            if let Some(mirror) = self.find_created(&gitlab, wanted).await? {
+                self.note_created(wanted, mirror);
+            }
+        }
+        result
     }
 
     /// Finds the mirror that a call with an unknown outcome created: it is disabled, and was not
@@ -176,26 +182,40 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn enable_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
-        let Some(wanted) = self.spec.wanted(record) else {
-            return Ok(());
-        };
+    async fn enable_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
-        self.check_branches(&gitlab, wanted).await?;
-        let shown = gitlab
-            .update(&record.project, record.id, &wanted.settings, true)
-            .await?;
-        let Some(mirror) = shown else {
-            self.note_mirror_deleted(record);
-            return Ok(());
-        };
-        let is_enabled = mirror.enabled;
-        self.state.mirrors.settings_sent.insert(record.id);
-        self.note_shown(record, Some(mirror));
-        if is_enabled || is_empty(&gitlab, record).await {
-            return Ok(());
+        let calls = records.iter().map(|record| self.enable(&gitlab, record));
+        let mut result = Ok(());
+        for (record, enabled) in records.iter().zip(join_all(calls).await) {
+            match enabled {
+                Ok(Some(mirror)) => {
+                    self.state.mirrors.settings_sent.insert(record.id);
+                    self.note_shown(record, Some(mirror));
+                }
+                Ok(None) => self.note_mirror_deleted(record),
+                Err(error) => result = result.and(Err(error)),
+            }
         }
-        let reason = messages::mirror_stays_disabled(&record.project, record.id);
+        result
+    }
+
+    /// Sends a mirror its settings, and enables it. `None` if it is deleted.
+    async fn enable(
+        &self,
+        gitlab: &GitLab,
+        record: &MirrorRecord,
+    ) -> Result<Option<Mirror>, ApplyError> {
+        let MirrorRecord { project, id, .. } = record;
+        let Some(wanted) = self.spec.wanted(record) else {
+            return Ok(self.state.shown(record).cloned());
+        };
+        self.check_branches(gitlab, wanted).await?;
+        let shown = gitlab.update(project, *id, &wanted.settings, true).await?;
+        let is_enabled = shown.as_ref().is_none_or(|mirror| mirror.enabled);
+        if is_enabled || is_empty(gitlab, record).await {
+            return Ok(shown);
+        }
+        let reason = messages::mirror_stays_disabled(project, *id);
         Err(ApplyError::permanent(reason))
     }
 
@@ -211,4 +231,26 @@ impl Applier<'_> {
         // If a peer deleted it, the log shows the peer's claim.
         self.state.secret = SecretState::Unread;
     }
+}
+
+/// Why a mirror was not created.
+enum CreateError {
+    /// Its repository has no address.
+    NoAddress,
+    GitLab(GitLabError),
+}
+
+async fn create_mirror<'a>(
+    gitlab: &GitLab,
+    wanted: &'a WantedMirror,
+    clone_url: Option<&String>,
+    login: &str,
+    password: &Password,
+) -> (&'a WantedMirror, Result<Mirror, CreateError>) {
+    let Some(clone_url) = clone_url else {
+        return (wanted, Err(CreateError::NoAddress));
+    };
+    let (project, settings) = (&wanted.project, &wanted.settings);
+    let created = gitlab.create(project, clone_url, login, password, settings);
+    (wanted, created.await.map_err(CreateError::GitLab))
 }

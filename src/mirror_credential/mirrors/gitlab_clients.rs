@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::aws::Aws;
 use crate::gitlab;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
@@ -14,6 +16,9 @@ use cfn_custom_resource::Clock;
 
 /// The interval between polls of a mirror that pushes.
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How many mirrors are deleted concurrently.
+const DELETIONS_AT_ONCE: usize = 10;
 
 fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     let MirrorRecord { project, id, .. } = record;
@@ -108,56 +113,51 @@ impl<'a> GitLabClients<'a> {
         self.note(&record.gitlab_url, deleted)
     }
 
-    /// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
-    /// Returns a note if GitLab still showed a push then.
-    ///
-    /// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab
-    /// does not correct that by itself (see [`Mirror::is_stuck`]). Neither disabling nor deleting a
-    /// mirror interrupts a push (GitLab's `app/services/projects/update_remote_mirror_service.rb`
-    /// reads `enabled?` once, before it).
+    /// Disables mirrors, waits at most `patience` for their pushes that are under way, and deletes
+    /// them. Returns for each mirror a note if GitLab still showed a push then.
     pub async fn retire(
         &mut self,
-        record: &MirrorRecord,
+        records: &[MirrorRecord],
         patience: Duration,
         clock: &Clock,
-    ) -> Result<Option<String>, GitLabError> {
-        let gitlab = self.of(record).await?;
-        let (project, id) = (&record.project, record.id);
-        let found = match gitlab.mirror(project, id).await {
-            // GitLab deletes the mirrors of a project with the project.
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-            found => self.note(&record.gitlab_url, found),
-        };
-        let Some(mirror) = found? else {
-            return Ok(None);
-        };
-        let give_up = tokio::time::Instant::now() + patience;
-        let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
-        let mut note = None;
-        while let Some(mirror) = shown.filter(|mirror| mirror.status == PushStatus::Started) {
-            if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
-                note = Some(deleted_while_started(record, &mirror));
-                break;
-            }
-            tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
-            shown = gitlab.mirror(project, id).await?;
-        }
-        gitlab.delete(project, id).await?;
-        Ok(note)
+    ) -> Vec<Result<Option<String>, GitLabError>> {
+        let gitlabs = self.all_of(records).await;
+        let calls = records
+            .iter()
+            .zip(gitlabs)
+            .map(|(record, gitlab)| async { retire(&*gitlab?, record, patience, clock).await });
+        let retired = records.iter().zip(join_all(calls).await);
+        let noted = retired.map(|(record, retired)| self.note(&record.gitlab_url, retired));
+        noted.collect()
     }
 
     /// Deletes `records`, best effort. Returns a text for each mirror that is left in GitLab.
     pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
         let mut left = Vec::new();
-        for record in records {
-            if let Err(error) = self.delete(record).await {
-                left.push(format!(
-                    "push mirror {} of project {} is left in GitLab ({error})",
-                    record.id, record.project
-                ));
+        for records in records.chunks(DELETIONS_AT_ONCE) {
+            let gitlabs = self.all_of(records).await;
+            let calls = records
+                .iter()
+                .zip(gitlabs)
+                .map(|(record, gitlab)| async { gitlab?.delete(&record.project, record.id).await });
+            for (record, deleted) in records.iter().zip(join_all(calls).await) {
+                if let Err(error) = self.note(&record.gitlab_url, deleted) {
+                    left.push(format!(
+                        "push mirror {} of project {} is left in GitLab ({error})",
+                        record.id, record.project
+                    ));
+                }
             }
         }
         left
+    }
+
+    async fn all_of(&mut self, records: &[MirrorRecord]) -> Vec<Result<Arc<GitLab>, GitLabError>> {
+        let mut gitlabs = Vec::new();
+        for record in records {
+            gitlabs.push(self.of(record).await);
+        }
+        gitlabs
     }
 
     /// Stores an unreachable GitLab's error, so that later calls do not wait for it again.
@@ -171,4 +171,41 @@ impl<'a> GitLabClients<'a> {
         }
         result
     }
+}
+
+/// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
+/// Returns a note if GitLab still showed a push then.
+///
+/// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab
+/// does not correct that by itself (see [`Mirror::is_stuck`]). Neither disabling nor deleting a
+/// mirror interrupts a push (GitLab's `app/services/projects/update_remote_mirror_service.rb`
+/// reads `enabled?` once, before it).
+async fn retire(
+    gitlab: &GitLab,
+    record: &MirrorRecord,
+    patience: Duration,
+    clock: &Clock,
+) -> Result<Option<String>, GitLabError> {
+    let (project, id) = (&record.project, record.id);
+    let found = match gitlab.mirror(project, id).await {
+        // GitLab deletes the mirrors of a project with the project.
+        Err(error) if error.kind == ErrorKind::NotFound => None,
+        found => found?,
+    };
+    let Some(mirror) = found else {
+        return Ok(None);
+    };
+    let give_up = tokio::time::Instant::now() + patience;
+    let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
+    let mut note = None;
+    while let Some(mirror) = shown.filter(|mirror| mirror.status == PushStatus::Started) {
+        if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
+            note = Some(deleted_while_started(record, &mirror));
+            break;
+        }
+        tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
+        shown = gitlab.mirror(project, id).await?;
+    }
+    gitlab.delete(project, id).await?;
+    Ok(note)
 }

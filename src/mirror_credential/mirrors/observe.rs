@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt};
+
 use crate::gitlab::{GitLab, GitLabError};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -14,6 +17,9 @@ use crate::mirror_credential::spec::WantedMirror;
 
 /// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many projects are read concurrently.
+const PROJECTS_AT_ONCE: usize = 10;
 
 impl Applier<'_> {
     /// Reads every project of the spec. If GitLab is unreachable, the plan decides whether the
@@ -50,20 +56,42 @@ impl Applier<'_> {
             return Ok(());
         };
         let gitlab = self.gitlab_clients.at(&access.url).await?;
-        let mut projects = BTreeMap::new();
-        for wanted in &self.spec.mirrors {
-            let mut project = match projects.remove(&wanted.project) {
-                Some(project) => project,
-                None => self.read_project(&gitlab, &wanted.project).await?,
-            };
-            let phase = self
-                .context
-                .rotation
-                .as_ref()
-                .map(|rotation| rotation.phase);
+        let mut wanted: BTreeMap<&String, Vec<&WantedMirror>> = BTreeMap::new();
+        for mirror in &self.spec.mirrors {
+            wanted.entry(&mirror.project).or_default().push(mirror);
+        }
+        let reads = wanted
+            .into_iter()
+            .map(|(name, mirrors)| self.read_project(&gitlab, name, mirrors));
+        let reads: Vec<_> = reads.collect();
+        let projects = stream::iter(reads).buffered(PROJECTS_AT_ONCE);
+        let projects = projects.try_collect().await?;
+        self.state.mirrors.projects = Some(projects);
+        self.state
+            .mirrors
+            .reachable_gitlabs
+            .insert(access.url.clone());
+        Ok(())
+    }
+
+    async fn read_project(
+        &self,
+        gitlab: &GitLab,
+        name: &str,
+        mirrors: Vec<&WantedMirror>,
+    ) -> Result<(String, Project), GitLabError> {
+        let mut project = Project::new(gitlab.mirrors(name).await?);
+        let phase = self.context.rotation.as_ref().map(|one| one.phase);
+        if phase.is_none() {
+            let described = gitlab.project(name).await?;
+            project.is_empty = described.is_empty;
+            project.default_branch = described.default_branch;
+            project.lfs_objects_size = described.lfs_objects_size;
+        }
+        for wanted in mirrors {
             // These phases do not start pushes.
             if !matches!(phase, Some(RotationPhase::Create | RotationPhase::Set)) {
-                match read_branches(&gitlab, wanted, &mut project).await {
+                match read_branches(gitlab, wanted, &mut project).await {
                     // A rotation's mirrors push the same branches as those that they replace.
                     Err(error) if phase.is_some() && !error.is_transient() => {
                         tracing::warn!(%error, "the branches were not read");
@@ -74,37 +102,16 @@ impl Applier<'_> {
             if phase.is_some()
                 && let Some(reason) = project.pushes_everything(&wanted.settings)
             {
-                tracing::warn!(
-                    project = wanted.project,
-                    ?reason,
-                    "GitLab pushes every branch"
-                );
+                tracing::warn!(project = name, ?reason, "GitLab pushes every branch");
             }
-            projects.insert(wanted.project.clone(), project);
         }
-        self.state.mirrors.projects = Some(projects);
-        self.state
-            .mirrors
-            .reachable_gitlabs
-            .insert(access.url.clone());
-        Ok(())
-    }
-
-    async fn read_project(&self, gitlab: &GitLab, name: &str) -> Result<Project, GitLabError> {
-        let mut project = Project::new(gitlab.mirrors(name).await?);
-        if self.context.rotation.is_none() {
-            let described = gitlab.project(name).await?;
-            project.is_empty = described.is_empty;
-            project.default_branch = described.default_branch;
-            project.lfs_objects_size = described.lfs_objects_size;
-        }
-        Ok(project)
+        Ok((name.to_owned(), project))
     }
 
     /// Reads the branches again before GitLab may push, because they may have changed since the
     /// start.
     pub async fn check_branches(
-        &mut self,
+        &self,
         gitlab: &GitLab,
         wanted: &WantedMirror,
     ) -> Result<(), ApplyError> {

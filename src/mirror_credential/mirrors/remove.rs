@@ -20,22 +20,32 @@ impl Applier<'_> {
         Ok(())
     }
 
-    pub async fn retire_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
-        self.ensure_access_to(&record.gitlab_url).await?;
+    pub async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+        for record in records {
+            self.ensure_access_to(&record.gitlab_url).await?;
+        }
         let left = self.clients.clock.until(self.progress.until());
-        let found = self.with_current_project(record);
-        let clock = &self.clients.clock;
-        let patience = left.mul_f64(0.6);
+        let records = records.iter();
+        let found: Vec<_> = records
+            .clone()
+            .map(|one| self.with_current_project(one))
+            .collect();
+        let (clock, patience) = (&self.clients.clock, left.mul_f64(0.6));
         let retired = self.gitlab_clients.retire(&found, patience, clock).await;
-        let retired = retired.map(|note| {
-            if let Some(note) = note {
-                tracing::warn!(note, "mirror deleted");
-                self.warnings.push(Reason::new(Code::PushInterrupted, note));
+        let mut result = Ok(());
+        for (record, retired) in records.zip(retired) {
+            let retired = retired.map(|note| {
+                if let Some(note) = note {
+                    tracing::warn!(note, "mirror deleted");
+                    self.warnings.push(Reason::new(Code::PushInterrupted, note));
+                }
+            });
+            match self.note_removal(record, retired) {
+                Ok(()) => drop(self.state.mirrors.retired.insert(record.clone())),
+                Err(error) => result = result.and(Err(error)),
             }
-        });
-        self.note_removal(record, retired)?;
-        self.state.mirrors.retired.insert(record.clone());
-        Ok(())
+        }
+        result
     }
 
     /// `record` with the project's current path. A project that has moved keeps the IDs of its

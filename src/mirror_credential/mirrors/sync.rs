@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::gitlab::{GitLab, Mirror, PushStatus};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -23,23 +25,28 @@ impl Applier<'_> {
     pub async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let mut waiting = Vec::new();
-        for record in records {
+        // A mirror of an empty project has nothing to push.
+        let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
+            let before = self.state.shown(record);
+            before.is_some_and(|mirror| !mirror.enabled)
+        });
+        self.state
+            .mirrors
+            .synced
+            .extend(silent.iter().map(|one| one.id));
+        let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
+        for (record, started) in records.iter().zip(join_all(calls).await) {
             let Some(wanted) = self.spec.wanted(record) else {
                 continue;
             };
             let before = self.state.shown(record).cloned();
-            if before.as_ref().is_some_and(|mirror| !mirror.enabled) {
-                // A mirror of an empty project has nothing to push.
-                self.state.mirrors.synced.insert(record.id);
-                continue;
-            }
-            if !gitlab.sync(&record.project, record.id).await? {
+            if !started? {
                 self.note_mirror_deleted(record);
                 return Ok(());
             }
             if wanted.waits_for_sync {
                 waiting.push(AwaitedPush {
-                    record: record.clone(),
+                    record: (*record).clone(),
                     before,
                     was_asked_again: false,
                     has_commits: false,
@@ -57,8 +64,14 @@ impl Applier<'_> {
             tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
         while !waiting.is_empty() {
             let is_late = tokio::time::Instant::now() + GITLAB_POLL_INTERVAL >= give_up;
-            for mut awaited in std::mem::take(&mut waiting) {
-                match self.check_push(&gitlab, &mut awaited, is_late).await? {
+            let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
+            let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
+            let shown = join_all(calls).await;
+            for (mut awaited, shown) in std::mem::take(&mut waiting).into_iter().zip(shown) {
+                match self
+                    .check_push(&gitlab, &mut awaited, shown?, is_late)
+                    .await?
+                {
                     PushCheck::Done => {}
                     PushCheck::Wait => waiting.push(awaited),
                     PushCheck::Gone => return Ok(()),
@@ -75,11 +88,12 @@ impl Applier<'_> {
         &mut self,
         gitlab: &GitLab,
         awaited: &mut AwaitedPush,
+        shown: Option<Mirror>,
         is_late: bool,
     ) -> Result<PushCheck, ApplyError> {
         let record = awaited.record.clone();
         let (project, id) = (&record.project, record.id);
-        let Some(mirror) = gitlab.mirror(project, id).await? else {
+        let Some(mirror) = shown else {
             self.note_mirror_deleted(&record);
             return Ok(PushCheck::Gone);
         };

@@ -81,6 +81,14 @@ pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec
     planner.placed(&kept)
 }
 
+/// The entry in which a Create saves its spec while it issues the first credential. `None` if the
+/// log may have another entry.
+pub fn first_saved_spec(context: &RequestContext, state: &State) -> Option<u64> {
+    let secret = state.secret.present()?;
+    let is_first = context.is_create && state.log.claim == Some(0) && secret.next_entry() == 1;
+    is_first.then_some(1)
+}
+
 /// Whether the open issue intent of this delivery has issued its credential, so that it can be
 /// closed beside the next step. The log's next entry was this delivery's after that, so no peer has
 /// written an issue intent.
@@ -93,8 +101,10 @@ pub fn may_close_issue_intent(state: &State) -> bool {
     let current = secret.log.current.as_ref();
     open.is_some_and(|intent| {
         let is_stored = current.is_some_and(|login| login.entry > intent.claim);
-        let is_committed = state.mirrors.intent.ids_committed && state.login.issued.is_some();
-        is_stored || (is_committed && !state.login.may_have_issued)
+        let saved = secret.log.saved_specs.last().map(|saved| saved.entry);
+        let is_committed = state.mirrors.intent.ids_committed || saved > Some(intent.claim);
+        let is_issued = state.login.issued.is_some() && !state.login.may_have_issued;
+        is_stored || (is_committed && is_issued)
     })
 }
 

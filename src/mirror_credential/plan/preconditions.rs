@@ -44,13 +44,7 @@ impl Planner<'_> {
         let was_seen = state.secret_seen && !context.is_create;
         let is_at_work = state.log.claim.is_some() || state.log.claim_lost_at.is_some() || was_seen;
         match &state.secret {
-            SecretState::Unread => {
-                let user = &state.user;
-                let is_own = user.owner.as_ref() == Some(&context.owner);
-                let is_fresh = !is_own && user.credentials.is_empty();
-                let may_create = context.is_create && is_fresh && !is_at_work;
-                (!may_create).then(|| SecretStep::ReadSecret.into())
-            }
+            SecretState::Unread => Some(SecretStep::ReadSecret.into()),
             // Only a Delete deletes a secret that this delivery works on.
             SecretState::Absent if is_at_work || context.rotation.is_some() => {
                 Some(Step::SupersededByDelete)

@@ -101,20 +101,20 @@ pub enum MirrorStep {
     ReadMirrorIntent(String),
     /// Read the projects, their mirrors and branches.
     ReadProjects,
-    /// Create the mirror of `Mirrors` with this index, disabled.
-    CreateMirror(usize),
+    /// Create the mirrors of `Mirrors` with these indices, disabled.
+    CreateMirrors(Vec<usize>),
     /// Write a claim with the IDs of the created mirrors as the log's entry with this number.
     CommitMirrorIds(u64),
-    /// Send a mirror its settings, and enable it.
-    EnableMirror(MirrorRecord),
+    /// Send mirrors their settings, and enable them.
+    EnableMirrors(Vec<MirrorRecord>),
     /// Let mirrors push, and wait for those with `WaitForSync`.
     SyncMirrors(Vec<MirrorRecord>),
     /// Check that the GitLab of a mirror responds, before the mirror is superseded.
     CheckGitLab(MirrorRecord),
     /// Delete a mirror that was never in use.
     DeleteOrphanMirror(MirrorRecord),
-    /// Disable a mirror, let it finish its push, and delete it.
-    RetireMirror(MirrorRecord),
+    /// Disable mirrors, let them finish their pushes, and delete them.
+    RetireMirrors(Vec<MirrorRecord>),
 }
 
 impl From<CredentialStep> for Step {

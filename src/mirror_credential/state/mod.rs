@@ -98,6 +98,10 @@ pub struct LoginState {
     pub uncertain_since: Option<SystemTime>,
     /// A call whose outcome is unknown may have issued a credential.
     pub may_have_issued: bool,
+    /// The version of the current login when the secret was last read or written.
+    pub seen_version: Option<String>,
+    /// When this delivery first saw a login that a peer has stored since it started.
+    pub peer_stored_at: Option<SystemTime>,
     /// The stored login can push to every repository.
     pub verified: bool,
     /// The stored password is not the credential's.
@@ -144,6 +148,13 @@ pub struct State {
 impl State {
     /// The state of a delivery that started to read at `started_at`, and read `user` and `secret`.
     pub fn new(started_at: SystemTime, user: User, secret: SecretState) -> Self {
+        let current = secret
+            .present()
+            .and_then(|secret| secret.log.current.as_ref());
+        let login = LoginState {
+            seen_version: current.map(|login| login.version_id.clone()),
+            ..LoginState::default()
+        };
         State {
             now: started_at,
             started_at,
@@ -155,7 +166,7 @@ impl State {
             user,
             secret,
             log: LogState::default(),
-            login: LoginState::default(),
+            login,
             mirrors: MirrorState::default(),
         }
     }
@@ -184,10 +195,8 @@ impl State {
             None => self.started_at,
         };
         let read_at = Some(self.user_read_at);
-        let uncertain = self
-            .login
-            .uncertain_since
-            .map(|time| time + PROPAGATION_TIME);
+        let uncertain = self.login.uncertain_since.max(self.login.peer_stored_at);
+        let uncertain = uncertain.map(|time| time + PROPAGATION_TIME);
         read_at >= Some(before).max(uncertain)
     }
 

@@ -65,6 +65,12 @@ pub struct SecretLog {
 }
 
 impl Secret {
+    /// The [`key`] under which issue intents name this secret: that of the delivery which created it.
+    /// The delivery knows it before Secrets Manager has chosen an ARN.
+    pub fn key(&self) -> String {
+        key(self.origin.claimant.as_ref().unwrap_or(&self.arn))
+    }
+
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         self.log.current.iter().chain(&self.log.superseded)
@@ -122,8 +128,9 @@ impl Secret {
     }
 
     /// The latest entry that ends the claims before it: a login that is or was current, or a saved
-    /// spec.
+    /// spec. A spec that was saved before the first login ends nothing.
     fn latest_concluded(&self) -> Option<u64> {
+        self.latest_login()?;
         let rotating = self.rotating().map(|login| login.entry);
         let logins = self.logins().map(|login| login.entry);
         let logins = logins.filter(|entry| Some(*entry) != rotating).max();
@@ -166,6 +173,6 @@ impl Secret {
     /// Whether `issue_intent` is for this secret and may have issued a credential that is not
     /// stored.
     pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
-        issue_intent.secret_key == key(&self.arn) && self.latest_login() <= Some(issue_intent.claim)
+        issue_intent.secret_key == self.key() && self.latest_login() <= Some(issue_intent.claim)
     }
 }

@@ -1,12 +1,14 @@
 //! A scenario without faults, and its calls.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RequestOutcome, stack};
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
-use fake_aws::{FakeAws, Options, explore::paused};
+use fake_aws::{FakeAws, Options, Service, explore::paused};
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
     let journal = fake.journal();
@@ -100,11 +102,42 @@ fn calls_of_create_no_op_update_and_delete_are_counted() {
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: no-op Update that proves {proving:?}");
         fake_aws::figure!("calls: Delete {delete:?}");
-        // The record of the issued IDs is written concurrently with the properties.
-        assert!(create.len() <= 8 + 1, "{create:?}");
+        assert!(create.len() <= 9 + 1, "{create:?}");
         assert!(no_op.len() <= 4 + 1, "{no_op:?}");
         // The changed properties are saved again: two more.
         assert!(proving.len() <= 4 + 1 + 2 + 2, "{proving:?}");
         assert!(delete.len() <= 6 + 1, "{delete:?}");
+    });
+}
+
+/// The round trips of each request, without the answer's.
+async fn round_trips(properties: &Value) -> [usize; 3] {
+    let fake = fake(Options {
+        latency: Duration::from_millis(20),
+        ..Options::default()
+    });
+    let mut stack = stack(&fake);
+    assert!(stack.create(properties).await.is_success());
+    assert!(stack.update(properties, None).await.is_success());
+    assert!(stack.delete().await.is_success());
+    ["1-Create.1", "2-Update.1", "3-Delete.1"].map(|caller| {
+        fake.round_trips(|call| call.caller == caller && call.service != Service::ResponseBucket)
+    })
+}
+
+#[test]
+fn round_trips_of_each_request_are_bounded() {
+    paused(async {
+        let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+        let [create, no_op, delete] = round_trips(&bare).await;
+        fake_aws::figure!("round trips: Create {create}, no-op Update {no_op}, Delete {delete}");
+        assert!(create <= 4 && no_op <= 1 && delete <= 4);
+        let proved = with(bare, "RepositoryNames", json!([crate::REPOSITORY]));
+        let [create, no_op, delete] = round_trips(&proved).await;
+        fake_aws::figure!(
+            "round trips with a repository: Create {create}, no-op Update {no_op}, Delete {delete}"
+        );
+        // The verification of the login runs beside the last calls of the Create.
+        assert!(create <= 4 && no_op <= 2 && delete <= 4);
     });
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::fixture::{PROJECT, fake, properties, rotation, serial, stack};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::fixture::{PROJECT, fake, mirror, properties, rotation, serial, stack, with};
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::secret_versions::{AbandonedBy, Pending};
@@ -96,5 +99,57 @@ fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
         assert_eq!(fake.mirrors(PROJECT).len(), 2, "ours and the handmade one");
         assert_eq!(fake.secret_in(&fake.transcript()), None);
         fake.assert_unbroken();
+    });
+}
+
+/// How long a Create, a new password and a Delete take with a mirror of each of `count` projects, if
+/// each call takes 20 ms and each push 10 s.
+async fn durations(count: usize) -> [Duration; 3] {
+    let fake = fake(Options {
+        latency: Duration::from_millis(20),
+        sync_takes: Duration::from_secs(10),
+        ..Options::default()
+    });
+    let names = (0..count).map(|n| (format!("platform/many/{n}"), format!("many-{n}")));
+    let names: Vec<(String, String)> = names.collect();
+    for (project, repository) in &names {
+        fake.repository(repository);
+        fake.gitlab_project(project, &["main"]);
+        fake.protect(project, &["main"]);
+    }
+    let mirrors = names
+        .iter()
+        .map(|(project, repository)| mirror(project, repository));
+    let mirrors = Value::Array(mirrors.collect());
+    let properties = with(properties(), "Mirrors", mirrors);
+    let mut stack = stack(&fake);
+    let start = Instant::now();
+    let created = stack.create(&properties).await;
+    assert!(created.is_success(), "{created:?}");
+    let created = Instant::now();
+    let changed = stack.update(&serial(&properties, 2), None).await;
+    assert!(changed.is_success(), "{changed:?}");
+    let changed = Instant::now();
+    assert!(stack.delete().await.is_success());
+    let [create, delete] = ["1-Create.1", "3-Delete.1"].map(|caller| {
+        fake.round_trips(|call| {
+            // Every second password has a `/`, and is reset.
+            let is_reset = call.operation == "ResetServiceSpecificCredential";
+            call.caller == caller && call.service.has_policies() && !is_reset
+        })
+    });
+    fake_aws::figure!("round trips with {count} mirrors: Create {create}, Delete {delete}");
+    assert!(create <= 6 && delete <= 5);
+    [created - start, changed - created, changed.elapsed()]
+}
+
+#[test]
+fn ten_mirrors_take_at_most_twice_as_long_as_one() {
+    paused(async {
+        let (one, ten) = (durations(1).await, durations(10).await);
+        fake_aws::figure!("Create, new password and Delete: one {one:?}, ten {ten:?}");
+        for (one, ten) in one.into_iter().zip(ten) {
+            assert!(ten <= one * 2, "one {one:?}, ten {ten:?}");
+        }
     });
 }

@@ -10,6 +10,9 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, State};
 use cfn_custom_resource::Reason;
 
+/// How many mirrors one step changes concurrently.
+const MIRRORS_AT_ONCE: usize = 10;
+
 /// The part of the plan that is about mirrors.
 pub struct MirrorPlanner<'a> {
     spec: &'a Spec,
@@ -161,20 +164,23 @@ impl<'a> MirrorPlanner<'a> {
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
     pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
         let placed = self.placed(kept);
-        for (n, wanted) in self.spec.mirrors.iter().enumerate() {
+        let wanted = self.spec.mirrors.iter().enumerate();
+        let missing = wanted.filter(|(_, wanted)| {
             let mut placed = placed.iter();
-            if !placed.any(|record| self.spec.is_for(record, wanted)) {
-                return Some(MirrorStep::CreateMirror(n).into());
-            }
+            !placed.any(|record| self.spec.is_for(record, wanted))
+        });
+        let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
+        if !missing.is_empty() {
+            return Some(MirrorStep::CreateMirrors(missing).into());
         }
         let is_named = self.state.mirrors.intent.ids_committed
             || self.state.mirrors.intent.content.created.is_empty();
         (!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry()).into())
     }
 
-    /// Enables a mirror of `records` that is disabled, or that has other settings than the spec.
+    /// Enables the mirrors of `records` that are disabled, or that have other settings than the spec.
     pub fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
-        let wrong = records.iter().find(|record| {
+        let wrong = records.iter().filter(|record| {
             let wanted = self.spec.wanted(record);
             let (Some(wanted), Some(mirror)) = (wanted, self.state.shown(record)) else {
                 return false;
@@ -186,7 +192,8 @@ impl<'a> MirrorPlanner<'a> {
                 && (!mirror.enabled || mirror.settings != wanted.settings)
                 && self.may_enable(record)
         });
-        wrong.map(|record| MirrorStep::EnableMirror(record.clone()).into())
+        let wrong: Vec<MirrorRecord> = wrong.take(MIRRORS_AT_ONCE).cloned().collect();
+        (!wrong.is_empty()).then_some(MirrorStep::EnableMirrors(wrong).into())
     }
 
     /// A rotation always enables the new mirror, because the mirror that it replaces pushes the
@@ -242,7 +249,7 @@ impl<'a> MirrorPlanner<'a> {
         Some(value.as_ref().map_or(&[], |value| &value.mirrors))
     }
 
-    /// Retires a mirror of a superseded login that the current login does not have.
+    /// Retires the mirrors of a superseded login that the current login does not have.
     pub fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
         let superseded = secret.log.superseded.iter();
         let mut superseded = superseded.filter(|login| login.mirrors > 0).peekable();
@@ -255,13 +262,14 @@ impl<'a> MirrorPlanner<'a> {
                 return Some(CredentialStep::ReadLogin(login.version_id.clone()).into());
             };
             let records = value.iter().flat_map(|value| &value.mirrors);
-            let mut left = records.filter(|record| {
+            let left = records.filter(|record| {
                 !current.contains(record)
                     && !self.state.mirrors.retired.contains(record)
                     && !self.is_gone(record)
             });
-            if let Some(record) = left.next() {
-                return Some(MirrorStep::RetireMirror(record.clone()).into());
+            let left: Vec<MirrorRecord> = left.take(MIRRORS_AT_ONCE).cloned().collect();
+            if !left.is_empty() {
+                return Some(MirrorStep::RetireMirrors(left).into());
             }
         }
         None

@@ -16,13 +16,13 @@ fn same(_: &mut Spec) {}
 plan_table! {
         settled_resource_is_done: step(same, &settled()) => Step::Done;
         new_user_and_no_secret_creates_the_secret: step(same, &state(fresh(), exists)) => SecretStep::CreateSecret;
-        create_with_an_unread_secret_creates_it: step(
+        create_with_an_unread_secret_reads_it: step(
                 same,
                 &state(fresh(), |k| {
                     k.user.exists = true;
                     k.secret = SecretState::Unread;
                 }),
-            ) => SecretStep::CreateSecret;
+            ) => SecretStep::ReadSecret;
         user_with_a_history_needs_the_secret_read: step(same, &state(settled(), |k| k.secret = SecretState::Unread)) => SecretStep::ReadSecret;
         claim_without_intent_writes_the_intent: step(
                 same,

@@ -165,7 +165,7 @@ plan_table! {
         second_create_is_done: rotate(RotationPhase::Create, &prepared()) => Step::Done;
         finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.log.claim = 5))) => rejected();
         set_without_its_mirror_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7)]))) => rejected();
-        set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirror(record(8));
+        set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirrors(vec![record(8)]);
         second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
         test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
         second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
@@ -173,7 +173,7 @@ plan_table! {
             from: version_id(1),
             to: VERSION.to_owned(),
         };
-        second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirror(record(7));
+        second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirrors(vec![record(7)]);
         finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
         abort_drops_the_pending_label_first: abort(&prepared()) => SecretStep::DropPending(VERSION.to_owned());
         abort_of_a_prepared_rotation_claims: abort(&dropped(|_| {})) => SecretStep::Claim(5);
@@ -184,7 +184,7 @@ plan_table! {
             })) => SecretStep::CopyCurrentVersion(6);
         abort_during_a_stack_update_is_done: abort(&dropped(|k| edit(k, |secret| secret.log.claim = 5))) => Step::Done;
         abort_of_a_current_version_is_done: abort(&rotated()) => Step::Done;
-        abort_after_a_stack_update_retires_the_mirror: abort(&overtaken(|_| {})) => MirrorStep::RetireMirror(record(8));
+        abort_after_a_stack_update_retires_the_mirror: abort(&overtaken(|_| {})) => MirrorStep::RetireMirrors(vec![record(8)]);
         abort_without_a_mirror_deletes_the_credential: abort(&overtaken(|k| seen(k, vec![mirror(7)])))
             => CredentialStep::DeleteCredential("NEW".to_owned());
         abort_without_a_credential_drops_its_label: abort(&overtaken(|k| {
@@ -222,7 +222,7 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
     let disabled = unprotected(with(new_mirror(8)));
     assert_eq!(
         rotate(Set, &disabled),
-        MirrorStep::EnableMirror(record(8)).into()
+        MirrorStep::EnableMirrors(vec![record(8)]).into()
     );
     let enabled = unprotected(with(Mirror {
         enabled: true,

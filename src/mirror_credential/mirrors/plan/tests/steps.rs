@@ -53,7 +53,7 @@ plan_table! {
                     };
                     seen(k, vec![disabled]);
                 }),
-            ) => MirrorStep::EnableMirror(record(7));
+            ) => MirrorStep::EnableMirrors(vec![record(7)]);
         failed_mirror_is_synced: step(
                 mirrored,
                 &state(pushing(), |k| {
@@ -80,13 +80,13 @@ plan_table! {
                     k.mirrors.intent.ids_committed = false;
                     seen(k, vec![]);
                 }),
-            ) => MirrorStep::CreateMirror(0);
+            ) => MirrorStep::CreateMirrors(vec![0]);
         created_mirror_is_committed: step(
                 mirrored,
                 &state(sealed(), |k| k.mirrors.intent.ids_committed = false),
             ) => MirrorStep::CommitMirrorIds(1);
         committed_mirror_verifies_the_login: step(mirrored, &sealed()) => CredentialStep::VerifyIssued;
-        verified_login_enables_the_mirror: step(mirrored, &state(sealed(), prove)) => MirrorStep::EnableMirror(record(8));
+        verified_login_enables_the_mirror: step(mirrored, &state(sealed(), prove)) => MirrorStep::EnableMirrors(vec![record(8)]);
         enabled_mirror_is_synced: step(
                 mirrored,
                 &state(sealed(), |k| {
@@ -163,7 +163,7 @@ plan_table! {
                     k.login.stored.insert(version_id(3), Some(value(&[7])));
                     seen(k, vec![mirror(6), mirror(7)]);
                 }),
-            ) => MirrorStep::RetireMirror(record(6));
+            ) => MirrorStep::RetireMirrors(vec![record(6)]);
         mirror_is_created_beside_ten_enabled_ones: step(
                 mirrored,
                 &state(pushing(), |k| {
@@ -171,5 +171,5 @@ plan_table! {
                     edit(k, |secret| secret.log.claim = 2);
                     seen(k, (20..30).map(mirror).collect());
                 }),
-            ) => MirrorStep::CreateMirror(0);
+            ) => MirrorStep::CreateMirrors(vec![0]);
 }
