@@ -13,7 +13,7 @@ pub const NEW_LOGIN_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long an earlier login may be rejected before its password counts as changed by hand.
 pub const EARLIER_LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
 /// Why it is not proved that a login can push.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,10 +102,11 @@ pub async fn check_push(
             Ok(Ok(status)) => PushCheckError::Status(status),
             Ok(Err(_)) | Err(_) => PushCheckError::NoResponse,
         };
-        if tokio::time::Instant::now() + backoff >= deadline {
+        let pause = backoff.mul_f64(0.75 + fastrand::f64() / 2.0);
+        if tokio::time::Instant::now() + pause >= deadline {
             return Err(error);
         }
-        tokio::time::sleep(backoff).await;
+        tokio::time::sleep(pause).await;
         backoff = (backoff * 2).min(MAX_BACKOFF);
     }
 }

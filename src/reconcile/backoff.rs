@@ -10,8 +10,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// within two seconds, after at most one poll in three seconds.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
-/// The same while AWS throttles the polls, so that many requests at once leave each other's first
-/// and last polls the rate.
+/// The same while AWS throttles the polls. Each pause is then as long as the poll before, so that
+/// many requests at once leave each other's first and last polls the rate.
 const MAX_THROTTLED_PAUSE: Duration = Duration::from_secs(10);
 
 /// A poll that took longer was throttled. The SDK repeated it.
@@ -34,7 +34,8 @@ pub struct Backoff<K> {
     polls: u32,
     unanswered: u32,
     rejections: u32,
-    max_pause: Duration,
+    /// How long the latest poll took, if it was throttled. Otherwise zero.
+    throttled: Duration,
     state: Option<K>,
 }
 
@@ -45,7 +46,7 @@ impl<K: PartialEq> Backoff<K> {
             polls: 0,
             unanswered: 0,
             rejections: 0,
-            max_pause: MAX_PAUSE,
+            throttled: Duration::ZERO,
             state: None,
         }
     }
@@ -62,21 +63,26 @@ impl<K: PartialEq> Backoff<K> {
 
     /// Notes how long the latest poll took.
     pub fn polled(&mut self, took: Duration) {
-        self.max_pause = if took > THROTTLED_POLL {
-            MAX_THROTTLED_PAUSE
-        } else {
-            MAX_PAUSE
-        };
+        let is_throttled = took > THROTTLED_POLL;
+        self.throttled = if is_throttled { took } else { Duration::ZERO };
     }
 
     /// Waits, longer each time while the state stays the same.
     pub async fn pause(&mut self) {
+        tokio::time::sleep(self.next_pause()).await;
+    }
+
+    /// The time to wait now. It counts as waited.
+    pub fn next_pause(&mut self) -> Duration {
         let pause = FIRST_PAUSE.mul_f64(1.5_f64.powi(self.polls.min(20).try_into().unwrap_or(20)));
         self.polls += 1;
-        let jittered = pause
-            .min(self.max_pause)
-            .mul_f64(0.75 + fastrand::f64() / 2.0);
-        tokio::time::sleep(jittered).await;
+        let jitter = 0.75 + fastrand::f64() / 2.0;
+        let pause = if self.throttled.is_zero() {
+            pause.min(MAX_PAUSE)
+        } else {
+            pause.max(self.throttled).min(MAX_THROTTLED_PAUSE)
+        };
+        pause.mul_f64(jitter)
     }
 
     /// Whether to poll again if no operation is known to run.

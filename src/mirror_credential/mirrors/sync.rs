@@ -9,9 +9,9 @@ use crate::gitlab::{GitLab, Mirror, PushStatus};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::write_time;
-use crate::mirror_credential::mirrors::gitlab_clients::GITLAB_POLL_INTERVAL;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::reason_codes::Code;
+use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
 
 /// Maximum wait for one push.
@@ -62,8 +62,12 @@ impl Applier<'_> {
             .min(left.mul_f64(0.5));
         let give_up =
             tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
+        let mut backoff = Backoff::new();
         while !waiting.is_empty() {
-            let is_late = tokio::time::Instant::now() + GITLAB_POLL_INTERVAL >= give_up;
+            // A push that ended makes the end of the next one likely.
+            backoff.observe(Some(waiting.len()));
+            let pause = backoff.next_pause();
+            let is_late = tokio::time::Instant::now() + pause >= give_up;
             let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
             let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
             let shown = join_all(calls).await;
@@ -78,7 +82,7 @@ impl Applier<'_> {
                 }
             }
             if !waiting.is_empty() {
-                tokio::time::sleep(GITLAB_POLL_INTERVAL).await;
+                tokio::time::sleep(pause).await;
             }
         }
         Ok(())
