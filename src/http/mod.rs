@@ -6,6 +6,7 @@
 mod error;
 mod reqwest_connector;
 mod response_hosts;
+mod server_verifier;
 mod trust_roots;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use rustls::ClientConfig;
 
 pub use crate::http::error::HttpError;
 pub use crate::http::reqwest_connector::ClientError;
@@ -33,8 +35,16 @@ const MAX_CLIENTS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Http {
     connector: SharedHttpConnector,
-    /// The clients with additional certificates, by these. `None` if a test replaces the network.
-    trusting: Option<Arc<Mutex<HashMap<String, SharedHttpConnector>>>>,
+    /// `None` if a test replaces the network.
+    network: Option<Network>,
+}
+
+/// What clients over the network share.
+#[derive(Clone, Debug)]
+struct Network {
+    tls: ClientConfig,
+    /// The clients with additional certificates, by these.
+    trusting: Arc<Mutex<HashMap<String, SharedHttpConnector>>>,
 }
 
 impl From<SharedHttpConnector> for Http {
@@ -48,30 +58,49 @@ impl Http {
     pub fn new(connector: SharedHttpConnector) -> Self {
         Http {
             connector,
-            trusting: None,
+            network: None,
         }
     }
 
     /// Sends over the network.
     pub fn over_reqwest() -> Result<Self, ClientError> {
+        Http::over_network(reqwest_connector::tls(vec![])?)
+    }
+
+    /// The same client with connections of its own, for another thread.
+    pub fn with_own_connections(&self) -> Result<Self, ClientError> {
+        match &self.network {
+            Some(network) => Http::over_network(network.tls.clone()),
+            None => Ok(self.clone()),
+        }
+    }
+
+    fn over_network(tls: ClientConfig) -> Result<Self, ClientError> {
         Ok(Http {
-            connector: reqwest_connector::connector(vec![])?,
-            trusting: Some(Arc::default()),
+            connector: reqwest_connector::connector(tls.clone())?,
+            network: Some(Network {
+                tls,
+                trusting: Arc::default(),
+            }),
         })
     }
 
     /// A client that also trusts the certificates in `pem`.
     pub fn trusting(&self, pem: &str) -> Result<Self, InvalidCertificate> {
         let certificates = trust_roots::certificates(pem)?;
-        let Some(clients) = &self.trusting else {
+        let Some(network) = &self.network else {
             return Ok(self.clone());
         };
-        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = network
+            .trusting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
-            let connector =
-                reqwest_connector::connector(certificates).map_err(|_| InvalidCertificate)?;
+            let connector = reqwest_connector::tls(certificates)
+                .and_then(reqwest_connector::connector)
+                .map_err(|_| InvalidCertificate)?;
             if clients.len() >= MAX_CLIENTS {
                 clients.clear();
             }
@@ -80,7 +109,7 @@ impl Http {
         };
         Ok(Http {
             connector,
-            trusting: self.trusting.clone(),
+            network: self.network.clone(),
         })
     }
 

@@ -12,12 +12,12 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use reqwest::header::HeaderValue;
-use rustls::ClientConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
+use rustls::{CipherSuite, ClientConfig, NamedGroup};
 
 use super::error::HttpError;
-use super::trust_roots;
+use super::server_verifier::ServerVerifier;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,43 +38,50 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "private-token", "x-amz-secu
 #[derive(Debug)]
 struct ReqwestConnector(reqwest::Client);
 
-/// The TLS stack or its roots cannot be set up.
+/// The TLS stack cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting up the HTTP client: {0}")]
 pub struct ClientError(String);
 
-/// A connector that trusts `certificates` in addition to the system's roots. Reading those takes
-/// time: create it when it is first needed.
-pub fn connector(
-    certificates: Vec<CertificateDer<'static>>,
-) -> Result<SharedHttpConnector, ClientError> {
+/// A connector with connections of its own.
+pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .tls_backend_preconfigured(tls(certificates)?)
+        .tls_backend_preconfigured(tls)
         .build()
         .map_err(|error| ClientError(error.to_string()))?;
     Ok(SharedHttpConnector::new(ReqwestConnector(client)))
 }
 
-fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
-    let mut roots = trust_roots::system_roots();
-    roots.add_parsable_certificates(certificates);
-    if roots.is_empty() {
-        return Err(ClientError(
-            "this system has no trusted certificate".to_owned(),
-        ));
-    }
-    let provider = Arc::new(ring::default_provider());
+/// TLS that trusts `certificates` in addition to the system's roots. Its clones share the roots that
+/// were looked up.
+pub fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(provider());
+    let verifier = ServerVerifier::new(Arc::clone(&provider), certificates);
+    // "Dangerous" is a verifier of one's own. This one leaves every decision to rustls's.
     let mut tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ClientError(error.to_string()))?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+/// ring, with the suite and the group first that take the least time.
+fn provider() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    let suites = &mut provider.cipher_suites;
+    suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    // The client sends a key of this group at once. AWS and GitLab support it.
+    provider
+        .kx_groups
+        .sort_by_key(|group| group.name() != NamedGroup::secp256r1);
+    provider
 }
 
 impl HttpConnector for ReqwestConnector {

@@ -87,8 +87,8 @@ async fn replaced_connector_is_used_for_every_ca() {
 fn client_is_created_once_for_the_same_ca() {
     let http = Http::over_reqwest().expect("a client");
     let clients = || {
-        let clients = http.trusting.as_ref().expect("the network");
-        clients.lock().expect("clients").len()
+        let network = http.network.as_ref().expect("the network");
+        network.trusting.lock().expect("clients").len()
     };
     assert_eq!(clients(), 0);
     http.trusting(AUTHORITY).expect("trust");
