@@ -5,12 +5,12 @@
 //! The property `Behaviour` selects what it does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cfn_custom_resource::{
     Clock, ContinuationError, Failure, Handled, Outcome, Progress, ProtocolCodes, Request,
-    Resource, handle_request,
+    Resource, Worker, handle_request,
 };
 use cfn_gitops::http::{Http, ResponseHosts};
 use cfn_gitops::logging;
@@ -55,10 +55,11 @@ impl Resource for Misbehaving {
 }
 
 // As in src/main.rs.
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
     let http = &Http::over_reqwest()?;
+    let current = &Mutex::new(Worker::start()?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
         let clock = Clock::System;
         let request = Request::parse(event.payload.get(), clock.now()).ok_or("no request")?;
@@ -67,7 +68,22 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         // The resource is not resumable, so this is not called.
         let continue_later = |_| async { Err(ContinuationError::OutcomeUnknown) };
         let resource = Arc::new(Misbehaving);
-        match handle_request(resource, request, ends, &clock, put, continue_later).await {
+        let mut worker = current.lock().map_err(|_| "poisoned")?.clone();
+        if worker.is_blocked().await {
+            worker = Worker::start()?;
+            *current.lock().map_err(|_| "poisoned")? = worker.clone();
+        }
+        let handled = handle_request(
+            resource,
+            request,
+            ends,
+            &clock,
+            &worker,
+            put,
+            continue_later,
+        )
+        .await;
+        match handled {
             Handled::Responded { body, sent } => {
                 sent?;
                 Ok::<Value, lambda_runtime::Error>(body)

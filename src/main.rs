@@ -1,31 +1,30 @@
 //! The Lambda function's process: only wiring.
 
-use cfn_custom_resource::Clock;
-use cfn_gitops::handler::{Handler, HandlerError, Invocation};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cfn_custom_resource::{Clock, Worker};
+use cfn_gitops::handler::{Handler, HandlerError, Invocation, StartError};
 use cfn_gitops::http::Http;
 use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::OnceCell;
 
-// Two threads: one responds in time if the other is blocked.
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+// This thread receives events and sends responses. The work has a thread of its own: if it is blocked,
+// this one responds in time.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    // Created by the first event, because reading the TLS roots would delay the start.
-    let handler = &OnceCell::new();
+    let current = &Current::default();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
             deadline: event.context.deadline(),
             request_id: event.context.request_id,
             function_arn: event.context.invoked_function_arn,
         };
-        let result = async {
-            let handler: &Handler = handler.get_or_try_init(from_environment).await?;
-            handler.handle(event.payload.text(), &invocation).await
-        };
-        result.await.map_err(|error| Diagnostic {
+        let result = current.handle(event.payload.text(), &invocation).await;
+        result.map_err(|error| Diagnostic {
             error_type: error.name().to_owned(),
             error_message: error.to_string(),
         })
@@ -33,9 +32,43 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-async fn from_environment() -> Result<Handler, HandlerError> {
+/// The current handler, which the first event creates. It is replaced if earlier work blocks its thread.
+#[derive(Default)]
+struct Current(Mutex<Option<Arc<Handler>>>);
+
+impl Current {
+    async fn handle(&self, event: &str, invocation: &Invocation) -> Result<Value, HandlerError> {
+        let mut handler = self.handler()?;
+        if handler.is_blocked().await {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            handler = self.handler()?;
+        }
+        handler.handle(event, invocation).await
+    }
+
+    fn handler(&self) -> Result<Arc<Handler>, StartError> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handler) = &*current {
+            return Ok(Arc::clone(handler));
+        }
+        let handler = Arc::new(from_environment()?);
+        *current = Some(Arc::clone(&handler));
+        Ok(handler)
+    }
+}
+
+fn from_environment() -> Result<Handler, StartError> {
     let config = aws::config_from_environment();
-    Ok(Handler::new(&config, Http::over_reqwest()?, Clock::System))
+    let response_http = Http::over_reqwest()?;
+    let http = response_http.with_own_connections()?;
+    let worker = Worker::start().map_err(|error| StartError::Thread(error.kind()))?;
+    Ok(Handler::on_worker(
+        worker,
+        &config,
+        response_http,
+        http,
+        Clock::System,
+    ))
 }
 
 /// The event's text. `None` if it is not JSON.

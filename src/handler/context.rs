@@ -10,7 +10,7 @@ use crate::aws::{Aws, SdkClients};
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::http::{Http, ResponseHosts};
 use crate::mirror_credential::MirrorCredential;
-use cfn_custom_resource::Clock;
+use cfn_custom_resource::{Clock, Worker};
 
 /// The time of an invocation without a deadline.
 const UNKNOWN_DEADLINE: Duration = Duration::from_secs(300);
@@ -29,6 +29,8 @@ pub struct Invocation {
 /// Handles events. It is created once, and serves all invocations of the process.
 #[derive(Clone, Debug)]
 pub struct Handler {
+    pub(super) worker: Worker,
+    pub(super) response_clients: ResponseClients,
     pub(super) http: Http,
     pub(super) response_hosts: ResponseHosts,
     pub(super) clock: Clock,
@@ -37,14 +39,40 @@ pub struct Handler {
     pub(super) gitops_pipeline: Arc<GitOpsPipeline>,
 }
 
+/// The clients that send a response, or continue a request in another invocation. They do not share
+/// connections with the work: each connection belongs to one thread, and the work may block its own.
+#[derive(Clone, Debug)]
+pub(super) struct ResponseClients {
+    pub(super) http: Http,
+    pub(super) aws: Aws,
+}
+
 impl Handler {
     /// A handler that calls AWS as `config` says, sends everything through `http`, and takes the
-    /// time from `clock`.
+    /// time from `clock`. The work runs on the caller's runtime.
     pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
         let http = http.into();
+        Handler::on_worker(Worker::default(), config, http.clone(), http, clock)
+    }
+
+    /// The same, whose work runs on `worker` and sends through `http`. The responses are sent through
+    /// `response_http`.
+    pub fn on_worker(
+        worker: Worker,
+        config: &SdkConfig,
+        response_http: Http,
+        http: Http,
+        clock: Clock,
+    ) -> Self {
+        let response_clients = ResponseClients {
+            aws: SdkClients::new(config, &response_http),
+            http: response_http,
+        };
         let aws = SdkClients::new(config, &http);
         let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
         Handler {
+            worker,
+            response_clients,
             mirror_credential: Arc::new(mirror_credential),
             gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
             aws,
@@ -52,6 +80,12 @@ impl Handler {
             response_hosts: ResponseHosts::new(aws::is_in_lambda(), aws::is_local(config)),
             clock,
         }
+    }
+
+    /// Whether earlier work blocks the thread although its time was over. Handle the event with a new
+    /// handler then.
+    pub async fn is_blocked(&self) -> bool {
+        self.worker.is_blocked().await
     }
 
     /// When Lambda ends the invocation.

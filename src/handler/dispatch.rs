@@ -63,7 +63,7 @@ impl Handler {
             let work = Box::pin(handler.handle_other_event(&event, position, &invocation));
             calls.count(work).await
         };
-        run_guarded(work, time).await?
+        run_guarded(&self.worker, work, time).await?
     }
 }
 

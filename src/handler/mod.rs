@@ -12,4 +12,4 @@ mod other_events;
 mod request;
 
 pub use crate::handler::context::{Handler, Invocation};
-pub use crate::handler::error::HandlerError;
+pub use crate::handler::error::{HandlerError, StartError};

@@ -79,7 +79,11 @@ impl Handler {
         scope: &RequestScope<'_>,
     ) -> Handled {
         let function_arn = &scope.invocation.function_arn;
-        let put = |url, body| self.http.put(self.response_hosts, url, body);
+        let put = |url, body| {
+            self.response_clients
+                .http
+                .put(self.response_hosts, url, body)
+        };
         let continue_later = |within| {
             let RequestScope {
                 event,
@@ -87,7 +91,7 @@ impl Handler {
                 received_at,
                 ..
             } = *scope;
-            let aws = &self.aws;
+            let aws = &self.response_clients.aws;
             self_invocation::continue_request(
                 aws,
                 function_arn,
@@ -111,6 +115,7 @@ impl Handler {
             request,
             deadline,
             &self.clock,
+            &self.worker,
             put,
             continue_later,
         )

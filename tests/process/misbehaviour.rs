@@ -160,13 +160,15 @@ fn hanging_handler_fails_in_time() {
 fn handler_that_blocks_its_thread_fails_in_time() {
     let function = Setup::of(misbehaving()).start();
     let time = Duration::from_secs(2);
-    let (ended, took) = function.invoke(&request(&function, "Block"), time).ended();
-    assert_eq!(ended.result()["Status"], "FAILED");
-    assert!(took < time, "{took:?}");
-    assert_eq!(function.bucket.accepted().len(), 1);
-    // The thread is lost; the next request finds another one.
-    let answer = function.answered(&request(&function, "Behave"));
-    assert_eq!(answer["Status"], "SUCCESS");
+    for _ in 0..3 {
+        let (ended, took) = function.invoke(&request(&function, "Block"), time).ended();
+        assert_eq!(ended.result()["Status"], "FAILED");
+        assert!(took < time, "{took:?}");
+        assert_eq!(function.bucket.accepted().len(), 1);
+        // The thread is lost; the next request finds another one.
+        let answer = function.answered(&request(&function, "Behave"));
+        assert_eq!(answer["Status"], "SUCCESS");
+    }
 }
 
 /// `Cargo.toml` selects it for the deployed binary. The example shows the effect.

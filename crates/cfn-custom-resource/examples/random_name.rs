@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cfn_custom_resource::{
     Clock, ContinuationError, Failure, Kind, Object, Outcome, Progress, Property, ReasonCode,
-    Request, Resource, SendError, ValidationErrors, handle_request,
+    Request, Resource, SendError, ValidationErrors, Worker, handle_request,
 };
 
 static PROPERTIES: [Property; 2] = [
@@ -58,5 +58,15 @@ async fn main() {
     // Not called: the resource is not `RESUMABLE`.
     let continue_later = |_| async { Err(ContinuationError::OutcomeUnknown) };
     let resource = Arc::new(RandomName);
-    handle_request(resource, request, deadline, &clock, put, continue_later).await;
+    let worker = Worker::start().expect("a thread for the work");
+    handle_request(
+        resource,
+        request,
+        deadline,
+        &clock,
+        &worker,
+        put,
+        continue_later,
+    )
+    .await;
 }

@@ -10,6 +10,7 @@ mod request;
 mod resource;
 mod response;
 mod send_response;
+mod worker;
 
 pub use self::clock::Clock;
 pub use self::deadlines::Deadlines;
@@ -23,3 +24,4 @@ pub use self::request::{Request, RequestType, ResponseUrl};
 pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};
 pub use self::send_response::SendError;
+pub use self::worker::Worker;

@@ -16,6 +16,17 @@ const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle
     change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
     (`Doctor`)";
 
+/// Why the first event was not handled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP client cannot be created.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The thread of the work cannot be started.
+    #[error("starting the thread of the work: {0}")]
+    Thread(std::io::ErrorKind),
+}
+
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
@@ -43,9 +54,9 @@ pub enum HandlerError {
     /// The invocation's time was over.
     #[error("handling the event: no time was left - {}", self.code())]
     OutOfTime,
-    /// The HTTP client cannot be created.
+    /// The HTTP client or the thread of the work cannot be created.
     #[error("{} - {}", .0, self.code())]
-    StartFailed(#[from] ClientError),
+    StartFailed(#[from] StartError),
     /// The handling panicked. The panic's text is left out, because it may contain a secret.
     #[error("handling the event: internal error. See the function's log. - {}", self.code())]
     Panicked,

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use cfn_custom_resource::Worker;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::error::HandlerError;
@@ -22,21 +23,29 @@ pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Runs `work` in a task of its own until shortly before `time` is over: work that panics or blocks
+/// Runs `work` in a task of `worker` until shortly before `time` is over: work that panics or blocks
 /// its thread then ends as an error, in time. For events that CloudFormation does not wait for;
 /// `cfn` has the guard for its requests.
 pub async fn run_guarded<T: Send + 'static>(
+    worker: &Worker,
     work: impl Future<Output = T> + Send + 'static,
     time: Duration,
 ) -> Result<T, HandlerError> {
-    // A set, because it ends the task together with the future that waits for it.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(work.in_current_span());
+    let mut task = AbortedOnDrop(worker.spawn(work.in_current_span()));
     let time = time.saturating_sub(MARGIN.min(time / 8));
-    match tokio::time::timeout(time, tasks.join_next()).await {
-        Ok(Some(Ok(done))) => Ok(done),
-        Ok(_) => Err(HandlerError::Panicked),
+    match tokio::time::timeout(time, &mut task.0).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(HandlerError::Panicked),
         Err(_) => Err(HandlerError::OutOfTime),
+    }
+}
+
+/// A task that ends together with the future that waits for it.
+struct AbortedOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortedOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

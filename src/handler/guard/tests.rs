@@ -22,7 +22,8 @@ async fn panic_is_caught_at_every_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn panic_of_guarded_work_is_an_error_without_its_text() {
-    let done: Result<(), HandlerError> = run_guarded(async { panic!("a sentinel") }, SOON).await;
+    let done: Result<(), HandlerError> =
+        run_guarded(&Worker::default(), async { panic!("a sentinel") }, SOON).await;
     let error = done.expect_err("a panic");
     assert_eq!(error, HandlerError::Panicked);
     assert!(!error.to_string().contains("sentinel"));
@@ -31,18 +32,20 @@ async fn panic_of_guarded_work_is_an_error_without_its_text() {
 #[tokio::test(start_paused = true)]
 async fn hanging_work_ends_before_its_time() {
     let began = Instant::now();
-    let done: Result<(), HandlerError> = run_guarded(std::future::pending(), SOON).await;
+    let done: Result<(), HandlerError> =
+        run_guarded(&Worker::default(), std::future::pending(), SOON).await;
     assert_eq!(done, Err(HandlerError::OutOfTime));
     assert!(began.elapsed() < SOON);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn work_that_blocks_its_thread_ends_before_its_time() {
     let (release, blocked) = mpsc::channel::<()>();
     let work = async move {
         let _ = blocked.recv();
     };
-    let done = run_guarded(work, SOON).await;
+    let worker = Worker::start().expect("a thread");
+    let done = run_guarded(&worker, work, SOON).await;
     assert_eq!(done, Err(HandlerError::OutOfTime));
     release.send(()).expect("the task still waits");
 }
@@ -55,7 +58,7 @@ async fn dropping_the_guard_ends_the_work() {
         std::future::pending::<()>().await;
     };
     // The work begins, and the wait for it ends.
-    let waited = tokio::time::timeout(SOON / 10, run_guarded(work, SOON)).await;
+    let waited = tokio::time::timeout(SOON / 10, run_guarded(&Worker::default(), work, SOON)).await;
     assert!(waited.is_err());
     tokio::task::yield_now().await;
     assert_eq!(holder.try_recv(), Err(mpsc::TryRecvError::Disconnected));

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use crate::send_response::send_response;
 use crate::{
     Clock, Deadlines, Failure, Outcome, Progress, ReasonCode, Request, RequestType, Resource,
-    Response, SendError, Status,
+    Response, SendError, Status, Worker,
 };
 
 /// The reason of a Create or Update that CloudFormation no longer waits for.
@@ -48,8 +48,8 @@ pub enum ContinuationError {
 /// Handles `request` and sends its response before the earliest of `invocation_ends`, its
 /// `ServiceTimeout` and the expiry of its URL.
 ///
-/// The handler runs in a task of its own. If it panics or hangs, the response is FAILED. If it
-/// blocks its thread, the response is still sent, on a runtime with a second thread.
+/// The handler runs in a task of `worker`. If it panics or hangs, the response is FAILED. If it blocks
+/// its thread, the response is still sent, because `worker` has a thread of its own.
 ///
 /// `put` sends a body to a URL, and returns the HTTP status. It must not follow redirects, and it
 /// must send no `Content-Type`, which is not signed.
@@ -62,6 +62,7 @@ pub async fn handle_request<R, P, F, H, G>(
     request: Request,
     invocation_ends: SystemTime,
     clock: &Clock,
+    worker: &Worker,
     put: P,
     continue_later: H,
 ) -> Handled
@@ -74,7 +75,7 @@ where
 {
     let deadlines = Deadlines::new(&request, invocation_ends, clock.now());
     let progress = Progress::new(deadlines.work_until);
-    let result = run(&resource, &request, &deadlines, clock, &progress).await;
+    let result = run(&resource, &request, &deadlines, clock, worker, &progress).await;
     let result = if let Some(result) = result {
         result
     } else {
@@ -154,13 +155,14 @@ async fn run<R: Resource>(
     request: &Request,
     deadlines: &Deadlines,
     clock: &Clock,
+    worker: &Worker,
     progress: &Progress,
 ) -> Option<Result<Outcome, Failure>> {
     if let Err(failure) = check::<R>(request, deadlines, progress) {
         return Some(Err(failure));
     }
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
-    let mut task = tokio::spawn(work.in_current_span());
+    let mut task = worker.spawn(work.in_current_span());
     let time = clock.until(deadlines.work_until);
     let (code, what) = match tokio::time::timeout(time, &mut task).await {
         Ok(Ok(result)) => {

@@ -72,7 +72,16 @@ async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration)
         async { Ok(200) }
     };
     let ends = started + Duration::from_secs(900);
-    let answered = handle_request(Arc::new(behaviour), request, ends, &clock, put, alone).await;
+    let answered = handle_request(
+        Arc::new(behaviour),
+        request,
+        ends,
+        &clock,
+        &Worker::default(),
+        put,
+        alone,
+    )
+    .await;
     let took = clock.now().duration_since(started).expect("forwards");
     let puts = *puts.lock().expect("puts");
     (delivered(answered), puts, took)
@@ -131,7 +140,16 @@ async fn request_after_cloudformations_timeout_is_not_started() {
     let ends = clock.now() + Duration::from_secs(900);
     let behaviour = Arc::new(Behaviour::Panic);
     let request = request(&clock, "");
-    let answered = handle_request(behaviour, request, ends, &clock, put, alone).await;
+    let answered = handle_request(
+        behaviour,
+        request,
+        ends,
+        &clock,
+        &Worker::default(),
+        put,
+        alone,
+    )
+    .await;
     let body = delivered(answered);
     assert_eq!(
         (&body["Status"], &body["Reason"]),
@@ -152,14 +170,8 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
         let request = request(&clock, &members);
         let put = |_, _| async { panic!("the address has expired") };
         let ends = clock.now() + Duration::from_secs(900);
-        let answered = handle_request(
-            Arc::new(Behaviour::Succeed),
-            request,
-            ends,
-            &clock,
-            put,
-            alone,
-        );
+        let (behaviour, worker) = (Arc::new(Behaviour::Succeed), Worker::default());
+        let answered = handle_request(behaviour, request, ends, &clock, &worker, put, alone);
         let Handled::Responded { body, sent } = answered.await else {
             panic!("not continued");
         };
@@ -177,7 +189,16 @@ async fn expired_delete_is_continued_in_another_invocation() {
     let ends = clock.now() + Duration::from_secs(900);
     let continue_later = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
-    let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
+    let answered = handle_request(
+        behaviour,
+        request,
+        ends,
+        &clock,
+        &Worker::default(),
+        put,
+        continue_later,
+    )
+    .await;
     assert!(matches!(answered, Handled::Continued));
 }
 
@@ -205,7 +226,16 @@ async fn work_after_the_invocation_continues_in_another_process() {
     let ends = clock.now() + Duration::from_secs(900);
     let continue_later = |_| async { Ok(()) };
     let behaviour = Arc::new(Behaviour::Hang);
-    let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
+    let answered = handle_request(
+        behaviour,
+        request,
+        ends,
+        &clock,
+        &Worker::default(),
+        put,
+        continue_later,
+    )
+    .await;
     assert!(matches!(answered, Handled::Continued));
     assert!(clock.now() < ends);
 }
@@ -224,7 +254,16 @@ async fn unconfirmed_continuation_is_left_to_the_next_delivery() {
             Err(ContinuationError::OutcomeUnknown)
         };
         let behaviour = Arc::new(Behaviour::Hang);
-        let answered = handle_request(behaviour, request, ends, &clock, put, continue_later).await;
+        let answered = handle_request(
+            behaviour,
+            request,
+            ends,
+            &clock,
+            &Worker::default(),
+            put,
+            continue_later,
+        )
+        .await;
         assert!(matches!(answered, Handled::MaybeContinued));
         assert!(clock.now() < ends);
     }
