@@ -24,37 +24,9 @@ impl Applier<'_> {
     /// Starts all pushes before it waits for one, so that they run concurrently.
     pub async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
-        let mut waiting = Vec::new();
-        // A mirror of an empty project has nothing to push.
-        let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
-            let before = self.state.shown(record);
-            before.is_some_and(|mirror| !mirror.enabled)
-        });
-        self.state
-            .mirrors
-            .synced
-            .extend(silent.iter().map(|one| one.id));
-        let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
-        for (record, started) in records.iter().zip(join_all(calls).await) {
-            let Some(wanted) = self.spec.wanted(record) else {
-                continue;
-            };
-            let before = self.state.shown(record).cloned();
-            if !started? {
-                self.note_mirror_deleted(record);
-                return Ok(());
-            }
-            if wanted.waits_for_sync {
-                waiting.push(AwaitedPush {
-                    record: (*record).clone(),
-                    before,
-                    was_asked_again: false,
-                    has_commits: false,
-                });
-            } else {
-                self.state.mirrors.synced.insert(record.id);
-            }
-        }
+        let Some(mut waiting) = self.start_pushes(&gitlab, records).await? else {
+            return Ok(());
+        };
         // The rollback needs the rest of the time.
         let left = self.clients.clock.until(self.progress.until());
         let kept_back = ROLLBACK_RESERVE
@@ -86,6 +58,46 @@ impl Applier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Starts the pushes of `records`, and returns those to wait for. `None` if a mirror was deleted.
+    async fn start_pushes(
+        &mut self,
+        gitlab: &GitLab,
+        records: &[MirrorRecord],
+    ) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
+        let mut waiting = Vec::new();
+        // A mirror of an empty project has nothing to push.
+        let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
+            let before = self.state.shown(record);
+            before.is_some_and(|mirror| !mirror.enabled)
+        });
+        self.state
+            .mirrors
+            .synced
+            .extend(silent.iter().map(|one| one.id));
+        let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
+        for (record, started) in records.iter().zip(join_all(calls).await) {
+            let Some(wanted) = self.spec.wanted(record) else {
+                continue;
+            };
+            let before = self.state.shown(record).cloned();
+            if !started? {
+                self.note_mirror_deleted(record);
+                return Ok(None);
+            }
+            if wanted.waits_for_sync {
+                waiting.push(AwaitedPush {
+                    record: (*record).clone(),
+                    before,
+                    was_asked_again: false,
+                    has_commits: false,
+                });
+            } else {
+                self.state.mirrors.synced.insert(record.id);
+            }
+        }
+        Ok(Some(waiting))
     }
 
     async fn check_push(
