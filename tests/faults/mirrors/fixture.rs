@@ -34,6 +34,8 @@ const CREDENTIAL: CustomResource = CustomResource {
 /// A fake AWS with `options`: a user, repositories, and a GitLab with two projects, a token and
 /// a manual mirror.
 pub fn fake(options: Options) -> FakeAws {
+    // The pauses are random, and every run has the same calls.
+    fastrand::seed(7);
     let fake = FakeAws::with(options);
     fake.user(USER);
     for (project, repository) in [(PROJECT, REPOSITORY), (OTHER_PROJECT, OTHER_REPOSITORY)] {
