@@ -115,9 +115,12 @@ impl PipelineApplier<'_> {
         }
         self.set_default_branch(&ready.child, &repository).await?;
         if has_rule {
-            self.apply_rule(&ready.child, checked.rule_is_ours).await?;
-            if self.is_deleted().await? {
-                return Err(ApplyError::Deleted);
+            let applied = self.apply_rule(&ready.child, checked.rule_is_ours).await;
+            match self.is_deleted().await {
+                // It may have deleted the repository before the rule was associated with it.
+                Ok(true) => return Err(ApplyError::Deleted),
+                Err(error) if applied.is_ok() => return Err(error.into()),
+                _ => applied?,
             }
         }
         Box::pin(self.finish(ready, source, repository)).await
