@@ -11,8 +11,8 @@ use crate::mirror_credential::state::{Credential, Secret};
 impl Applier<'_> {
     /// The open intent before a call to issue. Or the closed intent, if the calls have issued only
     /// credentials that the secret names or that this delivery holds.
-    pub fn issue_intent_now(&self, closed: bool) -> IssueIntent {
-        let secret = self.state.secret.present();
+    pub fn issue_intent_now(&self, closed: bool) -> Option<IssueIntent> {
+        let secret = self.state.secret.present()?;
         let user = &self.state.user;
         let listed = user.credentials.iter();
         let mut before: Vec<(String, CredentialClass)> = listed
@@ -27,8 +27,7 @@ impl Applier<'_> {
         let others = self.state.login.other_resource_credentials.iter();
         let others = others.map(|id| (id.clone(), CredentialClass::OtherResource));
         let user_key = key(&user.name);
-        let named = secret.into_iter().flat_map(Secret::logins);
-        let named = named.filter(|login| login.user_key == user_key);
+        let named = secret.logins().filter(|login| login.user_key == user_key);
         let named = named.map(|login| (login.credential_id.clone(), CredentialClass::Superseded));
         for (id, class) in others.chain(named) {
             if !before.iter().any(|(listed, _)| *listed == id) {
@@ -39,23 +38,16 @@ impl Applier<'_> {
             // A closed intent names all credentials of this resource.
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
-        // Without a secret, this delivery is about to create it, which is the log's first claim.
-        let latest = secret.map_or(0, |secret| secret.log.claim);
-        IssueIntent {
-            secret_key: secret.map_or_else(|| key(&self.context.claimant), Secret::key),
-            claim: self.state.log.claim.unwrap_or(latest),
+        Some(IssueIntent {
+            secret_key: secret.key(),
+            claim: self.state.log.claim.unwrap_or(secret.log.claim),
             started: self.clients.clock.now(),
             before,
             closed,
-        }
+        })
     }
 
-    fn class_of(
-        &self,
-        credential: &Credential,
-        secret: Option<&Secret>,
-        closed: bool,
-    ) -> CredentialClass {
+    fn class_of(&self, credential: &Credential, secret: &Secret, closed: bool) -> CredentialClass {
         let issued = self.state.login.issued.as_ref();
         if issued.is_some_and(|issued| issued.id == credential.id) {
             return CredentialClass::Superseded;
@@ -63,7 +55,7 @@ impl Applier<'_> {
         let class = classify(
             credential,
             &self.state.user,
-            secret,
+            Some(secret),
             &self.spec.secret_name,
             &self.context.owner,
             &self.state.login.other_resource_credentials,
@@ -80,7 +72,9 @@ impl Applier<'_> {
 
     /// Writes the open or the closed intent, and who owns the user.
     pub async fn write_issue_intent(&mut self, closed: bool) -> Result<(), CallError> {
-        let intent = self.issue_intent_now(closed);
+        let Some(intent) = self.issue_intent_now(closed) else {
+            return Ok(());
+        };
         let tags = self.tags_of(&intent);
         calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
         self.note_issue_intent(intent);
@@ -88,7 +82,7 @@ impl Applier<'_> {
     }
 
     /// The tags of the user that `intent` and the owner consist of.
-    pub fn tags_of(&self, intent: &IssueIntent) -> Vec<(&'static str, String)> {
+    fn tags_of(&self, intent: &IssueIntent) -> Vec<(&'static str, String)> {
         let (owner, secret_name) = (&self.context.owner, &self.spec.secret_name);
         let mut tags =
             calls::issue_intent_tags(owner, secret_name, intent, self.is_tombstone_stale());
@@ -101,7 +95,7 @@ impl Applier<'_> {
     }
 
     /// Follows the write of [`Applier::tags_of`].
-    pub fn note_issue_intent(&mut self, intent: IssueIntent) {
+    fn note_issue_intent(&mut self, intent: IssueIntent) {
         let is_tombstone_stale = self.is_tombstone_stale();
         let (user, log) = (&mut self.state.user, &mut self.state.log);
         if !intent.closed {

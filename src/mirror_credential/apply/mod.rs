@@ -107,7 +107,7 @@ impl Applier<'_> {
                 | Step::Secret(SecretStep::SaveSpec(_))
         );
         let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
-        may_close.then(|| self.issue_intent_now(true))
+        may_close.then(|| self.issue_intent_now(true)).flatten()
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {

@@ -3,7 +3,7 @@
 use crate::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::{CreateResult, WriteResult};
-use crate::mirror_credential::intent_log::{AS_OF, IssueIntent, USER_NAME, version_id, write_time};
+use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
 use crate::mirror_credential::mirrors::intent::{MirrorIntent, SavedSpec, spec_key};
 use crate::mirror_credential::plan::step::SecretStep;
 use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
@@ -85,19 +85,7 @@ impl Applier<'_> {
 
     async fn create_secret(&mut self) -> Result<(), CallError> {
         let (spec, context) = (self.spec, self.context);
-        // A Create is the only request that finds no login of this resource to protect.
-        let is_first = context.is_create && !self.state.log.issue_intent_written;
-        let intent = is_first.then(|| self.issue_intent_now(false));
-        let (created, written) = tokio::join!(
-            calls::create_secret(&self.clients.aws, spec, context),
-            self.write_intent(intent),
-        );
-        let written = written.map(|intent| {
-            if let Some(intent) = intent {
-                self.note_issue_intent(intent);
-            }
-        });
-        match created? {
+        match calls::create_secret(&self.clients.aws, spec, context).await? {
             CreateResult::Yes(arn) => {
                 let secret = Secret {
                     origin: SecretOrigin {
@@ -115,11 +103,7 @@ impl Applier<'_> {
                 self.state.secret = SecretState::from(Some(secret));
                 self.state.log.claim = Some(0);
             }
-            CreateResult::Taken => {
-                self.read_secret().await?;
-                // The intent is not for the secret of a peer.
-                self.state.log.issue_intent_written &= self.state.log.claim.is_some();
-            }
+            CreateResult::Taken => self.read_secret().await?,
             CreateResult::Blocked(error) => {
                 if self.state.now > self.state.started_at + NAME_RELEASE_TIMEOUT {
                     let advice = messages::secret_is_scheduled(&spec.secret_name);
@@ -130,24 +114,11 @@ impl Applier<'_> {
                 self.read_user().await?;
             }
         }
-        // After a failure, the rollback deletes the secret.
-        written?;
         let is_stale = self.clients.clock.now() > self.state.user_read_at + MAX_TAG_AGE;
         if self.state.log.claim == Some(0) && is_stale {
             self.read_user().await?;
         }
         Ok(())
-    }
-
-    async fn write_intent(
-        &self,
-        intent: Option<IssueIntent>,
-    ) -> Result<Option<IssueIntent>, CallError> {
-        if let Some(intent) = &intent {
-            let tags = self.tags_of(intent);
-            calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
-        }
-        Ok(intent)
     }
 
     async fn claim(&mut self, entry: u64) -> Result<(), CallError> {

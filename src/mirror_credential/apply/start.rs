@@ -84,7 +84,13 @@ impl<'a> Applier<'a> {
             open_gitlab(&mut gitlab_clients, spec),
         );
         let replaced = replaced?.filter(|secret| context.owns(secret));
-        let mut state = State::new(started_at, user?, SecretState::from(secret?));
+        let user = user?;
+        let secret = match secret {
+            // The denied look-up of the user is the reason to report.
+            Err(_) if user.denied.is_some() => SecretState::Unread,
+            secret => SecretState::from(secret?),
+        };
+        let mut state = State::new(started_at, user, secret);
         state.secret_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;
         state.clone_urls = clone_urls?;

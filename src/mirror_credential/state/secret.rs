@@ -65,10 +65,9 @@ pub struct SecretLog {
 }
 
 impl Secret {
-    /// The [`key`] under which issue intents name this secret: that of the delivery which created it.
-    /// The delivery knows it before Secrets Manager has chosen an ARN.
+    /// The [`key`] under which issue intents name this secret.
     pub fn key(&self) -> String {
-        key(self.origin.claimant.as_ref().unwrap_or(&self.arn))
+        key(&self.arn)
     }
 
     /// The logins of all versions, the current one first.
