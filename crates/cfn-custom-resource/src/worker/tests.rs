@@ -8,12 +8,12 @@ async fn blocked_thread_is_noticed_and_delays_no_other() {
     assert_eq!(worker.spawn(async { 7 }).await.ok(), Some(7));
     assert!(!worker.is_blocked().await);
     let (release, blocked) = mpsc::channel::<()>();
-    let (begin, begun) = oneshot::channel::<()>();
+    let (starts, started) = oneshot::channel::<()>();
     let work = worker.spawn(async move {
         // A task that was aborted before it began would not block.
-        begin.send(()).is_ok() && blocked.recv().is_ok()
+        starts.send(()).is_ok() && blocked.recv().is_ok()
     });
-    begun.await.expect("the work begins");
+    started.await.expect("the work begins");
     work.abort();
     assert!(worker.is_blocked().await);
     let other = Worker::start().expect("a thread");
