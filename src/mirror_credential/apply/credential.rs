@@ -213,10 +213,11 @@ impl Applier<'_> {
             return Ok(());
         }
         self.note_stored(login, value);
-        match proved {
-            Some(proved) => self.note_stored_is_proved(proved),
-            None => Ok(()),
+        if let Some(proved) = proved {
+            proved.map_err(|(_, failure)| failure)?;
+            self.state.login.verified = true;
         }
+        Ok(())
     }
 
     fn note_stored(&mut self, login: Login, value: StoredLogin) {

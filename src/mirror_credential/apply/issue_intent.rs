@@ -39,7 +39,7 @@ impl Applier<'_> {
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
         Some(IssueIntent {
-            secret_key: secret.key(),
+            secret_key: key(&secret.arn),
             claim: self.state.log.claim.unwrap_or(secret.log.claim),
             started: self.clients.clock.now(),
             before,
@@ -75,50 +75,36 @@ impl Applier<'_> {
         let Some(intent) = self.issue_intent_now(closed) else {
             return Ok(());
         };
-        let tags = self.tags_of(&intent);
-        calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
-        self.note_issue_intent(intent);
-        Ok(())
-    }
-
-    /// The tags of the user that `intent` and the owner consist of.
-    fn tags_of(&self, intent: &IssueIntent) -> Vec<(&'static str, String)> {
-        let (owner, secret_name) = (&self.context.owner, &self.spec.secret_name);
-        let mut tags =
-            calls::issue_intent_tags(owner, secret_name, intent, self.is_tombstone_stale());
-        // A closed intent does not end that of another secret, which this resource has left.
-        let earlier = self.state.user.issue_intent.as_ref();
-        if intent.closed && earlier.is_some_and(|earlier| earlier.secret_key != intent.secret_key) {
-            tags.push((OPEN_INTENT, String::new()));
-        }
-        tags
-    }
-
-    /// Follows the write of [`Applier::tags_of`].
-    fn note_issue_intent(&mut self, intent: IssueIntent) {
-        let is_tombstone_stale = self.is_tombstone_stale();
-        let (user, log) = (&mut self.state.user, &mut self.state.log);
-        if !intent.closed {
-            let before = log.claimed_after.map(|(claim, _)| claim);
-            log.follows_closed_intent = user.issue_intent.as_ref().is_some_and(|earlier| {
+        let user = &self.state.user;
+        if !closed {
+            let earlier = user.issue_intent.as_ref();
+            let before = self.state.log.claimed_after.map(|(claim, _)| claim);
+            self.state.log.follows_closed_intent = earlier.is_some_and(|earlier| {
                 earlier.closed
                     && earlier.secret_key == intent.secret_key
                     && before == Some(earlier.claim)
             });
         }
+        let owner = &self.context.owner;
+        // The tombstone of a Delete that came after this request stays: a second delivery of this
+        // request would issue a credential that no stack owns.
+        let tombstone = user.tombstone.as_ref();
+        let is_stale = tombstone.is_some_and(|one| !self.context.is_superseded_by(one));
+        let mut tags = calls::issue_intent_tags(owner, &self.spec.secret_name, &intent, is_stale);
+        // A closed intent does not end that of another secret, which this resource has left.
+        let earlier = user.issue_intent.as_ref();
+        if closed && earlier.is_some_and(|earlier| earlier.secret_key != intent.secret_key) {
+            tags.push((OPEN_INTENT, String::new()));
+        }
+        calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
+        let user = &mut self.state.user;
         user.owner = Some(self.context.owner.clone());
         user.secret_name = Some(self.spec.secret_name.clone());
         user.issue_intent = Some(intent);
-        if is_tombstone_stale {
+        if is_stale {
             user.tombstone = None;
         }
-        log.issue_intent_written = true;
-    }
-
-    /// The tombstone of a Delete that came after this request stays: a second delivery of this
-    /// request would issue a credential that no stack owns.
-    fn is_tombstone_stale(&self) -> bool {
-        let tombstone = self.state.user.tombstone.as_ref();
-        tombstone.is_some_and(|one| !self.context.is_superseded_by(one))
+        self.state.log.issue_intent_written = true;
+        Ok(())
     }
 }

@@ -84,13 +84,6 @@ impl Applier<'_> {
         }
     }
 
-    /// Follows the verification of the login that this delivery has just stored.
-    pub fn note_stored_is_proved(&mut self, proof: Proof) -> Result<(), ApplyError> {
-        proof.map_err(|(_, failure)| failure)?;
-        self.state.login.verified = true;
-        Ok(())
-    }
-
     /// Proves the login that the secret holds, or the one that a rotation has prepared.
     pub async fn verify_stored(&mut self) -> Result<(), ApplyError> {
         let Some(secret) = self.state.secret.present() else {

@@ -56,9 +56,7 @@ pub fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
 /// that is not in `before`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssueIntent {
-    /// The [`Secret::key`] of the secret that stores the login.
-    ///
-    /// [`Secret::key`]: crate::mirror_credential::state::Secret::key
+    /// The [`key`] of the ARN of the secret that stores the login.
     pub secret_key: String,
     /// The number of the claim that the attempt holds.
     pub claim: u64,

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
-use crate::gitlab::{GitLab, GitLabError, Mirror};
+use crate::gitlab::{GitLab, Mirror};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::credential::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -62,25 +62,21 @@ impl Applier<'_> {
         };
         let gitlab = self.gitlab().await?;
         let (spec, clone_urls) = (self.spec, self.state.clone_urls.clone());
-        let wanted = indices.iter().filter_map(|n| spec.mirrors.get(*n));
-        let mut calls: FuturesUnordered<_> = wanted
-            .map(|wanted| {
-                let clone_url = clone_urls.get(&wanted.repository_name);
-                create_mirror(&gitlab, wanted, clone_url, &login, &password)
-            })
-            .collect();
+        let mut calls = FuturesUnordered::new();
+        for wanted in indices.iter().filter_map(|n| spec.mirrors.get(*n)) {
+            let Some(clone_url) = clone_urls.get(&wanted.repository_name) else {
+                return Err(ApplyError::internal("a mirror without an address"));
+            };
+            let (project, settings) = (&wanted.project, &wanted.settings);
+            let call = gitlab.create(project, clone_url, &login, &password, settings);
+            calls.push(async move { (wanted, call.await) });
+        }
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
         while let Some((wanted, created)) = calls.next().await {
             match created {
                 Ok(mirror) => self.note_created(wanted, mirror),
-                Err(CreateError::GitLab(error)) if error.outcome_unknown() => {
-                    uncertain.push((wanted, error));
-                }
-                Err(CreateError::GitLab(error)) => result = result.and(Err(error.into())),
-                Err(CreateError::NoAddress) => {
-                    let error = ApplyError::internal("a mirror without an address");
-                    result = result.and(Err(error));
-                }
+                Err(error) if error.outcome_unknown() => uncertain.push((wanted, error)),
+                Err(error) => result = result.and(Err(error.into())),
             }
         }
         drop(calls);
@@ -231,26 +227,4 @@ impl Applier<'_> {
         // If a peer deleted it, the log shows the peer's claim.
         self.state.secret = SecretState::Unread;
     }
-}
-
-/// Why a mirror was not created.
-enum CreateError {
-    /// Its repository has no address.
-    NoAddress,
-    GitLab(GitLabError),
-}
-
-async fn create_mirror<'a>(
-    gitlab: &GitLab,
-    wanted: &'a WantedMirror,
-    clone_url: Option<&String>,
-    login: &str,
-    password: &Password,
-) -> (&'a WantedMirror, Result<Mirror, CreateError>) {
-    let Some(clone_url) = clone_url else {
-        return (wanted, Err(CreateError::NoAddress));
-    };
-    let (project, settings) = (&wanted.project, &wanted.settings);
-    let created = gitlab.create(project, clone_url, login, password, settings);
-    (wanted, created.await.map_err(CreateError::GitLab))
 }

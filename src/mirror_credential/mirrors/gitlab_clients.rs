@@ -11,14 +11,12 @@ use crate::gitlab;
 use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::http::Http;
 use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use cfn_custom_resource::Clock;
 
 /// The interval between polls of a mirror that pushes.
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How many mirrors are deleted concurrently.
-const DELETIONS_AT_ONCE: usize = 10;
 
 fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     let MirrorRecord { project, id, .. } = record;
@@ -134,7 +132,7 @@ impl<'a> GitLabClients<'a> {
     /// Deletes `records`, best effort. Returns a text for each mirror that is left in GitLab.
     pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
         let mut left = Vec::new();
-        for records in records.chunks(DELETIONS_AT_ONCE) {
+        for records in records.chunks(MIRRORS_AT_ONCE) {
             let gitlabs = self.all_of(records).await;
             let calls = records
                 .iter()

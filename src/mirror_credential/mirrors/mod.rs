@@ -9,3 +9,6 @@ pub mod remove;
 pub mod spec;
 pub mod state;
 pub mod sync;
+
+/// How many mirrors, or projects, a request reads or changes concurrently in GitLab.
+pub const MIRRORS_AT_ONCE: usize = 10;

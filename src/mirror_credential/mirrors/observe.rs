@@ -10,6 +10,7 @@ use crate::gitlab::{GitLab, GitLabError};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
 use crate::mirror_credential::mirrors::gitlab_clients::GITLAB_POLL_INTERVAL;
 use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::request_context::RotationPhase;
@@ -17,9 +18,6 @@ use crate::mirror_credential::spec::WantedMirror;
 
 /// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How many projects are read concurrently.
-const PROJECTS_AT_ONCE: usize = 10;
 
 impl Applier<'_> {
     /// Reads every project of the spec. If GitLab is unreachable, the plan decides whether the
@@ -64,7 +62,7 @@ impl Applier<'_> {
             .into_iter()
             .map(|(name, mirrors)| self.read_project(&gitlab, name, mirrors));
         let reads: Vec<_> = reads.collect();
-        let projects = stream::iter(reads).buffered(PROJECTS_AT_ONCE);
+        let projects = stream::iter(reads).buffered(MIRRORS_AT_ONCE);
         let projects = projects.try_collect().await?;
         self.state.mirrors.projects = Some(projects);
         self.state

@@ -46,7 +46,7 @@ pub fn classify(
     match secret {
         Some(secret) if secret.awaits(issue_intent) => CredentialClass::Orphan,
         // The attempt was for this secret and has been closed: this one came later.
-        Some(secret) if issue_intent.secret_key == secret.key() => CredentialClass::Foreign,
+        Some(secret) if issue_intent.secret_key == key(&secret.arn) => CredentialClass::Foreign,
         // The secret was deleted before the attempt was closed. An attempt issues one credential,
         // right after its record is written, so the earliest one is its own. A later one belongs to
         // another person. The password is lost, but a mirror may still use it.

@@ -125,7 +125,7 @@ impl<'a> Planner<'a> {
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
             let class = intent.recorded_class(&current.credential_id);
             intent.closed
-                && intent.secret_key == secret.key()
+                && intent.secret_key == key(&secret.arn)
                 && class == Some(CredentialClass::Superseded)
         });
         user.held_by() == Some(&self.context.owner)

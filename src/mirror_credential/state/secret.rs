@@ -65,11 +65,6 @@ pub struct SecretLog {
 }
 
 impl Secret {
-    /// The [`key`] under which issue intents name this secret.
-    pub fn key(&self) -> String {
-        key(&self.arn)
-    }
-
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         self.log.current.iter().chain(&self.log.superseded)
@@ -172,6 +167,6 @@ impl Secret {
     /// Whether `issue_intent` is for this secret and may have issued a credential that is not
     /// stored.
     pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
-        issue_intent.secret_key == self.key() && self.latest_login() <= Some(issue_intent.claim)
+        issue_intent.secret_key == key(&self.arn) && self.latest_login() <= Some(issue_intent.claim)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::gitlab::PushStatus;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
 use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
 use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
@@ -9,9 +10,6 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, State};
 use cfn_custom_resource::Reason;
-
-/// How many mirrors one step changes concurrently.
-const MIRRORS_AT_ONCE: usize = 10;
 
 /// The part of the plan that is about mirrors.
 pub struct MirrorPlanner<'a> {
