@@ -222,7 +222,7 @@ fn reduced_search_reaches_the_same_ends_in_fewer_runs() {
     };
     let whole = explore(100_000, run);
     let all_ends = ends.take();
-    let reduced = explore_reduced(100_000, 0, run);
+    let reduced = explore_reduced(100_000, run);
     assert!(whole.complete && reduced.complete);
     assert_eq!(all_ends, ends.take());
     assert_eq!(whole.runs, 924);
@@ -257,7 +257,7 @@ fn search_for_ends_reaches_each_end_in_even_fewer_runs() {
     };
     let whole = explore(1_000, run);
     let all_ends = ends.take();
-    let reduced = explore_reduced(1_000, 0, run);
+    let reduced = explore_reduced(1_000, run);
     assert_eq!(all_ends, ends.take());
     let fewest = explore_ends(1_000, run);
     assert!(whole.complete && reduced.complete && fewest.complete);

@@ -29,7 +29,7 @@ const HOLDS: usize = 4;
 /// Runs `run` in every order, and then in some at random, where the product's own pauses differ
 /// from run to run too.
 fn in_any_order<R: Future<Output = ()>>(what: &str, mut run: impl FnMut(Schedule) -> R) {
-    let explored = explore_reduced(LIMIT, 0, &mut run);
+    let explored = explore_reduced(LIMIT, &mut run);
     sample(SAMPLES, HOLDS, &mut run);
     fake_aws::figure!(
         "schedules: {} interleavings of {what} ({} more were the same as one of these), and \

@@ -113,7 +113,7 @@ fn at_once(what: &str, other_is_check: bool) {
         stack.resource = Some((CHILD.to_owned(), approving()));
         delete_completely(&mut stack).await;
     };
-    let explored = explore_reduced(5_000, 0, run);
+    let explored = explore_reduced(5_000, run);
     sample(60, 4, run);
     fake_aws::figure!(
         "schedules: {} interleavings of {what}, and 60 at random",

@@ -106,7 +106,7 @@ fn event_twice_at_once_starts_once_in_any_order() {
         assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
         delete_completely(&mut stack).await;
     };
-    let explored = explore_reduced(5_000, 0, run);
+    let explored = explore_reduced(5_000, run);
     sample(60, 4, run);
     fake_aws::figure!(
         "schedules: {} interleavings of a push with Source.Paths delivered twice, and 60 at random",

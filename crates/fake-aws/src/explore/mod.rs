@@ -1,6 +1,9 @@
 //! Tries every order in which concurrent callers' calls can run: a run follows
-//! a list of choices and records its alternatives, and the next run takes the
-//! next one, depth first. Runs are deterministic under tokio's paused clock.
+//! a path of choices and extends it, and the next run takes another choice at the
+//! last point that has one, depth first. Runs are deterministic under tokio's paused clock.
+
+mod path;
+mod races;
 
 use fastrand::Rng;
 use std::{
@@ -13,6 +16,8 @@ use std::{
 use tokio::{sync::Notify, time};
 
 use super::gate::{Gate, GatedCall};
+use path::{Point, ScheduleStep};
+use races::Event;
 
 /// If nothing changes for this long, every caller waits for something that never happens.
 const STUCK: Duration = Duration::from_hours(24);
@@ -54,16 +59,18 @@ where
     search(limit, rules, run)
 }
 
-/// As [`explore_with_holds`], without redundant orders (sleep sets, Godefroid 1996). An order
-/// is redundant if it differs from a tried one only by two swapped neighbours, of which one is a
-/// read that cannot see the other. Every order of changes is tried, and
-/// every read before and after each change that it can see.
-pub fn explore_reduced<R>(limit: usize, holds: usize, run: impl FnMut(Schedule) -> R) -> Explored
+/// As [`explore`], without redundant orders. An order is redundant if it differs from a tried one
+/// only by two swapped neighbours, of which one is a read that cannot see the other. Every order of
+/// changes is tried, and every read before and after each change that it can see.
+///
+/// A point of a run gets another choice only if two later calls of the run race
+/// ([`races::reversals`]: source sets, Abdulla et al. 2014). A choice that would repeat an earlier run
+/// is asleep (sleep sets, Godefroid 1996).
+pub fn explore_reduced<R>(limit: usize, run: impl FnMut(Schedule) -> R) -> Explored
 where
     R: Future<Output = ()>,
 {
     let rules = Rules {
-        holds,
         reduced: true,
         ..Rules::default()
     };
@@ -129,9 +136,9 @@ where
         repeated: 0,
         complete: false,
     };
-    let mut choices = vec![];
+    let mut path = vec![];
     while explored.runs + explored.repeated < limit {
-        let schedule = Schedule::new(choices, rules);
+        let schedule = Schedule::new(path, rules);
         let work = Box::pin(run(schedule.clone()));
         let finished = catch_unwind(AssertUnwindSafe(|| {
             paused(async {
@@ -154,7 +161,7 @@ where
             }
         }
         if let Some(next) = schedule.next() {
-            choices = next;
+            path = next;
         } else {
             explored.complete = true;
             break;
@@ -181,7 +188,6 @@ pub struct Schedule {
 }
 
 struct ScheduleState {
-    choices: Vec<usize>,
     rules: Rules,
     given_up: Notify,
     course: Mutex<Course>,
@@ -189,29 +195,47 @@ struct ScheduleState {
 
 #[derive(Default)]
 struct Course {
-    /// Each point with a choice: the chosen index, and the number of alternatives.
-    taken: Vec<(usize, usize)>,
+    /// The points that earlier runs have left, which this run follows, and its own ones.
+    path: Vec<Point>,
+    /// How many points of the path were passed.
+    passed: usize,
     /// Calls that would only repeat an earlier run if they came next.
     asleep: Vec<GatedCall>,
     holds: usize,
-    told: Vec<String>,
     random: Option<Rng>,
 }
 
-enum ScheduleStep {
-    Go(GatedCall),
-    Hold,
+impl Rules {
+    /// Whether the order of the two makes no difference.
+    fn commute(self, one: &GatedCall, other: &GatedCall) -> bool {
+        one.commutes_with(other) || (self.looks_at_ends && one.is_apart_from(other))
+    }
+}
+
+impl Course {
+    /// `None` if every option would repeat an earlier run.
+    fn new_point(&mut self, options: Vec<ScheduleStep>, rules: Rules) -> Option<Point> {
+        let asleep = std::mem::take(&mut self.asleep);
+        let is_awake = |step: &&ScheduleStep| step.call().is_none_or(|call| !asleep.contains(call));
+        let awake: Vec<_> = options.iter().filter(is_awake).collect();
+        let first = match &mut self.random {
+            Some(random) if awake.len() > 1 => random.usize(..awake.len()),
+            _ => 0,
+        };
+        let taken = (*awake.get(first)?).clone();
+        Some(Point::new(options, asleep, taken, !rules.reduced))
+    }
 }
 
 impl Schedule {
-    fn new(choices: Vec<usize>, rules: Rules) -> Self {
+    fn new(path: Vec<Point>, rules: Rules) -> Self {
         Self {
             gate: Gate::default(),
             shared: Arc::new(ScheduleState {
-                choices,
                 rules,
                 given_up: Notify::new(),
                 course: Mutex::new(Course {
+                    path,
                     random: rules.seed.map(Rng::with_seed),
                     ..Course::default()
                 }),
@@ -272,11 +296,17 @@ impl Schedule {
         parts.into_iter().filter_map(|(_, result)| result).collect()
     }
 
-    /// The calls in order, and the choices that led to them.
+    /// The calls in order.
     pub fn transcript(&self) -> String {
         let course = self.course();
-        let choices: Vec<usize> = course.taken.iter().map(|(taken, _)| *taken).collect();
-        format!("choices {choices:?}\n{}", course.told.join("\n"))
+        let passed = course.path.iter().take(course.passed);
+        let told = passed.map(|point| match &point.taken {
+            ScheduleStep::Go(call) => {
+                format!("  {} {}:{}\n", call.caller, call.service, call.operation)
+            }
+            ScheduleStep::Hold => "  (time passes)\n".to_owned(),
+        });
+        told.collect()
     }
 
     async fn part<T>(&self, running: &Cell<usize>, work: impl Future<Output = T>) -> T {
@@ -336,59 +366,62 @@ impl Schedule {
         let mut course = self.course();
         let mut callers: Vec<_> = waiting.iter().map(|call| call.caller.clone()).collect();
         callers.dedup();
-        let may_hold = course.holds < rules.holds && callers.len() < running;
-        let mut awake = waiting;
-        awake.retain(|call| !course.asleep.contains(call));
-        let options = awake.len() + usize::from(may_hold);
-        let taken = match options {
-            0 => return None,
-            1 => 0,
-            _ => {
-                let at = course.taken.len();
-                let given = self.shared.choices.get(at).copied().unwrap_or(0);
-                let random = course.random.as_mut();
-                let taken = random.map_or(given, |random| random.usize(..options));
-                assert!(
-                    taken < options,
-                    "a run that repeats another found another fake"
-                );
-                course.taken.push((taken, options));
-                taken
+        let mut options: Vec<_> = waiting.into_iter().map(ScheduleStep::Go).collect();
+        if course.holds < rules.holds && callers.len() < running {
+            options.push(ScheduleStep::Hold);
+        }
+        let at = course.passed;
+        if let Some(point) = course.path.get(at) {
+            let repeats = point.options == options;
+            assert!(repeats, "a run that repeats another found another fake");
+        } else {
+            let point = course.new_point(options, rules)?;
+            course.path.push(point);
+        }
+        course.passed += 1;
+        let point = &course.path[at];
+        let taken = point.taken.clone();
+        match &taken {
+            ScheduleStep::Hold => course.holds += 1,
+            ScheduleStep::Go(next) if rules.reduced => {
+                // A call that could have come earlier, and did in an earlier run, need not directly
+                // follow one that it commutes with.
+                let tried = point.tried.iter().filter_map(ScheduleStep::call);
+                let asleep = point.asleep.iter().chain(tried);
+                let asleep = asleep.filter(|call| rules.commute(call, next)).cloned();
+                course.asleep = asleep.collect();
             }
-        };
-        if taken == awake.len() {
-            course.holds += 1;
-            course.told.push("  (time passes)".into());
-            return Some(ScheduleStep::Hold);
+            ScheduleStep::Go(_) => {}
         }
-        let next = awake[taken].clone();
-        if rules.reduced {
-            // A call that could have come earlier, and did in an earlier run,
-            // need not directly follow one that it commutes with.
-            course.asleep.extend(awake.drain(..taken));
-            let ends = rules.looks_at_ends;
-            course
-                .asleep
-                .retain(|call| call.commutes_with(&next) || (ends && call.is_apart_from(&next)));
-        }
-        let told = format!("  {} {}:{}", next.caller, next.service, next.operation);
-        course.told.push(told);
-        Some(ScheduleStep::Go(next))
+        Some(taken)
     }
 
-    /// The choices of the next run, depth first. `None` after the last one.
-    fn next(&self) -> Option<Vec<usize>> {
-        let course = self.course();
-        let last = course
-            .taken
-            .iter()
-            .rposition(|(taken, options)| taken + 1 < *options)?;
-        let mut choices: Vec<usize> = course.taken[..=last]
-            .iter()
-            .map(|(taken, _)| *taken)
-            .collect();
-        choices[last] += 1;
-        Some(choices)
+    /// The path of the next run, depth first. `None` after the last one.
+    fn next(&self) -> Option<Vec<Point>> {
+        let rules = self.shared.rules;
+        let mut path = std::mem::take(&mut self.course().path);
+        if rules.reduced {
+            let events = path.iter().filter_map(|point| {
+                let call = point.taken.call()?;
+                let waiting = point.options.iter().filter_map(ScheduleStep::call);
+                Some(Event {
+                    call: call.clone(),
+                    waiting: waiting.cloned().collect(),
+                })
+            });
+            let events: Vec<_> = events.collect();
+            let races = races::reversals(&events, |one, other| rules.commute(one, other));
+            for (at, firsts) in races {
+                path[at].want_one_of(&firsts);
+            }
+        }
+        while let Some(last) = path.last_mut() {
+            if last.advance() {
+                return Some(path);
+            }
+            path.pop();
+        }
+        None
     }
 
     fn course(&self) -> MutexGuard<'_, Course> {
