@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -103,8 +104,10 @@ def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
         _log.warning("%s: the policy of %s does not admit it", rule["Name"], arn)
         return
     queue = sqs._queue_by_arn(arn)
-    eventbridge._dispatch_to_sqs(parse_arn(arn), json.dumps(view.event_with_detail()))
     attributes = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
-            "ERROR_MESSAGE": fault.message}
-    queue["messages"][-1]["message_attributes"] = {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+                  "ERROR_MESSAGE": fault.message}
+    message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()), "message_attributes": {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
+    sqs._ensure_msg_fields(message)
+    # With its attributes: somebody may receive it as soon as it is in the queue.
+    queue["messages"].append(message)
