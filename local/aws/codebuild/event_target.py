@@ -109,5 +109,5 @@ def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
     message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()), "message_attributes": {
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
     sqs._ensure_msg_fields(message)
-    # With its attributes: somebody may receive it as soon as it is in the queue.
+    # With its attributes: a reader may receive it as soon as it is in the queue.
     queue["messages"].append(message)
