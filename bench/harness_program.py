@@ -15,7 +15,8 @@ def built() -> Path:
     if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
         return Path(named)
     build = subprocess.run(
-        ["cargo", "build", "--locked", "--quiet", "--bench", "harness", "--message-format=json-render-diagnostics"],
+        ["cargo", "build", "--locked", "--quiet", "--profile", "test", "--bench", "harness",
+         "--message-format=json-render-diagnostics"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     artifacts = (json.loads(line) for line in build.splitlines())
     return next(Path(artifact["executable"]) for artifact in artifacts
