@@ -17,7 +17,6 @@ use tokio::{sync::Notify, time};
 
 use super::gate::{Gate, GatedCall};
 use path::{Point, ScheduleStep};
-use races::Event;
 
 /// If nothing changes for this long, every caller waits for something that never happens.
 const STUCK: Duration = Duration::from_hours(24);
@@ -63,7 +62,7 @@ where
 /// only by two swapped neighbours, of which one is a read that cannot see the other. Every order of
 /// changes is tried, and every read before and after each change that it can see.
 ///
-/// A point of a run gets another choice only if two later calls of the run race
+/// A point of a run gets another choice only if its call races with a later one
 /// ([`races::reversals`]: source sets, Abdulla et al. 2014). A choice that would repeat an earlier run
 /// is asleep (sleep sets, Godefroid 1996).
 pub fn explore_reduced<R>(limit: usize, run: impl FnMut(Schedule) -> R) -> Explored
@@ -384,12 +383,8 @@ impl Schedule {
         match &taken {
             ScheduleStep::Hold => course.holds += 1,
             ScheduleStep::Go(next) if rules.reduced => {
-                // A call that could have come earlier, and did in an earlier run, need not directly
-                // follow one that it commutes with.
-                let tried = point.tried.iter().filter_map(ScheduleStep::call);
-                let asleep = point.asleep.iter().chain(tried);
-                let asleep = asleep.filter(|call| rules.commute(call, next)).cloned();
-                course.asleep = asleep.collect();
+                let commute = |one: &_, other: &_| rules.commute(one, other);
+                course.asleep = point.asleep_after(next, commute);
             }
             ScheduleStep::Go(_) => {}
         }
@@ -401,16 +396,7 @@ impl Schedule {
         let rules = self.shared.rules;
         let mut path = std::mem::take(&mut self.course().path);
         if rules.reduced {
-            let events = path.iter().filter_map(|point| {
-                let call = point.taken.call()?;
-                let waiting = point.options.iter().filter_map(ScheduleStep::call);
-                Some(Event {
-                    call: call.clone(),
-                    waiting: waiting.cloned().collect(),
-                })
-            });
-            let events: Vec<_> = events.collect();
-            let races = races::reversals(&events, |one, other| rules.commute(one, other));
+            let races = races::reversals(&path, |one, other| rules.commute(one, other));
             for (at, firsts) in races {
                 path[at].want_one_of(&firsts);
             }

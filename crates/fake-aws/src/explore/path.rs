@@ -7,11 +7,11 @@ pub struct Point {
     /// What can come next, in an order that depends only on the calls.
     pub options: Vec<ScheduleStep>,
     /// The calls that were asleep when the search arrived here.
-    pub asleep: Vec<GatedCall>,
+    asleep: Vec<GatedCall>,
     /// The options that are tried. Others would only repeat one of them.
     wanted: Vec<ScheduleStep>,
     /// The options that were tried before `taken`.
-    pub tried: Vec<ScheduleStep>,
+    tried: Vec<ScheduleStep>,
     pub taken: ScheduleStep,
 }
 
@@ -60,6 +60,18 @@ impl Point {
     fn covers(&self, call: &GatedCall) -> bool {
         let is_wanted = |step: &ScheduleStep| step.call() == Some(call);
         self.asleep.contains(call) || self.wanted.iter().any(is_wanted)
+    }
+
+    /// The calls that are asleep after `next`, which is taken here. A call that could have come
+    /// earlier, and did in an earlier run, need not directly follow one that it commutes with.
+    pub fn asleep_after(
+        &self,
+        next: &GatedCall,
+        commute: impl Fn(&GatedCall, &GatedCall) -> bool,
+    ) -> Vec<GatedCall> {
+        let tried = self.tried.iter().filter_map(ScheduleStep::call);
+        let asleep = self.asleep.iter().chain(tried);
+        asleep.filter(|call| commute(call, next)).cloned().collect()
     }
 
     /// Wants one of `firsts`. If none of them waits here, any call may lead to it.
