@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import uuid
 from typing import Any
 
@@ -106,8 +107,9 @@ def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
     queue = sqs._queue_by_arn(arn)
     attributes = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
                   "ERROR_MESSAGE": fault.message}
-    message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()), "message_attributes": {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
+    message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()),
+               "visible_at": time.time() + sqs.queue_delay(queue), "message_attributes": {
+                   name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
     sqs._ensure_msg_fields(message)
     # With its attributes: a reader may receive it as soon as it is in the queue.
     queue["messages"].append(message)
