@@ -20,7 +20,7 @@ from local.aws.cloudformation import (
     stack_throttling,
 )
 from local.aws.cloudwatch import alarm_evaluation, alarms, dashboards
-from local.aws.codebuild import event_target as build_target, started_builds
+from local.aws.codebuild import build_lists, event_target as build_target, started_builds
 from local.aws.codecommit import api as codecommit_api, approval_rules, differences, resource as codecommit_resource
 from local.aws.codepipeline import (
     actions as pipeline_actions,
@@ -110,6 +110,7 @@ def install(endpoint: str) -> None:
     topic_keys.install()
     notification_rules.install()
     started_builds.install()
+    build_lists.install()
     build_target.install()
     function_environment.install(endpoint)
     invocation_chain.install()

@@ -1,39 +1,39 @@
-"""Builds that StartBuild starts without a pipeline, for a project without a source and with inline commands.
+"""Builds that StartBuild starts without a pipeline, for a project with the source type NO_SOURCE or CODECOMMIT and the
+artifacts' type NO_ARTIFACTS or S3.
 
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
-https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html (the event of a build's state)
 
-Everything else is as in a pipeline's build (`build_action`). MiniStack handles a project with a source: it runs
-nothing and reports a success. Not implemented: overrides, and retries of failed builds (`AutoRetryLimit`).
+MiniStack handles every other project: it runs nothing and reports a success. Not implemented: overrides except
+`sourceVersion`, and retries of failed builds (`AutoRetryLimit`).
 """
 
 from __future__ import annotations
 
 import contextvars
 import copy
-import json
 import logging
 import threading
-import time
-import uuid
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region, json_response
-from ministack.services import cloudwatch, codebuild, eventbridge
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.services import codebuild
 
-from local.aws.codepipeline import build_action
-from local.aws.codepipeline.actions import Abandoned, ActionFailed
+from local.aws.codebuild import bucket_artifacts, builds, commit_source
+from local.aws.codebuild.buildspec import Buildspec
 from local.aws.iam import enforcement
 
 _log = logging.getLogger("codebuild")
-_JSON_REQUEST = {"projectName", "idempotencyToken"}
-_stopped: set[str] = set()
+_REQUEST = {"projectName", "idempotencyToken", "sourceVersion"}
+_SOURCES, _ARTIFACTS = {"NO_SOURCE", "CODECOMMIT"}, {"NO_ARTIFACTS", "S3"}
 
 
 class NotHere(Exception):
-    """The project has a source, or does not exist."""
+    """The project does not exist, or is MiniStack's."""
+
+
+class Invalid(Exception):
+    """The message of CodeBuild's InvalidInputException."""
 
 
 def install() -> None:
@@ -42,98 +42,84 @@ def install() -> None:
     def start_build(request: dict[str, Any]) -> Any:
         if not _is_ours(codebuild._projects.get(request.get("projectName", ""))):
             return ministack_start(request)
-        overrides = sorted(request.keys() - _JSON_REQUEST)
-        if overrides:
-            return codebuild.error_response_json(
-                "InvalidInputException", f"{', '.join(overrides)}: not part of this local CodeBuild", 400)
-        return json_response({"build": start(request["projectName"], enforcement.caller_arn().rsplit("/", 1)[-1])})
+        try:
+            return json_response({"build": start(request, enforcement.caller_arn().rsplit("/", 1)[-1])})
+        except Invalid as invalid:
+            return error_response_json("InvalidInputException", str(invalid), 400)
 
     def stop_build(request: dict[str, Any]) -> Any:
-        _stopped.add(request.get("id", ""))
+        builds.stopped.add(request.get("id", ""))
         return ministack_stop(request)
 
     codebuild._start_build, codebuild._stop_build = start_build, stop_build
 
 
 def _is_ours(project: dict[str, Any] | None) -> bool:
-    return project is not None and project["source"].get("type") == "NO_SOURCE"
+    return project is not None and project["source"].get("type") in _SOURCES and (
+        project["artifacts"].get("type") in _ARTIFACTS)
 
 
-def start(name: str, initiator: str) -> dict[str, Any]:
-    """The build's record, as StartBuild returns it. The build continues in the background."""
+def start(request: dict[str, Any], initiator: str) -> dict[str, Any]:
+    """Starts a build by StartBuild's request, and returns its record. The build continues in the background."""
+    name = request["projectName"]
     project = codebuild._projects.get(name)
-    if not _is_ours(project):
+    if project is None or not _is_ours(project):
         raise NotHere(f"Project cannot be found: {codebuild._project_arn(name)}" if project is None
-                      else f"{name} has a source")
-    build = _Build(copy.deepcopy(project), initiator)
+                      else f"{name} has a source or artifacts of another type")
+    _check(project, request)
+    build = _StartedBuild(project, request.get("sourceVersion") or project.get("sourceVersion") or "", initiator)
     record: dict[str, Any] = copy.deepcopy(build.record)
-    threading.Thread(target=contextvars.copy_context().run, args=(build.to_its_end,), daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(_run, build), daemon=True).start()
     return record
 
 
-class _Build(build_action._Build):
+def _check(project: dict[str, Any], request: dict[str, Any]) -> None:
+    """Rejects what this local CodeBuild would ignore."""
+    source, absent = project["source"], sorted(request.keys() - _REQUEST)
+    if source["type"] == "NO_SOURCE" and request.get("sourceVersion"):
+        absent.append("sourceVersion of a project without a source")
+    absent += [key for key in ("secondarySources", "secondaryArtifacts") if project.get(key)]
+    absent += ["gitCloneDepth"] if source.get("gitCloneDepth") else []
+    absent += ["fetchSubmodules"] if (source.get("gitSubmodulesConfig") or {}).get("fetchSubmodules") else []
+    if absent:
+        raise Invalid(f"{', '.join(absent)}: not part of this local CodeBuild")
+    if not isinstance(request.get("sourceVersion", ""), str):
+        raise Invalid("Invalid source version: it is not a string")
+
+
+def _run(build: _StartedBuild) -> None:
+    try:
+        status, reason = build.run()
+        if reason:
+            _log.info("%s: %s: %s", build.build_id, status, reason)
+    except Exception:
+        _log.exception("%s", build.build_id)
+
+
+class _StartedBuild(builds.Build):
     """A build without a pipeline."""
 
-    def __init__(self, project: dict[str, Any], initiator: str) -> None:
-        account, region = get_account_id(), get_region()
-        nowhere: Any = SimpleNamespace(
-            held=SimpleNamespace(account=account, region=region, name=""), wait=self._look,
-            execution=SimpleNamespace(sources=list), configuration=lambda _key, default="": default or "none",
-            run=SimpleNamespace(declaration={"inputArtifacts": [{"name": "none"}]}, inputs={}))
-        super().__init__(nowhere, project)
-        self.record.update(initiator=initiator, sourceVersion="")
+    def __init__(self, project: dict[str, Any], version: str, initiator: str) -> None:
+        super().__init__(project, get_account_id(), get_region(), initiator, version)
+        if self.project["artifacts"]["type"] == "S3":
+            self.record["artifacts"] = {"location": bucket_artifacts.location(self.project, self.stream)}
 
-    def _look(self, _seconds: float) -> None:
-        if self.build_id in _stopped:
-            raise Abandoned
+    def fetch(self, scratch: Path) -> Path:
+        assert self.role is not None
+        directory, source = scratch / "src", self.project["source"]
+        directory.mkdir()
+        if source["type"] == "CODECOMMIT":
+            self.record["resolvedSourceVersion"] = commit_source.checkout(
+                source.get("location", ""), self.record.get("sourceVersion", ""), self.role, directory)
+        return directory
 
-    def to_its_end(self) -> None:
-        _tell(self.record)
-        try:
-            self.run()
-        except ActionFailed as failed:
-            _log.info("%s: %s", self.build_id, failed.message)
-        except Abandoned:
-            _log.info("%s was stopped", self.build_id)
-        except Exception:
-            _log.exception("%s", self.build_id)
-        _count(self.record)
-        _tell(self.record)
+    def source_variables(self) -> dict[str, str]:
+        """https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html"""
+        if self.project["source"]["type"] == "NO_SOURCE":
+            return {}
+        return {"CODEBUILD_SOURCE_VERSION": self.record.get("sourceVersion", ""),
+                "CODEBUILD_SOURCE_REPO_URL": self.project["source"].get("location", "")}
 
-    def _unpack(self, scratch: Path) -> None:
-        self.source = scratch / "src"
-        self.source.mkdir()
-        self.others = {}
-        self._spec = self._read_spec()
-
-    def _source_location(self) -> str:
-        return ""
-
-    def _upload(self, spec: Any) -> None:
-        """Uploads nothing."""
-
-
-def _count(record: dict[str, Any]) -> None:
-    """https://docs.aws.amazon.com/codebuild/latest/userguide/monitoring-builds.html (project-level metrics)"""
-    names = ["Builds", "SucceededBuilds" if record["buildStatus"] == "SUCCEEDED" else "FailedBuilds"]
-    for name in names:
-        cloudwatch._store_datum("AWS/CodeBuild", name, {"ProjectName": record["projectName"]}, time.time(), "Count", 1,
-                                None, None, None)
-    cloudwatch._evaluate_all_alarms()
-
-
-def _tell(record: dict[str, Any]) -> None:
-    """`build-id` is the build's ARN, here and in the event's resources."""
-    try:
-        eventbridge._dispatch_event({
-            "EventId": str(uuid.uuid4()), "Source": "aws.codebuild", "DetailType": "CodeBuild Build State Change",
-            "Detail": json.dumps({
-                "build-status": record["buildStatus"], "project-name": record["projectName"], "build-id": record["arn"],
-                "current-phase": record["currentPhase"], "version": "1", "additional-information": {
-                    "initiator": record["initiator"], "logs": {
-                        "group-name": record["logs"]["groupName"], "stream-name": record["logs"]["streamName"]}}}),
-            "EventBusName": "default", "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "Resources": [record["arn"]], "Account": get_account_id(), "Region": get_region(),
-        })
-    except Exception:
-        _log.exception("the state of %s was not sent", record["arn"])
+    def upload(self, spec: Buildspec) -> None:
+        if self.project["artifacts"]["type"] == "S3":
+            bucket_artifacts.store(self, spec)

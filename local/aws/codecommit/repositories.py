@@ -81,6 +81,11 @@ def keep_in(directory: Path, git_url: str) -> None:
     _home, _git_url = directory, git_url
 
 
+def git_url() -> str:
+    """The address of the git endpoint, without a path."""
+    return _git_url
+
+
 def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
            kms_key_id: str | None = None) -> Repository:
     made = Repository(name, get_account_id(), get_region(), description, kms_key_id, dict(tags or {}))

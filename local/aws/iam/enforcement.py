@@ -12,6 +12,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
+from local.aws.codebuild import permissions as build_permissions
 from local.aws.codecommit import permissions as codecommit_permissions, repositories
 from local.aws.ecr import permissions as ecr_permissions
 from local.aws.events import buses as event_buses
@@ -84,6 +85,9 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         arn, request.keys, request.also = ecr_permissions.needed(action, _json(body), region, account_id)
         return arn
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+    if service == "codebuild":
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        arn, request.also = build_permissions.needed(action, _json(body), region, account_id) or (arn, [])
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)
     if service == "cloudformation":

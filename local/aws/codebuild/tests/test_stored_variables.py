@@ -113,7 +113,7 @@ def test_unreadable_variable_fails_the_download_of_the_source(scene: StoredScene
                                                               status: str, message: str) -> None:
     run = scene.build_with(kind, reference)
     assert scene.status(run) == "Failed"
-    last = scene.record(run)["phases"][-1]
+    last = scene.record(run)["phases"][-2]
     assert (last["phaseType"], last["phaseStatus"]) == ("DOWNLOAD_SOURCE", "FAILED")
     assert last["contexts"][0]["statusCode"] == status
     assert scene.reference(message) in last["contexts"][0]["message"]
