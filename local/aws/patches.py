@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from local.aws.cloudformation import (
     conditions,
+    change_set_names,
     custom_resources,
+    drift_change_sets,
     early_validation,
     native_resources,
     resource_schemas,
@@ -18,6 +20,7 @@ from local.aws.cloudformation import (
     stack_roles,
     stack_rollback,
     stack_throttling,
+    template_urls,
 )
 from local.aws.cloudwatch import alarm_evaluation, alarms, dashboards
 from local.aws.codebuild import build_lists, event_target as build_target, started_builds
@@ -81,20 +84,7 @@ def install(endpoint: str) -> None:
     differences.install()
     codecommit_resource.install()
     ecr_api.install()
-    response_urls.at(endpoint)
-    custom_resources.install()
-    conditions.install()
-    stack_rollback.install()
-    stack_order.install()
-    stack_roles.install()
-    stack_operations.install()
-    native_resources.install()
-    rotation_resource.install()
-    secret_resource.install()
-    ecr_resource.install()
-    resource_schemas.install()
-    stack_events.install()
-    early_validation.install()
+    _install_cloudformation(endpoint)
     event_rules.install()
     lambda_target.install()
     event_buses.install()
@@ -118,3 +108,24 @@ def install(endpoint: str) -> None:
     function_metrics.install()
     # Last: it wraps IAM's operations and CloudFormation's steps as the patches above leave them.
     iam_propagation.install()
+
+
+def _install_cloudformation(endpoint: str) -> None:
+    response_urls.at(endpoint)
+    custom_resources.install()
+    conditions.install()
+    stack_rollback.install()
+    stack_order.install()
+    template_urls.install()
+    # Within stack_roles: the actual states are read with the role's permissions.
+    drift_change_sets.install()
+    stack_roles.install()
+    stack_operations.install()
+    change_set_names.install()
+    native_resources.install()
+    rotation_resource.install()
+    secret_resource.install()
+    ecr_resource.install()
+    resource_schemas.install()
+    stack_events.install()
+    early_validation.install()

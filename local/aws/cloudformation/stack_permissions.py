@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import secretsmanager
 
+from local.aws.cloudformation import template_addresses
 from local.aws.codecommit import repositories
 
 
@@ -277,8 +277,8 @@ def _nested_stack(change: Change) -> list[Need]:
     wanted = [Need("cloudformation:DescribeStacks", arn)]
     if change.new is None:
         return [*wanted, Need("cloudformation:DeleteStack", arn)]
-    bucket_and_key = urlsplit(str(change.new.get("TemplateURL", ""))).path.lstrip("/")
-    return [*wanted, Need("s3:GetObject", f"arn:aws:s3:::{unquote(bucket_and_key)}"),
+    bucket, key, version = template_addresses.parts(str(change.new.get("TemplateURL", "")))
+    return [*wanted, Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"),
             Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
             *_tags(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]
 

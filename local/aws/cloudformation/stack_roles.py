@@ -74,6 +74,16 @@ def _session(role_arn: str, stack_name: str, stack_id: str = "") -> Session:
     return service_roles.assume(role_arn, SERVICE, source, session_name="AWSCloudFormation")
 
 
+def acting() -> Session | None:
+    """The permissions of the running operation. `None` if it may do everything."""
+    return _acting.get()
+
+
+def caller() -> Session | None:
+    """The permissions of the request's caller. `None` for the account's root."""
+    return _caller()
+
+
 def _caller() -> Session | None:
     principal = enforcement.principal()
     if principal is None or principal.policies is None:  # the account's root may do everything

@@ -128,6 +128,11 @@ def _create_pipeline(request: dict) -> dict:
     return {"pipeline": held.declaration, "tags": _tag_list(held.tags)}
 
 
+def stored(declaration: dict) -> dict:
+    """The declaration with CodePipeline's defaults."""
+    return _checked(declaration)
+
+
 def update(declaration: dict) -> Pipeline:
     held = _existing(declaration["name"])
     pipelines.update(held, _checked(declaration))

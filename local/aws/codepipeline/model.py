@@ -79,3 +79,23 @@ def _from_template(shape: Shape, value: Any, path: str) -> Any:
     if shape.type_name == "string" and isinstance(value, (int, float)):
         return str(value)
     return value
+
+
+def template_of(name: str, value: Any) -> Any:
+    """A member of the API's declaration as the template's property: the reverse of `declaration_of`."""
+    shape = _service().shape_for("PipelineDeclaration").members[name]
+    if name == "artifactStores":
+        return [{"Region": region, "ArtifactStore": _to_template(shape.value, store)}
+                for region, store in value.items()]
+    return _to_template(shape, value)
+
+
+def _to_template(shape: Shape, value: Any) -> Any:
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return {key[0].upper() + key[1:]: _to_template(shape.members[key], each) for key, each in value.items()
+                if key in shape.members}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_to_template(shape.member, each) for each in value]
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        return {key: _to_template(shape.value, each) for key, each in value.items()}
+    return value

@@ -12,6 +12,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
+from local.aws.cloudformation import change_set_names
 from local.aws.codebuild import permissions as build_permissions
 from local.aws.codecommit import permissions as codecommit_permissions, repositories
 from local.aws.ecr import permissions as ecr_permissions
@@ -150,6 +151,11 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
     template_url = iam_actions._query_param(query_params, "TemplateURL")
     if template_url:
         request.keys["cloudformation:TemplateUrl"] = template_url
+    change_set = iam_actions._query_param(query_params, "ChangeSetName")
+    if name := change_set_names.condition_key(iam_actions._query_param(query_params, "Action"), change_set):
+        request.keys["cloudformation:ChangeSetName"] = name
+    if arn == "*" and change_set:
+        arn = change_set_names.stack_of(change_set) or arn
     stack = cloudformation._stacks.get(iam_actions._query_param(query_params, "StackName")) or {}
     if arn.endswith("/*") and stack.get("StackStatus", "DELETE_COMPLETE") != "DELETE_COMPLETE":
         arn = str(stack["StackId"])

@@ -145,3 +145,30 @@ def test_a_pipeline_that_its_stack_deletes_while_it_runs_ends(scene: Scene, stac
     assert stack.delete() == "DELETE_COMPLETE"
     again = scene.create([scene.approval()])
     eventually(lambda: scene.approval_state(again), bool)
+
+
+def test_drift_of_a_pipeline_is_reverted(scene: Scene, stack: Stack) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+    stack.create(resources(scene, ArtifactStore=None, ArtifactStores=[
+        {"Region": scene.region, "ArtifactStore": {"Type": "S3", "Location": scene.bucket}}]))
+    cloudformation = scene.aws.client("cloudformation")
+
+    def compared() -> dict[str, Any]:
+        cloudformation.create_change_set(StackName=stack.name, ChangeSetName="drift", UsePreviousTemplate=True,
+                                         DeploymentMode="REVERT_DRIFT")
+        found: dict[str, Any] = cloudformation.describe_change_set(StackName=stack.name, ChangeSetName="drift")
+        return found
+
+    assert compared()["Changes"] == []
+    cloudformation.delete_change_set(StackName=stack.name, ChangeSetName="drift")
+    before = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
+    changed = {**before, "stages": [*before["stages"][:1], {"name": "Other", "actions": [scene.approval()]}]}
+    scene.pipelines.update_pipeline(pipeline=changed)
+    found = {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"] for each in compared()["Changes"]}
+    assert found.keys() == {"Pipeline"}
+    assert found["Pipeline"]["ResourceDriftStatus"] == "MODIFIED"
+    assert [each["Target"]["Name"] for each in found["Pipeline"]["Details"]] == ["Stages"]
+    cloudformation.execute_change_set(StackName=stack.name, ChangeSetName="drift")
+    assert stack.wait() == "UPDATE_COMPLETE"
+    after = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]
+    assert {**after, "version": 0} == {**before, "version": 0}

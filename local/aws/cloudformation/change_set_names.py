@@ -1,0 +1,51 @@
+"""Calls for change sets that name the stack by its ID, and the names' condition key.
+
+"StackName: The name or the unique ID of the stack":
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+MiniStack finds a change set only by the stack's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, handlers
+
+_Handler = Callable[[dict], tuple]
+_CALLS = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html: ListChangeSets has no
+# condition key of its own.
+_WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "DescribeChangeSetHooks", "ExecuteChangeSet"}
+
+
+def install() -> None:
+    table = handlers._ACTION_HANDLERS
+    for call in _CALLS:
+        table[call] = _by_name(table[call])
+
+
+def _by_name(ministack_handler: _Handler) -> _Handler:
+    def handler(params: dict) -> tuple:
+        given = handlers._p(params, "StackName")
+        stack = handlers._resolve_stack(given) if given.startswith("arn:") else None
+        if stack is not None and stack["StackStatus"] != "DELETE_COMPLETE":
+            params = {**params, "StackName": [stack["StackName"]]}
+        return ministack_handler(params)
+
+    return handler
+
+
+def condition_key(action: str, given: str) -> str:
+    """The value of `cloudformation:ChangeSetName`: "Filters access by an AWS CloudFormation change set name". Empty for
+    a call without that key. That an ARN is evaluated by the name in it is not documented. (?)"""
+    if action not in _WITH_KEY:
+        return ""
+    return given.split(":changeSet/", 1)[1].split("/")[0] if ":changeSet/" in given else given
+
+
+def stack_of(given: str) -> str:
+    """The ID of the stack of a change set that is named by its ARN alone. Empty if there is none."""
+    _, change_set = changesets._find_change_set(given) if given.startswith("arn:") else (None, None)
+    held = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
+    return str(held["StackId"]) if held else ""
