@@ -24,10 +24,12 @@ pub fn sdk_config(connector: SharedHttpConnector) -> SdkConfig {
 pub struct Clients {
     pub iam: aws_sdk_iam::Client,
     pub secrets: aws_sdk_secretsmanager::Client,
+    pub codebuild: aws_sdk_codebuild::Client,
     pub codecommit: aws_sdk_codecommit::Client,
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub codepipeline: aws_sdk_codepipeline::Client,
     pub lambda: aws_sdk_lambda::Client,
+    pub s3: aws_sdk_s3::Client,
 }
 
 impl Clients {
@@ -36,10 +38,12 @@ impl Clients {
         Self {
             iam: aws_sdk_iam::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
+            codebuild: aws_sdk_codebuild::Client::new(&config),
             codecommit: aws_sdk_codecommit::Client::new(&config),
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             codepipeline: aws_sdk_codepipeline::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
+            s3: aws_sdk_s3::Client::new(&config),
         }
     }
 }

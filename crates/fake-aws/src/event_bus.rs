@@ -4,13 +4,15 @@
 
 use serde_json::{Value, json};
 
-use super::{pipelines, stack_resources::RULE, state::AwsState};
+use super::{codebuild, pipelines, stack_resources::RULE, state::AwsState};
 
 /// The effects of a push.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reaction {
     /// A pipeline was started.
     Started { pipeline: String, execution: String },
+    /// A build was started.
+    BuildStarted { project: String, build: String },
     /// An event for the function at this ARN.
     Event { function: String, payload: Value },
 }
@@ -93,16 +95,51 @@ fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
             Ok(true)
         }
         Value::Array(values) => {
-            if values.iter().any(|value| !value.is_string()) {
-                return Err(format!("the fake does not know the pattern {pattern}"));
+            for value in values {
+                let is_matched = match event {
+                    Value::Array(members) => members
+                        .iter()
+                        .map(|member| matches_value(value, member))
+                        .collect::<Result<Vec<bool>, String>>()?
+                        .contains(&true),
+                    one => matches_value(value, one)?,
+                };
+                if is_matched {
+                    return Ok(true);
+                }
             }
-            Ok(match event {
-                Value::Array(members) => members.iter().any(|member| values.contains(member)),
-                one => values.contains(one),
-            })
+            Ok(false)
         }
         _ => Err(format!("the fake does not know the pattern {pattern}")),
     }
+}
+
+/// A value of a pattern: a text, a prefix, or a text with wildcards.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
+fn matches_value(wanted: &Value, found: &Value) -> Result<bool, String> {
+    let text = found.as_str();
+    if wanted.is_string() {
+        return Ok(wanted == found);
+    }
+    if let Some(prefix) = wanted["prefix"].as_str() {
+        return Ok(text.is_some_and(|text| text.starts_with(prefix)));
+    }
+    if let Some(wildcard) = wanted["wildcard"].as_str() {
+        return Ok(text.is_some_and(|text| matches_wildcard(wildcard, text)));
+    }
+    Err(format!("the fake does not know the pattern {wanted}"))
+}
+
+/// `*` is any number of characters, also none.
+fn matches_wildcard(wildcard: &str, text: &str) -> bool {
+    let Some((start, rest)) = wildcard.split_once('*') else {
+        return wildcard == text;
+    };
+    let Some(text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    ends.any(|at| matches_wildcard(rest, &text[at..]))
 }
 
 fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, String> {
@@ -119,6 +156,13 @@ fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, 
                 pipeline: name.to_owned(),
                 execution,
             })
+        }
+        (Some("codebuild"), Some(name)) => {
+            let project = name.strip_prefix("project/").unwrap_or(name).to_owned();
+            let source_version = input["sourceVersion"].as_str().unwrap_or_default();
+            let uuid = aws.next_id();
+            let build = codebuild::start(aws, &project, &uuid, source_version);
+            Ok(Reaction::BuildStarted { project, build })
         }
         (Some("lambda"), Some(_)) => Ok(Reaction::Event {
             function: arn.to_owned(),

@@ -84,6 +84,8 @@ mod wire;
 mod action_runs;
 /// CodeCommit's approval rule templates.
 mod approval_rules;
+/// CodeBuild's builds.
+pub mod codebuild;
 /// CodeCommit's API and the git address behind it.
 pub mod codecommit;
 /// EventBridge's rules, and the events that a push sends.
@@ -108,6 +110,8 @@ mod iam_api;
 pub mod other_account;
 /// CodePipeline's executions.
 mod pipelines;
+/// S3's buckets.
+pub mod s3;
 /// Secrets Manager's list of secrets.
 mod secret_lists;
 /// Secrets Manager's versions and their staging labels.
@@ -133,6 +137,7 @@ mod tags;
 
 pub use action_runs::ActionRun;
 pub use approval_rules::RuleTemplate;
+pub use codebuild::Build;
 pub use event_bus::Reaction;
 pub use explore::{
     Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds, sample,

@@ -4,17 +4,19 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::{Map, Value};
 use std::fmt;
 
-use super::{gitlab, gitlab_api};
+use super::{codebuild, gitlab, gitlab_api, s3};
 
 /// Who answers at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     Iam,
     SecretsManager,
+    CodeBuild,
     CodeCommit,
     CodePipeline,
     CloudFormation,
     Lambda,
+    S3,
     Sts,
     /// `CodeCommit`'s git address.
     Git,
@@ -36,10 +38,12 @@ impl fmt::Display for Service {
         formatter.write_str(match self {
             Self::Iam => "iam",
             Self::SecretsManager => "secretsmanager",
+            Self::CodeBuild => "codebuild",
             Self::CodeCommit => "codecommit",
             Self::CodePipeline => "codepipeline",
             Self::CloudFormation => "cloudformation",
             Self::Lambda => "lambda",
+            Self::S3 => "s3",
             Self::Sts => "sts",
             Self::Git => "git",
             Self::ResponseBucket => "response-bucket",
@@ -51,7 +55,7 @@ impl fmt::Display for Service {
 /// Whether a call of `operation` only reads.
 pub fn reads(service: Service, operation: &str) -> bool {
     let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
-    let mut verbs = ["Get", "List", "Describe"].into_iter();
+    let mut verbs = ["Get", "List", "Describe", "BatchGet"].into_iter();
     matches!(service, Service::Git) || verbs.any(|verb| operation.starts_with(verb))
 }
 
@@ -93,7 +97,10 @@ impl Call {
                 let action = action.as_ref().and_then(Value::as_str).unwrap_or_default();
                 (action.to_owned(), form)
             }
-            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
+            Service::SecretsManager
+            | Service::CodeBuild
+            | Service::CodeCommit
+            | Service::CodePipeline => {
                 let target = header("x-amz-target");
                 let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
                 let params = serde_json::from_slice(&body)
@@ -109,6 +116,7 @@ impl Call {
                 params.insert("FunctionName".into(), unescaped(function).into());
                 ("Invoke".into(), params)
             }
+            Service::S3 => s3::decode(request.method(), &url)?,
             Service::Git => {
                 let repository = rest
                     .strip_prefix("/v1/repos/")
@@ -190,6 +198,11 @@ impl Call {
                 .or_else(|| self.text("Name"))
                 .unwrap_or_default()
                 .to_owned(),
+            Service::CodeBuild => {
+                let first = self.list("ids").into_iter().next();
+                let project = first.or(self.text("projectName")).unwrap_or_default();
+                codebuild::project_arn(project.split(':').next().unwrap_or_default())
+            }
             Service::CodeCommit => match self.text("resourceArn") {
                 Some(arn) => arn.to_owned(),
                 None => format!(
@@ -210,6 +223,9 @@ impl Call {
                 }
             },
             Service::Lambda => self.needed("FunctionName").to_owned(),
+            Service::S3 => {
+                return s3::action_and_resource(&s3::Location::of(self));
+            }
             Service::Sts => self.needed("RoleArn").to_owned(),
             Service::Git => self.needed("repository").to_owned(),
             Service::ResponseBucket => self.path().to_owned(),
@@ -268,6 +284,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
     let service = match host {
         "iam.amazonaws.com" => Service::Iam,
         "secretsmanager.eu-central-1.amazonaws.com" => Service::SecretsManager,
+        "codebuild.eu-central-1.amazonaws.com" => Service::CodeBuild,
         "codecommit.eu-central-1.amazonaws.com" => Service::CodeCommit,
         "codepipeline.eu-central-1.amazonaws.com" => Service::CodePipeline,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
@@ -277,6 +294,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com" => {
             Service::ResponseBucket
         }
+        host if s3::is_host(host) => Service::S3,
         gitlab::HOST | gitlab::REDIRECT_HOST => Service::GitLab,
         _ => return Err(format!("no service at {host}")),
     };

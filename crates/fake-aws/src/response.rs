@@ -99,7 +99,7 @@ impl ApiResponse {
                 ))
             }
             Service::SecretsManager => Self::json(&json!({"__type": code, "Message": message})),
-            Service::CodeCommit | Service::CodePipeline => {
+            Service::CodeBuild | Service::CodeCommit | Service::CodePipeline => {
                 Self::json(&json!({"__type": code, "message": message}))
             }
             Service::Lambda => {
@@ -107,7 +107,7 @@ impl ApiResponse {
                 answer.headers.push(("x-amzn-errortype", (*code).into()));
                 answer
             }
-            Service::ResponseBucket => Self::xml(format!(
+            Service::S3 | Service::ResponseBucket => Self::xml(format!(
                 "<Error><Code>{code}</Code><Message>{}</Message></Error>",
                 escaped(message)
             )),
@@ -127,13 +127,14 @@ impl ApiResponse {
         let code = match service {
             Service::Iam => "ServiceFailure",
             Service::SecretsManager => "InternalServiceError",
-            Service::CodeCommit
+            Service::CodeBuild
+            | Service::CodeCommit
             | Service::CodePipeline
             | Service::CloudFormation
             | Service::Sts
             | Service::Git => "InternalFailure",
             Service::Lambda => "ServiceException",
-            Service::ResponseBucket => "InternalError",
+            Service::S3 | Service::ResponseBucket => "InternalError",
             Service::GitLab => "InternalServerError",
         };
         let message = "We encountered an internal error. Please try again.";
@@ -144,11 +145,12 @@ impl ApiResponse {
     pub fn throttled(service: Service) -> Self {
         let (status, code) = match service {
             Service::Iam | Service::CloudFormation | Service::Sts => (400, "Throttling"),
-            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
-                (400, "ThrottlingException")
-            }
+            Service::SecretsManager
+            | Service::CodeBuild
+            | Service::CodeCommit
+            | Service::CodePipeline => (400, "ThrottlingException"),
             Service::Lambda => (429, "TooManyRequestsException"),
-            Service::ResponseBucket => (503, "SlowDown"),
+            Service::S3 | Service::ResponseBucket => (503, "SlowDown"),
             // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
             Service::Git => (429, "RateExceeded"),
             Service::GitLab => return Self::retry_later(),
@@ -170,13 +172,15 @@ impl ApiResponse {
         why: Denied,
     ) -> Self {
         let (status, code) = match service {
-            Service::SecretsManager | Service::CodeCommit | Service::CodePipeline => {
-                (400, "AccessDeniedException")
-            }
+            Service::SecretsManager
+            | Service::CodeBuild
+            | Service::CodeCommit
+            | Service::CodePipeline => (400, "AccessDeniedException"),
             Service::Lambda => (403, "AccessDeniedException"),
             Service::Iam
             | Service::CloudFormation
             | Service::Sts
+            | Service::S3
             | Service::ResponseBucket
             | Service::Git => (403, "AccessDenied"),
             Service::GitLab => {

@@ -355,7 +355,9 @@ fn rule_is_sound(name: &str, properties: &Value) -> Result<(), String> {
     }
     for target in targets {
         let arn = target["Arn"].as_str().unwrap_or_default();
-        if arn.contains(":codepipeline:") && target["RoleArn"].is_null() {
+        // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
+        let needs_role = [":codepipeline:", ":codebuild:"];
+        if needs_role.iter().any(|service| arn.contains(service)) && target["RoleArn"].is_null() {
             return Err(format!("RoleArn is required for target {arn}."));
         }
     }

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     approval_rules::RuleTemplate,
+    codebuild,
     codecommit::{self, Repository},
     functions::{self, Invoked},
     gitlab::{Behaviour, GitLab},
@@ -23,6 +24,7 @@ use super::{
     request::{Call, Service},
     response::{ApiResponse, AwsError, Denied},
     response_bucket::{self, BucketFailure, SentResponse},
+    s3,
     secret_versions::Pending,
     secrets::{self, Secret},
     stack_api, stack_operations,
@@ -167,6 +169,8 @@ pub struct AwsState {
     /// Pipelines of which an execution failed at its source.
     pub failed_runs: Vec<String>,
     pub stacks: Stacks,
+    pub s3: s3::Buckets,
+    pub builds: codebuild::Builds,
     /// Other resources of stacks, by type and name.
     pub made: BTreeMap<(String, String), Made>,
     pub invocations: Vec<Invoked>,
@@ -228,6 +232,8 @@ impl AwsState {
             pipelines: BTreeMap::new(),
             failed_runs: vec![],
             stacks: Stacks::default(),
+            s3: s3::Buckets::new(),
+            builds: codebuild::Builds::new(),
             made: BTreeMap::new(),
             invocations: vec![],
             gitlab: GitLab::default(),
@@ -253,11 +259,9 @@ impl AwsState {
             return ApiResponse::throttled(call.service);
         }
         let (action, resource) = call.action_and_resource();
-        let mut denials = self.denied.iter();
-        let denial = denials.find(|denial| denial.is_of(&action, &resource, self.now));
         // `*` is every action of IAM policies, which GitLab, git and the response bucket do not have.
         let is_meant = |denial: &&Denial| denial.action != "*" || call.service.has_policies();
-        if let Some(denial) = denial.filter(is_meant) {
+        if let Some(denial) = self.find_denial(&action, &resource).filter(is_meant) {
             return ApiResponse::denied_because(call.service, &action, &resource, denial.why);
         }
         secrets::purge(self);
@@ -268,6 +272,8 @@ impl AwsState {
                 secrets::remember(self, call);
                 answer
             }
+            Service::CodeBuild => codebuild::answer(self, call),
+            Service::S3 => s3::answer(self, call),
             Service::CodeCommit => other_account::codecommit(self, call),
             Service::Sts => other_account::assume_role(self, call),
             Service::CodePipeline => pipelines::answer(self, call),
@@ -278,6 +284,16 @@ impl AwsState {
             Service::GitLab => gitlab_api::answer(self, call, caller),
         };
         answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error))
+    }
+
+    fn find_denial(&self, action: &str, resource: &str) -> Option<&Denial> {
+        let mut denials = self.denied.iter();
+        denials.find(|denial| denial.is_of(action, resource, self.now))
+    }
+
+    /// Why the function's role may not do this. `None` if it may.
+    pub(crate) fn denial(&self, action: &str, resource: &str) -> Option<Denied> {
+        self.find_denial(action, resource).map(|denial| denial.why)
     }
 
     /// Complains of a GitLab token that is sent to any server but a GitLab.

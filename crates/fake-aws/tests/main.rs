@@ -3,6 +3,7 @@
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
+mod builds;
 mod child;
 mod cloudformation;
 mod codecommit;

@@ -1,6 +1,7 @@
 //! The handle for tests: it sets up an account, injects faults, reads the
 //! state, and lists the calls.
 
+mod builds;
 mod fate;
 mod gitlab;
 mod inspect;
