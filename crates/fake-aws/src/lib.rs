@@ -120,6 +120,12 @@ pub mod secret_versions;
 pub mod secrets;
 /// CloudFormation's XML.
 mod stack_api;
+/// CloudFormation's calls of change sets.
+mod stack_change_set_api;
+/// The change sets of stacks.
+pub mod stack_change_sets;
+/// What a change set would change.
+mod stack_comparison;
 /// CloudFormation's descriptions of stacks, events and resources.
 mod stack_descriptions;
 /// The operations of a stack, step by step.
@@ -154,7 +160,8 @@ pub use response::{ApiResponse, AwsError, Denied};
 pub use response_bucket::{BucketFailure, SentResponse};
 pub use rotation::{Answering, Rotated, Rotation, RotationStep};
 pub use schedules::Schedules;
-pub use stacks::{ResourceAction, ResourceChange, SeenTokens};
+pub use stack_change_sets::{ChangeSetBehaviour, ResourceChange};
+pub use stacks::{ResourceAction, SeenTokens};
 pub use state::{AwsState, Options};
 pub use wire::{Caller, Fate, Line, Run};
 

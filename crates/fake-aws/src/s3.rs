@@ -179,6 +179,23 @@ fn found<'a>(
     missing("NoSuchKey", "The specified key does not exist.")
 }
 
+/// The template at a `TemplateURL`, which `CloudFormation` reads with the caller's permissions. The
+/// errors are recorded ones of `CloudFormation` (?).
+pub(crate) fn template<'a>(aws: &'a AwsState, url: &str) -> Result<&'a str, String> {
+    let location = location(url).ok_or("TemplateURL must be a supported URL.")?;
+    let (action, resource) = action_and_resource(&location);
+    let result = match aws.denial(&action, &resource) {
+        Some(_) => Err(AwsError::new(403, "AccessDenied", "Access Denied")),
+        None => found(aws, &location),
+    };
+    let (_, version) = result.map_err(|error| {
+        let page = "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html";
+        let message = error.message;
+        format!("S3 error: {message}\nFor more information check {page}")
+    })?;
+    Ok(version.body.as_deref().unwrap_or_default())
+}
+
 /// Writes an object, or a delete marker. Returns the ID of the version.
 pub(crate) fn write(aws: &mut AwsState, bucket: &str, key: &str, body: Option<&str>) -> String {
     let (id, written) = (aws.next_id(), aws.now);

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     request::Call,
     response::{ApiResponse, AwsError},
-    stack_descriptions, stack_operations, stack_rollbacks,
+    stack_change_set_api, stack_descriptions, stack_operations, stack_rollbacks,
     stack_template::{self, Parameters},
     stacks::{OnFailure, SeenTokens, Stack},
     state::AwsState,
@@ -15,11 +15,16 @@ use super::{
 };
 
 /// Parameters that the fake supports, except for the members of lists.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 23] = [
     "StackName",
     "LogicalResourceId",
     "ChangeSetName",
+    "ChangeSetType",
+    "ClientToken",
+    "DeploymentMode",
+    "Description",
     "TemplateBody",
+    "TemplateURL",
     "UsePreviousTemplate",
     "RoleARN",
     "OnFailure",
@@ -54,7 +59,11 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "ContinueUpdateRollback" => continue_rollback(aws, call)?,
         "DescribeStacks" => stack_descriptions::describe(aws, call)?,
         "DescribeStackResource" => stack_descriptions::resource(aws, call)?,
-        "DescribeChangeSet" => stack_descriptions::change_set(aws, call)?,
+        "CreateChangeSet" => stack_change_set_api::create(aws, call)?,
+        "DeleteChangeSet" => stack_change_set_api::delete(aws, call)?,
+        "DescribeChangeSet" => stack_change_set_api::describe(aws, call)?,
+        "ExecuteChangeSet" => stack_change_set_api::execute(aws, call)?,
+        "ListChangeSets" => stack_change_set_api::list(aws, call)?,
         "DescribeStackEvents" => stack_descriptions::events(aws, call)?,
         "DescribeEvents" => stack_descriptions::operation_events(aws, call)?,
         "ListStacks" => stack_descriptions::list(aws, call)?,
@@ -100,6 +109,7 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     stack.tags = checked_tags(call)?.unwrap_or_default();
     stack.role = role(aws, call)?;
     stack.is_protected = call.text("EnableTerminationProtection") == Some("true");
+    stack.capabilities = capabilities_of(call);
     stack.on_failure = match call.text("OnFailure") {
         None | Some("ROLLBACK") => OnFailure::RollBack,
         Some("DELETE") => OnFailure::Delete,
@@ -117,16 +127,7 @@ fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
         return Ok(Some(element("StackId", &seen)));
     }
     let stack = existing(aws, call)?;
-    // "UPDATE_COMPLETE", "CREATE_COMPLETE" and where an update ended that was not rolled back or
-    // was (User Guide, Stack status codes and Stack failure options).
-    let may = [
-        "CREATE_COMPLETE",
-        "UPDATE_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE",
-        "UPDATE_FAILED",
-        "CREATE_FAILED",
-    ];
-    if !may.contains(&stack.status) {
+    if !stack.is_updatable() {
         return Err(invalid(format!(
             "Stack:{} is in {} state and can not be updated.",
             stack.id, stack.status
@@ -153,6 +154,7 @@ fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
         .map_err(invalid)?;
     if let Some(stack) = aws.stacks.all.get_mut(&id) {
         stack.role = role.or_else(|| stack.role.take());
+        stack.capabilities = capabilities_of(call);
     }
     remember_token(aws, call, &id);
     Ok(Some(element("StackId", &id)))
@@ -261,7 +263,7 @@ pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsErro
 }
 
 /// The result of a repeated token: the ID of the first response, or an error.
-fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(token) = call.text("ClientRequestToken") else {
         return Ok(None);
     };
@@ -287,11 +289,11 @@ fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     Err(AwsError::new(400, "TokenAlreadyExistsException", message))
 }
 
-fn token_of(call: &Call) -> Option<String> {
+pub fn token_of(call: &Call) -> Option<String> {
     call.text("ClientRequestToken").map(str::to_owned)
 }
 
-fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
+pub fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
     if let Some(token) = token_of(call) {
         let operation = call.operation.clone();
         aws.stacks.tokens.insert(token, (operation, id.to_owned()));
@@ -303,7 +305,7 @@ fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
 ///
 /// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
 /// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
-fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let role = call.text("RoleARN").map(str::to_owned);
     if role.is_none() {
         aws.complaints
@@ -317,7 +319,7 @@ fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     }
 }
 
-fn template(call: &Call) -> Result<Option<Value>, AwsError> {
+pub fn template(call: &Call) -> Result<Option<Value>, AwsError> {
     let Some(body) = call.text("TemplateBody") else {
         return Ok(None);
     };
@@ -333,7 +335,7 @@ fn template(call: &Call) -> Result<Option<Value>, AwsError> {
         .map_err(|_| invalid("Template format error: JSON not well-formed.".to_owned()))
 }
 
-fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> {
+pub fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> {
     let mut all = Parameters::new();
     for index in 1.. {
         let part = |name: &str| call.text(&format!("Parameters.member.{index}.{name}"));
@@ -351,6 +353,11 @@ fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> 
         all.insert(key.to_owned(), value);
     }
     Ok(all)
+}
+
+fn capabilities_of(call: &Call) -> Vec<String> {
+    let given = call.members("Capabilities", "");
+    given.into_iter().map(str::to_owned).collect()
 }
 
 /// `None` if the request has no tags.

@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use super::{
     request::Call,
     response::{AwsError, escaped},
     stack_api::{element, existing, invalid},
+    stack_change_set_api::hides,
     state::AwsState,
 };
 
@@ -63,10 +62,14 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
             all
         })
     };
-    let parameters = pairs(
-        ("ParameterKey", "ParameterValue"),
-        &mut seen.parameters.iter(),
-    );
+    // "If `NoEcho` is true, CloudFormation returns the parameter value masked as asterisks".
+    let mut shown = seen.parameters.clone();
+    for (key, value) in &mut shown {
+        if hides(&stack.template, key) {
+            "****".clone_into(value);
+        }
+    }
+    let parameters = pairs(("ParameterKey", "ParameterValue"), &mut shown.iter());
     let tags = pairs(("Key", "Value"), &mut seen.tags.iter());
     let outputs = pairs(("OutputKey", "OutputValue"), &mut seen.outputs.iter());
     for (name, list) in [
@@ -76,6 +79,9 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
     ] {
         let _ = write!(xml, "{}", element(name, &list));
     }
+    let capabilities = stack.capabilities.iter();
+    let capabilities: String = capabilities.map(|one| element("member", one)).collect();
+    xml += &element("Capabilities", &capabilities);
     Ok(Some(element("Stacks", &element("member", &xml))))
 }
 
@@ -116,45 +122,6 @@ pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
     ];
     let detail = detail.map(|(name, value)| element(name, &escaped(value)));
     Ok(Some(element("StackResourceDetail", &detail.concat())))
-}
-
-/// The changes of a change set, in pages.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
-pub fn change_set(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let (stack, name) = (call.needed("StackName"), call.needed("ChangeSetName"));
-    let key = (stack.to_owned(), name.to_owned());
-    let changes = aws.stacks.change_sets.get(&key).ok_or_else(|| {
-        let message = format!("ChangeSet [{name}] does not exist");
-        AwsError::new(404, "ChangeSetNotFound", message)
-    })?;
-    let parameters = aws.stacks.named(stack).map(|stack| &stack.parameters);
-    let parameters = parameters.into_iter().flatten().map(|(key, value)| {
-        let key = element("ParameterKey", &escaped(key));
-        element(
-            "member",
-            &(key + &element("ParameterValue", &escaped(value))),
-        )
-    });
-    let parameters: String = parameters.collect();
-    let members: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            let mut resource = element("Action", change.action);
-            resource += &element("LogicalResourceId", change.logical_id);
-            resource += &element("ResourceType", change.resource_type);
-            if let Some(replacement) = change.replacement {
-                resource += &element("Replacement", replacement);
-            }
-            // "If `true`, the returned changes include detailed changes in the property values."
-            if call.text("IncludePropertyValues") == Some("true") {
-                let after = json!({"Properties": {"Value": change.value}});
-                resource += &element("AfterContext", &escaped(&after.to_string()));
-            }
-            element("Type", "Resource") + &element("ResourceChange", &resource)
-        })
-        .collect();
-    let page = page(aws, call, "Changes", &members)?;
-    Ok(page.map(|changes| element("Parameters", &parameters) + &changes))
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."
@@ -267,7 +234,7 @@ pub fn resources(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError
     page(aws, call, "StackResourceSummaries", &members)
 }
 
-fn page(
+pub(crate) fn page(
     aws: &AwsState,
     call: &Call,
     list: &str,

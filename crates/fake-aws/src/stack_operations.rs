@@ -184,6 +184,7 @@ pub fn operation(
         failed: vec![],
         before: None,
         outputs,
+        reverts_drift: false,
     }
 }
 
@@ -242,7 +243,12 @@ pub fn step(aws: &mut AwsState, id: &str) {
             }
             stack.reach(status, None, now);
         }
-        Some(OperationStep::Finish(status)) => finish(&mut stack, status, now),
+        Some(OperationStep::Finish(status)) => {
+            finish(&mut stack, status, now);
+            if stack.status == "DELETE_COMPLETE" {
+                aws.stacks.change_sets.remove_of(&stack.name);
+            }
+        }
     }
     aws.stacks.all.insert(stack.id.clone(), stack);
 }
@@ -432,6 +438,9 @@ fn finish(stack: &mut Stack, status: &'static str, now: Duration) {
     }
     if status == "DELETE_COMPLETE" {
         stack.deleted = Some(now);
+    }
+    if status == "UPDATE_COMPLETE" && operation.reverts_drift {
+        stack.drifts.clear();
     }
     stack.reach(status, reason, now);
     stack.operation = None;

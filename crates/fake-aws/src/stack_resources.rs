@@ -120,6 +120,11 @@ const KINDS: [(&str, ResourceKind); 5] = [
     ),
 ];
 
+/// Whether the fake has this type's service.
+pub(crate) fn is_known(kind: &str) -> bool {
+    KINDS.iter().any(|(known, _)| *known == kind)
+}
+
 /// `Ref`'s value: for these types, the name.
 pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
     let found = KINDS.iter().find(|(known, _)| *known == kind);

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     iam::ACCOUNT,
+    stack_change_sets::ChangeSets,
     stack_template::{Desired, Parameters},
     tags::Tags,
 };
@@ -87,19 +88,7 @@ pub struct Stacks {
     pub failing: Vec<ResourceFailure>,
     /// The validation errors of each template from now on.
     pub findings: Vec<Finding>,
-    /// The change sets, by stack and name.
-    pub change_sets: BTreeMap<(String, String), Vec<ResourceChange>>,
-}
-
-/// A change in a change set (API Reference, `ResourceChange`).
-#[derive(Clone, Debug)]
-pub struct ResourceChange {
-    pub action: &'static str,
-    pub logical_id: &'static str,
-    pub resource_type: &'static str,
-    pub replacement: Option<&'static str>,
-    /// A property value after the change.
-    pub value: &'static str,
+    pub change_sets: ChangeSets,
 }
 
 impl Stacks {
@@ -164,6 +153,9 @@ pub struct Stack {
     pub tags: Tags,
     pub parameters: Parameters,
     pub template: Arc<Value>,
+    pub capabilities: Vec<String>,
+    /// The drift status of each resource that differs from its template.
+    pub drifts: BTreeMap<String, &'static str>,
     pub outputs: BTreeMap<String, String>,
     pub is_protected: bool,
     pub(crate) on_failure: OnFailure,
@@ -238,6 +230,8 @@ pub struct StackOperation {
     pub before: Option<Arc<Before>>,
     /// The outputs after the operation.
     pub outputs: BTreeMap<String, String>,
+    /// Whether its success ends the drift of the stack's resources.
+    pub reverts_drift: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,6 +291,8 @@ impl Stack {
             tags: Tags::new(),
             parameters: Parameters::new(),
             template: Arc::new(Value::Null),
+            capabilities: vec![],
+            drifts: BTreeMap::new(),
             outputs: BTreeMap::new(),
             is_protected: false,
             on_failure: OnFailure::default(),
@@ -369,6 +365,7 @@ impl Stack {
             failed: vec![],
             before: None,
             outputs: self.outputs.clone(),
+            reverts_drift: false,
         });
         self.reach(status, None, now);
         if then.is_none() {

@@ -27,7 +27,9 @@ use super::{
     s3,
     secret_versions::Pending,
     secrets::{self, Secret},
-    stack_api, stack_operations,
+    stack_api,
+    stack_change_sets::ChangeSetBehaviour,
+    stack_operations,
     stack_resources::{FIRST_RUN_AFTER, Made},
     stacks::{SeenTokens, Stacks},
 };
@@ -71,6 +73,7 @@ pub struct Options {
     pub cancellation_has_its_own_token: bool,
     /// How often services answer. One that is not mentioned answers always.
     pub rates: Vec<Rate>,
+    pub change_sets: ChangeSetBehaviour,
     /// The delay of `DescribeStacks`. No page excludes one.
     pub stacks_late: Duration,
     /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
@@ -114,6 +117,7 @@ impl Default for Options {
             deletes_during_rollback: false,
             cancellation_has_its_own_token: false,
             rates: vec![],
+            change_sets: ChangeSetBehaviour::default(),
             stacks_late: Duration::ZERO,
             resource_status: "UPDATE_IN_PROGRESS",
             events_late: Duration::ZERO,

@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
 mod builds;
+mod change_sets;
 mod child;
 mod cloudformation;
 mod codecommit;

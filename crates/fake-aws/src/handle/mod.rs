@@ -2,6 +2,7 @@
 //! state, and lists the calls.
 
 mod builds;
+mod change_sets;
 mod fate;
 mod gitlab;
 mod inspect;

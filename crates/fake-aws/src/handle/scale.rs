@@ -53,6 +53,8 @@ impl FakeAws {
         aws.repositories_gone.clear();
         aws.iam.settle();
         aws.secrets.retain(|_, secret| secret.deletion.is_none());
+        aws.stacks.change_sets.executed.clear();
+        aws.stacks.change_sets.macros_run.clear();
         let is_gone = |stack: &Stack| stack.status == "DELETE_COMPLETE";
         aws.stacks.all.retain(|_, stack| !is_gone(stack));
         let left: BTreeSet<&String> = aws.stacks.all.keys().collect();
