@@ -121,7 +121,7 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
         }
         "ListMergeRequests" => {
             let requests = records.merge_requests.get(sha).into_iter().flatten();
-            let shown = requests.map(|(iid, state)| json!({"iid": iid, "state": state}));
+            let shown = requests.map(|(iid, state)| shown_merge_request(project, *iid, state));
             shown.collect()
         }
         "ListNotes" => {
@@ -235,6 +235,20 @@ fn shown_status(status: &Status) -> Value {
         "target_url": status.target_url,
         "description": status.description,
         "author": {"id": status.user},
+    })
+}
+
+/// `lib/api/entities/merge_request_basic.rb`.
+fn shown_merge_request(project: &Project, iid: u64, state: &str) -> Value {
+    let branch = project.records.source_branches.get(&iid);
+    let branch = branch.map_or_else(|| format!("branch-{iid}"), Clone::clone);
+    json!({
+        "id": 9000 + iid,
+        "iid": iid,
+        "project_id": project.id,
+        "state": state,
+        "source_branch": branch,
+        "target_branch": project.default_branch,
     })
 }
 

@@ -66,6 +66,8 @@ pub struct Records {
     pub environments: Vec<Environment>,
     /// The merge requests of a commit: number and state.
     pub merge_requests: BTreeMap<String, Vec<(u64, &'static str)>>,
+    /// The source branch of each merge request that a test names one for.
+    pub source_branches: BTreeMap<u64, String>,
     pub notes: Vec<Note>,
     ids: u64,
 }

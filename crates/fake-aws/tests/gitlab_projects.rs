@@ -162,3 +162,36 @@ async fn calls_of_gitlab_break_as_those_of_aws_do() {
     fork.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.clear());
     assert_eq!(gitlab.fake.mirrors(PROJECT).len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn merge_request_shows_its_branch_and_state() {
+    let gitlab = Asking::new();
+    let fake = &gitlab.fake;
+    fake.merge_request(PROJECT, 4, "other", "c1", "merged");
+    fake.merge_request(PROJECT, 5, "review/x", "c1", "opened");
+    fake.merge_request(PROJECT, 5, "review/x", "c2", "opened");
+    let listed = async |commit: &str| {
+        let path = format!("/repository/commits/{commit}/merge_requests");
+        let body = gitlab.ask("GET", &path, None).await.body;
+        let members = body.as_array().expect("a list").iter();
+        let member =
+            |one: &Value| [&one["iid"], &one["source_branch"], &one["state"]].map(Value::clone);
+        members.map(member).collect::<Vec<_>>()
+    };
+    let (other, own) = ("other", "review/x");
+    let merged = [json!(4), json!(other), json!("merged")];
+    let opened = [json!(5), json!(own), json!("opened")];
+    assert_eq!(listed("c1").await, [merged.clone(), opened.clone()]);
+    assert_eq!(listed("c2").await, [opened]);
+    fake.set_merge_request_state(PROJECT, 5, "closed");
+    let closed = [json!(5), json!(own), json!("closed")];
+    assert_eq!(listed("c1").await, [merged, closed.clone()]);
+    assert_eq!(listed("c2").await, [closed]);
+    let note = json!({"body": "text"});
+    gitlab
+        .ask("POST", "/merge_requests/5/notes", Some(note))
+        .await;
+    let notes = gitlab.ask("GET", "/merge_requests/5/notes", None).await;
+    assert_eq!(notes.body[0]["body"], "text");
+    fake.assert_unbroken();
+}

@@ -107,6 +107,41 @@ impl FakeAws {
         self.change(|aws| gitlab_runs::push(aws, project, branch, commit));
     }
 
+    /// A merge request of this source branch contains this commit, too. Its state is `opened`,
+    /// `closed`, `locked` or `merged` (<https://docs.gitlab.com/api/merge_requests/>).
+    pub fn merge_request(
+        &self,
+        project: &str,
+        iid: u64,
+        source_branch: &str,
+        commit: &str,
+        state: &'static str,
+    ) {
+        self.change(|aws| {
+            let project = aws.gitlab.project_mut(project);
+            project.commits.insert(commit.to_owned());
+            let records = &mut project.records;
+            let branch = source_branch.to_owned();
+            records.source_branches.insert(iid, branch);
+            let of_commit = records.merge_requests.entry(commit.to_owned());
+            let of_commit = of_commit.or_default();
+            of_commit.retain(|(other, _)| *other != iid);
+            of_commit.push((iid, state));
+        });
+        self.set_merge_request_state(project, iid, state);
+    }
+
+    /// Closes, merges or reopens a merge request.
+    pub fn set_merge_request_state(&self, project: &str, iid: u64, state: &'static str) {
+        self.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(project).records;
+            let all = records.merge_requests.values_mut().flatten();
+            for (_, shown) in all.filter(|(other, _)| *other == iid) {
+                *shown = state;
+            }
+        });
+    }
+
     /// A manual mirror of all branches, with a credential of its own or without one.
     pub fn manual_mirror(
         &self,

@@ -207,6 +207,15 @@ impl FakeAws {
         self.push(repository, branch, commit)
     }
 
+    /// Deletes a branch. No rule of the product matches that event.
+    pub fn delete_branch(&self, repository: &str, branch: &str) {
+        self.change(|aws| {
+            let held = aws.repositories.get_mut(repository);
+            let branches = &mut held.expect("a repository with the branch").branches;
+            branches.remove(branch).expect("a branch to delete");
+        });
+    }
+
     /// The same in the other account, which forwards its events to this one.
     pub fn push_in_other_account(
         &self,
