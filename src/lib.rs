@@ -12,7 +12,9 @@
 //!   step", has the file of each kind of step
 //! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
 //! - [`health_check`] checks every resource by schedule and writes metrics, at a [`pace`]
-//! - [`reporting`] reports the executions of pipelines to GitLab
+//! - [`reporting`] reports the executions of pipelines to GitLab; [`review`] writes what a review
+//!   branch would change on its merge request; [`change_sets`] are the change sets behind both,
+//!   and behind [`drift`], which compares a stack with its template
 //! - [`aws`], [`codecommit`], [`gitlab`] and [`http`] are the clients; [`password`] is the type that
 //!   keeps secrets out of logs; [`iam_wildcard`] matches names as IAM does
 //! - [`reason_codes`] is the table of error codes; [`logging`] writes JSON lines without secrets
@@ -27,7 +29,9 @@
 //! `docs/reference/glossary.md` has the rest.
 
 pub mod aws;
+pub mod change_sets;
 pub mod codecommit;
+pub mod drift;
 pub mod gitlab;
 pub mod gitops_pipeline;
 pub mod handler;
@@ -42,5 +46,6 @@ pub mod password;
 pub mod reason_codes;
 pub mod reconcile;
 pub mod reporting;
+pub mod review;
 pub mod self_invocation;
 pub mod tags;

@@ -5,6 +5,7 @@ mod config;
 mod error_codes;
 mod propagation;
 mod retry;
+mod s3;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -21,13 +22,15 @@ pub use crate::aws::propagation::{
     is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
 };
 
+pub use crate::aws::s3::{ObjectError, S3, S3Object, dns_suffix};
+
 use crate::http::Http;
 
 /// One attempt at a call. AWS's control planes answer within a second or two.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A client that is created when it is first used: each reads its service's endpoints, and a request
-/// needs three of the seven.
+/// needs three of the eight.
 pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 /// The clients of the services that are called.
@@ -44,6 +47,10 @@ pub struct SdkClients {
     pub codecommit: Lazy<aws_sdk_codecommit::Client>,
     /// CloudFormation: the child stacks behind pipelines.
     pub cloudformation: Lazy<aws_sdk_cloudformation::Client>,
+    /// CodeBuild: the builds of review branches.
+    pub codebuild: Lazy<aws_sdk_codebuild::Client>,
+    /// S3: what these builds stored.
+    pub s3: S3,
     /// CodePipeline: the executions that a branch's pushes start.
     pub codepipeline: Lazy<aws_sdk_codepipeline::Client>,
     /// Lambda: this function itself, to continue in another invocation.
@@ -97,6 +104,8 @@ impl SdkClients {
             secrets: client!(aws_sdk_secretsmanager),
             codecommit: client!(aws_sdk_codecommit),
             cloudformation: client!(aws_sdk_cloudformation),
+            codebuild: client!(aws_sdk_codebuild),
+            s3: S3::new(config.clone(), http.clone()),
             codepipeline: client!(aws_sdk_codepipeline),
             lambda: client!(aws_sdk_lambda),
             sts: client!(aws_sdk_sts),

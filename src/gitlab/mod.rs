@@ -32,6 +32,7 @@ pub use crate::gitlab::commit_status::{CommitRef, CommitStatus, MAX_CHARACTERS, 
 pub use crate::gitlab::deployment::GitLabEnvironment;
 pub use crate::gitlab::error::{ErrorKind, Feature, GitLabError, Rejection};
 pub use crate::gitlab::mirror::{Mirror, PushStatus, Settings};
+pub use crate::gitlab::note::NoteTarget;
 pub use crate::gitlab::own_token::TokenDetails;
 pub use crate::gitlab::token::{Access, open};
 pub use crate::gitlab::token_error::{TokenError, TokenSource, URL_TAG};

@@ -9,6 +9,7 @@
 //!   [`tombstone`].
 //! - [`report_settings`] are what reports to GitLab need: the child stack stores them, and
 //!   [`report_target`] reads them.
+//! - [`change_set_settings`] are what the function's change sets of the deployed stack need.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
 //! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
@@ -18,6 +19,7 @@ mod approval_rule;
 pub mod attribute_names;
 mod calls;
 pub mod canceled_execution;
+pub(crate) mod change_set_settings;
 mod delete;
 pub(crate) mod executions;
 pub mod first_push;
@@ -35,6 +37,7 @@ pub(crate) mod report_target;
 mod request_context;
 mod request_token;
 mod resource;
+pub(crate) mod settings;
 mod source;
 pub mod spec;
 mod state;
@@ -43,5 +46,6 @@ mod tombstone;
 mod tracker;
 
 pub(crate) use self::names::is_env_id;
+pub(crate) use self::observe::describe as describe_stack;
 pub(crate) use self::request_context::names_another_function;
 pub use self::resource::{GitOpsPipeline, is_rejected};

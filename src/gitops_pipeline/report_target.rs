@@ -3,7 +3,7 @@
 use crate::aws::{Aws, CallError};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::report_settings::ReportSettings;
-use crate::gitops_pipeline::{observe, template};
+use crate::gitops_pipeline::settings;
 
 /// A pipeline whose executions are reported.
 #[derive(Clone, Debug)]
@@ -24,16 +24,13 @@ pub struct ReportTarget {
 /// # Errors
 /// If CloudFormation does not describe the stack.
 pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<ReportTarget>, CallError> {
-    let stack_name = names.stack();
-    let found = observe::describe(aws, &stack_name).await?;
-    let child = found.map(|stack| observe::described(stack, &stack_name));
-    let owned = child.filter(|child| child.owner.is_some());
-    Ok(owned.and_then(|child| {
+    let settings = settings::read(aws, names).await?;
+    Ok(settings.and_then(|settings| {
         Some(ReportTarget {
             names: names.clone(),
-            location: AwsLocation::from_arn(&child.id)?,
-            branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
-            settings: serde_json::from_str(child.outputs.get(template::REPORTING_OUTPUT)?).ok()?,
+            location: settings.location,
+            branch: settings.branch,
+            settings: settings.report?,
         })
     }))
 }

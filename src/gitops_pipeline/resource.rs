@@ -13,6 +13,7 @@ use super::first_push::{BranchPush, Child, NotStarted, Started};
 use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
+use super::settings::PipelineSettings;
 use super::spec::Spec;
 use super::{observe, spec, tombstone};
 use crate::aws::{Aws, CallError};
@@ -165,6 +166,7 @@ impl GitOpsPipeline {
         Ok(child.and_then(|child| {
             Some(Child {
                 waits_for: BranchPush::missed_by(&child, stack_name),
+                settings: PipelineSettings::of(&child),
                 owner_stack_id: child.owner?.stack_id,
             })
         }))

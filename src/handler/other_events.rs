@@ -14,6 +14,8 @@ use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
 use crate::reporting;
 use crate::reporting::{PipelineEvent, Reported};
+use crate::review;
+use crate::review::{BuildEvent, Reviewed};
 use crate::self_invocation;
 use crate::self_invocation::Position;
 use cfn_custom_resource::ContinuationError;
@@ -36,6 +38,9 @@ impl Handler {
         }
         if let Some(event) = PipelineEvent::parse(event) {
             return self.handle_report(&event).await;
+        }
+        if let Some(event) = BuildEvent::parse(event) {
+            return self.handle_review(&event).await;
         }
         match HealthCheck::parse(event) {
             Some(check) => self.handle_health_check(&check, position, invocation).await,
@@ -89,9 +94,7 @@ impl Handler {
         let failures = report.as_ref().map_or(1, Reported::log_rejected);
         let (env_id, pipeline_name) = (&event.names.env_id, event.names.pipeline());
         if failures > 0 {
-            let failures = [(metrics::REPORT_FAILURES, failures.into())];
-            let line = metrics::line(self.clock.now(), env_id, &pipeline_name, &failures);
-            logging::emit(&line);
+            self.emit_report_failures(env_id, &pipeline_name, failures);
         }
         let reported = report?;
         Ok(json!({"Report": {
@@ -99,6 +102,35 @@ impl Handler {
             "Posted": reported.accepted.len(),
             "Rejected": reported.rejected.len(),
         }}))
+    }
+
+    /// Writes what a review branch would change on its merge request.
+    async fn handle_review(&self, event: &BuildEvent) -> Result<Value, HandlerError> {
+        Span::current().record("pipeline_stack", event.names.stack());
+        let build = &event.build_id;
+        tracing::info!(build, "build of a review branch");
+        match Box::pin(review::handle(&self.aws, &self.http, event)).await {
+            Ok(Reviewed::Written) => Ok(json!({"Review": {"BuildId": build}})),
+            Ok(Reviewed::Ignored(because)) => {
+                tracing::info!(because, "the build is not shown in GitLab");
+                Ok(json!({"Ignored": because}))
+            }
+            Err(error) => {
+                let pipeline_name = event.names.pipeline();
+                self.emit_report_failures(&event.names.env_id, &pipeline_name, 1);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn emit_report_failures(&self, env_id: &str, pipeline_name: &str, failures: usize) {
+        let failures = [(metrics::REPORT_FAILURES, failures.into())];
+        logging::emit(&metrics::line(
+            self.clock.now(),
+            env_id,
+            pipeline_name,
+            &failures,
+        ));
     }
 
     /// Checks the environment's mirrors, credentials and pipelines. Continues in another invocation if

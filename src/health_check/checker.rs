@@ -12,6 +12,7 @@ use super::metrics;
 use super::metrics::Metric;
 use super::progress::{Cursor, TimeLimits};
 use super::request::Environment;
+use super::schedule::Schedule;
 use crate::aws::CallError;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
@@ -36,6 +37,8 @@ pub struct Checker<'a> {
     pub emit: Emit<'a>,
     /// Whether the check may change something.
     pub may_change: bool,
+    /// When the health check began, and how often it runs.
+    pub schedule: Schedule,
 }
 
 impl fmt::Debug for Checker<'_> {

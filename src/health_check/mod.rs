@@ -7,22 +7,26 @@
 //! invocation continues behind the last names that were checked. A part that is delivered twice
 //! checks the same twice.
 //!
-//! The health check changes four things:
+//! The health check changes these:
 //! - It ends a rotation that nothing resumes.
 //! - It creates the pipeline of a branch whose first push was not delivered.
 //! - It starts an execution again that an update canceled.
 //! - It posts to GitLab what lost events did not.
+//! - Once a day it compares each stack by a change set of its own, and deletes change sets that the
+//!   function left behind. With `SelfRepair` it repairs the pipelines' stacks.
 
 mod checker;
 mod clients;
 mod credentials;
 mod doctor;
+mod drift;
 mod findings;
 pub mod metrics;
 mod pipelines;
 mod progress;
 mod reports;
 mod request;
+mod schedule;
 mod stacks;
 
 use std::time::Duration;
@@ -33,13 +37,14 @@ pub use self::checker::Emit;
 pub use self::clients::CheckClients;
 pub use self::progress::{CheckProgress, Cursor, Part, Totals};
 pub use self::request::{Environment, EnvironmentError, HealthCheck};
+pub use self::schedule::Schedule;
 
 use crate::gitops_pipeline::GitOpsPipeline;
-use crate::gitops_pipeline::first_push::BranchPush;
 use crate::health_check::checker::Checker;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::progress::TimeLimits;
+use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::MirrorCredential;
 
 /// What one invocation of a health check has found.
@@ -70,18 +75,20 @@ pub async fn check<'a>(
         now: clients.clock.now(),
         emit,
         may_change: true,
+        schedule: part.schedule,
     };
     let limits = part.limits();
     let mut progress = part.progress;
     let mut findings = Findings::default();
     // A continuation that arrives after the end of the check does nothing.
     if !part.time.is_zero() {
-        let (changed, missed);
-        (findings, changed, missed) = checker.check_all(&mut progress, &limits).await;
-        let creating = checker.create_pipelines(&missed, &mut findings, &limits);
+        let (changed, found);
+        (findings, changed, found) = checker.check_all(&mut progress, &limits).await;
+        let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
         Box::pin(creating).await;
         // The reports come last: a slow GitLab takes no time from the checks.
         Box::pin(checker.report_executions(&changed, &limits)).await;
+        Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
     }
     let mut part = CheckedPart {
         checker,
@@ -105,6 +112,7 @@ pub async fn diagnose(
     gitops_pipeline: &GitOpsPipeline,
     time: Duration,
 ) -> Value {
+    let part = Part::whole(time);
     let checker = Checker {
         environment,
         clients,
@@ -113,8 +121,8 @@ pub async fn diagnose(
         now: clients.clock.now(),
         emit: &|_| {},
         may_change: false,
+        schedule: part.schedule,
     };
-    let part = Part::whole(time);
     let mut progress = CheckProgress::default();
     let (mut findings, ..) = checker.check_all(&mut progress, &part.limits()).await;
     if !progress.is_done() {
@@ -134,10 +142,10 @@ impl Checker<'_> {
         &self,
         progress: &mut CheckProgress,
         limits: &TimeLimits,
-    ) -> (Findings, ChangedExecutions, Vec<BranchPush>) {
+    ) -> (Findings, ChangedExecutions, FoundStacks) {
         let orphans = progress.totals.orphans;
         // The three call different services, so none waits for another.
-        let (credentials, (pipelines, changed), (stacks, missed)) = tokio::join!(
+        let (credentials, (pipelines, changed), (stacks, found)) = tokio::join!(
             Box::pin(self.check_credentials(&mut progress.credentials, limits)),
             Box::pin(self.check_pipelines(&mut progress.pipelines, limits)),
             Box::pin(self.check_stacks(&mut progress.stacks, orphans, limits)),
@@ -145,7 +153,7 @@ impl Checker<'_> {
         let mut findings = credentials;
         findings.add(pipelines);
         findings.add(stacks);
-        (findings, changed, missed)
+        (findings, changed, found)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::reporting::Execution;
 const PIPELINES_PER_SECOND: u32 = 5;
 
 /// How long ago an execution may have changed whose report is repeated.
-const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The executions of each pipeline whose reports are repeated.
 pub type ChangedExecutions = BTreeMap<String, Vec<Execution>>;

@@ -5,11 +5,13 @@ use std::time::UNIX_EPOCH;
 
 use super::checker::Checker;
 use super::metrics;
-use super::pipelines::ChangedExecutions;
+use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use super::progress::{Checking, TimeLimits, check_each};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::pace::Pace;
 use crate::reporting;
 use crate::reporting::Execution;
+use crate::review;
 
 /// How many pipelines a second are reported again: one `DescribeStacks` and about seven requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
@@ -53,6 +55,47 @@ impl Checker<'_> {
         });
         if !in_time.await {
             tracing::warn!("no time to report all executions");
+        }
+    }
+
+    /// Repeats the reviews of the builds of the last day whose events were lost.
+    pub async fn report_reviews(&self, reviewing: &[ResourceNames], limits: &TimeLimits) {
+        let limits = TimeLimits {
+            last_start: limits.end,
+            checks_end: limits.end,
+            ..*limits
+        };
+        let stacks: Vec<(String, &ResourceNames)> = reviewing
+            .iter()
+            .map(|names| (names.stack(), names))
+            .collect();
+        let stacks = stacks.iter().map(|(stack, names)| (stack.as_str(), *names));
+        let pace = &Pace::per_second(REPORTS_PER_SECOND);
+        let review = |_, names: &'_ ResourceNames| -> Checking<'_, _> {
+            let names = names.clone();
+            Box::pin(async move {
+                pace.wait().await;
+                let (aws, http) = (self.clients.aws, self.clients.http);
+                let since = self.now - REPORTED_TIME;
+                let reviewed = Box::pin(review::catch_up(aws, http, &names, since)).await;
+                (names.pipeline(), reviewed)
+            })
+        };
+        let in_time = check_each(
+            stacks.collect(),
+            &limits,
+            review,
+            |_, (pipeline, reviewed)| match reviewed {
+                Ok(0) => {}
+                Ok(written) => tracing::warn!(pipeline, written, "reviews repeated"),
+                Err(error) => {
+                    tracing::warn!(pipeline, %error, "not reviewed");
+                    self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
+                }
+            },
+        );
+        if !in_time.await {
+            tracing::warn!("no time to repeat all reviews");
         }
     }
 

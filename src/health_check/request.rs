@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::progress::{CheckProgress, Part};
+use super::schedule::Schedule;
 use crate::gitops_pipeline;
 
 /// A continuation with less time than this would check next to nothing.
@@ -23,6 +24,8 @@ pub struct HealthCheck {
     user_names: Option<String>,
     /// The time until the next health check. `None` if the event does not name it.
     interval: Option<Duration>,
+    /// Whether to repair what cfn-gitops created.
+    repairs: bool,
     /// What earlier invocations have done. Only the function's own continuation has it.
     progress: CheckProgress,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
@@ -36,6 +39,8 @@ pub struct Environment {
     pub id: String,
     /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions for.
     pub user_names: String,
+    /// Whether the health check repairs what cfn-gitops created.
+    pub repairs: bool,
 }
 
 /// Why the environment of a health check is unknown.
@@ -82,6 +87,7 @@ impl HealthCheck {
             interval: minutes
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
+            repairs: asked.is_some_and(|asked| asked["SelfRepair"] == true),
             // Without a progress that can be read, it starts from the beginning.
             progress: progress.and_then(Result::ok).unwrap_or_default(),
             is_diagnosis: diagnosis.is_some(),
@@ -100,6 +106,10 @@ impl HealthCheck {
             progress: self.progress.clone(),
             time: left.map_or(time, |left| left.min(time)),
             is_last: left.is_some_and(|left| left < time + MIN_CONTINUATION),
+            schedule: Schedule {
+                began,
+                interval: self.interval,
+            },
         }
     }
 
@@ -110,6 +120,7 @@ impl HealthCheck {
             "EnvID": environment.id,
             "UserNames": environment.user_names,
             "Minutes": minutes,
+            "SelfRepair": environment.repairs,
             "Progress": progress,
         }});
         event.to_string()
@@ -133,6 +144,7 @@ impl HealthCheck {
         let user_names = self.user_names.clone();
         Ok(Environment {
             user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
+            repairs: self.repairs,
             id,
         })
     }

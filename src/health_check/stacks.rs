@@ -12,11 +12,13 @@ use aws_sdk_cloudformation::types::StackStatus;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
+use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use crate::aws::{Aws, CallError};
-use crate::gitops_pipeline::first_push::{BranchPush, Started};
+use crate::gitops_pipeline::first_push::{BranchPush, Child, Started};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::pace::Pace;
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each. AWS documents no rate. A
@@ -34,6 +36,24 @@ pub struct Stacks {
     ids: BTreeSet<String>,
     /// The names of the pipelines' stacks, with their IDs.
     pub pipelines: BTreeMap<String, String>,
+    /// The names of the stacks that pipelines deploy.
+    pub deployed: BTreeSet<String>,
+}
+
+/// What the check of the stacks leaves to do.
+#[derive(Debug, Default)]
+pub struct FoundStacks {
+    /// The first pushes that stacks wait for.
+    pub missed: Vec<BranchPush>,
+    /// The pipelines whose branches are reviewed.
+    pub reviewing: Vec<ResourceNames>,
+}
+
+/// The result of one stack's check.
+struct CheckedStack<'a> {
+    id: &'a String,
+    child: Result<Option<Child>, CallError>,
+    drift: Vec<ComparedStack>,
 }
 
 impl Stacks {
@@ -49,6 +69,7 @@ impl Stacks {
 /// If they cannot be listed to the end.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     let prefix = format!("gitops-{env_id}-");
+    let deployed_prefix = format!("cfnstack-{env_id}-");
     let existing = StackStatus::values().iter();
     let existing = existing.filter(|status| **status != "DELETE_COMPLETE");
     let existing: Vec<StackStatus> = existing.map(|status| StackStatus::from(*status)).collect();
@@ -69,6 +90,9 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             if name.starts_with(&prefix) {
                 stacks.pipelines.insert(name.to_owned(), id.to_owned());
             }
+            if name.starts_with(&deployed_prefix) {
+                stacks.deployed.insert(name.to_owned());
+            }
             stacks.ids.insert(id.to_owned());
         }
         token = page.next_token;
@@ -79,33 +103,42 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
 }
 
 impl Checker<'_> {
-    /// Reports pipelines' stacks without an owner, of which earlier invocations found `orphans`.
-    /// Returns the first pushes that stacks wait for, too.
+    /// Reports pipelines' stacks without an owner, of which earlier invocations found `orphans`, and
+    /// stacks that differ from their templates.
     pub async fn check_stacks(
         &self,
         cursor: &mut Cursor,
         orphans: usize,
         limits: &TimeLimits,
-    ) -> (Findings, Vec<BranchPush>) {
-        let (mut findings, mut missed) = (Findings::default(), vec![]);
+    ) -> (Findings, FoundStacks) {
+        let (mut findings, mut found) = (Findings::default(), FoundStacks::default());
         if cursor.is_done {
-            return (findings, missed);
+            return (findings, found);
         }
         let listing = list(self.clients.aws, &self.environment.id);
         let Some(stacks) = listed(listing, cursor, &mut findings, limits).await else {
-            return (findings, missed);
+            return (findings, found);
         };
         let pace = &Pace::per_second(STACKS_PER_SECOND);
         let look_up = |name, id| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                (id, self.gitops_pipeline.look_up_child(name).await)
+                let child = self.gitops_pipeline.look_up_child(name).await;
+                let drift = match &child {
+                    Ok(Some(child)) => self.compare(name, child).await,
+                    _ => vec![],
+                };
+                CheckedStack { id, child, drift }
             })
         };
         let rest = cursor.rest(stacks.pipelines.iter());
-        let is_done = check_each(rest, limits, look_up, |name, (id, child)| {
+        let is_done = check_each(rest, limits, look_up, |name, checked| {
             cursor.after = Some(name.to_owned());
-            let child = match child {
+            for compared in &checked.drift {
+                self.report_drift(&mut findings, compared);
+            }
+            let id = checked.id;
+            let child = match checked.child {
                 Ok(Some(child)) => child,
                 // It was deleted meanwhile, or is not a pipeline's.
                 Ok(None) => return,
@@ -113,7 +146,10 @@ impl Checker<'_> {
             };
             let subject = format!("pipeline stack {name}");
             if stacks.contains(&child.owner_stack_id) {
-                missed.extend(child.waits_for);
+                if child.is_reviewing() {
+                    found.reviewing.extend(ResourceNames::from_stack_name(name));
+                }
+                found.missed.extend(child.waits_for);
                 return findings.checked(subject, None);
             }
             findings.totals.orphans += 1;
@@ -126,10 +162,12 @@ impl Checker<'_> {
         });
         cursor.is_done = is_done.await;
         if cursor.is_done {
+            self.delete_leftovers(&stacks.deployed, &mut findings, limits)
+                .await;
             let orphans = orphans + findings.totals.orphans;
             self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
         }
-        (findings, missed)
+        (findings, found)
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

@@ -8,17 +8,20 @@
 //! - [`event`] reads from an event which execution it names, and which part of the report it is about
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
-//! - [`change_set`] renders the note about a change set
+//! - [`drift`] posts whether a deployed stack differs from its template
+//! - [`note`] renders the note about a change set
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
-mod change_set;
+mod drift;
 mod event;
 mod execution;
+pub(crate) mod note;
 mod outcome;
 mod outputs;
 mod plan;
 mod report;
 
+pub use crate::reporting::drift::report as report_drift;
 pub use crate::reporting::event::PipelineEvent;
 pub use crate::reporting::execution::{Execution, changed_since};
 pub use crate::reporting::outcome::{Cause, ReportError, Reported};
@@ -89,4 +92,4 @@ pub async fn catch_up(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

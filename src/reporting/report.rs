@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use crate::aws::{Aws, CallError};
-use crate::gitlab::{CommitRef, ErrorKind, GitLab, GitLabError, ProjectDetails, StatusState};
+use crate::change_sets;
+use crate::change_sets::Change;
+use crate::gitlab::{
+    CommitRef, ErrorKind, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
+};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::report_target::ReportTarget;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::reporting::outcome::{Cause, Reported};
 use crate::reporting::plan::{Desired, Post, Scope, Shown, Topic};
-use crate::reporting::{change_set, execution, outputs, plan};
+use crate::reporting::{execution, note, outputs, plan};
 use cfn_custom_resource::Progress;
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
@@ -171,9 +175,11 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let changes = change_set::read(self.context.aws, &settings.stack_name, name).await?;
+        let change_set =
+            change_sets::describe(self.context.aws, &settings.stack_name, name).await?;
         let commit = &self.context.commit.sha;
-        Ok(changes.map(|changes| change_set::render(&changes, names, settings, commit, url)))
+        let render = |changes: &[Change]| note::render(changes, names, settings, commit, url);
+        Ok(change_set.map(|change_set| render(&change_set.changes)))
     }
 
     /// Reads what GitLab shows of everything that it should show.
@@ -258,8 +264,10 @@ impl Reporter<'_> {
                 gitlab.set_environment_url(project, *id, url).await?;
             }
             Post::WriteNote(body) => {
-                let marker = change_set::marker(&self.context.target.names);
-                return gitlab.write_note(commit, self.author, &marker, body).await;
+                let marker = note::marker(&self.context.target.names);
+                let target = NoteTarget::Commit;
+                let note = (marker.as_str(), body.as_str());
+                return gitlab.write_note(commit, self.author, target, note).await;
             }
         }
         Ok(true)

@@ -4,7 +4,7 @@ use crate::gitlab::Access;
 use crate::gitops_pipeline::report_settings::ReportSettings;
 
 /// The settings of a pipeline that reports everything, without an address and a change set.
-pub(super) fn settings() -> ReportSettings {
+pub(crate) fn settings() -> ReportSettings {
     ReportSettings {
         access: Access {
             url: "https://gitlab.example.com".to_owned(),

@@ -130,6 +130,7 @@ async fn look_in_parts(fake: &FakeAws, time: Duration) -> Vec<Looked> {
     let mut all = vec![];
     while let Some(now) = progress.take() {
         let part = Part {
+            schedule: Part::whole(Duration::ZERO).schedule,
             progress: now,
             time,
             is_last: false,

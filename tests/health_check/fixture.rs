@@ -147,6 +147,7 @@ pub async fn look_part(
     let lines = Mutex::new(vec![]);
     let emit = |line| lines.lock().expect("no panic").push(line);
     let dev = Environment {
+        repairs: false,
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
     };
@@ -178,6 +179,7 @@ pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
     let dev = Environment {
+        repairs: false,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
     };

@@ -29,7 +29,6 @@ pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub codepipeline: aws_sdk_codepipeline::Client,
     pub lambda: aws_sdk_lambda::Client,
-    pub s3: aws_sdk_s3::Client,
 }
 
 impl Clients {
@@ -43,7 +42,6 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             codepipeline: aws_sdk_codepipeline::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
-            s3: aws_sdk_s3::Client::new(&config),
         }
     }
 }

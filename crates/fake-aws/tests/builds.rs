@@ -1,6 +1,8 @@
 //! CodeBuild's builds and S3's objects: their API References, at the rules in `crates/fake-aws`.
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 use serde_json::json;
 
 use super::{cloudformation::new_world, code, refusal};
@@ -115,35 +117,50 @@ async fn push_to_a_review_branch_starts_a_build() {
     fake.assert_unbroken();
 }
 
-async fn text(output: GetObjectOutput) -> String {
-    let bytes = output.body.collect().await.expect("a body").into_bytes();
-    String::from_utf8_lossy(&bytes).into_owned()
+/// The response to a request for an object: the version and the text, or S3's error code.
+async fn get(fake: &FakeAws, address: &str) -> Result<(Option<String>, String), String> {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_uri(address).expect("an address");
+    let headers = request.headers_mut();
+    headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/x");
+    let response = fake
+        .connector("test")
+        .call(request)
+        .await
+        .expect("answered");
+    let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+    if response.status().as_u16() == 200 {
+        let version = response.headers().get("x-amz-version-id");
+        return Ok((version.map(str::to_owned), text));
+    }
+    let code = text
+        .split("<Code>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    Err(code.unwrap_or(&text).to_owned())
 }
 
 #[tokio::test(start_paused = true)]
 async fn object_is_read_with_its_version() {
-    let (fake, clients) = new_world(Options::default());
+    let (fake, _) = new_world(Options::default());
     let key = "review/shop/a/a file+.json";
     let first = fake.put_object("artifacts", key, "one");
     let second = fake.put_object("artifacts", key, "two");
-    let get = || clients.s3.get_object().bucket("artifacts").key(key);
-    let newest = get().send().await.expect("an object");
-    assert_eq!(newest.version_id(), Some(second.as_str()));
-    assert_eq!(newest.content_length(), Some(3));
-    assert_eq!(text(newest).await, "two");
-    let older = get().version_id(&first).send().await.expect("a version");
-    assert_eq!(text(older).await, "one");
-    assert_eq!(code(get().version_id("x").send().await), "NoSuchVersion");
+    let address = "https://artifacts.s3.eu-central-1.amazonaws.com/review/shop/a/a%20file%2B.json";
+    let older = format!("{address}?versionId={first}");
+    let read = |version: &str, text: &str| Ok((Some(version.to_owned()), text.to_owned()));
+    let missing = |code: &str| Err(code.to_owned());
+    assert_eq!(get(&fake, address).await, read(&second, "two"));
+    assert_eq!(get(&fake, &older).await, read(&first, "one"));
+    let unknown = get(&fake, &format!("{address}?versionId=x"));
+    assert_eq!(unknown.await, missing("NoSuchVersion"));
     fake.delete_object("artifacts", key);
-    assert_eq!(code(get().send().await), "NoSuchKey");
+    assert_eq!(get(&fake, address).await, missing("NoSuchKey"));
     fake.deny("s3:ListBucket", "artifacts");
-    assert_eq!(code(get().send().await), "AccessDenied");
-    let older = get().version_id(&first).send().await.expect("a version");
-    assert_eq!(text(older).await, "one");
+    assert_eq!(get(&fake, address).await, missing("AccessDenied"));
+    assert_eq!(get(&fake, &older).await, read(&first, "one"));
     fake.deny("s3:GetObject", "artifacts/review/");
-    let (code, message) = refusal(get().send().await);
-    assert_eq!(code, "AccessDenied");
-    assert!(message.contains("s3:GetObject"), "{message}");
+    assert_eq!(get(&fake, address).await, missing("AccessDenied"));
     fake.assert_unbroken();
 }
 
@@ -152,12 +169,9 @@ async fn path_style_addresses_a_bucket_as_well() {
     let fake = FakeAws::new();
     fake.bucket_without_versions("with.dots");
     fake.put_object("with.dots", "review/t.json", "one");
-    let config = fake_aws::clients::sdk_config(fake.connector("test"));
-    let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
-    let client = aws_sdk_s3::Client::from_conf(config.build());
-    let get = |bucket| client.get_object().bucket(bucket).key("review/t.json");
-    let found = get("with.dots").send().await.expect("an object");
-    assert_eq!(found.version_id(), None);
-    assert_eq!(text(found).await, "one");
-    assert_eq!(code(get("none").send().await), "NoSuchBucket");
+    let base = "https://s3.eu-central-1.amazonaws.com";
+    let found = get(&fake, &format!("{base}/with.dots/review/t.json"));
+    assert_eq!(found.await, Ok((None, "one".to_owned())));
+    let none = get(&fake, &format!("{base}/none/review/t.json"));
+    assert_eq!(none.await, Err("NoSuchBucket".to_owned()));
 }

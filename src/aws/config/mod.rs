@@ -68,7 +68,7 @@ pub fn is_local(config: &SdkConfig) -> bool {
 }
 
 /// The configured address of a service. `None` if it is AWS's own.
-fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
+pub(super) fn endpoint_url(config: &SdkConfig, service: &'static str) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")

@@ -71,7 +71,8 @@ impl Renderer<'_> {
         let branch_exists = Box::pin(self.branch_exists(child, source));
         let (repository, branch_exists) = tokio::try_join!(repository, branch_exists)?;
         let template = template::render(spec, repository);
-        let parameters = template::parameter_values(spec, branch_exists);
+        let clone_url = Box::pin(self.clone_url(repository)).await?;
+        let parameters = template::parameter_values(spec, branch_exists, clone_url);
         let owner = &self.context.owner;
         let mut tags = spec.tags.clone();
         if let Some(stack_name) = owner.stack_id.split('/').nth(1) {
@@ -108,6 +109,19 @@ impl Renderer<'_> {
             // earlier lookup did not find it, the stack waits for the event of its first push.
             Lookup::Denied(_) => !self.waits_already(child),
         })
+    }
+
+    /// The clone URL of a repository that the child stack does not create. `None` if the template does
+    /// not need it.
+    async fn clone_url(&self, origin: RepositoryOrigin) -> Result<Option<String>, ApplyError> {
+        if !template::needs_clone_url(self.spec, origin) {
+            return Ok(None);
+        }
+        let name = self.spec.repository();
+        match codecommit::look_up(&self.aws.codecommit, &name).await? {
+            Some(repository) => Ok(Some(repository.clone_url)),
+            None => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+        }
     }
 
     /// Whether `child`, which has no pipeline, waits for a push to the source of the spec.

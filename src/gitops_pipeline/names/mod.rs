@@ -67,6 +67,23 @@ impl ResourceNames {
         format!("cfnstack-{}-{}", self.env_id, self.project_id)
     }
 
+    /// Parses the name of the project that builds review branches.
+    pub fn from_review_project(project_name: &str) -> Option<Self> {
+        let rest = project_name.strip_prefix("codebuild-")?;
+        let (env_id, project_id) = rest.split_once("-review-")?;
+        ResourceNames::new(env_id, project_id)
+    }
+
+    /// The project that builds review branches.
+    pub fn review_project(&self) -> String {
+        format!("codebuild-{}-review-{}", self.env_id, self.project_id)
+    }
+
+    /// The template of the deployed stack in the build's output, unless a property names another one.
+    pub fn template_path(&self) -> String {
+        format!("root-stack-{}.yaml", self.project_id)
+    }
+
     /// The change set that waits for an approval.
     pub fn change_set(&self) -> String {
         format!("changeset-{}-{}", self.env_id, self.project_id)
@@ -81,6 +98,11 @@ impl ResourceNames {
     /// The approval rule template.
     pub fn approval_rule_template(&self) -> String {
         format!("approval-{}-cfn-{}", self.env_id, self.project_id)
+    }
+
+    /// The role with which CloudFormation deploys, unless a property names another one.
+    pub fn deploy_role(&self) -> String {
+        format!("role-{}-codedeploy-cfn", self.env_id)
     }
 
     /// The role with which CloudFormation changes the child stack.
@@ -156,14 +178,26 @@ impl AwsLocation {
         format!("{pipeline}/executions/{execution_id}/timeline")
     }
 
+    /// The URL of a review branch's build in the console.
+    pub fn build_console(&self, names: &ResourceNames, build_id: &str) -> String {
+        let (account, project) = (&self.account, names.review_project());
+        let (project, build) = (project.as_str(), build_id.replace(':', "%3A"));
+        let path = format!("codebuild/{account}/projects/{project}/build/{build}");
+        self.codesuite(&path)
+    }
+
     fn console(&self, pipeline_name: &str) -> String {
+        self.codesuite(&format!("codepipeline/pipelines/{pipeline_name}"))
+    }
+
+    fn codesuite(&self, path: &str) -> String {
         let domain = match self.partition.as_str() {
             "aws-cn" => "console.amazonaws.cn",
             "aws-us-gov" => "console.amazonaws-us-gov.com",
             _ => "console.aws.amazon.com",
         };
         let region = &self.region;
-        format!("https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline_name}")
+        format!("https://{region}.{domain}/codesuite/{path}")
     }
 }
 

@@ -17,13 +17,14 @@ mod cross_account;
 pub(super) mod formats;
 pub mod properties;
 mod references;
+mod review;
 mod source_paths;
 mod types;
 
 pub use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::{
-    ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, EnvironmentVariable,
-    ExecutionMode, GitLabProject, Image, OnFailure, Report, RepositoryRef, Spec, Window,
+    ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, Drift, EnvironmentVariable,
+    ExecutionMode, GitLabProject, Image, OnFailure, Report, RepositoryRef, Review, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -52,6 +53,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
             .is_set("ApprovalRule")
             .then(|| object.object("ApprovalRule").read()),
         gitlab: decode_gitlab(&object),
+        review: review::decode(&object),
         tags: tags::from_properties(&object, &mut errors),
         ..object.read()
     };
@@ -62,6 +64,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     check_on_failure(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
     check_report(&spec, &object, &mut errors);
+    review::check(&spec, &object, &mut errors);
     cross_account::check_key(&spec, &object, home.as_ref(), &mut errors);
     cross_account::check_image_variables(&spec, &mut errors);
     references::reject(properties, &mut errors);

@@ -7,7 +7,7 @@ use crate::tags::TAGS;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
-pub static PROPERTIES: [Property; 20] = [
+pub static PROPERTIES: [Property; 22] = [
     Property::new("ServiceToken", Kind::AnyText),
     Property::new("ServiceTimeout", Kind::Any),
     Property::required("EnvID", Kind::Text(&formats::ENV_ID)),
@@ -30,6 +30,8 @@ pub static PROPERTIES: [Property; 20] = [
     Property::new("ApprovalRule", Kind::Object(&APPROVAL_RULE)),
     Property::new("GitLab", Kind::Object(&GITLAB)),
     Property::new("Report", Kind::Object(&REPORT)),
+    Property::new("Review", Kind::Object(&REVIEW)),
+    Property::new("Drift", Kind::Choice(&["Disabled", "Report"])).or("Disabled"),
     Property::new(
         "RepositoryDeletionPolicy",
         Kind::Choice(&["Delete", "Retain"]),
@@ -191,6 +193,13 @@ static REPORT: [Property; 5] = [
     Property::new("ChangeSetComment", Kind::Boolean),
     Property::new("EnvironmentName", Kind::Text(&formats::ENVIRONMENT_NAME)),
     Property::new("EnvironmentUrlOutput", Kind::Text(&formats::OUTPUT_NAME)),
+];
+
+static REVIEW: [Property; 4] = [
+    Property::required("Branches", Kind::Text(&formats::BRANCH_PATTERN)),
+    Property::new("ChangeSetComment", Kind::Boolean).or("true"),
+    Property::new("AllowTransforms", Kind::Boolean).or("false"),
+    Property::new("BuildRoleArn", ROLE_ARN),
 ];
 
 /// Limits: <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>

@@ -52,6 +52,11 @@ pub struct Spec {
     pub gitlab: Option<GitLabProject>,
     /// The parts of the report.
     pub report: Report,
+    /// The branches that are reviewed before they are merged. `None` if none are.
+    #[serde(skip)]
+    pub review: Option<Review>,
+    /// Whether the health check looks for drift of the deployed stack.
+    pub drift: Drift,
     /// Whether a repository of the child stack outlives the resource.
     pub repository_deletion_policy: DeletionPolicy,
     /// The tags of every resource in the child stack.
@@ -237,6 +242,30 @@ pub struct Report {
     pub environment_name: Option<String>,
     /// The output of the deployed stack with the environment's address.
     pub environment_url_output: Option<String>,
+}
+
+/// `Review`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Review {
+    /// The pattern of the branches, in which `*` matches any characters.
+    pub branches: String,
+    /// Whether to write the change set on the merge request.
+    pub change_set_comment: bool,
+    /// Whether to create a change set of a template with transforms or dynamic references.
+    pub allow_transforms: bool,
+    /// The role of the builds. `None` for the environment's role.
+    pub build_role_arn: Option<String>,
+}
+
+/// `Drift`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Drift {
+    /// The deployed stack is not compared.
+    #[default]
+    Disabled,
+    /// Once a day the health check compares the deployed stack with its template.
+    Report,
 }
 
 /// `Deploy.OnFailure`

@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 
 use super::parts::{role, sub, tags};
-use crate::gitops_pipeline::spec::Spec;
+use crate::gitops_pipeline::spec::{EnvironmentVariable, Spec};
 
 pub fn log_group(spec: &Spec) -> Value {
+    log_group_of(spec, "codebuild-${EnvID}-cfn-${ProjectID}")
+}
+
+/// The log group of a build project.
+pub fn log_group_of(spec: &Spec, project: &str) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
         "Properties": {
-            "LogGroupName": sub("/aws/codebuild/codebuild-${EnvID}-cfn-${ProjectID}"),
+            "LogGroupName": sub(&format!("/aws/codebuild/{project}")),
             "RetentionInDays": spec.build.log_retention_in_days,
             "Tags": tags(spec),
         },
@@ -18,16 +23,6 @@ pub fn log_group(spec: &Spec) -> Value {
 
 pub fn project(spec: &Spec) -> Value {
     let build = &spec.build;
-    let mut variables = vec![
-        json!({"Name": "EnvID", "Type": "PLAINTEXT", "Value": {"Ref": "EnvID"}}),
-        json!({"Name": "AccountId", "Type": "PLAINTEXT", "Value": {"Ref": "AWS::AccountId"}}),
-    ];
-    variables.extend(
-        build
-            .environment_variables
-            .iter()
-            .map(|variable| json!(variable)),
-    );
     let key = match &spec.artifact_key_arn {
         Some(arn) => json!(arn),
         None => sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/aws/s3"),
@@ -45,14 +40,7 @@ pub fn project(spec: &Spec) -> Value {
             "EncryptionKey": key,
             "Source": source,
             "Artifacts": {"Type": "CODEPIPELINE"},
-            "Environment": {
-                "Type": container_type(&build.image),
-                "Image": build.image,
-                "ImagePullCredentialsType": image_pull_credentials(&build.image),
-                "ComputeType": build.compute_type,
-                "PrivilegedMode": build.privileged_mode,
-                "EnvironmentVariables": variables,
-            },
+            "Environment": environment(spec, |_| true),
             "TimeoutInMinutes": build.timeout_in_minutes,
             "QueuedTimeoutInMinutes": build.queued_timeout_in_minutes,
             "LogsConfig": {
@@ -61,6 +49,29 @@ pub fn project(spec: &Spec) -> Value {
             "Visibility": "PRIVATE",
             "Tags": tags(spec),
         },
+    })
+}
+
+/// The environment of the builds, with the variables that `is_included` selects.
+pub fn environment(spec: &Spec, is_included: impl Fn(&EnvironmentVariable) -> bool) -> Value {
+    let build = &spec.build;
+    let mut variables = vec![
+        json!({"Name": "EnvID", "Type": "PLAINTEXT", "Value": {"Ref": "EnvID"}}),
+        json!({"Name": "AccountId", "Type": "PLAINTEXT", "Value": {"Ref": "AWS::AccountId"}}),
+    ];
+    let given = build.environment_variables.iter();
+    variables.extend(
+        given
+            .filter(|variable| is_included(variable))
+            .map(|variable| json!(variable)),
+    );
+    json!({
+        "Type": container_type(&build.image),
+        "Image": build.image,
+        "ImagePullCredentialsType": image_pull_credentials(&build.image),
+        "ComputeType": build.compute_type,
+        "PrivilegedMode": build.privileged_mode,
+        "EnvironmentVariables": variables,
     })
 }
 

@@ -3,21 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{RepositoryOrigin, role, sub, tags};
+use super::parts::{RepositoryOrigin, event_role, repository_arn, sub, tags};
 use crate::gitops_pipeline::spec::{Image, Spec};
 
 /// The rule for pushes of the branch. Another account forwards its events to the default event bus.
 pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
-    let repository_arn = match (spec.cross_account_source(), repository) {
-        (Some(cross_account), _) => json!(cross_account.repository_arn),
-        (None, RepositoryOrigin::Created) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
-        (None, RepositoryOrigin::Existing | RepositoryOrigin::Adopted) => {
-            let name = spec.repository();
-            sub(&format!(
-                "arn:${{AWS::Partition}}:codecommit:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
-            ))
-        }
-    };
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {
@@ -27,7 +17,7 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "EventPattern": {
                 "source": ["aws.codecommit"],
                 "detail-type": ["CodeCommit Repository State Change"],
-                "resources": [repository_arn],
+                "resources": [repository_arn(spec, repository)],
                 "detail": {
                     "event": ["referenceCreated", "referenceUpdated"],
                     "referenceType": ["branch"],
@@ -94,10 +84,7 @@ fn starting(spec: &Spec, (revision, path): (&str, &str), template: &str) -> Valu
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),
-        "RoleArn": role(
-            spec.event_role_arn.as_ref(),
-            "role-${EnvID}-eventbridge-codepipeline-exec",
-        ),
+        "RoleArn": event_role(spec),
         "InputTransformer": {
             "InputPathsMap": {(revision): path},
             "InputTemplate": template,

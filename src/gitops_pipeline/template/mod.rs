@@ -8,17 +8,19 @@ mod build;
 mod events;
 mod parts;
 mod pipeline;
+mod review;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 pub use self::parts::{
-    BRANCH_EXISTS, BRANCH_OUTPUT, DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT,
-    REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT,
-    STACK_NAME_TAG,
+    BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL, DELETION_POLICY_OUTPUT,
+    ORIGIN_OUTPUT, PATHS_OUTPUT, REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin,
+    SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
 };
 use self::parts::{repository_name, sub, tags};
+use super::change_set_settings::ChangeSetSettings;
 use super::report_settings::ReportSettings;
 use super::spec::{DeletionPolicy, Spec};
 
@@ -35,6 +37,9 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     }
     if repository == RepositoryOrigin::Created {
         resources["Repository"] = made_repository(spec);
+    }
+    if let Some(review) = &spec.review {
+        review::add(spec, review, repository, &mut resources);
     }
     let mut outputs = outputs(spec, repository);
     for (name, description, value) in settings(spec, repository) {
@@ -53,7 +58,7 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "cfn-gitops: one project's pipeline in one environment. A push to the environment's \
             branch is built, approved by a person, and deployed by CloudFormation.",
-        "Parameters": parameters(),
+        "Parameters": parameters(spec, repository),
         "Mappings": {"BranchMap": branches},
         "Conditions": {
             "HasBranch": {"Fn::Equals": [{"Ref": BRANCH_EXISTS}, "true"]},
@@ -64,18 +69,25 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     })
 }
 
-/// The parameters' values, in the order of their names.
-pub fn parameter_values(spec: &Spec, branch_exists: bool) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
+/// The parameters' values, in the order of their names. `clone_url` is given if the template
+/// [needs](needs_clone_url) it.
+pub fn parameter_values(
+    spec: &Spec,
+    branch_exists: bool,
+    clone_url: Option<String>,
+) -> BTreeMap<&'static str, String> {
+    let mut values = BTreeMap::from([
         (BRANCH_EXISTS, branch_exists.to_string()),
         ("EnvID", spec.names.env_id.clone()),
         ("FunctionArn", spec.service_token.clone()),
         ("ProjectID", spec.names.project_id.clone()),
-    ])
+    ]);
+    values.extend(clone_url.map(|url| (CLONE_URL, url)));
+    values
 }
 
-fn parameters() -> Value {
-    json!({
+fn parameters(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    let mut parameters = json!({
         "EnvID": {
             "Type": "String",
             "AllowedPattern": "[a-z][a-z0-9]*",
@@ -98,7 +110,19 @@ fn parameters() -> Value {
             "Description": "The function that EventBridge invokes on the branch's first push. It then \
                 sets BranchExists to true. Empty for none",
         },
-    })
+    });
+    if needs_clone_url(spec, repository) {
+        parameters[CLONE_URL] = json!({
+            "Type": "String",
+            "Description": "The clone URL of the repository, as GetRepository returns it",
+        });
+    }
+    parameters
+}
+
+/// Whether the builds of review branches clone a repository that another template creates.
+pub fn needs_clone_url(spec: &Spec, repository: RepositoryOrigin) -> bool {
+    spec.review.is_some() && repository != RepositoryOrigin::Created
 }
 
 fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
@@ -149,6 +173,13 @@ fn settings(spec: &Spec, repository: RepositoryOrigin) -> Vec<(&'static str, &'s
             REPORTING_OUTPUT,
             "What executions report to GitLab. The function reads this for each report",
             json(serde_json::to_string(&report)),
+        ));
+    }
+    if let Some(change_sets) = ChangeSetSettings::of(spec) {
+        settings.push((
+            CHANGE_SETS_OUTPUT,
+            "What change sets for reviews and for drift need. The function reads this for each",
+            json(serde_json::to_string(&change_sets)),
         ));
     }
     if repository == RepositoryOrigin::Adopted {

@@ -30,6 +30,11 @@ pub const BRANCH_OUTPUT: &str = "BranchName";
 pub const PATHS_OUTPUT: &str = "Paths";
 /// The output with `GitLab` and `Report`, as JSON. Missing if nothing is reported.
 pub const REPORTING_OUTPUT: &str = "Reporting";
+/// The output with what change sets of the deployed stack need, as JSON. Missing without `Review` and
+/// `Drift`.
+pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
+/// The parameter: the clone URL of a repository that this stack does not create. Only with `Review`.
+pub const CLONE_URL: &str = "RepositoryCloneUrl";
 /// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
 /// The output with the ARN of a repository in another account.
@@ -69,6 +74,28 @@ pub fn role(given: Option<&String>, name: &str) -> Value {
         None => sub(&format!(
             "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{name}"
         )),
+    }
+}
+
+/// The role with which EventBridge starts the pipeline and the builds of review branches.
+pub fn event_role(spec: &Spec) -> Value {
+    role(
+        spec.event_role_arn.as_ref(),
+        "role-${EnvID}-eventbridge-codepipeline-exec",
+    )
+}
+
+/// The repository's ARN.
+pub fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    match (spec.cross_account_source(), repository) {
+        (Some(cross_account), _) => json!(cross_account.repository_arn),
+        (None, RepositoryOrigin::Created) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
+        (None, RepositoryOrigin::Existing | RepositoryOrigin::Adopted) => {
+            let name = spec.repository();
+            sub(&format!(
+                "arn:${{AWS::Partition}}:codecommit:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
+            ))
+        }
     }
 }
 

@@ -115,6 +115,34 @@ renderings! {
         "GitLab": {"Url": "https://gitlab.example.com/", "TokenSecretId": "gitlab/infra", "TokenSecretKey": "api", "Project": "7"},
         "Report": {"CommitStatus": false, "Deployments": "false", "ChangeSetComment": false, "EnvironmentName": "staging/blue"},
     });
+    review: "review", RepositoryOrigin::Created, json!({
+        "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
+        "Review": {"Branches": "review/*"},
+        "Build": {"EnvironmentVariables": [
+            {"Name": "STAGE", "Value": 1},
+            {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
+        ]},
+    });
+    review_and_drift: "review-and-drift", RepositoryOrigin::Existing, json!({
+        "Source": {"RepositoryName": "shared"},
+        "Build": {"BuildSpec": "ci/buildspec.yml"},
+        "Deploy": {
+            "StackName": "cfnstack-dev-other",
+            "TemplatePath": "out/stack.yaml",
+            "TemplateConfiguration": "",
+            "RoleArn": "arn:aws:iam::123456789012:role/role-dev-codedeploy-cfn",
+            "ParameterOverrides": {"Size": 3},
+        },
+        "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
+        "Review": {
+            "Branches": "review/*/infra",
+            "ChangeSetComment": "false",
+            "AllowTransforms": true,
+            "BuildRoleArn": "arn:aws:iam::123456789012:role/role-dev-review-special",
+        },
+        "Drift": "Report",
+    });
+    drift: "drift", RepositoryOrigin::Created, json!({"Drift": "Report"});
     roles: "roles", RepositoryOrigin::Created, json!({
         "PipelineRoleArn": "arn:aws:iam::123456789012:role/role-dev-codepipeline-special",
         "EventRoleArn": "arn:aws:iam::123456789012:role/role-dev-eventbridge-special",

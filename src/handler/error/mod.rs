@@ -12,8 +12,8 @@ use cfn_custom_resource::{ReasonCode, SendError};
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
     handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push and a CodePipeline state \
-    change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push, a CodePipeline state change and a \
+    CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
     (`Doctor`)";
 
 /// Why the first event was not handled.

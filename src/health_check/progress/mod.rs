@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
+
+use super::schedule::Schedule;
 
 /// The most resources of one kind that are checked at the same time. [`Pace`](crate::pace::Pace) limits
 /// the calls to AWS and GitLab. This limits the memory while a service is slow.
@@ -71,6 +73,8 @@ pub struct Part {
     pub time: Duration,
     /// Whether no other part follows: no time would be left for another part.
     pub is_last: bool,
+    /// When the health check began, and how often it runs.
+    pub schedule: Schedule,
 }
 
 /// The times at which a part stops.
@@ -120,6 +124,10 @@ impl Part {
             progress: CheckProgress::default(),
             time,
             is_last: true,
+            schedule: Schedule {
+                began: SystemTime::UNIX_EPOCH,
+                interval: None,
+            },
         }
     }
 

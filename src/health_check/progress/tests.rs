@@ -9,6 +9,7 @@ use super::*;
 
 fn part(is_last: bool) -> TimeLimits {
     let part = Part {
+        schedule: Part::whole(Duration::ZERO).schedule,
         progress: CheckProgress::default(),
         time: Duration::from_secs(100),
         is_last,

@@ -59,6 +59,17 @@ pub static BRANCH_NAME: Format = Format::new(
     "must be the name of a git branch",
 );
 
+/// `Review.Branches`: the name of a branch, in which `*` matches any characters, as in GitLab's
+/// protected branches and in EventBridge's patterns, which reject `**`.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-wildcard-matching>
+pub static BRANCH_PATTERN: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9_][A-Za-z0-9_./+*-]*$")
+        .without(r"\*\*|\.\.|//")
+        .up_to(256),
+    "must be a pattern of branches such as `review/*`: letters, digits and `_./+-*`, no `*` first, \
+     and no `**`",
+);
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub static BUCKET_NAME: Format = Format::new(
     Pattern::new("^[a-z0-9][a-z0-9.-]+[a-z0-9]$").up_to(63),

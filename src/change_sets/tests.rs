@@ -1,6 +1,9 @@
-//! The note about a change set.
+//! Changes in a note.
 
+use super::markdown::MAX_RESOURCES;
 use super::*;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::reporting::note::render;
 use crate::reporting::tests::settings;
 
 fn note(mut changes: Vec<Change>) -> String {
@@ -20,6 +23,7 @@ fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
         effect,
         logical_id: logical_id.to_owned(),
         resource_type: resource_type.to_owned(),
+        drift: None,
     }
 }
 

@@ -1,0 +1,253 @@
+//! The calls to CloudFormation.
+
+use std::time::SystemTime;
+
+use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetStatus, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
+};
+
+use super::changes::Change;
+use crate::aws::{Aws, CallError, optional};
+
+/// CloudFormation's error codes for a change set that does not exist.
+const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
+
+/// A change set to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChangeSet {
+    /// The stack, which exists.
+    pub stack_name: String,
+    /// Its name.
+    pub name: String,
+    /// The role with which CloudFormation would execute it.
+    pub role_arn: String,
+    /// The capabilities of the template.
+    pub capabilities: Vec<String>,
+    /// The values of the parameters. `None` for the present value.
+    pub parameters: Vec<(String, Option<String>)>,
+    /// What it compares.
+    pub base: Base,
+}
+
+/// What a change set compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Another template with the stack's present one.
+    Template {
+        /// The address of the template in S3.
+        url: String,
+        /// The tags of the stack.
+        tags: Vec<(String, String)>,
+    },
+    /// The stack's present template with its resources as they are.
+    Resources,
+}
+
+/// The result of a creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// CloudFormation is creating it, or another delivery has created it before.
+    Yes,
+    /// An operation on the stack runs.
+    StackIsBusy,
+}
+
+/// A change set, as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// How far its creation is.
+    pub progress: Progress,
+    /// Its changes, sorted.
+    pub changes: Vec<Change>,
+    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It lists
+    /// them only if they change, too.
+    pub is_partial: bool,
+}
+
+/// How far the creation of a change set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// CloudFormation is creating it.
+    Running,
+    /// It can be executed.
+    Complete,
+    /// It has no changes.
+    Empty,
+    /// It cannot be executed, for this reason.
+    Failed(String),
+}
+
+/// A change set in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// When it was created. `None` if CloudFormation does not return it.
+    pub created: Option<SystemTime>,
+}
+
+/// Creates a change set. A change set of this name that exists counts as created.
+///
+/// # Errors
+/// If CloudFormation rejects it, or does not respond.
+pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
+    let (stack_name, name) = (&new.stack_name, &new.name);
+    let capabilities = new.capabilities.iter();
+    let parameters = new.parameters.iter().map(|(key, value)| {
+        let parameter = Parameter::builder().parameter_key(key);
+        match value {
+            Some(value) => parameter.parameter_value(value).build(),
+            None => parameter.use_previous_value(true).build(),
+        }
+    });
+    let call = aws
+        .cloudformation
+        .create_change_set()
+        .stack_name(stack_name)
+        .change_set_name(name)
+        .change_set_type(ChangeSetType::Update)
+        .role_arn(&new.role_arn)
+        .set_capabilities(Some(
+            capabilities
+                .map(|name| Capability::from(name.as_str()))
+                .collect(),
+        ))
+        .set_parameters(Some(parameters.collect()));
+    match with_base(call, &new.base).send().await {
+        Ok(_) => Ok(Created::Yes),
+        Err(error) => {
+            let doing = format!("creating change set {name} of stack {stack_name}");
+            let error = CallError::new(doing, &error);
+            if error.has_code(&["AlreadyExistsException"]) {
+                Ok(Created::Yes)
+            } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
+                Ok(Created::StackIsBusy)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSetFluentBuilder {
+    match base {
+        Base::Template { url, tags } => {
+            let tags = tags
+                .iter()
+                .map(|(key, value)| Tag::builder().key(key).value(value).build());
+            // Without the member, CloudFormation keeps the stack's tags.
+            let tags: Vec<Tag> = tags.collect();
+            let tags = (!tags.is_empty()).then_some(tags);
+            call.template_url(url).set_tags(tags)
+        }
+        Base::Resources => call
+            .use_previous_template(true)
+            .deployment_mode(DeploymentMode::RevertDrift),
+    }
+}
+
+/// Reads a change set. `None` if it does not exist.
+///
+/// # Errors
+/// If CloudFormation does not return all of its changes.
+pub async fn describe(
+    aws: &Aws,
+    stack_name: &str,
+    name: &str,
+) -> Result<Option<ChangeSet>, CallError> {
+    let mut changes = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.cloudformation.describe_change_set();
+        let call = call.stack_name(stack_name).change_set_name(name);
+        let call = call.set_next_token(token);
+        let doing = || format!("reading change set {name} of stack {stack_name}");
+        let Some(page) = optional(call.send().await, &ABSENT, doing)? else {
+            return Ok(None);
+        };
+        let resources = page.changes().iter();
+        let resources = resources.filter_map(|change| change.resource_change());
+        changes.extend(resources.filter_map(Change::read));
+        let is_partial = page.stack_drift_status() == Some(&StackDriftStatus::UnknownValue);
+        token = page.next_token;
+        if token.is_none() {
+            changes.sort();
+            let reason = page.status_reason.unwrap_or_default();
+            return Ok(Some(ChangeSet {
+                progress: progress(page.status, reason),
+                changes,
+                is_partial,
+            }));
+        }
+    }
+}
+
+/// CloudFormation's reasons for a change set without changes, which it reports as failed:
+/// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
+const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+
+fn progress(status: Option<ChangeSetStatus>, reason: String) -> Progress {
+    match status {
+        Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
+            Progress::Running
+        }
+        Some(ChangeSetStatus::CreateComplete) => Progress::Complete,
+        _ if EMPTY.iter().any(|text| reason.contains(text)) => Progress::Empty,
+        _ => Progress::Failed(reason),
+    }
+}
+
+/// Deletes a change set. One that does not exist counts as deleted.
+///
+/// # Errors
+/// If CloudFormation does not delete it.
+pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
+    let call = aws.cloudformation.delete_change_set();
+    let call = call.stack_name(stack_name).change_set_name(name);
+    let doing = || format!("deleting change set {name} of stack {stack_name}");
+    optional(call.send().await, &ABSENT, doing)?;
+    Ok(())
+}
+
+/// Executes a change set.
+///
+/// # Errors
+/// If CloudFormation does not start it.
+pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
+    let call = aws.cloudformation.execute_change_set();
+    let call = call.stack_name(stack_name).change_set_name(name);
+    let executed = call.send().await;
+    executed.map_err(|error| {
+        let doing = format!("executing change set {name} of stack {stack_name}");
+        CallError::new(doing, &error)
+    })?;
+    Ok(())
+}
+
+/// Lists the change sets of a stack.
+///
+/// # Errors
+/// If CloudFormation does not return all pages.
+pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<Listed>, CallError> {
+    let mut listed = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.cloudformation.list_change_sets();
+        let call = call.stack_name(stack_name).set_next_token(token);
+        let page = call.send().await.map_err(|error| {
+            CallError::new(format!("listing the change sets of {stack_name}"), &error)
+        })?;
+        for summary in page.summaries() {
+            let created = summary.creation_time();
+            listed.extend(summary.change_set_name().map(|name| Listed {
+                name: name.to_owned(),
+                created: created.and_then(|time| SystemTime::try_from(*time).ok()),
+            }));
+        }
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(listed);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Change sets of the deployed stacks: how they are created, read and deleted, and their Markdown.
+//!
+//! The pipeline creates the change set that waits for an approval. The function creates its own to
+//! show what a review branch would change, and to find drift. It deletes them, and executes none on
+//! a deployed stack.
+
+mod calls;
+mod changes;
+mod markdown;
+
+pub use self::calls::{
+    Base, ChangeSet, Created, NewChangeSet, Progress, create, delete, describe, execute, list,
+};
+pub use self::changes::{Change, DriftStatus, Effect};
+pub use self::markdown::{code, counts, write_table};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Compares a stack with its template by a drift-aware change set.
+//!
+//! CloudFormation reads the resources with the role of the change set, so the function needs no
+//! permission for them. A stack that cfn-gitops itself manages can be repaired: the change set is then
+//! executed. Otherwise it is deleted.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html>
+
+mod apply;
+mod plan;
+
+pub use self::apply::{DriftError, check};
+pub use self::plan::{Drifted, Found};
+
+/// A stack to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The name of the stack.
+    pub stack_name: String,
+    /// The role with which CloudFormation changes it.
+    pub role_arn: String,
+    /// Whether to execute the change set.
+    pub repairs: bool,
+}
+
+impl Subject {
+    /// The command that creates a change set which reverts the drift. The stack has these
+    /// `parameters`.
+    pub fn revert_command(&self, parameters: &[String], capabilities: &[String]) -> String {
+        let Subject {
+            stack_name,
+            role_arn,
+            ..
+        } = self;
+        let mut command = format!(
+            "aws cloudformation create-change-set --stack-name {stack_name} --change-set-name \
+             revert-drift --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
+        );
+        if !capabilities.is_empty() {
+            command.push_str(&format!(" --capabilities {}", capabilities.join(" ")));
+        }
+        if !parameters.is_empty() {
+            command.push_str(" --parameters");
+        }
+        for parameter in parameters {
+            command.push_str(&format!(" ParameterKey={parameter},UsePreviousValue=true"));
+        }
+        command
+    }
+}

@@ -1,0 +1,159 @@
+//! Plans the comparison of a stack: a pure function of the observed state.
+
+use crate::change_sets::{Change, ChangeSet, DriftStatus, Progress};
+use crate::reconcile::Next;
+
+/// How often a change set that disappeared is created again: another health check has deleted it, or
+/// the pipeline has executed its own, which deletes all others.
+const MAX_CREATIONS: u32 = 3;
+
+/// One change or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriftStep {
+    /// Read the stack.
+    ReadStack,
+    /// Delete the change set: an earlier one, or this one after it was read.
+    DeleteChangeSet,
+    /// Create the change set.
+    CreateChangeSet,
+    /// Read the change set, after a pause if it is being created.
+    ReadChangeSet,
+    /// Execute the change set.
+    ExecuteChangeSet,
+}
+
+/// The result of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It was not compared, for this reason. The next health check of another day compares it.
+    Nothing(String),
+    /// It was compared.
+    Compared(Drifted),
+}
+
+/// What differs from the template.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drifted {
+    /// The resources that differ, sorted.
+    pub resources: Vec<Change>,
+    /// How many of the listed resources CloudFormation did not compare. Most often, it does not support
+    /// their types.
+    pub not_compared: usize,
+    /// Whether there are such resources, listed or not.
+    pub is_partial: bool,
+    /// Whether the repair was started.
+    pub is_repaired: bool,
+    /// The names of the stack's parameters.
+    pub parameters: Vec<String>,
+    /// The capabilities of the stack's template.
+    pub capabilities: Vec<String>,
+}
+
+/// The stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackState {
+    /// It does not exist, or has no resources yet.
+    Missing,
+    /// It is in this status, in which CloudFormation accepts no change set.
+    Unready(String),
+    /// A change set can be created.
+    Ready {
+        /// The names of its parameters.
+        parameters: Vec<String>,
+        /// The capabilities of its template.
+        capabilities: Vec<String>,
+    },
+}
+
+/// The change set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSetState {
+    /// It may exist from an earlier check.
+    Unknown,
+    /// It does not exist.
+    Absent,
+    /// CloudFormation accepted it, and it was not read since.
+    Created,
+    /// CloudFormation described it.
+    Read(ChangeSet),
+    /// It was deleted or executed. CloudFormation described it before.
+    Gone(ChangeSet),
+    /// An operation on the stack began.
+    StackIsBusy,
+}
+
+/// What is known of a comparison.
+#[derive(Clone, Debug)]
+pub struct DriftState {
+    /// The stack. `None` until it was read.
+    pub stack: Option<StackState>,
+    /// The change set.
+    pub change_set: ChangeSetState,
+    /// How often it was created.
+    pub creations: u32,
+    /// Whether it was executed.
+    pub is_repaired: bool,
+}
+
+/// Plans the next step until the stack was compared. `repairs` says whether drift is repaired.
+pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
+    let nothing = |why: String| Next::Done(Found::Nothing(why));
+    let (parameters, capabilities) = match &state.stack {
+        None => return Next::Apply(DriftStep::ReadStack),
+        Some(StackState::Missing) => return nothing("it does not exist yet".to_owned()),
+        Some(StackState::Unready(status)) => return nothing(format!("it is {status}")),
+        Some(StackState::Ready {
+            parameters,
+            capabilities,
+        }) => (parameters, capabilities),
+    };
+    match &state.change_set {
+        ChangeSetState::Unknown => Next::Apply(DriftStep::DeleteChangeSet),
+        ChangeSetState::Absent if state.creations >= MAX_CREATIONS => {
+            nothing("its change set was deleted each time before it was read".to_owned())
+        }
+        ChangeSetState::Absent => Next::Apply(DriftStep::CreateChangeSet),
+        ChangeSetState::Created => Next::Apply(DriftStep::ReadChangeSet),
+        ChangeSetState::StackIsBusy => nothing("an operation on it runs".to_owned()),
+        ChangeSetState::Read(read) => match read.progress {
+            Progress::Running => Next::Apply(DriftStep::ReadChangeSet),
+            Progress::Complete if repairs && read.changes.iter().any(has_drifted) => {
+                Next::Apply(DriftStep::ExecuteChangeSet)
+            }
+            _ => Next::Apply(DriftStep::DeleteChangeSet),
+        },
+        ChangeSetState::Gone(read) => match &read.progress {
+            Progress::Failed(reason) => nothing(reason.clone()),
+            _ => {
+                let mut drifted = compared(read);
+                drifted.is_repaired = state.is_repaired;
+                drifted.parameters.clone_from(parameters);
+                drifted.capabilities.clone_from(capabilities);
+                Next::Done(Found::Compared(drifted))
+            }
+        },
+    }
+}
+
+/// A change of a resource that is as in the template is not drift. CloudFormation shows such changes,
+/// for example for a reference to an `AWS::ApiGateway::Resource`:
+/// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505>.
+fn has_drifted(change: &Change) -> bool {
+    let drift = change.drift;
+    matches!(drift, Some(DriftStatus::Modified | DriftStatus::Deleted))
+}
+
+fn compared(read: &ChangeSet) -> Drifted {
+    let drifted = read.changes.iter().filter(|change| has_drifted(change));
+    let skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);
+    let not_compared = read.changes.iter().filter(skipped).count();
+    Drifted {
+        resources: drifted.cloned().collect(),
+        not_compared,
+        is_partial: read.is_partial || not_compared > 0,
+        ..Drifted::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

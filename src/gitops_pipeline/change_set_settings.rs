@@ -1,0 +1,70 @@
+//! What the function's own change sets of the deployed stack need: those for reviews and for drift.
+//!
+//! The child stack stores them as an output, so that one call reads its owner and them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{Drift, Spec};
+
+/// What change sets of the deployed stack need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ChangeSetSettings {
+    /// The stack that the pipeline deploys.
+    pub stack_name: String,
+    /// The capabilities of its template.
+    pub capabilities: Vec<String>,
+    /// Whether the health check looks for its drift.
+    pub reports_drift: bool,
+    /// How review branches are reviewed. `None` if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewSettings>,
+}
+
+/// What the change set of a review branch needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ReviewSettings {
+    /// Whether to write the change set on the merge request.
+    pub change_set_comment: bool,
+    /// Whether to create a change set of a template with transforms or dynamic references.
+    pub allow_transforms: bool,
+    /// The path of the template in the build's output.
+    pub template_path: String,
+    /// The path of the template configuration. `None` if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_configuration: Option<String>,
+    /// Parameters of the deployed stack, which override those of the configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameter_overrides: BTreeMap<String, String>,
+}
+
+impl ChangeSetSettings {
+    /// The settings of a pipeline. `None` if the function creates no change sets for it.
+    pub fn of(spec: &Spec) -> Option<Self> {
+        let deploy = &spec.deploy;
+        let reports_drift = spec.drift == Drift::Report;
+        let review = spec.review.as_ref().map(|review| ReviewSettings {
+            change_set_comment: review.change_set_comment,
+            allow_transforms: review.allow_transforms,
+            template_path: deploy
+                .template_path
+                .clone()
+                .unwrap_or_else(|| spec.names.template_path()),
+            template_configuration: deploy.template_configuration.clone(),
+            parameter_overrides: deploy.parameter_overrides.clone(),
+        });
+        let is_needed = reports_drift || review.is_some();
+        is_needed.then(|| ChangeSetSettings {
+            stack_name: deploy
+                .stack_name
+                .clone()
+                .unwrap_or_else(|| spec.names.deployed_stack()),
+            capabilities: deploy.capabilities.clone(),
+            reports_drift,
+            review,
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! The settings that a child stack stores for the function, in its outputs.
+
+use serde::de::DeserializeOwned;
+
+use super::change_set_settings::ChangeSetSettings;
+use super::names::{AwsLocation, ResourceNames};
+use super::report_settings::ReportSettings;
+use super::state::ChildStack;
+use super::{observe, template};
+use crate::aws::{Aws, CallError};
+
+/// The settings of one pipeline.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// Its region and account.
+    pub location: AwsLocation,
+    /// The branch that it deploys.
+    pub branch: String,
+    /// Its repository.
+    pub repository_name: String,
+    /// What to report, and where. `None` if the pipeline has no `GitLab`.
+    pub report: Option<ReportSettings>,
+    /// What the function's change sets need. `None` if it creates none.
+    pub change_sets: Option<ChangeSetSettings>,
+}
+
+/// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
+/// resource owns it.
+///
+/// # Errors
+/// If CloudFormation does not describe the stack.
+pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
+    let stack_name = names.stack();
+    let found = observe::describe(aws, &stack_name).await?;
+    let child = found.map(|stack| observe::described(stack, &stack_name));
+    Ok(child.and_then(|child| PipelineSettings::of(&child)))
+}
+
+impl PipelineSettings {
+    /// The settings that `child` stores. `None` if no resource owns it, or it was never complete.
+    pub fn of(child: &ChildStack) -> Option<Self> {
+        child.owner.as_ref()?;
+        let output = |name: &str| child.outputs.get(name).cloned();
+        Some(PipelineSettings {
+            location: AwsLocation::from_arn(&child.id)?,
+            branch: output(template::BRANCH_OUTPUT)?,
+            repository_name: output(template::REPOSITORY_OUTPUT)?,
+            report: parse(child, template::REPORTING_OUTPUT),
+            change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
+    serde_json::from_str(child.outputs.get(output)?).ok()
+}

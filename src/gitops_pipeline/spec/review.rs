@@ -1,0 +1,81 @@
+//! `Review`: the branches that are reviewed before they are merged.
+
+use super::types::{Drift, Review, Spec};
+use crate::iam_wildcard::NamePattern;
+use cfn_custom_resource::{Object, ValidationErrors};
+
+/// `None` if no branches are reviewed.
+pub fn decode(object: &Object) -> Option<Review> {
+    object
+        .is_set("Review")
+        .then(|| object.object("Review").read())
+}
+
+/// Rejects what a review, or a report of drift, cannot be combined with.
+pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
+    check_deployment(spec, errors);
+    let Some(review) = &spec.review else {
+        return;
+    };
+    if !object.is_set("GitLab") {
+        errors.add("Review", "needs GitLab");
+    }
+    if spec.cross_account_source().is_some() {
+        errors.add(
+            "Review",
+            "must not be set with Source.RepositoryArn: CodeBuild clones repositories of its own \
+             account",
+        );
+    }
+    if spec.image.is_some() {
+        errors.add(
+            "Review",
+            "must not be set with ImageSource: the build of a review has no image",
+        );
+    }
+    // The format bounds its length. It contains no `?`, so that it matches as EventBridge's does.
+    let Ok(pattern) = NamePattern::new(&review.branches) else {
+        return;
+    };
+    let deployed = spec.branch_map.iter();
+    for (env_id, branch) in deployed.filter(|(_, branch)| pattern.matches(branch)) {
+        errors.add(
+            "Review.Branches",
+            format!("must not match {branch}, the branch of {env_id} in BranchMap"),
+        );
+    }
+}
+
+/// The function's permissions for change sets name the stacks and the deploy role of the environment.
+fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
+    let property = match (&spec.review, spec.drift) {
+        (Some(_), _) => "Review",
+        (None, Drift::Report) => "Drift",
+        (None, Drift::Disabled) => return,
+    };
+    let (env_id, deploy_role) = (&spec.names.env_id, spec.names.deploy_role());
+    let is_own = |name: &String| name.starts_with(&format!("cfnstack-{env_id}-"));
+    if spec
+        .deploy
+        .stack_name
+        .as_ref()
+        .is_some_and(|name| !is_own(name))
+    {
+        errors.add(
+            "Deploy.StackName",
+            format!("must begin with cfnstack-{env_id}- with {property}: the function creates change sets of no other stack"),
+        );
+    }
+    let is_default = |arn: &String| arn.ends_with(&format!(":role/{deploy_role}"));
+    if spec
+        .deploy
+        .role_arn
+        .as_ref()
+        .is_some_and(|arn| !is_default(arn))
+    {
+        errors.add(
+            "Deploy.RoleArn",
+            format!("must be {deploy_role} with {property}: the function passes no other role to CloudFormation"),
+        );
+    }
+}

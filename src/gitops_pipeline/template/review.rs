@@ -1,0 +1,98 @@
+//! The build of review branches: a project of its own, which stores what it builds under `review/`.
+
+use serde_json::{Value, json};
+
+use super::build;
+use super::parts::{CLONE_URL, RepositoryOrigin, event_role, repository_arn, role, sub, tags};
+use crate::gitops_pipeline::spec::{Review, Spec};
+
+/// Adds the project, its log and the rule that starts it to `resources`.
+pub fn add(spec: &Spec, review: &Review, repository: RepositoryOrigin, resources: &mut Value) {
+    resources["ReviewLogGroup"] = build::log_group_of(spec, REVIEW_PROJECT);
+    resources["ReviewProject"] = project(spec, review, repository);
+    resources["ReviewRule"] = rule(spec, review, repository);
+}
+
+const REVIEW_PROJECT: &str = "codebuild-${EnvID}-review-${ProjectID}";
+
+/// The code of a review branch is not reviewed yet, so the build gets no secret, no cache and no
+/// artifact of another build, and its role deploys nothing.
+fn project(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value {
+    let clone_url = match repository {
+        RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "CloneUrlHttp"]}),
+        RepositoryOrigin::Existing | RepositoryOrigin::Adopted => json!({"Ref": CLONE_URL}),
+    };
+    let mut source = json!({"Type": "CODECOMMIT", "Location": clone_url});
+    if let Some(build_spec) = &spec.build.build_spec {
+        source["BuildSpec"] = json!(build_spec);
+    }
+    let environment = build::environment(spec, |variable| variable.source == "PLAINTEXT");
+    json!({
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Name": sub(REVIEW_PROJECT),
+            "Description": sub("Builds review branches of ${ProjectID} for ${EnvID}"),
+            "ServiceRole": role(
+                review.build_role_arn.as_ref(),
+                "role-${EnvID}-review-codebuild-cfn",
+            ),
+            "Source": source,
+            // The key of a file is review/<ProjectID>/<UUID of the build>/<path>.
+            "Artifacts": {
+                "Type": "S3",
+                "Location": sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
+                "Path": sub("review/${ProjectID}"),
+                "NamespaceType": "BUILD_ID",
+                "Name": "/",
+                "Packaging": "NONE",
+                // The bucket encrypts them itself. With CodeBuild's own encryption, the role would need
+                // permissions for a key.
+                "EncryptionDisabled": true,
+            },
+            "Environment": environment,
+            "TimeoutInMinutes": spec.build.timeout_in_minutes,
+            "QueuedTimeoutInMinutes": spec.build.queued_timeout_in_minutes,
+            "LogsConfig": {
+                "CloudWatchLogs": {"Status": "ENABLED", "GroupName": {"Ref": "ReviewLogGroup"}},
+            },
+            "Visibility": "PRIVATE",
+            "Tags": tags(spec),
+        },
+    })
+}
+
+/// EventBridge starts the build with the source version alone: the branch and its commit.
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html>
+fn rule(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value {
+    json!({
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "Name": sub("event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}"),
+            "Description": sub("A push to a review branch of ${ProjectID} starts its build for ${EnvID}"),
+            "State": "ENABLED",
+            "EventPattern": {
+                "source": ["aws.codecommit"],
+                "detail-type": ["CodeCommit Repository State Change"],
+                "resources": [repository_arn(spec, repository)],
+                "detail": {
+                    "event": ["referenceCreated", "referenceUpdated"],
+                    "referenceType": ["branch"],
+                    "referenceName": [{"wildcard": review.branches}],
+                },
+            },
+            "Targets": [{
+                "Id": sub(REVIEW_PROJECT),
+                "Arn": {"Fn::GetAtt": ["ReviewProject", "Arn"]},
+                "RoleArn": event_role(spec),
+                "InputTransformer": {
+                    "InputPathsMap": {
+                        "branch": "$.detail.referenceName",
+                        "commit": "$.detail.commitId",
+                    },
+                    "InputTemplate": r#"{"sourceVersion":"refs/heads/<branch>^{<commit>}"}"#,
+                },
+            }],
+            "Tags": tags(spec),
+        },
+    })
+}

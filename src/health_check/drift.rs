@@ -1,0 +1,194 @@
+//! Compares stacks with their templates once a day.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::checker::Checker;
+use super::findings::Findings;
+use super::metrics;
+use super::progress::TimeLimits;
+use super::schedule::DAY;
+use crate::change_sets;
+use crate::drift;
+use crate::drift::{DriftError, Drifted, Found, Subject};
+use crate::gitops_pipeline::first_push::Child;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::PipelineSettings;
+use crate::reporting;
+
+/// The longest comparison of one stack. The next day's check starts again.
+const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// How long a change set of the function may exist. An invocation ends after 15 minutes.
+const MAX_CHANGE_SET_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// How the names of the function's change sets begin.
+const OWN_CHANGE_SETS: [&str; 2] = ["plan-", "drift-"];
+
+/// The most names of resources in a finding.
+const MAX_NAMES: usize = 20;
+
+/// The result of one stack's comparison.
+#[derive(Debug)]
+pub struct ComparedStack {
+    subject: Subject,
+    found: Result<Found, DriftError>,
+    /// Why GitLab does not show it. `None` if it does, or need not.
+    report_error: Option<String>,
+}
+
+impl Checker<'_> {
+    /// Compares the pipeline stack `name` and the stack that its pipeline deploys, if this is the check
+    /// of the day that does.
+    pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
+        let is_due = self.may_change && self.schedule.is_due(name, DAY);
+        let (Some(settings), Some(names)) = (
+            child.settings.as_ref().filter(|_| is_due),
+            ResourceNames::from_stack_name(name),
+        ) else {
+            return vec![];
+        };
+        let own = Subject {
+            stack_name: name.to_owned(),
+            role_arn: settings.location.role(&names.provisioning_role()),
+            repairs: self.environment.repairs,
+        };
+        let mut compared = vec![self.compare_stack(own).await];
+        let change_sets = settings.change_sets.as_ref();
+        if let Some(change_sets) = change_sets.filter(|settings| settings.reports_drift) {
+            let deployed = Subject {
+                stack_name: change_sets.stack_name.clone(),
+                role_arn: settings.location.role(&names.deploy_role()),
+                // What a person changed by hand there, only a person can judge.
+                repairs: false,
+            };
+            let mut deployed = self.compare_stack(deployed).await;
+            deployed.report_error = self
+                .report_to_gitlab(&names, settings, &deployed.found)
+                .await;
+            compared.push(deployed);
+        }
+        compared
+    }
+
+    async fn compare_stack(&self, subject: Subject) -> ComparedStack {
+        let checking = drift::check(self.clients.aws, &subject);
+        let found = match tokio::time::timeout(COMPARISON_TIMEOUT, checking).await {
+            Ok(found) => found,
+            Err(_) => Ok(Found::Nothing("CloudFormation takes too long".to_owned())),
+        };
+        ComparedStack {
+            subject,
+            found,
+            report_error: None,
+        }
+    }
+
+    async fn report_to_gitlab(
+        &self,
+        names: &ResourceNames,
+        settings: &PipelineSettings,
+        found: &Result<Found, DriftError>,
+    ) -> Option<String> {
+        let (Ok(Found::Compared(drifted)), Some(_)) = (found, &settings.report) else {
+            return None;
+        };
+        let (aws, http) = (self.clients.aws, self.clients.http);
+        let reporting = reporting::report_drift(aws, http, names, settings, drifted);
+        let reported = Box::pin(reporting).await;
+        reported.err().map(|error| error.to_string())
+    }
+
+    /// Writes the metric of a comparison, and its finding.
+    pub fn report_drift(&self, findings: &mut Findings, compared: &ComparedStack) {
+        let stack_name = &compared.subject.stack_name;
+        if let Some(error) = &compared.report_error {
+            tracing::warn!(stack_name, error, "drift not reported");
+        }
+        let drifted = match &compared.found {
+            Ok(Found::Compared(drifted)) => drifted,
+            Ok(Found::Nothing(why)) => {
+                tracing::info!(stack_name, why, "the stack was not compared");
+                return;
+            }
+            Err(error) => return findings.failed(&error.to_string()),
+        };
+        let (count, not_compared) = (drifted.resources.len(), drifted.not_compared);
+        let is_partial = drifted.is_partial;
+        tracing::info!(
+            stack_name,
+            drifted = count,
+            not_compared,
+            is_partial,
+            "compared"
+        );
+        self.emit(stack_name, &[(metrics::DRIFTED_RESOURCES, count.into())]);
+        let problem = (count > 0).then(|| problem(&compared.subject, drifted));
+        findings.checked(format!("stack {stack_name}"), problem);
+    }
+
+    /// Deletes change sets that the function left behind on the stacks that pipelines deploy: those of
+    /// an invocation that was killed and whose event was not delivered again.
+    pub async fn delete_leftovers(
+        &self,
+        deployed: &BTreeSet<String>,
+        findings: &mut Findings,
+        limits: &TimeLimits,
+    ) {
+        let is_due = |name: &&String| self.may_change && self.schedule.is_due(name, DAY);
+        for stack_name in deployed.iter().filter(is_due) {
+            if Instant::now() >= limits.checks_end {
+                return;
+            }
+            if let Err(error) = self.delete_leftovers_of(stack_name).await {
+                findings.failed(&error.to_string());
+            }
+        }
+    }
+
+    async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), crate::aws::CallError> {
+        for listed in change_sets::list(self.clients.aws, stack_name).await? {
+            let mut prefixes = OWN_CHANGE_SETS.iter();
+            let is_own = prefixes.any(|prefix| listed.name.starts_with(prefix));
+            let is_old = listed
+                .created
+                .is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
+            if is_own && is_old {
+                change_sets::delete(self.clients.aws, stack_name, &listed.name).await?;
+                let change_set = &listed.name;
+                tracing::warn!(
+                    stack_name,
+                    change_set,
+                    "deleted a change set that was left behind"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What differs, and what to do.
+fn problem(subject: &Subject, drifted: &Drifted) -> String {
+    let names = drifted
+        .resources
+        .iter()
+        .map(|change| change.logical_id.as_str());
+    let mut listed: Vec<&str> = names.take(MAX_NAMES).collect();
+    if drifted.resources.len() > MAX_NAMES {
+        listed.push("…");
+    }
+    let names = listed.join(", ");
+    let count = drifted.resources.len();
+    if drifted.is_repaired {
+        return format!(
+            "{count} of its resources differ from its template: {names}. The repair was started"
+        );
+    }
+    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+    format!(
+        "{count} of its resources differ from its template: {names}. This command creates a change set \
+         that reverts the drift: {command}"
+    )
+}

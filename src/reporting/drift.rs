@@ -1,0 +1,91 @@
+//! The commit status of a stack's drift, on the commit that is deployed.
+
+use aws_sdk_codepipeline::types::PipelineExecutionStatus;
+
+use crate::aws::{Aws, CallError};
+use crate::drift::Drifted;
+use crate::gitlab;
+use crate::gitlab::{CommitRef, CommitStatus, MAX_CHARACTERS, StatusState};
+use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::PipelineSettings;
+use crate::http::Http;
+use crate::reporting::outcome::{Cause, ReportError};
+
+/// Posts whether the deployed stack differs from its template, unless GitLab shows it.
+///
+/// # Errors
+/// If AWS or GitLab fails.
+pub async fn report(
+    aws: &Aws,
+    http: &Http,
+    names: &ResourceNames,
+    settings: &PipelineSettings,
+    drifted: &Drifted,
+) -> Result<(), ReportError> {
+    let reported = async {
+        let Some(report) = settings.report.as_ref().filter(|it| it.commit_status) else {
+            return Ok(());
+        };
+        let Some(sha) = deployed_commit(aws, &names.pipeline()).await? else {
+            return Ok(());
+        };
+        let commit = CommitRef {
+            project: report.project.clone(),
+            sha,
+            branch: settings.branch.clone(),
+        };
+        let url = settings.location.pipeline_console(&names.pipeline());
+        let desired = status(names, drifted, url);
+        let gitlab = gitlab::open(aws, http, &report.access).await?;
+        let shown = gitlab.commit_status(&commit, &desired.name).await?;
+        if shown.as_ref() != Some(&desired) {
+            gitlab.post_commit_status(&commit, &desired).await?;
+        }
+        Ok(())
+    };
+    let failed =
+        |cause: Cause| ReportError::new(format!("the drift of {}", names.pipeline()), cause);
+    Box::pin(reported).await.map_err(failed)
+}
+
+/// The commit of the latest execution that succeeded. `None` if none did.
+async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String>, CallError> {
+    let page = executions::list_page(aws, pipeline_name, None).await?;
+    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = listed.unwrap_or_default();
+    // CodePipeline lists the newest execution first.
+    let deployed = listed
+        .iter()
+        .find(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded));
+    Ok(deployed
+        .and_then(executions::commit_of)
+        .map(ToOwned::to_owned))
+}
+
+fn status(names: &ResourceNames, drifted: &Drifted, target_url: String) -> CommitStatus {
+    let ResourceNames { env_id, project_id } = names;
+    let count = drifted.resources.len();
+    let (state, description) = if count == 0 {
+        let text = if drifted.is_partial {
+            "No drift found. CloudFormation could not compare all resources"
+        } else {
+            "The stack is as in its template"
+        };
+        (StatusState::Success, text.to_owned())
+    } else {
+        let ids = drifted
+            .resources
+            .iter()
+            .map(|change| change.logical_id.as_str());
+        let ids = ids.collect::<Vec<_>>().join(", ");
+        let text = format!("{count} resources differ from the template: {ids}");
+        (StatusState::Failed, text)
+    };
+    CommitStatus {
+        name: format!("cfn-gitops/{env_id}/{project_id}/drift"),
+        state,
+        description: description.chars().take(MAX_CHARACTERS).collect(),
+        target_url: target_url.chars().take(MAX_CHARACTERS).collect(),
+    }
+}

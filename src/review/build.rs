@@ -1,0 +1,164 @@
+//! The builds of review branches, as CodeBuild describes them.
+
+use std::time::SystemTime;
+
+use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
+
+use crate::aws::{Aws, CallError, optional};
+use crate::gitops_pipeline::names::ResourceNames;
+
+/// The most builds of a project whose lost events the health check looks for. `BatchGetBuilds` takes
+/// 100: <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>.
+const MAX_BUILDS: usize = 100;
+
+/// A build of a review branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewBuild {
+    /// Its ID: `<project>:<UUID>`.
+    pub id: String,
+    /// Its state.
+    pub state: BuildState,
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+    /// Where it stored what it built. `None` if it stored nothing.
+    pub output: Option<OutputLocation>,
+    /// When it ended. `None` if it runs.
+    pub ended: Option<SystemTime>,
+}
+
+/// The state of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildState {
+    /// It runs.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed in this phase, for example `BUILD`.
+    Failed(String),
+}
+
+/// A prefix in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLocation {
+    /// The bucket.
+    pub bucket: String,
+    /// The prefix, with a slash at its end.
+    pub prefix: String,
+}
+
+impl ReviewBuild {
+    /// The random part of its ID.
+    pub fn uuid(&self) -> &str {
+        self.id.split_once(':').map_or("", |(_, uuid)| uuid)
+    }
+
+    fn read(build: &Build) -> Option<Self> {
+        let state = match build.build_status()? {
+            StatusType::InProgress => BuildState::Running,
+            StatusType::Succeeded => BuildState::Succeeded,
+            status => BuildState::Failed(failed_phase(build.phases(), status)),
+        };
+        let (branch, commit) = parse_source_version(build.source_version()?)?;
+        let location = build.artifacts().and_then(|artifacts| artifacts.location());
+        let ended = build.end_time();
+        Some(ReviewBuild {
+            id: build.id()?.to_owned(),
+            state,
+            branch,
+            commit,
+            output: location.and_then(OutputLocation::parse),
+            ended: ended.and_then(|time| SystemTime::try_from(*time).ok()),
+        })
+    }
+}
+
+impl OutputLocation {
+    /// Parses the ARN of the artifact.
+    fn parse(location: &str) -> Option<Self> {
+        let (_, path) = location.split_once(":s3:::")?;
+        let (bucket, prefix) = path.split_once('/')?;
+        Some(OutputLocation {
+            bucket: bucket.to_owned(),
+            prefix: format!("{}/", prefix.trim_end_matches('/')),
+        })
+    }
+}
+
+/// The branch and the commit of `refs/heads/<branch>^{<commit>}`, with which the event rule starts a
+/// build. `None` for a build that a person started otherwise.
+fn parse_source_version(version: &str) -> Option<(String, String)> {
+    let (branch, commit) = version.strip_prefix("refs/heads/")?.split_once("^{")?;
+    Some((branch.to_owned(), commit.strip_suffix('}')?.to_owned()))
+}
+
+/// The name of the phase that failed, or of the status. A phase's message is left out: the build's
+/// code writes it.
+fn failed_phase(phases: &[BuildPhase], status: &StatusType) -> String {
+    let failed = phases.iter().find(|phase| {
+        phase
+            .phase_status()
+            .is_some_and(|it| *it != StatusType::Succeeded)
+    });
+    let name = failed.and_then(|phase| phase.phase_type());
+    name.map_or(status.as_str(), |name| name.as_str())
+        .to_owned()
+}
+
+/// Reads the build `id`. `None` if it does not exist, or if the event rule did not start it.
+///
+/// # Errors
+/// If CodeBuild does not return it.
+pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError> {
+    let builds = read_all(aws, vec![id.to_owned()]).await?;
+    Ok(builds.into_iter().next())
+}
+
+/// The latest ended build of each branch, of those that ended after `since`.
+///
+/// # Errors
+/// If CodeBuild does not return the builds.
+pub async fn latest_of_each_branch(
+    aws: &Aws,
+    names: &ResourceNames,
+    since: SystemTime,
+) -> Result<Vec<ReviewBuild>, CallError> {
+    let project = names.review_project();
+    let call = aws.codebuild.list_builds_for_project();
+    // The newest come first, and the first page has 100.
+    let listed = call.project_name(&project).send().await;
+    let absent = ["ResourceNotFoundException"];
+    let doing = || format!("listing the builds of project {project}");
+    let Some(listed) = optional(listed, &absent, doing)? else {
+        return Ok(vec![]);
+    };
+    let ids: Vec<String> = listed.ids.unwrap_or_default();
+    let ids: Vec<String> = ids.into_iter().take(MAX_BUILDS).collect();
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    // `BatchGetBuilds` promises no order.
+    let mut builds = read_all(aws, ids).await?;
+    builds.retain(|build| build.ended.is_some_and(|ended| ended > since));
+    builds.sort_by_key(|build| std::cmp::Reverse(build.ended));
+    let mut latest: Vec<ReviewBuild> = vec![];
+    for build in builds {
+        if !latest.iter().any(|later| later.branch == build.branch) {
+            latest.push(build);
+        }
+    }
+    Ok(latest)
+}
+
+async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {
+    let doing = format!("reading {} builds of review branches", ids.len());
+    let call = aws.codebuild.batch_get_builds().set_ids(Some(ids));
+    let builds = call.send().await;
+    let builds = builds.map_err(|error| CallError::new(doing, &error))?;
+    Ok(builds
+        .builds()
+        .iter()
+        .filter_map(ReviewBuild::read)
+        .collect())
+}

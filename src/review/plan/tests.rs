@@ -1,0 +1,245 @@
+//! The table of a review's plan.
+
+use super::*;
+use crate::change_sets::{Change, Effect};
+use crate::review::build::OutputLocation;
+use crate::review::template::Scan;
+
+const COMMIT: &str = "c0ffee00c0ffee00";
+
+fn settings() -> ReviewSettings {
+    ReviewSettings {
+        change_set_comment: true,
+        allow_transforms: false,
+        template_path: "root-stack-shop.yaml".to_owned(),
+        template_configuration: None,
+        parameter_overrides: std::collections::BTreeMap::new(),
+    }
+}
+
+fn build(state: BuildState) -> ReviewBuild {
+    ReviewBuild {
+        id: "codebuild-dev-review-shop:1-2-3".to_owned(),
+        state,
+        branch: "review/login".to_owned(),
+        commit: COMMIT.to_owned(),
+        output: Some(OutputLocation {
+            bucket: "bucket".to_owned(),
+            prefix: "review/shop/1-2-3/".to_owned(),
+        }),
+        ended: None,
+    }
+}
+
+/// A review whose build succeeded, of a branch with one merge request without a note.
+fn begun() -> ReviewState {
+    ReviewState {
+        head: Some(Some(COMMIT.to_owned())),
+        notes: Some(vec![None]),
+        ..ReviewState::new(Some(build(BuildState::Succeeded)))
+    }
+}
+
+fn output(scan: Scan) -> Result<BuildOutput, Unusable> {
+    Ok(BuildOutput {
+        template_url: "https://bucket/x".to_owned(),
+        scan,
+        parameters: vec![],
+        tags: vec![],
+    })
+}
+
+fn ready() -> ReviewState {
+    ReviewState {
+        output: Some(output(Scan::default())),
+        stack: Some(DeployedStack::Ready),
+        ..begun()
+    }
+}
+
+fn change_set(progress: Progress) -> ChangeSet {
+    ChangeSet {
+        progress,
+        is_partial: false,
+        changes: vec![Change {
+            effect: Effect::Add,
+            logical_id: "Queue".to_owned(),
+            resource_type: "AWS::SQS::Queue".to_owned(),
+            drift: None,
+        }],
+    }
+}
+
+#[track_caller]
+fn applies(state: &ReviewState, step: ReviewStep) {
+    match next(state, &settings()) {
+        Next::Apply(planned) => assert_eq!(planned, step),
+        Next::Done(done) => panic!("{done:?} instead of {step:?}"),
+        Next::Fail(error) => panic!("{error} instead of {step:?}"),
+    }
+}
+
+#[track_caller]
+fn ignores(state: &ReviewState, part: &str) {
+    match next(state, &settings()) {
+        Next::Done(Reviewed::Ignored(because)) => assert!(because.contains(part), "{because}"),
+        _ => panic!("not ignored because of {part}"),
+    }
+}
+
+#[test]
+fn steps_follow_one_another() {
+    let mut state = ReviewState::new(Some(build(BuildState::Succeeded)));
+    applies(&state, ReviewStep::ReadHead);
+    state.head = Some(Some(COMMIT.to_owned()));
+    applies(&state, ReviewStep::ReadNotes);
+    state.notes = Some(vec![None]);
+    applies(&state, ReviewStep::ReadOutput);
+    state.output = Some(output(Scan::default()));
+    applies(&state, ReviewStep::ReadStack);
+    state.stack = Some(DeployedStack::Ready);
+    applies(&state, ReviewStep::CreateChangeSet);
+    state.change_set = ChangeSetState::Created;
+    applies(&state, ReviewStep::ReadChangeSet);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Running));
+    applies(&state, ReviewStep::ReadChangeSet);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Complete));
+    applies(&state, ReviewStep::DeleteChangeSet);
+    state.change_set = ChangeSetState::Deleted(change_set(Progress::Complete));
+    state.head = None;
+    applies(&state, ReviewStep::ReadHead);
+    state.head = Some(Some(COMMIT.to_owned()));
+    applies(&state, ReviewStep::WriteNotes);
+    state.is_written = true;
+    assert!(matches!(
+        next(&state, &settings()),
+        Next::Done(Reviewed::Written)
+    ));
+}
+
+#[test]
+fn build_of_a_person_or_a_running_one_is_ignored() {
+    ignores(&ReviewState::new(None), "did not start");
+    ignores(&ReviewState::new(Some(build(BuildState::Running))), "runs");
+}
+
+#[test]
+fn outdated_build_only_deletes_its_change_set() {
+    for head in [None, Some("another".to_owned())] {
+        let mut state = ready();
+        state.head = Some(head);
+        applies(&state, ReviewStep::DeleteChangeSet);
+        state.is_cleaned = true;
+        ignores(&state, "");
+    }
+}
+
+#[test]
+fn branch_without_merge_request_is_ignored() {
+    let mut state = begun();
+    state.notes = Some(vec![]);
+    applies(&state, ReviewStep::DeleteChangeSet);
+    state.is_cleaned = true;
+    ignores(&state, "merge request");
+}
+
+#[test]
+fn note_of_the_same_build_is_not_repeated() {
+    let mut state = begun();
+    state.notes = Some(vec![Some("<!-- … build 1-2-3 -->\ntext".to_owned())]);
+    state.is_cleaned = true;
+    ignores(&state, "already");
+    state.notes = Some(vec![Some("<!-- … build 9 -->\ntext".to_owned())]);
+    applies(&state, ReviewStep::ReadOutput);
+}
+
+#[test]
+fn failed_build_is_written_without_a_change_set() {
+    let mut state = begun();
+    state.build = Some(build(BuildState::Failed("BUILD".to_owned())));
+    applies(&state, ReviewStep::WriteNotes);
+    assert_eq!(
+        finding(&state, &settings()),
+        Some(Finding::BuildFailed("BUILD".to_owned()))
+    );
+}
+
+#[test]
+fn blocked_template_gets_a_summary() {
+    let scan = Scan {
+        blockers: [Blocker::Transform].into(),
+        ..Scan::default()
+    };
+    let mut state = ready();
+    state.output = Some(output(scan));
+    applies(&state, ReviewStep::WriteNotes);
+    assert!(matches!(
+        finding(&state, &settings()),
+        Some(Finding::Summary(..))
+    ));
+    let permitting = ReviewSettings {
+        allow_transforms: true,
+        ..settings()
+    };
+    assert!(matches!(
+        next(&state, &permitting),
+        Next::Apply(ReviewStep::CreateChangeSet)
+    ));
+}
+
+#[test]
+fn unreadable_template_is_never_permitted() {
+    let scan = Scan {
+        blockers: [Blocker::Unreadable("it is not valid YAML")].into(),
+        ..Scan::default()
+    };
+    let mut state = ready();
+    state.output = Some(output(scan));
+    let permitting = ReviewSettings {
+        allow_transforms: true,
+        ..settings()
+    };
+    assert!(matches!(
+        next(&state, &permitting),
+        Next::Apply(ReviewStep::WriteNotes)
+    ));
+}
+
+#[test]
+fn missing_stack_gets_a_summary() {
+    let mut state = ready();
+    state.stack = Some(DeployedStack::Missing);
+    applies(&state, ReviewStep::WriteNotes);
+}
+
+#[test]
+fn busy_stack_is_left_to_the_health_check() {
+    let mut state = ready();
+    state.stack = Some(DeployedStack::Busy);
+    ignores(&state, "operation");
+    state.stack = Some(DeployedStack::Ready);
+    state.change_set = ChangeSetState::StackIsBusy;
+    ignores(&state, "operation");
+}
+
+#[test]
+fn vanished_change_set_is_created_three_times() {
+    let mut state = ready();
+    state.creations = 2;
+    applies(&state, ReviewStep::CreateChangeSet);
+    state.creations = 3;
+    ignores(&state, "deleted each time");
+}
+
+#[test]
+fn rejected_change_set_is_shown() {
+    let mut state = ready();
+    state.change_set = ChangeSetState::Rejected("why".to_owned());
+    applies(&state, ReviewStep::WriteNotes);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Failed("why".to_owned())));
+    applies(&state, ReviewStep::DeleteChangeSet);
+    assert_eq!(
+        finding(&state, &settings()),
+        Some(Finding::Rejected("why".to_owned()))
+    );
+}
