@@ -43,19 +43,27 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
         role(PIPELINES, "role-dev-codebuild-cfn"),
         PIPELINES,
         _project("codebuild-dev-cfn-shop"),
-        others=[_project("codebuild-dev2-cfn-shop"), _project("codebuild-prd-cfn-shop"), _project("codebuild-dev-replication-shop")],
+        others=[_project("codebuild-dev2-cfn-shop"), _project("codebuild-prd-cfn-shop"), _project("codebuild-dev-replication-shop"),
+                _project("codebuild-dev-review-shop")],
+    ),
+    lent_to_a_service(
+        BUILDS,
+        role(PIPELINES, "role-dev-review-codebuild-cfn"),
+        PIPELINES,
+        _project("codebuild-dev-review-shop"),
+        others=[_project("codebuild-dev2-review-shop"), _project("codebuild-prd-review-shop"), _project("codebuild-dev-cfn-shop"),
+                _project("codebuild-dev-replication-shop"), _project("codebuild-dev-review")],
     ),
     lent_to_a_service(EVENTS, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"), PIPELINES, _rule(_EXEC), others=_RULES_OF_OTHERS),
-    # The image's rule starts the same pipeline.
-    lent_to_a_service(
-        EVENTS,
-        role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
-        PIPELINES,
-        _rule("event-rule-dev-codepipeline-exec-ecr-shop"),
-    ),
+    # The image's rule starts the same pipeline, and that of review branches their builds.
+    *[
+        lent_to_a_service(EVENTS, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"), PIPELINES, _rule(f"event-rule-dev-codepipeline-exec-{kind}-shop"))
+        for kind in ("ecr", "rev")
+    ],
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule(_EXEC), "lambda:InvokeFunction", _RULES_OF_OTHERS),
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-health"), "lambda:InvokeFunction"),
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-report"), "lambda:InvokeFunction"),
+    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-review"), "lambda:InvokeFunction"),
     # The secret names the owner of its rotation.
     lent_to_a_service("secretsmanager.amazonaws.com", FUNCTION, PIPELINES, action="lambda:InvokeFunction"),
 )
@@ -65,6 +73,7 @@ _FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
 
 _BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
 _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
+_REVIEW_ROLE = role(PIPELINES, "role-dev-review-codebuild-cfn")
 
 
 _SECRET_OF_BUILDS = regional("secretsmanager", "secret:build/dev/registry-AbC123")
@@ -147,6 +156,10 @@ MAY_NOT = [
     (anybody(role(UNNAMED, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
     # A service may invoke the function and do nothing else with it.
     (EVENTS, "lambda:UpdateFunctionCode lambda:AddPermission", FUNCTION, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": _rule(_EXEC)}),
+    # A review's build with the secrets, the parameters and the buckets that the parameters admit for pipelines' builds.
+    (_REVIEW_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
+    (_REVIEW_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
+    (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
     # A project's user has no access to another project.
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", UNNAMED), {}),

@@ -86,12 +86,17 @@ _OF_EVERY_ENVIRONMENT = [
     ("cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
     ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-cfn-shop")),
     ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-replication-shop")),
+    # Of review branches: their builds have a role of their own, and the rule starts them.
+    ("codebuild:UpdateProject codebuild:StartBuild codebuild:DeleteProject", regional("codebuild", "project/codebuild-dev-review-shop")),
+    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-rev-shop")),
+    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-review")),
     ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop")),
     ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop")),
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
     ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-s3-site")),
     (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop")),
     (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop")),
+    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-review-shop")),
     (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev")),
     (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*")),
     *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
@@ -131,10 +136,10 @@ MAY_NOT = [
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
     (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
     *[(DEPLOY, f"{ON_LOGS} logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
-        "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop",
+        "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop", "/aws/codebuild/codebuild-dev-review-shop",
         "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
-    *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/codepipeline-dev-cfn/Source/a", {})
-      for bucket in (across.BUCKET, environment.BUCKET)],
+    *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/{key}", {})
+      for bucket in (across.BUCKET, environment.BUCKET) for key in ("codepipeline-dev-cfn/Source/a", "review/shop/0a1b/template.yaml")],
     (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),

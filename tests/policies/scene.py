@@ -59,6 +59,7 @@ def stacks():
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
+                SelfRepair="true",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
                 **named.IN_A_VPC,

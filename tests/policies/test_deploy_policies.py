@@ -28,6 +28,8 @@ ATTACKS = [
     ("secretsmanager:TagResource", regional("secretsmanager", "secret:any-AbC123"), {"aws:TagKeys": ["cfn-gitops:gitlab-url"]}),
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval"), {}),
     ("codepipeline:UpdatePipeline", regional("codepipeline", "codepipeline-prd-cfn-shop"), {}),
+    ("codebuild:UpdateProject", regional("codebuild", "project/codebuild-dev-review-shop"), {}),
+    ("codebuild:StartBuild", regional("codebuild", "project/codebuild-prd-review-shop"), {}),
     ("cloudformation:UpdateStack", regional("cloudformation", "stack/CDKToolkit/0a1b"), {}),
     ("cloudformation:DeleteChangeSet", regional("cloudformation", "stack/cfnstack-prd-shop/0a1b"), {}),
     ("cloudformation:UpdateStackSet", regional("cloudformation", "stackset/of-an-administrator:0a1b"), {}),
@@ -47,6 +49,7 @@ ATTACKS_ON_IAM = [
     ("iam:UpdateSAMLProvider", f"arn:aws:iam::{PIPELINES}:saml-provider/company", {}),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "administrator"), {}),
     ("iam:PassRole", role(PIPELINES, "administrator"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+    ("iam:PassRole", role(PIPELINES, "role-dev-review-codebuild-cfn"), {"iam:PassedToService": "codebuild.amazonaws.com"}),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}),
     ("iam:PutRolePolicy", role(PIPELINES, "role-dev-thumbnails"), {}),
 ]

@@ -91,6 +91,7 @@ def test_mutants_cover_eventbridge_functions_queues_and_topics():
         ("template/FirstPushPermission", "events.amazonaws.com"),
         ("template/HealthCheckPermission", "events.amazonaws.com"),
         ("template/ReportPermission", "events.amazonaws.com"),
+        ("template/ReviewPermission", "events.amazonaws.com"),
         ("replication/FailureQueuePolicy", "events.amazonaws.com"),
         ("cross-account-repository/LostQueuePolicy", "events.amazonaws.com"),
         ("cross-account-image/LostQueuePolicy", "events.amazonaws.com"),

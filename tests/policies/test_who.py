@@ -5,7 +5,7 @@ All roles, users and groups of all stacks are evaluated, in every account, and t
 
 import pytest
 
-from tests.policies import scene
+from tests.policies import rows_environment as environment, scene
 from tests.policies.rows_across_accounts import (
     AN_IMAGE,
     ARTIFACT,
@@ -24,7 +24,7 @@ from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPO
 from tests.policies.tables import ASSUME, regional, role, user
 from tests.templates import named
 from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY
-from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
 FIRST_REPOSITORY = regional("codecommit", "codecommit-dev-cfn-infra")
@@ -37,7 +37,50 @@ OF_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-shop"}
 ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
 ON_A_BRANCH = {"codecommit:References": "refs/heads/feature"}
 
+DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
+DEPLOY_ROLE, REVIEW_ROLE = [role(PIPELINES, f"role-dev-{name}") for name in ("codedeploy-cfn", "review-codebuild-cfn")]
+REVIEW_PROJECT = regional("codebuild", "project/codebuild-dev-review-shop")
+REVIEW_LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-review-shop:log-stream:a")
+OUTPUT_OF_A_REVIEW = f"{environment.BUCKET}/review/shop/0a1b/template.yaml"
+# The name of the pipeline's own change set, which waits for an approval.
+WAITING = "changeset-dev-shop"
+
+REVIEWS_AND_DRIFT = [
+    *[("iam:PassRole", DEPLOY_ROLE, {"iam:PassedToService": f"{service}.amazonaws.com"}, "") for service in ("lambda", "codebuild", "events")],
+    *[
+        row
+        for name in (PLAN, DRIFT)
+        for row in (
+            ("cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(name, WITH_DEPLOY), "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
+            ("cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(name), ""),
+            ("cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(name, WITH_PROVISIONING), ""),
+            ("cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set(name), "role-dev-codepipeline-cfn"),
+        )
+    ],
+    *[(f"cloudformation:{verb}ChangeSet", DEPLOYED_STACK, change_set(WAITING, WITH_DEPLOY), "role-dev-codepipeline-cfn") for verb in ("Create", "Execute", "Delete")],
+    ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING), "role-dev-cfn-gitops"),
+    ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT), ""),
+    ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(PLAN, WITH_PROVISIONING), ""),
+    # With SelfRepair: true. test_change_sets.py has the same with false.
+    ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT), "role-dev-cfn-gitops"),
+    ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(PLAN), ""),
+    # CodePipeline has all objects of the bucket. No pipeline reads a review's.
+    ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
+    ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codedeploy-cfn role-dev-codepipeline-cfn deployed"),
+    ("s3:ListBucket", environment.BUCKET, {}, ""),
+    ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec"),
+    ("codebuild:UpdateProject", REVIEW_PROJECT, {}, "role-dev-cfn-gitops-provisioning"),
+    ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
+    ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
+    ("iam:PassRole", REVIEW_ROLE, {"iam:PassedToService": "codebuild.amazonaws.com"}, "role-dev-cfn-gitops-provisioning"),
+    ("iam:UpdateAssumeRolePolicy", REVIEW_ROLE, {}, ""),
+    (ASSUME, REVIEW_ROLE, {}, ""),
+    ("codecommit:GitPull", REPOSITORY, {}, """role-dev-review-codebuild-cfn role-dev-codebuild-replication-shop user-dev-shop-mirror
+        group-dev-power-users group-dev-readers"""),
+]
+
 WHO = [
+    *REVIEWS_AND_DRIFT,
     ("codecommit:GitPush", REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-shop-mirror"),
     ("codecommit:GitPush", REPOSITORY, ON_A_BRANCH, "user-dev-shop-mirror group-dev-power-users"),
     ("codecommit:GitPush", FIRST_REPOSITORY, ON_A_PROTECTED_BRANCH, "user-dev-codecommit-mirroring"),
@@ -54,7 +97,7 @@ WHO = [
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}, ""),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codepipeline-cfn"), {}, ""),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
-    ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn"),
+    ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
     ("iam:PassRole", role(PIPELINES, "role-dev-cfn-gitops-provisioning"), TO_CLOUDFORMATION, "role-dev-cfn-gitops"),
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, ""),
     ("codepipeline:UpdatePipeline", PIPELINE, {}, "role-dev-cfn-gitops-provisioning"),

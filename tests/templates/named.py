@@ -5,6 +5,7 @@ from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGIO
 ROLES = {
     "FunctionRole": "lambda.amazonaws.com",
     "CodeBuildCFnRole": "codebuild.amazonaws.com",
+    "ReviewCodeBuildCFnRole": "codebuild.amazonaws.com",
     "CodeDeployCFnRole": "cloudformation.amazonaws.com",
     "CodePipelineCFnRole": "codepipeline.amazonaws.com",
     "EventsRuleRole": "events.amazonaws.com",
@@ -69,6 +70,10 @@ BUILD_PROJECT = build_project("codebuild-dev-cfn-infra")
 PIPELINE_RULE = rule("event-rule-dev-codepipeline-exec-cfn-infra")
 PIPELINE_STACK = stack_arn("gitops-dev-infra")
 PROVISIONING = role("role-dev-cfn-gitops-provisioning")
+REVIEW_PROJECT = build_project("codebuild-dev-review-infra")
+REVIEW_LOG = log_group("/aws/codebuild/codebuild-dev-review-infra")
+REVIEW_RULE = rule("event-rule-dev-codepipeline-exec-rev-infra")
+DEPLOYED_STACK = stack_arn("cfnstack-dev-infra")
 BUILD_LOG = log_group("/aws/codebuild/codebuild-dev-cfn-infra")
 OWN_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:log-stream:2026/01/01/a")
 SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
@@ -111,6 +116,17 @@ VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 WITH_PROVISIONING = {"cloudformation:RoleArn": PROVISIONING}
 WITH_DEPLOY = {"cloudformation:RoleArn": role("role-dev-codedeploy-cfn")}
+
+
+def change_set(name, role_keys=None):
+    """The keys of a call for a change set with this name."""
+    return {"cloudformation:ChangeSetName": name, **(role_keys or {})}
+
+
+PLAN = "plan-5f1d2c90-0000-4000-8000-000000000001"
+DRIFT = "drift-cfn-gitops"
+# The change set of the pipeline itself, which waits for an approval.
+OF_THE_PIPELINE = "changeset-dev-infra"
 WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
 # The machinery's boundary, which allows the machinery's calls.
 WITH_OWN_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}

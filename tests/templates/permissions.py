@@ -28,7 +28,7 @@ def documents(stack, principal):
     found = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     attached = set(properties.get("ManagedPolicyArns", []))
     for name in stack.of_type("AWS::IAM::ManagedPolicy"):
-        if stack.arn(name) in attached:
+        if stack.is_made(name) and (stack.arn(name) in attached or stack.name(principal) in stack.properties(name).get("Roles", [])):
             found.append(stack.properties(name)["PolicyDocument"])
     for name in stack.of_type("AWS::IAM::Policy"):
         if stack.name(principal) in stack.properties(name).get("Users", []):

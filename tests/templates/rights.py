@@ -5,6 +5,7 @@ second contains the attempts of an attacker with a hostile template, build or re
 """
 
 from tests.templates.build_rights import BUILD_MAY, BUILD_MAY_NOT
+from tests.templates.change_set_rights import CHANGE_SETS_MAY, CHANGE_SETS_MAY_NOT
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
 from tests.templates.named import (
     APPROVAL_TEMPLATES,
@@ -77,9 +78,11 @@ from tests.templates.named import (
     topic,
     user,
 )
+from tests.templates.review_rights import REVIEWS_MAY, REVIEWS_MAY_NOT
 
 # principal, actions, resource, context keys
 MAY = [
+    *CHANGE_SETS_MAY, *REVIEWS_MAY,
     ("FunctionRole", CREDENTIALS, MIRROR, {}),
     ("FunctionRole", CREDENTIALS, user("user-dev-second-mirror"), {}),
     # An existing secret, and one that does not exist (any more).
@@ -176,6 +179,7 @@ MAY = [
 ]
 
 MAY_NOT = [
+    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT,
     # The function's code needs no network interface: Lambda's permissions in the role are denied to the code.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
     ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
@@ -220,9 +224,7 @@ MAY_NOT = [
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
     ("FunctionRole", f"{WITH_A_ROLE} {STACK_TAGS} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
-    ("FunctionRole", "cloudformation:DescribeStacks cloudformation:DescribeChangeSet", stack_arn("cfnstack-prd-infra"), {}),
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
-    ("FunctionRole", f"{CHANGE_SETS} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
     # Without a role, so with the function's own permissions, and with another role.
     *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
     # The provisioning role for other callers, and other roles for CloudFormation.
@@ -230,7 +232,7 @@ MAY_NOT = [
     *[("FunctionRole", "iam:PassRole", PROVISIONING, passed_to(service)) for service in (*SERVICES_OF_PIPELINES, "lambda.amazonaws.com")],
     ("FunctionRole", "sts:AssumeRole iam:PutRolePolicy iam:AttachRolePolicy iam:UpdateAssumeRolePolicy", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     *[("FunctionRole", "iam:PassRole", role(name), passed_to("cloudformation.amazonaws.com")) for name in (
-        "role-dev-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
+        "role-prd-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
     # The function may not make CloudFormation's calls itself.
     ("FunctionRole", f"{CHANGED_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
     ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
@@ -249,7 +251,6 @@ MAY_NOT = [
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/other-AbC123"), {}),
     ("FunctionRole", "iam:DeleteUser iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:PutUserPolicy", MIRROR, {}),
     ("FunctionRole", "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
-    ("FunctionRole", "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     ("FunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/code.zip", {}),
     ("FunctionRole", "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission", function("cfn-gitops-dev"), {}),
     ("FunctionRole", "logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),

@@ -26,6 +26,9 @@ from tests.templates.named import (
     PRINCIPALS,
     PROVISIONING,
     REPOSITORY,
+    REVIEW_LOG,
+    REVIEW_PROJECT,
+    REVIEW_RULE,
     ROLES,
     SEEN_INTERFACES,
     SERVERLESS,
@@ -60,6 +63,7 @@ def full():
         MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
         GitLabTokenKmsKeyArn=TOKEN_KEY,
         ApprovalTopicArn=APPROVAL_TOPIC,
+        SelfRepair="true",
         **OTHER_ACCOUNTS,
         **IN_A_VPC,
     )
@@ -191,9 +195,16 @@ def test_without_a_boundary_no_role_is_created(dev, action):
         ("codepipeline:UpdatePipeline", PIPELINE, {}),
         ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
         ("codebuild:UpdateProject", BUILD_PROJECT, {}),
+        ("codebuild:UpdateProject", REVIEW_PROJECT, {}),
+        ("codebuild:StartBuild", REVIEW_PROJECT, {}),
+        ("iam:PassRole", role("role-dev-review-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
+        ("iam:UpdateAssumeRolePolicy", role("role-dev-review-codebuild-cfn"), {}),
+        ("sts:AssumeRole", role("role-dev-review-codebuild-cfn"), {}),
+        ("events:PutTargets", REVIEW_RULE, {}),
         ("codecommit:CreateCommit", REPOSITORY, {}),
         ("codecommit:TagResource", REPOSITORY, {}),
         ("logs:DeleteLogGroup", BUILD_LOG, {}),
+        ("logs:DeleteLogGroup", REVIEW_LOG, {}),
         ("secretsmanager:TagResource", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
         ("secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
         ("secretsmanager:GetSecretValue", secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
@@ -263,7 +274,7 @@ def test_no_ec2_permission_without_a_vpc(dev):
 
 def test_code_is_denied_all_that_lambda_may_do_in_a_vpc():
     stack = Deployed(EnvID="dev", **IN_A_VPC)
-    (denied,) = [s["Action"] for s in statements(stack, "FunctionRole", "Deny")]
+    (denied,) = [s["Action"] for s in statements(stack, "FunctionRole", "Deny") if s["Sid"] == "NoNetworkInterfacesForTheCode"]
     assert sorted(denied) == sorted(f"{MADE_INTERFACES} {SEEN_INTERFACES}".split())
 
 
@@ -340,6 +351,10 @@ SOURCES = {
     "CodeBuildCFnRole": (
         regional("codebuild", "project/codebuild-dev-cfn-infra"),
         regional("codebuild", "project/codebuild-prd-cfn-infra"),
+    ),
+    "ReviewCodeBuildCFnRole": (
+        regional("codebuild", "project/codebuild-dev-review-infra"),
+        regional("codebuild", "project/codebuild-dev-cfn-infra"),
     ),
     "EventsRuleRole": (
         rule("event-rule-dev-codepipeline-exec-cfn-infra"),
