@@ -115,7 +115,7 @@ def condition(alarm: dict[str, Any]) -> str:
     least = alarm.get("DatapointsToAlarm", most)
     periods = "one period" if most == 1 else f"each of {most} periods" if least == most else f"{least} of {most} periods"
     seconds = alarm["Period"]
-    length = f"{seconds // 60} minutes" if isinstance(seconds, int) else "`HealthCheckMinutes`"
+    length = "`HealthCheckMinutes`" if not isinstance(seconds, int) else "one day" if seconds == 86_400 else f"{seconds // 60} minutes"
     return (f"its {alarm['Statistic'].lower()} is {_COMPARISONS[alarm['ComparisonOperator']]} {threshold}"
             f" in {periods} of {length}")
 

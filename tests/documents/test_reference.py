@@ -104,6 +104,7 @@ def test_threshold_of_each_alarm_is_a_sentence():
     several = {**alarm, "Threshold": "Days", "Period": ["", "HealthCheckMinutes", ""], "EvaluationPeriods": 2}
     assert reference_operations.condition(alarm) == "its sum is greater than 0 in one period of 5 minutes"
     assert reference_operations.condition(several).endswith("than `Days` in each of 2 periods of `HealthCheckMinutes`")
+    assert reference_operations.condition({**alarm, "Period": 86_400}).endswith("in one period of one day")
     assert "in 1 of 2 periods" in reference_operations.condition({**several, "DatapointsToAlarm": 1})
 
 

@@ -61,7 +61,16 @@ def test_schedule_invokes_the_function_with_its_environment(dev):
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
     assert target["Arn"] == dev.arn("Function")
-    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15}}
+    expected = {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": False}
+    assert json.loads(target["Input"]) == {"HealthCheck": expected}
+
+
+@pytest.mark.parametrize(("given", "repairs"), [("false", False), ("true", True)])
+def test_schedule_passes_self_repair_as_a_boolean(given, repairs):
+    (target,) = Deployed(EnvID="dev", SelfRepair=given).properties("HealthCheck")["Targets"]
+    assert json.loads(target["Input"])["HealthCheck"]["SelfRepair"] is repairs
+    parameter = source()["Parameters"]["SelfRepair"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("false", ["true", "false"])
 
 
 @pytest.mark.parametrize("minutes", INTERVALS)
@@ -115,6 +124,7 @@ def raised_by(alarm, values):
         ("ApprovalsAlarm", [60, 86_400], [60, 86_460]),
         ("CredentialAgeAlarm", [0, 30.2, 45], [3, 45.1]),
         ("TokenExpiryAlarm", [14, 364], [364, 13.9]),
+        ("DriftAlarm", [0, 0], [0, 1]),
         ("HealthCheckAlarm", [0], [1]),
         ("FunctionAlarm", [0], [1]),
         ("DroppedEventsAlarm", [0], [1]),
@@ -155,6 +165,15 @@ def test_page_describes_the_approvals_alarm():
     """The alarm's threshold in the page's words."""
     [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "approvals"]
     assert described == "one approval has waited for more than a day"
+
+
+def test_drift_alarm_lasts_until_the_next_comparison(dev):
+    """Each stack is compared once a day."""
+    alarm = alarms(dev)["DriftAlarm"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (24 * 3600, 1, "Maximum")
+    assert "DatapointsToAlarm" not in alarm
+    [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "drift"]
+    assert described == "a stack differs from its template: a pipeline's, or with `Drift: Report` a deployed one"
 
 
 def test_page_describes_the_token_alarm(dev):
