@@ -12,7 +12,9 @@ use crate::answers::Bucket;
 use fake_aws::{FakeAws, clients};
 
 /// File, the events before it (in a fake AWS of its own), and the response's status.
-const EVENTS: [(&str, &[&str], &str); 50] = [
+const EVENTS: [(&str, &[&str], &str); 51] = [
+    // The build does not exist.
+    ("build-state-change", &[], "nothing"),
     ("continuation", &[], "SUCCESS"),
     ("create", &[], "SUCCESS"),
     ("create-every-property", &[], "SUCCESS"),

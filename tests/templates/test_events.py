@@ -15,7 +15,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 FILES = sorted(EVENTS.glob("*.json"))
 STEPS = ("create", "set", "test", "finish")
 OTHERS = (
-    "continuation.json", "first-push.json", "health-check.json", "doctor.json", "unknown-event.json",
+    "build-state-change.json", "continuation.json", "first-push.json", "health-check.json", "doctor.json", "unknown-event.json",
     *[f"rotation-{step}-secret.json" for step in STEPS],
 )
 REQUESTS = [path for path in FILES if path.name not in OTHERS]
@@ -136,6 +136,39 @@ def test_rotation_events_are_those_of_secrets_manager(step):
 def test_health_check_event_is_that_of_the_schedule():
     (target,) = Deployed(EnvID="dev").properties("HealthCheck")["Targets"]
     assert json.loads(target["Input"]) == load(EVENTS / "health-check.json")
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED"])
+def test_build_event_matches_the_rule_of_reviews(status):
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref"""
+    event = load(EVENTS / "build-state-change.json")
+    rule = Deployed(EnvID="dev").properties("ReviewRule")
+    pattern = rule["EventPattern"]
+    assert pattern.keys() == {"source", "detail-type", "detail"} and pattern["detail"].keys() == {"project-name", "build-status"}
+    assert event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]
+    (prefix,) = pattern["detail"]["project-name"]
+    assert event["detail"]["project-name"].startswith(prefix["prefix"])
+    assert event["detail"].keys() >= pattern["detail"].keys() and status in pattern["detail"]["build-status"]
+    # Unchanged: the target has no transformer and no role.
+    (target,) = rule["Targets"]
+    assert target.keys() == {"Id", "Arn"}
+
+
+@pytest.mark.parametrize("name", ["codebuild-dev-cfn-infra", "codebuild-dev2-review-infra", "codebuild-prd-review-infra", "codebuild-dev-replication-infra"])
+def test_builds_of_others_do_not_match_the_rule(name):
+    pattern = Deployed(EnvID="dev").properties("ReviewRule")["EventPattern"]
+    assert not name.startswith(pattern["detail"]["project-name"][0]["prefix"])
+    assert "IN_PROGRESS" not in pattern["detail"]["build-status"]
+
+
+def test_build_event_names_one_build():
+    event = load(EVENTS / "build-state-change.json")
+    detail = event["detail"]
+    project, _, build = detail["build-id"].split(":build/")[1].partition(":")
+    assert event["resources"] == [detail["build-id"]]
+    assert (project, str(uuid.UUID(build))) == (detail["project-name"], build)
+    bucket = Deployed(EnvID="dev").arn("ArtifactBucket")
+    assert detail["additional-information"]["artifact"]["location"] == f"{bucket}/review/infra/{build}"
 
 
 # --- Pipelines -------------------------------------------------------------------------------
