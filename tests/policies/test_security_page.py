@@ -14,7 +14,7 @@ from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
 from tests.policies.rows_environment import BUCKET
 from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
 from tests.policies.tables import regional, role, user
-from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, WITH_DEPLOY
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, DRIFT, PLAN, WITH_DEPLOY, change_set
 
 PAGE = Path(__file__).parents[2] / "docs/concepts/security.md"
 
@@ -31,6 +31,8 @@ WITH_PROVISIONING = {"cloudformation:RoleArn": role(PIPELINES, "role-dev-cfn-git
 TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
 ITS_CODE, BUILD_ARTIFACT = f"{BUCKET}/code/{A_BUILD}/0a1b2c", f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
+OUTPUT_OF_A_REVIEW = f"{BUCKET}/review/shop/0a1b/template.yaml"
+DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
 SOURCE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
 
 # The calls behind each column: a short name, the call, its resource and condition keys.
@@ -52,10 +54,13 @@ COLUMNS = {
     "branch": [
         ("push", "codecommit:GitPush", REPOSITORY, ON_THE_BRANCH),
         ("commit", "codecommit:CreateCommit", REPOSITORY, ON_THE_BRANCH),
+        ("clone", "codecommit:GitPull", REPOSITORY, {}),
     ],
     "artifacts": [
         ("read a source", "s3:GetObject", SOURCE_ARTIFACT, {}),
         ("write a source", "s3:PutObject", SOURCE_ARTIFACT, {}),
+        ("read a review", "s3:GetObject", OUTPUT_OF_A_REVIEW, {}),
+        ("write a review", "s3:PutObject", OUTPUT_OF_A_REVIEW, {}),
         ("write a build artifact", "s3:PutObject", BUILD_ARTIFACT, {}),
         ("write its code", "s3:PutObject", ITS_CODE, {}),
         ("write other code", "s3:PutObject", ITS_CODE.replace(A_BUILD, ANOTHER_BUILD), {}),
@@ -67,11 +72,16 @@ COLUMNS = {
     "deploy role": [
         ("pass", "iam:PassRole", DEPLOY_ROLE, TO_CLOUDFORMATION),
         ("take", "sts:AssumeRole", DEPLOY_ROLE, {}),
-        ("deploy", "cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), WITH_DEPLOY),
+        ("deploy", "cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY),
+        ("plan", "cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(PLAN, WITH_DEPLOY)),
+        ("execute a plan", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set(PLAN)),
+        ("execute the waiting change set", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set("changeset-dev-shop")),
         ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
         # These calls remove an approval stage or change the pipeline's source.
-        ("change a pipeline", "cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), WITH_PROVISIONING),
+        ("change a pipeline", "cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING),
+        # With SelfRepair.
+        ("repair a pipeline", "cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT)),
     ],
 }
 
@@ -96,7 +106,7 @@ ROWS = [
     ("reader of logs, events, outputs", [READER_OF_LOGS], {"branch": ("sees names", "")}),
     ("reader of CloudTrail", [READER_OF_CLOUDTRAIL], {"branch": ("sees who pushed", "")}),
     ("reader of the mirror's secret", [READER_OF_THE_SECRET, MIRROR],
-     {"password": ("yes", "read"), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+     {"password": ("yes", "read"), "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
     # The function makes the calls that its events require: `by its events` is the next row's.
     ("who may invoke the function, and so everyone who can deploy with its `ServiceToken`", [INVOKER],
      {"password": ("can have it sent to a GitLab of theirs (below)", ""), "token": ("uses it, does not read it", ""), "ResponseURL": ("made-up ones only", ""),
@@ -105,21 +115,24 @@ ROWS = [
     ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
       "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""),
-      "artifacts": ("through a pipeline of theirs", ""), "deploy role": ("through a pipeline of theirs", "start, change a pipeline")}),
+      "artifacts": ("through a pipeline of theirs, reads reviews", "read a review"), "deploy role": ("through a pipeline of theirs, plans with it", "pass, plan, start, change a pipeline, repair a pipeline")}),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
-                                      "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+                                      "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
     ("GitLab: administrator of the server", [MIRROR],
-     {"password": ("yes", ""), "token": ("yes", ""), "branch": ("pushes", "push"), "deploy role": ("through an approval", "")}),
+     {"password": ("yes", ""), "token": ("yes", ""), "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
     ("what a build runs", [role(PIPELINES, "role-dev-codebuild-cfn")],
      {"artifacts": ("writes its own, reads a source if it has the key", "read a source, write a build artifact, write its code, write its code beside another account's"),
       "deploy role": ("through an approval", "")}),
-    ("what a pipeline deploys", [DEPLOY_ROLE], {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
+    ("what a build of a review branch runs", [role(PIPELINES, "role-dev-review-codebuild-cfn")],
+     {"branch": ("clones", "clone"), "artifacts": ("writes reviews", "write a review, write its code")}),
+    ("what a pipeline deploys", [DEPLOY_ROLE], {"artifacts": ("reads", "read a source, read a review"), "deploy role": ("is it", "deploy")}),
     ("what a pipeline deploys, with PowerUserAccess or AdministratorAccess in `DeployPolicyArns`",
      [f"{DEPLOY_ROLE} with PowerUserAccess", f"{DEPLOY_ROLE} with AdministratorAccess"],
-     {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
+     {"artifacts": ("reads", "read a source, read a review"),
+      "deploy role": ("is it", "deploy, plan, execute a plan, execute the waiting change set")}),
     ("a role that a pipeline creates (`DeployedRoles: Bounded`), with `Action: *`", [f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"],
-     {"artifacts": ("reads", "read a source")}),
+     {"artifacts": ("reads", "read a source, read a review")}),
     ("another account", [SOURCE_ROLE, IMAGE_ROLE], {"artifacts": ("writes its source, if admitted", "")}),
 ]
 

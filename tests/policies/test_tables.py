@@ -45,6 +45,7 @@ def test_it_may(caller, actions, resource, keys):
 
 
 # claim: only-listed-principals-can
+# claim: review-build-reaches-only-its-own-output
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
 def test_it_may_not(caller, actions, resource, keys):
     allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}

@@ -184,6 +184,7 @@ def test_function_permissions_name_one_source_key_each():
         "FirstPushPermission": ("events.amazonaws.com", {"SourceArn"}),
         "HealthCheckPermission": ("events.amazonaws.com", {"SourceArn"}),
         "ReportPermission": ("events.amazonaws.com", {"SourceArn"}),
+        "ReviewPermission": ("events.amazonaws.com", {"SourceArn"}),
         "RotationPermission": ("secretsmanager.amazonaws.com", {"SourceAccount"}),
     }
 

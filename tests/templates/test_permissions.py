@@ -76,6 +76,7 @@ def test_own_policies_allow_work_in_other_accounts(full, principal, actions, res
 
 # claim: hostile-builds-do-not-change-what-was-approved
 # claim: each-denied-call-is-denied
+# claim: review-build-reaches-only-its-own-output
 @pytest.mark.parametrize(("principal", "actions", "resource", "keys"), MAY_NOT)
 def test_each_listed_denied_call_is_denied(full, principal, actions, resource, keys):
     assert [a for a in actions.split() if allowed(full, principal, a, resource, keys)] == []

@@ -167,9 +167,31 @@ def test_the_bucket_is_private_encrypted_versioned_and_cleans_up(dev):
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     done = {key for rule in rules for key in rule}
     assert {"ExpirationInDays", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"} <= done
-    # Only artifacts of pipelines expire, by a prefix that every pipeline's name begins with.
-    (expiring,) = [rule for rule in rules if "ExpirationInDays" in rule]
+    # Artifacts of pipelines expire, by a prefix that every pipeline's name begins with.
+    (expiring,) = [rule for rule in rules if rule["Id"] not in OF_REVIEWS and "ExpirationInDays" in rule]
     assert "codepipeline-dev-cfn-infra"[:20].startswith(expiring["Prefix"])
+
+
+OF_REVIEWS = ("review-artifacts", "packaged-code-of-reviews")
+
+
+@pytest.mark.parametrize("days", [1, 90])
+def test_output_of_reviews_expires_after_a_week(days):
+    """Whatever the retention of the pipelines' artifacts is."""
+    rules = Deployed(EnvID="dev", ArtifactRetentionInDays=days).properties("ArtifactBucket")["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Id"]: rule for rule in rules if rule["Id"] in OF_REVIEWS}
+    assert {each: rule["ExpirationInDays"] for each, rule in expiring.items()} == dict.fromkeys(OF_REVIEWS, 7)
+    assert expiring["review-artifacts"]["Prefix"] == "review/"
+
+
+def test_packaged_code_of_pipelines_does_not_expire(dev):
+    """Code that a pipeline deployed has the ID of the build role in its key. A rollback needs it."""
+    rules = dev.properties("ArtifactBucket")["LifecycleConfiguration"]["Rules"]
+    expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
+    assert [prefix for prefix in expiring if prefix.startswith("code")] == ["codepipeline-", "code/ReviewCodeBuildCFnRole.RoleId"]
+    # Each key of a build's code begins with the ID of its role: aws:userid is <role ID>:<session name>.
+    of_a_pipeline = "code/CodeBuildCFnRole.RoleId:AWSCodeBuild-0a1b/0a1b2c"
+    assert not of_a_pipeline.startswith(tuple(expiring))
 
 
 def test_only_bucket_and_bucket_policy_are_retained():
