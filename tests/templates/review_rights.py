@@ -130,6 +130,9 @@ REVIEWS_MAY_NOT = [
     # EventBridge starts these builds, and changes, repeats and stops none. Pipelines' builds are CodePipeline's.
     ("EventsRuleRole", "codebuild:StopBuild codebuild:RetryBuild codebuild:StartBuildBatch codebuild:UpdateProject codebuild:BatchGetBuilds", REVIEW_PROJECT, {}),
     *[("EventsRuleRole", "codebuild:StartBuild", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
+    # A start that names another role for the build has to pass it.
+    *[("EventsRuleRole", "iam:PassRole", role(name), passed_to("codebuild.amazonaws.com")) for name in (
+        "role-dev-codebuild-cfn", "role-dev-review-codebuild-cfn", "role-dev-codedeploy-cfn", "administrator")],
     # The function reads the builds of reviews, and starts and changes none.
     ("FunctionRole", f"{MADE_BUILD_PROJECTS} codebuild:StartBuild codebuild:RetryBuild codebuild:StopBuild codebuild:BatchDeleteBuilds", REVIEW_PROJECT, {}),
     *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
