@@ -77,7 +77,7 @@ CHANGE_SETS_MAY_NOT = [
     ("FunctionRole", "iam:PassRole", DEPLOY, {}),
     *[("FunctionRole", "iam:PassRole", DEPLOY, passed_to(service)) for service in (*SERVICES_OF_PIPELINES, "lambda.amazonaws.com", "ec2.amazonaws.com")],
     ("FunctionRole", "sts:AssumeRole iam:PutRolePolicy iam:AttachRolePolicy iam:UpdateAssumeRolePolicy", DEPLOY, passed_to("cloudformation.amazonaws.com")),
-    # What a person's or another account's transform would run.
+    # A macro of this account, which runs a function. Only AWS's transforms are allowed.
     ("FunctionRole", CREATE, SERVERLESS.replace(":aws:", f":{ACCOUNT}:"), {}),
     ("FunctionRole", EXECUTE, SERVERLESS, {}),
     # Objects that no build of a review branch stored, and other calls for those that one did.

@@ -124,7 +124,7 @@ _OTHER_PROJECTS = [build_project(name) for name in ("codebuild-prd-review-infra"
 
 REVIEWS_MAY_NOT = [
     *[("ReviewCodeBuildCFnRole", *row) for row in _HOSTILE_BUILD],
-    # The same role as the pipelines' builds have neither output nor log of a review.
+    # The pipelines' build role has neither the output nor the log of a review.
     ("CodeBuildCFnRole", _ON_OBJECTS, OUTPUT, AS_A_BUILD),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{REVIEW_LOG}:log-stream:a", {}),
     # EventBridge starts these builds, and changes, repeats and stops none. Pipelines' builds are CodePipeline's.
