@@ -19,6 +19,13 @@ RENDERED = Path(__file__).parent / "rendered"
 FILES = sorted(RENDERED.glob("*.json"))
 
 
+# Findings that are not about the template's safety, by check and resource.
+EXCEPTIONS = {
+    # CodeBuild's own encryption is off. The artifact bucket encrypts each object: test_resources.py.
+    ("CKV_AWS_78", "AWS::CodeBuild::Project.ReviewProject"),
+}
+
+
 def load(path):
     return json.loads(path.read_text())
 
@@ -52,7 +59,8 @@ def failed_checks():
     assert output["summary"]["passed"] > 0 and output["summary"]["parsing_errors"] == 0, output["summary"]
     found = {path.name: set() for path in FILES}
     for check in output["results"]["failed_checks"]:
-        found[Path(check["file_path"]).name].add(check["check_id"])
+        if (check["check_id"], check["resource"]) not in EXCEPTIONS:
+            found[Path(check["file_path"]).name].add(check["check_id"])
     return found
 
 
