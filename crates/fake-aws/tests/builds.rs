@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use serde_json::json;
 
-use super::{cloudformation::new_world, code, refusal};
+use super::{cloudformation::new_world, code};
 use fake_aws::{FakeAws, Options, Reaction, clients::Clients};
 
 const PROJECT: &str = "codebuild-dev-review-shop";
@@ -152,8 +152,8 @@ async fn object_is_read_with_its_version() {
     let missing = |code: &str| Err(code.to_owned());
     assert_eq!(get(&fake, address).await, read(&second, "two"));
     assert_eq!(get(&fake, &older).await, read(&first, "one"));
-    let unknown = get(&fake, &format!("{address}?versionId=x"));
-    assert_eq!(unknown.await, missing("NoSuchVersion"));
+    let unknown = format!("{address}?versionId=x");
+    assert_eq!(get(&fake, &unknown).await, missing("NoSuchVersion"));
     fake.delete_object("artifacts", key);
     assert_eq!(get(&fake, address).await, missing("NoSuchKey"));
     fake.deny("s3:ListBucket", "artifacts");
@@ -170,8 +170,8 @@ async fn path_style_addresses_a_bucket_as_well() {
     fake.bucket_without_versions("with.dots");
     fake.put_object("with.dots", "review/t.json", "one");
     let base = "https://s3.eu-central-1.amazonaws.com";
-    let found = get(&fake, &format!("{base}/with.dots/review/t.json"));
-    assert_eq!(found.await, Ok((None, "one".to_owned())));
-    let none = get(&fake, &format!("{base}/none/review/t.json"));
-    assert_eq!(none.await, Err("NoSuchBucket".to_owned()));
+    let found = format!("{base}/with.dots/review/t.json");
+    assert_eq!(get(&fake, &found).await, Ok((None, "one".to_owned())));
+    let none = format!("{base}/none/review/t.json");
+    assert_eq!(get(&fake, &none).await, Err("NoSuchBucket".to_owned()));
 }
