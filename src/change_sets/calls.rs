@@ -94,6 +94,7 @@ pub struct Listed {
 pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
     let (stack_name, name) = (&new.stack_name, &new.name);
     let capabilities = new.capabilities.iter();
+    let capabilities = capabilities.map(|name| Capability::from(name.as_str()));
     let parameters = new.parameters.iter().map(|(key, value)| {
         let parameter = Parameter::builder().parameter_key(key);
         match value {
@@ -108,12 +109,8 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
         .change_set_name(name)
         .change_set_type(ChangeSetType::Update)
         .role_arn(&new.role_arn)
-        .set_capabilities(Some(
-            capabilities
-                .map(|name| Capability::from(name.as_str()))
-                .collect(),
-        ))
-        .set_parameters(Some(parameters.collect()));
+        .set_capabilities(unless_empty(capabilities.collect()))
+        .set_parameters(unless_empty(parameters.collect()));
     match with_base(call, &new.base).send().await {
         Ok(_) => Ok(Created::Yes),
         Err(error) => {
@@ -130,6 +127,10 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
     }
 }
 
+fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
 fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSetFluentBuilder {
     match base {
         Base::Template { url, tags } => {
@@ -137,9 +138,8 @@ fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSet
                 .iter()
                 .map(|(key, value)| Tag::builder().key(key).value(value).build());
             // Without the member, CloudFormation keeps the stack's tags.
-            let tags: Vec<Tag> = tags.collect();
-            let tags = (!tags.is_empty()).then_some(tags);
-            call.template_url(url).set_tags(tags)
+            call.template_url(url)
+                .set_tags(unless_empty(tags.collect()))
         }
         Base::Resources => call
             .use_previous_template(true)

@@ -73,12 +73,12 @@ metrics! {
     REPORT_FAILURES "ReportFailures" "Count" Some("PipelineName");
         "parts of reports to GitLab that failed: statuses, deployments, notes. Written only if \
         there is one; the log says why"
+    DRIFTED_RESOURCES "DriftedResources" "Count" Some("StackName");
+        "resources of a stack that differ from its template. Written once a day for each pipeline's \
+        stack, and for each deployed stack with `Drift: Report`"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None;
         "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
         exists; the log names each with the command that deletes it"
-    DRIFTED_RESOURCES "DriftedResources" "Count" Some("StackName");
-        "resources of a stack that differ from its template. Written once a day for each pipeline's \
-        stack, and for each deployed stack with `Drift: Report`; the log names them"
     HEALTH_CHECK_FAILED "HealthCheckFailed" "None" None;
         "1: the check could not check everything"
 }
