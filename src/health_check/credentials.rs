@@ -1,10 +1,14 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::findings::Findings;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
+use super::schedule::HOUR;
 use super::{doctor, metrics};
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::health::{
@@ -16,11 +20,17 @@ use crate::pace::Pace;
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
+/// The least time in which a repair of mirrors begins.
+const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
+
 /// How many credentials a second are checked, with two reads of IAM each. AWS documents no rate of
 /// IAM's, and that it cannot be increased:
 /// <https://repost.aws/knowledge-center/iam-sts-throttling-error>.
 /// `docs/project/scale.md` assumes 40 a second. Secrets Manager's documented rates are far higher.
 const CREDENTIALS_PER_SECOND: u32 = 5;
+
+/// The secrets whose mirrors are to be repaired, and whether their latest repair was interrupted.
+pub type BrokenMirrors = Vec<(String, bool)>;
 
 /// The result of one credential's check.
 struct CheckedCredential {
@@ -30,23 +40,28 @@ struct CheckedCredential {
 }
 
 impl Checker<'_> {
-    /// Checks every credential, with its mirrors and their tokens.
-    pub async fn check_credentials(&self, cursor: &mut Cursor, limits: &TimeLimits) -> Findings {
-        let mut findings = Findings::default();
+    /// Checks every credential, with its mirrors and their tokens. Returns the secrets whose mirrors
+    /// are to be repaired, too.
+    pub async fn check_credentials(
+        &self,
+        cursor: &mut Cursor,
+        limits: &TimeLimits,
+    ) -> (Findings, BrokenMirrors) {
+        let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
         if cursor.is_done {
-            return findings;
+            return (findings, broken);
         }
         let user_names = match NamePattern::new(&self.environment.user_names) {
             Ok(user_names) => user_names,
             Err(error) => {
                 findings.failed(&format!("reading the pattern UserNames: {error}"));
                 cursor.is_done = true;
-                return findings;
+                return (findings, broken);
             }
         };
         let listing = self.mirror_credential.list_secrets(&user_names);
         let Some(secrets) = listed(listing, cursor, &mut findings, limits).await else {
-            return findings;
+            return (findings, broken);
         };
         let secrets = secrets
             .into_iter()
@@ -66,6 +81,9 @@ impl Checker<'_> {
             match checked.health {
                 Ok(health) => {
                     self.report(&mut findings, &health);
+                    if self.is_to_repair(name, &health) {
+                        broken.push((name.to_owned(), health.has_unfinished_repair));
+                    }
                     tokens.extend(health.token);
                 }
                 Err(CheckError::Nothing) => {}
@@ -82,7 +100,47 @@ impl Checker<'_> {
         for token in &tokens {
             self.report_token(&mut findings, token);
         }
-        findings
+        (findings, broken)
+    }
+
+    /// Whether this is the check of the hour that repairs the mirrors of a secret.
+    fn is_to_repair(&self, secret: &str, health: &Health) -> bool {
+        let is_broken = health.mirrors.iter().any(|mirror| mirror.is_repairable);
+        let is_broken = is_broken || health.has_unfinished_repair;
+        let repairs = self.may_change && self.environment.repairs;
+        repairs && is_broken && self.schedule.is_due(secret, HOUR)
+    }
+
+    /// Creates the mirrors of the secrets `broken` again.
+    pub async fn repair_mirrors(
+        &self,
+        broken: &BrokenMirrors,
+        findings: &mut Findings,
+        limits: &TimeLimits,
+    ) {
+        let clock = self.clients.clock;
+        for (secret, is_unfinished) in broken {
+            let left = limits.end.saturating_duration_since(Instant::now());
+            // A new login and a first push take minutes. The next hour's check repairs the rest.
+            if left < MIN_REPAIR_TIME {
+                return tracing::warn!(secret, "no time to repair the mirrors");
+            }
+            let until = clock.now() + left;
+            let repair = self.mirror_credential.repair_mirrors(
+                secret,
+                self.schedule.hour(),
+                *is_unfinished,
+                until,
+            );
+            match Box::pin(repair).await {
+                Ok(true) => tracing::warn!(secret, "mirrors repaired"),
+                Ok(false) => tracing::info!(secret, "a rotation creates the mirrors again"),
+                Err(error) => {
+                    let subject = format!("the mirrors of secret {secret}");
+                    findings.checked(subject, Some(format!("they were not repaired: {error}")));
+                }
+            }
+        }
     }
 
     async fn check_credential(

@@ -13,7 +13,8 @@
 //! - It starts an execution again that an update canceled.
 //! - It posts to GitLab what lost events did not.
 //! - Once a day it compares each stack by a change set of its own, and deletes change sets that the
-//!   function left behind. With `SelfRepair` it repairs the pipelines' stacks.
+//!   function left behind. With `SelfRepair` it repairs the pipelines' stacks, and once an hour
+//!   mirrors that were deleted or disabled.
 
 mod checker;
 mod clients;
@@ -41,6 +42,7 @@ pub use self::schedule::Schedule;
 
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;
+use crate::health_check::credentials::BrokenMirrors;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::progress::TimeLimits;
@@ -82,10 +84,11 @@ pub async fn check<'a>(
     let mut findings = Findings::default();
     // A continuation that arrives after the end of the check does nothing.
     if !part.time.is_zero() {
-        let (changed, found);
-        (findings, changed, found) = checker.check_all(&mut progress, &limits).await;
+        let (broken, changed, found);
+        (findings, broken, changed, found) = checker.check_all(&mut progress, &limits).await;
         let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
         Box::pin(creating).await;
+        Box::pin(checker.repair_mirrors(&broken, &mut findings, &limits)).await;
         // The reports come last: a slow GitLab takes no time from the checks.
         Box::pin(checker.report_executions(&changed, &limits)).await;
         Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
@@ -142,10 +145,10 @@ impl Checker<'_> {
         &self,
         progress: &mut CheckProgress,
         limits: &TimeLimits,
-    ) -> (Findings, ChangedExecutions, FoundStacks) {
+    ) -> (Findings, BrokenMirrors, ChangedExecutions, FoundStacks) {
         let orphans = progress.totals.orphans;
         // The three call different services, so none waits for another.
-        let (credentials, (pipelines, changed), (stacks, found)) = tokio::join!(
+        let ((credentials, broken), (pipelines, changed), (stacks, found)) = tokio::join!(
             Box::pin(self.check_credentials(&mut progress.credentials, limits)),
             Box::pin(self.check_pipelines(&mut progress.pipelines, limits)),
             Box::pin(self.check_stacks(&mut progress.stacks, orphans, limits)),
@@ -153,7 +156,7 @@ impl Checker<'_> {
         let mut findings = credentials;
         findings.add(pipelines);
         findings.add(stacks);
-        (findings, changed, found)
+        (findings, broken, changed, found)
     }
 }
 

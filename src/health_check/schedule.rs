@@ -10,6 +10,9 @@ use crate::ownership;
 /// How often a stack is compared with its template.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How often what is broken is repaired.
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// When a health check began, and how often it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -20,6 +23,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// A number that is the same for all checks of an hour.
+    pub fn hour(&self) -> u64 {
+        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        since.as_secs() / HOUR.as_secs()
+    }
+
     /// Whether this check is the one of `period` that looks at `name`. A check that a person
     /// requested looks at everything.
     pub fn is_due(&self, name: &str, period: Duration) -> bool {

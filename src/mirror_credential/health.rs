@@ -17,6 +17,7 @@ use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
+use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{Credential, User};
 use crate::pace::Pace;
 
@@ -44,6 +45,8 @@ pub struct Health {
     pub issued: Option<SystemTime>,
     /// The user's other CodeCommit credentials. During a rotation it has one.
     pub other_credentials: Vec<String>,
+    /// Whether a repair was interrupted before it deactivated the former credential.
+    pub has_unfinished_repair: bool,
     /// GitLab's mirrors that use the credential.
     pub mirrors: Vec<MirrorHealth>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there is
@@ -73,6 +76,8 @@ pub struct MirrorHealth {
     pub lag: Option<Duration>,
     /// Why it cannot push. `None` if it has no fault.
     pub fault: Option<String>,
+    /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
+    pub is_repairable: bool,
 }
 
 /// Why a secret was not checked.
@@ -210,6 +215,11 @@ impl MirrorCredential {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
             other_credentials: other_credentials(&user, &current.credential_id),
+            has_unfinished_repair: is_repair(&current.version_id)
+                && user
+                    .credentials
+                    .iter()
+                    .any(|one| one.active && one.id != current.credential_id),
             mirrors: vec![],
             token: None,
         };
@@ -302,6 +312,7 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
         succeeded_at: None,
         lag: None,
         fault: None,
+        is_repairable: false,
     }
 }
 
@@ -340,6 +351,7 @@ async fn ask(
         );
         return Ok(MirrorHealth {
             fault: Some(gone),
+            is_repairable: true,
             ..unchecked(record)
         });
     };
@@ -365,6 +377,7 @@ async fn ask(
     Ok(MirrorHealth {
         succeeded_at: mirror.succeeded_at,
         lag,
+        is_repairable: fault.is_some() && !mirror.enabled,
         fault,
         ..unchecked(record)
     })

@@ -55,6 +55,8 @@ pub struct Rotation {
     pub phase: RotationPhase,
     /// The phase failed: what the rotation created has to be deleted.
     pub is_aborted: bool,
+    /// The health check started it, and not Secrets Manager. So no `AWSPENDING` precedes it.
+    pub is_repair: bool,
 }
 
 /// The four phases, in their order.

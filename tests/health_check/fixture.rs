@@ -3,25 +3,26 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
 use cfn_gitops::aws::SdkClients;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, CheckProgress, Environment, Part};
+use cfn_gitops::health_check::{CheckClients, CheckProgress, Environment, Part, Schedule};
 use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::{CustomResource, ParentStack};
+use fake_aws::{Caller, FakeAws, Options};
 use fake_aws::{Execution, Pipeline};
-use fake_aws::{FakeAws, Options};
 
 pub const PROJECT: &str = "platform/infra";
 pub const USER: &str = "user-dev-mirror";
 pub const SECRET: &str = "codecommit-mirror/user-dev-mirror";
 pub const TOKEN: &str = "gitlab/token";
-const REPOSITORY: &str = "codecommit-dev-cfn-infra";
+pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
 
 const CREDENTIAL: CustomResource = CustomResource {
@@ -132,6 +133,23 @@ pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Durat
     looked
 }
 
+/// A health check with `SelfRepair`.
+pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
+    let dev = Environment {
+        id: "dev".to_owned(),
+        user_names: "user-dev-*".to_owned(),
+        repairs: true,
+    };
+    let part = Part {
+        schedule: Schedule {
+            began: fake.now(),
+            interval: None,
+        },
+        ..Part::whole(Duration::from_secs(850))
+    };
+    look_with(fake, dev, caller.connector(), part).await.0
+}
+
 /// One part of such a health check, and what it leaves.
 pub async fn look_part(
     fake: &FakeAws,
@@ -139,18 +157,26 @@ pub async fn look_part(
     caller: &str,
     part: Part,
 ) -> (Looked, Option<CheckProgress>) {
-    let connector = fake.connector(caller);
+    let dev = Environment {
+        id: "dev".to_owned(),
+        user_names: user_names.to_owned(),
+        repairs: false,
+    };
+    look_with(fake, dev, fake.connector(caller), part).await
+}
+
+async fn look_with(
+    fake: &FakeAws,
+    dev: Environment,
+    connector: SharedHttpConnector,
+    part: Part,
+) -> (Looked, Option<CheckProgress>) {
     let http = Http::new(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
     let lines = Mutex::new(vec![]);
     let emit = |line| lines.lock().expect("no panic").push(line);
-    let dev = Environment {
-        repairs: false,
-        id: "dev".to_owned(),
-        user_names: user_names.to_owned(),
-    };
     let clients = CheckClients {
         aws: &aws,
         http: &http,

@@ -7,5 +7,6 @@ mod doctor;
 mod faults;
 mod fixture;
 mod pipelines;
+mod repair;
 mod stacks;
 mod tokens;

@@ -16,6 +16,8 @@ pub struct RotationEvent {
     pub secret_id: String,
     /// The version that Secrets Manager chose for the new login.
     pub version_id: String,
+    /// Whether the health check started the rotation.
+    pub is_repair: bool,
 }
 
 /// Why a step failed.
@@ -24,12 +26,15 @@ pub struct RotationEvent {
 pub struct RotationError {
     step: &'static str,
     secret_id: String,
+    is_repair: bool,
     cause: ApplyError,
 }
 
 impl RotationError {
     fn consequence(&self) -> &'static str {
-        if self.cause.is_transient {
+        if self.cause.is_transient && self.is_repair {
+            "The repair stays pending, and a later health check resumes it"
+        } else if self.cause.is_transient {
             "The rotation stays pending, and Secrets Manager reattempts it"
         } else {
             // The step deleted what the rotation had created, best effort.
@@ -54,6 +59,7 @@ impl RotationEvent {
             phase: phases.find(|phase| phase.step() == raw.step)?,
             secret_id: raw.secret_id,
             version_id: raw.client_request_token,
+            is_repair: false,
         };
         // The versions of the log's own entries are not a rotation's.
         entry_number(&event.version_id).is_none().then_some(event)
@@ -69,6 +75,7 @@ impl RotationEvent {
         RotationError {
             step: self.step(),
             secret_id: self.secret_id.clone(),
+            is_repair: self.is_repair,
             cause,
         }
     }

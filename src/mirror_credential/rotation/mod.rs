@@ -24,6 +24,7 @@ pub mod abort;
 pub mod end;
 mod event;
 pub mod plan;
+pub mod repair;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -178,6 +179,7 @@ impl MirrorCredential {
             phase: RotationPhase::Finish,
             secret_id: secret_id.to_owned(),
             version_id,
+            is_repair: false,
         };
         let context = context_of(&event, owner, &secret);
         let progress = Progress::new(self.clients.clock.now() + ABORT_TIMEOUT);
@@ -251,6 +253,7 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
             version_id: event.version_id.clone(),
             phase: event.phase,
             is_aborted: false,
+            is_repair: event.is_repair,
         }),
     }
 }

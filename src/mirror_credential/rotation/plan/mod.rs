@@ -27,7 +27,7 @@ impl Planner<'_> {
         let is_pending = secret.log.pending.as_ref() == Some(version);
         let Some(prepared) = secret.prepared(version) else {
             return match rotation.phase {
-                RotationPhase::Create => self.plan_first_phase(secret, version, is_pending),
+                RotationPhase::Create => self.plan_first_phase(secret, rotation, is_pending),
                 _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
                 // When a schedule is attached, Secrets Manager tests whether the function responds.
                 RotationPhase::Test => Step::Done,
@@ -46,8 +46,10 @@ impl Planner<'_> {
     }
 
     /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
-    /// version is written, and this phase writes log entries before the rotation's version.
-    fn plan_first_phase(&self, secret: &Secret, version: &str, is_pending: bool) -> Step {
+    /// version is written, and this phase writes log entries before the rotation's version. A repair
+    /// has none.
+    fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Step {
+        let version = &rotation.version_id;
         if secret.log.current.is_none() {
             return self.refuse_phase(messages::nothing_to_rotate());
         }
@@ -61,7 +63,7 @@ impl Planner<'_> {
             return MirrorStep::ReadMirrorIntent(claim).into();
         }
         let is_own = is_open && self.state.mirrors.intent.content.is_by_rotation(version);
-        if !is_pending && !is_own {
+        if !is_pending && !is_own && !rotation.is_repair {
             // A late copy of a phase must not restart a rotation that has ended.
             return self.refuse_phase(messages::not_pending(version));
         }
@@ -75,7 +77,7 @@ impl Planner<'_> {
         if is_open
             && !mirror_intent.is_by_any_rotation()
             && is_recent
-            && secret.open_rotation() == Some(&version.to_owned())
+            && (rotation.is_repair || secret.open_rotation() == Some(version))
         {
             return Step::Defer(messages::stack_is_changing());
         }

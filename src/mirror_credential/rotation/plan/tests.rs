@@ -79,6 +79,7 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
             version_id: VERSION.to_owned(),
             phase,
             is_aborted: false,
+            is_repair: false,
         }),
         ..context()
     };
@@ -99,6 +100,7 @@ fn abort(state: &State) -> Step {
             version_id: VERSION.to_owned(),
             phase: RotationPhase::Set,
             is_aborted: true,
+            is_repair: false,
         }),
         ..context()
     };

@@ -1,0 +1,69 @@
+//! Repairs mirrors by a rotation that the health check runs: it creates all mirrors of a secret again,
+//! with a new login, and needs no `AWS::SecretsManager::RotationSchedule`.
+
+use std::time::SystemTime;
+
+use crate::mirror_credential::observe;
+use crate::mirror_credential::request_context::RotationPhase;
+use crate::mirror_credential::resource::MirrorCredential;
+use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
+use crate::ownership;
+
+/// How the version of a repair begins. Secrets Manager's own are UUIDs.
+const VERSION_PREFIX: &str = "cfn-gitops-repair-";
+
+impl MirrorCredential {
+    /// Creates the mirrors of a secret again. The caller requests at most one repair for each `hour`
+    /// (any number that distinguishes them). If the latest repair `is_unfinished`, it is finished
+    /// instead. Returns whether it did: a pending rotation creates the mirrors itself. Every wait ends
+    /// before `until`.
+    ///
+    /// # Errors
+    /// If a phase of the rotation failed. If the failure may pass, a later repair resumes it.
+    pub async fn repair_mirrors(
+        &self,
+        secret_id: &str,
+        hour: u64,
+        is_unfinished: bool,
+        until: SystemTime,
+    ) -> Result<bool, RotationError> {
+        let mut event = RotationEvent {
+            phase: RotationPhase::Create,
+            secret_id: secret_id.to_owned(),
+            version_id: version_id(secret_id, hour),
+            is_repair: true,
+        };
+        let secret = observe::read_secret(&self.clients.aws, secret_id).await;
+        let Some(secret) = secret.map_err(|error| event.error(error.into()))? else {
+            return Ok(false);
+        };
+        let current = secret.log.current.as_ref().map(|login| &login.version_id);
+        let mut phases = RotationPhase::ALL.as_slice();
+        match (secret.open_rotation(), current) {
+            (Some(pending), _) if is_repair(pending) => event.version_id.clone_from(pending),
+            (Some(_), _) => return Ok(false),
+            (None, Some(current)) if is_unfinished && is_repair(current) => {
+                event.version_id.clone_from(current);
+                phases = &[RotationPhase::Finish];
+            }
+            (None, _) => {}
+        }
+        for phase in phases.iter().copied() {
+            event.phase = phase;
+            Box::pin(self.rotate(&event, until)).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a repair stored this version.
+pub fn is_repair(version_id: &str) -> bool {
+    version_id.starts_with(VERSION_PREFIX)
+}
+
+/// A version has 32 to 64 characters:
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>.
+fn version_id(secret_id: &str, hour: u64) -> String {
+    let key = ownership::key(&format!("{secret_id} {hour}"));
+    format!("{VERSION_PREFIX}{key}")
+}

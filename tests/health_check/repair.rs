@@ -1,0 +1,133 @@
+//! `SelfRepair`: mirrors that were deleted or disabled in GitLab are created again.
+
+use std::time::Duration;
+
+use crate::fixture::{PROJECT, REPOSITORY, SECRET, USER, fake, look, look_and_repair};
+use fake_aws::explore::paused;
+use fake_aws::thorough::some_or;
+use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
+
+/// The name under which the repairing health check calls.
+const CHECK: &str = "health check";
+
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    Deleted,
+    Disabled,
+}
+
+fn break_mirror(fake: &FakeAws, how: Broken) {
+    fake.change(|aws| {
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        let id = *mirrors.keys().next().expect("a mirror");
+        match how {
+            Broken::Deleted => drop(mirrors.remove(&id)),
+            Broken::Disabled => mirrors.get_mut(&id).expect("a mirror").enabled = false,
+        }
+    });
+}
+
+/// One mirror works, and nothing is left of another one.
+fn assert_repaired(fake: &FakeAws) {
+    fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+    // A killed delivery may leave a disabled mirror, as docs/project/decisions says.
+    let mirrors = fake.mirrors(PROJECT);
+    let enabled = mirrors.iter().filter(|mirror| mirror.enabled);
+    assert_eq!(enabled.count(), 1, "{mirrors:?}");
+    // A rotation leaves the former credential, inactive.
+    let active = fake.look(|aws| {
+        let credentials = aws.iam.latest().users[USER].credentials.iter();
+        credentials.filter(|one| one.active).count()
+    });
+    assert_eq!(active, 1);
+    fake.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_mirror_is_created_again_without_a_schedule() {
+    for how in [Broken::Deleted, Broken::Disabled] {
+        let (fake, _) = fake().await;
+        break_mirror(&fake, how);
+        let looked = look_and_repair(&fake, &fake.caller(CHECK)).await;
+        assert!(looked.value("MirrorHealthy", PROJECT) < 0.5, "{how:?}");
+        assert_repaired(&fake);
+        let looked = look_and_repair(&fake, &fake.caller("later")).await;
+        assert!(looked.value("MirrorHealthy", PROJECT) > 0.5, "{how:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn healthy_mirror_and_missing_parameter_change_nothing() {
+    let (fake, _) = fake().await;
+    let before = fake.mirrors(PROJECT);
+    look_and_repair(&fake, &fake.caller(CHECK)).await;
+    assert_eq!(fake.mirrors(PROJECT)[0].id, before[0].id);
+    break_mirror(&fake, Broken::Deleted);
+    look(&fake).await;
+    assert!(fake.mirrors(PROJECT).is_empty());
+    assert_eq!(fake.count("PutSecretValue"), count_of_create(&fake));
+}
+
+/// How often the Create wrote the secret.
+fn count_of_create(fake: &FakeAws) -> usize {
+    let journal = fake.journal();
+    let created = journal
+        .iter()
+        .filter(|entry| entry.caller.contains("Create"));
+    created
+        .filter(|entry| entry.operation == "PutSecretValue")
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_works_during_the_repair_and_the_former_one_ends() {
+    let (fake, _) = fake().await;
+    let former = fake.look(|aws| aws.iam.latest().users[USER].credentials.clone());
+    break_mirror(&fake, Broken::Disabled);
+    look_and_repair(&fake, &fake.caller(CHECK)).await;
+    let present = fake.look(|aws| aws.iam.latest().users[USER].credentials.clone());
+    assert_ne!(former, present);
+    assert!(fake.look(|aws| aws.secrets.contains_key(SECRET)));
+}
+
+/// A fault at one call of the repair. The checks of the next hours repair what is left.
+async fn with_fault(how: Broken, fault: Option<Fault>) -> FakeAws {
+    fastrand::seed(7);
+    let (fake, _) = fake().await;
+    break_mirror(&fake, how);
+    if let Some(fault) = fault {
+        fake.inject(CHECK, fault);
+    }
+    let caller = fake.caller(CHECK);
+    caller.run(look_and_repair(&fake, &caller)).await;
+    for hour in 0..3 {
+        tokio::time::sleep(Duration::from_mins(80)).await;
+        look_and_repair(&fake, &fake.caller(&format!("check {hour}"))).await;
+    }
+    assert_repaired(&fake);
+    fake
+}
+
+#[test]
+fn no_fault_prevents_the_repair_or_leaves_anything_behind() {
+    let mut schedules = Schedules::default();
+    let mut tried = 0;
+    for how in [Broken::Deleted, Broken::Disabled] {
+        let calls = paused(with_fault(how, None)).calls_of(CHECK);
+        for index in 0..calls {
+            for kind in FaultKind::EACH {
+                tried += 1;
+                if tried % some_or(3, 1) != 0 {
+                    continue;
+                }
+                let shown = format!("{how:?}: {kind:?} at {index}");
+                schedules.run(&shown, || {
+                    paused(with_fault(how, Some(Fault::at(index, kind))))
+                });
+            }
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} single faults in the repair of a mirror");
+    assert!(schedules > 50);
+}
