@@ -12,9 +12,9 @@
 //!   step", has the file of each kind of step
 //! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
 //! - [`health_check`] checks every resource by schedule and writes metrics, at a [`pace`]
-//! - [`reporting`] reports the executions of pipelines to GitLab; [`review`] writes what a review
-//!   branch would change on its merge request; [`change_sets`] are the change sets behind both,
-//!   and behind [`drift`], which compares a stack with its template
+//! - [`reporting`] reports the executions of pipelines to GitLab
+//! - [`review`] writes what a review branch would change on its merge request, and [`drift`] compares
+//!   a stack with its template; both use [`change_sets`]
 //! - [`aws`], [`codecommit`], [`gitlab`] and [`http`] are the clients; [`password`] is the type that
 //!   keeps secrets out of logs; [`iam_wildcard`] matches names as IAM does
 //! - [`reason_codes`] is the table of error codes; [`logging`] writes JSON lines without secrets

@@ -145,20 +145,23 @@ impl S3 {
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
     fn url(&self, bucket: &str, key: &str, region: &str) -> Option<reqwest::Url> {
-        let (base, path) = match endpoint_url(&self.config, "S3") {
-            Some(endpoint) => (endpoint, format!("{bucket}/{key}")),
-            None => {
-                let fips = if self.config.use_fips() == Some(true) {
-                    "-fips"
-                } else {
-                    ""
-                };
-                let dual_stack = self.config.use_dual_stack() == Some(true);
-                let dual_stack = if dual_stack { ".dualstack" } else { "" };
-                let suffix = dns_suffix(region);
-                let host = format!("{bucket}.s3{fips}{dual_stack}.{region}.{suffix}");
-                (format!("https://{host}"), key.to_owned())
-            }
+        let (base, path) = if let Some(endpoint) = endpoint_url(&self.config, "S3") {
+            (endpoint, format!("{bucket}/{key}"))
+        } else {
+            let has = |option: Option<bool>| option == Some(true);
+            let fips = if has(self.config.use_fips()) {
+                "-fips"
+            } else {
+                ""
+            };
+            let dual_stack = if has(self.config.use_dual_stack()) {
+                ".dualstack"
+            } else {
+                ""
+            };
+            let suffix = dns_suffix(region);
+            let host = format!("{bucket}.s3{fips}{dual_stack}.{region}.{suffix}");
+            (format!("https://{host}"), key.to_owned())
         };
         let mut url = reqwest::Url::parse(&base).ok()?;
         let mut segments = url.path_segments_mut().ok()?;

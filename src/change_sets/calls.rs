@@ -175,7 +175,7 @@ pub async fn describe(
             changes.sort();
             let reason = page.status_reason.unwrap_or_default();
             return Ok(Some(ChangeSet {
-                progress: progress(page.status, reason),
+                progress: progress(page.status.as_ref(), reason),
                 changes,
                 is_partial,
             }));
@@ -187,7 +187,7 @@ pub async fn describe(
 /// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
 const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
 
-fn progress(status: Option<ChangeSetStatus>, reason: String) -> Progress {
+fn progress(status: Option<&ChangeSetStatus>, reason: String) -> Progress {
     match status {
         Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
             Progress::Running

@@ -9,6 +9,8 @@
 mod apply;
 mod plan;
 
+use std::fmt::Write;
+
 pub use self::apply::{DriftError, check};
 pub use self::plan::{Drifted, Found};
 
@@ -37,13 +39,13 @@ impl Subject {
              revert-drift --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
         );
         if !capabilities.is_empty() {
-            command.push_str(&format!(" --capabilities {}", capabilities.join(" ")));
+            let _ = write!(command, " --capabilities {}", capabilities.join(" "));
         }
         if !parameters.is_empty() {
             command.push_str(" --parameters");
         }
         for parameter in parameters {
-            command.push_str(&format!(" ParameterKey={parameter},UsePreviousValue=true"));
+            let _ = write!(command, " ParameterKey={parameter},UsePreviousValue=true");
         }
         command
     }

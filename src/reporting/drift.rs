@@ -36,7 +36,7 @@ pub async fn report(
             branch: settings.branch.clone(),
         };
         let url = settings.location.pipeline_console(&names.pipeline());
-        let desired = status(names, drifted, url);
+        let desired = status(names, drifted, &url);
         let gitlab = gitlab::open(aws, http, &report.access).await?;
         let shown = gitlab.commit_status(&commit, &desired.name).await?;
         if shown.as_ref() != Some(&desired) {
@@ -63,7 +63,7 @@ async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String
         .map(ToOwned::to_owned))
 }
 
-fn status(names: &ResourceNames, drifted: &Drifted, target_url: String) -> CommitStatus {
+fn status(names: &ResourceNames, drifted: &Drifted, url: &str) -> CommitStatus {
     let ResourceNames { env_id, project_id } = names;
     let count = drifted.resources.len();
     let (state, description) = if count == 0 {
@@ -86,6 +86,6 @@ fn status(names: &ResourceNames, drifted: &Drifted, target_url: String) -> Commi
         name: format!("cfn-gitops/{env_id}/{project_id}/drift"),
         state,
         description: description.chars().take(MAX_CHARACTERS).collect(),
-        target_url: target_url.chars().take(MAX_CHARACTERS).collect(),
+        target_url: url.chars().take(MAX_CHARACTERS).collect(),
     }
 }

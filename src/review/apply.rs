@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::types::StackStatus;
 use super::build::ReviewBuild;
 use super::note;
 use super::note::Subject;
-use super::plan::{ChangeSetState, DeployedStack, ReviewState, ReviewStep, Reviewed};
+use super::plan::{BranchHead, ChangeSetState, DeployedStack, ReviewState, ReviewStep, Reviewed};
 use super::target::ReviewTarget;
 use super::{output, plan};
 use crate::aws::{Aws, CallError};
@@ -58,7 +58,7 @@ impl<'a> Reviewer<'a> {
         let repository = &self.target.repository_name;
         let client = &self.aws.codecommit;
         let tip = codecommit::branch_tip(client, repository, &build.branch).await?;
-        self.state.head = Some(tip);
+        self.state.head = tip.map_or(BranchHead::Missing, BranchHead::At);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl<'a> Reviewer<'a> {
         if let ChangeSetState::Read(read) = &self.state.change_set {
             self.state.change_set = ChangeSetState::Deleted(read.clone());
             // A later commit may have been pushed meanwhile.
-            self.state.head = None;
+            self.state.head = BranchHead::Unread;
         }
         Ok(())
     }

@@ -122,16 +122,16 @@ pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
             }
             _ => Next::Apply(DriftStep::DeleteChangeSet),
         },
-        ChangeSetState::Gone(read) => match &read.progress {
-            Progress::Failed(reason) => nothing(reason.clone()),
-            _ => {
-                let mut drifted = compared(read);
-                drifted.is_repaired = state.is_repaired;
-                drifted.parameters.clone_from(parameters);
-                drifted.capabilities.clone_from(capabilities);
-                Next::Done(Found::Compared(drifted))
+        ChangeSetState::Gone(read) => {
+            if let Progress::Failed(reason) = &read.progress {
+                return nothing(reason.clone());
             }
-        },
+            let mut drifted = compared(read);
+            drifted.is_repaired = state.is_repaired;
+            drifted.parameters.clone_from(parameters);
+            drifted.capabilities.clone_from(capabilities);
+            Next::Done(Found::Compared(drifted))
+        }
     }
 }
 

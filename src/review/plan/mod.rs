@@ -55,6 +55,17 @@ pub enum DeployedStack {
     Ready,
 }
 
+/// The latest commit of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchHead {
+    /// It is to be read.
+    Unread,
+    /// The branch does not exist.
+    Missing,
+    /// This commit.
+    At(String),
+}
+
 /// The function's change set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeSetState {
@@ -77,9 +88,8 @@ pub enum ChangeSetState {
 pub struct ReviewState {
     /// The build. `None` if it does not exist.
     pub build: Option<ReviewBuild>,
-    /// The branch's latest commit. The outer `None` means that it is to be read, the inner one that
-    /// the branch does not exist.
-    pub head: Option<Option<String>>,
+    /// The branch's latest commit.
+    pub head: BranchHead,
     /// The note on each merge request of the branch. `None` until they were read.
     pub notes: Option<Vec<Option<String>>>,
     /// What the build stored. `None` until it was read.
@@ -101,7 +111,7 @@ impl ReviewState {
     pub fn new(build: Option<ReviewBuild>) -> Self {
         ReviewState {
             build,
-            head: None,
+            head: BranchHead::Unread,
             notes: None,
             output: None,
             stack: None,
@@ -125,12 +135,12 @@ pub fn next(state: &ReviewState, settings: &ReviewSettings) -> Next<ReviewStep, 
         return ignore("the build runs");
     }
     match &state.head {
-        None => return Next::Apply(ReviewStep::ReadHead),
-        Some(None) => return clean_up(state, "the branch does not exist any more"),
-        Some(Some(head)) if *head != build.commit => {
+        BranchHead::Unread => return Next::Apply(ReviewStep::ReadHead),
+        BranchHead::Missing => return clean_up(state, "the branch does not exist any more"),
+        BranchHead::At(commit) if *commit != build.commit => {
             return clean_up(state, "a later commit was pushed");
         }
-        Some(Some(_)) => {}
+        BranchHead::At(_) => {}
     }
     let Some(notes) = &state.notes else {
         return Next::Apply(ReviewStep::ReadNotes);

@@ -34,24 +34,24 @@ fn build(state: BuildState) -> ReviewBuild {
 /// A review whose build succeeded, of a branch with one merge request without a note.
 fn begun() -> ReviewState {
     ReviewState {
-        head: Some(Some(COMMIT.to_owned())),
+        head: BranchHead::At(COMMIT.to_owned()),
         notes: Some(vec![None]),
         ..ReviewState::new(Some(build(BuildState::Succeeded)))
     }
 }
 
-fn output(scan: Scan) -> Result<BuildOutput, Unusable> {
-    Ok(BuildOutput {
+fn output(scan: Scan) -> BuildOutput {
+    BuildOutput {
         template_url: "https://bucket/x".to_owned(),
         scan,
         parameters: vec![],
         tags: vec![],
-    })
+    }
 }
 
 fn ready() -> ReviewState {
     ReviewState {
-        output: Some(output(Scan::default())),
+        output: Some(Ok(output(Scan::default()))),
         stack: Some(DeployedStack::Ready),
         ..begun()
     }
@@ -91,11 +91,11 @@ fn ignores(state: &ReviewState, part: &str) {
 fn steps_follow_one_another() {
     let mut state = ReviewState::new(Some(build(BuildState::Succeeded)));
     applies(&state, ReviewStep::ReadHead);
-    state.head = Some(Some(COMMIT.to_owned()));
+    state.head = BranchHead::At(COMMIT.to_owned());
     applies(&state, ReviewStep::ReadNotes);
     state.notes = Some(vec![None]);
     applies(&state, ReviewStep::ReadOutput);
-    state.output = Some(output(Scan::default()));
+    state.output = Some(Ok(output(Scan::default())));
     applies(&state, ReviewStep::ReadStack);
     state.stack = Some(DeployedStack::Ready);
     applies(&state, ReviewStep::CreateChangeSet);
@@ -106,9 +106,9 @@ fn steps_follow_one_another() {
     state.change_set = ChangeSetState::Read(change_set(Progress::Complete));
     applies(&state, ReviewStep::DeleteChangeSet);
     state.change_set = ChangeSetState::Deleted(change_set(Progress::Complete));
-    state.head = None;
+    state.head = BranchHead::Unread;
     applies(&state, ReviewStep::ReadHead);
-    state.head = Some(Some(COMMIT.to_owned()));
+    state.head = BranchHead::At(COMMIT.to_owned());
     applies(&state, ReviewStep::WriteNotes);
     state.is_written = true;
     assert!(matches!(
@@ -125,9 +125,9 @@ fn build_of_a_person_or_a_running_one_is_ignored() {
 
 #[test]
 fn outdated_build_only_deletes_its_change_set() {
-    for head in [None, Some("another".to_owned())] {
+    for head in [BranchHead::Missing, BranchHead::At("another".to_owned())] {
         let mut state = ready();
-        state.head = Some(head);
+        state.head = head;
         applies(&state, ReviewStep::DeleteChangeSet);
         state.is_cleaned = true;
         ignores(&state, "");
@@ -171,7 +171,7 @@ fn blocked_template_gets_a_summary() {
         ..Scan::default()
     };
     let mut state = ready();
-    state.output = Some(output(scan));
+    state.output = Some(Ok(output(scan)));
     applies(&state, ReviewStep::WriteNotes);
     assert!(matches!(
         finding(&state, &settings()),
@@ -194,7 +194,7 @@ fn unreadable_template_is_never_permitted() {
         ..Scan::default()
     };
     let mut state = ready();
-    state.output = Some(output(scan));
+    state.output = Some(Ok(output(scan)));
     let permitting = ReviewSettings {
         allow_transforms: true,
         ..settings()
