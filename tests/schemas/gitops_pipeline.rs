@@ -70,6 +70,7 @@ fn between_properties(schema: &mut Value) {
     );
     on_failure(schema);
     report(schema);
+    review(schema);
     let elsewhere = |source: &str| {
         json!({
             "required": [source],
@@ -141,6 +142,34 @@ fn report(schema: &mut Value) {
         schema,
         &deploy_with_action_mode(&["CREATE_UPDATE", "REPLACE_ON_FAILURE"]),
         &json!({"properties": {"Report": {"properties": {"ChangeSetComment": no_comment}}}}),
+    );
+}
+
+/// `Review`, with what it cannot be combined with. The prefix of `Deploy.StackName` and the name of
+/// `Deploy.RoleArn` depend on `EnvID`, so the schema does not contain them.
+fn review(schema: &mut Value) {
+    let with_review = json!({"required": ["Review"]});
+    when(
+        schema,
+        &with_review,
+        &json!({"description": "Review needs GitLab", "required": ["GitLab"]}),
+    );
+    when(
+        schema,
+        &with_review,
+        &json!({"properties": {"Source": {
+            "description": "must not have RepositoryArn with Review: CodeBuild clones repositories \
+                of its own account",
+            "not": {"required": ["RepositoryArn"]},
+        }}}),
+    );
+    when(
+        schema,
+        &with_review,
+        &json!({
+            "description": "Review must not be set with ImageSource: the build of a review has no image",
+            "not": {"required": ["ImageSource"]},
+        }),
     );
 }
 

@@ -266,3 +266,56 @@ fn empty_template_configuration_is_none() {
     assert_eq!(spec.deploy.template_configuration, None);
     assert!(spec.deploy.capabilities.is_empty());
 }
+
+/// The errors of these properties, as text.
+fn errors(properties: &serde_json::Value) -> Vec<String> {
+    let mut all = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
+    for (name, value) in properties.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    let errors = decode(&all).expect_err("errors").0;
+    let texts = errors
+        .iter()
+        .map(|error| format!("{}: {}", error.path, error.what));
+    texts.collect()
+}
+
+#[test]
+fn review_is_rejected_with_what_it_cannot_do() {
+    let found = errors(&json!({
+        "Review": {"Branches": "*elopment"},
+        "ImageSource": {"RepositoryName": "team/base"},
+    }));
+    assert!(
+        found[0].starts_with("Review.Branches: must be a pattern"),
+        "{found:?}"
+    );
+    let found = errors(&json!({
+        "Review": {"Branches": "dev*"},
+        "ImageSource": {"RepositoryName": "team/base"},
+        "Deploy": {
+            "StackName": "cfnstack-prd-shop",
+            "RoleArn": "arn:aws:iam::123456789012:role/role-dev-other",
+        },
+    }));
+    for part in [
+        "Review: needs GitLab",
+        "Review: must not be set with ImageSource",
+        "Review.Branches: must not match development",
+        "Deploy.StackName: must begin with cfnstack-dev-",
+        "Deploy.RoleArn: must be role-dev-codedeploy-cfn",
+    ] {
+        assert!(
+            found.iter().any(|error| error.starts_with(part)),
+            "{found:?}"
+        );
+    }
+    assert_eq!(found.len(), 5, "{found:?}");
+}
+
+#[test]
+fn drift_limits_the_deployed_stack_like_a_review() {
+    let found = errors(&json!({"Drift": "Report", "Deploy": {"StackName": "shop"}}));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("with Drift"), "{found:?}");
+}
