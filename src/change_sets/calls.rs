@@ -147,6 +147,11 @@ fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSet
     }
 }
 
+/// The SDK sends an empty list as a member without a value, which CloudFormation documents for tags only.
+fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
 /// Reads a change set. `None` if it does not exist.
 ///
 /// # Errors
@@ -198,7 +203,7 @@ fn progress(status: Option<&ChangeSetStatus>, reason: String) -> Progress {
     }
 }
 
-/// Deletes a change set. One that does not exist counts as deleted.
+/// Deletes a change set. One that does not exist, or whose stack does not, counts as deleted.
 ///
 /// # Errors
 /// If CloudFormation does not delete it.
@@ -206,8 +211,10 @@ pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallE
     let call = aws.cloudformation.delete_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
     let doing = || format!("deleting change set {name} of stack {stack_name}");
-    optional(call.send().await, &ABSENT, doing)?;
-    Ok(())
+    match optional(call.send().await, &ABSENT, doing) {
+        Err(error) if error.is_invalid() && error.cause.contains("does not exist") => Ok(()),
+        deleted => deleted.map(drop),
+    }
 }
 
 /// Executes a change set.
