@@ -1,10 +1,12 @@
 //! The builds of review branches, as CodeBuild describes them.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 
 use crate::aws::{Aws, CallError, optional};
+use crate::codecommit;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The most builds of a project whose lost events the health check looks for. `BatchGetBuilds` takes
@@ -115,11 +117,31 @@ pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError>
     Ok(builds.into_iter().next())
 }
 
-/// The latest ended build of each branch, of those that ended after `since`.
+/// The latest build of each branch's latest commit, of those that ended after `since`. The build of an
+/// earlier commit may end later, so the latest build of a branch may not be of its latest commit.
 ///
 /// # Errors
-/// If CodeBuild does not return the builds.
-pub async fn latest_of_each_branch(
+/// If CodeBuild does not return the builds, or CodeCommit a branch.
+pub async fn of_heads(
+    aws: &Aws,
+    names: &ResourceNames,
+    repository_name: &str,
+    since: SystemTime,
+) -> Result<Vec<ReviewBuild>, CallError> {
+    let builds = ended_since(aws, names, since).await?;
+    let branches: BTreeSet<&String> = builds.iter().map(|build| &build.branch).collect();
+    let mut of_heads = vec![];
+    for branch in branches {
+        let head = codecommit::branch_tip(&aws.codecommit, repository_name, branch).await?;
+        let mut of_branch = builds.iter().filter(|build| build.branch == *branch);
+        let of_head = of_branch.find(|build| Some(&build.commit) == head.as_ref());
+        of_heads.extend(of_head.cloned());
+    }
+    Ok(of_heads)
+}
+
+/// The builds that ended after `since`, the latest first.
+async fn ended_since(
     aws: &Aws,
     names: &ResourceNames,
     since: SystemTime,
@@ -142,13 +164,7 @@ pub async fn latest_of_each_branch(
     let mut builds = read_all(aws, ids).await?;
     builds.retain(|build| build.ended.is_some_and(|ended| ended > since));
     builds.sort_by_key(|build| std::cmp::Reverse(build.ended));
-    let mut latest: Vec<ReviewBuild> = vec![];
-    for build in builds {
-        if !latest.iter().any(|later| later.branch == build.branch) {
-            latest.push(build);
-        }
-    }
-    Ok(latest)
+    Ok(builds)
 }
 
 async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {

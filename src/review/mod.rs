@@ -58,7 +58,7 @@ pub async fn handle(aws: &Aws, http: &Http, event: &BuildEvent) -> Result<Review
 }
 
 /// Repeats the reviews of the builds that ended after `since`: events may have lost them. Returns
-/// the number of builds whose notes were written.
+/// the number of builds whose notes were written. A review that fails does not prevent the others.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
@@ -72,17 +72,19 @@ pub async fn catch_up(
         let Some(target) = target::read(aws, names).await? else {
             return Ok(0);
         };
-        let builds = build::latest_of_each_branch(aws, names, since).await?;
+        let builds = build::of_heads(aws, names, &target.repository_name, since).await?;
         if builds.is_empty() {
             return Ok(0);
         }
         let gitlab = gitlab::open(aws, http, &target.report.access).await?;
-        let mut written = 0;
+        let (mut written, mut failure) = (0, None);
         for build in builds {
-            let reviewed = review(aws, &gitlab, &target, Some(build)).await?;
-            written += usize::from(reviewed == Reviewed::Written);
+            match review(aws, &gitlab, &target, Some(build)).await {
+                Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
+                Err(cause) => failure = failure.or(Some(cause)),
+            }
         }
-        Ok(written)
+        failure.map_or(Ok(written), Err)
     };
     let failed = |cause: Cause| {
         let project = names.review_project();
