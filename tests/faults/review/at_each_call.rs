@@ -1,0 +1,220 @@
+//! What others do at each call of a review: they push, delete the branch, close the merge request,
+//! deploy, or update the stack.
+
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use serde_json::Value;
+
+use crate::checks::{Others, check_at_most_one, check_harmless, check_note, own_notes};
+use crate::fixture::{
+    LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day, delete_branch,
+    deliver, deployed, fake, paused, push, pushed, succeed,
+};
+use fake_aws::{Caller, FakeAws, Schedules, mutants};
+
+/// More calls than a delivery makes.
+const MAX_CALLS: usize = 100;
+
+/// The change of another principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// A later commit is pushed, and its build succeeds.
+    Push,
+    /// The branch is deleted, and its merge request is closed.
+    DeleteBranch,
+    /// The merge request is closed.
+    Close,
+    /// The merge request is closed before the review, and reopened at the call.
+    Reopen,
+    /// The pipeline executes its own change set, which deletes all others of the stack.
+    Deploy,
+    /// Another principal updates the stack.
+    Update,
+    /// The stack is deleted.
+    DeleteStack,
+    /// A person deletes the function's change set.
+    DeleteChangeSet,
+}
+
+const CHANGES: [Change; 8] = [
+    Change::Push,
+    Change::DeleteBranch,
+    Change::Close,
+    Change::Reopen,
+    Change::Deploy,
+    Change::Update,
+    Change::DeleteStack,
+    Change::DeleteChangeSet,
+];
+
+/// When it happens: before or after this call of the first delivery.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    call: usize,
+    is_after: bool,
+}
+
+/// What has happened.
+#[derive(Default)]
+struct Happened {
+    calls: usize,
+    has_changed: bool,
+    /// The build and the event of a later push.
+    later: Option<(String, Value)>,
+}
+
+impl Change {
+    fn prepare(self, fake: &FakeAws) {
+        if self == Change::Reopen {
+            fake.set_merge_request_state(PROJECT, LOGIN.1, "closed");
+        }
+    }
+
+    fn happen(self, fake: &FakeAws, happened: &Mutex<Happened>) {
+        let takes = Duration::from_secs(30);
+        let mut happened = happened.lock().expect("no panic");
+        happened.has_changed = true;
+        match self {
+            Change::Push => happened.later = Some(pushed(fake, LOGIN, "c2")),
+            Change::DeleteBranch => delete_branch(fake, LOGIN),
+            Change::Close => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
+            Change::Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "opened"),
+            Change::Deploy => fake.deploy(STACK, &deployed(), takes),
+            Change::Update => fake.keep_stack_busy(STACK, takes),
+            Change::DeleteStack => fake.change(|aws| {
+                aws.stacks.all.retain(|_, stack| stack.name != STACK);
+                for (stack, name) in all_of_stack(aws) {
+                    aws.stacks.change_sets.remove(&(stack, name));
+                }
+            }),
+            Change::DeleteChangeSet => {
+                let names = fake.change_sets(STACK);
+                for name in names.iter().filter(|name| name.starts_with("plan-")) {
+                    fake.delete_change_set(STACK, name);
+                }
+            }
+        }
+    }
+
+    /// What is left to others.
+    fn others(self, fake: &FakeAws) -> Others {
+        let others = Others::of(fake);
+        match self {
+            Change::Deploy | Change::DeleteStack => others.without_change_sets_of(STACK),
+            _ => others,
+        }
+    }
+
+    fn check(self, fake: &FakeAws, build: &str, others: &Others) {
+        check_harmless(fake, others);
+        match self {
+            Change::DeleteBranch | Change::Close => check_at_most_one(fake, LOGIN.1),
+            // Before the call or after it, the stack existed.
+            Change::DeleteStack => {
+                let notes = own_notes(fake, LOGIN.1);
+                assert_eq!(notes.len(), 1, "{notes:?}\n{}", fake.transcript());
+            }
+            _ => check_note(fake, LOGIN.1, build, "1 **replaced**, 1 added"),
+        }
+    }
+}
+
+fn all_of_stack(aws: &fake_aws::AwsState) -> Vec<(String, String)> {
+    let of_stack = aws.stacks.change_sets.of(STACK);
+    of_stack
+        .map(|one| (one.stack_name.clone(), one.name.clone()))
+        .collect()
+}
+
+/// Plays a review during which `change` happens.
+async fn play(change: Change, happened: &Mutex<Happened>) {
+    let fake = fake().await;
+    let (mut build, event) = pushed(&fake, LOGIN, "c1");
+    change.prepare(&fake);
+    let others = change.others(&fake);
+    deliver(&fake, &event, "event").await;
+    if !happened.lock().expect("no panic").has_changed {
+        return;
+    }
+    let later = happened.lock().expect("no panic").later.take();
+    if let Some((later, event)) = later {
+        build = later;
+        deliver(&fake, &event, "later event").await;
+    }
+    // The operation on the stack ends.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    check_health(&fake, "first health check").await;
+    change.check(&fake, &build, &others);
+    check_health_for_a_day(&fake).await;
+    change.check(&fake, &build, &others);
+}
+
+/// Plays a review with `change` at this moment of the first delivery. Returns whether the delivery has
+/// such a call.
+fn play_at(change: Change, moment: Moment) -> bool {
+    let happened = Arc::new(Mutex::new(Happened::default()));
+    let seen = Arc::clone(&happened);
+    let pass = move |fake: FakeAws, honest: Caller, request| {
+        let is_first = honest.name() == "event.1";
+        let happened = Arc::clone(&seen);
+        HttpConnectorFuture::new(async move {
+            let is_it = is_first && {
+                let mut happened = happened.lock().expect("no panic");
+                happened.calls += 1;
+                happened.calls == moment.call + 1
+            };
+            if is_it && !moment.is_after {
+                change.happen(&fake, &happened);
+            }
+            let response = honest.call(request).await;
+            if is_it && moment.is_after {
+                change.happen(&fake, &happened);
+            }
+            response
+        })
+    };
+    let played = mutants::past(pass, || paused(play(change, &happened)));
+    if let Err(panic) = played {
+        resume_unwind(panic);
+    }
+    happened.lock().expect("no panic").has_changed
+}
+
+#[test]
+fn change_at_each_call_ends_in_the_heads_note() {
+    let mut schedules = Schedules::default();
+    for change in CHANGES {
+        for is_after in [false, true] {
+            for call in 0..MAX_CALLS {
+                let moment = Moment { call, is_after };
+                let name = format!("{change:?} at {moment:?}");
+                if schedules.run(name, || play_at(change, moment)) == Some(false) {
+                    break;
+                }
+            }
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} changes by others at calls of a review");
+    assert!(schedules > 250);
+}
+
+/// The template of the branch is the deployed one now.
+#[test]
+fn merged_branch_shows_no_changes() {
+    paused(async {
+        let fake = fake().await;
+        fake.deploy(STACK, &changed(), Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let others = Others::of(&fake);
+        let build = push(&fake, LOGIN, "c1");
+        let output = Output::of(changed());
+        let event = succeed(&fake, &build, &output);
+        deliver(&fake, &event, "event").await;
+        check_harmless(&fake, &others);
+        check_note(&fake, LOGIN.1, &build, "no resource changes");
+    });
+}

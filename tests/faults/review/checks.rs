@@ -1,0 +1,130 @@
+//! What GitLab has to show, and what the function must not have done.
+
+use crate::fixture::{CHILD, MARKER, PROJECT, STACK, uuid};
+use crate::secrecy::check_shown;
+use fake_aws::FakeAws;
+use fake_aws::gitlab_records::{Note, OWN_USER};
+
+/// Calls that change something, and that the function makes here.
+const PERMITTED: [&str; 8] = [
+    "CreateChangeSet",
+    "DeleteChangeSet",
+    "ExecuteChangeSet",
+    "GitLab.PostStatus",
+    "GitLab.CreateDeployment",
+    "GitLab.CreateNote",
+    "GitLab.UpdateNote",
+    "GitLab.DeleteNote",
+];
+
+/// The change sets and the notes that are not the function's.
+pub struct Others {
+    change_sets: Vec<(String, String)>,
+    notes: Vec<Note>,
+}
+
+fn is_of_function(name: &str) -> bool {
+    name.starts_with("plan-") || name.starts_with("drift-")
+}
+
+fn is_own(note: &Note) -> bool {
+    note.user == OWN_USER && note.body.starts_with(MARKER)
+}
+
+impl Others {
+    pub fn of(fake: &FakeAws) -> Self {
+        let mut change_sets = fake.all_change_sets();
+        change_sets.retain(|(_, name)| !is_of_function(name));
+        let mut notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
+        notes.retain(|note| !is_own(note));
+        Others { change_sets, notes }
+    }
+
+    /// The pipeline has executed its own change set: all of the stack are deleted.
+    pub fn without_change_sets_of(mut self, stack: &str) -> Self {
+        self.change_sets.retain(|(of, _)| of != stack);
+        self
+    }
+}
+
+/// Fails if the function has left a change set, changed what others have, or shown a secret.
+pub fn check_harmless(fake: &FakeAws, before: &Others) {
+    let left: Vec<_> = fake.all_change_sets();
+    let left: Vec<_> = left
+        .iter()
+        .filter(|(_, name)| is_of_function(name))
+        .collect();
+    assert!(left.is_empty(), "left: {left:?}\n{}", fake.transcript());
+    let now = Others::of(fake);
+    assert_eq!(now.change_sets, before.change_sets, "{}", fake.transcript());
+    assert_eq!(now.notes, before.notes, "{}", fake.transcript());
+    check_calls(fake);
+    check_shown(fake);
+    let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let shown = format!("{notes:?}");
+    assert_eq!(fake.secret_in(&shown), None, "{shown}");
+    fake.assert_unbroken();
+}
+
+/// Nothing is executed on a deployed stack, no macro runs, and nothing else is called.
+fn check_calls(fake: &FakeAws) {
+    let (executed, macros) = fake.look(|aws| {
+        let change_sets = &aws.stacks.change_sets;
+        let executed = change_sets.executed.iter();
+        let executed = executed.map(|one| (one.stack_name.clone(), one.name.clone()));
+        (executed.collect::<Vec<_>>(), change_sets.macros_run.clone())
+    });
+    let is_repair = |(stack, name): &(String, String)| stack == CHILD && name == "drift-cfn-gitops";
+    assert!(
+        executed.iter().all(is_repair),
+        "executed: {executed:?}\n{}",
+        fake.transcript()
+    );
+    assert_eq!(macros, Vec::<String>::new(), "CloudFormation ran macros");
+    for call in fake.journal() {
+        let operation = call.operation.as_str();
+        assert!(
+            call.reads() || PERMITTED.contains(&operation),
+            "{call}\n{}",
+            fake.transcript()
+        );
+        let is_of_deployed = call
+            .params
+            .get("StackName")
+            .is_some_and(|name| name == STACK);
+        assert!(
+            !(operation == "ExecuteChangeSet" && is_of_deployed),
+            "executed\n{}",
+            fake.transcript()
+        );
+    }
+}
+
+/// The function's notes on a merge request.
+pub fn own_notes(fake: &FakeAws, iid: u64) -> Vec<String> {
+    let place = format!("merge_requests/{iid}");
+    fake.look(|aws| {
+        let notes = aws.gitlab.named(PROJECT).records.notes.iter();
+        let own = notes.filter(|note| note.place == place && is_own(note));
+        own.map(|note| note.body.clone()).collect()
+    })
+}
+
+/// Fails unless exactly one note on the merge request shows the build, with this text.
+pub fn check_note(fake: &FakeAws, iid: u64, build: &str, text: &str) {
+    let notes = own_notes(fake, iid);
+    let marker = format!("{MARKER}build {} -->", uuid(build));
+    let is_shown = |note: &String| note.starts_with(&marker) && note.contains(text);
+    assert!(
+        notes.len() == 1 && is_shown(&notes[0]),
+        "{} notes instead of one of {build} with {text}: {notes:?}\n{}",
+        notes.len(),
+        fake.transcript()
+    );
+}
+
+/// Fails if a merge request has more than one note.
+pub fn check_at_most_one(fake: &FakeAws, iid: u64) {
+    let notes = own_notes(fake, iid);
+    assert!(notes.len() <= 1, "{notes:?}\n{}", fake.transcript());
+}

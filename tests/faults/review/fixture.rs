@@ -1,0 +1,325 @@
+//! A pipeline whose branches are reviewed, pushes to them, and the deliveries of their events.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::time::Duration;
+
+use cfn_custom_resource::Clock;
+use cfn_gitops::aws::SdkClients;
+use cfn_gitops::gitops_pipeline::GitOpsPipeline;
+use cfn_gitops::health_check;
+use cfn_gitops::health_check::{CheckClients, Environment, Part};
+use cfn_gitops::http::Http;
+use cfn_gitops::mirror_credential::MirrorCredential;
+use serde_json::{Value, json};
+
+use crate::secrecy::{PARAMETER, PROPERTY, VARIABLE, record, wire};
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{
+    CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
+};
+use fake_aws::gitlab_records::{OTHER_USER, OWN_USER};
+use fake_aws::{Execution, FakeAws, Options, Reaction, explore};
+
+/// The project in GitLab.
+pub const PROJECT: &str = "platform/infra";
+/// GitLab's address.
+pub const GITLAB: &str = "https://gitlab.example.com";
+/// The stack that the pipeline deploys.
+pub const STACK: &str = "cfnstack-dev-shop";
+/// The pipeline's stack.
+pub const CHILD: &str = "gitops-dev-shop";
+/// The branch of most tests, and its merge request.
+pub const LOGIN: (&str, u64) = ("review/login", 4);
+/// Another branch, and its merge request.
+pub const CART: (&str, u64) = ("review/cart", 5);
+/// The deployed commit.
+pub const DEPLOYED: &str = "1a2b3c4d00000001";
+/// How the function's notes about the environment begin.
+pub const MARKER: &str = "<!-- cfn-gitops review dev/shop ";
+
+const TOKEN: &str = "gitlab/token";
+const REPOSITORY: &str = "given";
+const BUCKET: &str = "s3-dev-codepipeline-artifact-123456789012-eu-central-1";
+/// The time of a health check.
+const CHECK_TIME: Duration = Duration::from_mins(10);
+
+const RESOURCE: CustomResource = CustomResource {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Project",
+    wire,
+};
+
+fn properties() -> Value {
+    json!({
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "BranchMap": {"dev": "development"},
+        "Source": {"RepositoryName": REPOSITORY},
+        "Build": {"EnvironmentVariables": {"Password": VARIABLE}},
+        "Deploy": {
+            "ActionMode": "CHANGE_SET",
+            "TemplatePath": "template.json",
+            "TemplateConfiguration": "dev.json",
+        },
+        "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": PROJECT},
+        "Report": {"EnvironmentName": "dev"},
+        "Review": {"Branches": "review/*"},
+        "Drift": "Report",
+    })
+}
+
+/// The template of the deployed stack.
+pub fn deployed() -> Value {
+    json!({
+        "Parameters": {"Stage": {"Type": "String"}, "Key": {"Type": "String", "NoEcho": true}},
+        "Resources": {
+            "Orders": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 1}},
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Stage"}}},
+        },
+    })
+}
+
+/// The template of a branch: it replaces a queue and adds another one.
+pub fn changed() -> Value {
+    let mut template = deployed();
+    template["Resources"]["Orders"]["Properties"] = json!({"QueueName": PROPERTY});
+    template["Resources"]["Mailer"] = json!({"Type": "AWS::SQS::Queue"});
+    template
+}
+
+/// The template configuration.
+pub fn configuration() -> Value {
+    json!({"Parameters": {"Stage": PARAMETER, "Key": PARAMETER}, "Tags": {"Team": "shop"}})
+}
+
+thread_local! {
+    /// The account of earlier schedules.
+    static PREPARED: RefCell<Option<FakeAws>> = const { RefCell::new(None) };
+}
+
+/// The account with the pipeline, its deployed stack, and what belongs to others. Its creation takes
+/// as long as a schedule, so each thread creates it once.
+pub async fn fake() -> FakeAws {
+    let known = PREPARED.with_borrow(|prepared| prepared.as_ref().map(FakeAws::fork));
+    let fake = match known {
+        Some(fake) => fake,
+        None => {
+            let fake = prepared().await;
+            PREPARED.set(Some(fake.fork()));
+            fake.fork()
+        }
+    };
+    record();
+    // The first schedule of a thread has the same random pauses as the others.
+    fastrand::seed(7);
+    fake
+}
+
+async fn prepared() -> FakeAws {
+    let options = Options {
+        resource_takes: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let fake = FakeAws::with(options);
+    fake.repository(REPOSITORY);
+    fake.push(REPOSITORY, "development", DEPLOYED);
+    fake.gitlab_project(PROJECT, &["development"]);
+    fake.gitlab_token(TOKEN);
+    fake.arrange(|aws| {
+        for sentinel in [PARAMETER, PROPERTY, VARIABLE] {
+            aws.remember_secret(sentinel);
+        }
+    });
+    fake.stack("owner", "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named("owner").expect("a stack").id.clone());
+    let created = ParentStack::called(&fake, RESOURCE, &owner)
+        .create(&properties())
+        .await;
+    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+    let parameters = [("Stage", PARAMETER), ("Key", PARAMETER)];
+    fake.deployed_stack(STACK, &deployed(), &parameters);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    arrange_others(&fake);
+    fake
+}
+
+/// What belongs to others: an execution and a change set of the pipeline, a change set of a person,
+/// and notes.
+fn arrange_others(fake: &FakeAws) {
+    fake.change_set(STACK, "changeset-dev-shop");
+    fake.change_set(STACK, "persons-own");
+    fake.change_set(CHILD, "persons-own");
+    fake.arrange(|aws| {
+        let now = aws.now;
+        let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+        let mut execution = Execution::with_status("e1".to_owned(), "Succeeded", now);
+        execution.revision = Some(DEPLOYED.to_owned());
+        pipeline.expect("a pipeline").executions = vec![execution];
+        let project = aws.gitlab.project_mut(PROJECT);
+        project.commits.insert(DEPLOYED.to_owned());
+        for (_, iid) in [LOGIN, CART] {
+            let place = format!("merge_requests/{iid}");
+            for (body, user) in notes_of_others() {
+                project.records.create_note(&place, &body, user);
+            }
+        }
+    });
+}
+
+/// A person's note, a copy of the function's note, and the function's notes of others.
+fn notes_of_others() -> [(String, u64); 4] {
+    [
+        ("Looks good".to_owned(), OTHER_USER),
+        (format!("{MARKER}build 1 -->\nCopied"), OTHER_USER),
+        (
+            "<!-- cfn-gitops review prd/shop build 1 -->\nAnother environment".to_owned(),
+            OWN_USER,
+        ),
+        (
+            "<!-- cfn-gitops change set dev/shop -->\nAn approval".to_owned(),
+            OWN_USER,
+        ),
+    ]
+}
+
+/// What a build stores.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub template: Option<Value>,
+    pub configuration: Option<Value>,
+}
+
+impl Output {
+    pub fn of(template: Value) -> Self {
+        Output {
+            template: Some(template),
+            configuration: Some(configuration()),
+        }
+    }
+}
+
+/// A commit reaches the branch in CodeCommit. Returns the build that the event rule starts.
+pub fn push_to_codecommit(fake: &FakeAws, branch: &str, commit: &str) -> String {
+    let mut reactions = fake.push(REPOSITORY, branch, commit);
+    let Some(Reaction::BuildStarted { build, .. }) = reactions.pop() else {
+        panic!("the push starts no build: {reactions:?}");
+    };
+    build
+}
+
+/// The same for a commit that GitLab has in the branch's merge request.
+pub fn push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) -> String {
+    let build = push_to_codecommit(fake, branch, commit);
+    fake.merge_request(PROJECT, iid, branch, commit, "opened");
+    build
+}
+
+/// The branch and its merge request are gone: it was merged, or given up.
+pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
+    fake.delete_branch(REPOSITORY, branch);
+    fake.set_merge_request_state(PROJECT, iid, "closed");
+}
+
+/// The build succeeds with `output`. Returns its event.
+pub fn succeed(fake: &FakeAws, build: &str, output: &Output) -> Value {
+    let prefix = format!("review/shop/{}", uuid(build));
+    let files = [
+        ("template.json", &output.template),
+        ("dev.json", &output.configuration),
+    ];
+    for (path, content) in files {
+        if let Some(content) = content {
+            fake.put_object(BUCKET, &format!("{prefix}/{path}"), &content.to_string());
+        }
+    }
+    fake.end_build(build, "SUCCEEDED")
+}
+
+/// A push of `changed()` whose build has succeeded: the build and its event.
+pub fn pushed(fake: &FakeAws, branch: (&str, u64), commit: &str) -> (String, Value) {
+    let build = push(fake, branch, commit);
+    let event = succeed(fake, &build, &Output::of(changed()));
+    (build, event)
+}
+
+/// The random part of a build's ID.
+pub fn uuid(build: &str) -> &str {
+    build.rsplit(':').next().unwrap_or_default()
+}
+
+fn request(fake: &FakeAws, event: &Value, name: &str) -> StackRequest {
+    StackRequest {
+        name: name.to_owned(),
+        event: event.clone(),
+        signed_at: fake.now(),
+        wire,
+        lifetime: LAMBDA_MAX_LIFETIME,
+    }
+}
+
+/// Delivers an event as Lambda does: again if a delivery fails or is killed, and once more.
+pub async fn deliver(fake: &FakeAws, event: &Value, name: &str) {
+    deliver_all(fake, &request(fake, event, name), true).await;
+}
+
+/// Delivers an event once. `None` if it was killed.
+pub async fn deliver_once(
+    fake: &FakeAws,
+    event: &Value,
+    name: &str,
+) -> Option<Result<Value, String>> {
+    answered_once(fake, &fake.caller(name), &request(fake, event, name)).await
+}
+
+/// A health check that looks at everything, with `SelfRepair`. It is delivered as Lambda does.
+pub async fn check_health(fake: &FakeAws, name: &str) {
+    for attempt in 1..=3 {
+        let caller = fake.caller(&format!("{name}.{attempt}"));
+        let run = Box::pin(caller.run(check_health_once(fake, wire(fake, &caller))));
+        if run.await.finished().is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_mins(attempt)).await;
+    }
+}
+
+async fn check_health_once(
+    fake: &FakeAws,
+    connector: aws_smithy_runtime_api::client::http::SharedHttpConnector,
+) {
+    let http = Http::from(connector.clone());
+    let aws = SdkClients::new(&sdk_config(connector), &http);
+    let clock = Clock::starting_at(fake.now());
+    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+    let dev = Environment {
+        repairs: true,
+        id: "dev".to_owned(),
+        user_names: "user-dev-*".to_owned(),
+    };
+    let clients = CheckClients {
+        aws: &aws,
+        http: &http,
+        clock: &clock,
+    };
+    let pipelines = GitOpsPipeline::new(aws.clone());
+    let emit = |line: Value| crate::secrecy::note(line.to_string());
+    let part = Part::whole(CHECK_TIME);
+    let checked = health_check::check(&dev, clients, &credentials, &pipelines, part, &emit).await;
+    crate::secrecy::note(checked.finish().to_string());
+}
+
+/// A health check, and the one of the next day: it deletes what was left behind an hour ago.
+pub async fn check_health_for_a_day(fake: &FakeAws) {
+    check_health(fake, "health check").await;
+    tokio::time::sleep(Duration::from_hours(23)).await;
+    check_health(fake, "next day's health check").await;
+    // A repaired stack is updated.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+}
+
+/// Runs under a paused clock, with the product's own random choices the same each time.
+pub fn paused<T>(work: impl Future<Output = T>) -> T {
+    fastrand::seed(7);
+    explore::paused(work)
+}

@@ -1,0 +1,219 @@
+//! One event of each kind, and what has to be shown at its end.
+
+use serde_json::{Value, json};
+
+use crate::checks::{Others, check_harmless, check_note, own_notes};
+use crate::fixture::{
+    CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push, succeed,
+};
+use fake_aws::FakeAws;
+
+/// The commit of the review branch.
+pub const COMMIT: &str = "2b3c4d5e00000002";
+
+/// What begins a scenario.
+#[derive(Clone, Debug)]
+pub enum Trigger {
+    /// The end of a build.
+    Build { build: String, event: Value },
+    /// A health check.
+    HealthCheck,
+}
+
+/// What has to be shown at the end.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// A note with this text.
+    Note(&'static str),
+    /// The commit status of the drift, in this state and with this text.
+    Status(&'static str, &'static str),
+    /// Nothing. The pipeline's stack is as in its template again.
+    Repaired,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    pub name: &'static str,
+    prepare: fn(&FakeAws) -> Trigger,
+    pub shown: Shown,
+}
+
+/// One of each kind.
+pub fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, prepare, shown| Scenario {
+        name,
+        prepare,
+        shown,
+    };
+    let (changes, rejects) = ("1 **replaced**, 1 added", "CloudFormation rejects");
+    vec![
+        scenario(
+            "changed template",
+            |fake| review(fake, changed()),
+            Shown::Note(changes),
+        ),
+        scenario("failed build", failed_build, Shown::Note("phase `FAILED`")),
+        scenario(
+            "blocked template",
+            blocked,
+            Shown::Note("it has a transform"),
+        ),
+        scenario(
+            "missing stack",
+            missing_stack,
+            Shown::Note("does not exist yet"),
+        ),
+        scenario("rejected change set", rejected, Shown::Note(rejects)),
+        scenario(
+            "failed change set",
+            failed_change_set,
+            Shown::Note("`a hook`"),
+        ),
+        scenario(
+            "missing configuration",
+            without_configuration,
+            Shown::Note("stored no `dev.json`"),
+        ),
+        scenario(
+            "drift of the deployed stack",
+            drift,
+            Shown::Status("failed", "Orders"),
+        ),
+        scenario(
+            "drift of the pipeline's stack",
+            drift_of_child,
+            Shown::Repaired,
+        ),
+    ]
+}
+
+fn review(fake: &FakeAws, template: Value) -> Trigger {
+    review_of(fake, &Output::of(template))
+}
+
+fn review_of(fake: &FakeAws, output: &Output) -> Trigger {
+    let build = push(fake, LOGIN, COMMIT);
+    let event = succeed(fake, &build, output);
+    Trigger::Build { build, event }
+}
+
+fn failed_build(fake: &FakeAws) -> Trigger {
+    let build = push(fake, LOGIN, COMMIT);
+    let event = fake.end_build(&build, "FAILED");
+    Trigger::Build { build, event }
+}
+
+fn blocked(fake: &FakeAws) -> Trigger {
+    let mut template = changed();
+    template["Transform"] = json!("AWS::Serverless-2016-10-31");
+    review(fake, template)
+}
+
+fn missing_stack(fake: &FakeAws) -> Trigger {
+    fake.arrange(|aws| {
+        aws.stacks.all.retain(|_, stack| stack.name != STACK);
+        for name in ["changeset-dev-shop", "persons-own"] {
+            let key = (STACK.to_owned(), name.to_owned());
+            aws.stacks.change_sets.remove(&key);
+        }
+    });
+    review(fake, changed())
+}
+
+fn rejected(fake: &FakeAws) -> Trigger {
+    let mut template = changed();
+    template["Parameters"]["Size"] = json!({"Type": "Number"});
+    review(fake, template)
+}
+
+/// Each change set that a delivery may create.
+fn failed_change_set(fake: &FakeAws) -> Trigger {
+    for _ in 0..9 {
+        fake.fail_next_change_set(STACK, "a hook");
+    }
+    review(fake, changed())
+}
+
+fn without_configuration(fake: &FakeAws) -> Trigger {
+    let output = Output {
+        configuration: None,
+        ..Output::of(changed())
+    };
+    review_of(fake, &output)
+}
+
+fn drift(fake: &FakeAws) -> Trigger {
+    fake.drift(STACK, "Orders", "MODIFIED");
+    Trigger::HealthCheck
+}
+
+fn drift_of_child(fake: &FakeAws) -> Trigger {
+    fake.drift(CHILD, "ReviewRule", "MODIFIED");
+    fake.drift(CHILD, "ReviewLogGroup", "DELETED");
+    Trigger::HealthCheck
+}
+
+impl Scenario {
+    /// Arranges the scenario. What belongs to others is read afterwards.
+    pub fn begin(&self, fake: &FakeAws) -> (Trigger, Others) {
+        let trigger = (self.prepare)(fake);
+        let others = Others::of(fake);
+        // The repair executes a change set, which deletes all others of the stack.
+        let others = match self.shown {
+            Shown::Repaired => others.without_change_sets_of(CHILD),
+            _ => others,
+        };
+        (trigger, others)
+    }
+
+    /// Fails unless GitLab shows the end, and nothing else was changed.
+    pub fn check(&self, fake: &FakeAws, trigger: &Trigger, others: &Others) {
+        check_harmless(fake, others);
+        match (self.shown, trigger) {
+            (Shown::Note(text), Trigger::Build { build, .. }) => {
+                check_note(fake, LOGIN.1, build, text);
+            }
+            (Shown::Status(state, text), _) => check_status(fake, state, text),
+            _ => {
+                let drifts = fake.look(|aws| {
+                    let child = aws.stacks.named(CHILD).expect("the pipeline's stack");
+                    (child.drifts.clone(), child.status)
+                });
+                let (drifts, status) = drifts;
+                assert!(
+                    drifts.is_empty() && status == "UPDATE_COMPLETE",
+                    "{drifts:?} {status}\n{}",
+                    fake.transcript()
+                );
+                check_status(fake, "success", "as in its template");
+                assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
+            }
+        }
+    }
+}
+
+impl Trigger {
+    /// Delivers it as Lambda does.
+    pub async fn deliver(&self, fake: &FakeAws, name: &str) {
+        match self {
+            Trigger::Build { event, .. } => deliver(fake, event, name).await,
+            Trigger::HealthCheck => check_health(fake, name).await,
+        }
+    }
+}
+
+fn check_status(fake: &FakeAws, state: &str, text: &str) {
+    let shown = fake.look(|aws| {
+        let records = &aws.gitlab.named(PROJECT).records;
+        let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");
+        shown
+            .iter()
+            .map(|one| (one.state, one.description.clone()))
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        shown.len() == 1 && shown[0].0 == state && shown[0].1.contains(text),
+        "{shown:?}\n{}",
+        fake.transcript()
+    );
+}
