@@ -64,6 +64,21 @@ def test_gitlab_project_address_is_http_with_a_path(given, is_accepted):
     assert bool(re.fullmatch(pattern, given)) == is_accepted
 
 
+def test_reviews_and_drift_reach_the_project():
+    gitlab = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
+    stack = Deployed(EnvID="dev", ReviewBranches="review/*", Drift="Report", **gitlab)
+    properties = stack.properties("Project")
+    assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
+    assert stack.broken_rules() == []
+
+
+@pytest.mark.parametrize("given", [{}, {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab",
+                                        "ReportToGitLab": "false"}])
+def test_review_branches_without_reports_are_rejected(given):
+    [why] = Deployed(EnvID="dev", ReviewBranches="review/*", **given).broken_rules()
+    assert why == "ReviewBranches needs GitLabProject, and ReportToGitLab true"
+
+
 def test_another_environment_names_its_branch():
     stack = Deployed(EnvID="stg", BranchName="release/next")
     assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
@@ -121,11 +136,12 @@ def test_alarm_of_silence_waits_for_the_credential_only():
     ({"RotationSerial": "2"}, ["RotationSerial"]),
     ({"GitLabProjectUrl": GITLAB_PROJECT}, ["GitLabProjectUrl"]),
     ({"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}, ["GitLabProject"]),
+    ({"Drift": "Report"}, ["Drift"]),
 ])
 def test_setting_of_a_project_without_project_is_rejected(given, named):
     stack = Deployed(**{"EnvID": "dev", "ProjectID": "", **given})
     assert [why.split()[0] for why in stack.broken_rules()] == named
-    assert all("must be empty without ProjectID" in why for why in stack.broken_rules())
+    assert all("without ProjectID" in why for why in stack.broken_rules())
 
 
 def test_every_setting_of_a_project_alone_needs_the_project():

@@ -71,12 +71,13 @@ SETTINGS = {
     "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
     "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Retry",
 }
+REVIEW = {"ReviewBranches": "review/*"}
 REPORT = {"GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address"}
 GITLAB = {"GitLabProject": "platform/shop", "GitLabTokenSecretId": "gitlab/shop"}
 
 
 def test_settings_reach_the_pipeline():
-    properties = deployed(**SETTINGS, **GITLAB, **REPORT).properties("Pipeline")
+    properties = deployed(**SETTINGS, **GITLAB, **REPORT, **REVIEW, Drift="Report").properties("Pipeline")
     assert properties["Build"] == {
         "Image": "aws/codebuild/standard:8.0", "ComputeType": "BUILD_GENERAL1_MEDIUM", "PrivilegedMode": True,
         "EnvironmentVariables": '{"STAGE": "test"}', "TimeoutInMinutes": "20",
@@ -87,6 +88,7 @@ def test_settings_reach_the_pipeline():
         "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Retry",
     }
     assert properties["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address"}
+    assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
 
 
 @pytest.mark.parametrize(("name", "path"), {
@@ -110,6 +112,10 @@ def test_given_serial_issues_a_new_password():
     ({**GITLAB, **REPORT}, ""),
     (REPORT, "need GitLabProject"),
     ({**GITLAB, **REPORT, "ReportToGitLab": "false"}, "need GitLabProject"),
+    ({**GITLAB, **REVIEW}, ""),
+    (REVIEW, "ReviewBranches needs GitLabProject"),
+    ({**GITLAB, **REVIEW, "ReportToGitLab": "false"}, "ReviewBranches needs GitLabProject"),
+    ({"Drift": "Report"}, ""),
     ({"DeployActionMode": "CHANGE_SET"}, ""),
     ({"DeployOnFailure": "Rollback"}, ""),
     ({"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "DeployOnFailure must be Fail"),
@@ -124,13 +130,13 @@ FORMATS = {
     "GitLabEnvironmentName": "Report.EnvironmentName", "GitLabEnvironmentUrlOutput": "Report.EnvironmentUrlOutput",
     "BuildImage": "Build.Image", "BuildComputeType": "Build.ComputeType", "DeployTemplatePath": "Deploy.TemplatePath",
     "DeployActionMode": "Deploy.ActionMode", "DeployOnFailure": "Deploy.OnFailure",
-    "BuildEnvironmentVariables": "Build.EnvironmentVariables",
+    "BuildEnvironmentVariables": "Build.EnvironmentVariables", "ReviewBranches": "Review.Branches",
 }
 SAMPLES = [
     "", "a", "a/b.yaml", "/a", "a:b", "a::b", "a:", "infra/ü.yaml", "test/eu", "a b", " a", "a ", "a/", "Address", "a-b",
     "aws/codebuild/standard:8.0", "public.ecr.aws/x/y@sha256:0a", "BUILD_GENERAL1_2XLARGE", "BUILD_LAMBDA_1GB", "Fail",
     "Retry", "Rollback", "CHANGE_SET", "CREATE_UPDATE", "REPLACE_ON_FAILURE", "5", "5.5", '{"A":"1"}', ' {"A": "1"} ',
-    '[{"Name":"A"}]', "A=1", '"{}"', "{", "[}",
+    '[{"Name":"A"}]', "A=1", '"{}"', "{", "[}", "review/*", "*", "a**", "a..b", "a//b", "_a+b", "a?", "a" * 256, "a" * 257,
 ]
 
 

@@ -16,6 +16,8 @@ OTHER_WORDS = {
         "BranchName": "the first project's",
         "GitLabProject": "the first project's",
         "GitLabTokenSecretId": "its key is a parameter of the other template",
+        "ReviewBranches": "the first project's",
+        "Drift": "the first project's",
         "ApprovalTopicArn": "template.yaml gives the permission",
         "PermissionsBoundaryArn": "this template has only a user",
     },
