@@ -13,6 +13,7 @@ from tests.templates.named import (
     PLAN,
     SERVERLESS,
     SERVICES_OF_PIPELINES,
+    STACK_TAGS,
     WITH_DEPLOY,
     WITH_PROVISIONING,
     change_set,
@@ -31,7 +32,7 @@ OTHER_STACKS = [stack_arn(name) for name in ("cfnstack-prd-infra", "cfnstack-dev
 CHANGE_SETS_MAY = [
     *[("FunctionRole", CREATE, DEPLOYED_STACK, change_set(name, WITH_DEPLOY)) for name in (PLAN, DRIFT)],
     *[("FunctionRole", DELETE, DEPLOYED_STACK, change_set(name)) for name in (PLAN, DRIFT)],
-    ("FunctionRole", "cloudformation:ListChangeSets", DEPLOYED_STACK, {}),
+    ("FunctionRole", f"cloudformation:ListChangeSets {STACK_TAGS}", DEPLOYED_STACK, {}),
     ("FunctionRole", CREATE, SERVERLESS, {}),
     ("FunctionRole", "iam:PassRole", DEPLOY, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
@@ -67,9 +68,10 @@ CHANGE_SETS_MAY_NOT = [
         for name in (PLAN, DRIFT)
         for keys in (WITH_DEPLOY, WITH_PROVISIONING)
     ],
+    *[("FunctionRole", STACK_TAGS, stack, {}) for stack in [*OTHER_STACKS, DEPLOYED_STACK.replace(ACCOUNT, "999999999999")]],
     # Other ways to change a deployed stack, with the deploy role or with a change set's name.
     ("FunctionRole", """cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:RollbackStack
-        cloudformation:ContinueUpdateRollback cloudformation:CancelUpdateStack cloudformation:SetStackPolicy cloudformation:TagResource
+        cloudformation:ContinueUpdateRollback cloudformation:CancelUpdateStack cloudformation:SetStackPolicy
         cloudformation:CreateStackRefactor cloudformation:ExecuteStackRefactor cloudformation:GetTemplate""",
      DEPLOYED_STACK, change_set(PLAN, WITH_DEPLOY)),
     ("FunctionRole", "cloudformation:ListChangeSets", PIPELINE_STACK, {}),

@@ -223,7 +223,7 @@ MAY_NOT = [
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
-    ("FunctionRole", f"{WITH_A_ROLE} {STACK_TAGS} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", f"{WITH_A_ROLE} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
     # Without a role, so with the function's own permissions, and with another role.
     *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
