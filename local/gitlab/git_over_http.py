@@ -9,6 +9,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local import git_backend
+from local.gitlab import merge_requests
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.state import LEVELS, Instance, Project, Token
 
@@ -75,6 +76,7 @@ def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[s
                 project.git("symbolic-ref", "HEAD", f"refs/heads/{project.default_branch}")
             if instance.settings.protects_the_default_branch and not project.is_protected(project.default_branch):
                 project.protected_branches.append(project.default_branch)
+        merge_requests.refresh_pushed(project, before, after)
     runs.project_was_pushed_to(project)
 
 

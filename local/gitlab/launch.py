@@ -12,7 +12,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from local.gitlab import http_entry, mirror_urls, mirrors, pipelines
+from local.gitlab import http_entry, merge_requests, mirror_urls, mirrors, pipelines
 from local.gitlab.certificates import Authority
 from local.gitlab.http_entry import Interruption, Seen
 from local.gitlab.mirror_runs import Run, Runs
@@ -118,16 +118,13 @@ class HeldProject:
     def merge_request(self, source_branch: str, target_branch: str | None = None, commits: list[str] | None = None,
                       state: str = "opened", **more: Any) -> MergeRequest:
         """A merge request with `commits`, newest first. If `commits` is None, it has the commits that only the source
-        branch contains. `more`: `merge_commit`, `squash_commit`, `title`, `author`. A later push does not change it,
-        but a test can."""
+        branch contains, also after later pushes. `more`: `merge_commit`, `squash_commit`, `title`, `author`."""
         with self._gitlab.instance.changes:
             held, target = self._project.records.merge_requests, target_branch or self.default_branch
-            if commits is None:
-                commits = self._project.git("rev-list", f"refs/heads/{source_branch}", "--not",
-                                            f"refs/heads/{target}").split()
             made = MergeRequest(self._gitlab.instance.next_id(), len(held) + 1, more.pop("title", source_branch),
                                 source_branch, target, more.pop("author", self._gitlab.person), time.time(), state,
-                                commits, **more)
+                                commits or [], is_refreshed=commits is None, **more)
+            merge_requests.refresh(self._project, made)
             held.append(made)
             return made
 

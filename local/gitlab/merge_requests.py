@@ -19,6 +19,22 @@ def of_commit(project: Project, commit: str) -> list[MergeRequest]:
             if commit in each.commits or commit in (each.merge_commit, each.squash_commit)]
 
 
+def refresh(project: Project, merge_request: MergeRequest) -> None:
+    """app/services/merge_requests/refresh_service.rb: after a push to a branch, its open merge requests have its
+    commits. GitLab does it in the background, here it is done with the push."""
+    source, target = (f"refs/heads/{name}" for name in (merge_request.source_branch, merge_request.target_branch))
+    if merge_request.is_refreshed and {source, target} <= project.references().keys():
+        merge_request.commits = project.git("rev-list", source, "--not", target).split()
+
+
+def refresh_pushed(project: Project, before: dict[str, str], after: dict[str, str]) -> None:
+    """After a push, which changed the references `before`."""
+    for each in project.records.merge_requests:
+        source = f"refs/heads/{each.source_branch}"
+        if each.state == "opened" and before.get(source) != after.get(source):
+            refresh(project, each)
+
+
 def shown(call: Call, merge_request: MergeRequest) -> dict[str, Any]:
     """lib/api/entities/merge_request_basic.rb, in part."""
     path = f"{call.project.path}/-/merge_requests/{merge_request.iid}"

@@ -124,6 +124,8 @@ class MergeRequest:
     commits: list[str] = field(default_factory=list)
     merge_commit: str | None = None
     squash_commit: str | None = None
+    # Whether a push to its source branch changes its commits.
+    is_refreshed: bool = False
     notes: list[Note] = field(default_factory=list)
 
 

@@ -1,4 +1,5 @@
-"""Fails a resource with unknown or missing properties, by the schemas of CloudFormation's registry.
+"""Fails a resource with unknown or missing properties, and marks properties in change sets that replace a resource, by
+the schemas of CloudFormation's registry.
 
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those of
 cfn-lint. Only names are checked; each service checks its values.
@@ -11,7 +12,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from ministack.services.cloudformation import stacks
+from ministack.services.cloudformation import provisioners, stacks
 
 # The types of the templates here, whose properties MiniStack does not check.
 _CHECKED = {
@@ -37,7 +38,28 @@ def install() -> None:
         check(resource_type, logical_id or physical_id, new_props)
         return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, old_attrs)
 
+    ministack_recreation = stacks._property_recreation
+
+    def recreation(resource_type: str, name: str) -> str:
+        known = resource_type in provisioners._REPLACING_PROPERTIES
+        return str(ministack_recreation(resource_type, name)) if known else _recreation(resource_type, name)
+
     stacks._provision_resource, stacks._update_resource = provision, update
+    stacks._property_recreation = recreation
+
+
+def _recreation(resource_type: str, name: str) -> str:
+    """`RequiresRecreation` of a property in a change set.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceTargetDefinition.html
+    """
+    if resource_type not in _names():
+        return "Conditionally"
+    schema, path = _schema(resource_type), f"/properties/{name}"
+    if path in schema.get("createOnlyProperties", []):
+        return "Always"
+    conditional = [*schema.get("createOnlyProperties", []), *schema.get("conditionalCreateOnlyProperties", [])]
+    return "Conditionally" if any(f"{each}/".startswith(f"{path}/") for each in conditional) else "Never"
 
 
 def check(resource_type: str, logical_id: str, props: dict[str, Any]) -> None:
@@ -59,10 +81,19 @@ def check(resource_type: str, logical_id: str, props: dict[str, Any]) -> None:
 
 @functools.cache
 def _schema(resource_type: str) -> dict[str, Any]:
-    schemas = resources.files("cfnlint") / "data/schemas"
-    names = json.loads((schemas / "providers/us-east-1.json").read_text())
-    schema: dict[str, Any] = json.loads((schemas / f"resources/{names[resource_type]}.json").read_text())
+    schema: dict[str, Any] = json.loads((_schemas() / f"resources/{_names()[resource_type]}.json").read_text())
     return schema
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    """The file of each resource type."""
+    names: dict[str, str] = json.loads((_schemas() / "providers/us-east-1.json").read_text())
+    return names
+
+
+def _schemas() -> Any:
+    return resources.files("cfnlint") / "data/schemas"
 
 
 def _faults(value: Any, shape: dict[str, Any], schema: dict[str, Any], path: str) -> list[tuple[str, str, str]]:
