@@ -153,8 +153,8 @@ class Pipeline:
                      self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]]
         return json.dumps(records, default=str) + self.build_log()
 
-    def build_log(self) -> str:
-        logs, group = self.aws.client("logs"), f"/aws/codebuild/{self.build_project}"
+    def build_log(self, build_project: str = "") -> str:
+        logs, group = self.aws.client("logs"), f"/aws/codebuild/{build_project or self.build_project}"
         groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
         if group not in [each["logGroupName"] for each in groups]:
             return ""
