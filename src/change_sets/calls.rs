@@ -127,10 +127,6 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
     }
 }
 
-fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
-    (!list.is_empty()).then_some(list)
-}
-
 fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSetFluentBuilder {
     match base {
         Base::Template { url, tags } => {
