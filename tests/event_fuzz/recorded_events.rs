@@ -12,7 +12,7 @@ use crate::answers::Bucket;
 use fake_aws::{FakeAws, clients};
 
 /// File, the events before it (in a fake AWS of its own), and the response's status.
-const EVENTS: [(&str, &[&str], &str); 51] = [
+const EVENTS: [(&str, &[&str], &str); 52] = [
     // The build does not exist.
     ("build-state-change", &[], "nothing"),
     ("continuation", &[], "SUCCESS"),
@@ -50,6 +50,7 @@ const EVENTS: [(&str, &[&str], &str); 51] = [
         &["pipeline-create"],
         "FAILED",
     ),
+    ("pipeline-create-review", &[], "SUCCESS"),
     ("pipeline-delete", &["pipeline-create"], "SUCCESS"),
     (
         "pipeline-delete-invalid-properties",

@@ -191,8 +191,11 @@ def paths(value, before=""):
 @pytest.mark.parametrize(
     ("name", "absent"),
     [
-        # A source of another account excludes an approval rule, so there is a separate event.
-        ("pipeline-create-every-property.json", {"Source.RepositoryArn", "Source.RoleArn"}),
+        # A source of another account excludes an approval rule, and an image excludes a review. So there are
+        # separate events.
+        ("pipeline-create-every-property.json", {
+            "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.ChangeSetComment",
+            "Review.AllowTransforms", "Review.BuildRoleArn"}),
         ("pipeline-create-every-property-wrong.json", set()),
     ],
 )
