@@ -81,7 +81,9 @@ impl GitLab {
         Ok(places)
     }
 
-    /// The text of the note that begins with `marker` in each place. `None` where there is none.
+    /// The text of the note that begins with `marker` in each place. `None` where there is none, or
+    /// more than one: [`write_note`](Self::write_note) deletes duplicates, which a delivery leaves if it
+    /// was killed after it created a note beside another delivery.
     pub async fn notes(
         &self,
         commit: &CommitRef,
@@ -96,7 +98,9 @@ impl GitLab {
         let mut bodies = vec![];
         for place in places {
             let notes = self.own_notes(&commit.project, &place, author, marker);
-            bodies.push(notes.await?.into_iter().next().map(|note| note.body));
+            let mut notes = notes.await?;
+            let only = notes.pop().filter(|_| notes.is_empty());
+            bodies.push(only.map(|note| note.body));
         }
         Ok(bodies)
     }
