@@ -43,13 +43,14 @@ pub fn counts(changes: &[Change]) -> String {
     counts.join(", ")
 }
 
-/// `text` as Markdown code, which GitLab does not interpret. It has no line breaks: GitLab executes a
-/// line of a note that begins with a slash as a quick action of the token's user.
+/// `text` as Markdown code, which GitLab does not interpret. It has no line breaks, also none of
+/// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the token's
+/// user.
 /// <https://docs.gitlab.com/user/project/quick_actions/>
 pub fn code(text: &str) -> String {
     let plain: String = text
         .chars()
-        .filter(|c| !matches!(c, '`' | '|') && !c.is_control())
+        .filter(|c| !matches!(c, '`' | '|' | '\u{2028}' | '\u{2029}') && !c.is_control())
         .collect();
     format!("`{plain}`")
 }

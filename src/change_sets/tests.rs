@@ -65,6 +65,12 @@ fn markup_in_a_type_is_not_interpreted() {
 }
 
 #[test]
+fn code_has_no_line_breaks() {
+    let text = "a\n/b\r/c\u{85}/d\u{2028}/e\u{2029}/f";
+    assert_eq!(code(text), "`a/b/c/d/e/f`");
+}
+
+#[test]
 fn nested_stacks_are_named_as_not_listed() {
     let text = note(vec![change(
         Effect::Modify,
