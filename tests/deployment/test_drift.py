@@ -3,28 +3,101 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.aws import LocalAws
 from tests.deployment.reviewing import ReviewedStack, reviewed
 from tests.deployment.steps import Environment, function_log
-from tests.deployment.watching import changes_since
+from tests.deployment.watching import looks_at_everything
 
 COMMAND = "This command creates a change set that reverts the drift: "
 
 
-def checked(aws: LocalAws, **more: Any) -> dict[tuple[str, str], float]:
-    """Requests a health check of everything, as docs/concepts/reviews.md says. Returns its metrics."""
-    with changes_since(aws) as values:
-        answer = aws.client("lambda").invoke(FunctionName="cfn-gitops-dev", Payload=json.dumps(
-            {"HealthCheck": {"EnvID": "dev", **more}}).encode())
-        assert "FunctionError" not in answer, answer["Payload"].read()
-    assert values["HealthCheckFailed", ""] == 0
-    return values
+@pytest.fixture
+def self_repair(environment: Environment) -> Iterator[None]:
+    changed = environment.deploy(SelfRepair="true")
+    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    yield
+    back = environment.deploy(SelfRepair="false")
+    assert back.succeeded, back.output + "\n".join(environment.failures())
+
+
+def logged_command(aws: LocalAws, stack_name: str) -> str:
+    """The latest command in the log that reverts the drift of this stack."""
+    lines = [line for line in function_log(aws, "cfn-gitops-dev").splitlines() if f"--stack-name {stack_name} " in line]
+    return str(json.loads(lines[-1])["what"].split(COMMAND)[1])
+
+
+def run(aws: LocalAws, command: str) -> None:
+    """Runs the command of a log line as the operator does: in a shell, with the AWS CLI."""
+    path = f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"
+    ran = subprocess.run(command, shell=True, env=aws.environment() | {"PATH": path}, text=True, capture_output=True,
+                         check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def state(aws: LocalAws, rule: str) -> str:
+    return str(aws.client("events").describe_rule(Name=rule)["State"])
+
+
+# claim: function-executes-no-change-set-of-a-deployed-stack
+def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed: ReviewedStack) -> None:
+    project, cloudformation = reviewed.project, aws.client("cloudformation")
+    commit, rule = project.deployed_commit(), project.deployed.outputs()["Rule"]
+    deployed, status = project.deployed.name, f"cfn-gitops/dev/{project.project_id}/drift"
+    values = looks_at_everything(aws)
+    assert (values["DriftedResources", deployed], values["DriftedResources", project.stack_name]) == (0, 0)
+    assert reviewed.gitlab.status_states(commit)[status] == "success"
+
+    aws.client("events").enable_rule(Name=rule)
+    values = looks_at_everything(aws)
+    assert (values["DriftedResources", deployed], values["HealthCheckFailed", ""]) == (1, 0)
+    assert reviewed.gitlab.status_states(commit)[status] == "failed"
+    [shown] = [each for each in reviewed.gitlab.statuses(commit) if each.name == status]
+    assert shown.description == "1 resources differ from the template: Rule"
+    # The function has not changed it, and its change set is deleted.
+    assert state(aws, rule) == "ENABLED" and project.change_sets() == []
+
+    run(aws, logged_command(aws, deployed))
+    described = cloudformation.describe_change_set(StackName=deployed, ChangeSetName="revert-drift")
+    assert [each["ResourceChange"]["LogicalResourceId"] for each in described["Changes"]] == ["Rule"]
+    cloudformation.execute_change_set(StackName=deployed, ChangeSetName="revert-drift")
+    assert project.deployed.wait() == "UPDATE_COMPLETE", project.deployed.failures()
+    assert state(aws, rule) == "DISABLED" and project.deployed_commit() == commit
+    assert looks_at_everything(aws)["DriftedResources", deployed] == 0
+    assert reviewed.gitlab.status_states(commit)[status] == "success"
+
+
+# claim: change-sets-are-executed-only-with-self-repair
+@pytest.mark.usefixtures("expected_denials")
+def test_disabled_rule_of_a_pipeline_is_only_reported(aws: LocalAws, reviewed: ReviewedStack) -> None:
+    project, events = reviewed.project, aws.client("events")
+    events.disable_rule(Name=project.event_rule)
+    values = looks_at_everything(aws)
+    assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
+    # IAM denies the repair that an event requests.
+    assert looks_at_everything(aws, SelfRepair=True)["HealthCheckFailed", ""] == 1
+    assert state(aws, project.event_rule) == "DISABLED"
+    run(aws, logged_command(aws, project.stack_name))
+    aws.client("cloudformation").execute_change_set(StackName=project.stack_name, ChangeSetName="revert-drift")
+    assert project.child.wait() == "UPDATE_COMPLETE", project.child.failures()
+    assert state(aws, project.event_rule) == "ENABLED"
+
+
+@pytest.mark.usefixtures("self_repair")
+def test_disabled_rule_of_a_pipeline_is_repaired(aws: LocalAws, reviewed: ReviewedStack) -> None:
+    project, events = reviewed.project, aws.client("events")
+    aws.put_iam_into_effect()
+    events.disable_rule(Name=project.event_rule)
+    values = looks_at_everything(aws, SelfRepair=True)
+    assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
+    assert project.child.wait() == "UPDATE_COMPLETE", project.child.failures()
+    assert state(aws, project.event_rule) == "ENABLED"
+    assert looks_at_everything(aws, SelfRepair=True)["DriftedResources", project.stack_name] == 0
+    commit = project.push().commit
+    assert project.deploy(commit) == "Succeeded", project.said()

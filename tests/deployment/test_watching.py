@@ -34,7 +34,8 @@ def test_schedule_is_enabled_and_may_invoke_the_function(aws: LocalAws, environm
     assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
     [target] = events.list_targets_by_rule(Rule=RULE)["Targets"]
     assert target["Arn"] == function
-    assert json.loads(target["Input"]) == {"HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15}}
+    assert json.loads(target["Input"]) == {
+        "HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": False}}
     policy = json.loads(aws.client("lambda").get_policy(FunctionName=function)["Policy"])
     admitted = [statement for statement in policy["Statement"]
                 if statement["Principal"] == {"Service": "events.amazonaws.com"} and rule["Arn"] in json.dumps(statement["Condition"])]

@@ -1,6 +1,10 @@
-"""Runs the health check on request, and reads its metrics."""
+"""Health checks of a deployed environment, and the values that they write."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
 
 from local.aws import LocalAws
 from local.aws.cloudwatch.embedded_metrics import Metric
@@ -13,13 +17,30 @@ def rule(env_id: str) -> str:
 
 def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
     """Fires the schedule and returns the values that the health check wrote: by metric and dimension."""
+    def fire() -> None:
+        assert aws.fire(rule(env_id)), f"{rule(env_id)} is off, or has no target"
+
+    return _values(aws, env_id, fire)
+
+
+def looks_at_everything(aws: LocalAws, env_id: str = "dev", **more: Any) -> dict[tuple[str, str], float]:
+    """The same for the command of docs/concepts/reviews.md. Without `Minutes`, the health check compares all stacks."""
+    def invoke() -> None:
+        answer = aws.client("lambda").invoke(FunctionName=f"cfn-gitops-{env_id}", Payload=json.dumps(
+            {"HealthCheck": {"EnvID": env_id, **more}}).encode())
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+    return _values(aws, env_id, invoke)
+
+
+def _values(aws: LocalAws, env_id: str, begin: Callable[[], None]) -> dict[tuple[str, str], float]:
     log = f"/aws/lambda/cfn-gitops-{env_id}"
 
     def ended() -> list[Metric]:
         return [metric for metric in aws.metrics(log) if metric.name == "HealthCheckFailed"]
 
     before, known = len(ended()), len(aws.metrics(log))
-    assert aws.fire(rule(env_id)), f"{rule(env_id)} is off, or has no target"
+    begin()
     eventually(lambda: len(ended()) > before, "a health check")
     counted = {}
     for metric in aws.metrics(log)[known:]:
