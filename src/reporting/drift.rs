@@ -79,7 +79,7 @@ fn status(names: &ResourceNames, drifted: &Drifted, url: &str) -> CommitStatus {
             .iter()
             .map(|change| change.logical_id.as_str());
         let ids = ids.collect::<Vec<_>>().join(", ");
-        let text = format!("{count} resources differ from the template: {ids}");
+        let text = format!("Not as in the template: {ids}");
         (StatusState::Failed, text)
     };
     CommitStatus {

@@ -59,7 +59,7 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     assert (values["DriftedResources", deployed], values["HealthCheckFailed", ""]) == (1, 0)
     assert reviewed.gitlab.status_states(commit)[status] == "failed"
     [shown] = [each for each in reviewed.gitlab.statuses(commit) if each.name == status]
-    assert shown.description == "1 resources differ from the template: Rule"
+    assert shown.description == "Not as in the template: Rule"
     # The function has not changed it, and its change set is deleted.
     assert state(aws, rule) == "ENABLED" and project.change_sets() == []
 
