@@ -34,6 +34,9 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
         ("PUT", ["merge_requests", iid, "notes", id]) => {
             ("UpdateNote", vec![("iid", *iid), ("id", *id)])
         }
+        ("DELETE", ["merge_requests", iid, "notes", id]) => {
+            ("DeleteNote", vec![("iid", *iid), ("id", *id)])
+        }
         ("GET", ["repository", "commits", sha, "discussions"]) => {
             ("ListDiscussions", vec![("sha", *sha)])
         }
@@ -42,6 +45,9 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
         }
         ("PUT", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
             ("UpdateDiscussion", vec![("sha", *sha), ("id", *id)])
+        }
+        ("DELETE", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
+            ("DeleteDiscussion", vec![("sha", *sha), ("id", *id)])
         }
         _ => return None,
     };
@@ -219,6 +225,19 @@ fn changed(
                     body.clone_into(&mut note.body);
                     ApiResponse::json(&shown_note(note))
                 })
+        }
+        // `delete_note` in `lib/api/helpers/notes_helpers.rb`.
+        "DeleteNote" | "DeleteDiscussion" => {
+            match records.notes.iter().position(|one| one.id == id) {
+                None => Err((404, json!("404 Note Not Found"))),
+                Some(at) if records.notes[at].user != OWN_USER => {
+                    Err((403, json!("403 Forbidden")))
+                }
+                Some(at) => {
+                    records.notes.remove(at);
+                    Ok(ApiResponse::plain(204, ""))
+                }
+            }
         }
         _ => return None,
     })
