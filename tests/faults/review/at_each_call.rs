@@ -8,10 +8,12 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use serde_json::Value;
 
+use crate::scenarios::check_status;
+
 use crate::checks::{Others, check_at_most_one, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day, delete_branch,
-    deliver, deployed, fake, paused, push, pushed, succeed,
+    CHILD, LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day,
+    delete_branch, deliver, deployed, fake, paused, push, pushed, succeed,
 };
 use fake_aws::{Caller, FakeAws, Schedules, mutants};
 
@@ -33,19 +35,24 @@ enum Change {
     Deploy,
     /// Another principal updates the stack.
     Update,
+    /// The same, and CloudFormation deletes no change set meanwhile.
+    UpdateThatKeeps,
+    /// The pipeline's stack is updated, which differs from its template.
+    UpdateChild,
     /// The stack is deleted.
     DeleteStack,
     /// A person deletes the function's change set.
     DeleteChangeSet,
 }
 
-const CHANGES: [Change; 8] = [
+const CHANGES: [Change; 9] = [
     Change::Push,
     Change::DeleteBranch,
     Change::Close,
     Change::Reopen,
     Change::Deploy,
     Change::Update,
+    Change::UpdateThatKeeps,
     Change::DeleteStack,
     Change::DeleteChangeSet,
 ];
@@ -68,8 +75,13 @@ struct Happened {
 
 impl Change {
     fn prepare(self, fake: &FakeAws) {
-        if self == Change::Reopen {
-            fake.set_merge_request_state(PROJECT, LOGIN.1, "closed");
+        match self {
+            Change::Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
+            Change::UpdateChild => fake.drift(CHILD, "ReviewRule", "MODIFIED"),
+            Change::UpdateThatKeeps => {
+                fake.options(|options| options.change_sets.kept_during_updates = true);
+            }
+            _ => {}
         }
     }
 
@@ -83,7 +95,8 @@ impl Change {
             Change::Close => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
             Change::Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "opened"),
             Change::Deploy => fake.deploy(STACK, &deployed(), takes),
-            Change::Update => fake.keep_stack_busy(STACK, takes),
+            Change::Update | Change::UpdateThatKeeps => fake.keep_stack_busy(STACK, takes),
+            Change::UpdateChild => fake.keep_stack_busy(CHILD, takes),
             Change::DeleteStack => fake.change(|aws| {
                 aws.stacks.all.retain(|_, stack| stack.name != STACK);
                 for (stack, name) in all_of_stack(aws) {
@@ -103,6 +116,8 @@ impl Change {
     fn others(self, fake: &FakeAws) -> Others {
         let others = Others::of(fake);
         match self {
+            // The repair executes a change set.
+            Change::UpdateChild => others.without_change_sets_of(CHILD),
             Change::Deploy | Change::DeleteStack => others.without_change_sets_of(STACK),
             _ => others,
         }
@@ -152,9 +167,31 @@ async fn play(change: Change, happened: &Mutex<Happened>) {
     change.check(&fake, &build, &others);
 }
 
-/// Plays a review with `change` at this moment of the first delivery. Returns whether the delivery has
-/// such a call.
-fn play_at(change: Change, moment: Moment) -> bool {
+/// Plays a health check that compares both stacks, during which `change` happens.
+async fn play_comparison(change: Change, happened: &Mutex<Happened>) {
+    let fake = fake().await;
+    change.prepare(&fake);
+    fake.drift(STACK, "Orders", "MODIFIED");
+    let others = change.others(&fake);
+    check_health(&fake, "event").await;
+    if !happened.lock().expect("no panic").has_changed {
+        return;
+    }
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    check_health_for_a_day(&fake).await;
+    check_harmless(&fake, &others);
+    if change != Change::DeleteStack {
+        check_status(&fake, "failed", "Orders");
+    }
+}
+
+/// Plays with `change` at this moment of the first delivery. Returns whether the delivery has such a
+/// call.
+fn play_at<R: Future<Output = ()>>(
+    change: Change,
+    moment: Moment,
+    play: impl FnOnce(Arc<Mutex<Happened>>) -> R,
+) -> bool {
     let happened = Arc::new(Mutex::new(Happened::default()));
     let seen = Arc::clone(&happened);
     let pass = move |fake: FakeAws, honest: Caller, request| {
@@ -176,7 +213,10 @@ fn play_at(change: Change, moment: Moment) -> bool {
             response
         })
     };
-    let played = mutants::past(pass, || paused(play(change, &happened)));
+    let played = mutants::past(pass, || {
+        let happened = Arc::clone(&happened);
+        paused(play(happened));
+    });
     if let Err(panic) = played {
         resume_unwind(panic);
     }
@@ -191,7 +231,12 @@ fn change_at_each_call_ends_in_the_heads_note() {
             for call in 0..MAX_CALLS {
                 let moment = Moment { call, is_after };
                 let name = format!("{change:?} at {moment:?}");
-                if schedules.run(name, || play_at(change, moment)) == Some(false) {
+                let run = || {
+                    play_at(change, moment, async |happened| {
+                        play(change, &happened).await
+                    })
+                };
+                if schedules.run(name, run) == Some(false) {
                     break;
                 }
             }
@@ -199,6 +244,34 @@ fn change_at_each_call_ends_in_the_heads_note() {
     }
     let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} changes by others at calls of a review");
+    assert!(schedules > 250);
+}
+
+#[test]
+fn change_at_each_call_of_a_comparison_leaves_nothing() {
+    let mut schedules = Schedules::default();
+    for change in [
+        Change::Deploy,
+        Change::Update,
+        Change::UpdateThatKeeps,
+        Change::UpdateChild,
+        Change::DeleteStack,
+    ] {
+        for is_after in [false, true] {
+            for call in 0..MAX_CALLS {
+                let moment = Moment { call, is_after };
+                let name = format!("{change:?} at {moment:?}");
+                let play = async |happened: Arc<Mutex<Happened>>| {
+                    play_comparison(change, &happened).await;
+                };
+                if schedules.run(name, || play_at(change, moment, play)) == Some(false) {
+                    break;
+                }
+            }
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} changes by others at calls of a comparison");
     assert!(schedules > 250);
 }
 

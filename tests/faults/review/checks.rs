@@ -55,14 +55,15 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
         .filter(|(_, name)| is_of_function(name))
         .collect();
     assert!(left.is_empty(), "left: {left:?}\n{}", fake.transcript());
-    let now = Others::of(fake);
-    assert_eq!(now.change_sets, before.change_sets, "{}", fake.transcript());
-    assert_eq!(now.notes, before.notes, "{}", fake.transcript());
     check_calls(fake);
+    let (now, transcript) = (Others::of(fake), fake.transcript());
+    let (kept, expected) = (&now.change_sets, &before.change_sets);
+    assert_eq!(kept, expected, "change sets of others\n{transcript}");
+    assert_eq!(now.notes, before.notes, "notes of others\n{transcript}");
     check_shown(fake);
-    let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
-    let shown = format!("{notes:?}");
-    assert_eq!(fake.secret_in(&shown), None, "{shown}");
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let shown = format!("{records:?}");
+    assert_eq!(fake.secret_in(&shown), None, "a secret in: {shown}");
     fake.assert_unbroken();
 }
 

@@ -3,9 +3,12 @@
 //! at once. No change set of the function is left, and no secret is shown.
 
 mod at_each_call;
+mod at_once;
 mod checks;
 mod events;
 mod fixture;
+mod hostile;
+mod mutants;
 mod scenarios;
 mod secrecy;
 mod single_faults;

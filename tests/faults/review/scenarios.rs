@@ -202,7 +202,8 @@ impl Trigger {
     }
 }
 
-fn check_status(fake: &FakeAws, state: &str, text: &str) {
+/// Fails unless the deployed commit has one status of its stack's drift.
+pub fn check_status(fake: &FakeAws, state: &str, text: &str) {
     let shown = fake.look(|aws| {
         let records = &aws.gitlab.named(PROJECT).records;
         let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");

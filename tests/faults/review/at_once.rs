@@ -1,0 +1,188 @@
+//! Deliveries at once, of one event or of the events of two pushes, and with a health check.
+
+use serde_json::Value;
+
+use crate::checks::{Others, check_harmless, check_note};
+use crate::fixture::{
+    LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, fake, push, pushed,
+    succeed,
+};
+use fake_aws::thorough::some_or;
+use fake_aws::{
+    FakeAws, Fault, FaultKind, Schedule, Schedules, clients::Clients, explore_ends, sample,
+};
+
+/// Orders at random, of deliveries with too many calls to try all.
+fn samples() -> u64 {
+    some_or(80, 3000)
+}
+
+const TEXT: &str = "1 **replaced**, 1 added";
+
+async fn succeed_once(fake: &FakeAws, event: &Value, name: &str) {
+    let answer = deliver_once(fake, event, name).await;
+    let answer = answer.expect("not killed");
+    answer.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
+}
+
+/// After one more health check, exactly one note shows the head's build.
+async fn finish(fake: &FakeAws, others: &Others, build: &str, text: &str) {
+    check_health(fake, "health check").await;
+    check_note(fake, LOGIN.1, build, text);
+    check_health_for_a_day(fake).await;
+    check_harmless(fake, others);
+    check_note(fake, LOGIN.1, build, text);
+}
+
+/// A failed build needs no change set, so that all orders of the notes' calls can be tried.
+#[test]
+fn failed_build_twice_at_once_has_one_note() {
+    let limit = some_or(400, 20_000);
+    let explored = explore_ends(limit, |schedule: Schedule| async move {
+        let fake = fake().await;
+        let build = push(&fake, LOGIN, "c1");
+        let event = fake.end_build(&build, "FAILED");
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        let one = succeed_once(&fake, &event, "one");
+        schedule
+            .both(one, succeed_once(&fake, &event, "other"))
+            .await;
+        check_note(&fake, LOGIN.1, &build, "phase `FAILED`");
+        finish(&fake, &others, &build, "phase `FAILED`").await;
+    });
+    let (runs, is_complete) = (explored.runs, explored.complete);
+    fake_aws::figure!(
+        "schedules: {runs} orders of a failed build's event twice, all: {is_complete}"
+    );
+}
+
+#[test]
+fn doubled_event_at_once_has_one_note() {
+    sample(samples(), 1, |schedule: Schedule| async move {
+        let fake = fake().await;
+        let (build, event) = pushed(&fake, LOGIN, "c1");
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        // The delivery that the other one disturbs may fail. Lambda repeats it.
+        let one = deliver_once(&fake, &event, "one");
+        let (one, other) = schedule
+            .both(one, deliver_once(&fake, &event, "other"))
+            .await;
+        let has_failed = [one, other]
+            .iter()
+            .any(|answer| matches!(answer, Some(Err(_))));
+        if has_failed {
+            succeed_once(&fake, &event, "again").await;
+        }
+        check_note(&fake, LOGIN.1, &build, TEXT);
+        finish(&fake, &others, &build, TEXT).await;
+    });
+    fake_aws::figure!("schedules: {} orders of one event twice", samples());
+}
+
+/// The second push happens at any moment of the first review.
+async fn push_and_deliver(fake: &FakeAws) -> String {
+    let clients = Clients::over(fake.connector("person"));
+    let listed = clients.codepipeline.list_pipelines().send().await;
+    listed.expect("a moment of the schedule");
+    let build = push(fake, LOGIN, "c2");
+    let event = succeed(fake, &build, &Output::of(changed()));
+    // A failed delivery is left to the health check.
+    let _ = deliver_once(fake, &event, "later").await;
+    build
+}
+
+#[test]
+fn push_during_a_review_ends_in_the_heads_note() {
+    sample(samples(), 1, |schedule: Schedule| async move {
+        let fake = fake().await;
+        let (_, event) = pushed(&fake, LOGIN, "c1");
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        let earlier = deliver_once(&fake, &event, "earlier");
+        let (_, build) = schedule.both(earlier, push_and_deliver(&fake)).await;
+        finish(&fake, &others, &build, TEXT).await;
+    });
+    fake_aws::figure!("schedules: {} orders of two pushes", samples());
+}
+
+/// Two pushes have happened, and the events of both builds arrive at once.
+#[test]
+fn events_of_two_builds_at_once_end_in_one_note() {
+    sample(samples(), 1, |schedule: Schedule| async move {
+        let fake = fake().await;
+        // Both builds are of the head: a person has started the second one again.
+        let builds = ["c1", "c1"].map(|commit| push(&fake, LOGIN, commit));
+        let event = fake.end_build(&builds[0], "FAILED");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let again = succeed(&fake, &builds[1], &Output::of(changed()));
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        let one = deliver_once(&fake, &event, "one");
+        let _ = schedule
+            .both(one, deliver_once(&fake, &again, "other"))
+            .await;
+        finish(&fake, &others, &builds[1], TEXT).await;
+    });
+    fake_aws::figure!("schedules: {} orders of two builds of a commit", samples());
+}
+
+#[test]
+fn review_during_a_health_check_has_one_note() {
+    let samples = samples() / 3;
+    sample(samples, 1, |schedule: Schedule| async move {
+        let fake = fake().await;
+        let (build, event) = pushed(&fake, LOGIN, "c1");
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        let review = deliver_once(&fake, &event, "review");
+        let _ = schedule.both(review, check_health(&fake, "check")).await;
+        finish(&fake, &others, &build, TEXT).await;
+    });
+    fake_aws::figure!("schedules: {samples} orders of a review and a health check");
+}
+
+#[test]
+fn two_health_checks_at_once_leave_nothing() {
+    let samples = samples() / 3;
+    sample(samples, 1, |schedule: Schedule| async move {
+        let fake = fake().await;
+        let (build, _) = pushed(&fake, LOGIN, "c1");
+        let others = Others::of(&fake);
+        fake.obey(&schedule);
+        let one = check_health(&fake, "one check");
+        let _ = schedule.both(one, check_health(&fake, "other check")).await;
+        finish(&fake, &others, &build, TEXT).await;
+    });
+    fake_aws::figure!("schedules: {samples} orders of two health checks");
+}
+
+/// One of two deliveries is killed at any call.
+#[test]
+fn killed_delivery_beside_another_leaves_one_note() {
+    let limit = some_or(60, 20_000);
+    let (mut schedules, mut orders) = (Schedules::default(), 0);
+    for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
+        for at in 0..13 {
+            let explored = schedules.run(format!("{kind:?} at {at}"), || {
+                explore_ends(limit, |schedule: Schedule| async move {
+                    let fake = fake().await;
+                    let build = push(&fake, LOGIN, "c1");
+                    let event = fake.end_build(&build, "FAILED");
+                    let others = Others::of(&fake);
+                    fake.inject("one", Fault::at(at, kind));
+                    fake.obey(&schedule);
+                    let one = deliver_once(&fake, &event, "one");
+                    let _ = schedule
+                        .both(one, deliver_once(&fake, &event, "other"))
+                        .await;
+                    finish(&fake, &others, &build, "phase `FAILED`").await;
+                })
+            });
+            orders += explored.map_or(0, |explored| explored.runs);
+        }
+    }
+    schedules.finish();
+    fake_aws::figure!("schedules: {orders} orders of a killed delivery beside another one");
+}

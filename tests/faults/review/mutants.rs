@@ -1,0 +1,131 @@
+//! The checks detect their defects: mutants that omit calls, repeat them or read too early.
+//!
+//! Each mutant is the real product behind a wire that adds one defect.
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::{Value, json};
+
+use crate::checks::{Others, check_harmless, check_note};
+use crate::fixture::{CHILD, LOGIN, STACK, check_health_for_a_day, deliver, fake, paused, pushed};
+use fake_aws::mutants::{
+    self as misbehaving, assert_noticed, body_of, invented, replace_body, send_twice,
+};
+use fake_aws::{Caller, FakeAws};
+
+/// How the product misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutant {
+    /// It does not delete its change set.
+    KeepsItsChangeSet,
+    /// It does not see that a later commit was pushed.
+    ShowsAnOlderCommit,
+    /// It writes each note twice, and does not delete the second one.
+    WritesTwice,
+    /// It deletes the change set of a person.
+    DeletesAnothersChangeSet,
+    /// It executes its change set on the deployed stack.
+    ExecutesOnTheStack,
+    /// It edits a note of another environment.
+    EditsAnothersNote,
+    /// It writes a parameter's value into the note.
+    ShowsAValue,
+    /// It gives CloudFormation a template that has a transform.
+    RunsTransforms,
+}
+
+fn is_call(body: &str, operation: &str) -> bool {
+    body.contains(&format!("Action={operation}&"))
+}
+
+/// The note's text, changed.
+fn edit_note(request: &mut HttpRequest, edit: impl Fn(&str) -> String) {
+    let mut body: Value = serde_json::from_str(&body_of(request)).expect("a JSON object");
+    let text = body["body"].as_str().expect("a note").to_owned();
+    body["body"] = json!(edit(&text));
+    replace_body(request, body.to_string());
+}
+
+impl misbehaving::Mutant for Mutant {
+    fn pass(self, fake: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let body = body_of(&request);
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let writes_note = request.method() == "POST" && request.uri().ends_with("/notes");
+        let edits_note = request.method() == "PUT" && request.uri().contains("/notes/");
+        let deletes = is_call(&body, "DeleteChangeSet");
+        HttpConnectorFuture::new(async move {
+            match self {
+                Mutant::KeepsItsChangeSet if deletes => {
+                    let xml = "<DeleteChangeSetResponse xmlns=\"http://cloudformation.amazonaws.com/\
+                               doc/2010-05-15/\"><DeleteChangeSetResult/></DeleteChangeSetResponse>";
+                    return Ok(invented(200, xml));
+                }
+                Mutant::ShowsAnOlderCommit if operation == "GetBranch" => {
+                    return Ok(invented(200, r#"{"branch":{"commitId":"c1"}}"#));
+                }
+                Mutant::WritesTwice if writes_note => send_twice(&honest, &request).await?,
+                Mutant::WritesTwice if request.method() == "DELETE" => {
+                    return Ok(invented(204, ""));
+                }
+                Mutant::DeletesAnothersChangeSet if deletes => {
+                    fake.delete_change_set(STACK, "persons-own");
+                }
+                Mutant::ExecutesOnTheStack if deletes => {
+                    let plan = fake.change_sets(STACK);
+                    let plan = plan.iter().find(|name| name.starts_with("plan-"));
+                    if let Some(plan) = plan {
+                        fake.execute_change_set(STACK, plan);
+                    }
+                }
+                Mutant::EditsAnothersNote if writes_note => fake.change(|aws| {
+                    let project = aws.gitlab.project_mut(crate::fixture::PROJECT);
+                    let notes = &mut project.records.notes;
+                    notes[2].body.push('x');
+                }),
+                Mutant::ShowsAValue if writes_note || edits_note => {
+                    let value = crate::secrecy::PARAMETER;
+                    edit_note(&mut request, |text| format!("{text}{value}"));
+                }
+                Mutant::RunsTransforms if is_call(&body, "CreateChangeSet") => fake.change(|aws| {
+                    let ran = "AWS::Include".to_owned();
+                    aws.stacks.change_sets.macros_run.push(ran);
+                }),
+                _ => {}
+            }
+            honest.call(request).await
+        })
+    }
+}
+
+async fn play() {
+    let fake = fake().await;
+    let (_, earlier) = pushed(&fake, LOGIN, "c1");
+    let (build, _) = pushed(&fake, LOGIN, "c2");
+    fake.drift(CHILD, "ReviewRule", "MODIFIED");
+    let others = Others::of(&fake).without_change_sets_of(CHILD);
+    // The event of the later push is lost.
+    deliver(&fake, &earlier, "event").await;
+    check_health_for_a_day(&fake).await;
+    check_harmless(&fake, &others);
+    check_note(&fake, LOGIN.1, &build, "1 **replaced**, 1 added");
+}
+
+#[test]
+fn every_mutant_is_detected() {
+    paused(play());
+    let mutants = [
+        (Mutant::KeepsItsChangeSet, "left: [("),
+        (Mutant::ShowsAnOlderCommit, "instead of one of"),
+        (Mutant::WritesTwice, "instead of one of"),
+        (Mutant::DeletesAnothersChangeSet, "change sets of others"),
+        (Mutant::ExecutesOnTheStack, "executed: ["),
+        (Mutant::EditsAnothersNote, "notes of others"),
+        (Mutant::ShowsAValue, "a secret in:"),
+        (Mutant::RunsTransforms, "ran macros"),
+    ];
+    for (mutant, says) in mutants {
+        let first = assert_noticed(mutant, says, || paused(play()));
+        fake_aws::figure!("mutant {mutant:?}: noticed: {first}");
+    }
+}
