@@ -233,7 +233,7 @@ fn change_at_each_call_ends_in_the_heads_note() {
                 let name = format!("{change:?} at {moment:?}");
                 let run = || {
                     play_at(change, moment, async |happened| {
-                        play(change, &happened).await
+                        play(change, &happened).await;
                     })
                 };
                 if schedules.run(name, run) == Some(false) {

@@ -102,13 +102,12 @@ thread_local! {
 /// as long as a schedule, so each thread creates it once.
 pub async fn fake() -> FakeAws {
     let known = PREPARED.with_borrow(|prepared| prepared.as_ref().map(FakeAws::fork));
-    let fake = match known {
-        Some(fake) => fake,
-        None => {
-            let fake = prepared().await;
-            PREPARED.set(Some(fake.fork()));
-            fake.fork()
-        }
+    let fake = if let Some(fake) = known {
+        fake
+    } else {
+        let fake = prepared().await;
+        PREPARED.set(Some(fake.fork()));
+        fake.fork()
     };
     record();
     // The first schedule of a thread has the same random pauses as the others.
