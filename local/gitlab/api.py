@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from local.gitlab import (
-    access, branches, commits, deployments, environments, mirrors, notes, protected_branches, rest, statuses, users)
+    access, branches, commits, deployments, environments, merge_requests, mirrors, notes, protected_branches,
+    rest, statuses, users)
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import PREFIX, Answer, Call, Rejected, Request, no_route
 from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
@@ -71,6 +72,8 @@ class Api:
                 handle = partial(deployments.answer, parts=more)
             case (_, "merge_requests", iid, "notes", *more):
                 handle = partial(notes.answer_for_merge_request, iid=iid, parts=more)
+            case (_, "merge_requests", *more):
+                handle = partial(merge_requests.answer, parts=more)
             case _:
                 raise no_route()
         # Commits and branches of a public project need no token. The other files call `authenticate!` first.

@@ -128,6 +128,9 @@ class HeldProject:
             held.append(made)
             return made
 
+    def close_merge_request(self, merge_request: MergeRequest) -> None:
+        merge_request.state = "closed"
+
     def run_ci(self, sha: str, ref: str, **jobs: str) -> Pipeline:
         """A pipeline of the project's own GitLab CI, with the states of its jobs."""
         with self._gitlab.instance.changes:

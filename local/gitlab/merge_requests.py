@@ -1,15 +1,61 @@
-"""The merge requests of a commit. Tests create them. `notes` has their notes."""
+"""The merge requests of a commit, and their creation (lib/api/merge_requests.rb). `notes` has their notes."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from local.gitlab import users
 from local.gitlab.records import MergeRequest
-from local.gitlab.rest import Call, time_text
-from local.gitlab.state import Project
+from local.gitlab.rest import Answer, Call, bad_request, forbidden, no_record, no_route, require_text, time_text
+from local.gitlab.state import LEVELS, Project
 
 STATES = ("opened", "closed", "locked", "merged")
+
+
+def answer(call: Call, parts: list[str]) -> Answer:
+    """Only a creation with a title and both branches, and the change of the state."""
+    match (call.request.method, *parts):
+        case ("POST",):
+            return _created(call)
+        case ("PUT", iid):
+            return _changed(call, iid)
+    raise no_route()
+
+
+def _created(call: Call) -> Answer:
+    given, project = call.request.parameters, call.project
+    require_text(given, "title", "source_branch", "target_branch")
+    _authorize(call)
+    missing = [name for name in ("source_branch", "target_branch") if given[name] not in project.branches()]
+    if missing:
+        # The status and the text are not documented. (?)
+        raise bad_request(f"{missing[0]} does not exist")
+    with call.instance.changes:
+        held = project.records.merge_requests
+        author = call.token.user if call.token else None
+        assert author
+        made = MergeRequest(call.instance.next_id(), len(held) + 1, given["title"], given["source_branch"],
+                            given["target_branch"], author, time.time(), is_refreshed=True)
+        refresh(project, made)
+        held.append(made)
+    return Answer(201, shown(call, made))
+
+
+def _changed(call: Call, iid: str) -> Answer:
+    found = next((each for each in call.project.records.merge_requests if str(each.iid) == iid), None)
+    if found is None:
+        raise no_record()
+    _authorize(call)
+    with call.instance.changes:
+        found.state = {"close": "closed", "reopen": "opened"}.get(call.request.parameters.get("state_event"), found.state)
+    return Answer(200, shown(call, found))
+
+
+def _authorize(call: Call) -> None:
+    """`create_merge_request_in` and `update_merge_request` are those of Developers (config/authz/roles/developer.yml)."""
+    if call.token is None or call.token.level(call.project) < LEVELS["developer"]:
+        raise forbidden()
 
 
 def of_commit(project: Project, commit: str) -> list[MergeRequest]:

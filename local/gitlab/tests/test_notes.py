@@ -46,6 +46,18 @@ def test_merge_request_has_only_the_commits_of_its_branch(api: Api, project: Hel
         "feature", "main", "opened", sha)
 
 
+def test_merge_request_of_the_api_has_later_pushes_until_closed(api: Api, person: Person, sha: str) -> None:
+    given = {"title": "a", "source_branch": "feature", "target_branch": "main"}
+    made = api.ask("POST", "/merge_requests", json=given)
+    assert made.status_code == 201 and made.json()["sha"] == sha
+    later = person.pushes("HEAD:refs/heads/feature")
+    assert iids(api, sha) == iids(api, later) == [1]
+    closed = api.ask("PUT", "/merge_requests/1", json={"state_event": "close"})
+    assert (closed.status_code, closed.json()["state"]) == (200, "closed")
+    assert iids(api, person.pushes("HEAD:refs/heads/feature")) == []
+    assert api.ask("POST", "/merge_requests", json={**given, "source_branch": "none"}).status_code == 400
+
+
 def test_merge_requests_of_a_commit_by_state_newest_first(api: Api, gitlab: LocalGitLab, project: HeldProject,
                                                           sha: str) -> None:
     states = ["closed", "merged", "opened", "opened"]
