@@ -26,6 +26,22 @@ def documented_buildspec(project_id: str) -> str:
     return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
 
 
+_UNUSED_RULE = """  {name}:
+    Type: AWS::Events::Rule
+    Properties:
+      State: DISABLED
+      EventPattern:
+        source: [example.unused]
+
+"""
+
+
+def with_resources(*names: str) -> str:
+    """The example's template with further resources."""
+    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
+    return before + "".join(_UNUSED_RULE.replace("{name}", name) for name in names) + outputs + after
+
+
 def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline", **properties: Any) -> str:
     """A stack that contains one pipeline and outputs its attributes."""
     return json.dumps({
@@ -45,6 +61,7 @@ class Pipeline:
         self.repository = f"codecommit-{env_id}-cfn-{project_id}"
         self.name = f"codepipeline-{env_id}-cfn-{project_id}"
         self.build_project = f"codebuild-{env_id}-cfn-{project_id}"
+        self.review_project = f"codebuild-{env_id}-review-{project_id}"
         self.event_rule = f"event-rule-{env_id}-codepipeline-exec-cfn-{project_id}"
         self.approval_rule = f"approval-{env_id}-cfn-{project_id}"
         self.deployed = Stack(aws, f"cfnstack-{env_id}-{project_id}")
@@ -144,6 +161,11 @@ class Pipeline:
     def deployed_commit(self) -> str:
         """The commit that the deployed stack was made from. Empty without a stack, or if only a change set exists."""
         return self.deployed.outputs().get("Commit", "") if self.deployed.exists() else ""
+
+    def own_change_sets(self) -> list[str]:
+        """The function's change sets of the deployed stack. The pipeline's remains after its execution."""
+        listed = self.aws.client("cloudformation").list_change_sets(StackName=self.deployed.name)["Summaries"]
+        return [name for each in listed if (name := each["ChangeSetName"]).startswith(("plan-", "drift-"))]
 
     def said(self) -> str:
         """Everything that users can read: the pipeline's executions, its actions and its builds' logs."""

@@ -14,25 +14,11 @@ from local.gitlab.records import MergeRequest
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pipelines import PROJECT, eventually
+from tests.deployment.pipelines import eventually
 from tests.deployment.steps import ROOT, Account, Environment, Login, Pushed, Stack
 
 BRANCHES = "review/*"
 TEMPLATE = ROOT / "templates/project.yaml"
-_UNUSED = """  {name}:
-    Type: AWS::Events::Rule
-    Properties:
-      State: DISABLED
-      EventPattern:
-        source: [example.unused]
-
-"""
-
-
-def with_resources(*names: str) -> str:
-    """The example's template with further resources."""
-    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
-    return before + "".join(_UNUSED.replace("{name}", name) for name in names) + outputs + after
 
 
 class ReviewedProject(MirroredProject):
@@ -40,7 +26,6 @@ class ReviewedProject(MirroredProject):
 
     def __init__(self, aws: Account, project_id: str, directory: Path, source: Source) -> None:
         super().__init__(aws, "dev", project_id, directory, source)
-        self.review_project = f"codebuild-dev-review-{project_id}"
 
     def mirror_login(self) -> Login:
         return steps.login(self.aws, f"codecommit-mirror/user-dev-{self.project_id}-mirror")
@@ -63,11 +48,6 @@ class ReviewedProject(MirroredProject):
 
     def review_log(self) -> str:
         return self.build_log(self.review_project)
-
-    def change_sets(self) -> list[str]:
-        """The function's change sets of the deployed stack. The pipeline's remains after its execution."""
-        listed = self.aws.client("cloudformation").list_change_sets(StackName=self.deployed.name)["Summaries"]
-        return [name for each in listed if (name := each["ChangeSetName"]).startswith(("plan-", "drift-"))]
 
 
 class ReviewedStack(Stack):

@@ -61,7 +61,7 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     [shown] = [each for each in reviewed.gitlab.statuses(commit) if each.name == status]
     assert shown.description == "Not as in the template: Rule"
     # The function has not changed it, and its change set is deleted.
-    assert state(aws, rule) == "ENABLED" and project.change_sets() == []
+    assert state(aws, rule) == "ENABLED" and project.own_change_sets() == []
 
     run(aws, logged_command(aws, deployed))
     described = cloudformation.describe_change_set(StackName=deployed, ChangeSetName="revert-drift")

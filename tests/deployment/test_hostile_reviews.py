@@ -1,4 +1,4 @@
-"""What the build of a review branch can reach, whose code nobody has read, and what CloudFormation gets from it."""
+"""What a review branch can reach while its code is not reviewed, and what CloudFormation gets from its build."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from local.aws import LocalAws
 from tests.deployment.conftest import Production
-from tests.deployment.pipelines import eventually
-from tests.deployment.reviewing import ReviewedProject, ReviewedStack, note_about, notes, reviewed, with_resources
+from tests.deployment.pipelines import eventually, with_resources
+from tests.deployment.reviewing import ReviewedProject, ReviewedStack, note_about, notes, reviewed
 from tests.deployment.steps import Environment, decisions_of
 
 pytestmark = pytest.mark.usefixtures("expected_denials")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local.aws import LocalAws
 from tests.deployment import steps
-from tests.deployment.pipelines import eventually
-from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed, with_resources
+from tests.deployment.pipelines import eventually, with_resources
+from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed
 from tests.deployment.steps import Environment, decisions_of
 from tests.deployment.watching import looks
 
@@ -38,7 +38,7 @@ def test_merge_request_has_one_note_of_the_latest_push(aws: LocalAws, environmen
     assert "**The build for `dev` failed**" in note and "phase `BUILD`" in note
     assert len(notes(merge_request)) == 1
 
-    assert project.change_sets() == []
+    assert project.own_change_sets() == []
     assert (project.executions(), project.deployed_commit()) == (before, deployed)
     decided = decisions_of(aws, environment.function_role)
     of_stack = [each["action"] for each in decided if f":stack/{project.deployed.name}/" in each["resource"]]
@@ -59,11 +59,11 @@ def test_branch_without_merge_request_is_reviewed_later(aws: LocalAws, environme
         return any(build["id"] in line for line in log.splitlines()) and "the branch has no open merge request" in log
 
     eventually(is_ignored, "the review has ended")
-    assert project.change_sets() == []
+    assert project.own_change_sets() == []
     merge_request = reviewed.gitlab.merge_request("review/later")
     assert looks(aws)["HealthCheckFailed", ""] == 0
     [note] = notes(merge_request)
     assert f"Commit `{pushed.commit[:8]}`" in note and "1 modified, 1 added" in note
     # The next health check finds the note.
     looks(aws)
-    assert notes(merge_request) == [note] and project.change_sets() == []
+    assert notes(merge_request) == [note] and project.own_change_sets() == []
