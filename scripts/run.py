@@ -28,16 +28,18 @@ from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
 
 NAMES = Names(first="dev", branch="development", second="prd", second_branch="master", failing="tst",
-              other_branch="elsewhere", unprotected_branch="feature")
+              other_branch="elsewhere", unprotected_branch="feature", review_branches="review/*",
+              review_branch="review/another")
 
 
 class LocalStory(Story):
     """The story with a local AWS and a local GitLab."""
 
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
-        # The protected branches, which a mirror pushes: one of each environment, and one without a pipeline.
+        # The protected branches, which a mirror pushes: one of each environment, one without a pipeline, and those for
+        # reviews.
         source = Source(aws, gitlab, "platform/infra", "gitlab/infra", NAMES.branch, NAMES.second_branch,
-                        NAMES.other_branch)
+                        NAMES.other_branch, NAMES.review_branches)
         source.store_token()
         super().__init__(aws, source, NAMES, directory)
         template = local_template(directory)

@@ -18,6 +18,7 @@ from tests.deployment.mirroring import Source
 from tests.deployment.steps import Account, Environment, Login, PushRefused
 from tests.deployment.waiting import NotInTime, eventually
 from console import NotShown, Progress, difference, note, require, table
+from run_changes import Changes
 from run_loop import Loop
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,9 @@ class Names:
     # A protected branch, which is mirrored, without a pipeline.
     other_branch: str
     unprotected_branch: str
+    # A protected wildcard, and a branch that matches it.
+    review_branches: str
+    review_branch: str
     # The option of scripts/undeploy.py that takes an environment's name.
     undeploy_option: str = "--config-env"
 
@@ -63,6 +67,7 @@ class Story:
         self.failing = Environment(aws, directory, names.failing)
         self.loop = Loop(aws, names.first, names.branch, directory, source)
         self.second_loop = Loop(aws, names.second, names.second_branch, directory, source)
+        self.changes = Changes(self.loop, self.environment, names.review_branch)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
 
@@ -79,7 +84,8 @@ class Story:
         project, token = self.source.project, self.source.secret_id
         note(f"GitLab has the project {project.path}. The account has the secret {token} with an access token of "
              f"GitLab. Its tag cfn-gitops:gitlab-url allows only {self.source.gitlab.url} to receive it.")
-        given = self.source.parameters(BranchName=self.names.branch)
+        given = self.source.parameters(
+            BranchName=self.names.branch, ReviewBranches=self.names.review_branches, Drift="Report")
         note(f"sam deploy with {' '.join(f'{name}={value}' for name, value in given.items())}")
         deployed = self.environment.deploy(**given)
         # Without a stack, it has no events either.
@@ -314,6 +320,9 @@ ACTS = [
         "Only a push to the environment's branch may deploy, and only after an approval.",
         lambda story: story.loop.starts_nothing_and_is_rejected(story.names.other_branch, story.names.unprotected_branch),
         "tags and other branches start nothing; a rejected deployment does not happen"),
+    Act("A review branch",
+        "The reader of a merge request sees what a merge would change, before anything is deployed.",
+        lambda story: story.changes.reviews(), "the note lists the change, no change set is left, nothing is deployed"),
     Act("A second environment beside the first",
         "Environments share an account and a project in GitLab, and must not affect each other.",
         Story.another_environment, "a second environment works, and nothing changed in the first"),
@@ -335,6 +344,10 @@ ACTS = [
     Act("A first deployment that fails",
         "It must leave nothing that blocks the next deployment.",
         Story.first_deployment_fails, "nothing of it is left"),
+    Act("Changes by hand",
+        "A change outside of the pipeline must not stay unnoticed. The operator decides about the deployed stack, and "
+        "the function repairs its own.",
+        lambda story: story.changes.repairs(), "drift is reported, and reverted by the logged command; a rule is repaired"),
     Act("Deletion of the stacks",
         "Deletion removes every resource, and is rejected while stacks of pipelines exist.",
         Story.is_deleted, "user, login, secret and mirrors are deleted"),

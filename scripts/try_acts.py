@@ -62,8 +62,8 @@ RELEASE_AGAIN = Act(
     lambda story: assumptions.releases_again(story, story.seen), "CodePipeline's behaviour, among the assumptions")
 METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
               lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
-_NAMED = dict(zip(("deploy", "push", "reject", "second", "same", "rotate", "password", "mirror", "roll back", "fail",
-                   "delete", "leave"), SHARED_ACTS, strict=True))
+_NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
+                   "fail", "drift", "delete", "leave"), SHARED_ACTS, strict=True))
 _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,
              "reject": assumptions.after_builds, "same": assumptions.before_rotation,
              "password": assumptions.after_new_password, "roll back": assumptions.after_failed_update,

@@ -61,7 +61,9 @@ IMPLIED = {
              "role-arn-key-of-each-call", "change-set-is-readable-while-it-waits", "handlers-need-published-permissions"),
     # The first push invokes the function. EventBridge takes the role with the next one.
     "reject": ("role-trust-keys-of-events-and-builds",),
+    "review": ("source-version-from-event", "build-output-location", "change-set-template-as-caller"),
     "rotate": ("log-versions-beside-pending",),
+    "drift": ("drift-reads-with-role", "drift-change-set-without-drift"),
 }
 
 

@@ -40,7 +40,8 @@ class Cleanup:
             self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
-        for branch in (self.names.branch, self.names.second_branch, self.names.other_branch):
+        protected = self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
+        for branch in protected:
             self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
         self._step("GitLab's branches", self._delete_references)
         for env_id in self.environments():
@@ -105,7 +106,8 @@ class Cleanup:
         """The branches, and the tag of the third act."""
         working = Working(self.directory / "cleanup")
         developer, names = self.source.developer(), self.names
-        branches = names.branch, names.second_branch, names.other_branch, names.unprotected_branch
+        branches = (names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
+                    names.review_branch)
         expected = {*(f"refs/heads/{branch}" for branch in branches), f"refs/tags/{names.branch}"}
         there = working.references(developer, self.project.url, must_succeed=True)
         for reference in sorted(expected & set(there)):

@@ -34,6 +34,16 @@ class RemoteNote:
 
 
 @dataclass
+class RemoteMergeRequest:
+    iid: int
+    project: RemoteProject
+
+    @property
+    def notes(self) -> list[RemoteNote]:
+        return self.project.merge_request_notes(self.iid)
+
+
+@dataclass
 class RemoteDeployment:
     sha: str
     status: str
@@ -149,6 +159,19 @@ class RemoteProject:
     def commit_notes(self, sha: str) -> list[RemoteNote]:
         return [RemoteNote(note["body"]) for each in self._gitlab.pages(
             f"{self.api}/repository/commits/{sha}/discussions") for note in each["notes"]]
+
+    def merge_request(self, source_branch: str, target_branch: str) -> RemoteMergeRequest:
+        made = self._gitlab.send("POST", f"{self.api}/merge_requests", json={
+            "title": source_branch, "source_branch": source_branch, "target_branch": target_branch})
+        return RemoteMergeRequest(made.json()["iid"], self)
+
+    def merge_request_notes(self, iid: int) -> list[RemoteNote]:
+        """Without those that GitLab itself writes, for example about pushes."""
+        listed = self._gitlab.pages(f"{self.api}/merge_requests/{iid}/notes")
+        return [RemoteNote(each["body"]) for each in listed if not each["system"]]
+
+    def close_merge_request(self, merge_request: RemoteMergeRequest) -> None:
+        self._gitlab.send("PUT", f"{self.api}/merge_requests/{merge_request.iid}", json={"state_event": "close"})
 
     def deployments(self, environment: str) -> list[RemoteDeployment]:
         return [RemoteDeployment(each["sha"], each["status"])

@@ -51,7 +51,8 @@ class Options:
 
 
 def names_of(first: str) -> Names:
-    return Names(first, first, f"{first}p", f"{first}p", f"{first}x", f"{first}-other", f"{first}-feature", "--env-id")
+    return Names(first, first, f"{first}p", f"{first}p", f"{first}x", f"{first}-other", f"{first}-feature",
+                 f"{first}-review/*", f"{first}-review/another", "--env-id")
 
 
 def main() -> int:
@@ -86,7 +87,8 @@ def prepared(options: Options, source: Source, directory: Path) -> tuple[list[st
     names = options.names
     try:
         project: RemoteProject = source.project  # type: ignore[assignment]
-        problems = project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch))
+        problems = project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
+                                     names.review_branch))
         if problems:
             return problems, None
         steps.Working(directory / "first-look").references(source.developer(), project.url, must_succeed=True)
@@ -135,12 +137,13 @@ This run creates in account {aws.account_id}, region {aws.region}:
 - the secret {secret_id} with the GitLab token
 - if it is missing: the stack aws-sam-cli-managed-default, the bucket of `sam deploy`, which stays
 and in project {options.project} of {options.gitlab.url}:
-- the protected branches {names.branch}, {names.second_branch} and {names.other_branch}, the branch
-  {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch and every tag of the project
+- the protected branches {names.branch}, {names.second_branch}, {names.other_branch} and {names.review_branches}, the
+  branch {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch and every tag of the project
   to CodeCommit. Webhooks and integrations of the project receive the events of all this
-- commit statuses, deployments and a note, all at commits of this run
+- a merge request, commit statuses, deployments and notes, all at commits of this run
 
-Then it deletes all of it. Records of pipelines and notes stay in GitLab, at commits that no branch contains.
+Then it deletes all of it. In GitLab, the closed merge request stays, and records of pipelines and notes at commits that
+no branch contains.
 It takes about an hour and costs less than 1 US dollar, plus 1 for each of two CodeCommit users if the account
 has more than five this month.
 """)
@@ -159,7 +162,7 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     names = options.names
     report = Report(options.account, source, story)
     try:
-        source.project.protect(names.branch, names.second_branch, names.other_branch)
+        source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
         for number, step in enumerate(STEPS[:options.acts], 1):
             if not perform(story, number, step, report):
