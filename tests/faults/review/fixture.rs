@@ -214,7 +214,7 @@ pub fn push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) -> String 
     build
 }
 
-/// The branch and its merge request are gone: it was merged, or given up.
+/// The branch and its merge request are gone: it was merged, or dropped.
 pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
     fake.delete_branch(REPOSITORY, branch);
     fake.set_merge_request_state(PROJECT, iid, "closed");
