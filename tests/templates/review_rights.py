@@ -87,7 +87,7 @@ _HOSTILE_BUILD = [
     # What another build of a review stored is neither read nor deleted, nor is its own.
     *[(_ON_OBJECTS.replace("s3:PutObject ", "", 1), key, AS_A_BUILD) for key in (
         OUTPUT, f"{BUCKET}/review/shop/5f1d2c90-0000-4000-8000-000000000002/template.yaml", f"{BUCKET}/code/{A_BUILD}/0a1b2c")],
-    *[(_ON_OBJECTS, f"{bucket}/{key}", AS_A_BUILD) for bucket in (FOREIGN_BUCKET, BUCKET.replace("-dev-", "-prd-"), "arn:aws:s3:::somebody-elses-bucket")
+    *[(_ON_OBJECTS, f"{bucket}/{key}", AS_A_BUILD) for bucket in (FOREIGN_BUCKET, BUCKET.replace("-dev-", "-prd-"), "arn:aws:s3:::foreign-bucket")
       for key in ("review/infra/a/template.yaml", f"code/{A_BUILD}/0a1b2c")],
     # CloudFormation, in each of its stacks.
     *[("cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet "
@@ -111,7 +111,7 @@ _HOSTILE_BUILD = [
      REPOSITORY, {"codecommit:References": "refs/heads/review/a"}),
     ("codecommit:GetFile codecommit:GetBranch codecommit:GetRepository codecommit:UploadArchive codecommit:PutRepositoryTriggers codecommit:DeleteRepository", REPOSITORY, {}),
     *[("codecommit:GitPull", arn, {}) for arn in (
-        repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("somebody-elses"),
+        repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("foreign"),
         REPOSITORY.replace(REGION, "us-east-1"), REPOSITORY.replace(ACCOUNT, "999999999999"))],
     # Logs: its own streams only, and no group.
     *[("logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy logs:GetLogEvents logs:FilterLogEvents", group, {}) for group in (
@@ -120,7 +120,7 @@ _HOSTILE_BUILD = [
         f"{BUILD_LOG}:log-stream:a", OWN_LOG, log_group("/aws/codebuild/codebuild-prd-review-infra:log-stream:a"))],
 ]
 
-_OTHER_PROJECTS = [build_project(name) for name in ("codebuild-prd-review-infra", "codebuild-dev2-review-infra", "codebuild-dev-replication-infra", "somebody-elses")]
+_OTHER_PROJECTS = [build_project(name) for name in ("codebuild-prd-review-infra", "codebuild-dev2-review-infra", "codebuild-dev-replication-infra", "foreign")]
 
 REVIEWS_MAY_NOT = [
     *[("ReviewCodeBuildCFnRole", *row) for row in _HOSTILE_BUILD],

@@ -60,7 +60,7 @@ def test_change_set_is_rejected_during_an_operation(slow: LocalAws, stack: Opera
 @pytest.mark.parametrize(("changed", "replacement"), [("Description", "False"), ("Name", "True")])
 def test_replacement_follows_the_types_schema(stack: Operated, changed: str, replacement: str) -> None:
     # MiniStack has no list of the properties of AWS::Events::Rule that replace it.
-    given = {"State": "DISABLED", "EventPattern": {"source": ["nobody"]}, "Name": stack.name, "Description": "before"}
+    given = {"State": "DISABLED", "EventPattern": {"source": ["example.unused"]}, "Name": stack.name, "Description": "before"}
     stack.create({"Rule": {"Type": "AWS::Events::Rule", "Properties": given}})
     changed_rule = {"Rule": {"Type": "AWS::Events::Rule", "Properties": {**given, changed: f"{stack.name}-after"}}}
     stack.client.create_change_set(StackName=stack.name, ChangeSetName="plan", TemplateBody=body(changed_rule))
