@@ -53,6 +53,13 @@ class LocalStory(Story):
         failed = mirroring.refusals(self.gitlab)
         require(not failed, f"GitLab could not push: {failed}")
 
+    def loses_an_event(self) -> None:
+        self.aws.set(loses_events_of=self.loop.project.repository)
+        try:
+            self.loop.deploys_a_push_whose_event_is_lost(self.environment.function_name)
+        finally:
+            self.aws.set(loses_events_of="")
+
     def printed_no_password(self) -> None:
         passwords = self.loop.passwords | self.second_loop.passwords | {self.elsewhere.scene.login.password}
         require(len(passwords) > 2, "too few passwords were issued")
@@ -74,13 +81,16 @@ def local_template(directory: Path) -> Path:
     return path
 
 
+LOST_EVENT = Act(
+    "A lost event", "AWS delivers the event of a push by best effort.", lambda story: story.loses_an_event(),
+    "the push is deployed all the same")
 LOCAL_ACT = Act(
     "A source and an image in another account", "Code and base images may belong to another account.",
     lambda story: story.elsewhere.shown(), "both start the pipeline here, pinned to the pushed commit and image")
 LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
 # Before the deletion.
-ACTS = [*SHARED_ACTS[:-2], LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+ACTS = [*SHARED_ACTS[:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
 
 
 def main() -> int:
@@ -89,8 +99,8 @@ def main() -> int:
     with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(settings=IAM_IS_LATE) as aws,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
-              "with IAM, CodeCommit\nand CodePipeline. The local GitLab runs beside it. The following takes two to "
-              "three minutes.", flush=True)
+              "with IAM, CodeCommit\nand CodePipeline. The local GitLab runs beside it. The following takes about "
+              "five minutes.", flush=True)
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):

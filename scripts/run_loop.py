@@ -85,6 +85,28 @@ class Loop:
         progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
+    def deploys_a_push_whose_event_is_lost(self, function_name: str) -> None:
+        """AWS loses the events of the repository."""
+        project, progress = self.project, Progress()
+        runs = len(project.executions())
+        commit = self.push_and_show(progress)
+        require(len(project.executions()) == runs, "an event started a run")
+        progress.show("event", "is lost on its way. Nothing starts.")
+        self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
+                                         Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
+        execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
+                               "the health check starts a run", seconds=150)
+        trigger = project.executions()[-1]["trigger"]["triggerType"]
+        require(trigger == "StartPipelineExecution", f"{trigger} started the run")
+        progress.show("health", f"The health check finds a branch whose tip no run has. It looks again a minute later, "
+                                f"and starts {project.name}.")
+        project.waits_for_approval(execution)
+        project.decide(execution)
+        require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
+        require(project.deployed_commit() == commit, "another commit is deployed")
+        require(len(project.executions()) == runs + 1, "another run was started")
+        progress.show("Deploy", f"{project.deployed.name} is at {commit[:12]}.")
+
     def starts_nothing_and_is_rejected(self, other_branch: str, unprotected_branch: str) -> None:
         project = self.project
         runs, deployed = len(project.executions()), project.deployed_commit()

@@ -42,6 +42,7 @@ def _sam_settings(directory: Path, stack_name: str) -> Path:
 [default.deploy.parameters]
 capabilities = "CAPABILITY_NAMED_IAM"
 fail_on_empty_changeset = false
+force_upload = true
 resolve_s3 = true
 tags = "CreatedBy={stack_name}"
 """)

@@ -57,8 +57,8 @@ class Observations:
 # The assumptions without which the act would have failed.
 IMPLIED = {
     "deploy": ("resource-tag-key-with-colon", "rule-with-or-and-exists", "iam-policy-effective-within-1min"),
-    "push": ("builds-without-create-log-group", "approval-action-region",
-             "role-arn-key-of-each-call", "change-set-is-readable-while-it-waits", "handlers-need-published-permissions"),
+    "push": ("builds-without-create-log-group", "role-arn-key-of-each-call", "change-set-is-readable-while-it-waits",
+             "handlers-need-published-permissions"),
     # The first push invokes the function. EventBridge takes the role with the next one.
     "reject": ("role-trust-keys-of-events-and-builds",),
     "review": ("source-version-from-event", "build-output-location", "change-set-template-as-caller"),

@@ -40,8 +40,7 @@ class Cleanup:
             self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
-        protected = self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
-        for branch in protected:
+        for branch in self._protected():
             self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
         self._step("GitLab's branches", self._delete_references)
         for env_id in self.environments():
@@ -102,15 +101,28 @@ class Cleanup:
         if branch in self.project.protected():
             self.project.unprotect(branch)
 
-    def _delete_references(self) -> None:
+    def in_gitlab(self) -> list[str]:
+        """What `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…` takes any."""
+        return [f"branches and tag: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
+                f"environments: {', '.join(self.environments())}",
+                f"mirrors to codecommit-<environment>-cfn-{_PROJECT_ID} of these environments"]
+
+    def _protected(self) -> tuple[str, ...]:
+        return self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
+
+    def _references(self) -> list[str]:
         """The branches, and the tag of the third act."""
-        working = Working(self.directory / "cleanup")
-        developer, names = self.source.developer(), self.names
+        names = self.names
         branches = (names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
                     names.review_branch)
-        expected = {*(f"refs/heads/{branch}" for branch in branches), f"refs/tags/{names.branch}"}
+        return sorted({*(f"refs/heads/{branch}" for branch in branches), f"refs/tags/{names.branch}"})
+
+    def _delete_references(self) -> None:
+        working, developer = Working(self.directory / "cleanup"), self.source.developer()
         there = working.references(developer, self.project.url, must_succeed=True)
-        for reference in sorted(expected & set(there)):
+        for reference in self._references():
+            if reference not in there:
+                continue
             deleted = working.delete(developer, self.project.url, reference)
             if not deleted.accepted:
                 raise OSError(deleted.output)

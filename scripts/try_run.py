@@ -205,10 +205,13 @@ def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     print(*(f"- {kind}: {', '.join(names)}" for kind, names in there.items() if names), sep="\n")
     if not any(there.values()):
         print("It has nothing in this account and region.")
+    cleanup = Cleanup(options.account, source, options.names, directory)
+    print(f"Project {options.project} of {options.gitlab.url}, as far as they exist:")
+    print(*(f"- {each}" for each in cleanup.in_gitlab()), sep="\n")
     if not is_typed(options.names.first):
         print("Nothing was deleted.", file=sys.stderr)
         return 1
-    left = Cleanup(options.account, source, options.names, directory).run()
+    left = cleanup.run()
     print(*left, sep="\n")
     return 1 if left else 0
 

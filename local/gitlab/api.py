@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local.gitlab import (
-    access, branches, commits, deployments, environments, merge_requests, mirrors, notes, protected_branches,
+    access, branches, commits, deployments, environments, history, merge_requests, mirrors, notes, protected_branches,
     rest, statuses, users)
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import PREFIX, Answer, Call, Rejected, Request, no_route
@@ -62,6 +62,10 @@ class Api:
                 handle = partial(notes.answer_for_commit, name=sha, parts=more)
             case (_, "repository", "commits", sha, *more):
                 handle = partial(commits.answer, name=sha, parts=more)
+            case ("GET", "repository", "merge_base"):
+                handle = partial(history.merge_base)
+            case ("GET", "events"):
+                handle = partial(history.events)
             case (_, "repository", "branches", *more):
                 handle = partial(branches.answer, parts=more)
             case (_, "protected_branches", *more):
@@ -77,7 +81,8 @@ class Api:
             case _:
                 raise no_route()
         # Commits and branches of a public project need no token. The other files call `authenticate!` first.
-        if token is None and handle.func not in (commits.answer, branches.answer, protected_branches.answer):
+        if token is None and handle.func not in (
+                commits.answer, branches.answer, protected_branches.answer, history.merge_base, history.events):
             raise rest.unauthorized()
         return handle(Call(self._instance, request, token, access.project(self._instance, token, id_or_path)))
 

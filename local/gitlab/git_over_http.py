@@ -9,7 +9,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local import git_backend
-from local.gitlab import merge_requests
+from local.gitlab import history, merge_requests
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.state import LEVELS, Instance, Project, Token
 
@@ -46,7 +46,7 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
     with project.pushes:
         before = project.references()
         git_backend.answer(handler, project.directory, what, url.query, token.name, body, length,
-                           before_answering=lambda: _after_push(instance, runs, project, before))
+                           before_answering=lambda: _after_push(instance, runs, project, token, before))
     return None
 
 
@@ -61,7 +61,7 @@ def _rejection(token: Token, project: Project, pushes: bool) -> str:
     return ""
 
 
-def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[str, str]) -> None:
+def _after_push(instance: Instance, runs: Runs, project: Project, token: Token, before: dict[str, str]) -> None:
     """app/workers/post_receive.rb: a project's first branch becomes its default, a new default is protected, and every
     mirror runs if a reference has changed."""
     after = project.references()
@@ -77,6 +77,7 @@ def _after_push(instance: Instance, runs: Runs, project: Project, before: dict[s
             if instance.settings.protects_the_default_branch and not project.is_protected(project.default_branch):
                 project.protected_branches.append(project.default_branch)
         merge_requests.refresh_pushed(project, before, after)
+        history.record_push(instance, project, token, before, after)
     runs.project_was_pushed_to(project)
 
 

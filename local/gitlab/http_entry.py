@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         instead = door.interruption(self.command, url.path)
         if instead and not instead.is_executed:
             return self._send_instead(seen, instead)
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        query = _query(url.query)
         if length > _BODY_LIMIT:
             return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
         try:
@@ -216,6 +216,15 @@ def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _is_form(content_type: str) -> bool:
     return content_type.split(";")[0].strip() == "application/x-www-form-urlencoded"
+
+
+def _query(text: str) -> dict[str, str]:
+    """The values of a name that ends in `[]` are joined by commas, which GitLab's arrays accept as well
+    (lib/api/validations/types/comma_separated_to_array.rb)."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query and name.endswith("[]") else value
+    return query
 
 
 def _parameters(content_type: str, content: bytes) -> dict[str, Any]:

@@ -5,22 +5,46 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from local.gitlab import users
+from local.gitlab import access, users
 from local.gitlab.records import MergeRequest
-from local.gitlab.rest import Answer, Call, bad_request, forbidden, no_record, no_route, require_text, time_text
+from local.gitlab.rest import Answer, Call, bad_request, boolean, forbidden, no_record, no_route, require_text, time_text
 from local.gitlab.state import LEVELS, Project
 
+# The project of every fork. It exists in no other answer.
+FORK_ID = 4711
 STATES = ("opened", "closed", "locked", "merged")
 
 
 def answer(call: Call, parts: list[str]) -> Answer:
-    """Only a creation with a title and both branches, and the change of the state."""
+    """Only one request, a creation with a title and both branches, and the change of the state."""
     match (call.request.method, *parts):
+        case ("GET", iid):
+            return _read(call, iid)
         case ("POST",):
             return _created(call)
         case ("PUT", iid):
             return _changed(call, iid)
     raise no_route()
+
+
+def _read(call: Call, iid: str) -> Answer:
+    found = next((each for each in call.project.records.merge_requests if str(each.iid) == iid), None)
+    if found is None or not access.is_allowed(call.token, call.project, "read_merge_request"):
+        raise no_record()
+    answer = shown(call, found)
+    # lib/api/entities/merge_request.rb: only if it is asked for.
+    if boolean("include_diverged_commits_count", call.request.query.get("include_diverged_commits_count")):
+        answer["diverged_commits_count"] = _commits_behind(call.project, found)
+    return Answer(200, answer)
+
+
+def _commits_behind(project: Project, merge_request: MergeRequest) -> int:
+    """app/models/merge_request.rb, `diverged_commits_count`: the commits of the target branch that the source branch
+    does not have. 0 for a request that is not open."""
+    target = f"refs/heads/{merge_request.target_branch}"
+    if merge_request.state != "opened" or not merge_request.commits or target not in project.references():
+        return 0
+    return int(project.git("rev-list", "--count", f"{merge_request.commits[0]}..{target}"))
 
 
 def _created(call: Call) -> Answer:
@@ -89,7 +113,8 @@ def shown(call: Call, merge_request: MergeRequest) -> dict[str, Any]:
         "description": None, "state": merge_request.state, "created_at": time_text(merge_request.created_at),
         "updated_at": time_text(merge_request.created_at), "target_branch": merge_request.target_branch,
         "source_branch": merge_request.source_branch, "author": users.shown(call.instance, merge_request.author),
-        "source_project_id": call.project.id, "target_project_id": call.project.id,
+        "source_project_id": FORK_ID if merge_request.is_from_fork else call.project.id,
+        "target_project_id": call.project.id,
         "sha": merge_request.commits[0] if merge_request.commits else None,
         "merge_commit_sha": merge_request.merge_commit,
         "squash_commit_sha": merge_request.squash_commit, "user_notes_count": len(merge_request.notes),

@@ -52,6 +52,8 @@ def answer_for_merge_request(call: Call, iid: str, parts: list[str]) -> Answer:
             if not str(call.request.parameters.get("body", "x") or "").strip():
                 raise BadParameters("body is empty")
             return Answer(200, shown(call, _edit(call, _find(found.notes, number)), found))
+        case ("DELETE", number):
+            return _delete(call, found.notes, number)
     raise no_route()
 
 
@@ -92,6 +94,11 @@ def answer_for_commit(call: Call, name: str, parts: list[str]) -> Answer:
                 raise BadParameters("body, resolved are missing, exactly one parameter must be provided")
             note = _find(_find_discussion(held, identifier).notes, number)
             return Answer(200, shown(call, _edit(call, note), None))
+        case ("DELETE", identifier, "notes", number):
+            answer = _delete(call, _find_discussion(held, identifier).notes, number)
+            # A thread is the notes with its identifier (app/models/discussion.rb): without notes there is none.
+            held[:] = [each for each in held if each.notes]
+            return answer
     raise no_route()
 
 
@@ -109,15 +116,29 @@ def _edit(call: Call, note: Note) -> Note:
     """`update_note`: for its author and for Maintainers (app/policies/note_policy.rb, `is_author`; `admin_note` of
     config/authz/roles/maintainer.yml)."""
     with call.instance.changes:
-        is_author = note.author.id == call.user.id
-        if note.is_system or call.project.archived or not (
-                is_author or access.is_allowed(call.token, call.project, "admin_note")):
-            raise forbidden()
+        _authorize_change(call, note)
         # app/services/notes/update_service.rb: without a body, the note does not change.
         if "body" in call.request.parameters:
             _check(call.request.parameters["body"])
             note.body, note.updated_at = str(call.request.parameters["body"]), time.time()
     return note
+
+
+def _delete(call: Call, notes: list[Note], number: str) -> Answer:
+    """`delete_note` (lib/api/helpers/notes_helpers.rb): 204, with the permission `admin_note` of its author and of
+    Maintainers."""
+    with call.instance.changes:
+        note = _find(notes, number)
+        _authorize_change(call, note)
+        notes.remove(note)
+    return Answer(204)
+
+
+def _authorize_change(call: Call, note: Note) -> None:
+    is_author = note.author.id == call.user.id
+    if note.is_system or call.project.archived or not (
+            is_author or access.is_allowed(call.token, call.project, "admin_note")):
+        raise forbidden()
 
 
 def _check(body: Any) -> None:

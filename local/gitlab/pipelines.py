@@ -16,9 +16,9 @@ def create(instance: Instance, project: Project, sha: str, ref: str, source: str
         return made
 
 
-def latest(project: Project, sha: str, ref: str | None = None) -> Pipeline | None:
-    """The newest pipeline of the commit, and of `ref` if it is not None (app/models/ci/pipeline.rb, `newest_first`)."""
-    found = [each for each in project.records.pipelines if each.sha == sha and ref in (None, each.ref)]
+def latest(project: Project, sha: str) -> Pipeline | None:
+    """The newest pipeline of the commit (app/models/ci/pipeline.rb, `newest_first`)."""
+    found = [each for each in project.records.pipelines if each.sha == sha]
     return found[-1] if found else None
 
 

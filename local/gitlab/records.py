@@ -52,6 +52,8 @@ class Pipeline:
     user: User
     created_at: float
     statuses: list[Status] = field(default_factory=list)
+    # No job can be added to it (app/models/ci/pipeline.rb, `not_archived`).
+    is_archived: bool = False
 
 
 @dataclass
@@ -124,9 +126,25 @@ class MergeRequest:
     commits: list[str] = field(default_factory=list)
     merge_commit: str | None = None
     squash_commit: str | None = None
+    # Whether the source branch is one of a fork (`source_project_id`).
+    is_from_fork: bool = False
     # Whether a push to its source branch changes its commits.
     is_refreshed: bool = False
     notes: list[Note] = field(default_factory=list)
+
+
+@dataclass
+class PushEvent:
+    """A push of a branch (app/models/push_event_payload.rb)."""
+
+    id: int
+    created_at: float
+    user: User
+    branch: str
+    # None for a new branch.
+    commit_from: str | None
+    # None for a deleted branch.
+    commit_to: str | None
 
 
 @dataclass
@@ -142,6 +160,8 @@ class Records:
     merge_requests: list[MergeRequest] = field(default_factory=list)
     # The threads of each commit, by its SHA.
     discussions: dict[str, list[Discussion]] = field(default_factory=dict)
+    # The oldest first.
+    push_events: list[PushEvent] = field(default_factory=list)
 
 
 @dataclass

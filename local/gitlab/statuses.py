@@ -88,17 +88,17 @@ def posted(call: Call, sha: str) -> Answer:
 
 
 def _pipeline(call: Call, commit: str) -> Pipeline:
-    """`find_or_create_pipeline`: the newest of this commit and ref, including those of GitLab CI."""
+    """`first_matching_pipeline`: the newest of this commit and ref that is not archived, including those of GitLab CI,
+    or the wanted one. `find_or_create_pipeline` creates one if there is none."""
     ref, project = call.request.parameters.get("ref"), call.project
-    found = pipelines.latest(project, commit, ref or None)
     wanted = call.request.parameters.get("pipeline_id")
+    found = [each for each in project.records.pipelines
+             if each.sha == commit and (not ref or each.ref == ref) and not each.is_archived
+             and (not wanted or str(each.id) == str(wanted))]
+    if found:
+        return found[-1]
     if wanted:
-        found = next((each for each in project.records.pipelines if str(each.id) == str(wanted) and each.sha == commit
-                      and ref in (None, each.ref)), None)
-        if found is None:
-            raise not_found("Pipeline for pipeline_id, sha and ref")
-    if found is not None:
-        return found
+        raise not_found("Pipeline for pipeline_id, sha and ref")
     ref = ref or next(iter(sorted(_branches_with(call, commit))), None)
     if ref is None:
         raise not_found("References for commit")

@@ -11,7 +11,7 @@ use crate::reason_codes::Code;
 use cfn_custom_resource::{Reason, ReasonCode};
 
 /// The SDK cannot build or sign the request.
-const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
+pub(super) const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
 
 /// The remedy for these.
 const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \

@@ -17,12 +17,14 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
 pub use crate::aws::call_error::{CallError, optional};
-pub use crate::aws::config::{config_from_environment, is_in_lambda, is_local};
+pub use crate::aws::config::{
+    FUNCTION_NAME_PREFIX, config_from_environment, is_in_lambda, is_local, own_env_id,
+};
 pub use crate::aws::propagation::{
     is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
 };
 
-pub use crate::aws::s3::{ObjectError, S3, S3Object, dns_suffix};
+pub use crate::aws::s3::{ObjectError, S3, S3Object, object_url};
 
 use crate::http::Http;
 
@@ -30,7 +32,7 @@ use crate::http::Http;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A client that is created when it is first used: each reads its service's endpoints, and a request
-/// needs three of the eight.
+/// needs three of the nine.
 pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 /// The clients of the services that are called.
@@ -53,6 +55,8 @@ pub struct SdkClients {
     pub s3: S3,
     /// CodePipeline: the executions that a branch's pushes start.
     pub codepipeline: Lazy<aws_sdk_codepipeline::Client>,
+    /// EventBridge: whether a pipeline's event rule is enabled.
+    pub events: Lazy<aws_sdk_eventbridge::Client>,
     /// Lambda: this function itself, to continue in another invocation.
     pub lambda: Lazy<aws_sdk_lambda::Client>,
     /// STS: roles of other accounts.
@@ -107,6 +111,7 @@ impl SdkClients {
             codebuild: client!(aws_sdk_codebuild),
             s3: S3::new(config.clone(), http.clone()),
             codepipeline: client!(aws_sdk_codepipeline),
+            events: client!(aws_sdk_eventbridge),
             lambda: client!(aws_sdk_lambda),
             sts: client!(aws_sdk_sts),
         })

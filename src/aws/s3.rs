@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 
-use super::call_error::CallError;
+use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
 use crate::http::{Http, HttpError};
 use crate::reason_codes::Code;
@@ -57,6 +57,9 @@ pub enum ObjectError {
     /// It is larger than was permitted.
     #[error("the object is too large")]
     TooLarge,
+    /// It is not UTF-8. Without the other bytes it would be another text.
+    #[error("the object is not UTF-8")]
+    NotUtf8,
     /// The request failed.
     #[error(transparent)]
     Failed(#[from] CallError),
@@ -79,36 +82,55 @@ impl S3 {
         max_bytes: usize,
     ) -> Result<S3Object, ObjectError> {
         let mut pauses = PAUSES.iter();
+        let failed = |code, status, cause: &str| {
+            let doing = format!("reading {key} in bucket {bucket}");
+            let error = CallError::local(code, doing, cause);
+            ObjectError::Failed(CallError { status, ..error })
+        };
         loop {
-            let response = self.attempt(bucket, key, max_bytes).await;
-            let error = match response {
-                Ok(response) => match read(&response, bucket, key) {
-                    Err(ObjectError::Failed(error)) => error,
-                    read => return read,
-                },
-                Err(error) => return Err(error),
+            let request = self.request(bucket, key).await;
+            let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
+            let request = request.ok_or_else(not_built)?;
+            let error = match self.attempt(request, max_bytes, failed).await {
+                Err(ObjectError::Failed(error)) if error.is_transient() => error,
+                result => return result,
             };
-            match pauses.next().filter(|_| error.is_transient()) {
+            match pauses.next() {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(error.into()),
             }
         }
     }
 
-    /// The response of one attempt, or why there is none.
+    /// One attempt. `failed` makes the error from its code, HTTP status and cause.
     async fn attempt(
         &self,
-        bucket: &str,
-        key: &str,
+        request: HttpRequest,
         max_bytes: usize,
-    ) -> Result<Result<HttpResponse, HttpError>, ObjectError> {
-        let unsendable = || failed(bucket, key, Code::AwsUnreachable, None, NOT_BUILT);
-        let request = self.request(bucket, key).await.ok_or_else(unsendable)?;
+        failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
+    ) -> Result<S3Object, ObjectError> {
         let sent = self.http.send(request, max_bytes);
         let response = tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await;
-        match response.unwrap_or(Err(HttpError::NoResponse)) {
-            Err(HttpError::TooLarge) => Err(ObjectError::TooLarge),
-            response => Ok(response),
+        let response = match response.unwrap_or(Err(HttpError::NoResponse)) {
+            Ok(response) => response,
+            Err(HttpError::TooLarge) => return Err(ObjectError::TooLarge),
+            Err(_) => {
+                let cause = "S3 could not be reached: no connection, or it broke";
+                return Err(failed(Code::AwsUnavailable, None, cause));
+            }
+        };
+        match response.status().as_u16() {
+            200 => read(&response),
+            403 | 404 => Err(ObjectError::Missing),
+            status => {
+                let is_unavailable = status >= 500 || status == 429;
+                let code = if is_unavailable {
+                    Code::AwsUnavailable
+                } else {
+                    Code::AwsRejected
+                };
+                Err(failed(code, Some(status), &format!("HTTP {status}")))
+            }
         }
     }
 
@@ -145,34 +167,44 @@ impl S3 {
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
     fn url(&self, bucket: &str, key: &str, region: &str) -> Option<reqwest::Url> {
-        let (base, path) = if let Some(endpoint) = endpoint_url(&self.config, "S3") {
-            (endpoint, format!("{bucket}/{key}"))
+        if let Some(endpoint) = endpoint_url(&self.config, "S3") {
+            return with_path(&endpoint, &format!("{bucket}/{key}"));
+        }
+        let has = |option: Option<bool>| option == Some(true);
+        let fips = if has(self.config.use_fips()) {
+            "-fips"
         } else {
-            let has = |option: Option<bool>| option == Some(true);
-            let fips = if has(self.config.use_fips()) {
-                "-fips"
-            } else {
-                ""
-            };
-            let dual_stack = if has(self.config.use_dual_stack()) {
-                ".dualstack"
-            } else {
-                ""
-            };
-            let suffix = dns_suffix(region);
-            let host = format!("{bucket}.s3{fips}{dual_stack}.{region}.{suffix}");
-            (format!("https://{host}"), key.to_owned())
+            ""
         };
-        let mut url = reqwest::Url::parse(&base).ok()?;
-        let mut segments = url.path_segments_mut().ok()?;
-        segments.pop_if_empty().extend(path.split('/'));
-        drop(segments);
-        Some(url)
+        let dual_stack = if has(self.config.use_dual_stack()) {
+            ".dualstack"
+        } else {
+            ""
+        };
+        object_url(bucket, key, region, &format!("s3{fips}{dual_stack}"))
     }
 }
 
+/// The address of an object at `service`, which is `s3` or a variant of it. `None` if the bucket's name
+/// cannot be part of it.
+pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Option<reqwest::Url> {
+    let suffix = dns_suffix(region);
+    with_path(
+        &format!("https://{bucket}.{service}.{region}.{suffix}"),
+        key,
+    )
+}
+
+fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
+    let mut url = reqwest::Url::parse(base).ok()?;
+    let mut segments = url.path_segments_mut().ok()?;
+    segments.pop_if_empty().extend(path.split('/'));
+    drop(segments);
+    Some(url)
+}
+
 /// The end of the services' addresses in a region.
-pub fn dns_suffix(region: &str) -> &'static str {
+fn dns_suffix(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
         Some("eusc") => "amazonaws.eu",
@@ -180,46 +212,14 @@ pub fn dns_suffix(region: &str) -> &'static str {
     }
 }
 
-const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
-
-fn read(
-    response: &Result<HttpResponse, HttpError>,
-    bucket: &str,
-    key: &str,
-) -> Result<S3Object, ObjectError> {
-    let Ok(response) = response else {
-        let cause = "S3 could not be reached: no connection, or it broke";
-        return Err(failed(bucket, key, Code::AwsUnavailable, None, cause));
-    };
-    let status = response.status().as_u16();
-    match status {
-        200 => {}
-        403 | 404 => return Err(ObjectError::Missing),
-        _ => {
-            let cause = format!("HTTP {status}");
-            let code = if status >= 500 || status == 429 {
-                Code::AwsUnavailable
-            } else {
-                Code::AwsRejected
-            };
-            return Err(failed(bucket, key, code, Some(status), &cause));
-        }
-    }
+fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
     let bytes = response.body().bytes().unwrap_or_default();
+    let text = std::str::from_utf8(bytes).map_err(|_| ObjectError::NotUtf8)?;
+    let version_id = response.headers().get("x-amz-version-id");
     Ok(S3Object {
-        text: String::from_utf8_lossy(bytes).into_owned(),
-        version_id: response
-            .headers()
-            .get("x-amz-version-id")
-            .filter(|id| *id != "null")
-            .map(ToOwned::to_owned),
+        text: text.to_owned(),
+        version_id: version_id.filter(|id| *id != "null").map(ToOwned::to_owned),
     })
-}
-
-fn failed(bucket: &str, key: &str, code: Code, status: Option<u16>, cause: &str) -> ObjectError {
-    let doing = format!("reading {key} in bucket {bucket}");
-    let error = CallError::local(code, doing, cause);
-    ObjectError::Failed(CallError { status, ..error })
 }
 
 #[cfg(test)]
@@ -249,5 +249,25 @@ mod tests {
             url(SdkConfig::builder().endpoint_url("http://127.0.0.1:4566/")),
             format!("http://127.0.0.1:4566/bucket/{path}")
         );
+    }
+
+    #[test]
+    fn object_that_is_not_utf8_is_rejected() {
+        let of = |body: &'static [u8]| {
+            let status = 200.try_into().expect("a status");
+            read(&HttpResponse::new(status, SdkBody::from(body)))
+        };
+        assert_eq!(of(b"Transform\xff: x"), Err(ObjectError::NotUtf8));
+        assert_eq!(
+            of("ä".as_bytes()).map(|object| object.text),
+            Ok("ä".to_owned())
+        );
+    }
+
+    #[test]
+    fn percent_sign_in_a_key_is_escaped() {
+        let url = object_url("bucket", "a%41?.yaml", "cn-north-1", "s3").expect("an address");
+        let expected = "https://bucket.s3.cn-north-1.amazonaws.com.cn/a%2541%3F.yaml";
+        assert_eq!(url.as_str(), expected);
     }
 }

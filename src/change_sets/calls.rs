@@ -9,9 +9,19 @@ use aws_sdk_cloudformation::types::{
 
 use super::changes::Change;
 use crate::aws::{Aws, CallError, optional};
+use crate::reconcile::backoff::Backoff;
 
 /// CloudFormation's error codes for a change set that does not exist.
 const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
+
+/// The description of the function's change sets. A person may choose their names, but not this text by
+/// chance. `ListChangeSets` returns it:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ChangeSetSummary.html>.
+const DESCRIPTION: &str =
+    "cfn-gitops created this change set to read it, and deletes it. Do not execute it.";
+
+/// CloudFormation's error code for the deletion of a change set that it is creating.
+const CREATION_RUNS: [&str; 2] = ["InvalidChangeSetStatus", "InvalidChangeSetStatusException"];
 
 /// A change set to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +30,9 @@ pub struct NewChangeSet {
     pub stack_name: String,
     /// Its name.
     pub name: String,
+    /// With the same token, a repeated creation is the first one. `None` if all creations of this name are
+    /// the same.
+    pub token: Option<String>,
     /// The role with which CloudFormation would execute it.
     pub role_arn: String,
     /// The capabilities of the template.
@@ -45,10 +58,12 @@ pub enum Base {
 }
 
 /// The result of a creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// CloudFormation is creating it, or another delivery has created it before.
-    Yes,
+    /// CloudFormation is creating it, with this ID.
+    Yes(String),
+    /// A change set of this name exists: another delivery or a person has created it.
+    Exists,
     /// An operation on the stack runs.
     StackIsBusy,
 }
@@ -56,6 +71,8 @@ pub enum Created {
 /// A change set, as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
+    /// Its ID. Another change set of the same name has another one.
+    pub id: String,
     /// How far its creation is.
     pub progress: Progress,
     /// Its changes, sorted.
@@ -85,9 +102,11 @@ pub struct Listed {
     pub name: String,
     /// When it was created. `None` if CloudFormation does not return it.
     pub created: Option<SystemTime>,
+    /// Whether the function created it.
+    pub is_own: bool,
 }
 
-/// Creates a change set. A change set of this name that exists counts as created.
+/// Creates a change set.
 ///
 /// # Errors
 /// If CloudFormation rejects it, or does not respond.
@@ -108,16 +127,18 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
         .stack_name(stack_name)
         .change_set_name(name)
         .change_set_type(ChangeSetType::Update)
+        .description(DESCRIPTION)
+        .set_client_token(new.token.clone())
         .role_arn(&new.role_arn)
         .set_capabilities(unless_empty(capabilities.collect()))
         .set_parameters(unless_empty(parameters.collect()));
     match with_base(call, &new.base).send().await {
-        Ok(_) => Ok(Created::Yes),
+        Ok(created) => Ok(Created::Yes(created.id.unwrap_or_default())),
         Err(error) => {
             let doing = format!("creating change set {name} of stack {stack_name}");
             let error = CallError::new(doing, &error);
             if error.has_code(&["AlreadyExistsException"]) {
-                Ok(Created::Yes)
+                Ok(Created::Exists)
             } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
                 Ok(Created::StackIsBusy)
             } else {
@@ -176,6 +197,7 @@ pub async fn describe(
             changes.sort();
             let reason = page.status_reason.unwrap_or_default();
             return Ok(Some(ChangeSet {
+                id: page.change_set_id.unwrap_or_default(),
                 progress: progress(page.status.as_ref(), reason),
                 changes,
                 is_partial,
@@ -213,6 +235,19 @@ pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallE
     }
 }
 
+/// Deletes a change set that nothing will read, after its creation has ended. If that fails, a health
+/// check deletes it.
+pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
+    let mut backoff = Backoff::<()>::new();
+    while let Err(error) = delete(aws, stack_name, name).await {
+        if !error.has_code(&CREATION_RUNS) || !backoff.may_poll() {
+            tracing::warn!(%error, "a change set was left behind");
+            return;
+        }
+        backoff.pause().await;
+    }
+}
+
 /// Executes a change set.
 ///
 /// # Errors
@@ -245,6 +280,7 @@ pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<Listed>, CallError>
             let created = summary.creation_time();
             listed.extend(summary.change_set_name().map(|name| Listed {
                 name: name.to_owned(),
+                is_own: summary.description() == Some(DESCRIPTION),
                 created: created.and_then(|time| SystemTime::try_from(*time).ok()),
             }));
         }

@@ -43,6 +43,11 @@ pub fn counts(changes: &[Change]) -> String {
     counts.join(", ")
 }
 
+/// The beginning of a commit's SHA, as Markdown code.
+pub fn short_commit(sha: &str) -> String {
+    code(sha.get(..8).unwrap_or(sha))
+}
+
 /// `text` as Markdown code, which GitLab does not interpret. It has no line breaks, also none of
 /// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the token's
 /// user.

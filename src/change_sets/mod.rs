@@ -7,12 +7,15 @@
 mod calls;
 mod changes;
 mod markdown;
+mod reason;
 
 pub use self::calls::{
-    Base, ChangeSet, Created, NewChangeSet, Progress, create, delete, describe, execute, list,
+    Base, ChangeSet, Created, NewChangeSet, Progress, abandon, create, delete, describe, execute,
+    list,
 };
 pub use self::changes::{Change, DriftStatus, Effect};
-pub use self::markdown::{code, counts, write_table};
+pub use self::markdown::{code, counts, short_commit, write_table};
+pub use self::reason::{HIDDEN_REASON, shown_reason};
 
 #[cfg(test)]
 mod tests;

@@ -85,3 +85,33 @@ fn empty_change_set_has_no_table() {
     let text = note(vec![]);
     assert!(text.contains("no resource changes") && !text.contains("|---|"));
 }
+
+#[test]
+fn reason_with_a_value_or_an_arn_is_not_shown() {
+    let values = ["hunter2-is-it", "eu,dev", "7", "", "a-b"].map(str::to_owned);
+    for reason in [
+        "Unable to get mapping for M::hunter2-is-it::k",
+        "Unable to get mapping for M::xhunter2-is-ity::k",
+        "Unable to get mapping for M::dev::k",
+        "Value [eu, dev] at 'parameters'",
+        "'7' is not one of 1, 2",
+        "x a-b",
+        "User: arn:aws-cn:sts::123456789012:assumed-role/r is not authorized",
+    ] {
+        assert_eq!(shown_reason(reason, &values), HIDDEN_REASON, "{reason}");
+    }
+    for reason in [
+        "Unresolved resource dependencies [Queue7] in the Resources block",
+        "Parameters: [Developer] do not exist in the template",
+        "warn: 17 europe",
+    ] {
+        assert_eq!(shown_reason(reason, &values), reason);
+    }
+}
+
+#[test]
+fn masked_value_hides_every_reason() {
+    let masked = ["****".to_owned()];
+    assert_eq!(shown_reason("any", &masked), HIDDEN_REASON);
+    assert_eq!(shown_reason("any", &[]), "any");
+}

@@ -86,6 +86,27 @@ pub async fn branch_tip(
     Ok(output.and_then(|output| output.branch?.commit_id))
 }
 
+/// The names of all branches. Empty if the repository does not exist.
+pub async fn branches(
+    codecommit: &Client,
+    repository_name: &str,
+) -> Result<Vec<String>, CallError> {
+    let (mut branches, mut token) = (vec![], None);
+    loop {
+        let call = codecommit.list_branches().repository_name(repository_name);
+        let page = call.set_next_token(token).send().await;
+        let doing = || format!("listing the branches of repository {repository_name}");
+        let Some(page) = optional(page, &["RepositoryDoesNotExistException"], doing)? else {
+            return Ok(vec![]);
+        };
+        branches.extend(page.branches.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(branches);
+        }
+    }
+}
+
 /// Sets the branch that a clone checks out.
 pub async fn set_default_branch(
     codecommit: &Client,

@@ -40,6 +40,7 @@ pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, DriftError> {
         state: DriftState {
             stack: None,
             change_set: ChangeSetState::Unknown,
+            created_id: None,
             creations: 0,
             is_repaired: false,
         },
@@ -47,7 +48,11 @@ pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, DriftError> {
     };
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
-    Box::pin(reconcile(&mut checker, &progress)).await
+    let found = Box::pin(reconcile(&mut checker, &progress)).await;
+    if found.is_err() && checker.state.may_own_change_set() {
+        change_sets::abandon(aws, &subject.stack_name, CHANGE_SET).await;
+    }
+    found
 }
 
 /// A running comparison.
@@ -70,6 +75,8 @@ impl Checker<'_> {
         let new = NewChangeSet {
             stack_name: self.subject.stack_name.clone(),
             name: CHANGE_SET.to_owned(),
+            // The SDK repeats a creation whose response was lost.
+            token: Some(format!("{CHANGE_SET}-{:016x}", fastrand::u64(..))),
             role_arn: self.subject.role_arn.clone(),
             capabilities: capabilities.clone(),
             parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
@@ -77,7 +84,11 @@ impl Checker<'_> {
         };
         self.state.creations += 1;
         self.state.change_set = match change_sets::create(self.aws, &new).await? {
-            Created::Yes => ChangeSetState::Created,
+            Created::Yes(id) => {
+                self.state.created_id = Some(id);
+                ChangeSetState::Created
+            }
+            Created::Exists => ChangeSetState::OfAnotherPrincipal,
             Created::StackIsBusy => ChangeSetState::StackIsBusy,
         };
         Ok(())

@@ -1,8 +1,10 @@
 //! Reads the branches of a project, to find out what a push mirror would push.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 
-use super::client::error;
+use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::mirror::Settings;
 use super::transport::{ApiRequest, GitLab, path, query_value};
@@ -10,6 +12,11 @@ use super::transport::{ApiRequest, GitLab, path, query_value};
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
 /// `app/finders/protected_branches_finder.rb`).
 const MAX_LISTED: usize = 100;
+
+/// The longest regular expression that is sent. GitLab's nginx accepts 8 kB in the first line of a
+/// request, and an escaped character has three bytes:
+/// <https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers>.
+const MAX_REGEX_BYTES: usize = 2000;
 
 /// The branches that a project protects itself. A push mirror does not count those of its groups
 /// (`options_for_update` in GitLab's `app/models/remote_mirror.rb`).
@@ -41,6 +48,27 @@ impl ProtectedBranches {
     }
 }
 
+/// An existing branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Its name.
+    pub name: String,
+    /// Its latest commit.
+    pub tip: String,
+    /// When that commit was made. GitLab does not show here when it was pushed.
+    pub committed_at: Option<SystemTime>,
+}
+
+/// The branches that a mirror pushes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mirrored {
+    /// The existing branches that its settings select: at most a hundred, the default branch and
+    /// protected ones first. An error if GitLab does not list them.
+    Branches(Result<Vec<Branch>, GitLabError>),
+    /// Every branch, although its settings select some.
+    Everything(PushesEverything),
+}
+
 impl GitLab {
     /// The branches that the project protects itself.
     pub async fn protected_branches(
@@ -61,21 +89,88 @@ impl GitLab {
     }
 
     /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
-    /// of `mirror_branch_regex`. Every edition has this parameter.
-    /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
+    /// of `mirror_branch_regex`.
     pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
+        let doing = self.doing_branches(project, &format!("BranchRegex {regex:?}"));
+        let listed = self.branches_like(project, regex, 1, &doing).await?;
+        Ok(!listed.is_empty())
+    }
+
+    fn doing_branches(&self, project: &str, what: &str) -> String {
         let url = &self.url;
-        let doing = format!(
-            "listing the branches of project {project} at {url} that match BranchRegex {regex:?}"
-        );
+        format!("listing the branches of project {project} at {url} that match {what}")
+    }
+
+    /// At most `count` existing branches whose names match `regex`. Every edition has this parameter.
+    /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
+    async fn branches_like(
+        &self,
+        project: &str,
+        regex: &str,
+        count: usize,
+        doing: &str,
+    ) -> Result<Vec<Value>, GitLabError> {
         let query = query_value(regex);
-        let part = format!("/repository/branches?per_page=1&regex={query}");
+        let part = format!("/repository/branches?per_page={count}&regex={query}");
         let request = ApiRequest::get(path(project, &part));
-        let listed = self.json(project, &request, &doing).await;
+        let listed = self.json(project, &request, doing).await;
         match listed.map_err(about_branches)? {
-            Value::Array(branches) => Ok(!branches.is_empty()),
-            _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
+            Value::Array(branches) => Ok(branches),
+            _ => Err(error(doing, ErrorKind::UnexpectedResponse { status: 200 })),
         }
+    }
+
+    /// The branches that a mirror with `settings` pushes.
+    ///
+    /// # Errors
+    /// If GitLab does not show whether the settings select any.
+    pub async fn mirrored_branches(
+        &self,
+        project: &str,
+        settings: &Settings,
+    ) -> Result<Mirrored, GitLabError> {
+        let regex = if settings.only_protected_branches {
+            let protected = self.protected_branches(project).await?;
+            if protected.is_empty() {
+                let reason = PushesEverything::NothingProtected;
+                return self.unless_empty(project, reason).await;
+            }
+            regex_of(&protected.own)
+        } else {
+            settings.branch_regex.clone().unwrap_or_default()
+        };
+        let doing = self.doing_branches(project, &format!("{regex:?}"));
+        let listed = self.branches_like(project, &regex, MAX_LISTED, &doing);
+        let listed = listed.await.map(|mut branches| {
+            branches.sort_by_key(|one| (one["default"] != true, one["protected"] != true));
+            let branches = branches.iter().filter_map(Branch::parse);
+            branches.collect::<Vec<_>>()
+        });
+        let has_regex = !settings.only_protected_branches && settings.branch_regex.is_some();
+        match listed {
+            Ok(branches) if branches.is_empty() && has_regex => {
+                let reason = PushesEverything::NothingMatches;
+                self.unless_empty(project, reason).await
+            }
+            // A hundred branches with long messages: there is one that matches.
+            Err(error) if has_regex && error.kind != ErrorKind::TooLarge => Err(error),
+            listed => Ok(Mirrored::Branches(listed)),
+        }
+    }
+
+    /// Everything because of `reason`, but nothing if the project has no commit.
+    async fn unless_empty(
+        &self,
+        project: &str,
+        reason: PushesEverything,
+    ) -> Result<Mirrored, GitLabError> {
+        // GitLab protects the default branch with the first push:
+        // https://docs.gitlab.com/user/project/repository/branches/default/
+        Ok(if self.project(project).await?.is_empty {
+            Mirrored::Branches(Ok(vec![]))
+        } else {
+            Mirrored::Everything(reason)
+        })
     }
 
     /// Why a mirror with `settings` would push every branch. `None` if it pushes what the settings
@@ -105,8 +200,47 @@ impl GitLab {
     }
 }
 
+impl Branch {
+    /// Parses GitLab's description.
+    pub(super) fn parse(described: &Value) -> Option<Self> {
+        let commit = &described["commit"];
+        Some(Branch {
+            name: described["name"].as_str()?.to_owned(),
+            tip: commit["id"].as_str()?.to_owned(),
+            committed_at: commit["committed_date"].as_str().and_then(parse_time),
+        })
+    }
+}
+
+/// A regular expression that matches the branches of these names and patterns. If they are too long for
+/// an address, only some of them.
+fn regex_of(patterns: &[String]) -> String {
+    let mut regex = String::new();
+    for pattern in patterns {
+        let mut one = "^".to_owned();
+        for character in pattern.chars() {
+            match character {
+                '*' => one.push_str(".*"),
+                '\\' | '.' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' => {
+                    one.extend(['\\', character]);
+                }
+                _ => one.push(character),
+            }
+        }
+        if regex.len() + one.len() > MAX_REGEX_BYTES {
+            break;
+        }
+        if !regex.is_empty() {
+            regex.push('|');
+        }
+        regex.push_str(&one);
+        regex.push('$');
+    }
+    regex
+}
+
 /// The error without the advice on mirrors: reading branches needs other rights than mirroring.
-fn about_branches(mut error: GitLabError) -> GitLabError {
+pub(super) fn about_branches(mut error: GitLabError) -> GitLabError {
     if let ErrorKind::Rejected { cause, .. } = &mut error.kind
         && *cause == Rejection::MirrorsDisabled
     {

@@ -29,13 +29,15 @@ impl GitLab {
             Some("invalid_token") => return Err(self.token_rejected(message)),
             _ => {}
         }
+        let is_of_report = response.is_of_report;
         Err(match status {
             401 | 403 | 404 => {
                 let mut look_up = ApiRequest::get(path(project, ""));
                 look_up.secret = response.secret.as_ref();
-                self.classify_denial(&look_up, status, message).await
+                self.classify_denial(&look_up, status, message, is_of_report)
+                    .await
             }
-            _ => rejected(status, classify_validation(&message), message),
+            _ => rejected(status, classify_validation(&message, is_of_report), message),
         })
     }
 
@@ -44,9 +46,15 @@ impl GitLab {
         look_up: &ApiRequest<'_>,
         status: u16,
         message: String,
+        is_of_report: bool,
     ) -> ErrorKind {
+        let unexplained = |message| match (status, is_of_report) {
+            (404, _) => ErrorKind::NotFound,
+            (_, true) => rejected(status, Rejection::ReportDenied, message),
+            (_, false) => rejected(status, Rejection::Denied, message),
+        };
         let Ok(project) = self.call(look_up).await else {
-            return unexplained(status, message);
+            return unexplained(message);
         };
         if project.error() == Some("insufficient_scope") {
             return self.insufficient_scope();
@@ -56,16 +64,20 @@ impl GitLab {
         }
         let project = project.is_success().then(|| project.into_json().ok());
         let Some(project) = project.flatten() else {
-            return unexplained(status, message);
+            return unexplained(message);
         };
-        let cause = match ProjectDetails::parse(&project).access_level {
-            _ if status == 404 => Rejection::Other,
-            Some(level) if level < MAINTAINER => {
+        let level = ProjectDetails::parse(&project).access_level;
+        let cause = match (is_of_report, level) {
+            (true, _) if status == 404 => Rejection::ReportRejected,
+            // Not every report needs a Maintainer, and a Maintainer may not do everything.
+            (true, _) => Rejection::ReportDenied,
+            (false, _) if status == 404 => Rejection::Other,
+            (false, Some(level)) if level < MAINTAINER => {
                 return ErrorKind::NotMaintainer { status, level };
             }
-            Some(_) => Rejection::MirrorsDisabled,
+            (false, Some(_)) => Rejection::MirrorsDisabled,
             // GitLab shows no level for an administrator and for members of an invited group.
-            None => Rejection::Denied,
+            (false, None) => Rejection::Denied,
         };
         rejected(status, cause, message)
     }
@@ -89,26 +101,23 @@ fn rejected(status: u16, cause: Rejection, message: String) -> ErrorKind {
     }
 }
 
-fn unexplained(status: u16, message: String) -> ErrorKind {
-    match status {
-        404 => ErrorKind::NotFound,
-        _ => rejected(status, Rejection::Denied, message),
-    }
-}
-
 /// Why GitLab rejected the request's values. Only its message shows that: the texts are from GitLab's
 /// `app/models/remote_mirror.rb`, `lib/gitlab/url_blocker.rb` and `lib/api/helpers.rb`.
-fn classify_validation(message: &str) -> Rejection {
+fn classify_validation(message: &str, is_of_report: bool) -> Rejection {
     let message = message.to_ascii_lowercase();
     let has = |text: &str| message.contains(text);
-    if has("mirror") && (has("maximum") || has("limit") || has("exceeded") || has("too many")) {
+    if has("moved project") {
+        Rejection::ProjectMoved
+    } else if is_of_report {
+        Rejection::ReportRejected
+    } else if has("mirror")
+        && (has("maximum") || has("limit") || has("exceeded") || has("too many"))
+    {
         Rejection::TooManyMirrors
     } else if has("already been taken") || has("already exists") {
         Rejection::DuplicateAddress
     } else if has("is blocked") {
         Rejection::AddressBlocked
-    } else if has("moved project") {
-        Rejection::ProjectMoved
     } else {
         Rejection::Other
     }

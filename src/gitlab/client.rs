@@ -18,6 +18,13 @@ const MAX_PAGES: usize = 50;
 /// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
 const MAX_PAGE_ELEMENTS: usize = 100;
 
+/// The sizes of the pages of a searched list, the largest first. Each is a multiple of the next one.
+const SEARCHED_PAGE_SIZES: [usize; 3] = [20, 4, 1];
+
+/// The most elements that are searched: GitLab's own limit of comments in one place.
+/// <https://docs.gitlab.com/administration/instance_limits/#number-of-comments-per-issue-merge-request-or-commit>
+const MAX_SEARCHED_ELEMENTS: usize = 5_000;
+
 /// What GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectDetails {
@@ -111,6 +118,52 @@ impl GitLab {
             }
         }
         Err(error(doing, ErrorKind::TooLarge))
+    }
+
+    /// What `keep` returns of a list to which anyone can add long elements, such as comments. Only that
+    /// stays in memory, so the limits of a response apply to each page alone. A page that is too
+    /// large is read in smaller ones, and one element that is too large is skipped. Otherwise a comment
+    /// of 300 KB, of which GitLab accepts three times as much, would hide all others.
+    pub(super) async fn search<T>(
+        &self,
+        project: &str,
+        of: &str,
+        doing: &str,
+        keep: impl Fn(&Value) -> Vec<T>,
+    ) -> Result<Vec<T>, GitLabError> {
+        let mut kept = vec![];
+        let (mut position, mut level) = (0, 0);
+        let separator = if of.contains('?') { '&' } else { '?' };
+        while position < MAX_SEARCHED_ELEMENTS {
+            let size = SEARCHED_PAGE_SIZES[level];
+            let number = position / size + 1;
+            let of = format!("{of}{separator}per_page={size}&page={number}");
+            let request = ApiRequest::get(path(project, &of));
+            match self.succeed(project, &request, doing).await {
+                Ok(response) => {
+                    let (status, next) = (response.status, response.next_page.clone());
+                    let page = response.into_json().map_err(|kind| error(doing, kind))?;
+                    let page = page.as_array().filter(|page| page.len() <= size);
+                    let unexpected = ErrorKind::UnexpectedResponse { status };
+                    let page = page.ok_or_else(|| error(doing, unexpected))?;
+                    kept.extend(page.iter().flat_map(&keep));
+                    if next.is_none() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind != ErrorKind::TooLarge => return Err(error),
+                Err(_) if level + 1 < SEARCHED_PAGE_SIZES.len() => {
+                    level += 1;
+                    continue;
+                }
+                Err(_) => tracing::warn!(doing, "an element of the list is too large: skipped"),
+            }
+            position += size;
+            while level > 0 && position.is_multiple_of(SEARCHED_PAGE_SIZES[level - 1]) {
+                level -= 1;
+            }
+        }
+        Ok(kept)
     }
 }
 

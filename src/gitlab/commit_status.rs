@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::GitLabError;
+use super::error::{ErrorKind, GitLabError};
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
@@ -84,13 +84,32 @@ pub struct CommitRef {
     pub branch: String,
 }
 
+/// A status that GitLab shows at a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownStatus {
+    /// The number of the pipeline that holds it. `None` if GitLab does not show it.
+    pub pipeline_id: Option<u64>,
+    /// The status.
+    pub status: CommitStatus,
+}
+
+/// What GitLab responds to a status that was posted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostedStatus {
+    /// The number of the pipeline that holds it, if the response shows it.
+    pub pipeline_id: Option<u64>,
+    /// The number of the token's user, if the response shows it.
+    pub author: Option<u64>,
+}
+
 impl GitLab {
-    /// The latest status `name` of a commit. `None` if it has none.
-    pub async fn commit_status(
+    /// The statuses `name` of a commit, the latest one last. There is one in each pipeline of the commit
+    /// in which one was posted: GitLab does not list the ones that it replaced.
+    pub async fn commit_statuses(
         &self,
         commit: &CommitRef,
         name: &str,
-    ) -> Result<Option<CommitStatus>, GitLabError> {
+    ) -> Result<Vec<ShownStatus>, GitLabError> {
         let doing = self.doing_status("reading", commit, name);
         let CommitRef {
             project,
@@ -105,14 +124,16 @@ impl GitLab {
         );
         let request = ApiRequest::get(path(project, &of));
         let listed = self.json(project, &request, &doing).await?;
-        let listed = listed.as_array().into_iter().flatten();
-        // Statuses that GitLab replaced are not listed. Each user has one of its own.
-        let latest = listed.max_by_key(|status| status["id"].as_u64());
-        Ok(latest.and_then(CommitStatus::parse))
+        let mut listed: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
+        listed.sort_by_key(|status| status["id"].as_u64());
+        Ok(listed.into_iter().filter_map(ShownStatus::parse).collect())
     }
 
-    /// Posts a status. GitLab changes the user's open status of this name, or creates one. Returns the
-    /// number of the token's user, if the response shows it.
+    /// Posts a status to the pipeline `pipeline_id`, or to the newest one of the commit and branch if it is
+    /// `None`. GitLab changes the user's open status of this name in the pipeline, or creates one.
+    ///
+    /// If the pipeline was deleted or archived, or has no place for another job, the status goes to the
+    /// newest pipeline as well.
     ///
     /// The request is not retried if its response was lost: a final state that is posted twice
     /// creates two statuses.
@@ -120,25 +141,60 @@ impl GitLab {
         &self,
         commit: &CommitRef,
         status: &CommitStatus,
-    ) -> Result<Option<u64>, GitLabError> {
+        pipeline_id: Option<u64>,
+    ) -> Result<PostedStatus, GitLabError> {
+        match self.send_status(commit, status, pipeline_id).await {
+            Err(error) if pipeline_id.is_some() && lacks_pipeline(&error) => {
+                self.send_status(commit, status, None).await
+            }
+            posted => posted,
+        }
+    }
+
+    /// Ends a status that is open in the pipeline `pipeline_id`. Returns whether GitLab accepted it: it
+    /// changes nothing in a pipeline that was archived.
+    pub async fn end_commit_status(
+        &self,
+        commit: &CommitRef,
+        status: &CommitStatus,
+        pipeline_id: u64,
+    ) -> Result<bool, GitLabError> {
+        match self.send_status(commit, status, Some(pipeline_id)).await {
+            Err(error) if lacks_pipeline(&error) => Ok(false),
+            ended => ended.map(|_| true),
+        }
+    }
+
+    async fn send_status(
+        &self,
+        commit: &CommitRef,
+        status: &CommitStatus,
+        pipeline_id: Option<u64>,
+    ) -> Result<PostedStatus, GitLabError> {
         let doing = self.doing_status("posting", commit, &status.name);
         let CommitRef {
             project,
             sha,
             branch,
         } = commit;
-        let body = json!({
+        let mut body = json!({
             "state": status.state.name(),
             "ref": branch,
             "name": status.name,
             "description": status.description,
             "target_url": status.target_url,
         });
+        if let Some(id) = pipeline_id {
+            body["pipeline_id"] = id.into();
+        }
         let of = format!("/statuses/{}", query_value(sha));
         let mut request = ApiRequest::new("POST", path(project, &of), Some(body));
         request.is_idempotent = false;
         let posted = self.json(project, &request, &doing).await?;
-        Ok(posted["author"]["id"].as_u64())
+        Ok(PostedStatus {
+            pipeline_id: posted["pipeline_id"].as_u64(),
+            author: posted["author"]["id"].as_u64(),
+        })
     }
 
     fn doing_status(&self, gerund: &str, commit: &CommitRef, name: &str) -> String {
@@ -148,14 +204,29 @@ impl GitLab {
     }
 }
 
-impl CommitStatus {
+impl ShownStatus {
     fn parse(status: &Value) -> Option<Self> {
         let text = |member: &str| status[member].as_str().unwrap_or_default().to_owned();
-        Some(CommitStatus {
-            name: text("name"),
-            state: StatusState::parse(status["status"].as_str()?)?,
-            description: text("description"),
-            target_url: text("target_url"),
+        Some(ShownStatus {
+            pipeline_id: status["pipeline_id"].as_u64(),
+            status: CommitStatus {
+                name: text("name"),
+                state: StatusState::parse(status["status"].as_str()?)?,
+                description: text("description"),
+                target_url: text("target_url"),
+            },
         })
     }
+}
+
+/// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as many
+/// jobs as a pipeline may have (`validate` in `app/services/ci/create_commit_status_service.rb`).
+fn lacks_pipeline(error: &GitLabError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Rejected {
+            status: 404 | 422,
+            ..
+        }
+    )
 }

@@ -20,8 +20,12 @@ const SEARCHED: usize = 50;
 pub struct GitLabEnvironment {
     /// GitLab's number.
     pub id: u64,
+    /// Its name.
+    pub name: String,
     /// Its address, if it has one.
     pub external_url: Option<String>,
+    /// Its tier, such as `production`. `None` if GitLab does not show it.
+    pub tier: Option<String>,
 }
 
 impl GitLab {
@@ -109,22 +113,29 @@ impl GitLab {
         Ok(listed.get(0).and_then(|one| {
             Some(GitLabEnvironment {
                 id: one["id"].as_u64()?,
+                name: name.to_owned(),
                 external_url: one["external_url"].as_str().map(ToOwned::to_owned),
+                tier: one["tier"].as_str().map(ToOwned::to_owned),
             })
         }))
     }
 
-    /// Sets the address of an environment.
-    pub async fn set_environment_url(
+    /// Sets the address and the tier of an environment. `None` leaves them as they are.
+    pub async fn change_environment(
         &self,
         project: &str,
         id: u64,
-        external_url: &str,
+        external_url: Option<&str>,
+        tier: Option<&str>,
     ) -> Result<(), GitLabError> {
         let url = &self.url;
-        let doing =
-            format!("setting the address of environment {id} in project {project} at {url}");
-        let body = json!({"external_url": external_url});
+        let doing = format!("changing environment {id} in project {project} at {url}");
+        let mut body = json!({});
+        for (member, value) in [("external_url", external_url), ("tier", tier)] {
+            if let Some(value) = value {
+                body[member] = value.into();
+            }
+        }
         let request = ApiRequest::put(path(project, &format!("/environments/{id}")), body);
         self.json(project, &request, &doing).await?;
         Ok(())
@@ -136,13 +147,38 @@ impl GitLab {
     }
 }
 
+/// The tier that GitLab gives a new environment: that of the first of these words in its name.
+/// `None` for the tier `other` (`guess_tier` in `app/models/environment.rb`).
+pub fn guessed_tier(name: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &[&str]); 4] = [
+        ("development", &["dev", "review", "trunk"]),
+        (
+            "testing",
+            &[
+                "test", "tst", "int", "accept", "acpt", "qa", "qc", "control", "quality",
+            ],
+        ),
+        (
+            "staging",
+            &["stag", "stg", "model", "modl", "pre", "demo", "non"],
+        ),
+        ("production", &["prod", "prd", "live"]),
+    ];
+    let name = name.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    WORDS
+        .iter()
+        .find(|(_, words)| has(words))
+        .map(|(tier, _)| *tier)
+}
+
 /// Whether GitLab rejected a value of the request: a branch that does not exist, for example.
 fn is_invalid(error: &GitLabError) -> bool {
     matches!(
         error.kind,
         ErrorKind::Rejected {
             status: 400,
-            cause: Rejection::Other,
+            cause: Rejection::ReportRejected,
             ..
         }
     )

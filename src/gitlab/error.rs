@@ -167,6 +167,16 @@ pub enum Rejection {
         ". The token needs the scope `api`, its user must be a Maintainer of the project, and the instance must allow push mirrors"
     )]
     Denied,
+    /// The user may not do this part of a report (`app/policies/ci/pipeline_policy.rb`,
+    /// `app/policies/environment_policy.rb`, `app/policies/project_policy.rb`: `archived`,
+    /// `merge_requests_disabled`).
+    #[error(
+        ". One of these applies: the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; merge requests are switched off in it; the user has less than the role Developer"
+    )]
+    ReportDenied,
+    /// GitLab does not accept this part of a report.
+    #[error(". Other parts of the report do not depend on it")]
+    ReportRejected,
     /// The project has another path now. <https://docs.gitlab.com/api/rest/#redirects>
     #[error(
         ". The project was moved: set GitLabProject to its present path, or to its number, which does not change"

@@ -1,144 +1,94 @@
-//! Notes on the merge requests of a commit, and on the commit itself.
+//! Notes on merge requests and on commits.
 //!
-//! Source: <https://docs.gitlab.com/api/commits/#list-merge-requests-associated-with-a-commit>,
-//! <https://docs.gitlab.com/api/notes/>, <https://docs.gitlab.com/api/discussions/#commits>.
+//! Source: <https://docs.gitlab.com/api/notes/>, <https://docs.gitlab.com/api/discussions/#commits>.
 
 use serde_json::{Value, json};
 
 use super::client::error;
-use super::commit_status::CommitRef;
 use super::error::GitLabError;
+use super::merge_request::NotePlace;
 use super::transport::{ApiRequest, GitLab, path, query_value};
-
-/// The most merge requests of a commit that get a note.
-const MAX_MERGE_REQUESTS: usize = 5;
-
-/// Where notes about a commit belong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoteTarget {
-    /// The merge requests of the commit, the open ones first. The commit itself if there is none.
-    Commit,
-    /// The open merge requests of the commit's branch.
-    Branch,
-}
-
-/// Where a note is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum NotePlace {
-    /// The merge request with this number within its project.
-    MergeRequest(u64),
-    /// The commit with this SHA, if no merge request has it.
-    Commit(String),
-}
 
 /// A note of the token's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Note {
+pub struct Note {
     /// GitLab's number, which grows.
     id: u64,
     /// GitLab's path of the note, below the project.
     path: String,
     /// Its text.
-    body: String,
+    pub body: String,
 }
 
 impl GitLab {
-    /// Where notes about a commit belong.
-    async fn note_places(
-        &self,
-        commit: &CommitRef,
-        target: NoteTarget,
-    ) -> Result<Vec<NotePlace>, GitLabError> {
-        let CommitRef {
-            project,
-            sha,
-            branch,
-        } = commit;
-        let url = &self.url;
-        let doing =
-            format!("listing the merge requests of commit {sha} in project {project} at {url}");
-        let of = format!(
-            "/repository/commits/{}/merge_requests?per_page=100",
-            query_value(sha)
-        );
-        let request = ApiRequest::get(path(project, &of));
-        let listed = self.json(project, &request, &doing).await?;
-        let listed = listed.as_array().into_iter().flatten();
-        let mut merge_requests: Vec<&Value> = listed.collect();
-        merge_requests.sort_by_key(|one| one["state"] != "opened");
-        if target == NoteTarget::Branch {
-            merge_requests
-                .retain(|one| one["state"] == "opened" && one["source_branch"] == **branch);
-        }
-        let ids = merge_requests.iter().filter_map(|one| one["iid"].as_u64());
-        let places: Vec<NotePlace> = ids
-            .map(NotePlace::MergeRequest)
-            .take(MAX_MERGE_REQUESTS)
-            .collect();
-        if places.is_empty() && target == NoteTarget::Commit {
-            return Ok(vec![NotePlace::Commit(sha.clone())]);
-        }
-        Ok(places)
-    }
-
-    /// The text of the note that begins with `marker` in each place. `None` where there is none, or
-    /// more than one: [`write_note`](Self::write_note) deletes duplicates, which a delivery leaves if it
-    /// was killed after it created a note beside another delivery.
+    /// The notes of the token's user in each place that begin with `marker`. More than one is left if a
+    /// delivery was killed after it created a note beside another delivery:
+    /// [`write_note`](Self::write_note) deletes the others.
     pub async fn notes(
         &self,
-        commit: &CommitRef,
-        target: NoteTarget,
+        project: &str,
+        places: &[NotePlace],
         marker: &str,
-    ) -> Result<Vec<Option<String>>, GitLabError> {
-        let places = self.note_places(commit, target).await?;
+    ) -> Result<Vec<Vec<Note>>, GitLabError> {
         if places.is_empty() {
             return Ok(vec![]);
         }
         let author = self.own_user_id().await?;
-        let mut bodies = vec![];
+        let mut notes = vec![];
         for place in places {
-            let notes = self.own_notes(&commit.project, &place, author, marker);
-            let mut notes = notes.await?;
-            let only = notes.pop().filter(|_| notes.is_empty());
-            bodies.push(only.map(|note| note.body));
+            notes.push(self.own_notes(project, place, author, marker).await?);
         }
-        Ok(bodies)
+        Ok(notes)
     }
 
-    /// Writes a note about a commit, which begins with `marker`, where `target` says. Edits the note
-    /// that the token's user has written there before. `author` is that user's number, if it is
-    /// known. Returns whether it changed a note.
+    /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's user
+    /// has written there before. `author` is that user's number, if it is known. Returns whether
+    /// it changed a note. A place that GitLab rejects does not prevent the others.
     pub async fn write_note(
         &self,
-        commit: &CommitRef,
+        project: &str,
+        places: &[NotePlace],
         author: Option<u64>,
-        target: NoteTarget,
-        (marker, body): (&str, &str),
+        note: (&str, &str),
     ) -> Result<bool, GitLabError> {
-        let project = &commit.project;
         let author = match author {
             Some(author) => author,
             None => self.own_user_id().await?,
         };
+        let (mut has_changed, mut failure) = (false, None);
+        for place in places {
+            match self.write_note_in(project, place, author, note).await {
+                Ok(changed) => has_changed |= changed,
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(has_changed), Err)
+    }
+
+    async fn write_note_in(
+        &self,
+        project: &str,
+        place: &NotePlace,
+        author: u64,
+        (marker, body): (&str, &str),
+    ) -> Result<bool, GitLabError> {
         let mut has_changed = false;
-        for place in self.note_places(commit, target).await? {
-            let mut notes = self.own_notes(project, &place, author, marker).await?;
-            if notes.is_empty() {
-                self.create_note(project, &place, body).await?;
-                has_changed = true;
-                // Another delivery may have created one at the same time.
-                notes = self.own_notes(project, &place, author, marker).await?;
-            }
-            let mut notes = notes.into_iter();
-            if let Some(note) = notes.next()
-                && note.body.trim_end() != body.trim_end()
-            {
-                self.edit_note(project, &note, body).await?;
-                has_changed = true;
-            }
-            for duplicate in notes {
-                self.delete_note(project, &duplicate).await?;
-            }
+        let mut notes = self.own_notes(project, place, author, marker).await?;
+        if notes.is_empty() {
+            self.create_note(project, place, body).await?;
+            has_changed = true;
+            // Another delivery may have created one at the same time.
+            notes = self.own_notes(project, place, author, marker).await?;
+        }
+        let mut notes = notes.into_iter();
+        if let Some(note) = notes.next()
+            && note.body.trim_end() != body.trim_end()
+        {
+            self.edit_note(project, &note, body).await?;
+            has_changed = true;
+        }
+        for duplicate in notes {
+            self.delete_note(project, &duplicate).await?;
         }
         Ok(has_changed)
     }
@@ -152,28 +102,33 @@ impl GitLab {
         marker: &str,
     ) -> Result<Vec<Note>, GitLabError> {
         let doing = self.doing_note("listing the notes on", project, place);
-        // A merge request lists its notes, a commit the discussions that hold them.
-        let listed = self.list(project, &place.list_path(), &doing).await?;
         let is_own = |note: &&Value| {
             let body = note["body"].as_str().unwrap_or_default();
             note["author"]["id"].as_u64() == Some(author) && body.starts_with(marker)
         };
-        let mut notes = vec![];
-        for one in &listed {
-            match place {
-                NotePlace::MergeRequest(_) => {
-                    let own = Some(one).filter(is_own);
-                    notes.extend(own.and_then(|note| Note::read(note, place.note_path(note))));
-                }
-                NotePlace::Commit(_) => {
-                    let own = one["notes"].as_array().into_iter().flatten().filter(is_own);
-                    notes.extend(
-                        own.filter_map(|note| Note::read(note, place.discussion_path(one, note))),
-                    );
-                }
+        // A merge request lists its notes, a commit the discussions that hold them. A discussion that is
+        // too large because others have replied is skipped: the next note begins another one.
+        let of = match place {
+            NotePlace::MergeRequest(_) => {
+                let path = place.notes_path();
+                format!("{path}?activity_filter=only_comments&sort=asc")
             }
-        }
-        notes.sort_by_key(|note: &Note| note.id);
+            NotePlace::Commit(_) => place.notes_path(),
+        };
+        let own_of = |one: &Value| match place {
+            NotePlace::MergeRequest(_) => {
+                let own = Some(one).filter(is_own);
+                let note = own.and_then(|note| Note::read(note, place.note_path(note)));
+                note.into_iter().collect()
+            }
+            NotePlace::Commit(_) => {
+                let own = one["notes"].as_array().into_iter().flatten().filter(is_own);
+                own.filter_map(|note| Note::read(note, place.discussion_path(one, note)))
+                    .collect()
+            }
+        };
+        let mut notes: Vec<Note> = self.search(project, &of, &doing, own_of).await?;
+        notes.sort_by_key(|note| note.id);
         Ok(notes)
     }
 
@@ -185,14 +140,20 @@ impl GitLab {
     ) -> Result<(), GitLabError> {
         let doing = self.doing_note("writing a note on", project, place);
         let body = json!({"body": body});
-        let mut request = ApiRequest::new("POST", path(project, &place.list_path()), Some(body));
+        let mut request = ApiRequest::new("POST", path(project, &place.notes_path()), Some(body));
         // A second request would create a second note.
         request.is_idempotent = false;
         self.json(project, &request, &doing).await?;
         Ok(())
     }
 
-    async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<(), GitLabError> {
+    /// Replaces the text of a note.
+    pub async fn edit_note(
+        &self,
+        project: &str,
+        note: &Note,
+        body: &str,
+    ) -> Result<(), GitLabError> {
         let (url, at) = (&self.url, &note.path);
         let doing = format!("editing {at} of project {project} at {url}");
         let request = ApiRequest::put(path(project, at), json!({"body": body}));
@@ -237,7 +198,7 @@ impl Note {
 
 impl NotePlace {
     /// The path of its notes below the project.
-    fn list_path(&self) -> String {
+    fn notes_path(&self) -> String {
         match self {
             NotePlace::MergeRequest(iid) => format!("/merge_requests/{iid}/notes"),
             NotePlace::Commit(sha) => {
@@ -247,14 +208,14 @@ impl NotePlace {
     }
 
     fn note_path(&self, note: &Value) -> Option<String> {
-        Some(format!("{}/{}", self.list_path(), note["id"].as_u64()?))
+        Some(format!("{}/{}", self.notes_path(), note["id"].as_u64()?))
     }
 
     fn discussion_path(&self, discussion: &Value, note: &Value) -> Option<String> {
         let discussion = query_value(discussion["id"].as_str()?);
         Some(format!(
             "{}/{discussion}/notes/{}",
-            self.list_path(),
+            self.notes_path(),
             note["id"].as_u64()?
         ))
     }

@@ -44,6 +44,8 @@ impl Rejection {
     fn reason_code(self) -> Code {
         match self {
             Rejection::Denied => Code::TokenLacksAccess,
+            Rejection::ReportDenied => Code::ReportDenied,
+            Rejection::ReportRejected => Code::ReportRejected,
             Rejection::ProjectMoved => Code::ProjectMissing,
             Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,
             Rejection::TooManyMirrors | Rejection::DuplicateAddress => Code::MirrorLimit,
@@ -64,6 +66,7 @@ impl TokenError {
             TokenError::Denied { .. }
             | TokenError::Untagged { .. }
             | TokenError::OtherGitLab { .. }
+            | TokenError::OtherEnvironment { .. }
             | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed.into(),
             TokenError::Failed(error) => error.reason_code,
         }

@@ -9,6 +9,9 @@ pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
 /// fingerprint of each, separated by spaces.
 pub const CA_TAG: &str = "cfn-gitops:gitlab-ca-sha256";
 
+/// The tag with which a token's owner allows its token for one environment only.
+pub const ENV_TAG: &str = "cfn-gitops:env";
+
 /// Where a token was read from. It does not hold the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSource {
@@ -26,7 +29,7 @@ pub enum TokenError {
     Missing,
     /// The function is not allowed to read the secret.
     #[error(
-        "{cause}. The function may read a secret that its owner has given the tag {URL_TAG} with the value {url}. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"
+        "{cause}. The function may read a secret that its owner has given the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"
     )]
     Denied {
         /// AWS's error.
@@ -53,6 +56,16 @@ pub enum TokenError {
         tagged: String,
         /// The GitLab that the token is for.
         url: String,
+    },
+    /// The tag allows the token for another environment.
+    #[error(
+        "the secret's owner allows its token for environment {tagged} only (tag {ENV_TAG}), and this function is that of {own}. The token was neither read nor sent. Set GitLab.TokenSecretId to the secret of this environment's token"
+    )]
+    OtherEnvironment {
+        /// The tag's value.
+        tagged: String,
+        /// The function's environment.
+        own: String,
     },
     /// The secret's owner does not allow a certificate. A server with it could read the token.
     #[error(

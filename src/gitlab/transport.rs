@@ -28,6 +28,16 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
 
+/// Parts of the paths below a project that only reports request. A project, a branch or a name has
+/// no `/` in a path, because it is escaped.
+const REPORT_PATHS: [&str; 5] = [
+    "/statuses",
+    "/deployments",
+    "/environments",
+    "/merge_requests",
+    "/discussions",
+];
+
 /// One GitLab and the token for it.
 #[derive(Debug)]
 pub struct GitLab {
@@ -80,6 +90,8 @@ pub(super) struct ApiResponse {
     pub body: Option<Value>,
     /// The length of the body in bytes.
     pub length: usize,
+    /// Whether the request was a part of a report. Others are about push mirrors.
+    pub is_of_report: bool,
     /// The request's password, which is redacted from the responses of further requests.
     pub secret: Option<Password>,
     /// The number of the list's next page. `None` if this is the last page.
@@ -185,6 +197,7 @@ impl GitLab {
             status: response.status().as_u16(),
             body,
             length: bytes.len(),
+            is_of_report: REPORT_PATHS.iter().any(|part| request.path.contains(part)),
             secret: request.secret.cloned(),
             next_page: header("x-next-page")
                 .filter(|page| page.chars().all(|c| c.is_ascii_digit())),

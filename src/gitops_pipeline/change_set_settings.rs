@@ -27,8 +27,13 @@ pub struct ChangeSetSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReviewSettings {
-    /// Whether to write the change set on the merge request.
-    pub change_set_comment: bool,
+    /// The pattern of the branches. Empty if an earlier version stored the settings.
+    #[serde(default)]
+    pub branches: String,
+    /// Whether to write the change set on the merge request. `None` if only in a project that is
+    /// not public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set_comment: Option<bool>,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
     /// The path of the template in the build's output.
@@ -47,6 +52,7 @@ impl ChangeSetSettings {
         let deploy = &spec.deploy;
         let reports_drift = spec.drift == Drift::Report;
         let review = spec.review.as_ref().map(|review| ReviewSettings {
+            branches: review.branches.clone(),
             change_set_comment: review.change_set_comment,
             allow_transforms: review.allow_transforms,
             template_path: deploy

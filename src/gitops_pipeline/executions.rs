@@ -5,6 +5,7 @@ use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecu
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use crate::aws::{Aws, CallError, optional};
+use crate::ownership;
 
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
@@ -37,6 +38,14 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     let mut revisions = execution.source_revisions().iter();
     let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
     code.revision_id()
+}
+
+/// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that list the
+/// same executions use the same token, so that one execution starts: assumption
+/// `start-token-outlives-a-delivery`. A later delivery lists the execution, and starts none.
+pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
+    let newest = listed.first().and_then(|one| one.pipeline_execution_id());
+    ownership::key(&format!("{tip} after {}", newest.unwrap_or_default()))
 }
 
 /// Starts an execution of the commit that the branch has when the execution reads it. With a fixed

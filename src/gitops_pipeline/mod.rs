@@ -12,6 +12,7 @@
 //! - [`change_set_settings`] are what the function's change sets of the deployed stack need.
 //! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
+//! - [`missed_push`] starts the pipeline for a push whose event was lost.
 //! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
 
 mod apply;
@@ -28,6 +29,7 @@ pub mod first_push;
 pub mod fuzzing;
 pub mod health;
 mod messages;
+pub mod missed_push;
 pub(crate) mod names;
 mod observe;
 mod paths;
@@ -46,6 +48,6 @@ mod tombstone;
 mod tracker;
 
 pub(crate) use self::names::is_env_id;
-pub(crate) use self::observe::describe as describe_stack;
+pub(crate) use self::observe::{describe as describe_stack, early_validation};
 pub(crate) use self::request_context::names_another_function;
 pub use self::resource::{GitOpsPipeline, is_rejected};

@@ -10,6 +10,7 @@ use super::canceled_execution::{CanceledExecution, start_again};
 use super::delete::{Deletion, OnDenial};
 use super::first_push;
 use super::first_push::{BranchPush, Child, NotStarted, Started};
+use super::missed_push::DeployedBranch;
 use super::names::ResourceNames;
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
@@ -166,7 +167,10 @@ impl GitOpsPipeline {
         Ok(child.and_then(|child| {
             Some(Child {
                 waits_for: BranchPush::missed_by(&child, stack_name),
+                deploys: ResourceNames::from_stack_name(stack_name)
+                    .and_then(|names| DeployedBranch::of(&child, names)),
                 settings: PipelineSettings::of(&child),
+                status: child.status,
                 owner_stack_id: child.owner?.stack_id,
             })
         }))

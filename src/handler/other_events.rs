@@ -96,11 +96,18 @@ impl Handler {
         if failures > 0 {
             self.emit_report_failures(env_id, &pipeline_name, failures);
         }
-        let reported = report?;
+        let reported = match report {
+            // Lambda would deliver the event twice more, with the same result.
+            Err(error) if error.is_final() => {
+                tracing::warn!(%error, "not reported");
+                Reported::default()
+            }
+            report => report?,
+        };
         Ok(json!({"Report": {
             "PipelineName": pipeline_name,
             "Posted": reported.accepted.len(),
-            "Rejected": reported.rejected.len(),
+            "Rejected": failures,
         }}))
     }
 
@@ -115,9 +122,18 @@ impl Handler {
                 tracing::info!(because, "the build is not shown in GitLab");
                 Ok(json!({"Ignored": because}))
             }
+            Ok(Reviewed::Rejected(error)) => {
+                let reason = error.reason().to_string();
+                tracing::warn!(part = "review", reason, "not reported");
+                self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
+                Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}))
+            }
             Err(error) => {
-                let pipeline_name = event.names.pipeline();
-                self.emit_report_failures(&event.names.env_id, &pipeline_name, 1);
+                self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
+                if error.is_final() {
+                    tracing::warn!(part = "review", %error, "not reported");
+                    return Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}));
+                }
                 Err(error.into())
             }
         }

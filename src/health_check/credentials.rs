@@ -1,18 +1,19 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::checker::{Checker, listed};
 use super::findings::Findings;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use super::schedule::HOUR;
 use super::{doctor, metrics};
+use crate::gitlab::Access;
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, Health, MirrorHealth, SecretSummary, TokenHealth,
+    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::ownership::write_time;
@@ -46,6 +47,7 @@ impl Checker<'_> {
         &self,
         cursor: &mut Cursor,
         limits: &TimeLimits,
+        gitlabs: &CheckedGitLabs,
     ) -> (Findings, BrokenMirrors) {
         let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
         if cursor.is_done {
@@ -59,7 +61,9 @@ impl Checker<'_> {
                 return (findings, broken);
             }
         };
-        let listing = self.mirror_credential.list_secrets(&user_names);
+        let listing = self
+            .mirror_credential
+            .list_secrets(&user_names, !self.may_change);
         let Some(secrets) = listed(listing, cursor, &mut findings, limits).await else {
             return (findings, broken);
         };
@@ -69,7 +73,6 @@ impl Checker<'_> {
         let secrets: BTreeMap<String, SecretSummary> = secrets.collect();
         let rest = cursor.rest(secrets.iter());
         let pace = &Pace::per_second(CREDENTIALS_PER_SECOND);
-        let gitlabs = &CheckedGitLabs::default();
         let check = |_, secret| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
@@ -87,6 +90,7 @@ impl Checker<'_> {
                     tokens.extend(health.token);
                 }
                 Err(CheckError::Nothing) => {}
+                Err(CheckError::ToBeDeleted(at)) => report_deletion(&mut findings, name, at),
                 Err(CheckError::Failed(why)) => findings.failed(&why),
             }
             if let Some(rotation) = checked.rotation {
@@ -149,8 +153,11 @@ impl Checker<'_> {
         gitlabs: &CheckedGitLabs,
     ) -> CheckedCredential {
         let health = self.mirror_credential.health(secret, gitlabs).await;
-        let rotation = if self.may_change && health.is_ok() {
-            let rotation = self.mirror_credential.check_rotation(&secret.name).await;
+        let rotation = if health.is_ok() {
+            let credentials = self.mirror_credential;
+            let rotation = credentials
+                .check_rotation(&secret.name, self.may_change)
+                .await;
             Some(rotation.map_err(|error| error.to_string()))
         } else {
             None
@@ -208,7 +215,36 @@ impl Checker<'_> {
         if let Some(lag) = mirror.lag {
             metrics.push((metrics::MIRROR_LAG_SECONDS, lag.as_secs_f64().into()));
         }
+        if let Some(foreign) = &mirror.foreign {
+            metrics.push((metrics::FOREIGN_TIPS, foreign.len().into()));
+        }
         self.emit(&mirror.project, &metrics);
+        for ForeignTip { branch, commit } in mirror.foreign.iter().flatten() {
+            let subject = format!("branch {branch} of repository {repository}");
+            let problem = format!(
+                "its commit {commit} was never in the branch of GitLab's project {project}, so the \
+                 mirror did not push it. Find out who pushed it, then push to GitLab, which replaces it"
+            );
+            findings.checked(subject, Some(problem));
+        }
+    }
+
+    /// Checks the tokens of pipelines that no mirror uses.
+    pub async fn check_tokens(
+        &self,
+        accesses: &[Access],
+        findings: &mut Findings,
+        limits: &TimeLimits,
+        gitlabs: &CheckedGitLabs,
+    ) {
+        for access in accesses {
+            let check = self.mirror_credential.token_health(access, gitlabs);
+            match timeout_at(limits.checks_end, check).await {
+                Ok(Some(token)) => self.report_token(findings, &token),
+                Ok(None) => {}
+                Err(_) => return tracing::warn!("no time to check the tokens of all pipelines"),
+            }
+        }
     }
 
     fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
@@ -225,10 +261,21 @@ impl Checker<'_> {
                 self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
             }
             Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
-            // A rejected token is the fault of each of its mirrors.
+            // A rejected token is the fault of each of its mirrors, and of the reports of its pipelines.
             Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
         }
     }
+}
+
+/// A secret that a person deleted. A deleted resource leaves no credential.
+fn report_deletion(findings: &mut Findings, name: &str, deleted_at: SystemTime) {
+    let deleted_at = write_time(deleted_at);
+    let problem = format!(
+        "it is scheduled for deletion (DeletedDate {deleted_at}), and its mirrors still push with its \
+         login. Every update and rotation fails. Restore it: aws secretsmanager restore-secret \
+         --secret-id {name}"
+    );
+    findings.checked(format!("secret {name}"), Some(problem));
 }
 
 fn report_rotation(
@@ -236,15 +283,23 @@ fn report_rotation(
     name: &str,
     rotation: Result<Option<PendingRotation>, String>,
 ) {
+    let subject = |version_id| format!("the rotation of secret {name} to version {version_id}");
     match rotation {
         Ok(Some(PendingRotation::Waits { version_id, since })) => {
             let since = write_time(since);
-            let subject = format!("the rotation of secret {name} to version {version_id}");
             let problem = format!(
                 "it is pending since {since}. Secrets Manager reattempts it; the log of its steps \
                  says why they fail"
             );
-            findings.checked(subject, Some(problem));
+            findings.checked(subject(version_id), Some(problem));
+        }
+        Ok(Some(PendingRotation::Abandoned { version_id, since })) => {
+            let since = write_time(since);
+            let problem = format!(
+                "it is pending since {since}, and the secret has no rotation schedule. The next health \
+                 check ends it"
+            );
+            findings.checked(subject(version_id), Some(problem));
         }
         Ok(Some(PendingRotation::Ended)) => {
             tracing::warn!(secret = name, "a rotation without a schedule was ended");

@@ -1,4 +1,4 @@
-//! What only a diagnosis checks: the scope of a token, and its expiry as a problem.
+//! The problems of tokens and pipelines' stacks, with their remedies.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,4 +23,33 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
     let expires_at = details.expires_at?;
     let is_soon = expires_at.duration_since(now).unwrap_or_default() < TOKEN_TIME_LEFT;
     is_soon.then(|| format!("it expires at {}. {REMEDY}", write_time(expires_at)))
+}
+
+/// What is wrong with a pipeline's stack `id` in this `status`, with the remedy. `None` if it has content
+/// that works, or while an operation runs.
+pub fn stack_problem(status: &str, id: &str) -> Option<String> {
+    let (what, remedy) = match status {
+        "UPDATE_ROLLBACK_FAILED" => (
+            "its update failed and could not be rolled back",
+            format!(
+                "Remove the cause in its events. Then update its resource, which continues the \
+                 rollback, or run aws cloudformation continue-update-rollback --stack-name {id}"
+            ),
+        ),
+        "DELETE_FAILED" => (
+            "it could not be deleted",
+            "Remove the cause in its events, then delete its resource again".to_owned(),
+        ),
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS" => (
+            "it was never created completely, so there is no pipeline",
+            "Remove the cause in its events, then update its resource with a changed property, such as Tags"
+                .to_owned(),
+        ),
+        "IMPORT_ROLLBACK_FAILED" => (
+            "an import failed and could not be rolled back",
+            format!("Run aws cloudformation continue-update-rollback --stack-name {id}"),
+        ),
+        _ => return None,
+    };
+    Some(format!("its status is {status}: {what}. {remedy}"))
 }

@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::metrics;
 use super::progress::TimeLimits;
 use super::schedule::DAY;
+use crate::aws::CallError;
 use crate::change_sets;
 use crate::drift;
 use crate::drift::{DriftError, Drifted, Found, Subject};
@@ -23,9 +24,6 @@ const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// How long a change set of the function may exist. An invocation ends after 15 minutes.
 const MAX_CHANGE_SET_AGE: Duration = Duration::from_secs(60 * 60);
-
-/// How the names of the function's change sets begin.
-const OWN_CHANGE_SETS: [&str; 2] = ["plan-", "drift-"];
 
 /// The most names of resources in a finding.
 const MAX_NAMES: usize = 20;
@@ -148,14 +146,12 @@ impl Checker<'_> {
         }
     }
 
-    async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), crate::aws::CallError> {
+    async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), CallError> {
         for listed in change_sets::list(self.clients.aws, stack_name).await? {
-            let mut prefixes = OWN_CHANGE_SETS.iter();
-            let is_own = prefixes.any(|prefix| listed.name.starts_with(prefix));
             let is_old = listed
                 .created
                 .is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
-            if is_own && is_old {
+            if listed.is_own && is_old {
                 change_sets::delete(self.clients.aws, stack_name, &listed.name).await?;
                 let change_set = &listed.name;
                 tracing::warn!(
@@ -187,8 +183,13 @@ fn problem(subject: &Subject, drifted: &Drifted) -> String {
         );
     }
     let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+    let unrepaired = if subject.repairs && drifted.is_destructive {
+        " It was not repaired: the change set replaces or removes a resource."
+    } else {
+        ""
+    };
     format!(
-        "{count} of its resources differ from its template: {names}. This command creates a change set \
+        "{count} of its resources differ from its template: {names}.{unrepaired} This command creates a change set \
          that reverts the drift: {command}"
     )
 }

@@ -20,6 +20,8 @@ pub struct Findings {
     pub totals: Totals,
     /// The pipelines that were created.
     pub created: Vec<String>,
+    /// The pipelines that were started, because a push had no execution.
+    pub started: Vec<String>,
     /// Each resource that was checked.
     pub checks: Vec<Check>,
     /// Why something was not checked.
@@ -56,6 +58,7 @@ impl Findings {
     pub fn add(&mut self, other: Findings) {
         self.totals.add(&other.totals);
         self.created.extend(other.created);
+        self.started.extend(other.started);
         self.checks.extend(other.checks);
         self.failed.extend(other.failed);
     }

@@ -56,8 +56,13 @@ metrics! {
         "seconds since the last successful push. A long time is not an error if there was nothing \
         to push"
     MIRROR_LAG_SECONDS "MirrorLagSeconds" "Seconds" Some("GitLabProject");
-        "seconds since GitLab began its latest push, if that push has not succeeded. 0 if it \
-        succeeded. Written only for an enabled mirror that has begun a push"
+        "how long CodeCommit has lacked the latest commit of a mirrored branch, or how long ago GitLab \
+        began its latest push, if that has not succeeded: the longer time. 0 if neither is the case. \
+        Written only for an enabled mirror that GitLab shows"
+    FOREIGN_TIPS "ForeignTips" "Count" Some("GitLabProject");
+        "mirrored branches whose latest commit in CodeCommit was never in GitLab's branch: the mirror \
+        did not push it. Written only if the branches could be compared; the log names branch and \
+        commit"
     GITLAB_TOKEN_DAYS_LEFT "GitLabTokenDaysLeft" "None" Some("TokenSecretId");
         "days until GitLab's token expires. Written only if GitLab shows when it expires"
     CREDENTIAL_AGE "CredentialAge" "None" Some("UserName");
@@ -73,6 +78,9 @@ metrics! {
     REPORT_FAILURES "ReportFailures" "Count" Some("PipelineName");
         "parts of reports to GitLab that failed: statuses, deployments, notes. Written only if \
         there is one; the log says why"
+    MISSED_PUSHES "MissedPushes" "Count" Some("PipelineName");
+        "pushes that no execution or review build had when the health check found them. Written only \
+        if there is one"
     DRIFTED_RESOURCES "DriftedResources" "Count" Some("StackName");
         "resources of a stack that differ from its template. Written once a day for each pipeline's \
         stack, and for each deployed stack with `Drift: Report`"

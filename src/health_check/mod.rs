@@ -10,8 +10,10 @@
 //! The health check changes these:
 //! - It ends a rotation that nothing resumes.
 //! - It creates the pipeline of a branch whose first push was not delivered.
+//! - It starts a pipeline whose branch has a tip that no execution has.
 //! - It starts an execution again that an update canceled.
 //! - It posts to GitLab what lost events did not.
+//! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares each stack by a change set of its own, and deletes change sets that the
 //!   function left behind. With `SelfRepair` it repairs the pipelines' stacks, and once an hour
 //!   mirrors that were deleted or disabled.
@@ -25,8 +27,10 @@ mod findings;
 pub mod metrics;
 mod pipelines;
 mod progress;
+mod pushes;
 mod reports;
 mod request;
+mod review_builds;
 mod schedule;
 mod stacks;
 
@@ -48,6 +52,7 @@ use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::progress::TimeLimits;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::MirrorCredential;
+use crate::mirror_credential::health::CheckedGitLabs;
 
 /// What one invocation of a health check has found.
 #[derive(Debug)]
@@ -89,9 +94,15 @@ pub async fn check<'a>(
         let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
         Box::pin(creating).await;
         Box::pin(checker.repair_mirrors(&broken, &mut findings, &limits)).await;
+        let starting = checker.start_missed_pushes(&found.suspected, &mut findings, &limits);
+        Box::pin(starting).await;
         // The reports come last: a slow GitLab takes no time from the checks.
-        Box::pin(checker.report_executions(&changed, &limits)).await;
-        Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
+        let reporting = async {
+            Box::pin(checker.report_executions(&changed, &limits)).await;
+            Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
+        };
+        let starting = checker.start_reviews(&found.reviewing, &mut findings, &limits);
+        tokio::join!(Box::pin(reporting), Box::pin(starting));
     }
     let mut part = CheckedPart {
         checker,
@@ -106,8 +117,8 @@ pub async fn check<'a>(
     part
 }
 
-/// Checks the same, but for pending rotations, because their check may end one. It changes nothing and
-/// writes no metrics. Returns each check with its problem.
+/// Checks the same, and secrets that are scheduled for deletion. It changes nothing and writes no
+/// metrics. Returns each check with its problem.
 pub async fn diagnose(
     environment: &Environment,
     clients: CheckClients<'_>,
@@ -127,7 +138,10 @@ pub async fn diagnose(
         schedule: part.schedule,
     };
     let mut progress = CheckProgress::default();
-    let (mut findings, ..) = checker.check_all(&mut progress, &part.limits()).await;
+    let (mut findings, .., found) = checker.check_all(&mut progress, &part.limits()).await;
+    for push in &found.suspected {
+        findings.checked(push.subject(), Some(push.problem()));
+    }
     if !progress.is_done() {
         findings.failed("there was no time to check everything");
     }
@@ -147,13 +161,16 @@ impl Checker<'_> {
         limits: &TimeLimits,
     ) -> (Findings, BrokenMirrors, ChangedExecutions, FoundStacks) {
         let orphans = progress.totals.orphans;
+        let gitlabs = &CheckedGitLabs::default();
         // The three call different services, so none waits for another.
         let ((credentials, broken), (pipelines, changed), (stacks, found)) = tokio::join!(
-            Box::pin(self.check_credentials(&mut progress.credentials, limits)),
+            Box::pin(self.check_credentials(&mut progress.credentials, limits, gitlabs)),
             Box::pin(self.check_pipelines(&mut progress.pipelines, limits)),
             Box::pin(self.check_stacks(&mut progress.stacks, orphans, limits)),
         );
         let mut findings = credentials;
+        let checking = self.check_tokens(&found.accesses, &mut findings, limits, gitlabs);
+        Box::pin(checking).await;
         findings.add(pipelines);
         findings.add(stacks);
         (findings, broken, changed, found)
@@ -183,6 +200,7 @@ impl CheckedPart<'_> {
                 "pipelines": totals.pipelines,
             },
             "Created": found.created,
+            "Started": found.started,
             "Unhealthy": found.unhealthy(),
             "NotChecked": found.failed,
         })

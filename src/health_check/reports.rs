@@ -7,11 +7,11 @@ use super::checker::Checker;
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use super::progress::{Checking, TimeLimits, check_each};
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::pace::Pace;
 use crate::reporting;
 use crate::reporting::Execution;
 use crate::review;
+use crate::review::ReviewTarget;
 
 /// How many pipelines a second are reported again: one `DescribeStacks` and about seven requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
@@ -24,11 +24,7 @@ impl Checker<'_> {
     /// If the time does not suffice, the next health checks report the rest: each begins with another
     /// pipeline.
     pub async fn report_executions<'a>(&self, changed: &'a ChangedExecutions, limits: &TimeLimits) {
-        let limits = TimeLimits {
-            last_start: limits.end,
-            checks_end: limits.end,
-            ..*limits
-        };
+        let limits = limits.until(limits.end);
         let minutes = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let minutes = usize::try_from(minutes.as_secs() / 60).unwrap_or_default();
         let first = minutes % changed.len().max(1);
@@ -59,41 +55,36 @@ impl Checker<'_> {
     }
 
     /// Repeats the reviews of the builds of the last day whose events were lost.
-    pub async fn report_reviews(&self, reviewing: &[ResourceNames], limits: &TimeLimits) {
-        let limits = TimeLimits {
-            last_start: limits.end,
-            checks_end: limits.end,
-            ..*limits
-        };
-        let stacks: Vec<(String, &ResourceNames)> = reviewing
+    pub async fn report_reviews(&self, reviewing: &[ReviewTarget], limits: &TimeLimits) {
+        let limits = limits.until(limits.end);
+        let pipelines: Vec<String> = reviewing
             .iter()
-            .map(|names| (names.stack(), names))
+            .map(|target| target.names.pipeline())
             .collect();
-        let stacks = stacks.iter().map(|(stack, names)| (stack.as_str(), *names));
+        let targets = pipelines.iter().map(String::as_str).zip(reviewing);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
-        let review = |_, names: &'_ ResourceNames| -> Checking<'_, _> {
-            let names = names.clone();
+        let review = |_, target| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
                 let (aws, http) = (self.clients.aws, self.clients.http);
                 let since = self.now - REPORTED_TIME;
-                let reviewed = Box::pin(review::catch_up(aws, http, &names, since)).await;
-                (names.pipeline(), reviewed)
+                Box::pin(review::catch_up(aws, http, target, since)).await
             })
         };
-        let in_time = check_each(
-            stacks.collect(),
-            &limits,
-            review,
-            |_, (pipeline, reviewed)| match reviewed {
-                Ok(0) => {}
-                Ok(written) => tracing::warn!(pipeline, written, "reviews repeated"),
-                Err(error) => {
-                    tracing::warn!(pipeline, %error, "not reviewed");
-                    self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
-                }
-            },
-        );
+        let in_time =
+            check_each(
+                targets.collect(),
+                &limits,
+                review,
+                |pipeline, reviewed| match reviewed {
+                    Ok(0) => {}
+                    Ok(written) => tracing::warn!(pipeline, written, "reviews repeated"),
+                    Err(error) => {
+                        tracing::warn!(pipeline, %error, "not reviewed");
+                        self.emit(pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
+                    }
+                },
+            );
         if !in_time.await {
             tracing::warn!("no time to repeat all reviews");
         }

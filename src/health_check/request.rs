@@ -7,13 +7,11 @@ use serde_json::{Value, json};
 
 use super::progress::{CheckProgress, Part};
 use super::schedule::Schedule;
+use crate::aws::FUNCTION_NAME_PREFIX;
 use crate::gitops_pipeline;
 
 /// A continuation with less time than this would check next to nothing.
 const MIN_CONTINUATION: Duration = Duration::from_secs(60);
-
-/// The function's name up to the environment's ID.
-const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
 
 /// A request for a health check, or for a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,16 +12,21 @@ use aws_sdk_cloudformation::types::StackStatus;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
+use super::doctor::stack_problem;
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
+use super::pushes::SuspectedPush;
 use crate::aws::{Aws, CallError};
+use crate::gitlab::Access;
 use crate::gitops_pipeline::first_push::{BranchPush, Child, Started};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::pace::Pace;
+use crate::review::ReviewTarget;
 
-/// How many stacks a second are looked up, with one `DescribeStacks` each. AWS documents no rate. A
+/// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a pipeline
+/// one `GetBranch` and one `ListPipelineExecutions`. AWS documents no rate. A
 /// user reports 5 a second, which cannot be increased, for all callers of the account:
 /// <https://github.com/aws/aws-sam-cli/issues/2671>.
 const STACKS_PER_SECOND: u32 = 3;
@@ -45,14 +50,19 @@ pub struct Stacks {
 pub struct FoundStacks {
     /// The first pushes that stacks wait for.
     pub missed: Vec<BranchPush>,
+    /// Pushes without an execution, as far as one look shows.
+    pub suspected: Vec<SuspectedPush>,
     /// The pipelines whose branches are reviewed.
-    pub reviewing: Vec<ResourceNames>,
+    pub reviewing: Vec<ReviewTarget>,
+    /// How pipelines reach GitLab.
+    pub accesses: Vec<Access>,
 }
 
 /// The result of one stack's check.
 struct CheckedStack<'a> {
     id: &'a String,
     child: Result<Option<Child>, CallError>,
+    missed: Result<Option<SuspectedPush>, CallError>,
     drift: Vec<ComparedStack>,
 }
 
@@ -102,6 +112,16 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     }
 }
 
+impl FoundStacks {
+    /// Adds what the stack `name` leaves to do.
+    fn add(&mut self, name: &str, child: Child) {
+        let settings = ResourceNames::from_stack_name(name).zip(child.settings);
+        let target = settings.and_then(|(names, settings)| ReviewTarget::of(names, settings));
+        self.reviewing.extend(target);
+        self.missed.extend(child.waits_for);
+    }
+}
+
 impl Checker<'_> {
     /// Reports pipelines' stacks without an owner, of which earlier invocations found `orphans`, and
     /// stacks that differ from their templates.
@@ -123,12 +143,7 @@ impl Checker<'_> {
         let look_up = |name, id| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                let child = self.gitops_pipeline.look_up_child(name).await;
-                let drift = match &child {
-                    Ok(Some(child)) => self.compare(name, child).await,
-                    _ => vec![],
-                };
-                CheckedStack { id, child, drift }
+                Box::pin(self.check_stack(name, id)).await
             })
         };
         let rest = cursor.rest(stacks.pipelines.iter());
@@ -144,13 +159,15 @@ impl Checker<'_> {
                 Ok(None) => return,
                 Err(error) => return findings.failed(&error.to_string()),
             };
+            match checked.missed {
+                Ok(missed) => found.suspected.extend(missed),
+                Err(error) => findings.failed(&error.to_string()),
+            }
+            found.accesses.extend(child.access().cloned());
             let subject = format!("pipeline stack {name}");
             if stacks.contains(&child.owner_stack_id) {
-                if child.is_reviewing() {
-                    found.reviewing.extend(ResourceNames::from_stack_name(name));
-                }
-                found.missed.extend(child.waits_for);
-                return findings.checked(subject, None);
+                findings.checked(subject, stack_problem(&child.status, id));
+                return found.add(name, child);
             }
             findings.totals.orphans += 1;
             let owner = &child.owner_stack_id;
@@ -168,6 +185,23 @@ impl Checker<'_> {
             self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
         }
         (findings, found)
+    }
+
+    async fn check_stack<'a>(&self, name: &str, id: &'a String) -> CheckedStack<'a> {
+        let child = self.gitops_pipeline.look_up_child(name).await;
+        let (missed, drift) = match &child {
+            Ok(Some(child)) => {
+                let missed = self.look_for_missed_push(child).await;
+                (missed, self.compare(name, child).await)
+            }
+            _ => (Ok(None), vec![]),
+        };
+        CheckedStack {
+            id,
+            child,
+            missed,
+            drift,
+        }
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

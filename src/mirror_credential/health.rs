@@ -2,26 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
 use crate::aws::CallError;
-use crate::gitlab::{Access, GitLab, GitLabError, Mirror, PushStatus, TokenDetails};
+use crate::gitlab;
+use crate::gitlab::{Access, GitLabError, TokenDetails};
 use crate::iam_wildcard::NamePattern;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::write_time;
-use crate::mirror_credential::messages;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::mirrors::health::check_mirror;
+pub use crate::mirror_credential::mirrors::health::{ForeignTip, MirrorHealth};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{Credential, User};
 use crate::pace::Pace;
 
-/// How many mirrors a second are read, with two requests each if they are healthy. GitLab's smallest
+/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's smallest
 /// documented limit is 1,200 requests a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
 /// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
@@ -63,28 +63,13 @@ pub struct TokenHealth {
     pub details: Result<TokenDetails, String>,
 }
 
-/// The state of one mirror.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirrorHealth {
-    /// ID or full path of the project in GitLab.
-    pub project: String,
-    /// The CodeCommit repository that the mirror pushes to.
-    pub repository_name: String,
-    /// When it last pushed. `None` if GitLab does not show it.
-    pub succeeded_at: Option<SystemTime>,
-    /// How long its latest push has not succeeded. `None` if GitLab shows no push.
-    pub lag: Option<Duration>,
-    /// Why it cannot push. `None` if it has no fault.
-    pub fault: Option<String>,
-    /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
-    pub is_repairable: bool,
-}
-
 /// Why a secret was not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckError {
     /// The secret was deleted, or is being created.
     Nothing,
+    /// The secret is scheduled for deletion, and its credential still exists.
+    ToBeDeleted(SystemTime),
     /// The check failed.
     Failed(String),
 }
@@ -98,7 +83,7 @@ impl From<CallError> for CheckError {
 /// What one health check has found out of each GitLab.
 #[derive(Debug)]
 pub struct CheckedGitLabs {
-    pace: Pace,
+    pub(super) pace: Pace,
     /// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
     /// for each mirror.
     unreachable: Mutex<BTreeMap<String, GitLabError>>,
@@ -118,7 +103,7 @@ impl Default for CheckedGitLabs {
 
 impl CheckedGitLabs {
     /// Stores the error of a GitLab that is unreachable.
-    fn note(&self, url: &str, error: &GitLabError) {
+    pub(super) fn note(&self, url: &str, error: &GitLabError) {
         if error.is_unreachable() {
             let mut unreachable = locked(&self.unreachable);
             unreachable.insert(url.to_owned(), error.clone());
@@ -126,7 +111,7 @@ impl CheckedGitLabs {
     }
 
     /// The error of the GitLab at `url`. `None` if it is not known to be unreachable.
-    fn error_of(&self, url: &str) -> Option<GitLabError> {
+    pub(super) fn error_of(&self, url: &str) -> Option<GitLabError> {
         locked(&self.unreachable).get(url).cloned()
     }
 
@@ -157,19 +142,22 @@ impl MirrorCredential {
     ///
     /// Secrets Manager lists the secrets of every environment. Only the user name shows the
     /// environment of a secret. A call for another environment's user would be denied, and every
-    /// check would add an `AccessDenied` to the account's CloudTrail.
+    /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled for
+    /// deletion are among them only `with_deleted`.
     ///
     /// # Errors
     /// If Secrets Manager does not return all pages.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
+        with_deleted: bool,
     ) -> Result<Vec<SecretSummary>, CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
             .build();
         let call = self.clients.aws.secrets.list_secrets().filters(ours);
+        let call = call.include_planned_deletion(with_deleted);
         let mut pages = call.into_paginator().send();
         let mut listed = vec![];
         while let Some(page) = pages.next().await {
@@ -196,18 +184,19 @@ impl MirrorCredential {
             return Err(denied.into());
         }
         let secret = observe::read_secret(aws, &listed.name).await?;
-        let secret =
-            secret.filter(|secret| secret.origin.owner.is_some() && secret.deleted_at.is_none());
+        let secret = secret.filter(|secret| secret.origin.owner.is_some());
         let secret = secret.ok_or(CheckError::Nothing)?;
-        let Some(current) = &secret.log.current else {
-            let name = &listed.name;
-            return Err(if secret.log.changed_by_hand {
-                CheckError::Failed(format!(
-                    "reading secret {name}: its value was changed outside of cfn-gitops; update its stack"
-                ))
-            } else {
-                CheckError::Nothing
+        if let Some(deleted_at) = secret.deleted_at {
+            // The Delete of a resource deletes the credential, too. Its secret stays for some days.
+            let current = secret.log.current.as_ref();
+            let left = current.and_then(|login| user.credential(&login.credential_id));
+            return Err(match left {
+                Some(_) => CheckError::ToBeDeleted(deleted_at),
+                None => CheckError::Nothing,
             });
+        }
+        let Some(current) = &secret.log.current else {
+            return Err(without_login(&listed.name, secret.log.changed_by_hand));
         };
         let credential = user.credential(&current.credential_id);
         let fault = credential_fault(credential, user_name);
@@ -238,7 +227,7 @@ impl MirrorCredential {
         let mut gitlabs = GitLabClients::new(aws, &self.clients.http, accesses);
         for record in &value.mirrors {
             let now = self.clients.clock.now();
-            let mut mirror = check_mirror(&mut gitlabs, record, checked, now).await;
+            let mut mirror = check_mirror(aws, &mut gitlabs, record, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
             let own_fault = mirror.fault.map(|fault| value.password.redact(&fault));
             mirror.fault = own_fault.or_else(|| fault.clone());
@@ -248,6 +237,43 @@ impl MirrorCredential {
             health.token = check_token(&mut gitlabs, &access, checked).await;
         }
         Ok(health)
+    }
+}
+
+/// Why the secret `name` without a current login has nothing to check.
+fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
+    if !is_changed_by_hand {
+        return CheckError::Nothing;
+    }
+    CheckError::Failed(format!(
+        "reading secret {name}: its value was changed outside of cfn-gitops; update its stack"
+    ))
+}
+
+impl MirrorCredential {
+    /// The token of `access`, which may be a pipeline's. `None` if it was read before, or if its GitLab
+    /// is known to be unreachable.
+    pub async fn token_health(
+        &self,
+        access: &Access,
+        checked: &CheckedGitLabs,
+    ) -> Option<TokenHealth> {
+        if checked.error_of(&access.url).is_some() || !checked.is_new_token(access) {
+            return None;
+        }
+        checked.pace.wait().await;
+        let opened = gitlab::open(&self.clients.aws, &self.clients.http, access).await;
+        let details = match opened {
+            Ok(gitlab) => gitlab.token_details().await,
+            Err(error) => Err(error),
+        };
+        Some(TokenHealth {
+            secret_id: access.token_secret_id.clone(),
+            details: details.map_err(|error| {
+                checked.note(&access.url, &error);
+                error.to_string()
+            }),
+        })
     }
 }
 
@@ -278,44 +304,6 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
     }
 }
 
-/// Reads a mirror from GitLab. Its fault is the reason if GitLab does not show it.
-async fn check_mirror(
-    gitlabs: &mut GitLabClients<'_>,
-    record: &MirrorRecord,
-    checked: &CheckedGitLabs,
-    now: SystemTime,
-) -> MirrorHealth {
-    let url = &record.gitlab_url;
-    let unread = |error: &GitLabError| MirrorHealth {
-        fault: Some(error.to_string()),
-        ..unchecked(record)
-    };
-    if let Some(error) = checked.error_of(url) {
-        return unread(&error);
-    }
-    checked.pace.wait().await;
-    let asked = match gitlabs.at(url).await {
-        Ok(gitlab) => ask(&gitlab, record, now).await,
-        Err(error) => Err(error),
-    };
-    asked.unwrap_or_else(|error| {
-        checked.note(url, &error);
-        unread(&error)
-    })
-}
-
-/// A mirror of which nothing is known.
-fn unchecked(record: &MirrorRecord) -> MirrorHealth {
-    MirrorHealth {
-        project: record.project.clone(),
-        repository_name: record.repository_name.clone(),
-        succeeded_at: None,
-        lag: None,
-        fault: None,
-        is_repairable: false,
-    }
-}
-
 /// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab or
 /// its secret cannot be read, which is the fault of every mirror there.
 async fn check_token(
@@ -336,77 +324,4 @@ async fn check_token(
         secret_id: access.token_secret_id.clone(),
         details,
     })
-}
-
-async fn ask(
-    gitlab: &GitLab,
-    record: &MirrorRecord,
-    now: SystemTime,
-) -> Result<MirrorHealth, GitLabError> {
-    let MirrorRecord { id, gitlab_url, .. } = record;
-    let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
-        let gone = format!(
-            "it is gone ({id} at {gitlab_url}). Create it again: update its stack with a new \
-             RotationSerial"
-        );
-        return Ok(MirrorHealth {
-            fault: Some(gone),
-            is_repairable: true,
-            ..unchecked(record)
-        });
-    };
-    let mut lag = mirror.lag(now);
-    let mut fault = fault_of(&mirror, record, now);
-    if fault.is_some()
-        && gitlab
-            .project(&record.project)
-            .await
-            .is_ok_and(|it| it.is_empty)
-    {
-        // An empty project has nothing to push, which some versions of GitLab show as a fault.
-        (fault, lag) = (None, None);
-    }
-    if fault.is_none() {
-        let (project, settings) = (&record.project, &mirror.settings);
-        let reason = gitlab.pushes_everything(project, settings).await?;
-        let place = format!("push mirror {id} at {gitlab_url}");
-        let regex = settings.branch_regex.as_deref();
-        fault = reason
-            .map(|reason| messages::every_branch_is_pushed(&place, project, &reason, regex).text);
-    }
-    Ok(MirrorHealth {
-        succeeded_at: mirror.succeeded_at,
-        lag,
-        is_repairable: fault.is_some() && !mirror.enabled,
-        fault,
-        ..unchecked(record)
-    })
-}
-
-fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {
-    let MirrorRecord { id, gitlab_url, .. } = record;
-    if !mirror.enabled {
-        return Some(format!(
-            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode. Enable it in GitLab, \
-             or update its stack with a new RotationSerial"
-        ));
-    }
-    if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
-        let why = mirror
-            .last_error
-            .as_deref()
-            .unwrap_or("GitLab does not say why");
-        return Some(format!(
-            "its latest push failed ({id} at {gitlab_url}): {why}"
-        ));
-    }
-    if mirror.is_stuck(now) {
-        let since = mirror.started_at.map(write_time).unwrap_or_default();
-        return Some(format!(
-            "GitLab shows a push under way since {since} ({id} at {gitlab_url}): its process was \
-             killed. Push a commit to the project, which corrects that, or change RotationSerial, \
-             which replaces the mirror"
-        ));
-    }
-    None
 }

@@ -79,6 +79,8 @@ reason_codes! {
     MirrorsLeft 416 "A mirror is left in GitLab"
     PushInterrupted 417 "A mirror was deleted during its push"
     LfsNotMirrored 418 "Git LFS objects are not mirrored"
+    ReportDenied 419 "GitLab denies a part of the report"
+    ReportRejected 420 "GitLab rejects a part of the report"
     StackFailed 501 "The operation on the child stack failed"
     StackHeld 502 "The child stack's name is taken"
     StackUnchangeable 503 "The child stack cannot be changed"

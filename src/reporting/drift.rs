@@ -5,12 +5,13 @@ use aws_sdk_codepipeline::types::PipelineExecutionStatus;
 use crate::aws::{Aws, CallError};
 use crate::drift::Drifted;
 use crate::gitlab;
-use crate::gitlab::{CommitRef, CommitStatus, MAX_CHARACTERS, StatusState};
+use crate::gitlab::{CommitRef, StatusState};
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::PipelineSettings;
 use crate::http::Http;
 use crate::reporting::outcome::{Cause, ReportError};
+use crate::reporting::plan;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
 ///
@@ -36,11 +37,15 @@ pub async fn report(
             branch: settings.branch.clone(),
         };
         let url = settings.location.pipeline_console(&names.pipeline());
-        let desired = status(names, drifted, &url);
+        let desired = plan::commit_status(names, "/drift", status(drifted), &url);
         let gitlab = gitlab::open(aws, http, &report.access).await?;
-        let shown = gitlab.commit_status(&commit, &desired.name).await?;
-        if shown.as_ref() != Some(&desired) {
-            gitlab.post_commit_status(&commit, &desired).await?;
+        let shown = gitlab.commit_statuses(&commit, &desired.name).await?;
+        let latest = shown.last();
+        if latest.map(|shown| &shown.status) != Some(&desired) {
+            let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
+            gitlab
+                .post_commit_status(&commit, &desired, pipeline_id)
+                .await?;
         }
         Ok(())
     };
@@ -63,29 +68,18 @@ async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String
         .map(ToOwned::to_owned))
 }
 
-fn status(names: &ResourceNames, drifted: &Drifted, url: &str) -> CommitStatus {
-    let ResourceNames { env_id, project_id } = names;
-    let count = drifted.resources.len();
-    let (state, description) = if count == 0 {
+/// What the status says.
+fn status(drifted: &Drifted) -> (StatusState, String) {
+    if drifted.resources.is_empty() {
         let text = if drifted.is_partial {
             "No drift found. CloudFormation could not compare all resources"
         } else {
             "The stack is as in its template"
         };
-        (StatusState::Success, text.to_owned())
-    } else {
-        let ids = drifted
-            .resources
-            .iter()
-            .map(|change| change.logical_id.as_str());
-        let ids = ids.collect::<Vec<_>>().join(", ");
-        let text = format!("Not as in the template: {ids}");
-        (StatusState::Failed, text)
-    };
-    CommitStatus {
-        name: format!("cfn-gitops/{env_id}/{project_id}/drift"),
-        state,
-        description: description.chars().take(MAX_CHARACTERS).collect(),
-        target_url: url.chars().take(MAX_CHARACTERS).collect(),
+        return (StatusState::Success, text.to_owned());
     }
+    let resources = drifted.resources.iter();
+    let ids: Vec<&str> = resources.map(|change| change.logical_id.as_str()).collect();
+    let text = format!("Not as in the template: {}", ids.join(", "));
+    (StatusState::Failed, text)
 }

@@ -9,10 +9,11 @@
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
-//! - [`note`] renders the note about a change set
+//! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
 mod drift;
+mod ended_approval;
 mod event;
 mod execution;
 pub(crate) mod note;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::aws::CallError;
-use crate::gitlab::GitLabError;
+use crate::gitlab::{ErrorKind, GitLabError};
 use crate::reason_codes::Code;
 use crate::reporting::plan::{Post, Topic};
 use cfn_custom_resource::ReasonCode;
 
-/// Why an execution is not reported. Lambda delivers the event again.
+/// Why an execution is not reported. Lambda delivers the event again, unless it is final.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("reporting {subject} to GitLab: {cause} - {}", self.code())]
 pub struct ReportError {
@@ -32,6 +32,12 @@ impl ReportError {
         matches!(&self.cause, Cause::GitLab(error) if error.is_unreachable())
     }
 
+    /// Whether another try would end the same: GitLab rejects the request or the token, or the token
+    /// cannot be read.
+    pub fn is_final(&self) -> bool {
+        matches!(&self.cause, Cause::GitLab(error) if !may_pass(error))
+    }
+
     /// The code of its cause.
     pub(crate) fn code(&self) -> ReasonCode {
         match &self.cause {
@@ -42,7 +48,7 @@ impl ReportError {
     }
 }
 
-/// What went wrong, and may go well the next time.
+/// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// AWS did not return what has to be reported.
@@ -74,4 +80,26 @@ impl Reported {
         }
         self.rejected.len()
     }
+}
+
+/// Whether the same request may succeed later. Another delivery may be posting at the same time:
+/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a job
+/// (`app/services/ci/create_commit_status_service.rb`, `app/services/ci/pipelines/add_job_service.rb`).
+/// It also responds with 400 if the state of a status or of a deployment has changed meanwhile
+/// (`app/models/deployment.rb`).
+pub fn may_pass(error: &GitLabError) -> bool {
+    let is_conflict = match &error.kind {
+        ErrorKind::Rejected { status: 409, .. } => true,
+        ErrorKind::Rejected {
+            status: 400,
+            message,
+            ..
+        } => {
+            let message = message.to_lowercase();
+            let texts = ["cannot transition", "failed to obtain a lock"];
+            texts.iter().any(|text| message.contains(text))
+        }
+        _ => false,
+    };
+    is_conflict || error.is_transient()
 }

@@ -6,15 +6,15 @@ use crate::aws::{Aws, CallError};
 use crate::change_sets;
 use crate::change_sets::Change;
 use crate::gitlab::{
-    CommitRef, ErrorKind, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
+    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, ShownStatus, StatusState,
 };
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::report_target::ReportTarget;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use crate::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::reporting::outcome::{Cause, Reported};
+use crate::reporting::outcome::{Cause, Reported, may_pass};
 use crate::reporting::plan::{Desired, Post, Scope, Shown, Topic};
-use crate::reporting::{execution, note, outputs, plan};
+use crate::reporting::{ended_approval, execution, note, outputs, plan};
 use cfn_custom_resource::Progress;
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
@@ -54,6 +54,7 @@ pub async fn report(
         is_decided: false,
         desired: Desired::default(),
         shown: Shown::default(),
+        pipeline_id: None,
         posted: vec![],
         is_unconfirmed: true,
         reported: Reported::default(),
@@ -86,6 +87,8 @@ struct Reporter<'a> {
     is_decided: bool,
     desired: Desired,
     shown: Shown,
+    /// The number of the pipeline that holds the commit's statuses, if one was read or posted.
+    pipeline_id: Option<u64>,
     /// The requests that GitLab accepted since the execution was read.
     posted: Vec<Post>,
     /// Whether GitLab may show something else than was read.
@@ -122,16 +125,36 @@ impl Reporter<'_> {
         }
         if self.context.scope.includes(Topic::EnvironmentUrl, state) {
             self.desired.environment_url = self.environment_url().await?;
+            let is_deployed = self.desired.deployment == Some(StatusState::Success);
+            let tier = plan::tier(&names.env_id, &settings.environment_name);
+            self.desired.tier = tier.filter(|_| is_deployed);
         }
         if self.context.scope.includes(Topic::Note, state) {
             self.desired.note = self.note(&url).await?;
+            let (scope, settings) = (self.context.scope, &self.context.target.settings);
+            self.desired.ends_notes = self.desired.note.is_none()
+                && ended_approval::may_be_noted(settings, scope, &self.execution);
         }
         Ok(())
     }
 
+    /// The actions, without reasons that have a value of the deployed stack or an ARN.
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
-        let pipeline_name = self.context.target.names.pipeline();
-        execution::list_actions(self.context.aws, &pipeline_name, &self.execution.id).await
+        let (aws, target) = (self.context.aws, self.context.target);
+        let pipeline_name = target.names.pipeline();
+        let mut actions = execution::list_actions(aws, &pipeline_name, &self.execution.id).await?;
+        // A person writes the summary of an approval.
+        let has_reason =
+            |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
+        let failed: Vec<&mut Action> = actions.iter_mut().filter(has_reason).collect();
+        if !failed.is_empty() {
+            let stack_name = &target.settings.stack_name;
+            let values = outputs::parameter_values(aws, stack_name).await?;
+            for action in failed {
+                action.summary = change_sets::shown_reason(&action.summary, &values).to_owned();
+            }
+        }
+        Ok(actions)
     }
 
     async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
@@ -164,7 +187,8 @@ impl Reporter<'_> {
             names, settings, ..
         } = self.context.target;
         let approval = self.execution.action(APPROVAL);
-        let waits = approval.is_some_and(|action| action.state == ActionState::Running);
+        let waits = self.execution.state == ExecutionState::Running
+            && approval.is_some_and(|action| action.state == ActionState::Running);
         let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
             return Ok(None);
         };
@@ -188,13 +212,19 @@ impl Reporter<'_> {
         let environment = &self.context.target.settings.environment_name;
         let mut shown = Shown::default();
         let mut rejected = vec![];
-        if let Some(status) = self.wanted(Topic::Execution, desired.execution.as_ref()) {
-            let read = gitlab.commit_status(commit, &status.name).await;
-            shown.execution = settle(Topic::Execution, read, &mut rejected)?.flatten();
-        }
-        if let Some(status) = self.wanted(Topic::Approval, desired.approval.as_ref()) {
-            let read = gitlab.commit_status(commit, &status.name).await;
-            shown.approval = settle(Topic::Approval, read, &mut rejected)?.flatten();
+        let statuses = Topic::STATUSES.map(|topic| self.wanted(topic, desired.status(topic)));
+        if statuses.iter().any(Option::is_some) {
+            match self.read_statuses().await {
+                Ok([execution, approval]) => {
+                    (shown.execution, shown.approval) = (execution, approval);
+                }
+                Err(error) if may_pass(&error) => return Err(error.into()),
+                Err(error) => {
+                    let wanted = Topic::STATUSES.into_iter().zip(statuses);
+                    let wanted = wanted.filter(|(_, status)| status.is_some());
+                    rejected.extend(wanted.map(|(topic, _)| (topic, error.clone())));
+                }
+            }
         }
         if self.wanted(Topic::Deployment, desired.deployment).is_some() {
             let since = self.execution.started;
@@ -202,15 +232,44 @@ impl Reporter<'_> {
             shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
         }
         if self
-            .wanted(Topic::EnvironmentUrl, desired.environment_url.as_ref())
+            .wanted(
+                Topic::EnvironmentUrl,
+                desired.has_environment().then_some(()),
+            )
             .is_some()
         {
             let read = gitlab.environment(&commit.project, environment).await;
             shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
         }
+        let statuses = shown.execution.iter().chain(&shown.approval);
+        let read = statuses.filter_map(|one| one.pipeline_id).next_back();
+        self.pipeline_id = read.or(self.pipeline_id);
+        if self
+            .wanted(Topic::Note, desired.ends_notes.then_some(()))
+            .is_some()
+        {
+            let (aws, target) = (self.context.aws, self.context.target);
+            let read = ended_approval::waiting_notes(gitlab, &target.names, commit).await;
+            let waiting = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
+            let outdated = ended_approval::outdated(aws, target, &self.execution, waiting);
+            shown.outdated_notes = outdated.await?;
+        }
         self.shown = shown;
         self.reported.rejected.extend(rejected);
         Ok(())
+    }
+
+    /// Reads the statuses of the execution and of its approval, also if only one of them is reported: the
+    /// first status of the one joins the pipeline that holds the other.
+    async fn read_statuses(&self) -> Result<[Vec<ShownStatus>; 2], GitLabError> {
+        let names = &self.context.target.names;
+        let [execution, approval] =
+            ["", plan::APPROVAL_SUFFIX].map(|suffix| plan::status_name(names, suffix));
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
+        Ok([
+            gitlab.commit_statuses(commit, &execution).await?,
+            gitlab.commit_statuses(commit, &approval).await?,
+        ])
     }
 
     /// `desired`, unless GitLab has rejected this part of the report.
@@ -251,23 +310,39 @@ impl Reporter<'_> {
         let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
         let environment = &self.context.target.settings.environment_name;
         match post {
-            Post::Status(_, status) => {
-                self.author = gitlab.post_commit_status(commit, status).await?;
+            Post::Status(topic, status) => {
+                let latest = self.shown.statuses(*topic).last();
+                let pipeline_id = latest.and_then(|latest| latest.pipeline_id);
+                let pipeline_id = pipeline_id.or(self.pipeline_id);
+                let posted = gitlab.post_commit_status(commit, status, pipeline_id);
+                let posted = posted.await?;
+                self.author = posted.author;
+                self.pipeline_id = posted.pipeline_id;
+            }
+            Post::EndStatus(_, status, pipeline_id) => {
+                return gitlab.end_commit_status(commit, status, *pipeline_id).await;
             }
             Post::CreateDeployment(state) => {
                 gitlab
                     .create_deployment(commit, environment, *state)
                     .await?;
             }
-            Post::SetEnvironmentUrl(id, url) => {
-                let project = &commit.project;
-                gitlab.set_environment_url(project, *id, url).await?;
+            Post::ChangeEnvironment {
+                id,
+                external_url,
+                tier,
+            } => {
+                let (project, url) = (&commit.project, external_url.as_deref());
+                gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
                 let marker = note::marker(&self.context.target.names);
-                let target = NoteTarget::Commit;
-                let note = (marker.as_str(), body.as_str());
-                return gitlab.write_note(commit, self.author, target, note).await;
+                let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
+                let (project, note) = (&commit.project, (marker.as_str(), body.as_str()));
+                return gitlab.write_note(project, &places, self.author, note).await;
+            }
+            Post::EditNote(note, body) => {
+                gitlab.edit_note(&commit.project, note, body).await?;
             }
         }
         Ok(true)
@@ -320,8 +395,8 @@ impl Reconcile for Reporter<'_> {
                 Ok(has_changed) => {
                     // The first deployment creates the environment.
                     let creates = matches!(post, Post::CreateDeployment(_));
-                    let has_url = self.desired.environment_url.is_some();
-                    self.is_unconfirmed |= creates && has_url && self.shown.environment.is_none();
+                    let changes = self.desired.has_environment();
+                    self.is_unconfirmed |= creates && changes && self.shown.environment.is_none();
                     self.posted.push(post.clone());
                     if has_changed {
                         self.reported.accepted.push(post);
@@ -370,21 +445,4 @@ fn settle<T>(
             Ok(None)
         }
     }
-}
-
-/// Whether the same request may succeed later. Another delivery may be posting at the same time:
-/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 if the state of a
-/// status or of a deployment has changed meanwhile (`app/services/ci/create_commit_status_service.rb`,
-/// `app/models/deployment.rb`).
-fn may_pass(error: &GitLabError) -> bool {
-    let is_conflict = match &error.kind {
-        ErrorKind::Rejected { status: 409, .. } => true,
-        ErrorKind::Rejected {
-            status: 400,
-            message,
-            ..
-        } => message.to_lowercase().contains("cannot transition"),
-        _ => false,
-    };
-    is_conflict || error.is_transient()
 }

@@ -1,19 +1,19 @@
 //! Executes the steps of a review.
 
-use aws_sdk_cloudformation::types::StackStatus;
+use aws_sdk_cloudformation::types::{Parameter, StackStatus};
 
 use super::build::ReviewBuild;
 use super::note;
 use super::note::Subject;
 use super::plan::{BranchHead, ChangeSetState, DeployedStack, ReviewState, ReviewStep, Reviewed};
 use super::target::ReviewTarget;
-use super::{output, plan};
+use super::{output, parameters, plan};
 use crate::aws::{Aws, CallError};
 use crate::change_sets;
 use crate::change_sets::{Base, Created, NewChangeSet};
 use crate::codecommit;
-use crate::gitlab::{CommitRef, GitLab, NoteTarget};
-use crate::gitops_pipeline::describe_stack;
+use crate::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::gitops_pipeline::{describe_stack, early_validation};
 use crate::reconcile::backoff::Backoff;
 use crate::reconcile::{Next, Reconcile};
 use crate::reporting::Cause;
@@ -74,6 +74,14 @@ impl<'a> Reviewer<'a> {
 
     async fn read_stack(&mut self) -> Result<(), CallError> {
         let stack = describe_stack(self.aws, self.stack_name()).await?;
+        let parameters = stack.iter().flat_map(|stack| stack.parameters());
+        let value = |one: &Parameter| {
+            Some((
+                one.parameter_key()?.to_owned(),
+                one.parameter_value()?.to_owned(),
+            ))
+        };
+        self.state.stack_parameters = parameters.filter_map(value).collect();
         let status = stack.and_then(|stack| stack.stack_status);
         self.state.stack = Some(match status {
             // An earlier change set of the pipeline has not been executed yet.
@@ -92,9 +100,10 @@ impl<'a> Reviewer<'a> {
         let new = NewChangeSet {
             stack_name: target.change_sets.stack_name.clone(),
             name: Self::change_set_name(build),
+            token: None,
             role_arn: target.location.role(&target.names.deploy_role()),
             capabilities: target.change_sets.capabilities.clone(),
-            parameters: output.parameters.clone(),
+            parameters: parameters::of_request(output, &self.state.stack_parameters),
             base: Base::Template {
                 url: output.template_url.clone(),
                 tags: output.tags.clone(),
@@ -102,7 +111,7 @@ impl<'a> Reviewer<'a> {
         };
         self.state.creations += 1;
         self.state.change_set = match change_sets::create(self.aws, &new).await {
-            Ok(Created::Yes) => ChangeSetState::Created,
+            Ok(Created::Yes(_) | Created::Exists) => ChangeSetState::Created,
             Ok(Created::StackIsBusy) => ChangeSetState::StackIsBusy,
             // A developer can do something about the template, but not about the function's role.
             Err(error) if error.is_transient() || error.is_denied() => return Err(error),
@@ -121,6 +130,21 @@ impl<'a> Reviewer<'a> {
         Ok(())
     }
 
+    async fn read_validation(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let name = Self::change_set_name(build);
+        let read = early_validation::of_change_set(self.aws, self.stack_name(), &name).await;
+        self.state.validation = Some(match read {
+            Err(error) if error.is_transient() => return Err(error),
+            // CloudFormation's own reason names the validation.
+            Err(error) => {
+                tracing::warn!(%error, "the reason of the failure may lack details");
+                vec![]
+            }
+            Ok(findings) => findings,
+        });
+        Ok(())
+    }
+
     async fn delete_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
         let name = Self::change_set_name(build);
         change_sets::delete(self.aws, self.stack_name(), &name).await?;
@@ -133,6 +157,17 @@ impl<'a> Reviewer<'a> {
         Ok(())
     }
 
+    /// Deletes the change set that a failed review has created, or may have.
+    pub async fn abandon(&self) {
+        let is_deleted = matches!(self.state.change_set, ChangeSetState::Deleted(_));
+        if let Some(build) = self.state.build.as_ref().filter(|_| !is_deleted)
+            && self.state.creations > 0
+        {
+            let name = Self::change_set_name(build);
+            change_sets::abandon(self.aws, self.stack_name(), &name).await;
+        }
+    }
+
     fn commit(&self, build: &ReviewBuild) -> CommitRef {
         CommitRef {
             project: self.target.report.project.clone(),
@@ -141,10 +176,25 @@ impl<'a> Reviewer<'a> {
         }
     }
 
+    /// The merge requests of the branch from this project into the deployed branch.
+    async fn places(&self, build: &ReviewBuild) -> Result<Vec<NotePlace>, GitLabError> {
+        let target = NoteTarget::Branch {
+            into: &self.target.deployed_branch,
+        };
+        self.gitlab.note_places(&self.commit(build), target).await
+    }
+
     async fn read_notes(&mut self, build: &ReviewBuild) -> Result<(), Cause> {
-        let (commit, marker) = (self.commit(build), note::marker(&self.target.names));
-        let notes = self.gitlab.notes(&commit, NoteTarget::Branch, &marker);
-        self.state.notes = Some(notes.await?);
+        let project = &self.target.report.project;
+        let places = self.places(build).await?;
+        let marker = note::marker(&self.target.names);
+        let notes = self.gitlab.notes(project, &places, &marker).await?;
+        // Of more than one, the step that writes deletes all but the first.
+        let only = |mut notes: Vec<Note>| notes.pop().filter(|_| notes.is_empty());
+        let notes = notes
+            .into_iter()
+            .map(|of_place| only(of_place).map(|note| note.body));
+        self.state.notes = Some(notes.collect());
         Ok(())
     }
 
@@ -152,6 +202,12 @@ impl<'a> Reviewer<'a> {
         let target = self.target;
         let Some(finding) = plan::finding(&self.state, &target.review) else {
             return Ok(());
+        };
+        let (project, places) = (&target.report.project, self.places(build).await?);
+        // All of them lead from the same branch to the same branch.
+        let behind = match places.first() {
+            Some(place) => self.gitlab.commits_behind(project, place).await?,
+            None => None,
         };
         let build_url = target.location.build_console(&target.names, &build.id);
         let subject = Subject {
@@ -161,13 +217,12 @@ impl<'a> Reviewer<'a> {
             commit: &build.commit,
             build_uuid: build.uuid(),
             build_url: &build_url,
+            deployed_branch: &target.deployed_branch,
+            commits_behind: behind.unwrap_or_default(),
         };
-        let body = note::render(subject, &finding);
-        let (commit, marker) = (self.commit(build), note::marker(&target.names));
-        let written = self
-            .gitlab
-            .write_note(&commit, None, NoteTarget::Branch, (&marker, &body));
-        written.await?;
+        let (marker, body) = (note::marker(&target.names), note::render(subject, &finding));
+        let note = (marker.as_str(), body.as_str());
+        self.gitlab.write_note(project, &places, None, note).await?;
         self.state.is_written = true;
         Ok(())
     }
@@ -198,6 +253,9 @@ impl Reconcile for Reviewer<'_> {
             ReviewStep::ReadStack => format!("looking up stack {stack}"),
             ReviewStep::CreateChangeSet => format!("creating the change set of build {id}"),
             ReviewStep::ReadChangeSet => format!("reading the change set of build {id}"),
+            ReviewStep::ReadValidation => {
+                format!("reading why the change set of build {id} is invalid")
+            }
             ReviewStep::DeleteChangeSet => format!("deleting the change set of build {id}"),
             ReviewStep::WriteNotes => format!("writing the note about build {id} to GitLab"),
         }
@@ -214,6 +272,7 @@ impl Reconcile for Reviewer<'_> {
             ReviewStep::ReadStack => self.read_stack().await?,
             ReviewStep::CreateChangeSet => self.create_change_set(&build).await?,
             ReviewStep::ReadChangeSet => self.read_change_set(&build).await?,
+            ReviewStep::ReadValidation => self.read_validation(&build).await?,
             ReviewStep::DeleteChangeSet => self.delete_change_set(&build).await?,
             ReviewStep::WriteNotes => self.write_notes(&build).await?,
         }

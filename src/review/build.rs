@@ -8,10 +8,11 @@ use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 use crate::aws::{Aws, CallError, optional};
 use crate::codecommit;
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::ownership;
 
-/// The most builds of a project whose lost events the health check looks for. `BatchGetBuilds` takes
-/// 100: <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>.
-const MAX_BUILDS: usize = 100;
+/// The most pages of a project's builds to read, of 100 builds each. `BatchGetBuilds` takes 100:
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>.
+const MAX_PAGES: u32 = 20;
 
 /// A build of a review branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,21 @@ pub struct OutputLocation {
     pub bucket: String,
     /// The prefix, with a slash at its end.
     pub prefix: String,
+}
+
+/// The latest commit of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+}
+
+impl Head {
+    fn is_of(&self, build: &ReviewBuild) -> bool {
+        self.branch == build.branch && self.commit == build.commit
+    }
 }
 
 impl ReviewBuild {
@@ -146,25 +162,89 @@ async fn ended_since(
     names: &ResourceNames,
     since: SystemTime,
 ) -> Result<Vec<ReviewBuild>, CallError> {
-    let project = names.review_project();
-    let call = aws.codebuild.list_builds_for_project();
-    // The newest come first, and the first page has 100.
-    let listed = call.project_name(&project).send().await;
-    let absent = ["ResourceNotFoundException"];
-    let doing = || format!("listing the builds of project {project}");
-    let Some(listed) = optional(listed, &absent, doing)? else {
-        return Ok(vec![]);
-    };
-    let ids: Vec<String> = listed.ids.unwrap_or_default();
-    let ids: Vec<String> = ids.into_iter().take(MAX_BUILDS).collect();
-    if ids.is_empty() {
-        return Ok(vec![]);
+    let (mut builds, mut token) = (vec![], None);
+    for _ in 0..MAX_PAGES {
+        let page = page(aws, names, token).await?;
+        let is_older = |build: &ReviewBuild| build.ended.is_some_and(|ended| ended <= since);
+        // Builds are listed by their starts, and a build may run for hours.
+        let is_end = !page.builds.is_empty() && page.builds.iter().all(is_older);
+        builds.extend(page.builds);
+        token = page.next;
+        if is_end || token.is_none() {
+            break;
+        }
     }
-    // `BatchGetBuilds` promises no order.
-    let mut builds = read_all(aws, ids).await?;
     builds.retain(|build| build.ended.is_some_and(|ended| ended > since));
     builds.sort_by_key(|build| std::cmp::Reverse(build.ended));
     Ok(builds)
+}
+
+/// Those of `heads` that no build has, in any state. Empty if the project has too many builds
+/// to read all.
+///
+/// # Errors
+/// If CodeBuild does not return the builds.
+pub async fn without_build(
+    aws: &Aws,
+    names: &ResourceNames,
+    mut heads: Vec<Head>,
+) -> Result<Vec<Head>, CallError> {
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let page = page(aws, names, token).await?;
+        heads.retain(|head| !page.builds.iter().any(|build| head.is_of(build)));
+        token = page.next;
+        if heads.is_empty() || token.is_none() {
+            return Ok(heads);
+        }
+    }
+    Ok(vec![])
+}
+
+/// Starts the build of `head` as the event rule does. The same start within five minutes is the
+/// same build:
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>.
+///
+/// # Errors
+/// If CodeBuild does not start it.
+pub async fn start(aws: &Aws, names: &ResourceNames, head: &Head) -> Result<(), CallError> {
+    let project = names.review_project();
+    let Head { branch, commit } = head;
+    let source_version = format!("refs/heads/{branch}^{{{commit}}}");
+    let token = ownership::key(&format!("{project} {source_version}"));
+    let call = aws.codebuild.start_build().project_name(&project);
+    let call = call.source_version(source_version).idempotency_token(token);
+    let started = call
+        .send()
+        .await
+        .map_err(|error| CallError::new(format!("starting the build of branch {branch}"), &error));
+    started.map(drop)
+}
+
+/// A page of a project's builds.
+struct Page {
+    /// Those of branches.
+    builds: Vec<ReviewBuild>,
+    /// `None` if it is the last one.
+    next: Option<String>,
+}
+
+/// Reads a page of the builds, of which the newest come first. Empty if the project does not exist.
+async fn page(aws: &Aws, names: &ResourceNames, token: Option<String>) -> Result<Page, CallError> {
+    let project = names.review_project();
+    let call = aws.codebuild.list_builds_for_project();
+    let listed = call.project_name(&project).set_next_token(token);
+    let absent = ["ResourceNotFoundException"];
+    let doing = || format!("listing the builds of project {project}");
+    let (mut builds, mut next) = (vec![], None);
+    if let Some(listed) = optional(listed.send().await, &absent, doing)? {
+        next = listed.next_token;
+        // `BatchGetBuilds` promises no order.
+        if let Some(ids) = listed.ids.filter(|ids| !ids.is_empty()) {
+            builds = read_all(aws, ids).await?;
+        }
+    }
+    Ok(Page { builds, next })
 }
 
 async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {

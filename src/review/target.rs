@@ -5,6 +5,7 @@ use crate::gitops_pipeline::change_set_settings::{ChangeSetSettings, ReviewSetti
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::gitops_pipeline::settings;
+use crate::gitops_pipeline::settings::PipelineSettings;
 
 /// A pipeline whose branches are reviewed.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct ReviewTarget {
     pub location: AwsLocation,
     /// The repository with the branches.
     pub repository_name: String,
+    /// The branch that the pipeline deploys. Only a merge into it changes the deployed stack.
+    pub deployed_branch: String,
     /// Where notes are written.
     pub report: ReportSettings,
     /// The deployed stack.
@@ -24,22 +27,28 @@ pub struct ReviewTarget {
 }
 
 /// Reads the pipeline of `names`. `None` if its child stack does not exist, no resource owns it, or
-/// it writes no reviews.
+/// it has no review branches.
 ///
 /// # Errors
 /// If CloudFormation does not describe the stack.
 pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<ReviewTarget>, CallError> {
     let settings = settings::read(aws, names).await?;
-    Ok(settings.and_then(|settings| {
+    Ok(settings.and_then(|settings| ReviewTarget::of(names.clone(), settings)))
+}
+
+impl ReviewTarget {
+    /// The pipeline of `names` with these settings. `None` if it has no review branches.
+    pub fn of(names: ResourceNames, settings: PipelineSettings) -> Option<Self> {
         let change_sets = settings.change_sets?;
         let review = change_sets.review.clone();
         Some(ReviewTarget {
-            names: names.clone(),
+            names,
             location: settings.location,
             repository_name: settings.repository_name,
+            deployed_branch: settings.branch,
             report: settings.report?,
-            review: review.filter(|review| review.change_set_comment)?,
+            review: review?,
             change_sets,
         })
-    }))
+    }
 }

@@ -1,4 +1,4 @@
-"""Only the approved change is deployed, also if other builds run during the approval."""
+"""Only the approved change is deployed, also if other builds run during the approval and know every key."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 
 from local.aws import LocalAws
 from tests.deployment.pipelines import Project, ProjectStack, documented_buildspec, eventually
+from tests.deployment.steps import ROOT, Environment, Stack
 
 pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
@@ -113,10 +114,9 @@ class Stored:
         return {key: self.content(key) for key in [self.source, *self.packaged]}
 
 
-def attack(project: Project, stored: Stored, has_the_key: bool) -> list[list[str]]:
+def attack(project: Project, stored: Stored) -> list[list[str]]:
     """Runs a hostile build of `project` that knows the keys. Returns its attempts and their outcomes."""
-    keys = {"packaged code": stored.packaged, "a source": [stored.source],
-            "a build artifact": [stored.artifact] if has_the_key else []}
+    keys = {"packaged code": stored.packaged, "a source": [stored.source], "a build artifact": [stored.artifact]}
     known = {"bucket": stored.bucket, "keys": keys, "template": f"root-stack-{stored.project.project_id}.yaml"}
     pushed = project.push(buildspec=HOSTILE_BUILDSPEC, further={"attack.py": ATTACK, "known.json": json.dumps(known)})
     execution = project.execution_of(pushed.commit)
@@ -132,34 +132,80 @@ def deployed(aws: LocalAws, project: Project) -> tuple[str, str]:
     return str(function["CodeSha256"]), str(rule["Description"])
 
 
+class Waiting:
+    """An execution with packaged code that waits for its approval, and what it stored."""
+
+    def __init__(self, aws: LocalAws, project: Project, files: dict[str, str]) -> None:
+        self.aws, self.project = aws, project
+        further = {"function.py": APPROVED, "nested.json": json.dumps(NESTED)}
+        self.commit = project.push(**files, further=further).commit
+        self.execution = project.execution_of(self.commit)
+        project.waits_for_approval(self.execution)
+        self.stored = Stored(aws, project, self.execution)
+        self.approved = self.stored.contents()
+
+    def assert_approved_is_deployed(self) -> None:
+        assert self.stored.contents() == self.approved
+        self.project.decide(self.execution)
+        assert self.project.ended(self.execution) == "Succeeded", self.project.said()
+        code = base64.b64encode(hashlib.sha256(self.approved[self.stored.packaged[0]]).digest()).decode()
+        assert deployed(self.aws, self.project) == (code, "approved")
+        assert self.project.deployed_commit() == self.commit
+
+
 # claim: hostile-builds-do-not-change-what-was-approved
-@pytest.mark.parametrize("mode", ["CHANGE_SET", "CREATE_UPDATE"])
 def test_hostile_builds_do_not_change_what_was_approved(
-        aws: LocalAws, stack: ProjectStack, other_stack: ProjectStack, function_role: str, mode: str) -> None:
+        aws: LocalAws, stack: ProjectStack, other_stack: ProjectStack, function_role: str) -> None:
     for each in (stack, other_stack):
-        assert each.make(Deploy={"ActionMode": mode}) == "CREATE_COMPLETE", each.failures()
-    project = stack.project
-    files = {"function.py": APPROVED, "nested.json": json.dumps(NESTED)}
-    pushed = project.push(**with_code(project, function_role), further=files)
-    execution = project.execution_of(pushed.commit)
-    project.waits_for_approval(execution)
-    stored = Stored(aws, project, execution)
-    approved = stored.contents()
-
-    # A change set holds the template from before the approval. Without one, the artifact's random key protects it.
-    has_the_key = mode == "CHANGE_SET"
+        assert each.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", each.failures()
+    project, waiting = stack.project, Waiting(aws, stack.project, with_code(stack.project, function_role))
+    # The change set holds the template from before the approval, so an overwritten build artifact changes nothing.
+    possible = ["read a source", "look at a source", "write a build artifact", "write its own"]
     for hostile in (other_stack.project, project):
-        tried = attack(hostile, stored, has_the_key)
-        own = [["write its own", "done"]]
-        its_kind = [["write a build artifact", "done"]] if has_the_key else []
-        inputs = [[what, "done"] for what in ("read a source", "look at a source")]
-        assert [each for each in tried if each[1] == "done"] == [*inputs, *its_kind, *own], tried
+        tried = attack(hostile, waiting.stored)
+        assert [what for what, outcome in tried if outcome == "done"] == possible, tried
         assert {outcome for _, outcome in tried if outcome != "done"} == {"AccessDenied"}
-        assert len(tried) == (25 if has_the_key else 20)
-    assert stored.contents() == approved
+        assert len(tried) == 25
+    waiting.assert_approved_is_deployed()
 
-    project.decide(execution)
-    assert project.ended(execution) == "Succeeded", project.said()
-    code = base64.b64encode(hashlib.sha256(approved[stored.packaged[0]]).digest()).decode()
-    assert deployed(aws, project) == (code, "approved")
-    assert project.deployed_commit() == pushed.commit
+
+@pytest.fixture
+def own(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
+    """The bucket of docs/how-to/own-bucket.md for the project of `stack`, in the environment's parameter."""
+    template = (ROOT / "docs/how-to/own-bucket.md").read_text().split("```yaml\n", 1)[1].split("```", 1)[0]
+    artifacts = Stack(aws, f"artifacts-{name}")
+    assert artifacts.create(template, EnvID="dev", ProjectID=name) == "CREATE_COMPLETE", artifacts.failures()
+    arn = artifacts.outputs()["BucketArn"]
+    assert environment.deploy(ArtifactBucketArns=arn).succeeded, environment.failures()
+    aws.put_iam_into_effect()
+    yield arn.rpartition(":")[2]
+    assert environment.deploy(ArtifactBucketArns="").succeeded, environment.failures()
+    assert artifacts.delete() == "DELETE_COMPLETE", artifacts.failures()
+
+
+# claim: own-bucket-and-role-protect-artifacts-whose-keys-are-known
+def test_own_bucket_protects_artifacts_whose_keys_are_known(
+        aws: LocalAws, own: str, stack: ProjectStack, other_stack: ProjectStack, function_role: str) -> None:
+    role = f"arn:aws:iam::{aws.account_id}:role/role-dev-codebuild-{stack.project.project_id}"
+    mode = {"ActionMode": "CREATE_UPDATE"}
+    assert stack.make(Deploy=mode, ArtifactBucketName=own, Build={"ServiceRoleArn": role}) == "CREATE_COMPLETE", stack.failures()
+    assert other_stack.make(Deploy=mode) == "CREATE_COMPLETE", other_stack.failures()
+    files = with_code(stack.project, role_arn=function_role)
+    files["buildspec"] = files["buildspec"].replace("s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", own)
+    waiting = Waiting(aws, stack.project, files)
+    before = waiting.stored.content(waiting.stored.artifact)
+    tried = attack(other_stack.project, waiting.stored)
+    assert {outcome for _, outcome in tried} == {"AccessDenied"} and len(tried) == 25, tried
+    assert waiting.stored.content(waiting.stored.artifact) == before
+    waiting.assert_approved_is_deployed()
+
+
+# claim: rules-for-artifact-keys-are-denied
+def test_deployed_rule_for_the_keys_of_artifacts_is_denied(stack: ProjectStack) -> None:
+    assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"State": "DISABLED", "EventPattern": {"source": ["aws.codepipeline"]}}}
+    parameters = {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}}
+    execution = project.execution_of(project.push(template=json.dumps({"Parameters": parameters, "Resources": {"Keys": rule}})).commit)
+    assert project.ended(execution) == "Failed"
+    assert "events:PutRule" in project.deployed.failures()[0], project.deployed.failures()

@@ -128,6 +128,13 @@ def test_only_a_run_is_deleted_by_its_name(user: User) -> None:
     assert trial.status == 1 and "dev is not the name of a run" in trial.output
 
 
+def test_clean_run_lists_what_it_deletes_in_gitlab(user: User) -> None:
+    trial = user.tries("--clean", "trymerge", CONFIRM="no")
+    assert trial.status == 1 and "Nothing was deleted" in trial.output
+    for each in ("refs/heads/trymerge,", "refs/tags/trymerge", "trymerge-review/*", "environments: trymerge, trymergep, trymergex"):
+        assert each in trial.output, trial.output
+
+
 def test_gitlab_without_tls_receives_no_token(user: User) -> None:
     trial = user.tries(GITLAB_URL="http://gitlab.example.com", CONFIRM="yes")
     assert trial.status == 1 and "Set it to an https address" in trial.output

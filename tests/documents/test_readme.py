@@ -46,9 +46,9 @@ def test_project_of_the_tutorial_fits_the_deployed_project():
 
 def test_monitoring_costs_count_the_alarms_of_the_template():
     count = (ROOT / "template.yaml").read_text().count("Type: AWS::CloudWatch::Alarm")
-    assert count == 10
-    assert "ten alarms" in README
-    assert "there are ten" in (ROOT / "docs/reference/costs.md").read_text()
+    assert count == 13
+    assert "thirteen alarms" in README
+    assert "there are thirteen" in (ROOT / "docs/reference/costs.md").read_text()
 
 
 def test_issue_templates_of_github_and_gitlab_are_the_same():

@@ -1,8 +1,16 @@
 //! The diagnosis: every part with its problem, and no change.
 
-use crate::fixture::{TOKEN, diagnosed, fake, pipeline};
-use fake_aws::FakeAws;
+use std::time::Duration;
+
+use cfn_gitops::aws::SdkClients;
+use cfn_gitops::http::Http;
+use serde_json::json;
+
+use crate::fixture::{PROJECT, SECRET, TOKEN, diagnosed, empty_world, fake, look, pipeline};
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::gitlab::Scope;
+use fake_aws::{FakeAws, Rotation, RotationStep};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 
@@ -83,4 +91,114 @@ async fn credential_outside_the_secret_is_a_problem() {
     let problem = problem.expect("a problem");
     let remedy = "delete-service-specific-credential --user-name user-dev-mirror";
     assert!(problem.contains(remedy), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleted_secret_of_a_mirror_is_a_problem() {
+    let (fake, mut stack) = fake().await;
+    let secret = "secret codecommit-mirror/user-dev-mirror";
+    let connector = fake.connector("a person");
+    let aws = SdkClients::new(&sdk_config(connector.clone()), &Http::new(connector));
+    let deletion = aws.secrets.delete_secret().secret_id(SECRET);
+    let deletion = deletion.recovery_window_in_days(30).send();
+    deletion.await.expect("scheduled for deletion");
+    let problem = problem_of(&fake, secret).await.expect("a problem");
+    let remedy = "restore-secret --secret-id codecommit-mirror/user-dev-mirror";
+    assert!(problem.contains(remedy), "{problem}");
+    // The secret of a deleted resource stays for some days, too.
+    let restored = aws.secrets.restore_secret().secret_id(SECRET).send();
+    restored.await.expect("restored");
+    assert!(stack.delete().await.is_success());
+    assert_eq!(diagnosed(&fake).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pending_rotation_is_a_problem_and_stays() {
+    let (fake, stack) = fake().await;
+    let mut rotation = Rotation::of(&fake, SECRET, stack.kind.wire);
+    rotation.begin().expect("a rotation");
+    rotation.step(RotationStep::Create).await.expect("created");
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    let subject = "the rotation of secret";
+    let problem = problem_of(&fake, subject).await.expect("a problem");
+    assert!(
+        problem.contains("Secrets Manager reattempts it"),
+        "{problem}"
+    );
+    rotation.cancel().expect("a secret");
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    let problem = problem_of(&fake, subject).await.expect("a problem");
+    assert!(problem.contains("no rotation schedule"), "{problem}");
+    assert_eq!(fake.mirrors(PROJECT).len(), 2, "it only reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_that_blocks_its_pipeline_is_a_problem() {
+    let fake = empty_world();
+    fake.stack("owner", "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
+    let tags = [
+        ("cfn-gitops:stack-id", owner.as_str()),
+        ("cfn-gitops:logical-id", "Project"),
+    ];
+    for (status, says) in [
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "continue-update-rollback --stack-name arn:",
+        ),
+        ("DELETE_FAILED", "delete its resource again"),
+        ("ROLLBACK_COMPLETE", "a changed property, such as Tags"),
+        ("CREATE_FAILED", "a changed property, such as Tags"),
+        ("UPDATE_ROLLBACK_COMPLETE", ""),
+        ("UPDATE_IN_PROGRESS", ""),
+    ] {
+        let name = format!("gitops-dev-{}", status.to_lowercase().replace('_', "-"));
+        fake.stack(&name, status, &tags);
+        let problem = problem_of(&fake, &name).await;
+        assert_eq!(problem.is_some(), !says.is_empty(), "{problem:?}");
+        let problem = problem.unwrap_or_default();
+        assert!(problem.contains(says), "{problem}");
+        let is_logged = look(&fake)
+            .await
+            .texts("Unhealthy")
+            .join("")
+            .contains(&name);
+        assert_eq!(is_logged, !says.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
+    let fake = empty_world();
+    fake.stack("shop", "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
+    fake.gitlab_project("platform/shop", &["development"]);
+    fake.gitlab_token(TOKEN);
+    let kind = CustomResource {
+        resource_type: "Custom::GitOpsPipeline",
+        logical_id: "Project",
+        wire: |_, caller| caller.connector(),
+    };
+    let properties = json!({
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "GitLab": {
+            "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": "platform/shop",
+        },
+    });
+    let mut stack = ParentStack::called(&fake, kind, &owner);
+    let created = stack.create(&properties).await;
+    assert!(created.is_success(), "{}", created.reason());
+    assert_eq!(problem_of(&fake, TOKEN).await, None);
+    fake.gitlab_tokens_expire_after_midnight(10);
+    let problem = problem_of(&fake, TOKEN).await.expect("a problem");
+    assert!(problem.contains("it expires at 2026-12-01"), "{problem}");
+    let days = look(&fake).await.value("GitLabTokenDaysLeft", TOKEN);
+    assert!((days - 10.5).abs() < 0.1, "{days}");
+    fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::ReadApi);
+    let problem = problem_of(&fake, TOKEN).await.expect("a problem");
+    assert!(problem.contains("its scope is read_api"), "{problem}");
+    fake.change(|aws| drop(aws.secrets.remove(TOKEN)));
+    let problem = problem_of(&fake, TOKEN).await.expect("a problem");
+    assert!(problem.contains("no such secret"), "{problem}");
 }

@@ -7,6 +7,8 @@ mod doctor;
 mod faults;
 mod fixture;
 mod pipelines;
+mod pushes;
 mod repair;
 mod stacks;
+mod tips;
 mod tokens;

@@ -25,6 +25,8 @@ AN_IMAGE = {"events:source": ["aws.ecr"], "events:detail-type": "ECR Image Actio
 BUCKET = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactBucket")
 KEY = scene.stacks()["cross-account-artifacts"].deployed.arn("ArtifactKey")
 ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
+IMAGE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/ImageArtif/Xa3bC4d"
+BUILD_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
 CODE = f"{BUCKET}/code/{A_BUILD}/0a1b2c"
 UNDER_THE_KEY = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
@@ -123,7 +125,7 @@ WAY_OF_AN_IMAGE = [
     (PIPELINE_ROLE, ASSUME, IMAGE_ROLE, {}),
     (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY, {}),
     (IMAGE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
-    (IMAGE_ROLE, "s3:PutObject s3:PutObjectAcl", f"{BUCKET}/codepipeline-dev-cfn/Image/a", UNDER_THE_KEY),
+    (IMAGE_ROLE, "s3:PutObject s3:PutObjectAcl", IMAGE_ARTIFACT, UNDER_THE_KEY),
     # Deployed functions pull the image: with a role of the environment that may, and Lambda itself.
     *[(anybody(role(PIPELINES, name)), PULL, IMAGE_REPOSITORY, {}) for name in ("role-dev-thumbnails", "cfnstack-dev-shop-Role-1A2B3C")],
     *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, _function(name))
@@ -182,7 +184,7 @@ MAY_NOT = [
     *_FORWARD_MAY_NOT,
     *_LOST_MAY_NOT,
     # The bucket was deleted, and another account has created one with its name.
-    *[(writer, "s3:PutObject s3:PutObjectAcl", ARTIFACT, {**UNDER_THE_KEY, **FOREIGN_BUCKET}) for writer in (SOURCE_ROLE, IMAGE_ROLE)],
+    *[(writer, "s3:PutObject s3:PutObjectAcl", key, {**UNDER_THE_KEY, **FOREIGN_BUCKET}) for writer, key in ((SOURCE_ROLE, ARTIFACT), (IMAGE_ROLE, IMAGE_ARTIFACT))],
     (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **FOREIGN_BUCKET}),
     *[(who, actions, resource, {**keys, **FOREIGN_BUCKET}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
       if "Object" in actions],
@@ -215,16 +217,18 @@ MAY_NOT = [
     # Artifacts: both roles write them under the pipelines' names, and never read, list or delete them.
     *[
         row
-        for writer, others in ((SOURCE_ROLE, _NOT_THE_SOURCE_ROLE), (IMAGE_ROLE, _NOT_THE_IMAGE_ROLE))
+        for writer, others, own, other in ((SOURCE_ROLE, _NOT_THE_SOURCE_ROLE, ARTIFACT, IMAGE_ARTIFACT), (IMAGE_ROLE, _NOT_THE_IMAGE_ROLE, IMAGE_ARTIFACT, ARTIFACT))
         for row in (
-            (writer, "s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:DeleteObjectVersion", ARTIFACT, {}),
+            (writer, "s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:DeleteObjectVersion", own, {}),
+            # The artifact of a build, which may wait for an approval, and that of the other account's action.
+            *[(writer, "s3:PutObject s3:PutObjectAcl", key, UNDER_THE_KEY) for key in (BUILD_ARTIFACT, other)],
             (writer, "s3:PutObject s3:PutObjectAcl", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
             (writer, "s3:ListBucket s3:GetBucketPolicy s3:PutBucketPolicy s3:GetBucketLocation", BUCKET, {}),
             (writer, "s3:PutObject", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}/codepipeline-a", UNDER_THE_KEY),
-            (writer, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
+            (writer, "s3:PutObject", own, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
             (writer, "kms:CreateGrant kms:RevokeGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:DisableKey kms:GetKeyPolicy", KEY, THROUGH_S3),
             (writer, USE_OF_THE_KEY, KEY + "2", THROUGH_S3),
-            *[(who, "s3:PutObject s3:PutObjectAcl", ARTIFACT, UNDER_THE_KEY) for who in others],
+            *[(who, "s3:PutObject s3:PutObjectAcl", own, UNDER_THE_KEY) for who in others],
             *[(who, USE_OF_THE_KEY, KEY, THROUGH_S3) for who in others],
         )
     ],

@@ -129,6 +129,7 @@ MAY = [
     (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     *inputs_and_outputs_of_a_build(BUCKET),
+    (_DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
     (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
     (_BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
     (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
@@ -160,6 +161,9 @@ MAY_NOT = [
     (_REVIEW_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
     (_REVIEW_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
     (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
+    # What it stored is never deployed, with any policy in DeployPolicyArns.
+    *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")
+      for key in ("review/shop/0a1b/template.yaml", "code/ReviewCodeBuildCFnRole.RoleId:AWSCodeBuild-5f1d/0a1b2c")],
     # A project's user has no access to another project.
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", UNNAMED), {}),

@@ -71,6 +71,16 @@ ON_LOGS = "logs:DeleteLogGroup logs:PutRetentionPolicy logs:PutSubscriptionFilte
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
 # Calls that list, overwrite or delete artifacts, and S3 replication's calls with a role.
 ON_BUCKETS = "s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags s3:DeleteObject"
+# The bucket of `sam deploy`, and an object that the next deployment of another environment reads.
+SAM_BUCKET = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
+SAM_STACK = regional("cloudformation", "stack/aws-sam-cli-managed-default/0a1b")
+SAM_OBJECT = f"{SAM_BUCKET}/cfn-gitops-prd/d41d8cd98f00b204e9800998ecf8427e"
+# Another name of a bucket, for which no statement about the bucket applies.
+ACCESS_POINTS = "s3:CreateAccessPoint s3:CreateAccessPointForObjectLambda s3:CreateMultiRegionAccessPoint"
+# The events of these sources contain the keys of artifacts, and so do notifications about these resources.
+SOURCES_WITH_KEYS = ("aws.codepipeline", "aws.codebuild")
+NOTIFICATIONS = "codestar-notifications:CreateNotificationRule codestar-notifications:UpdateNotificationRule codestar-notifications:Subscribe"
+NOTIFICATION_RULE = regional("codestar-notifications", "notificationrule/0a1b")
 OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 
 
@@ -104,6 +114,8 @@ _OF_EVERY_ENVIRONMENT = [
     (ON_SECRETS, regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123")),
     (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"),
     (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"),
+    (f"{ON_BUCKETS} s3:PutBucketPolicy", SAM_BUCKET),
+    (f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", SAM_OBJECT),
 ]
 
 MAY_NOT = [
@@ -131,6 +143,17 @@ MAY_NOT = [
     *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
     (DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", "stackset/cfnstack-dev-shop:0a1b"), {}),
     (DEPLOY, APPROVAL_RULES, "*", {}),
+    # A stack that names another bucket to `sam deploy`.
+    *[(DEPLOY, "cloudformation:CreateStack cloudformation:TagResource", arn, {}) for arn in (SAM_STACK, SAM_STACK.replace(REGION, "eu-west-1"))],
+    (DEPLOY, ACCESS_POINTS, "*", {}),
+    (DEPLOY, "logs:PutAccountPolicy logs:DeleteAccountPolicy", "*", {}),
+    # Messages on which people act, such as that of an approval that waits.
+    (DEPLOY, "sns:Publish sns:PutDataProtectionPolicy", regional("sns", "sns-dev-notifications"), {}),
+    *[(DEPLOY, "events:PutRule", regional("events", "rule/event-rule-dev-nightly"), {"events:source": sources})
+      for each in SOURCES_WITH_KEYS for sources in (each, [each], ["aws.s3", each])],
+    *[(DEPLOY, NOTIFICATIONS, NOTIFICATION_RULE, {"codestar-notifications:NotificationsForResource": arn})
+      for arn in (regional("codepipeline", "codepipeline-dev-cfn-shop"), regional("codebuild", "project/codebuild-dev-cfn-shop"),
+                  regional("codebuild", "project/codebuild-dev-review-shop"))],
     (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
     # Another pipeline's source, of any creator.
     (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
@@ -191,6 +214,10 @@ MAY = [
     (DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": regional("lambda", "function:lambda-dev-thumbnails")}),
     (DEPLOY, "iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "role-dev-thumbnails"), {}),
     (DEPLOY, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
+    # A schedule has no source.
+    *[(DEPLOY, "events:PutRule", regional("events", "rule/event-rule-dev-nightly"), keys) for keys in ({}, {"events:source": ["aws.s3", "aws.ecr"]})],
+    (DEPLOY, NOTIFICATIONS, NOTIFICATION_RULE, {"codestar-notifications:NotificationsForResource": regional("codecommit", "thumbnails")}),
+    (DEPLOY, "sns:Subscribe sns:GetTopicAttributes", regional("sns", "sns-dev-notifications"), {}),
     (DEPLOY, "lambda:UpdateFunctionCode lambda:AddPermission lambda:DeleteFunction lambda:PutFunctionConcurrency lambda:RemovePermission",
      regional("lambda", "function:lambda-dev-thumbnails"), {}),
     (PROVISIONING, "iam:PassRole", role(PIPELINES, "administrator"), {"iam:PassedToService": "codebuild.amazonaws.com"}),

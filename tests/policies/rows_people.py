@@ -71,8 +71,8 @@ def on(reference):
     return {"codecommit:References": reference}
 
 
-PROTECTED = [on("refs/heads/development"), on("refs/heads/master")]
-FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/tags/master"), {}]
+PROTECTED = [on("refs/heads/development"), on("refs/heads/master"), on("refs/heads/review/login")]
+FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/heads/review"), on("refs/tags/master"), {}]
 
 MAY = [
     *[(who, READ, which, {}) for who in (POWER_USER, READER) for which in (REPOSITORY, REPLICA_OF_A_PROJECT)],

@@ -18,8 +18,7 @@ SLACK_ROLE = role(PIPELINES, "role-dev-slack")
 ALARM = regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")
 REPOSITORY = regional("codecommit", "codecommit-dev-site")
 SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
-LOOK = """codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepipeline:ListActionExecutions
-    codepipeline:ListPipelineExecutions"""
+LOOK = "codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepipeline:ListPipelineExecutions"
 
 
 def _of_others(arn, name):
@@ -100,7 +99,9 @@ MAY_NOT = [
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
     (anybody(role(UNNAMED, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
     # Slack's role only reads. An approval needs a person.
+    # Of the reads, ListActionExecutions shows the keys of artifacts.
     (SLACK_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
+    (SLACK_ROLE, "codepipeline:ListActionExecutions", SHOP, {}),
     *[(SLACK_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
     (SLACK_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
     (CODECOMMIT, "lambda:UpdateFunctionCode lambda:AddPermission", TRIGGERED, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": REPOSITORY}),

@@ -36,6 +36,14 @@ ATTACKS = [
     ("codecommit:DeleteApprovalRuleTemplate", "*", {}),
     ("logs:PutRetentionPolicy", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),
     ("sts:AssumeRole", role(PIPELINES, "administrator"), {}),
+    ("s3:PutObject", rows_limits.SAM_OBJECT, {}),
+    ("s3:CreateAccessPoint", "*", {}),
+    ("cloudformation:CreateStack", rows_limits.SAM_STACK, {}),
+    ("logs:PutAccountPolicy", "*", {}),
+    ("sns:Publish", regional("sns", "sns-dev-notifications"), {}),
+    ("events:PutRule", regional("events", "rule/event-rule-dev-nightly"), {"events:source": ["aws.codepipeline"]}),
+    ("codestar-notifications:Subscribe", rows_limits.NOTIFICATION_RULE,
+     {"codestar-notifications:NotificationsForResource": regional("codepipeline", "codepipeline-dev-cfn-shop")}),
 ]
 ATTACKS_ON_IAM = [
     ("iam:CreateServiceSpecificCredential", MIRROR, {}),
@@ -56,6 +64,7 @@ ATTACKS_ON_IAM = [
 
 
 # claim: broad-policy-does-not-lift-a-limit
+# claim: rules-for-artifact-keys-are-denied
 @pytest.mark.parametrize("policy", BROAD)
 @pytest.mark.parametrize(("action", "resource", "keys"), [*ATTACKS, *ATTACKS_ON_IAM])
 def test_broad_policy_does_not_lift_a_limit(policy, action, resource, keys):

@@ -28,6 +28,7 @@ def longest(partition="aws", names="", values=3):
         ArtifactKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'a' * 31}{number}" for number in range(values)),
         MirrorSecretFormerKmsKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'f' * 31}{number}" for number in range(values)),
         SourceRoleArns=",".join(f"arn:{partition}:iam::11112222333{number}:role/role-{ENV_ID}-codecommit-source" for number in range(values)),
+        DeploymentBucketName="d" * 63,
         MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names, PipelineStackNames=names,
     )
     stack.values |= {
@@ -91,10 +92,19 @@ ATTACKS = [
     ("s3:ListBucketVersions", "arn:aws:s3:::s3-{env}-codepipeline-artifact-{account}-eu-central-1", {}),
     ("cloudwatch:DisableAlarmActions", "arn:aws:cloudwatch:eu-central-1:{account}:alarm:alarm-{env}-cfn-gitops-mirrors", {}),
     ("sts:AssumeRole", "arn:aws:iam::{account}:role/administrator", {}),
+    # The code and the template of the environment's next deployment.
+    ("s3:PutObject", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c/cfn-gitops-{env}/d41d8cd9", {}),
+    ("s3:ListBucket", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c", {}),
+    ("s3:CreateMultiRegionAccessPoint", "*", {}),
+    ("logs:PutAccountPolicy", "*", {}),
+    ("sns:Publish", "arn:aws:sns:eu-central-1:{account}:sns-{env}-notifications", {}),
+    ("events:PutRule", "arn:aws:events:eu-central-1:{account}:rule/any", {"events:source": ["aws.codepipeline"]}),
+    ("codestar-notifications:CreateNotificationRule", "*", {}),
 ]
 
 
 # claim: deployed-role-does-not-reach-the-machinery
+# claim: rules-for-artifact-keys-are-denied
 @pytest.mark.parametrize("env", ["dev", "prd"])
 @pytest.mark.parametrize(("action", "resource", "keys"), ATTACKS)
 def test_deployed_role_does_not_reach_the_machinery(env, action, resource, keys):

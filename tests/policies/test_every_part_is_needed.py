@@ -98,10 +98,10 @@ SPARE = {
     },
     "template/DeployedRolesBoundary": {
         # Statements without Sids.
-        f"statement 12: {part}": _OTHER_BUCKET
+        f"statement 13: {part}": _OTHER_BUCKET
         for part in ("the whole statement", "Action s3:Delete*", "Action s3:List*", "Action s3:Put*", "Action s3:Replicate*")
     } | {
-        "statement 8: Resource arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/5f1d2c90": "this stack may have another name",
+        "statement 9: Resource arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/5f1d2c90": "this stack may have another name",
         "statement 6: StringEqualsIfExists aws:ResourceAccount": "no role here trusts the whole account: test_deployed_roles.py",
     },
     "template/CodePipelineCFnPolicy": {

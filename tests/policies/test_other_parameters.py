@@ -29,6 +29,7 @@ OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
 BOUNDED_BY_OTHER_NAMES = environment(
     PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", ArtifactBucketArns=named.SECOND_BUCKET, **_NAMES)
 ANY_SECRET_OF_BUILDS = environment(MirrorSecretNames="gitlab", BuildSecretNames="g*")
+OTHER_DEPLOYMENT_BUCKET = environment(DeploymentBucketName="company-templates", DeployedRoles="Bounded")
 OTHER_BUCKET = environment(ArtifactBucketArns=named.SECOND_BUCKET)
 OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
 
@@ -84,7 +85,7 @@ STILL = [
     *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/nightly")),
     # One of the two other accounts is enough for a stack.
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
-    (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
     # An environment without a first project serves the other projects.
     (NO_PROJECT, role(PIPELINES, "role-dev-cfn-gitops"), "iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), people.FOR_CODECOMMIT),
     (NO_PROJECT, role(PIPELINES, "role-dev-codepipeline-cfn"), "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
@@ -108,14 +109,15 @@ MAY_NOT = [
     (clone_role(), clone.INSTANCE_ROLE, ASSUME, clone.CLONE_ROLE, {}),
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPush", scene.FOREIGN_REPOSITORY, {}),
     # An account that is not named has no access.
-    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
+    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
     (artifacts(RepositoryAccountId=REPOSITORIES), across.IMAGE_FORWARD_ROLE, "events:PutEvents", across.BUS, across.AN_IMAGE),
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
     (artifacts(ImageAccountId=IMAGES), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
     # And if none is named any more, the retained resources admit no account.
-    *[(artifacts(), who, "s3:PutObject s3:PutObjectAcl", across.ARTIFACT, across.UNDER_THE_KEY) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
+    *[(artifacts(), who, "s3:PutObject s3:PutObjectAcl", key, across.UNDER_THE_KEY)
+      for who, key in ((scene.SOURCE_ROLE, across.ARTIFACT), (scene.IMAGE_ROLE, across.IMAGE_ARTIFACT))],
     *[(artifacts(), who, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
     (artifacts(), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
     # Repositories without a key of their own need no key.
@@ -169,6 +171,9 @@ MAY_NOT = [
     ],
     *[(OTHER_BUCKET, DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", arn, {})
       for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/codepipeline-dev-cfn/Source/a")],
+    # The bucket that a user of another --s3-bucket names.
+    *[(OTHER_DEPLOYMENT_BUCKET, who, f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::company-templates{key}", {})
+      for who in (DEPLOY, DEPLOYED) for key in ("", "/cfn-gitops-dev/0a1b2c")],
     (OWN_ROLES, DEPLOY, "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, "role-dev-pipelines-build"), {}),
 ]
 

@@ -33,6 +33,7 @@ NEWER = {
     # A boundary grants nothing, and its Deny statements limit the star.
     "template/DeployedRolesBoundary": {("RESOURCE_STAR", None)},
     "template/FunctionRole/policy-dev-cfn-gitops": {("UNKNOWN_ACTION", "cloudformation:DescribeEvents")},
+    "template/FunctionChangeSetsPolicy": {("UNKNOWN_ACTION", "cloudformation:DescribeEvents")},
 }
 
 

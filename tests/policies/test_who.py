@@ -66,9 +66,9 @@ REVIEWS_AND_DRIFT = [
     ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(PLAN), ""),
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
-    ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codedeploy-cfn role-dev-codepipeline-cfn deployed"),
+    ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),
     ("s3:ListBucket", environment.BUCKET, {}, ""),
-    ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec"),
+    ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:UpdateProject", REVIEW_PROJECT, {}, "role-dev-cfn-gitops-provisioning"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
@@ -109,9 +109,8 @@ WHO = [
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),
     (ASSUME, IMAGE_ROLE, {}, "role-dev-codepipeline-cfn"),
     (ASSUME, role(REPOSITORIES, "role-dev-clone-source"), WITH_THE_WORD, "role-dev-clone"),
-    ("s3:PutObject", ARTIFACT, UNDER_THE_KEY, "role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn"),
-    ("s3:PutObject", BUILD_ARTIFACT, {**UNDER_THE_KEY, **AS_A_BUILD}, """role-dev-codecommit-source role-dev-ecr-source
-        role-dev-codepipeline-cfn role-dev-codebuild-cfn"""),
+    ("s3:PutObject", ARTIFACT, UNDER_THE_KEY, "role-dev-codecommit-source role-dev-codepipeline-cfn"),
+    ("s3:PutObject", BUILD_ARTIFACT, {**UNDER_THE_KEY, **AS_A_BUILD}, "role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
     ("s3:GetObject", BUILD_ARTIFACT, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"),
     # Code that a build packaged: no other session of the build role.
     ("s3:PutObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codebuild-cfn"),

@@ -101,7 +101,7 @@ async fn environment(projects: usize) -> FakeAws {
     fake
 }
 
-/// Copies the user, its credential, the secret and the project in GitLab with its mirror.
+/// Copies the user, its credential, the secret, the repository and the project in GitLab with its mirror.
 fn copy_project(aws: &mut AwsState, names: &[String]) {
     let now = aws.now;
     let original = aws.gitlab.named(&format!("a/{ORIGINAL}")).clone();
@@ -113,8 +113,11 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
             .map(|name| (format!("user-dev-{name}"), user.clone()));
         iam.users.extend(copies);
     });
+    let repository = aws.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
     for (index, name) in (1..).zip(names) {
         let renamed = |text: &str| text.replace(ORIGINAL, name);
+        let repository_name = format!("codecommit-dev-{name}");
+        aws.repositories.insert(repository_name, repository.clone());
         let mut secret = secret.clone();
         secret.name = renamed(&secret.name);
         secret.arn = renamed(&secret.arn);

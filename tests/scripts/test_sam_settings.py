@@ -55,3 +55,9 @@ def test_every_table_deploys_the_environment_of_its_name() -> None:
 def test_parameter_without_a_value_is_rejected() -> None:
     with pytest.raises(SystemExit, match="must be Name=value pairs, not LogLevel"):
         sam_settings.read("dev", ["LogLevel"])
+
+
+@pytest.mark.parametrize("table", [name for name, table in TABLES.items() if isinstance(table, dict)])
+def test_deployment_never_reuses_an_uploaded_object(table):
+    """`sam deploy` otherwise skips an upload if the key exists. It compares no content."""
+    assert TABLES[table]["deploy"]["parameters"]["force_upload"] is True

@@ -32,7 +32,7 @@ OTHER_STACKS = [stack_arn(name) for name in ("cfnstack-prd-infra", "cfnstack-dev
 CHANGE_SETS_MAY = [
     *[("FunctionRole", CREATE, DEPLOYED_STACK, change_set(name, WITH_DEPLOY)) for name in (PLAN, DRIFT)],
     *[("FunctionRole", DELETE, DEPLOYED_STACK, change_set(name)) for name in (PLAN, DRIFT)],
-    ("FunctionRole", f"cloudformation:ListChangeSets {STACK_TAGS}", DEPLOYED_STACK, {}),
+    ("FunctionRole", f"cloudformation:ListChangeSets cloudformation:DescribeEvents {STACK_TAGS}", DEPLOYED_STACK, {}),
     ("FunctionRole", CREATE, SERVERLESS, {}),
     ("FunctionRole", "iam:PassRole", DEPLOY, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),

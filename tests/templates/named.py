@@ -174,10 +174,13 @@ STACKS = """cloudformation:CreateStack cloudformation:DescribeStacks
 STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
     cloudformation:DescribeEvents cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
+# Beside STACKS, of the pipeline's role: tests/policies/deploy_action.yaml.
+READS_OF_THE_DEPLOY_ACTION = "cloudformation:DescribeStackResources cloudformation:GetStackPolicy cloudformation:GetTemplate"
 # Calls of the function that name the role with which CloudFormation works.
 WITH_A_ROLE = "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:ContinueUpdateRollback"
 TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
-REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:GetDifferences codecommit:ListTagsForResource
+REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListBranches codecommit:GetDifferences
+    codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository
     codecommit:DisassociateApprovalRuleTemplateFromRepository"""
 APPROVAL_TEMPLATES = """codecommit:CreateApprovalRuleTemplate codecommit:GetApprovalRuleTemplate

@@ -59,7 +59,7 @@ REVIEWS_MAY = [
     ("ReviewCodeBuildCFnRole", "s3:PutObject", OUTPUT, AS_A_BUILD),
     ("ReviewCodeBuildCFnRole", "s3:PutObject", f"{BUCKET}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
     ("EventsRuleRole", "codebuild:StartBuild", REVIEW_PROJECT, {}),
-    ("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject", REVIEW_PROJECT, {}),
+    ("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", REVIEW_PROJECT, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, REVIEW_PROJECT, {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, REVIEW_LOG, {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, f"{REVIEW_LOG}:*", {}),
@@ -133,9 +133,9 @@ REVIEWS_MAY_NOT = [
     # A start that names another role for the build has to pass it.
     *[("EventsRuleRole", "iam:PassRole", role(name), passed_to("codebuild.amazonaws.com")) for name in (
         "role-dev-codebuild-cfn", "role-dev-review-codebuild-cfn", "role-dev-codedeploy-cfn", "administrator")],
-    # The function reads the builds of reviews, and starts and changes none.
-    ("FunctionRole", f"{MADE_BUILD_PROJECTS} codebuild:StartBuild codebuild:RetryBuild codebuild:StopBuild codebuild:BatchDeleteBuilds", REVIEW_PROJECT, {}),
-    *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
+    # The function reads and starts the builds of reviews, and changes none.
+    ("FunctionRole", f"{MADE_BUILD_PROJECTS} codebuild:StartBuildBatch codebuild:RetryBuild codebuild:StopBuild codebuild:BatchDeleteBuilds", REVIEW_PROJECT, {}),
+    *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
     ("FunctionRole", "iam:PassRole sts:AssumeRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com")),
     ("FunctionRole", "logs:GetLogEvents logs:PutLogEvents logs:DeleteLogGroup", f"{REVIEW_LOG}:log-stream:a", {}),
     # A pipeline neither starts a review's build nor reads it.

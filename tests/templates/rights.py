@@ -41,6 +41,7 @@ from tests.templates.named import (
     PIPELINE_RULE,
     PIPELINE_STACK,
     PROVISIONING,
+    READS_OF_THE_DEPLOY_ACTION,
     REPOSITORIES,
     REPOSITORY,
     RULES,
@@ -89,7 +90,7 @@ MAY = [
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
     # A GitLab token in a secret of any name.
-    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
+    *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB | more) for more in ({}, {"secretsmanager:ResourceTag/cfn-gitops:env": "dev"})],
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
     # A repository that Source names.
@@ -103,9 +104,9 @@ MAY = [
     # A mirror's stack may have any name.
     ("FunctionRole", "cloudformation:DescribeStackResource", stack_arn("anything"), {}),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
-    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:StartPipelineExecution", PIPELINE, {}),
-    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:GetPipelineState", PIPELINE, {}),
-    ("FunctionRole", "codepipeline:ListActionExecutions", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:StartPipelineExecution codepipeline:GetPipelineState", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", PIPELINE, {}),
+    ("FunctionRole", "events:DescribeRule", PIPELINE_RULE, {}),
     ("FunctionRole", "cloudformation:DescribeChangeSet cloudformation:DescribeStacks", stack_arn("cfnstack-dev-infra"), {}),
     ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
     ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
@@ -153,7 +154,7 @@ MAY = [
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
     ("CodePipelineCFnRole", "cloudwatch:DescribeAlarms", regional("cloudwatch", "alarm:shop-5xx"), {}),
     ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
-    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy {READS_OF_THE_DEPLOY_ACTION}", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
     # A deletion may use the role with which CloudFormation created the stack.
     ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
@@ -195,9 +196,9 @@ MAY_NOT = [
     # Another environment's mirror, and a user that no environment has.
     *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/{name}-AbC123"), {}) for name in ("user-prd-codecommit-mirroring", "user-dev2-x", "x")],
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-x-AbC123").replace(REGION, "us-east-1"), {}),
-    # A secret without the tag for GitLab, or with another value; one of another account; and calls
-    # that would change a token, or turn a secret into a token.
-    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), {}),
+    # A secret without the tag for GitLab, or with another key; one of another environment or account. Calls that would
+    # change a token, or turn a secret into a token.
+    *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), keys) for keys in ({}, FOR_A_GITLAB | {"secretsmanager:ResourceTag/cfn-gitops:env": "prd"})],
     ("FunctionRole", TOKENS, secret("database/password-AbC123"), {"secretsmanager:ResourceTag/gitlab-url": "https://gitlab.example.com"}),
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(ACCOUNT, "999999999999"), FOR_A_GITLAB),
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(REGION, "us-east-1"), FOR_A_GITLAB),
@@ -240,11 +241,10 @@ MAY_NOT = [
     ("FunctionRole", "cloudwatch:PutMetricData cloudwatch:SetAlarmState cloudwatch:DeleteAlarms", "*", {}),
     ("FunctionRole", "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret secretsmanager:GetRandomPassword", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("FunctionRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
-    ("FunctionRole", RULES, PIPELINE_RULE, {}),
-    ("FunctionRole", "codepipeline:StartPipelineExecution", pipeline("codepipeline-prd-cfn-infra"), {}),
-    ("FunctionRole", "codepipeline:StartPipelineExecution", pipeline("somebody-elses"), {}),
-    ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-prd"), {}),
-    ("FunctionRole", "lambda:InvokeFunction", function("lambda-dev-thumbnails"), {}),
+    ("FunctionRole", RULES.replace("events:DescribeRule ", ""), PIPELINE_RULE, {}),
+    *[("FunctionRole", "events:DescribeRule", rule(name), {}) for name in ("event-rule-prd-codepipeline-exec-cfn-infra", "event-rule-dev-nightly")],
+    *[("FunctionRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "somebody-elses")],
+    *[("FunctionRole", "lambda:InvokeFunction", function(name), {}) for name in ("cfn-gitops-prd", "lambda-dev-thumbnails")],
     # A tombstone contains no value.
     ("FunctionRole", "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecret", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-prd/deletions/infra-0a1b2c3d-AbC123"), {}),

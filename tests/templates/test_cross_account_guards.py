@@ -41,13 +41,13 @@ def test_bucket_policy_and_key_stay_together(logical_id):
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def put(caller=None, tls=True, **headers):
+def put(caller=None, tls=True, artifact="SourceArti", **headers):
     """Whether an upload is allowed for a principal with all permissions of its own account."""
     stack = artifacts()
     keys = {f"s3:x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
     return bool(decide(
         caller or Caller(account=ACCOUNT, role="role-dev-codebuild-cfn", identity=EVERYTHING), "s3:PutObject",
-        f"{stack.arn('ArtifactBucket')}/codepipeline-dev-cfn/SourceArti/abc", ACCOUNT,
+        f"{stack.arn('ArtifactBucket')}/codepipeline-dev-cfn/{artifact}/abc", ACCOUNT,
         stack.properties("ArtifactBucketPolicy")["PolicyDocument"], {"aws:SecureTransport": str(tls).lower(), **keys},
     ))
 
@@ -95,7 +95,10 @@ def test_upload_without_the_key_is_denied(headers, may):
     ],
 )
 def test_only_two_roles_of_other_accounts_write(account, role, may):
-    assert put(Caller(account=account, role=role, identity=EVERYTHING), **WITH_THE_KEY) is may
+    caller = Caller(account=account, role=role, identity=EVERYTHING)
+    # Each writes its own artifact, and never one that a build stored.
+    writes = {artifact for artifact in ("SourceArti", "ImageArtif", "BuildArtif") if put(caller, artifact=artifact, **WITH_THE_KEY)}
+    assert writes == ({"ImageArtif" if account == IMAGES else "SourceArti"} if may else set())
 
 
 def sent(account=REPOSITORIES, role="role-dev-eventbridge-forward", **keys):

@@ -19,10 +19,9 @@ INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 
 # The dimension of each metric in addition to the environment, if it has one.
 METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
-# A mirror without commits to push is healthy. A mirror that lags becomes unhealthy when its push fails or outlives its
-# lease. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
+# A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
 # A failed report is in the log, and no deployment depends on it.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync", "MirrorLagSeconds", "ApprovalsWaiting", "OrphanedPipelineStacks", "ReportFailures"}
+WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks", "ReportFailures"}
 
 
 def alarms(stack):
@@ -120,10 +119,13 @@ def raised_by(alarm, values):
     ("name", "good", "bad"),
     [
         ("MirrorsAlarm", [1, 1], [1, 0]),
+        ("MirrorLagAlarm", [0, 900], [0, 901]),
+        ("ForeignTipsAlarm", [0, 0], [0, 1]),
         ("PipelinesAlarm", [1, 1], [0, 1]),
         ("ApprovalsAlarm", [60, 86_400], [60, 86_460]),
         ("CredentialAgeAlarm", [0, 30.2, 45], [3, 45.1]),
         ("TokenExpiryAlarm", [14, 364], [364, 13.9]),
+        ("MissedPushesAlarm", [0, 0], [0, 1]),
         ("DriftAlarm", [0, 0], [0, 1]),
         ("HealthCheckAlarm", [0], [1]),
         ("FunctionAlarm", [0], [1]),

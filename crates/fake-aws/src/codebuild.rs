@@ -1,4 +1,4 @@
-//! CodeBuild's builds, as far as the product reads them.
+//! CodeBuild's builds, as far as the product reads and starts them.
 //! <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>
 
 use serde_json::{Value, json};
@@ -15,6 +15,10 @@ use super::{
 /// "If there are more than 100 items in the list, only the first 100 items are returned" (API
 /// Reference, `ListBuildsForProject`), and `BatchGetBuilds` accepts at most 100 IDs.
 const LONGEST_PAGE: usize = 100;
+
+/// "The token is included in the `StartBuild` request and is valid for 5 minutes" (API Reference,
+/// `StartBuild`).
+const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
 /// All builds of the account, by ID.
 pub type Builds = BTreeMap<String, Build>;
@@ -35,6 +39,8 @@ pub struct Build {
     pub started: Duration,
     /// `None` while the build runs.
     pub ended: Option<Duration>,
+    /// `idempotencyToken` of the `StartBuild` that started it.
+    pub token: Option<String>,
     /// The ARN of the folder with the artifacts. `None` if the build uploads none.
     pub artifacts: Option<String>,
 }
@@ -84,6 +90,7 @@ pub(crate) fn start(aws: &mut AwsState, project: &str, uuid: &str, source_versio
         resolved_source_version: commit.map(str::to_owned),
         started: aws.now,
         ended: None,
+        token: None,
         artifacts,
     };
     aws.builds.insert(id.clone(), build);
@@ -94,9 +101,37 @@ pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, Aws
     let body = match call.operation.as_str() {
         "BatchGetBuilds" => batch_get(aws, call)?,
         "ListBuildsForProject" => list(aws, call)?,
+        "StartBuild" => start_by_call(aws, call)?,
         unknown => return Err(aws.unknown_operation("codebuild", unknown)),
     };
     Ok(ApiResponse::json(&body))
+}
+
+/// "If you repeat the `StartBuild` request with the same token, but change a parameter, `CodeBuild`
+/// returns a parameter mismatch error."
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>
+fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+    let (project, source_version) = (call.needed("projectName"), call.needed("sourceVersion"));
+    let made = (BUILD_PROJECT.to_owned(), project.to_owned());
+    if !aws.made.contains_key(&made) {
+        let message = format!("Project cannot be found: {}", project_arn(project));
+        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+    }
+    let token = call.text("idempotencyToken").map(str::to_owned);
+    let is_same = |build: &&Build| {
+        token.is_some() && build.token == token && aws.now < build.started + TOKEN_LIFETIME
+    };
+    if let Some(same) = aws.builds.values().find(is_same) {
+        if same.project != project || same.source_version != source_version {
+            return Err(invalid("Parameter mismatch for the idempotency token"));
+        }
+        return Ok(json!({"build": shown(same)}));
+    }
+    let uuid = aws.next_id();
+    let id = start(aws, project, &uuid, source_version);
+    let build = aws.builds.get_mut(&id).expect("just started");
+    build.token = token;
+    Ok(json!({"build": shown(build)}))
 }
 
 /// A missing build is in `buildsNotFound`, and the call succeeds.

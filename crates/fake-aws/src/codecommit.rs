@@ -80,6 +80,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
     let body = match call.operation.as_str() {
         "GetRepository" => get(aws, call)?,
         "GetBranch" => get_branch(aws, call)?,
+        "ListBranches" => list_branches(aws, call)?,
         "GetDifferences" => differences(aws, call)?,
         "UpdateDefaultBranch" => update_default_branch(aws, call)?,
         "DeleteRepository" => {
@@ -137,6 +138,28 @@ fn get_branch(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         Some(commit) => Ok(json!({"branch": {"branchName": branch, "commitId": commit}})),
         None => Err(no_branch(branch)),
     }
+}
+
+/// The names, in pages of a length that is not documented.
+/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_ListBranches.html>
+fn list_branches(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let name = existing_repository(aws, call)?;
+    let branches: Vec<&String> = aws.repositories[name].branches.keys().collect();
+    let start = match call.text("nextToken") {
+        None => 0,
+        Some(token) => token.parse().map_err(|_| {
+            let message = "The specified continuation token is not valid.";
+            AwsError::new(400, "InvalidContinuationTokenException", message)
+        })?,
+    };
+    let end = branches
+        .len()
+        .min(start + aws.options.page_length.unwrap_or(LONGEST_PAGE));
+    let mut body = json!({"branches": branches[start.min(end)..end]});
+    if end < branches.len() {
+        body["nextToken"] = end.to_string().into();
+    }
+    Ok(body)
 }
 
 /// "Returns information about the differences in a valid commit specifier." The length of a page is

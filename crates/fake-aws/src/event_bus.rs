@@ -4,7 +4,27 @@
 
 use serde_json::{Value, json};
 
-use super::{codebuild, pipelines, stack_resources::RULE, state::AwsState};
+use super::{
+    codebuild, pipelines,
+    request::Call,
+    response::{ApiResponse, AwsError},
+    stack_resources::RULE,
+    state::AwsState,
+};
+
+/// "Describes the specified rule", as far as the product reads it: API Reference, `DescribeRule`.
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+    if call.operation != "DescribeRule" {
+        return Err(aws.unknown_operation("events", &call.operation));
+    }
+    let name = call.needed("Name");
+    let Some(rule) = aws.made.get(&(RULE.to_owned(), name.to_owned())) else {
+        let message = format!("Rule {name} does not exist on EventBus default.");
+        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+    };
+    let state = rule.properties["State"].as_str().unwrap_or("ENABLED");
+    Ok(ApiResponse::json(&json!({"Name": name, "State": state})))
+}
 
 /// The effects of a push.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,12 +134,15 @@ fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
     }
 }
 
-/// A value of a pattern: a text, a prefix, or a text with wildcards.
+/// A value of a pattern: a text, a prefix, a text with wildcards, or whether the field exists.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
 fn matches_value(wanted: &Value, found: &Value) -> Result<bool, String> {
     let text = found.as_str();
     if wanted.is_string() {
         return Ok(wanted == found);
+    }
+    if let Some(exists) = wanted["exists"].as_bool() {
+        return Ok(exists != found.is_null());
     }
     if let Some(prefix) = wanted["prefix"].as_str() {
         return Ok(text.is_some_and(|text| text.starts_with(prefix)));

@@ -1,6 +1,6 @@
 //! GitLab's REST API, as far as push mirrors need it: `lib/api/remote_mirrors.rb`,
 //! `lib/api/projects.rb` and `lib/api/protected_branches.rb`. [`gitlab_commits_api`] has the calls of
-//! reporting.
+//! reporting, [`gitlab_history`] those of branches and their commits.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::{
         GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
         REPORTER, Scope, Token, Wanted,
     },
-    gitlab_commits_api,
+    gitlab_commits_api, gitlab_history,
     gitlab_records::OWN_USER,
     gitlab_runs,
     request::{Call, form, unescaped},
@@ -38,12 +38,12 @@ pub fn decode(
     }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
-    let of_commits = gitlab_commits_api::decode(method, &parts[1..]);
+    let of_commits = gitlab_commits_api::decode(method, &parts[1..])
+        .or_else(|| gitlab_history::decode(method, &parts[1..]));
     let (operation, named) = match (method, parts.as_slice()) {
         _ if of_commits.is_some() => of_commits.unwrap_or_default(),
         ("GET", [_]) => ("GetProject", vec![]),
         ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", vec![]),
-        ("GET", [_, "repository", "branches"]) => ("ListBranches", vec![]),
         ("GET", [_, "remote_mirrors"]) => ("ListMirrors", vec![]),
         ("POST", [_, "remote_mirrors"]) => ("CreateMirror", vec![]),
         ("GET", [_, "remote_mirrors", mirror]) => {
@@ -136,15 +136,10 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             let premium = aws.options.gitlab.premium;
             return Ok(page(aws, call, &shown_protections(&project, premium)));
         }
-        "GitLab.ListBranches" => {
-            // `app/finders/branches_finder.rb`; `regex` is RE2's, in every edition
-            // (<https://docs.gitlab.com/api/branches/#list-all-repository-branches>).
-            let regex = call.text("regex").unwrap_or_default();
-            let names = project.branches_like(regex);
-            let shown = names.map(|name| json!({"name": name, "default": false}));
-            return Ok(page(aws, call, &shown.collect::<Vec<_>>()));
-        }
         _ => {}
+    }
+    if let Some(answer) = gitlab_history::answer(aws, call, &project) {
+        return answer;
     }
     if let Some(answer) = gitlab_commits_api::answer(aws, call, &project) {
         return answer;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     gitlab::{DEVELOPER, Project},
     gitlab_api::page,
+    gitlab_merge_requests,
     gitlab_records::{Deployment, Environment, Note, OWN_USER, Records, Rejection, Status},
     request::{Call, unescaped},
     response::{ApiResponse, AwsError},
@@ -14,6 +15,9 @@ use super::{
 };
 
 const STATES: [&str; 5] = ["pending", "running", "success", "failed", "canceled"];
+
+/// `Environment.tiers` in `app/models/environment.rb`.
+const TIERS: [&str; 5] = ["production", "staging", "testing", "development", "other"];
 
 /// The operation at a path below a project, and its parameters.
 pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
@@ -29,6 +33,7 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
         ("GET", ["repository", "commits", sha, "merge_requests"]) => {
             ("ListMergeRequests", vec![("sha", *sha)])
         }
+        ("GET", ["merge_requests", iid]) => ("GetMergeRequest", vec![("iid", *iid)]),
         ("GET", ["merge_requests", iid, "notes"]) => ("ListNotes", vec![("iid", *iid)]),
         ("POST", ["merge_requests", iid, "notes"]) => ("CreateNote", vec![("iid", *iid)]),
         ("PUT", ["merge_requests", iid, "notes", id]) => {
@@ -63,10 +68,23 @@ pub fn answer(
     project: &Project,
 ) -> Option<Result<ApiResponse, AwsError>> {
     let operation = call.operation.strip_prefix("GitLab.")?;
-    let reads = operation.starts_with("List");
+    let reads = operation.starts_with("List") || operation == "GetMergeRequest";
+    let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
+    records.before_call(&project.commits, &project.default_branch);
     // `create_commit_status`, `create_deployment` and `create_note` are a Developer's at most.
     if !reads && project.access < Some(DEVELOPER) {
         return Some(Err(AwsError::new(403, "GitLab", "403 Forbidden")));
+    }
+    if operation == "GetMergeRequest" {
+        let iid = call.needed("iid").parse().unwrap_or(0);
+        let with_count = call.text("include_diverged_commits_count") == Some("true");
+        let shown = gitlab_merge_requests::shown_alone(project, iid, with_count);
+        let missing = || AwsError::new(404, "GitLab", "404 Not found");
+        return Some(
+            shown
+                .map(|shown| ApiResponse::json(&shown))
+                .ok_or_else(missing),
+        );
     }
     if let Some(listed) = listed(operation, call, project) {
         return Some(match listed {
@@ -127,14 +145,25 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
         }
         "ListMergeRequests" => {
             let requests = records.merge_requests.get(sha).into_iter().flatten();
-            let shown = requests.map(|(iid, state)| shown_merge_request(project, *iid, state));
+            // Newest first (`app/finders/issuable_finder.rb`, `sort`).
+            let mut requests: Vec<_> = requests.collect();
+            requests.sort_by_key(|(iid, _)| std::cmp::Reverse(*iid));
+            let shown = requests.into_iter();
+            let shown =
+                shown.map(|(iid, state)| gitlab_merge_requests::shown(project, *iid, state));
             shown.collect()
         }
         "ListNotes" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
-            let notes = records.notes.iter().filter(|one| one.place == place);
+            // `app/finders/notes_finder.rb`, `notes_filter`.
+            let only_comments = call.text("activity_filter") == Some("only_comments");
+            let is_listed = |one: &&Note| one.place == place && !(only_comments && one.is_system);
+            let notes = records.notes.iter().filter(is_listed).map(shown_note);
             // The default is `sort=desc`.
-            notes.rev().map(shown_note).collect()
+            match call.text("sort") {
+                Some("asc") => notes.collect(),
+                _ => notes.rev().collect(),
+            }
         }
         "ListDiscussions" => {
             let place = format!("commits/{sha}");
@@ -170,8 +199,10 @@ fn changed(
     Some(match operation {
         "PostStatus" if !project.commits.contains(sha) => Err((404, json!("404 Commit Not Found"))),
         "PostStatus" => state("state").ok_or_else(no_state).and_then(|state| {
-            let saved = records.post_status(Status {
+            let pipeline_id = call.params.get("pipeline_id").and_then(Value::as_u64);
+            let posted = Status {
                 id: 0,
+                pipeline: 0,
                 sha: sha.to_owned(),
                 name: call.needed("name").to_owned(),
                 state,
@@ -180,7 +211,8 @@ fn changed(
                 target_url: call.needed("target_url").to_owned(),
                 user: OWN_USER,
                 is_retried: false,
-            })?;
+            };
+            let saved = records.post_status(posted, pipeline_id)?;
             Ok(created(&shown_status(&saved)))
         }),
         "CreateDeployment" => state("status").ok_or_else(no_state).and_then(|state| {
@@ -200,7 +232,13 @@ fn changed(
         "UpdateEnvironment" => {
             let found = records.environments.iter_mut().find(|one| one.id == id);
             found.ok_or((404, json!("404 Not found"))).map(|found| {
-                found.external_url = call.text("external_url").map(str::to_owned);
+                if let Some(url) = call.text("external_url") {
+                    found.external_url = Some(url.to_owned());
+                }
+                let tier = TIERS
+                    .into_iter()
+                    .find(|tier| call.text("tier") == Some(tier));
+                found.tier = tier.unwrap_or(found.tier);
                 ApiResponse::json(&shown_environment(found))
             })
         }
@@ -253,21 +291,8 @@ fn shown_status(status: &Status) -> Value {
         "name": status.name,
         "target_url": status.target_url,
         "description": status.description,
+        "pipeline_id": status.pipeline,
         "author": {"id": status.user},
-    })
-}
-
-/// `lib/api/entities/merge_request_basic.rb`.
-fn shown_merge_request(project: &Project, iid: u64, state: &str) -> Value {
-    let branch = project.records.source_branches.get(&iid);
-    let branch = branch.map_or_else(|| format!("branch-{iid}"), Clone::clone);
-    json!({
-        "id": 9000 + iid,
-        "iid": iid,
-        "project_id": project.id,
-        "state": state,
-        "source_branch": branch,
-        "target_branch": project.default_branch,
     })
 }
 
@@ -283,18 +308,21 @@ fn shown_deployment(deployment: &Deployment) -> Value {
     })
 }
 
-/// `lib/api/entities/environment_basic.rb`.
+/// `lib/api/entities/environment.rb`.
 fn shown_environment(environment: &Environment) -> Value {
     json!({
         "id": environment.id,
         "name": environment.name,
         "external_url": environment.external_url,
+        "tier": environment.tier,
     })
 }
 
 /// `lib/api/entities/note.rb`.
 fn shown_note(note: &Note) -> Value {
-    json!({"id": note.id, "body": note.body, "author": {"id": note.user}})
+    json!({
+        "id": note.id, "body": note.body, "author": {"id": note.user}, "system": note.is_system,
+    })
 }
 
 /// `lib/api/entities/discussion.rb`.

@@ -1,7 +1,10 @@
 //! What a GitLab project shows of its commits: commit statuses, deployments, environments and notes.
 //! Each rule names the file of GitLab's source that it was read from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::gitlab_history::History;
+use super::gitlab_merge_requests::MergeRequest;
 
 /// The user of the tests' tokens.
 pub const OWN_USER: u64 = 7;
@@ -10,10 +13,34 @@ pub const OTHER_USER: u64 = 8;
 /// `app/models/commit_status.rb`, `app/models/generic_commit_status.rb`, `app/models/environment.rb`.
 const MAX_CHARACTERS: usize = 255;
 
-/// A job of an external pipeline.
+/// A pipeline of GitLab CI, or an external one, which a commit status creates
+/// (`app/models/ci/pipeline.rb`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CiPipeline {
+    pub id: u64,
+    pub sha: String,
+    pub reference: String,
+    /// No job can be added to it (`not_archived` in `app/models/ci/pipeline.rb`).
+    pub is_archived: bool,
+}
+
+/// When GitLab CI creates another pipeline of every commit: a schedule, or "Run pipeline".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CiRuns {
+    #[default]
+    Never,
+    /// Before the call with this number, from 0, of those about commits and environments.
+    At(usize),
+    /// Before each of them.
+    Always,
+}
+
+/// A job in the stage `external` of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub id: u64,
+    /// The number of its pipeline.
+    pub pipeline: u64,
     pub sha: String,
     pub name: String,
     pub state: &'static str,
@@ -43,6 +70,7 @@ pub struct Environment {
     pub id: u64,
     pub name: String,
     pub external_url: Option<String>,
+    pub tier: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +80,8 @@ pub struct Note {
     pub place: String,
     pub body: String,
     pub user: u64,
+    /// GitLab wrote it about a change (`app/models/system_note_metadata.rb`).
+    pub is_system: bool,
 }
 
 /// The records of a project.
@@ -61,14 +91,20 @@ pub struct Records {
     pub is_public: bool,
     /// CI/CD is switched off (`builds_access_level`).
     pub without_ci: bool,
+    pub ci_runs: CiRuns,
+    /// The number of calls about commits and environments.
+    calls: usize,
+    pub pipelines: Vec<CiPipeline>,
     pub statuses: Vec<Status>,
     pub deployments: Vec<Deployment>,
     pub environments: Vec<Environment>,
     /// The merge requests of a commit: number and state.
     pub merge_requests: BTreeMap<String, Vec<(u64, &'static str)>>,
-    /// The source branch of each merge request that a test names one for.
-    pub source_branches: BTreeMap<u64, String>,
+    /// More of each merge request that a test describes.
+    pub details: BTreeMap<u64, MergeRequest>,
     pub notes: Vec<Note>,
+    /// How its branches got their tips.
+    pub history: History,
     ids: u64,
 }
 
@@ -81,27 +117,77 @@ impl Records {
         1000 + self.ids
     }
 
-    /// The statuses that GitLab lists: without those that were replaced.
+    /// The statuses that GitLab lists, the oldest first: without those that were replaced in their
+    /// pipelines.
     pub fn current(&self, sha: &str, name: &str) -> Vec<&Status> {
         let statuses = self.statuses.iter();
         let current = statuses.filter(|one| one.sha == sha && one.name == name && !one.is_retried);
         current.collect()
     }
 
-    /// `app/services/ci/create_commit_status_service.rb`.
-    pub fn post_status(&mut self, posted: Status) -> Result<Status, Rejection> {
+    /// Counts a call, and creates the pipelines of GitLab CI that precede it.
+    pub fn before_call(&mut self, commits: &BTreeSet<String>, reference: &str) {
+        let runs = match self.ci_runs {
+            CiRuns::Never => false,
+            CiRuns::At(number) => number == self.calls,
+            CiRuns::Always => true,
+        };
+        self.calls += 1;
+        for sha in commits.iter().filter(|_| runs) {
+            self.create_pipeline(sha, reference);
+        }
+    }
+
+    pub fn create_pipeline(&mut self, sha: &str, reference: &str) -> u64 {
+        let id = self.next_id();
+        self.pipelines.push(CiPipeline {
+            id,
+            sha: sha.to_owned(),
+            reference: reference.to_owned(),
+            is_archived: false,
+        });
+        id
+    }
+
+    pub fn is_archived(&self, pipeline: u64) -> bool {
+        let mut pipelines = self.pipelines.iter();
+        pipelines.any(|one| one.id == pipeline && one.is_archived)
+    }
+
+    /// `first_matching_pipeline` in `app/services/ci/create_commit_status_service.rb`: the newest of
+    /// the SHA and ref, or the `wanted` one.
+    fn find_pipeline(&self, posted: &Status, wanted: Option<u64>) -> Option<u64> {
+        let mut matching = self.pipelines.iter().rev().filter(|one| {
+            let same = (&one.sha, &one.reference) == (&posted.sha, &posted.reference);
+            same && !one.is_archived && wanted.is_none_or(|id| id == one.id)
+        });
+        matching.next().map(|one| one.id)
+    }
+
+    /// `app/services/ci/create_commit_status_service.rb`. `wanted` is the parameter `pipeline_id`.
+    pub fn post_status(
+        &mut self,
+        posted: Status,
+        wanted: Option<u64>,
+    ) -> Result<Status, Rejection> {
+        let pipeline = self.find_pipeline(&posted, wanted);
+        if pipeline.is_none() && wanted.is_some() {
+            let message = "404 Pipeline for pipeline_id, sha and ref Not Found";
+            return Err((404, message.into()));
+        }
+        let pipeline =
+            pipeline.unwrap_or_else(|| self.create_pipeline(&posted.sha, &posted.reference));
         let is_long = |text: &str| text.chars().count() > MAX_CHARACTERS;
         if is_long(&posted.description) || is_long(&posted.target_url) {
             let reason = "is too long (maximum is 255 characters)";
             return Err((400, serde_json::json!({"description": [reason]})));
         }
         // `external_commit_status_scope`: finds only a running or pending status of the same name,
-        // ref and user. `retried` is not a condition and is never reset, so a retried status is
-        // found and remains retried.
+        // ref and user in the pipeline. `retried` is not a condition and is never reset, so a retried
+        // status is found and remains retried.
         let found = self.statuses.iter().position(|one| {
             is_open(one.state)
-                && (&one.sha, &one.name, &one.reference, one.user)
-                    == (&posted.sha, &posted.name, &posted.reference, posted.user)
+                && (one.pipeline, &one.name, one.user) == (pipeline, &posted.name, posted.user)
         });
         let former = found.map_or("created", |at| self.statuses[at].state);
         let state = transition(former, posted.state)?;
@@ -109,6 +195,7 @@ impl Records {
             let one = &mut self.statuses[at];
             *one = Status {
                 id: one.id,
+                pipeline,
                 state,
                 is_retried: one.is_retried,
                 ..posted
@@ -118,6 +205,7 @@ impl Records {
             let id = self.next_id();
             let saved = Status {
                 id,
+                pipeline,
                 state,
                 ..posted
             };
@@ -127,8 +215,7 @@ impl Records {
         // `update_older_statuses_retried!` in `app/models/commit_status.rb`: all others of this
         // name in the pipeline, of any user.
         for other in &mut self.statuses {
-            let same = (&other.sha, &other.name, &other.reference)
-                == (&saved.sha, &saved.name, &saved.reference);
+            let same = (other.pipeline, &other.name) == (saved.pipeline, &saved.name);
             if same && other.id != saved.id {
                 other.is_retried = true;
             }
@@ -152,6 +239,7 @@ impl Records {
                 id,
                 name: environment.to_owned(),
                 external_url: None,
+                tier: guessed_tier(environment),
             });
         }
         let of_environment = self.deployments.iter();
@@ -185,6 +273,7 @@ impl Records {
             place: place.to_owned(),
             body: body.to_owned(),
             user,
+            is_system: false,
         };
         self.notes.push(note.clone());
         note
@@ -219,4 +308,25 @@ fn transition(from: &'static str, to: &'static str) -> Result<&'static str, Reje
          via \"{event}\")"
     );
     Err((400, message.into()))
+}
+
+/// `guess_tier` in `app/models/environment.rb`: the first of its patterns that the name contains.
+fn guessed_tier(name: &str) -> &'static str {
+    let words: [(_, &[&str]); 4] = [
+        ("development", &["dev", "review", "trunk"]),
+        (
+            "testing",
+            &[
+                "test", "tst", "int", "accept", "acpt", "qa", "qc", "control", "quality",
+            ],
+        ),
+        (
+            "staging",
+            &["stag", "stg", "model", "modl", "pre", "demo", "non"],
+        ),
+        ("production", &["prod", "prd", "live"]),
+    ];
+    let name = name.to_ascii_lowercase();
+    let has = |(_, words): &&(_, &[&str])| words.iter().any(|word| name.contains(word));
+    words.iter().find(has).map_or("other", |(tier, _)| tier)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{
     codecommit, event_bus,
     gitlab::{EmptyProjects, GitLab, Mirror},
+    gitlab_history,
     iam::ACCOUNT,
     state::AwsState,
 };
@@ -122,6 +123,7 @@ pub fn push(aws: &mut AwsState, project: &str, branch: &str, commit: &str) {
         branch.clone_into(&mut held.default_branch);
         held.protected.insert(branch.to_owned());
     }
+    gitlab_history::record(held, branch, commit, now);
     held.branches.insert(branch.to_owned(), commit.to_owned());
     held.commits.insert(commit.to_owned());
     let id = held.id;

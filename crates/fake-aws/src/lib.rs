@@ -98,6 +98,10 @@ pub mod gitlab;
 mod gitlab_api;
 /// GitLab's REST API of commits, deployments and notes.
 mod gitlab_commits_api;
+/// GitLab's branches, ancestors of commits and push events.
+pub mod gitlab_history;
+/// GitLab's merge requests.
+pub mod gitlab_merge_requests;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod gitlab_records;
 /// The runs of push mirrors.

@@ -15,6 +15,10 @@ use super::{
 /// API Reference, `ListPipelineExecutions`: "Valid Range: Minimum value of 1. Maximum value of 100."
 const LONGEST_PAGE: usize = 100;
 
+/// The ARN of the function's session.
+const FUNCTION_SESSION: &str =
+    "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
+
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     pub properties: Value,
@@ -35,6 +39,8 @@ pub struct Execution {
     pub status: &'static str,
     /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
     pub(crate) trigger: &'static str,
+    /// "The user ARN for a user-initiated start-pipeline-execution" (API Reference, `ExecutionTrigger`).
+    pub started_by: Option<String>,
     /// The execution that this one rolls back by itself.
     pub rolls_back: Option<String>,
     pub started: Duration,
@@ -65,6 +71,7 @@ impl Execution {
             id,
             status: "InProgress",
             trigger,
+            started_by: None,
             rolls_back: None,
             started: now,
             changed: now,
@@ -84,6 +91,14 @@ impl Execution {
             due: None,
             ..Self::new(id, "CloudWatchEvent", now, Duration::ZERO, None)
         }
+    }
+}
+
+impl Execution {
+    /// Makes it one that a principal started by `StartPipelineExecution`.
+    pub fn start_by(&mut self, arn: &str) {
+        self.trigger = "StartPipelineExecution";
+        self.started_by = Some(arn.to_owned());
     }
 }
 
@@ -199,6 +214,10 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
             let name = call.needed("name").to_owned();
             let token = call.text("clientRequestToken");
             let id = start(aws, &name, revisions, token, "StartPipelineExecution")?;
+            let executions = &mut aws.pipelines.get_mut(&name).expect("just found").executions;
+            if let Some(started) = executions.iter_mut().find(|one| one.id == id) {
+                started.started_by = Some(FUNCTION_SESSION.to_owned());
+            }
             json!({"pipelineExecutionId": id})
         }
         unknown => return Err(aws.unknown_operation("codepipeline", unknown)),
@@ -290,7 +309,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
                 .collect();
             // The format of .../userguide/stage-rollback-view-listing.html.
             let trigger = execution.rolls_back.as_ref().map_or_else(
-                || json!({"triggerType": execution.trigger}),
+                || json!({"triggerType": execution.trigger, "triggerDetail": execution.started_by}),
                 |failed| {
                     let detail = json!({"FailedPipelineExecutionId": failed}).to_string();
                     json!({"triggerType": "AutomatedRollback", "triggerDetail": detail})

@@ -14,6 +14,7 @@ pub enum Service {
     CodeBuild,
     CodeCommit,
     CodePipeline,
+    Events,
     CloudFormation,
     Lambda,
     S3,
@@ -41,6 +42,7 @@ impl fmt::Display for Service {
             Self::CodeBuild => "codebuild",
             Self::CodeCommit => "codecommit",
             Self::CodePipeline => "codepipeline",
+            Self::Events => "events",
             Self::CloudFormation => "cloudformation",
             Self::Lambda => "lambda",
             Self::S3 => "s3",
@@ -100,7 +102,8 @@ impl Call {
             Service::SecretsManager
             | Service::CodeBuild
             | Service::CodeCommit
-            | Service::CodePipeline => {
+            | Service::CodePipeline
+            | Service::Events => {
                 let target = header("x-amz-target");
                 let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
                 let params = serde_json::from_slice(&body)
@@ -215,6 +218,10 @@ impl Call {
                 self.text("pipelineName")
                     .unwrap_or_else(|| self.needed("name"))
             ),
+            Service::Events => format!(
+                "arn:aws:events:eu-central-1:123456789012:rule/{}",
+                self.needed("Name")
+            ),
             Service::CloudFormation if self.operation == "ListStacks" => "*".to_owned(),
             Service::CloudFormation => match self.needed("StackName") {
                 arn if arn.starts_with("arn:") => arn.to_owned(),
@@ -287,6 +294,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "codebuild.eu-central-1.amazonaws.com" => Service::CodeBuild,
         "codecommit.eu-central-1.amazonaws.com" => Service::CodeCommit,
         "codepipeline.eu-central-1.amazonaws.com" => Service::CodePipeline,
+        "events.eu-central-1.amazonaws.com" => Service::Events,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
         "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
         "sts.eu-central-1.amazonaws.com" => Service::Sts,
@@ -301,13 +309,23 @@ fn address(url: &str) -> Result<(Service, &str), String> {
     Ok((service, &rest[host.len()..]))
 }
 
-/// Decodes `application/x-www-form-urlencoded`.
+/// Decodes `application/x-www-form-urlencoded`. A name that ends in `[]` has a list, as in Rack.
 pub fn form(encoded: &str) -> Map<String, Value> {
-    encoded
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (unescaped(name), unescaped(value).into()))
-        .collect()
+    let mut members = Map::new();
+    for (name, value) in encoded.split('&').filter_map(|pair| pair.split_once('=')) {
+        let (name, value) = (unescaped(name), Value::from(unescaped(value)));
+        match name.strip_suffix("[]") {
+            None => members.insert(name, value),
+            Some(list) => {
+                let held = members.remove(list);
+                let mut all = held.and_then(|held| held.as_array().cloned());
+                let mut all = all.take().unwrap_or_default();
+                all.push(value);
+                members.insert(list.to_owned(), all.into())
+            }
+        };
+    }
+    members
 }
 
 pub(crate) fn unescaped(text: &str) -> String {

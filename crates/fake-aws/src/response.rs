@@ -99,7 +99,7 @@ impl ApiResponse {
                 ))
             }
             Service::SecretsManager => Self::json(&json!({"__type": code, "Message": message})),
-            Service::CodeBuild | Service::CodeCommit | Service::CodePipeline => {
+            Service::CodeBuild | Service::CodeCommit | Service::CodePipeline | Service::Events => {
                 Self::json(&json!({"__type": code, "message": message}))
             }
             Service::Lambda => {
@@ -130,6 +130,7 @@ impl ApiResponse {
             Service::CodeBuild
             | Service::CodeCommit
             | Service::CodePipeline
+            | Service::Events
             | Service::CloudFormation
             | Service::Sts
             | Service::Git => "InternalFailure",
@@ -148,7 +149,8 @@ impl ApiResponse {
             Service::SecretsManager
             | Service::CodeBuild
             | Service::CodeCommit
-            | Service::CodePipeline => (400, "ThrottlingException"),
+            | Service::CodePipeline
+            | Service::Events => (400, "ThrottlingException"),
             Service::Lambda => (429, "TooManyRequestsException"),
             Service::S3 | Service::ResponseBucket => (503, "SlowDown"),
             // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
@@ -175,7 +177,8 @@ impl ApiResponse {
             Service::SecretsManager
             | Service::CodeBuild
             | Service::CodeCommit
-            | Service::CodePipeline => (400, "AccessDeniedException"),
+            | Service::CodePipeline
+            | Service::Events => (400, "AccessDeniedException"),
             Service::Lambda => (403, "AccessDeniedException"),
             Service::Iam
             | Service::CloudFormation

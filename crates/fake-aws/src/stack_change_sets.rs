@@ -13,8 +13,8 @@ use super::{
     stack_resources,
     stack_template::{Desired, Parameters, Policy},
     stacks::{
-        Before, OperationKind, OperationStep, ResourceAction, SeenTokens, Stack, StackOperation,
-        StackResource,
+        Before, Finding, OperationKind, OperationStep, ResourceAction, SeenTokens, Stack,
+        StackOperation, StackResource,
     },
     state::AwsState,
 };
@@ -161,6 +161,8 @@ pub struct ChangeSets {
     pub executed: Vec<ChangeSet>,
     /// Stacks of which the next change set fails, and the reason.
     pub failing: Vec<(String, String)>,
+    /// The errors of each change set whose failure names a validation.
+    pub invalid: Vec<Finding>,
     /// The macros that `CloudFormation` ran to create change sets, also those of `Fn::Transform`.
     pub macros_run: Vec<String>,
 }

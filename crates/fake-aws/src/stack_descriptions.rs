@@ -162,8 +162,27 @@ pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
 pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let stack = existing(aws, call)?;
-    let members: Vec<String> = stack
-        .found
+    // "If you specified the name of a change set, specify the stack name or ID" (API Reference,
+    // `DescribeEvents`). That a deleted change set has no events is not documented (?).
+    let (found, name) = match call.text("ChangeSetName") {
+        None => (stack.found.clone(), "NAME_CONFLICT_VALIDATION"),
+        Some(name) => {
+            let change_sets = &aws.stacks.change_sets;
+            let held = change_sets.get(&(stack.name.clone(), name.to_owned()));
+            let Some(held) = held else {
+                let message = format!("ChangeSet [{name}] does not exist");
+                return Err(AwsError::new(404, "ChangeSetNotFound", message));
+            };
+            let is_invalid = held
+                .failure
+                .as_ref()
+                .is_some_and(|it| it.contains("EarlyValidation"));
+            let invalid = change_sets.invalid.iter().filter(|_| is_invalid);
+            let found = invalid.map(|finding| (None, finding.clone()));
+            (found.collect(), "PROPERTY_VALIDATION")
+        }
+    };
+    let members: Vec<String> = found
         .iter()
         .rev()
         .map(|(token, finding)| {
@@ -177,7 +196,11 @@ pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, A
             put("LogicalResourceId", &finding.logical_id);
             put("ResourceType", &finding.kind);
             put("ValidationFailureMode", mode);
-            put("ValidationName", "NAME_CONFLICT_VALIDATION");
+            put("ValidationName", name);
+            if name == "PROPERTY_VALIDATION" {
+                let path = format!("/Resources/{}/Properties", finding.logical_id);
+                put("ValidationPath", &path);
+            }
             put("ValidationStatus", "FAILED");
             put("ValidationStatusReason", &finding.reason);
             if let Some(token) = token {

@@ -181,11 +181,11 @@ async fn merge_request_shows_its_branch_and_state() {
     let (other, own) = ("other", "review/x");
     let merged = [json!(4), json!(other), json!("merged")];
     let opened = [json!(5), json!(own), json!("opened")];
-    assert_eq!(listed("c1").await, [merged.clone(), opened.clone()]);
+    assert_eq!(listed("c1").await, [opened.clone(), merged.clone()]);
     assert_eq!(listed("c2").await, [opened]);
     fake.set_merge_request_state(PROJECT, 5, "closed");
     let closed = [json!(5), json!(own), json!("closed")];
-    assert_eq!(listed("c1").await, [merged, closed.clone()]);
+    assert_eq!(listed("c1").await, [closed.clone(), merged]);
     assert_eq!(listed("c2").await, [closed]);
     let note = json!({"body": "text"});
     gitlab
@@ -194,4 +194,57 @@ async fn merge_request_shows_its_branch_and_state() {
     let notes = gitlab.ask("GET", "/merge_requests/5/notes", None).await;
     assert_eq!(notes.body[0]["body"], "text");
     fake.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn merge_base_is_the_nearest_common_ancestor() {
+    let gitlab = Asking::new();
+    for (branch, commit) in [
+        ("main", "m1"),
+        ("main", "m2"),
+        ("topic", "t1"),
+        ("main", "m1"),
+    ] {
+        gitlab.fake.push_to_gitlab(PROJECT, branch, commit);
+    }
+    let base = async |one: &str, other: &str| {
+        let path = format!("/repository/merge_base?refs%5B%5D={one}&refs%5B%5D={other}");
+        let answer = gitlab.ask("GET", &path, None).await;
+        let shown = if answer.status == 200 {
+            "id"
+        } else {
+            "message"
+        };
+        let shown = answer.body[shown].as_str().unwrap_or_default();
+        format!("{} {shown}", answer.status)
+    };
+    assert_eq!(base("main", "m1").await, "200 m1");
+    assert_eq!(base("topic", "m1").await, "200 m1");
+    assert_eq!(base("m1", "t1").await, "200 m1");
+    assert_eq!(base("m2", "t1").await, "200 m2");
+    assert_eq!(base("feature", "m1").await, "404 404 Merge Base Not Found");
+    // GitLab names the last one, also if the first one is missing.
+    assert_eq!(
+        base("main", "nothing").await,
+        "400 Could not find ref: nothing"
+    );
+    assert_eq!(
+        base("nothing", "main").await,
+        "400 Could not find ref: main"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushes_are_listed_the_newest_first() {
+    let gitlab = Asking::new();
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "m1");
+    gitlab.fake.push_to_gitlab(PROJECT, "topic", "t1");
+    let listed = gitlab.ask("GET", "/events?action=pushed", None).await;
+    let shown = |at: usize, name: &str| listed.body[at]["push_data"][name].clone();
+    assert_eq!(shown(0, "ref"), "topic");
+    assert_eq!(shown(0, "commit_from"), Value::Null);
+    assert_eq!(shown(1, "commit_from"), "first-of-main");
+    assert_eq!(shown(1, "commit_to"), "m1");
+    let missing = gitlab.ask("GET", "/repository/branches/none", None).await;
+    assert!(missing.status == 404 && missing.says("404 Branch Not Found"));
 }

@@ -19,6 +19,7 @@ from ministack.services import secretsmanager
 
 from local.aws.cloudformation import template_addresses
 from local.aws.codecommit import repositories
+from local.aws.events import buses
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _event_rule(change: Change) -> list[Need]:
         wanted.append(Need("events:RemoveTargets", arn))
     if change.new is None:
         return [*wanted, Need("events:ListTargetsByRule", arn), Need("events:DeleteRule", arn)]
-    wanted.append(Need("events:PutRule", arn))
+    wanted.append(Need("events:PutRule", arn, buses.keys_of_rule(change.new.get("EventPattern"))))
     for target in after.values():
         wanted.extend(_pass(target.get("RoleArn"), "events.amazonaws.com"))
     if after:

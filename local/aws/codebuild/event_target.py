@@ -9,8 +9,10 @@ A queue without a policy accepts every rule's events here, unlike on AWS: tests 
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
+import threading
 import time
 import uuid
 from typing import Any
@@ -25,6 +27,7 @@ from local.aws.iam import decision_log, service_roles
 from local.policies.source_keys import source_keys
 
 _SERVICE = "events.amazonaws.com"
+_RETRY_SECONDS = 0.2
 _log = logging.getLogger("events")
 
 
@@ -49,6 +52,12 @@ def install() -> None:
         except Undelivered as fault:
             _log.warning("%s: %s: %s: %s", rule["Name"], target["Arn"], fault.code, fault.message)
             _keep(target, rule, view or eventbridge._pattern_event_view(event), fault)
+        except started_builds.LimitReached:
+            # "By default, EventBridge retries sending the event for 24 hours". That it retries after this error is not
+            # documented. (?) https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+            later = threading.Timer(_RETRY_SECONDS, contextvars.copy_context().run, (invoke, target, event, rule, view))
+            later.daemon = True
+            later.start()
 
     eventbridge._invoke_target = invoke
 

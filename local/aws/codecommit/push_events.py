@@ -19,6 +19,7 @@ from ministack.services import eventbridge
 
 from local.aws.codecommit.repositories import Repository
 from local.aws.events import pending as pending_events
+from local.aws.settings import settings
 
 _log = logging.getLogger("codecommit")
 _sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="codecommit-event")
@@ -49,6 +50,8 @@ def _choose_default_branch(repository: Repository, before: dict[str, str], after
 
 
 def _send(repository: Repository, caller_arn: str, reference: str, old: str | None, new: str | None) -> None:
+    if repository.name == settings.loses_events_of:
+        return
     _, kind, name = reference.split("/", 2)
     event = "referenceCreated" if old is None else "referenceDeleted" if new is None else "referenceUpdated"
     detail = {

@@ -138,6 +138,26 @@ def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def keys_of_rule(pattern: Any) -> dict[str, Any]:
+    """PutRule's keys: the sources and the types that the rule's pattern names. A schedule has no pattern. How IAM sees
+    a matcher such as `prefix` is not documented: here it is no value.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+    """
+    try:
+        named = json.loads(pattern) if isinstance(pattern, str) else pattern
+    except ValueError:
+        named = None
+    if not isinstance(named, dict):
+        return {}
+    found = {}
+    for key, member in (("events:source", "source"), ("events:detail-type", "detail-type")):
+        values = [each for each in named.get(member) or [] if isinstance(each, str)]
+        if values:
+            found[key] = values if len(values) > 1 else values[0]
+    return found
+
+
 def _changed(target: dict, rule: dict, event: dict, view: Any) -> dict[str, Any]:
     """A bus of the same account may receive another value than the event's own detail."""
     if target.get("InputTransformer"):

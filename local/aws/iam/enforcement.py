@@ -95,8 +95,14 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
         return _stack_resource(arn, query_params, request)
     if service == "s3":
         request.keys, request.also = bucket_permissions.needed(method, path, headers, query_params, arn, account_id)
+    # "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the name of the bus.
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    if service == "events":
+        arn = arn.replace(":rule/default/", ":rule/", 1)
     if service == "events" and headers.get("x-amz-target", "").endswith(".PutEvents"):
         request.keys = event_buses.keys_of_events(_json(body))
+    if service == "events" and headers.get("x-amz-target", "").endswith(".PutRule"):
+        request.keys = event_buses.keys_of_rule(_json(body).get("EventPattern"))
     if service == "sts":
         request.keys = role_assumption.keys(query_params)
         request.session_policy = iam_actions._query_param(query_params, "Policy")

@@ -98,6 +98,34 @@ def test_note_is_created_read_and_edited(api: Api, project: HeldProject, sha: st
     assert [each.body for each in merge_request.notes] == ["two"]
 
 
+def test_note_is_deleted_by_its_author(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
+    merge_request = project.merge_request("feature")
+    other = Api(gitlab, project.path, gitlab.add_token("other", role="reporter").value)
+    thread = api.ask("POST", f"/repository/commits/{sha}/discussions", json={"body": "two"}).json()
+    threads = f"/repository/commits/{sha}/discussions"
+    for path, gone in ((f"/merge_requests/1/notes/{noted(api, 1, 'one')['id']}", {"message": "404 Not found"}),
+                       (f"{threads}/{thread['id']}/notes/{thread['notes'][0]['id']}",
+                        {"message": "404 Discussion Not Found"})):
+        assert other.ask("DELETE", path).status_code == 403
+        deleted = api.ask("DELETE", path)
+        assert (deleted.status_code, deleted.text) == (204, "")
+        assert (api.ask("DELETE", path).status_code, api.ask("DELETE", path).json()) == (404, gone)
+    assert merge_request.notes == [] and api.listed(threads) == []
+
+
+def test_merge_request_shows_commits_behind_if_asked(api: Api, project: HeldProject, person: Person, sha: str) -> None:
+    project.merge_request("feature")
+    project.merge_request("feature", is_from_fork=True)
+    assert "diverged_commits_count" not in api.ask("GET", "/merge_requests/1").json()
+    own, fork = (api.ask("GET", f"/merge_requests/{iid}?include_diverged_commits_count=true").json() for iid in (1, 2))
+    assert own["diverged_commits_count"] == 0 and own["source_project_id"] == own["target_project_id"]
+    assert fork["source_project_id"] != fork["target_project_id"]
+    person.pushes("HEAD:refs/heads/main")
+    asked = "/merge_requests/1?include_diverged_commits_count=true"
+    assert api.ask("GET", asked).json()["diverged_commits_count"] == 1
+    assert api.ask("GET", "/merge_requests/3").json() == {"message": "404 Not found"}
+
+
 def test_notes_are_listed_newest_first_in_pages(api: Api, project: HeldProject, sha: str) -> None:
     project.merge_request("feature").notes.clear()
     for number in range(3):

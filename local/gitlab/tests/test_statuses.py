@@ -142,6 +142,19 @@ def test_status_joins_the_newest_pipeline_of_gitlab_ci(api: Api, sha: str, proje
     assert post(api, sha, "success", pipeline_id=1).status_code == 404
 
 
+def test_archived_pipeline_takes_no_status(api: Api, sha: str, project: HeldProject) -> None:
+    first = posted(api, sha, "running")
+    [pipeline] = project.pipelines(sha)
+    pipeline.is_archived = True
+    rejected = post(api, sha, "success", pipeline_id=first["pipeline_id"])
+    assert (rejected.status_code, rejected.json()) == (
+        404, {"message": "404 Pipeline for pipeline_id, sha and ref Not Found"})
+    second = posted(api, sha, "success")
+    assert second["pipeline_id"] != first["pipeline_id"]
+    # Each pipeline has its own status of this name, and the earlier one remains open.
+    assert listed(api, sha) == [(NAME, "running"), (NAME, "success")]
+
+
 def test_ref_need_not_exist_and_defaults_to_a_branch(api: Api, sha: str) -> None:
     assert posted(api, sha, "running", ref="gone")["ref"] == "gone"
     assert posted(api, sha, "running", ref=None, name="other")["ref"] == "gone"  # the newest pipeline's

@@ -60,6 +60,17 @@ pub fn is_in_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some()
 }
 
+/// The function's name up to the environment's ID.
+pub const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
+
+/// The environment in the name of this function. `None` if the name has none. Lambda sets the variable,
+/// and it cannot be configured.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+pub fn own_env_id() -> Option<String> {
+    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
+    Some(name.strip_prefix(FUNCTION_NAME_PREFIX)?.to_owned())
+}
+
 /// Whether `AWS_ENDPOINT_URL`, or the variable of a service that every request calls or of S3, names
 /// a local AWS.
 pub fn is_local(config: &SdkConfig) -> bool {

@@ -1,6 +1,6 @@
 //! Plans the comparison of a stack: a pure function of the observed state.
 
-use crate::change_sets::{Change, ChangeSet, DriftStatus, Progress};
+use crate::change_sets::{Change, ChangeSet, DriftStatus, Effect, Progress};
 use crate::reconcile::Next;
 
 /// How often a change set that disappeared is created again: another health check has deleted it, or
@@ -41,6 +41,8 @@ pub struct Drifted {
     pub not_compared: usize,
     /// Whether there are such resources, listed or not.
     pub is_partial: bool,
+    /// Whether the change set replaces or removes a resource. Then it is not executed.
+    pub is_destructive: bool,
     /// Whether the repair was started.
     pub is_repaired: bool,
     /// The names of the stack's parameters.
@@ -78,6 +80,8 @@ pub enum ChangeSetState {
     Read(ChangeSet),
     /// It was deleted or executed. CloudFormation described it before.
     Gone(ChangeSet),
+    /// Another principal created one of this name.
+    OfAnotherPrincipal,
     /// An operation on the stack began.
     StackIsBusy,
 }
@@ -89,15 +93,36 @@ pub struct DriftState {
     pub stack: Option<StackState>,
     /// The change set.
     pub change_set: ChangeSetState,
+    /// The ID of the latest one that this check created. `None` if it created none.
+    pub created_id: Option<String>,
     /// How often it was created.
     pub creations: u32,
     /// Whether it was executed.
     pub is_repaired: bool,
 }
 
+impl DriftState {
+    /// Whether a change set that this check created, or may have created, may exist.
+    pub fn may_own_change_set(&self) -> bool {
+        use ChangeSetState::{Absent, Created, Read};
+        match &self.change_set {
+            Absent | Created => self.creations > 0,
+            Read(read) => self.is_own(read),
+            _ => false,
+        }
+    }
+
+    /// Whether this check created the change set. Another one may have its name: it is not trusted. Only one
+    /// from before the comparison is deleted, because no person chooses this name.
+    fn is_own(&self, read: &ChangeSet) -> bool {
+        self.created_id.as_ref() == Some(&read.id)
+    }
+}
+
 /// Plans the next step until the stack was compared. `repairs` says whether drift is repaired.
 pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
     let nothing = |why: String| Next::Done(Found::Nothing(why));
+    let anothers = || nothing("another change set has the name of the comparison's".to_owned());
     let (parameters, capabilities) = match &state.stack {
         None => return Next::Apply(DriftStep::ReadStack),
         Some(StackState::Missing) => return nothing("it does not exist yet".to_owned()),
@@ -115,9 +140,13 @@ pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
         ChangeSetState::Absent => Next::Apply(DriftStep::CreateChangeSet),
         ChangeSetState::Created => Next::Apply(DriftStep::ReadChangeSet),
         ChangeSetState::StackIsBusy => nothing("an operation on it runs".to_owned()),
+        ChangeSetState::OfAnotherPrincipal => anothers(),
+        ChangeSetState::Read(read) if !state.is_own(read) => anothers(),
         ChangeSetState::Read(read) => match read.progress {
             Progress::Running => Next::Apply(DriftStep::ReadChangeSet),
-            Progress::Complete if repairs && read.changes.iter().any(has_drifted) => {
+            Progress::Complete
+                if repairs && read.changes.iter().any(has_drifted) && !is_destructive(read) =>
+            {
                 Next::Apply(DriftStep::ExecuteChangeSet)
             }
             _ => Next::Apply(DriftStep::DeleteChangeSet),
@@ -143,6 +172,15 @@ fn has_drifted(change: &Change) -> bool {
     matches!(drift, Some(DriftStatus::Modified | DriftStatus::Deleted))
 }
 
+/// Whether the change set would delete a resource that exists.
+fn is_destructive(read: &ChangeSet) -> bool {
+    use Effect::{MayReplace, Remove, Replace};
+    read.changes.iter().any(|change| {
+        let is_gone = change.drift == Some(DriftStatus::Deleted);
+        !is_gone && matches!(change.effect, Replace | MayReplace | Remove)
+    })
+}
+
 fn compared(read: &ChangeSet) -> Drifted {
     let drifted = read.changes.iter().filter(|change| has_drifted(change));
     let skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);
@@ -151,6 +189,7 @@ fn compared(read: &ChangeSet) -> Drifted {
         resources: drifted.cloned().collect(),
         not_compared,
         is_partial: read.is_partial || not_compared > 0,
+        is_destructive: is_destructive(read),
         ..Drifted::default()
     }
 }

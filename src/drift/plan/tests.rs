@@ -21,6 +21,7 @@ fn state(change_set: ChangeSetState) -> DriftState {
             capabilities: vec![],
         }),
         change_set,
+        created_id: Some("own".to_owned()),
         creations: 0,
         is_repaired: false,
     }
@@ -28,6 +29,7 @@ fn state(change_set: ChangeSetState) -> DriftState {
 
 fn read(changes: Vec<Change>, progress: Progress) -> ChangeSet {
     ChangeSet {
+        id: "own".to_owned(),
         progress,
         changes,
         is_partial: false,
@@ -125,4 +127,43 @@ fn stack_without_resources_or_in_progress_is_not_compared() {
         next(&state, true),
         Planned::Done(Found::Nothing(_))
     ));
+}
+
+#[test]
+fn another_change_set_is_not_executed() {
+    let drifted = read(vec![change("A", DriftStatus::Modified)], Progress::Complete);
+    let another = ChangeSet {
+        id: "another".to_owned(),
+        ..drifted
+    };
+    for found in [
+        ChangeSetState::Read(another),
+        ChangeSetState::OfAnotherPrincipal,
+    ] {
+        let planned: Planned = next(&state(found), true);
+        assert!(
+            matches!(planned, Next::Done(Found::Nothing(_))),
+            "{planned:?}"
+        );
+    }
+}
+
+#[test]
+fn repair_that_deletes_a_resource_is_not_executed() {
+    for effect in [Effect::Replace, Effect::MayReplace, Effect::Remove] {
+        for (drift, is_executed) in [(DriftStatus::InSync, false), (DriftStatus::Deleted, true)] {
+            let deletes = Change {
+                effect,
+                ..change("B", drift)
+            };
+            let changes = vec![change("A", DriftStatus::Modified), deletes];
+            let state = state(ChangeSetState::Read(read(changes, Progress::Complete)));
+            let expected = if is_executed {
+                DriftStep::ExecuteChangeSet
+            } else {
+                DriftStep::DeleteChangeSet
+            };
+            assert_eq!(next(&state, true), Planned::Apply(expected), "{effect:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::script::{Reply, Script};
 use super::{
     MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
-use crate::gitlab::{ErrorKind, GitLabError, Rejection};
+use crate::gitlab::{CommitRef, ErrorKind, GitLabError, NoteTarget, Rejection};
 use crate::http::HttpError;
 
 const INFRA: &str = "platform/infra";
@@ -113,6 +113,46 @@ async fn maintainers_401_names_every_possible_cause() {
         "external authorization",
     ] {
         assert!(text.contains(cause), "{text}");
+    }
+}
+
+/// A Maintainer may not do every part of a report, and the remedies of push mirrors do not help.
+#[tokio::test(start_paused = true)]
+async fn rejected_report_is_not_blamed_on_mirrors() {
+    let commit = CommitRef {
+        project: INFRA.to_owned(),
+        sha: "c1".to_owned(),
+        branch: "main".to_owned(),
+    };
+    for (status, message, code) in [
+        (401, "401 Unauthorized", "CFG-419"),
+        (403, "403 Forbidden", "CFG-419"),
+        (404, "404 Commit Not Found", "CFG-420"),
+        (
+            400,
+            "400 Bad request - the mirror limit is exceeded",
+            "CFG-420",
+        ),
+    ] {
+        for level in [30, 40] {
+            let listed = "/repository/commits/c1/merge_requests?per_page=20&page=1";
+            let rejected = Reply::message(status, message);
+            let mut script = Script::default().then(&format!("GET {PROJECT}{listed}"), rejected);
+            if status != 400 {
+                let project = project_with(&json!({"access_level": level}));
+                script = script.then(&format!("GET {PROJECT}"), project);
+            }
+            let gitlab = gitlab(&script);
+            let listed = gitlab.note_places(&commit, NoteTarget::Commit);
+            let reason = listed.await.expect_err("rejected").reason().to_string();
+            assert!(
+                reason.contains(message) && reason.contains(code),
+                "{reason}"
+            );
+            let about_mirrors = reason.replace(message, "").contains("mirror");
+            assert!(!about_mirrors, "{reason}");
+            script.sent();
+        }
     }
 }
 

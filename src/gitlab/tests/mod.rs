@@ -1,5 +1,6 @@
 //! The client against scripted responses.
 
+mod containment;
 mod errors;
 mod limits;
 mod own_token;

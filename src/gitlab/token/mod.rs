@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::client::is_usable;
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
-use super::token_error::{CA_TAG, TokenError, TokenSource, URL_TAG};
+use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use super::transport::GitLab;
-use crate::aws::{Aws, CallError, optional};
+use crate::aws::{Aws, CallError, optional, own_env_id};
 use crate::http;
 use crate::http::Http;
 use crate::ownership;
@@ -76,12 +76,35 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
     };
     let call = aws.secrets.describe_secret().secret_id(secret);
     let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
-    check_tags(&described.ok_or(TokenError::Missing)?, access, fingerprints)?;
+    let described = described.ok_or(TokenError::Missing)?;
+    check_tags(&described, access, fingerprints)?;
+    check_environment(&described, own_env_id().as_deref())?;
     let call = aws.secrets.get_secret_value().secret_id(secret);
     let read = optional(call.send().await, &absent, String::new).map_err(failed)?;
     let read = read.ok_or(TokenError::Missing)?;
     let value = read.secret_string().ok_or(TokenError::NoText)?;
     token_in(value, &access.token_secret_key)
+}
+
+/// The value of a secret's tag.
+fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
+    let mut tags = described.tags().iter();
+    tags.find(|tag| tag.key() == Some(key))?.value()
+}
+
+/// Checks that the owner of the secret allows its token for the environment `own`. In AWS, the function's
+/// policy denies the other environments' tokens already.
+fn check_environment(
+    described: &DescribeSecretOutput,
+    own: Option<&str>,
+) -> Result<(), TokenError> {
+    match tag(described, ENV_TAG) {
+        Some(tagged) if Some(tagged) != own => Err(TokenError::OtherEnvironment {
+            tagged: sanitize::shown(tagged),
+            own: own.unwrap_or("no environment").to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the owner of the secret allows its token for `access` by tags.
@@ -91,10 +114,7 @@ fn check_tags(
     fingerprints: &[String],
 ) -> Result<(), TokenError> {
     let secret = &access.token_secret_id;
-    let tag = |key: &str| {
-        let mut tags = described.tags().iter();
-        tags.find(|tag| tag.key() == Some(key))?.value()
-    };
+    let tag = |key: &str| tag(described, key);
     // Anyone who may tag secrets could add the tag of the address to a mirror's secret, whose login
     // would then be sent as a token.
     let own = [ownership::STACK_ID, ownership::LOGICAL_ID];

@@ -1,4 +1,7 @@
-use super::{is_listed, is_same_url, token_in};
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::types::Tag;
+
+use super::{check_environment, is_listed, is_same_url, token_in};
 use crate::gitlab::TokenError;
 
 #[test]
@@ -89,4 +92,31 @@ fn tag_compares_scheme_host_port_and_path() {
         );
     }
     assert!(!is_same_url("no url", "no url"));
+}
+
+// claim: token-of-another-environment-is-not-read
+#[test]
+fn token_of_another_environment_is_rejected() {
+    let secret = |env: Option<&str>| {
+        let tag = |value: &str| Tag::builder().key("cfn-gitops:env").value(value).build();
+        let tags = env.map(|env| vec![tag(env)]);
+        DescribeSecretOutput::builder().set_tags(tags).build()
+    };
+    for (tagged, own, is_allowed) in [
+        (None, Some("dev"), true),
+        (None, None, true),
+        (Some("dev"), Some("dev"), true),
+        (Some("prd"), Some("dev"), false),
+        (Some("Dev"), Some("dev"), false),
+        (Some("dev"), Some("dev2"), false),
+        (Some("prd"), None, false),
+        (Some(""), Some("dev"), false),
+    ] {
+        let checked = check_environment(&secret(tagged), own);
+        assert_eq!(checked.is_ok(), is_allowed, "{tagged:?} {own:?}");
+    }
+    let fault = check_environment(&secret(Some("prd")), Some("dev")).expect_err("not allowed");
+    let text = fault.to_string();
+    assert!(text.contains("environment prd only"), "{text}");
+    assert!(text.contains("that of dev"), "{text}");
 }

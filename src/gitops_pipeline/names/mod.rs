@@ -100,6 +100,11 @@ impl ResourceNames {
         format!("approval-{}-cfn-{}", self.env_id, self.project_id)
     }
 
+    /// The function's own role.
+    pub fn function_role(&self) -> String {
+        format!("role-{}-cfn-gitops", self.env_id)
+    }
+
     /// The role with which CloudFormation deploys, unless a property names another one.
     pub fn deploy_role(&self) -> String {
         format!("role-{}-codedeploy-cfn", self.env_id)
@@ -181,9 +186,10 @@ impl AwsLocation {
     /// The URL of a review branch's build in the console.
     pub fn build_console(&self, names: &ResourceNames, build_id: &str) -> String {
         let (account, project) = (&self.account, names.review_project());
-        let (project, build) = (project.as_str(), build_id.replace(':', "%3A"));
-        let path = format!("codebuild/{account}/projects/{project}/build/{build}");
-        self.codesuite(&path)
+        let build = build_id.replace(':', "%3A");
+        self.codesuite(&format!(
+            "codebuild/{account}/projects/{project}/build/{build}"
+        ))
     }
 
     fn console(&self, pipeline_name: &str) -> String {

@@ -5,6 +5,8 @@
 //! name neither the resource nor the finding.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
 
+use std::fmt;
+
 use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, OperationEvent};
 
 use crate::aws::{Aws, CallError};
@@ -15,6 +17,38 @@ const MAX_PAGES: u32 = 3;
 /// Maximum findings in a reason: CloudFormation accepts responses of up to 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
+/// The error of a validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The resource with its type, and the path in the template.
+    pub place: String,
+    /// Why it is invalid.
+    pub cause: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.place, self.cause)
+    }
+}
+
+/// Whether a reason of CloudFormation contains only the name of a failed validation, such as
+/// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
+/// "Validation failed with 2 error(s)".
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+pub fn names_validation(reason: &str) -> bool {
+    reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
+}
+
+/// Why CloudFormation's validation rejected a change set of the stack. Empty if it returns no finding.
+pub async fn of_change_set(
+    aws: &Aws,
+    stack_name: &str,
+    name: &str,
+) -> Result<Vec<Finding>, CallError> {
+    findings(aws, stack_name, Some(name), |_| true).await
+}
+
 /// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
 /// `belongs` accepts: each finding with its resource. `None` if it returns no finding.
 pub async fn failures(
@@ -22,15 +56,26 @@ pub async fn failures(
     stack_id: &str,
     belongs: impl Fn(Option<&str>) -> bool,
 ) -> Result<Option<String>, CallError> {
+    let findings = findings(aws, stack_id, None, belongs).await?;
+    Ok(describe(&findings))
+}
+
+async fn findings(
+    aws: &Aws,
+    stack: &str,
+    change_set: Option<&str>,
+    belongs: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<Finding>, CallError> {
     let failed = EventFilter::builder().failed_events(true).build();
-    let mut findings: Vec<String> = vec![];
+    let mut findings: Vec<Finding> = vec![];
     let mut operation_id = None;
     let mut next = None;
     for _ in 0..MAX_PAGES {
-        let call = aws.cloudformation.describe_events().stack_name(stack_id);
+        let call = aws.cloudformation.describe_events().stack_name(stack);
+        let call = call.set_change_set_name(change_set.map(ToOwned::to_owned));
         let call = call.filters(failed.clone()).set_next_token(next);
         let page = call.send().await.map_err(|error| {
-            let doing = format!("reading the failed operations of stack {stack_id}");
+            let doing = format!("reading the failed operations of stack {stack}");
             CallError::new(doing, &error)
         })?;
         for event in page.operation_events() {
@@ -50,7 +95,7 @@ pub async fn failures(
             break;
         }
     }
-    Ok(join(&findings))
+    Ok(findings)
 }
 
 /// Whether the event shows why an operation failed: a validation or hook that fails it instead of
@@ -64,7 +109,7 @@ fn is_failure(event: &OperationEvent) -> bool {
     mode != Some(&HookFailureMode::Warn)
 }
 
-fn finding(event: &OperationEvent) -> String {
+fn finding(event: &OperationEvent) -> Finding {
     let name = event.logical_resource_id().unwrap_or("?");
     let kind = event.resource_type().unwrap_or("?");
     let reason = event
@@ -72,14 +117,22 @@ fn finding(event: &OperationEvent) -> String {
         .or(event.hook_status_reason())
         .or(event.resource_status_reason())
         .unwrap_or("no reason given");
-    match event.validation_path().filter(|path| !path.is_empty()) {
-        Some(path) => format!("{name} ({kind}) {path}: {reason}"),
-        None => format!("{name} ({kind}): {reason}"),
+    let path = event.validation_path().filter(|path| !path.is_empty());
+    let path = path.map(|path| format!(" {path}")).unwrap_or_default();
+    Finding {
+        place: format!("{name} ({kind}){path}"),
+        cause: reason.to_owned(),
     }
 }
 
-fn join(findings: &[String]) -> Option<String> {
-    let shown = findings.get(..MAX_FINDINGS).unwrap_or(findings).join("; ");
+/// The findings in a reason. `None` if there are none.
+pub fn describe(findings: &[Finding]) -> Option<String> {
+    let shown: Vec<String> = findings
+        .iter()
+        .take(MAX_FINDINGS)
+        .map(ToString::to_string)
+        .collect();
+    let shown = shown.join("; ");
     match findings.len() {
         0 => None,
         n if n > MAX_FINDINGS => {

@@ -55,7 +55,7 @@ pub async fn first_failure(
     belongs: impl Fn(Option<&str>) -> bool,
 ) -> String {
     let first = match first_failed_resource(aws, child, &belongs).await {
-        Ok(Some(reason)) if !names_validation(&reason) => return reason,
+        Ok(Some(reason)) if !early_validation::names_validation(&reason) => return reason,
         Ok(first) => first,
         Err(error) => return error.to_string(),
     };
@@ -101,14 +101,6 @@ async fn first_failed_resource(
             return Ok(first);
         }
     }
-}
-
-/// Whether a stack's reason contains only the name of a failed validation, such as
-/// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
-/// "Validation failed with 2 error(s)".
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
-fn names_validation(reason: &str) -> bool {
-    reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
 }
 
 /// When the event shows that CloudFormation began or ended an update of the pipeline, also in a

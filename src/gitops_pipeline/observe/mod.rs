@@ -1,6 +1,6 @@
 //! Reads a child stack.
 
-mod early_validation;
+pub mod early_validation;
 mod events;
 
 use aws_sdk_cloudformation::types::{Stack, Tag};

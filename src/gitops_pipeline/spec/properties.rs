@@ -197,7 +197,8 @@ static REPORT: [Property; 5] = [
 
 static REVIEW: [Property; 4] = [
     Property::required("Branches", Kind::Text(&formats::BRANCH_PATTERN)),
-    Property::new("ChangeSetComment", Kind::Boolean).or("true"),
+    // By default, not in a public project.
+    Property::new("ChangeSetComment", Kind::Boolean),
     Property::new("AllowTransforms", Kind::Boolean).or("false"),
     Property::new("BuildRoleArn", ROLE_ARN),
 ];

@@ -149,6 +149,8 @@ fn invalid_combination_is_named() {
     );
     let unmapped = json!({"EnvID": "stg"});
     assert_eq!(errors(unmapped), "EnvID: must be a key of BranchMap");
+    let long = errors(json!({"EnvID": "e".repeat(40)}));
+    assert!(long.contains("EnvID: must be at most 29"), "{long}");
     let long = json!({"ProjectID": "p".repeat(28)});
     assert!(errors(long).contains("together with EnvID; they are 31"));
     let empty = json!({"Source": {}});

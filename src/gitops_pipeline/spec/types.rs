@@ -250,8 +250,8 @@ pub struct Report {
 pub struct Review {
     /// The pattern of the branches, in which `*` matches any characters.
     pub branches: String,
-    /// Whether to write the change set on the merge request.
-    pub change_set_comment: bool,
+    /// Whether to write the change set on the merge request. `None` if the property is not set.
+    pub change_set_comment: Option<bool>,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
     /// The role of the builds. `None` for the environment's role.

@@ -3,27 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{RepositoryOrigin, event_role, repository_arn, sub, tags};
+use super::parts::{RepositoryOrigin, event_role, never_replayed, push_pattern, sub, tags};
 use crate::gitops_pipeline::spec::{Image, Spec};
 
 /// The rule for pushes of the branch. Another account forwards its events to the default event bus.
 pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
+    let branch = json!({"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]});
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {
             "Name": sub("event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}"),
             "Description": sub("A push to the branch of ${EnvID} starts the pipeline of ${ProjectID}"),
             "State": "ENABLED",
-            "EventPattern": {
-                "source": ["aws.codecommit"],
-                "detail-type": ["CodeCommit Repository State Change"],
-                "resources": [repository_arn(spec, repository)],
-                "detail": {
-                    "event": ["referenceCreated", "referenceUpdated"],
-                    "referenceType": ["branch"],
-                    "referenceName": [{"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]}],
-                },
-            },
+            "EventPattern": push_pattern(spec, repository, &branch),
             "Targets": targets(spec),
             "Tags": tags(spec),
         },
@@ -68,6 +60,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
                     "repository-name": [image.repository.name],
                     "image-tag": [image.tag],
                 },
+                "replay-name": never_replayed(),
             },
             "Targets": [starting(
                 spec,

@@ -86,7 +86,7 @@ pub fn event_role(spec: &Spec) -> Value {
 }
 
 /// The repository's ARN.
-pub fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
+fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
     match (spec.cross_account_source(), repository) {
         (Some(cross_account), _) => json!(cross_account.repository_arn),
         (None, RepositoryOrigin::Created) => json!({"Fn::GetAtt": ["Repository", "Arn"]}),
@@ -97,6 +97,28 @@ pub fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
             ))
         }
     }
+}
+
+/// The pattern of pushes of the branches that `reference_name` matches.
+pub fn push_pattern(spec: &Spec, repository: RepositoryOrigin, reference_name: &Value) -> Value {
+    json!({
+        "source": ["aws.codecommit"],
+        "detail-type": ["CodeCommit Repository State Change"],
+        "resources": [repository_arn(spec, repository)],
+        "detail": {
+            "event": ["referenceCreated", "referenceUpdated"],
+            "referenceType": ["branch"],
+            "referenceName": [reference_name],
+        },
+        "replay-name": never_replayed(),
+    })
+}
+
+/// A replayed event would start the pipeline with the commit of then. EventBridge adds the name of the
+/// replay to the event, and AWS's rules for archives exclude replays in the same way.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive.html>
+pub fn never_replayed() -> Value {
+    json!([{"exists": false}])
 }
 
 /// `Fn::Sub`.

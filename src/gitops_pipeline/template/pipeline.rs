@@ -192,7 +192,6 @@ fn approval(spec: &Spec, run_order: u32) -> Value {
     let mut action = json!({
         "Name": APPROVAL,
         "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"},
-        "Region": {"Ref": "AWS::Region"},
         "RunOrder": run_order,
     });
     let configuration = [

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build;
-use super::parts::{CLONE_URL, RepositoryOrigin, event_role, repository_arn, role, sub, tags};
+use super::parts::{CLONE_URL, RepositoryOrigin, event_role, push_pattern, role, sub, tags};
 use crate::gitops_pipeline::spec::{Review, Spec};
 
 /// Adds the project, its log and the rule that starts it to `resources`.
@@ -50,6 +50,11 @@ fn project(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value 
                 "EncryptionDisabled": true,
             },
             "Environment": environment,
+            // A loop of pushes must not use the concurrent builds that the account's pipelines need.
+            // CodeBuild accepts no limit above the account's own, which is 1 in a new account:
+            // https://github.com/hashicorp/terraform-provider-aws/pull/37748
+            // https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
+            "ConcurrentBuildLimit": 1,
             "TimeoutInMinutes": spec.build.timeout_in_minutes,
             "QueuedTimeoutInMinutes": spec.build.queued_timeout_in_minutes,
             "LogsConfig": {
@@ -70,16 +75,7 @@ fn rule(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value {
             "Name": sub("event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}"),
             "Description": sub("A push to a review branch of ${ProjectID} starts its build for ${EnvID}"),
             "State": "ENABLED",
-            "EventPattern": {
-                "source": ["aws.codecommit"],
-                "detail-type": ["CodeCommit Repository State Change"],
-                "resources": [repository_arn(spec, repository)],
-                "detail": {
-                    "event": ["referenceCreated", "referenceUpdated"],
-                    "referenceType": ["branch"],
-                    "referenceName": [{"wildcard": review.branches}],
-                },
-            },
+            "EventPattern": push_pattern(spec, repository, &json!({"wildcard": review.branches})),
             "Targets": [{
                 "Id": sub(REVIEW_PROJECT),
                 "Arn": {"Fn::GetAtt": ["ReviewProject", "Arn"]},

@@ -90,6 +90,17 @@ pub struct TimeLimits {
     pub is_last: bool,
 }
 
+impl TimeLimits {
+    /// The same with all checks until `end`.
+    pub fn until(&self, end: Instant) -> Self {
+        TimeLimits {
+            last_start: end,
+            checks_end: end,
+            ..*self
+        }
+    }
+}
+
 impl CheckProgress {
     /// Whether everything was checked.
     pub fn is_done(&self) -> bool {

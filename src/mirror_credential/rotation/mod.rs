@@ -66,7 +66,14 @@ pub enum PendingRotation {
         /// When the step stored the new login, or, if none is stored, when the secret last changed.
         since: SystemTime,
     },
-    /// The secret has no rotation schedule any more, so it was ended.
+    /// The secret has no rotation schedule any more, so nothing resumes it.
+    Abandoned {
+        /// The version under `AWSPENDING`.
+        version_id: String,
+        /// When the secret last changed.
+        since: SystemTime,
+    },
+    /// It was abandoned, and the health check ended it.
     Ended,
 }
 
@@ -141,13 +148,15 @@ impl MirrorCredential {
     /// Without a schedule, Secrets Manager does not resume it: "`CancelRotateSecret` … can leave
     /// the `VersionStage` labels in an unexpected state"
     /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html>).
-    /// It would then prevent a new schedule from being attached, so this function ends it.
+    /// It would then prevent a new schedule from being attached, so this function ends it, if it
+    /// `may_change` something.
     ///
     /// # Errors
     /// If the secret could not be read, or the rotation could not be ended.
     pub async fn check_rotation(
         &self,
         secret_id: &str,
+        may_change: bool,
     ) -> Result<Option<PendingRotation>, ApplyError> {
         let aws = &self.clients.aws;
         let Some(secret) = observe::read_secret(aws, secret_id).await? else {
@@ -169,6 +178,10 @@ impl MirrorCredential {
         }
         if !is_over(changed) {
             return Ok(None);
+        }
+        if !may_change {
+            let since = changed;
+            return Ok(Some(PendingRotation::Abandoned { version_id, since }));
         }
         if secret.prepared(&version_id).is_none() {
             calls::drop_pending(aws, &secret, &version_id).await?;

@@ -1,6 +1,8 @@
 //! Decides what to post: a pure function of the execution and of what GitLab shows.
 
-use crate::gitlab::{CommitStatus, GitLabEnvironment, MAX_CHARACTERS, StatusState};
+use crate::gitlab::{
+    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
+};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::report_settings::ReportSettings;
@@ -15,20 +17,23 @@ pub enum Topic {
     Approval,
     /// The deployment record.
     Deployment,
-    /// The address of the environment.
+    /// The address of the environment, and its tier.
     EnvironmentUrl,
     /// The note about the change set.
     Note,
 }
 
 impl Topic {
+    /// The parts that are commit statuses.
+    pub const STATUSES: [Topic; 2] = [Topic::Execution, Topic::Approval];
+
     /// The name for the log.
     pub fn name(self) -> &'static str {
         match self {
             Topic::Execution => "commit status",
             Topic::Approval => "commit status of the approval",
             Topic::Deployment => "deployment",
-            Topic::EnvironmentUrl => "address of the environment",
+            Topic::EnvironmentUrl => "environment",
             Topic::Note => "change set",
         }
     }
@@ -63,8 +68,10 @@ impl Scope {
             Scope::All => true,
             Scope::Execution => match topic {
                 Topic::Execution => true,
-                Topic::Approval | Topic::Deployment => state != ExecutionState::Running,
-                Topic::EnvironmentUrl | Topic::Note => false,
+                Topic::Approval | Topic::Deployment | Topic::Note => {
+                    state != ExecutionState::Running
+                }
+                Topic::EnvironmentUrl => false,
             },
             Scope::Approval => matches!(topic, Topic::Approval | Topic::Note),
             Scope::Deployment => matches!(topic, Topic::Deployment | Topic::EnvironmentUrl),
@@ -80,14 +87,27 @@ impl Scope {
 /// What GitLab shows of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// The status of the execution.
-    pub execution: Option<CommitStatus>,
-    /// The status of its approval.
-    pub approval: Option<CommitStatus>,
+    /// The statuses of the execution, in each pipeline that holds one. The latest one is last.
+    pub execution: Vec<ShownStatus>,
+    /// The statuses of its approval.
+    pub approval: Vec<ShownStatus>,
     /// The state of the commit's latest deployment to the environment.
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
+    /// The notes that say that an approval waits which has ended, and their new text.
+    pub outdated_notes: Vec<(Note, String)>,
+}
+
+impl Shown {
+    /// The statuses of a part of the report.
+    pub fn statuses(&self, topic: Topic) -> &[ShownStatus] {
+        match topic {
+            Topic::Execution => &self.execution,
+            Topic::Approval => &self.approval,
+            _ => &[],
+        }
+    }
 }
 
 /// A request that changes what GitLab shows.
@@ -95,22 +115,33 @@ pub struct Shown {
 pub enum Post {
     /// Post a commit status.
     Status(Topic, CommitStatus),
+    /// End an open commit status in the pipeline with this number, which is not the latest one's.
+    EndStatus(Topic, CommitStatus, u64),
     /// Record a deployment that has ended in this state.
     CreateDeployment(StatusState),
-    /// Set the address of the environment with this number.
-    SetEnvironmentUrl(u64, String),
+    /// Change the environment with this number.
+    ChangeEnvironment {
+        /// GitLab's number.
+        id: u64,
+        /// Its address. `None` if it stays as it is.
+        external_url: Option<String>,
+        /// Its tier. `None` if it stays as it is.
+        tier: Option<&'static str>,
+    },
     /// Write the note, or edit it.
     WriteNote(String),
+    /// Replace the text of a note.
+    EditNote(Note, String),
 }
 
 impl Post {
     /// The part of the report.
     pub fn topic(&self) -> Topic {
         match self {
-            Post::Status(topic, _) => *topic,
+            Post::Status(topic, _) | Post::EndStatus(topic, ..) => *topic,
             Post::CreateDeployment(_) => Topic::Deployment,
-            Post::SetEnvironmentUrl(..) => Topic::EnvironmentUrl,
-            Post::WriteNote(_) => Topic::Note,
+            Post::ChangeEnvironment { .. } => Topic::EnvironmentUrl,
+            Post::WriteNote(_) | Post::EditNote(..) => Topic::Note,
         }
     }
 }
@@ -127,8 +158,52 @@ pub struct Desired {
     pub deployment: Option<StatusState>,
     /// The address of the environment. `None` if the deployed stack has no such output.
     pub environment_url: Option<String>,
+    /// The tier of the environment. `None` if GitLab guesses it from the name.
+    pub tier: Option<&'static str>,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
+    /// Whether notes about an approval that has ended have to say so.
+    pub ends_notes: bool,
+}
+
+impl Desired {
+    /// Whether the environment has to be read.
+    pub fn has_environment(&self) -> bool {
+        self.environment_url.is_some() || self.tier.is_some()
+    }
+
+    /// The status of a part of the report.
+    pub fn status(&self, topic: Topic) -> Option<&CommitStatus> {
+        match topic {
+            Topic::Execution => self.execution.as_ref(),
+            Topic::Approval => self.approval.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// The end of the name of an approval's status.
+pub const APPROVAL_SUFFIX: &str = "/approval";
+
+/// The name of the status of a pipeline that ends in `suffix`.
+pub fn status_name(names: &ResourceNames, suffix: &str) -> String {
+    let ResourceNames { env_id, project_id } = names;
+    format!("cfn-gitops/{env_id}/{project_id}{suffix}")
+}
+
+/// The status of a pipeline whose name ends in `suffix`. `url` is what it links to.
+pub fn commit_status(
+    names: &ResourceNames,
+    suffix: &str,
+    (state, description): (StatusState, String),
+    url: &str,
+) -> CommitStatus {
+    CommitStatus {
+        name: status_name(names, suffix),
+        state,
+        description: shortened(&description),
+        target_url: url.to_owned(),
+    }
 }
 
 /// What GitLab should show of `execution`, whose address in the console is `url`. The address of the
@@ -139,16 +214,10 @@ pub fn desired(
     settings: &ReportSettings,
     url: &str,
 ) -> Desired {
-    let ResourceNames { env_id, project_id } = names;
-    let status = |suffix: &str, (state, description): (StatusState, String)| CommitStatus {
-        name: format!("cfn-gitops/{env_id}/{project_id}{suffix}"),
-        state,
-        description: shortened(&description),
-        target_url: url.to_owned(),
-    };
+    let status = |suffix: &str, of: (StatusState, String)| commit_status(names, suffix, of, url);
     let environment = &settings.environment_name;
     let of_execution = status("", execution_status(execution, environment));
-    let of_approval = approval_status(execution).map(|state| status("/approval", state));
+    let of_approval = approval_status(execution).map(|state| status(APPROVAL_SUFFIX, state));
     Desired {
         execution: settings.commit_status.then_some(of_execution),
         approval: of_approval.filter(|_| settings.commit_status),
@@ -215,16 +284,9 @@ fn deployment_state(execution: &Execution) -> Option<StatusState> {
 /// The requests after which GitLab shows what is `desired`.
 pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     let mut posts = vec![];
-    let statuses = [
-        (Topic::Execution, &desired.execution, &shown.execution),
-        (Topic::Approval, &desired.approval, &shown.approval),
-    ];
-    for (topic, desired, shown) in statuses {
-        let Some(desired) = desired else {
-            continue;
-        };
-        if !is_shown(desired, shown.as_ref()) {
-            posts.push(Post::Status(topic, desired.clone()));
+    for topic in Topic::STATUSES {
+        if let Some(status) = desired.status(topic) {
+            posts.extend(status_posts(topic, status, shown.statuses(topic)));
         }
     }
     let deployment = desired.deployment;
@@ -233,12 +295,58 @@ pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
             .filter(|state| shown.deployment != Some(*state))
             .map(Post::CreateDeployment),
     );
-    if let (Some(url), Some(environment)) = (&desired.environment_url, &shown.environment)
-        && environment.external_url.as_ref() != Some(url)
-    {
-        posts.push(Post::SetEnvironmentUrl(environment.id, url.clone()));
-    }
+    let environment = shown.environment.as_ref();
+    posts.extend(environment.and_then(|environment| environment_post(desired, environment)));
     posts.extend(desired.note.clone().map(Post::WriteNote));
+    let outdated = shown.outdated_notes.iter().cloned();
+    posts.extend(outdated.map(|(note, body)| Post::EditNote(note, body)));
+    posts
+}
+
+/// The tier of the environment `name`: the one that GitLab guesses from `EnvID`. `None` if GitLab
+/// guesses the same from the name, or nothing from `EnvID`.
+pub fn tier(env_id: &str, name: &str) -> Option<&'static str> {
+    guessed_tier(env_id).filter(|tier| guessed_tier(name) != Some(tier))
+}
+
+/// The request after which `shown` is as `desired`. A tier that is not GitLab's guess is a person's
+/// choice.
+fn environment_post(desired: &Desired, shown: &GitLabEnvironment) -> Option<Post> {
+    let url = desired.environment_url.as_ref();
+    let url = url.filter(|url| shown.external_url.as_ref() != Some(*url));
+    let guess = guessed_tier(&shown.name).unwrap_or("other");
+    let tier = desired
+        .tier
+        .filter(|_| shown.tier.as_deref() == Some(guess));
+    (url.is_some() || tier.is_some()).then(|| Post::ChangeEnvironment {
+        id: shown.id,
+        external_url: url.cloned(),
+        tier,
+    })
+}
+
+/// The requests after which the latest status is the `desired` one, and no other pipeline has an open
+/// one: GitLab itself never ends it (`app/services/ci/stuck_builds/` ends jobs of runners only).
+fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> Vec<Post> {
+    let latest = shown.last();
+    let mut posts = vec![];
+    if !is_shown(desired, latest.map(|latest| &latest.status)) {
+        posts.push(Post::Status(topic, desired.clone()));
+    }
+    let ended = CommitStatus {
+        state: StatusState::Canceled,
+        description: "Continues in another pipeline of this commit".to_owned(),
+        ..desired.clone()
+    };
+    let ended = if desired.state.is_open() {
+        &ended
+    } else {
+        desired
+    };
+    let home = latest.and_then(|latest| latest.pipeline_id);
+    let open = shown.iter().filter(|one| one.status.state.is_open());
+    let elsewhere = open.filter_map(|one| one.pipeline_id.filter(|id| Some(*id) != home));
+    posts.extend(elsewhere.map(|id| Post::EndStatus(topic, ended.clone(), id)));
     posts
 }
 

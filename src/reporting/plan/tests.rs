@@ -53,10 +53,21 @@ fn shown_status(state: StatusState, target_url: &str) -> CommitStatus {
     }
 }
 
+/// A status in the pipeline with this number.
+fn in_pipeline(id: u64, status: CommitStatus) -> ShownStatus {
+    ShownStatus {
+        pipeline_id: Some(id),
+        status,
+    }
+}
+
 /// The states that are posted for an execution in `state` while GitLab shows `shown`.
 fn posted(state: ExecutionState, shown: Option<CommitStatus>) -> Vec<StatusState> {
     let shown = Shown {
-        execution: shown,
+        execution: shown
+            .map(|status| in_pipeline(1, status))
+            .into_iter()
+            .collect(),
         ..Shown::default()
     };
     let posts = posts(&desired_of(state, &[]), &shown);
@@ -254,6 +265,38 @@ fn retried_execution_runs_again() {
     );
 }
 
+/// The states that are posted to the latest status's pipeline, and to others, by their numbers.
+fn posted_to(
+    state: ExecutionState,
+    shown: &[(u64, StatusState)],
+) -> Vec<(Option<u64>, StatusState)> {
+    let shown = shown.iter();
+    let shown = shown.map(|(id, state)| in_pipeline(*id, shown_status(*state, URL)));
+    let shown = Shown {
+        execution: shown.collect(),
+        ..Shown::default()
+    };
+    let posts = posts(&desired_of(state, &[]), &shown);
+    let posted = posts.iter().map(|post| match post {
+        Post::Status(_, status) => (None, status.state),
+        Post::EndStatus(_, status, id) => (Some(*id), status.state),
+        other => panic!("{other:?}"),
+    });
+    posted.collect()
+}
+
+#[test]
+fn open_status_of_another_pipeline_is_ended() {
+    use StatusState::{Canceled, Failed, Running, Success};
+    let shown = &[(1, Running), (2, Failed), (3, Running)];
+    let running = posted_to(ExecutionState::Running, shown);
+    assert_eq!(running, [(Some(1), Canceled)]);
+    let succeeded = posted_to(ExecutionState::Succeeded, shown);
+    assert_eq!(succeeded, [(None, Success), (Some(1), Success)]);
+    let late = posted_to(ExecutionState::Succeeded, &[(1, Running), (3, Success)]);
+    assert_eq!(late, [(Some(1), Success)]);
+}
+
 #[test]
 fn ended_deployment_is_recorded() {
     assert!(deployment_posts(ActionState::Running, None).is_empty());
@@ -270,24 +313,64 @@ fn shown_deployment_is_not_repeated() {
     assert!(deployment_posts(ActionState::Failed, Some(StatusState::Failed)).is_empty());
 }
 
+fn environment(name: &str, external_url: Option<&str>, tier: &str) -> Shown {
+    Shown {
+        environment: Some(GitLabEnvironment {
+            id: 3,
+            name: name.to_owned(),
+            external_url: external_url.map(Into::into),
+            tier: Some(tier.to_owned()),
+        }),
+        ..Shown::default()
+    }
+}
+
 #[test]
 fn environment_address_is_set_when_it_differs() {
     let desired = Desired {
         environment_url: Some("https://a".to_owned()),
         ..Desired::default()
     };
-    let shown = |external_url: Option<&str>| Shown {
-        environment: Some(GitLabEnvironment {
-            id: 3,
-            external_url: external_url.map(Into::into),
-        }),
-        ..Shown::default()
-    };
-    let post = [Post::SetEnvironmentUrl(3, "https://a".to_owned())];
+    let shown = |external_url| environment("dev", external_url, "development");
+    let post = [Post::ChangeEnvironment {
+        id: 3,
+        external_url: Some("https://a".to_owned()),
+        tier: None,
+    }];
     assert_eq!(posts(&desired, &shown(None)), post);
     assert_eq!(posts(&desired, &shown(Some("https://b"))), post);
     assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
     assert!(posts(&desired, &Shown::default()).is_empty());
+}
+
+#[test]
+fn tier_replaces_a_guess_that_the_name_spoils() {
+    let tiers = [
+        ("prd", "prd", None),
+        ("prd", "prd-shop", None),
+        // GitLab guesses `testing`.
+        ("prd", "prd-printing", Some("production")),
+        ("prd", "Presentation", Some("production")),
+        ("dev", "shop", Some("development")),
+        ("blue", "blue-integration", None),
+    ];
+    for (env_id, name, expected) in tiers {
+        assert_eq!(tier(env_id, name), expected, "{env_id} {name}");
+    }
+    let desired = Desired {
+        tier: Some("production"),
+        ..Desired::default()
+    };
+    let post = [Post::ChangeEnvironment {
+        id: 3,
+        external_url: None,
+        tier: Some("production"),
+    }];
+    let shown = |tier| environment("prd-printing", None, tier);
+    assert_eq!(posts(&desired, &shown("testing")), post);
+    // A person has chosen it.
+    assert!(posts(&desired, &shown("staging")).is_empty());
+    assert!(posts(&desired, &shown("production")).is_empty());
 }
 
 #[test]
@@ -345,7 +428,12 @@ fn event_reports_its_own_part() {
     let (running, ended) = (ExecutionState::Running, ExecutionState::Failed);
     let source = Scope::of_action("Source");
     assert_eq!(parts(source, running), [Topic::Execution]);
-    let at_end = [Topic::Execution, Topic::Approval, Topic::Deployment];
+    let at_end = [
+        Topic::Execution,
+        Topic::Approval,
+        Topic::Deployment,
+        Topic::Note,
+    ];
     assert_eq!(parts(source, ended), at_end);
     let approval = Scope::of_action(APPROVAL);
     assert_eq!(parts(approval, running), [Topic::Approval, Topic::Note]);

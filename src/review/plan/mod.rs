@@ -1,13 +1,19 @@
 //! Plans the steps of a review: a pure function of the observed state.
 
-use crate::change_sets::{ChangeSet, Progress};
+use std::collections::BTreeMap;
+
+use crate::change_sets::{ChangeSet, Progress, shown_reason};
+use crate::gitlab::GitLabError;
 use crate::gitops_pipeline::change_set_settings::ReviewSettings;
+use crate::gitops_pipeline::early_validation;
 use crate::reconcile::Next;
 use crate::reporting::Cause;
 use crate::review::build::{BuildState, ReviewBuild};
 use crate::review::note;
 use crate::review::note::Finding;
 use crate::review::output::{BuildOutput, Unusable};
+use crate::review::parameters;
+use crate::review::parameters::MissingValues;
 use crate::review::template::Blocker;
 
 /// How often a change set that disappeared is created again: another delivery has deleted it, or the
@@ -29,6 +35,8 @@ pub enum ReviewStep {
     CreateChangeSet,
     /// Read the change set, after a pause if it is being created.
     ReadChangeSet,
+    /// Read why CloudFormation's validation rejected the change set.
+    ReadValidation,
     /// Delete the change set.
     DeleteChangeSet,
     /// Write the notes.
@@ -42,6 +50,8 @@ pub enum Reviewed {
     Written,
     /// There was nothing to write, for this reason.
     Ignored(&'static str),
+    /// GitLab rejected the review for good.
+    Rejected(GitLabError),
 }
 
 /// The deployed stack.
@@ -96,8 +106,12 @@ pub struct ReviewState {
     pub output: Option<Result<BuildOutput, Unusable>>,
     /// The deployed stack. `None` until it was read.
     pub stack: Option<DeployedStack>,
+    /// The values of its parameters.
+    pub stack_parameters: BTreeMap<String, String>,
     /// The change set.
     pub change_set: ChangeSetState,
+    /// Why CloudFormation's validation rejected the change set. `None` until it was read.
+    pub validation: Option<Vec<early_validation::Finding>>,
     /// How often this delivery created it.
     pub creations: u32,
     /// Whether a change set that an earlier delivery left behind is deleted.
@@ -115,7 +129,9 @@ impl ReviewState {
             notes: None,
             output: None,
             stack: None,
+            stack_parameters: BTreeMap::new(),
             change_set: ChangeSetState::Absent,
+            validation: None,
             creations: 0,
             is_cleaned: false,
             is_written: false,
@@ -154,10 +170,19 @@ pub fn next(state: &ReviewState, settings: &ReviewSettings) -> Next<ReviewStep, 
         return clean_up(state, "the notes show the build already");
     }
     match (finding(state, settings), &state.change_set) {
+        // CloudFormation may delete the findings with the change set.
+        (Some(_), ChangeSetState::Read(read)) if state.validation.is_none() && is_invalid(read) => {
+            Next::Apply(ReviewStep::ReadValidation)
+        }
         (Some(_), ChangeSetState::Read(_)) => Next::Apply(ReviewStep::DeleteChangeSet),
         (Some(_), _) => Next::Apply(ReviewStep::WriteNotes),
         (None, _) => next_read(state),
     }
+}
+
+/// Whether CloudFormation's validation rejected the change set.
+fn is_invalid(read: &ChangeSet) -> bool {
+    matches!(&read.progress, Progress::Failed(reason) if early_validation::names_validation(reason))
 }
 
 /// The step that is missing for a finding.
@@ -207,11 +232,32 @@ pub fn finding(state: &ReviewState, settings: &ReviewSettings) -> Option<Finding
     if !reasons.is_empty() {
         return Some(Finding::Summary(reasons, output.scan.clone()));
     }
+    let missing = parameters::missing(output, &state.stack_parameters);
+    if !(missing.unnamed.is_empty() && missing.computed.is_empty()) {
+        let configuration = settings.template_configuration.clone();
+        return Some(Finding::MissingValues(MissingValues {
+            configuration,
+            ..missing
+        }));
+    }
+    let values = parameters::values(output, &state.stack_parameters);
+    let shown = |text: &str| shown_reason(text, &values).to_owned();
+    let rejected = |reason: &str| Some(Finding::Rejected(shown(reason)));
+    let failed = |reason: &str| {
+        let findings = state.validation.iter().flatten();
+        let findings = findings.map(|found| early_validation::Finding {
+            place: shown(&found.place),
+            cause: shown(&found.cause),
+        });
+        let findings: Vec<_> = findings.collect();
+        early_validation::describe(&findings)
+            .map_or_else(|| rejected(reason), |it| Some(Finding::Rejected(it)))
+    };
     match &state.change_set {
-        ChangeSetState::Rejected(reason) => Some(Finding::Rejected(reason.clone())),
+        ChangeSetState::Rejected(reason) => rejected(reason),
         ChangeSetState::Read(read) | ChangeSetState::Deleted(read) => match &read.progress {
             Progress::Running => None,
-            Progress::Failed(reason) => Some(Finding::Rejected(reason.clone())),
+            Progress::Failed(reason) => failed(reason),
             Progress::Complete | Progress::Empty => Some(Finding::Changes(read.changes.clone())),
         },
         ChangeSetState::Absent | ChangeSetState::Created | ChangeSetState::StackIsBusy => None,

@@ -1,7 +1,7 @@
 //! The table of a review's plan.
 
 use super::*;
-use crate::change_sets::{Change, Effect};
+use crate::change_sets::{Change, Effect, HIDDEN_REASON};
 use crate::review::build::OutputLocation;
 use crate::review::template::Scan;
 
@@ -9,7 +9,8 @@ const COMMIT: &str = "c0ffee00c0ffee00";
 
 fn settings() -> ReviewSettings {
     ReviewSettings {
-        change_set_comment: true,
+        branches: "review/*".to_owned(),
+        change_set_comment: None,
         allow_transforms: false,
         template_path: "root-stack-shop.yaml".to_owned(),
         template_configuration: None,
@@ -59,6 +60,7 @@ fn ready() -> ReviewState {
 
 fn change_set(progress: Progress) -> ChangeSet {
     ChangeSet {
+        id: String::new(),
         progress,
         is_partial: false,
         changes: vec![Change {
@@ -242,4 +244,74 @@ fn rejected_change_set_is_shown() {
         finding(&state, &settings()),
         Some(Finding::Rejected("why".to_owned()))
     );
+}
+
+/// A value that is sent, one that CodePipeline computes, and one of the configuration.
+#[test]
+fn reason_with_a_parameter_value_is_not_shown() {
+    let mut state = ready();
+    let mut built = output(Scan::default());
+    built.parameters = vec![
+        ("Stage".to_owned(), Some("blue-green".to_owned())),
+        ("Image".to_owned(), None),
+    ];
+    state.output = Some(Ok(built));
+    state.stack_parameters = [("Image".to_owned(), "sha-4711".to_owned())].into();
+    for reason in [
+        "Unable to get mapping for M::blue-green::k",
+        "no image sha-4711",
+        "User: arn:aws:iam::123456789012:role/r",
+    ] {
+        state.change_set = ChangeSetState::Rejected(reason.to_owned());
+        let shown = finding(&state, &settings());
+        assert_eq!(
+            shown,
+            Some(Finding::Rejected(HIDDEN_REASON.to_owned())),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn parameter_without_a_value_names_the_file() {
+    let scan = Scan {
+        parameters: [
+            ("Default", true),
+            ("Computed", false),
+            ("Key", false),
+            ("New", false),
+        ]
+        .map(|(name, has_default)| (name.to_owned(), has_default))
+        .into(),
+        ..Scan::default()
+    };
+    let mut built = output(scan);
+    built.parameters = ["Computed", "Key", "New"]
+        .map(|name| (name.to_owned(), (name == "Key").then(|| "x".to_owned())))
+        .into();
+    let mut state = ready();
+    let present = |names: &[&str]| -> BTreeMap<String, String> {
+        let of = |name: &&str| ((*name).to_owned(), "x".to_owned());
+        names.iter().map(of).collect()
+    };
+    // The stack's value of a parameter that is named nowhere is not kept.
+    state.stack_parameters = present(&["Computed", "Key", "Stale"]);
+    built.scan.parameters.insert("Stale".to_owned(), false);
+    state.output = Some(Ok(built.clone()));
+    let settings = ReviewSettings {
+        template_configuration: Some("dev.json".to_owned()),
+        ..settings()
+    };
+    let found = finding(&state, &settings);
+    let Some(Finding::MissingValues(missing)) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(missing.unnamed, ["Stale"]);
+    assert_eq!(missing.computed, ["New"]);
+    assert_eq!(missing.configuration.as_deref(), Some("dev.json"));
+    state.stack_parameters = present(&["Computed", "New"]);
+    built.scan.parameters.remove("Stale");
+    state.output = Some(Ok(built));
+    assert_eq!(finding(&state, &settings), None);
+    applies(&state, ReviewStep::CreateChangeSet);
 }

@@ -17,6 +17,8 @@ pub struct Scan {
     pub blockers: BTreeSet<Blocker>,
     /// The number of resources of each type.
     pub resources: BTreeMap<String, usize>,
+    /// The parameters. `true` for those with a default.
+    pub parameters: BTreeMap<String, bool>,
 }
 
 /// Why a template gets no change set.
@@ -28,6 +30,8 @@ pub enum Blocker {
     SsmParameterType,
     /// `{{resolve:…}}`
     DynamicReference,
+    /// The same in a value of the template configuration or an override.
+    DynamicReferenceInValue,
     /// It is not a template that CloudFormation and cfn-gitops read in the same way.
     Unreadable(&'static str),
 }
@@ -39,6 +43,9 @@ impl Blocker {
             Blocker::Transform => "it has a transform",
             Blocker::SsmParameterType => "a parameter has an SSM parameter type",
             Blocker::DynamicReference => "it has a dynamic reference (`{{resolve:…}}`)",
+            Blocker::DynamicReferenceInValue => {
+                "a value of its parameters or tags has a dynamic reference (`{{resolve:…}}`)"
+            }
             Blocker::Unreadable(why) => why,
         }
     }
@@ -51,6 +58,11 @@ impl Blocker {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>
 const ANCHOR: &str = "it has a YAML anchor or alias, which CloudFormation does not support";
+
+/// Whether CloudFormation would replace a part of `text` by a parameter or a secret.
+pub fn has_dynamic_reference(text: &str) -> bool {
+    text.contains("{{resolve:")
+}
 
 /// Scans a template.
 pub fn scan(text: &str) -> Scan {
@@ -79,9 +91,20 @@ enum Level {
 
 impl Scanner {
     fn scan(&mut self, text: &str) -> Result<(), &'static str> {
-        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them.
-        if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
-            return Err("it has a line break that YAML's versions read differently");
+        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them. A carriage
+        // return alone ends a line in both, but not in `lines`.
+        let is_alone = |cr: usize| !text[cr..].starts_with("\r\n");
+        if text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
+            || text.match_indices('\r').any(|(cr, _)| is_alone(cr))
+        {
+            return Err("it has a line break that parsers read differently");
+        }
+        // The parser ends at the first NUL. A parser of JSON may read UTF-16 if there are some.
+        if text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+            return Err("it has a control character");
+        }
+        if text.contains('\u{feff}') {
+            return Err("it has a byte order mark");
         }
         // `%TAG` gives tags another meaning.
         if text.lines().any(|line| line.starts_with('%')) {
@@ -154,7 +177,7 @@ impl Scanner {
     }
 
     fn scalar(&mut self, text: &str) -> Result<(), &'static str> {
-        if text.contains("{{resolve:") {
+        if has_dynamic_reference(text) {
             self.found.blockers.insert(Blocker::DynamicReference);
         }
         if !self.is_at_key() {
@@ -168,22 +191,40 @@ impl Scanner {
         if text == "Fn::Transform" || (text == "Transform" && self.path.len() == 1) {
             self.found.blockers.insert(Blocker::Transform);
         }
-        if let Some(Level::Mapping(key)) = self.path.last_mut() {
-            *key = Some(text.to_owned());
-        }
+        self.key(text);
         Ok(())
     }
 
+    /// Begins the value of a key.
+    fn key(&mut self, text: &str) {
+        match self.keys().as_deref() {
+            Some(["Parameters"]) if text != "Fn::Transform" => {
+                self.found.parameters.entry(text.to_owned()).or_default();
+            }
+            Some(["Parameters", name]) if text == "Default" => {
+                let name = (*name).to_owned();
+                self.found.parameters.insert(name, true);
+            }
+            _ => {}
+        }
+        if let Some(Level::Mapping(key)) = self.path.last_mut() {
+            *key = Some(text.to_owned());
+        }
+    }
+
+    /// The keys of the mappings around the present place. `None` in a sequence.
+    fn keys(&self) -> Option<Vec<&str>> {
+        let is_next = usize::from(self.is_at_key());
+        let around = &self.path[..self.path.len() - is_next];
+        let keys = around.iter().map(|level| match level {
+            Level::Mapping(key) => key.as_deref(),
+            Level::Sequence => None,
+        });
+        keys.collect()
+    }
+
     fn value(&mut self, text: &str) {
-        let keys: Option<Vec<&str>> = self
-            .path
-            .iter()
-            .map(|level| match level {
-                Level::Mapping(key) => key.as_deref(),
-                Level::Sequence => None,
-            })
-            .collect();
-        match keys.as_deref() {
+        match self.keys().as_deref() {
             Some(["Parameters", _, "Type"]) if text.contains("AWS::SSM::") => {
                 self.found.blockers.insert(Blocker::SsmParameterType);
             }
@@ -197,10 +238,12 @@ impl Scanner {
     /// Checks a tag, of which `!Transform` is one.
     fn tag(&mut self, tag: Option<&Tag>) -> Result<(), &'static str> {
         let Some(tag) = tag else { return Ok(()) };
-        let is_plain = tag
-            .suffix
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == ':');
+        // `%TAG` and `!!` give a tag another meaning, which is not in its suffix.
+        let is_plain = tag.handle == "!"
+            && tag
+                .suffix
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == ':');
         if !is_plain {
             return Err("it has an unusual YAML tag");
         }

@@ -106,6 +106,20 @@ fn text_that_parsers_read_differently_is_rejected() {
         "{A: [",
         "? [a]\n: b",
         "? {a: b}\n: c",
+        // Tags whose handle is not `!`.
+        "%TAG !y! !Trans\n---\nA: !y!form {Name: AWS::Include}",
+        "\u{feff}%TAG !y! !Trans\n---\nA: !y!form {Name: AWS::Include}",
+        "# a\r%TAG !y! !Trans\r---\rA: !y!form {Name: AWS::Include}",
+        "!!binary VHJhbnNmb3Jt: AWS::Include",
+        "A: !!str x",
+        "A: ! x",
+        "\u{feff}A: x",
+        "A: x\r\u{feff}B: y",
+        "# a comment\rTransform: x",
+        "A: x\r\r\nB: y",
+        // The parser ends at NUL.
+        "A: x\n\0\nTransform: x",
+        "{\0\"\0A\0\"\0:\0\x31\0}\0",
     ] {
         let found = blockers(text);
         let is_unreadable = |one: &Blocker| matches!(one, Blocker::Unreadable(_));
@@ -117,4 +131,31 @@ fn text_that_parsers_read_differently_is_rejected() {
 fn deeply_nested_text_is_scanned_without_recursion() {
     let text = "[".repeat(200_000);
     assert!(!blockers(&text).is_empty());
+}
+
+#[test]
+fn lines_may_end_with_carriage_return_and_line_feed() {
+    let text = "Resources:\r\n  Queue: {Type: AWS::SQS::Queue}\r\n";
+    assert_eq!((blockers(text), scan(text).resources.len()), (vec![], 1));
+}
+
+#[test]
+fn parameters_are_listed_with_their_defaults() {
+    let text = "
+Parameters:
+  Fn::Transform: {Name: AWS::Include}
+  Size: {Type: Number, Default: 3}
+  Stage: {Type: String, AllowedValues: [Default]}
+  Empty:
+    Default: ''
+    Type: String
+Mappings: {Parameters: {Stage: {Default: x}}}
+Resources: {Parameters: {Type: X, Other: {Default: 1}}}
+";
+    let found = scan(text).parameters;
+    let found: Vec<(&str, bool)> = found
+        .iter()
+        .map(|(name, it)| (name.as_str(), *it))
+        .collect();
+    assert_eq!(found, [("Empty", true), ("Size", true), ("Stage", false)]);
 }

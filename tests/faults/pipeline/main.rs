@@ -14,6 +14,7 @@ mod happy_path;
 mod interleavings;
 mod late;
 mod many;
+mod missed_pushes;
 mod mutants;
 mod paths;
 mod propagation;

@@ -51,10 +51,11 @@ fn calls_per_event_are_as_documented() {
     count("end", calls_at(deployed, is_end));
     let documented = [
         ("start without a commit", (2, 0)),
-        ("start", (5, 2)),
+        ("start", (5, 3)),
         // After it has created a note, it looks for a second one.
-        ("approval with a note", (7, 7)),
-        ("approved", (6, 2)),
+        ("approval with a note", (7, 8)),
+        // It ends the note on two merge requests, and looks for one on the commit.
+        ("approved", (6, 10)),
         ("first deployed", (8, 7)),
         ("end", (6, 5)),
     ];

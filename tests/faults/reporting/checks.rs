@@ -1,10 +1,12 @@
 //! What GitLab has to show, and what reporting must not have done.
 
+use std::collections::BTreeSet;
+
 use crate::fixture::{COMMITS, PROJECT, Reporting, SITE};
 use crate::scripts::Expected;
 use crate::secrecy::check_shown;
 use fake_aws::FakeAws;
-use fake_aws::gitlab_records::{OWN_USER, Records, is_open};
+use fake_aws::gitlab_records::{Note, OWN_USER, Records, Status, is_open};
 
 /// Calls that change a pipeline.
 const FORBIDDEN: [&str; 4] = [
@@ -25,10 +27,31 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
     let wrong = expected
         .iter()
         .find_map(|one| difference(&records, of, one, notes).err());
-    if let Some(wrong) = wrong {
+    if let Some(wrong) = wrong.or_else(|| ended_approval(fake, of, &records)) {
         panic!("{wrong}\n{records:#?}\n{}", fake.transcript());
     }
     check_harmless(fake);
+}
+
+/// The note that says that an approval waits although it has ended.
+fn ended_approval(fake: &FakeAws, of: Reporting, records: &Records) -> Option<String> {
+    let pipeline = fake.look(|aws| aws.pipelines[&of.pipeline()].clone());
+    let waits = |note: &Note| {
+        pipeline.executions.iter().any(|execution| {
+            let mut attempts = execution.actions.iter().rev();
+            let approval = attempts.find(|action| action.name == "Approval");
+            note.body.contains(&format!("/{}/timeline", execution.id))
+                && execution.status == "InProgress"
+                && approval.is_some_and(|action| action.status == "InProgress")
+        })
+    };
+    let marker = format!("change set {}/{} -->", of.env_id, of.project_id);
+    let mut waiting = records
+        .notes
+        .iter()
+        .filter(|note| note.body.contains(&marker) && note.body.contains("wait for an approval"));
+    let wrong = waiting.find(|note| !waits(note))?;
+    Some(format!("no approval waits: {}", wrong.body))
 }
 
 /// Fails if reporting has called something that changes a pipeline, or shown a secret.
@@ -53,16 +76,24 @@ fn difference(
     let sha = COMMITS[expected.commit];
     let state = |name: &str| -> Result<Option<&'static str>, String> {
         let open = records.statuses.iter().filter(|one| {
-            one.user == OWN_USER && one.sha == sha && one.name == name && is_open(one.state)
+            let is_ours = one.user == OWN_USER && !records.is_archived(one.pipeline);
+            is_ours && one.sha == sha && one.name == name && is_open(one.state)
         });
         if open.count() > 1 {
             return Err(format!("two open statuses {name} of {sha}"));
         }
-        match records.current(sha, name)[..] {
-            [] => Ok(None),
-            [one] => Ok(Some(one.state)),
-            _ => Err(format!("two current statuses {name} of {sha}")),
+        let current = records.current(sha, name);
+        let (latest, others) = match current.split_last() {
+            Some((latest, others)) => (Some(latest), others),
+            None => (None, &[][..]),
+        };
+        let is_left = |one: &Status| is_open(one.state) && !records.is_archived(one.pipeline);
+        if others.iter().any(|one| is_left(one)) {
+            return Err(format!(
+                "an open status {name} of {sha} in an earlier pipeline"
+            ));
         }
+        Ok(latest.map(|latest| latest.state))
     };
     let name = of.status();
     differs("status", sha, state(&name)?, Some(expected.state))?;
@@ -77,7 +108,7 @@ fn difference(
     }
     check_deployments(records, of, expected)?;
     let current = records.current(sha, &name);
-    let url = &current[0].target_url;
+    let url = &current[current.len() - 1].target_url;
     if !is_open(expected.state) && !url.contains(&format!("/{}/timeline", expected.execution)) {
         return Err(format!("the status of {sha} leads to {url}"));
     }
@@ -85,6 +116,19 @@ fn difference(
         check_notes(records, of, expected, notes)?;
     }
     Ok(())
+}
+
+/// Fails unless the statuses of each execution are in the same pipeline.
+pub fn check_pipelines(fake: &FakeAws, expected: &[Expected]) {
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    for execution in expected.iter().map(|one| one.execution) {
+        let link = format!("/{execution}/timeline");
+        let statuses = records.statuses.iter();
+        let of_execution = statuses.filter(|one| one.target_url.contains(&link));
+        let pipelines: BTreeSet<u64> = of_execution.map(|one| one.pipeline).collect();
+        let transcript = || fake.transcript();
+        assert_eq!(pipelines.len(), 1, "{records:#?}\n{}", transcript());
+    }
 }
 
 fn differs(what: &str, of: &str, shown: Option<&str>, wanted: Option<&str>) -> Result<(), String> {
@@ -119,10 +163,15 @@ fn check_deployments(records: &Records, of: Reporting, expected: &Expected) -> R
         return Err(format!("an open deployment of {sha}"));
     }
     if latest == Some("success") {
-        let environment = records.environments.iter();
-        let mut environment = environment.filter(|one| one.name == of.environment);
-        let shown = environment.next().and_then(|one| one.external_url.clone());
-        differs("address", sha, shown.as_deref(), Some(SITE))?;
+        let mut environments = records.environments.iter();
+        let environment = environments.find(|one| one.name == of.environment);
+        let shown = environment.and_then(|one| one.external_url.as_deref());
+        differs("address", sha, shown, Some(SITE))?;
+        let tier = match of.env_id {
+            "prd" => "production",
+            _ => "development",
+        };
+        differs("tier", sha, environment.map(|one| one.tier), Some(tier))?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ mod calls;
 mod checks;
 mod events;
 mod fixture;
+mod notes;
+mod pipelines;
 mod scripts;
 mod secrecy;
 mod shared_commit;

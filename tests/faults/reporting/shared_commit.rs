@@ -8,18 +8,18 @@ use crate::scripts::{Script, scripts};
 use fake_aws::gitlab_records::{OTHER_USER, Status};
 use fake_aws::{FakeAws, Schedules};
 
-/// The same project in another environment.
+/// The same project in another environment, from whose name GitLab guesses the tier `testing`.
 const PRODUCTION: Reporting = Reporting {
     env_id: "prd",
     project_id: "shop",
-    environment: "prd",
+    environment: "prd-printing",
 };
 
 /// Another project of the same repository, with an environment of its own in GitLab.
 const BLOG: Reporting = Reporting {
     env_id: "dev",
     project_id: "blog",
-    environment: "dev/blog",
+    environment: "dev-blog",
 };
 
 /// Plays two scripts in turn, step by step. The second one begins `after` the first one.
@@ -116,8 +116,9 @@ fn status_of_another_bot_is_replaced_by_the_health_check() {
 fn post_as_other(fake: &FakeAws, state: &'static str) {
     fake.change(|aws| {
         let records = &mut aws.gitlab.project_mut(PROJECT).records;
-        let posted = records.post_status(Status {
+        let posted = Status {
             id: 0,
+            pipeline: 0,
             sha: COMMITS[0].to_owned(),
             name: SHOP.status(),
             state,
@@ -126,7 +127,8 @@ fn post_as_other(fake: &FakeAws, state: &'static str) {
             target_url: String::new(),
             user: OTHER_USER,
             is_retried: false,
-        });
+        };
+        let posted = records.post_status(posted, None);
         posted.expect("a new status");
     });
 }

@@ -1,8 +1,9 @@
 //! One fault at every call of AWS and of GitLab.
 
 use crate::checks::{check, check_harmless};
-use crate::fixture::{SHOP, catch_up, deliver, fake, paused};
+use crate::fixture::{PROJECT, SHOP, catch_up, deliver, event, fake, paused};
 use crate::scripts::{Script, scripts};
+use fake_aws::custom_resource::answered_once;
 use fake_aws::{FakeAws, Fault, FaultKind, On, Schedules, Service};
 
 /// Plays a script with this fault in the first delivery of its event `at`, and Lambda's retries.
@@ -107,6 +108,36 @@ fn service_that_fails_for_hours_only_delays_the_report() {
     }
     let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} services that fail during a script");
+}
+
+/// Lambda would deliver the event twice more, and an alarm counts the errors of the function.
+#[test]
+fn report_that_fails_for_good_is_no_error_of_the_function() {
+    paused(async {
+        let script = &scripts()[0];
+        for is_hidden in [true, false] {
+            let fake = fake(&[SHOP]).await;
+            for step in &script.steps {
+                step.take(&fake, SHOP).await;
+            }
+            fake.change(|aws| {
+                if is_hidden {
+                    aws.gitlab.project_mut(PROJECT).access = None;
+                } else {
+                    aws.gitlab.tokens.clear();
+                }
+            });
+            for (at, step) in script.steps.iter().enumerate() {
+                let event = event(&fake, SHOP, step.subject(), &format!("event-{at}"));
+                let answer = answered_once(&fake, &fake.caller(&event.name), &event).await;
+                let answer = answer.expect("not killed").expect("no error");
+                let report = &answer["Report"];
+                assert_eq!(report["Posted"], 0, "{}", fake.transcript());
+                assert_ne!(report["Rejected"], 0, "{}", fake.transcript());
+            }
+            check_harmless(&fake);
+        }
+    });
 }
 
 /// GitLab responds with 409 while it updates the commit's pipeline.

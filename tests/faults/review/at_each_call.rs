@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::scenarios::check_status;
 
-use crate::checks::{Others, check_at_most_one, check_harmless, check_note, own_notes};
+use crate::checks::{
+    Others, check_at_most_one, check_harmless, check_note, is_of_function, own_notes,
+};
 use crate::fixture::{
     CHILD, LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day,
     delete_branch, deliver, deployed, fake, paused, push, pushed, succeed,
@@ -43,6 +45,8 @@ enum Change {
     DeleteStack,
     /// A person deletes the function's change set.
     DeleteChangeSet,
+    /// A person replaces the change set of the pipeline's stack by one of the same name.
+    ReplaceChangeSet,
 }
 
 const CHANGES: [Change; 9] = [
@@ -77,7 +81,9 @@ impl Change {
     fn prepare(self, fake: &FakeAws) {
         match self {
             Change::Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
-            Change::UpdateChild => fake.drift(CHILD, "ReviewRule", "MODIFIED"),
+            Change::UpdateChild | Change::ReplaceChangeSet => {
+                fake.drift(CHILD, "ReviewRule", "MODIFIED");
+            }
             Change::UpdateThatKeeps => {
                 fake.options(|options| options.change_sets.kept_during_updates = true);
             }
@@ -103,9 +109,11 @@ impl Change {
                     aws.stacks.change_sets.remove(&(stack, name));
                 }
             }),
+            Change::ReplaceChangeSet => fake.replace_change_set(CHILD, "drift-cfn-gitops"),
             Change::DeleteChangeSet => {
                 let names = fake.change_sets(STACK);
-                for name in names.iter().filter(|name| name.starts_with("plan-")) {
+                let own = names.iter().filter(|name| is_of_function(name));
+                for name in own {
                     fake.delete_change_set(STACK, name);
                 }
             }
@@ -117,7 +125,7 @@ impl Change {
         let others = Others::of(fake);
         match self {
             // The repair executes a change set.
-            Change::UpdateChild => others.without_change_sets_of(CHILD),
+            Change::UpdateChild | Change::ReplaceChangeSet => others.without_change_sets_of(CHILD),
             Change::Deploy | Change::DeleteStack => others.without_change_sets_of(STACK),
             _ => others,
         }
@@ -256,6 +264,7 @@ fn change_at_each_call_of_a_comparison_leaves_nothing() {
         Change::UpdateThatKeeps,
         Change::UpdateChild,
         Change::DeleteStack,
+        Change::ReplaceChangeSet,
     ] {
         for is_after in [false, true] {
             for call in 0..MAX_CALLS {

@@ -143,11 +143,13 @@ async fn prepared() -> FakeAws {
     fake
 }
 
-/// What belongs to others: an execution and a change set of the pipeline, a change set of a person,
-/// and notes.
+/// What belongs to others: an execution and a change set of the pipeline, change sets of a person, of
+/// which two have names such as the function's, and notes.
 fn arrange_others(fake: &FakeAws) {
     fake.change_set(STACK, "changeset-dev-shop");
-    fake.change_set(STACK, "persons-own");
+    for name in ["persons-own", "plan-persons-own", "drift-persons-own"] {
+        fake.change_set(STACK, name);
+    }
     fake.change_set(CHILD, "persons-own");
     fake.arrange(|aws| {
         let now = aws.now;
@@ -212,6 +214,15 @@ pub fn push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) -> String 
     let build = push_to_codecommit(fake, branch, commit);
     fake.merge_request(PROJECT, iid, branch, commit, "opened");
     build
+}
+
+/// A push whose event CodeCommit does not deliver.
+pub fn lose_push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) {
+    fake.change(|aws| {
+        let repository = aws.repositories.get_mut(REPOSITORY);
+        repository.expect("a repository").push(branch, commit);
+    });
+    fake.merge_request(PROJECT, iid, branch, commit, "opened");
 }
 
 /// The branch and its merge request are gone: it was merged, or dropped.

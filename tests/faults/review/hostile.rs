@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, own_notes};
 use crate::fixture::{
-    LOGIN, Output, STACK, check_health_for_a_day, deliver, deployed, fake, paused, push, succeed,
+    LOGIN, Output, PROJECT, STACK, changed, check_health_for_a_day, deliver, deployed, fake,
+    paused, push, pushed, succeed,
 };
+use crate::secrecy::PARAMETER;
 use fake_aws::{FakeAws, Schedules};
 
 /// Texts that are an action or markup outside of code.
@@ -33,16 +35,19 @@ enum Place {
     TypeOfBlocked,
     /// The reason of CloudFormation for a failed change set.
     Reason,
-    /// A parameter without a value, whose name CloudFormation repeats.
+    /// A parameter without a value.
     ParameterName,
+    /// A member of the template configuration.
+    Configuration,
 }
 
-const PLACES: [Place; 5] = [
+const PLACES: [Place; 6] = [
     Place::LogicalId,
     Place::Type,
     Place::TypeOfBlocked,
     Place::Reason,
     Place::ParameterName,
+    Place::Configuration,
 ];
 
 fn template(fake: &FakeAws, place: Place, text: &str) -> Value {
@@ -60,8 +65,17 @@ fn template(fake: &FakeAws, place: Place, text: &str) -> Value {
             fake.fail_next_change_set(STACK, text);
         }
         Place::ParameterName => template["Parameters"][text] = json!({"Type": "String"}),
+        Place::Configuration => {}
     }
     template
+}
+
+fn output(fake: &FakeAws, place: Place, text: &str) -> Output {
+    let mut output = Output::of(template(fake, place, text));
+    if let (Place::Configuration, Some(configuration)) = (place, &mut output.configuration) {
+        configuration[text] = json!({});
+    }
+    output
 }
 
 /// The text of a note outside of code. Within a line, a backtick begins code, and the next one ends it.
@@ -102,9 +116,9 @@ fn text_of_a_branch_stays_code() {
             schedules.run(format!("{place:?}: {text:?}"), || {
                 paused(async {
                     let fake = fake().await;
-                    let template = template(&fake, place, text);
+                    let output = output(&fake, place, text);
                     let build = push(&fake, LOGIN, "c1");
-                    let event = succeed(&fake, &build, &Output::of(template));
+                    let event = succeed(&fake, &build, &output);
                     let others = Others::of(&fake);
                     deliver(&fake, &event, "event").await;
                     check_health_for_a_day(&fake).await;
@@ -118,6 +132,92 @@ fn text_of_a_branch_stays_code() {
     }
     let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} texts of a branch in notes");
+}
+
+/// The function's only note about this output of a build.
+async fn note_about(fake: &FakeAws, output: &Output) -> String {
+    let build = push(fake, LOGIN, "c1");
+    let event = succeed(fake, &build, output);
+    let others = Others::of(fake);
+    deliver(fake, &event, "event").await;
+    check_harmless(fake, &others);
+    let mut notes = own_notes(fake, LOGIN.1);
+    assert_eq!(notes.len(), 1, "{notes:?}\n{}", fake.transcript());
+    notes.remove(0)
+}
+
+#[test]
+fn reason_with_a_value_or_an_arn_is_not_shown() {
+    let of_value = format!("Unable to get mapping for M::{PARAMETER}::k");
+    for reason in [
+        &of_value,
+        "User: arn:aws:iam::123456789012:role/r is not authorized",
+    ] {
+        paused(async {
+            let fake = fake().await;
+            fake.fail_next_change_set(STACK, reason);
+            let note = note_about(&fake, &Output::of(changed())).await;
+            assert!(note.contains("the reason is not shown"), "{note}");
+            assert!(!note.contains("arn:"), "{note}");
+        });
+    }
+}
+
+#[test]
+fn reference_in_a_value_gets_no_change_set() {
+    for of in ["Parameters", "Tags"] {
+        paused(async {
+            let fake = fake().await;
+            let mut output = Output::of(changed());
+            let configuration = output.configuration.as_mut().expect("a configuration");
+            configuration[of]["Stage"] = json!("{{resolve:ssm:/prod/x:1}}");
+            let note = note_about(&fake, &output).await;
+            assert!(note.contains("has a dynamic reference"), "{note}");
+            let calls = fake.journal();
+            let is_created = calls.iter().any(|call| call.operation == "CreateChangeSet");
+            assert!(!is_created, "{}", fake.transcript());
+        });
+    }
+}
+
+#[test]
+fn parameter_without_a_value_names_its_file() {
+    paused(async {
+        let fake = fake().await;
+        let mut template = changed();
+        template["Parameters"]["Size"] = json!({"Type": "Number"});
+        let note = note_about(&fake, &Output::of(template)).await;
+        let text = "no value of `Size`. Add a value to `Parameters` in `dev.json`";
+        assert!(note.contains(text), "{note}");
+    });
+}
+
+#[test]
+fn configuration_of_another_shape_is_named() {
+    paused(async {
+        let fake = fake().await;
+        let output = Output {
+            configuration: Some(json!([{"ParameterKey": "Stage", "ParameterValue": PARAMETER}])),
+            ..Output::of(changed())
+        };
+        let note = note_about(&fake, &output).await;
+        let text = "`dev.json` is not a template configuration: `it is not a JSON object`";
+        assert!(note.contains(text), "{note}");
+    });
+}
+
+#[test]
+fn public_project_gets_no_note_by_default() {
+    paused(async {
+        let fake = fake().await;
+        fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
+        let (_, event) = pushed(&fake, LOGIN, "c1");
+        let others = Others::of(&fake);
+        deliver(&fake, &event, "event").await;
+        check_health_for_a_day(&fake).await;
+        check_harmless(&fake, &others);
+        assert_eq!(own_notes(&fake, LOGIN.1), Vec::<String>::new());
+    });
 }
 
 /// A text without code is found.

@@ -8,6 +8,8 @@ mod checks;
 mod events;
 mod fixture;
 mod hostile;
+mod lost_pushes;
+mod merge_requests;
 mod mutants;
 mod scenarios;
 mod secrecy;

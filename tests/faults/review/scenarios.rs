@@ -6,7 +6,9 @@ use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
     CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push, succeed,
 };
+use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
+use fake_aws::stacks::Finding;
 
 /// The commit of the review branch.
 pub const COMMIT: &str = "2b3c4d5e00000002";
@@ -70,6 +72,20 @@ pub fn scenarios() -> Vec<Scenario> {
             Shown::Note("`a hook`"),
         ),
         scenario(
+            "invalid change set",
+            |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
+            Shown::Note(
+                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: extraneous key [Delay]",
+            ),
+        ),
+        scenario(
+            "invalid value",
+            |fake| invalid_change_set(fake, &format!("{PARAMETER} is not an allowed value")),
+            Shown::Note(
+                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: the reason is not shown",
+            ),
+        ),
+        scenario(
             "missing configuration",
             without_configuration,
             Shown::Note("stored no `dev.json`"),
@@ -122,7 +138,8 @@ fn missing_stack(fake: &FakeAws) -> Trigger {
 
 fn rejected(fake: &FakeAws) -> Trigger {
     let mut template = changed();
-    template["Parameters"]["Size"] = json!({"Type": "Number"});
+    // The configuration has it, and the template does not.
+    template["Parameters"] = json!({"Key": {"Type": "String", "NoEcho": true}});
     review(fake, template)
 }
 
@@ -131,6 +148,18 @@ fn failed_change_set(fake: &FakeAws) -> Trigger {
     for _ in 0..9 {
         fake.fail_next_change_set(STACK, "a hook");
     }
+    review(fake, changed())
+}
+
+/// CloudFormation's own reason has only the name of the validation.
+fn invalid_change_set(fake: &FakeAws, reason: &str) -> Trigger {
+    let finding = Finding {
+        logical_id: "Orders".to_owned(),
+        kind: "AWS::SQS::Queue".to_owned(),
+        reason: reason.to_owned(),
+        fails: true,
+    };
+    fake.invalidate_change_sets(STACK, finding);
     review(fake, changed())
 }
 

@@ -60,6 +60,11 @@ pub fn note(text: String) {
     SHOWN.with_borrow_mut(|shown| shown.push(text));
 }
 
+/// Whether a recorded text contains this one.
+pub fn shown(part: &str) -> bool {
+    SHOWN.with_borrow(|shown| shown.iter().any(|text| text.contains(part)))
+}
+
 /// Fails if a recorded text contains a secret.
 pub fn check_shown(fake: &FakeAws) {
     let shown = SHOWN.take().join("\n");

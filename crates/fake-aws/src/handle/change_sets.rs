@@ -7,7 +7,7 @@ use super::FakeAws;
 use crate::{
     stack_change_sets::{self, ChangeSet},
     stack_comparison, stack_resources,
-    stacks::Stack,
+    stacks::{Finding, Stack},
 };
 
 /// Setup, and calls of others meanwhile.
@@ -94,11 +94,47 @@ impl FakeAws {
         });
     }
 
+    /// Another principal deletes a change set, and creates one of the same name and changes. Its
+    /// creation takes its time.
+    pub fn replace_change_set(&self, stack: &str, name: &str) {
+        self.change(|aws| {
+            let key = (stack.to_owned(), name.to_owned());
+            let behaviour = aws.options.change_sets.clone();
+            let (id, now) = (aws.next_id(), aws.now);
+            let mut change_set = ChangeSet::new(stack, name, &id, now);
+            if let Some(held) = aws.stacks.change_sets.remove(&key) {
+                let ChangeSet { id, begins, .. } = change_set;
+                change_set = ChangeSet {
+                    id,
+                    description: None,
+                    begins: begins + behaviour.waits,
+                    ends: begins + behaviour.waits + behaviour.takes,
+                    ..held
+                };
+            }
+            aws.stacks.change_sets.add(change_set);
+        });
+    }
+
     /// Another principal executes a change set.
     pub fn execute_change_set(&self, stack: &str, name: &str) {
         self.change(|aws| {
             let key = (stack.to_owned(), name.to_owned());
             stack_change_sets::execute(aws, &key, None);
+        });
+    }
+
+    /// The validation of each change set of this stack finds this error. The text of the change set:
+    /// <https://github.com/serverless/serverless/issues/13248>. Only `DescribeEvents` has the finding:
+    /// <https://github.com/aws/aws-cdk-cli/pull/970>.
+    pub fn invalidate_change_sets(&self, stack: &str, finding: Finding) {
+        let reason = "The following hook(s)/validation failed: \
+                      [AWS::EarlyValidation::PropertyValidation]. To troubleshoot Early Validation \
+                      errors, use the DescribeEvents API for detailed failure information.";
+        let failing = (stack.to_owned(), reason.to_owned());
+        self.change(|aws| {
+            aws.stacks.change_sets.failing.extend(vec![failing; 9]);
+            aws.stacks.change_sets.invalid.push(finding);
         });
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::FakeAws;
 use crate::{
     gitlab::{ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted},
+    gitlab_merge_requests::MergeRequest,
     gitlab_records::Records,
     gitlab_runs,
     iam::{Credential, characters},
@@ -121,14 +122,32 @@ impl FakeAws {
             let project = aws.gitlab.project_mut(project);
             project.commits.insert(commit.to_owned());
             let records = &mut project.records;
-            let branch = source_branch.to_owned();
-            records.source_branches.insert(iid, branch);
+            let target_branch = project.default_branch.clone();
+            let details = records.details.entry(iid).or_insert_with(|| MergeRequest {
+                target_branch,
+                ..MergeRequest::default()
+            });
+            source_branch.clone_into(&mut details.source_branch);
+            commit.clone_into(&mut details.head);
             let of_commit = records.merge_requests.entry(commit.to_owned());
             let of_commit = of_commit.or_default();
             of_commit.retain(|(other, _)| *other != iid);
             of_commit.push((iid, state));
         });
         self.set_merge_request_state(project, iid, state);
+    }
+
+    /// Changes what GitLab shows of a merge request.
+    pub fn describe_merge_request(
+        &self,
+        project: &str,
+        iid: u64,
+        change: impl Fn(&mut MergeRequest),
+    ) {
+        self.change(|aws| {
+            let details = &mut aws.gitlab.project_mut(project).records.details;
+            change(details.get_mut(&iid).expect("a merge request"));
+        });
     }
 
     /// Closes, merges or reopens a merge request.

@@ -9,6 +9,7 @@ mod inspect;
 mod scale;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -179,13 +180,22 @@ impl FakeAws {
     /// started pipelines, and events for the function, which the
     /// test has to deliver.
     pub fn push(&self, repository: &str, branch: &str, commit: &str) -> Vec<Reaction> {
+        let event = self.push_without_event(repository, branch, commit);
+        self.send_event(&event)
+    }
+
+    /// The same, but CodeCommit's event is not delivered yet.
+    pub fn push_without_event(&self, repository: &str, branch: &str, commit: &str) -> Value {
         self.change(|aws| {
             let held = aws.repositories.get_mut(repository);
             let old = held.expect("a repository to push to").push(branch, commit);
-            let event =
-                event_bus::push_event(aws, ACCOUNT, repository, branch, commit, old.as_deref());
-            event_bus::send(aws, &event)
+            event_bus::push_event(aws, ACCOUNT, repository, branch, commit, old.as_deref())
         })
+    }
+
+    /// Delivers an event to the rules that match it.
+    pub fn send_event(&self, event: &Value) -> Vec<Reaction> {
+        self.change(|aws| event_bus::send(aws, event))
     }
 
     /// The same, with all files of the commit and their contents.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import allow, policy, error_of
+from local.aws.testing import Stack, allow, policy, error_of
 
 
 def until(what: Callable[[], Any]) -> Any:
@@ -170,3 +170,34 @@ def test_queue_that_allows_only_another_rule_gets_nothing(ruled: Ruled, is_anoth
     ruled.send()
     until(lambda: [each for each in ruled.aws.decisions("events.amazonaws.com") if each["resource"] == ruled.queue])
     assert received(ruled.aws, ruled.url) == []
+
+
+def test_repeated_token_starts_one_build(aws: LocalAws, name: str) -> None:
+    a_project(aws, name, "true")
+    codebuild = aws.client("codebuild")
+    first, again = (codebuild.start_build(projectName=name, idempotencyToken="a")["build"]["id"] for _ in range(2))
+    assert first == again
+    assert codebuild.list_builds_for_project(projectName=name)["ids"] == [first]
+    code = error_of(codebuild.start_build, projectName=name, idempotencyToken="a", sourceVersion="b")[0]
+    assert code == "InvalidInputException"
+    assert codebuild.start_build(projectName=name, idempotencyToken="c")["build"]["id"] != first
+
+
+def test_event_above_the_limit_of_a_project_is_retried(aws: LocalAws, ruled: Ruled, name: str) -> None:
+    """"If the build project has a concurrent build limit set, builds return an error"."""
+    role = a_role(aws, f"{name}-build", "codebuild.amazonaws.com", allow("logs:*", "*"))
+    spec = json.dumps({"version": 0.2, "phases": {"build": {"commands": ["sleep 1"]}}}, indent=1)
+    project = {"Type": "AWS::CodeBuild::Project", "Properties": {
+        "Name": name, "ServiceRole": role, "ConcurrentBuildLimit": 1,
+        "Source": {"Type": "NO_SOURCE", "BuildSpec": spec}, "Artifacts": {"Type": "NO_ARTIFACTS"},
+        "Environment": {"Type": "LINUX_CONTAINER", "Image": "image", "ComputeType": "BUILD_GENERAL1_SMALL"}}}
+    assert Stack(aws, name).create({"Project": project}) == "CREATE_COMPLETE"
+    arn = f"arn:aws:codebuild:{aws.region}:{aws.account_id}:project/{name}"
+    ruled.target(arn, a_role(aws, f"{name}-events", "events.amazonaws.com", allow("codebuild:StartBuild", arn)))
+    ruled.send()
+    until(ruled.builds)
+    assert error_of(aws.client("codebuild").start_build, projectName=name)[0] == "AccountLimitExceededException"
+    ruled.send()
+    assert len(ruled.builds()) == 1
+    second = until(lambda: [each for each in [ruled.builds()] if len(each) == 2])[0]
+    assert {ended(aws, each)["buildStatus"] for each in second} == {"SUCCEEDED"}

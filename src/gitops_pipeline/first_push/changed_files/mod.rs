@@ -14,7 +14,6 @@ use crate::codecommit;
 use crate::codecommit::differences::any_file_differs;
 use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::paths::Paths;
-use crate::ownership;
 use crate::reconcile::backoff::Backoff;
 
 /// The result of a push.
@@ -45,16 +44,14 @@ pub async fn start_if_matching(
         let Some(tip) = tip else {
             return Ok(PushResult::NoBranch);
         };
-        let executions = latest_commit::list(aws, pipeline_name).await?;
-        let executions: Vec<ListedExecution> = executions
-            .iter()
-            .map(ListedExecution::from_summary)
-            .collect();
+        let listed = latest_commit::list(aws, pipeline_name).await?;
+        let executions: Vec<ListedExecution> =
+            listed.iter().map(ListedExecution::from_summary).collect();
         match find_need(push, &tip, &executions) {
             ExecutionNeed::Met => return Ok(PushResult::Executed),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
-                let token = start_token(&tip, &executions);
+                let token = executions::start_token(&tip, &listed);
                 executions::start(aws, pipeline_name, token).await?;
                 return Ok(PushResult::Executed);
             }
@@ -100,7 +97,6 @@ pub async fn do_files_differ(
 /// An execution of the pipeline, as far as it shows which push it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ListedExecution {
-    id: String,
     started: Option<SystemTime>,
     /// `None` until its source action has read the commit.
     commit: Option<String>,
@@ -111,10 +107,6 @@ impl ListedExecution {
     fn from_summary(summary: &PipelineExecutionSummary) -> Self {
         let started = summary.start_time().copied();
         ListedExecution {
-            id: summary
-                .pipeline_execution_id()
-                .unwrap_or_default()
-                .to_owned(),
             started: started.and_then(|time| SystemTime::try_from(time).ok()),
             commit: commit_of(summary).map(ToOwned::to_owned),
             is_in_progress: summary.status() == Some(&PipelineExecutionStatus::InProgress),
@@ -160,14 +152,6 @@ fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> Ex
     } else {
         ExecutionNeed::Unmet
     }
-}
-
-/// The token of a start. Deliveries that list the same executions use the same token, so that one
-/// execution starts: assumption `start-token-outlives-a-delivery`. A later
-/// delivery lists the execution, and starts none.
-fn start_token(tip: &str, executions: &[ListedExecution]) -> String {
-    let latest = executions.first().map_or("", |one| one.id.as_str());
-    ownership::key(&format!("{tip} after {latest}"))
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@ use std::time::{Duration, SystemTime};
 
 use crate::gitops_pipeline::first_push::BranchPush;
 use crate::gitops_pipeline::first_push::changed_files::{
-    ExecutionNeed, ListedExecution, find_need, start_token,
+    ExecutionNeed, ListedExecution, find_need,
 };
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn execution(id: &str, started: u64, commit: Option<&str>) -> ListedExecution {
+fn execution(started: u64, commit: Option<&str>) -> ListedExecution {
     ListedExecution {
-        id: id.to_owned(),
         started: Some(at(started)),
         commit: commit.map(ToOwned::to_owned),
         is_in_progress: true,
@@ -32,7 +31,7 @@ fn push(old: &str, new: &str) -> BranchPush {
 
 #[test]
 fn push_without_its_execution_needs_one() {
-    let executions = [execution("1", 5, Some("a"))];
+    let executions = [execution(5, Some("a"))];
     assert_eq!(
         find_need(&push("a", "b"), "b", &executions),
         ExecutionNeed::Unmet
@@ -41,7 +40,7 @@ fn push_without_its_execution_needs_one() {
 
 #[test]
 fn executed_push_needs_no_second_execution() {
-    let one = [execution("2", 10, Some("b")), execution("1", 5, Some("a"))];
+    let one = [execution(10, Some("b")), execution(5, Some("a"))];
     assert_eq!(find_need(&push("a", "b"), "b", &one), ExecutionNeed::Met);
     // A later push that did not match moved the branch.
     assert_eq!(find_need(&push("a", "b"), "c", &one), ExecutionNeed::Met);
@@ -49,13 +48,13 @@ fn executed_push_needs_no_second_execution() {
 
 #[test]
 fn late_event_does_not_start_an_older_commit() {
-    let later = [execution("2", 12, Some("c")), execution("1", 5, Some("a"))];
+    let later = [execution(12, Some("c")), execution(5, Some("a"))];
     assert_eq!(find_need(&push("a", "b"), "c", &later), ExecutionNeed::Met);
 }
 
 #[test]
 fn force_push_to_an_executed_commit_needs_an_execution() {
-    let earlier = [execution("2", 8, Some("b")), execution("1", 5, Some("a"))];
+    let earlier = [execution(8, Some("b")), execution(5, Some("a"))];
     assert_eq!(
         find_need(&push("b", "a"), "a", &earlier),
         ExecutionNeed::Unmet
@@ -66,17 +65,17 @@ fn force_push_to_an_executed_commit_needs_an_execution() {
 fn branch_that_returns_needs_an_execution() {
     let mut created = push("", "a");
     created.old_commit = None;
-    let earlier = [execution("1", 5, Some("a"))];
+    let earlier = [execution(5, Some("a"))];
     let need = |executions: &[ListedExecution]| find_need(&created, "a", executions);
     assert_eq!(need(&earlier), ExecutionNeed::Unmet);
-    assert_eq!(need(&[execution("2", 11, Some("a"))]), ExecutionNeed::Met);
-    let later = [execution("2", 12, Some("b"))];
+    assert_eq!(need(&[execution(11, Some("a"))]), ExecutionNeed::Met);
+    let later = [execution(12, Some("b"))];
     assert_eq!(find_need(&created, "b", &later), ExecutionNeed::Met);
 }
 
 #[test]
 fn execution_that_reads_its_source_is_awaited() {
-    let reading = [execution("2", 12, None), execution("1", 5, Some("a"))];
+    let reading = [execution(12, None), execution(5, Some("a"))];
     assert_eq!(
         find_need(&push("a", "b"), "b", &reading),
         ExecutionNeed::Unknown
@@ -94,15 +93,7 @@ fn execution_that_reads_its_source_is_awaited() {
 fn event_without_a_time_relies_on_the_latest_execution() {
     let mut untimed = push("a", "b");
     untimed.time = None;
-    let one = [execution("2", 12, Some("b"))];
+    let one = [execution(12, Some("b"))];
     assert_eq!(find_need(&untimed, "b", &one), ExecutionNeed::Met);
     assert_eq!(find_need(&untimed, "c", &one), ExecutionNeed::Unmet);
-}
-
-#[test]
-fn token_differs_for_each_latest_execution_and_commit() {
-    let (one, two) = ([execution("1", 5, None)], [execution("2", 5, None)]);
-    assert_eq!(start_token("a", &one), start_token("a", &one));
-    assert_ne!(start_token("a", &one), start_token("a", &two));
-    assert_ne!(start_token("a", &one), start_token("b", &one));
 }

@@ -30,7 +30,7 @@ macro_rules! arn {
 /// `EnvID`. It ends at a name's first hyphen, and `ProjectID` has at least one character.
 pub static ENV_ID: Format = Format::new(
     Pattern::new("^[a-z][a-z0-9]*$").up_to(29),
-    "must be lower-case letters and digits, a letter first, and a key of BranchMap",
+    "must be at most 29 lower-case letters and digits, a letter first, and a key of BranchMap",
 );
 
 /// `ProjectID`. Together with `EnvID` it has at most `names::MAX_CHARACTERS`.

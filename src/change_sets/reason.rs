@@ -1,0 +1,37 @@
+//! Which reasons of CloudFormation are shown in GitLab.
+
+/// The text that is shown instead of a reason with a value.
+pub const HIDDEN_REASON: &str =
+    "the reason is not shown, because it has a value of a parameter or an ARN";
+
+/// A shorter value, such as `1`, is part of many words. It counts only as a word of its own.
+const MIN_CHARACTERS: usize = 4;
+
+/// `reason`, or [`HIDDEN_REASON`] if it contains an ARN or one of the parameters' `values`. For example,
+/// `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's value.
+pub fn shown_reason<'a>(reason: &'a str, values: &[String]) -> &'a str {
+    let is_hidden = reason.contains("arn:aws") || values.iter().any(|value| has(reason, value));
+    if is_hidden { HIDDEN_REASON } else { reason }
+}
+
+/// Whether `reason` has the value, or an element of it: `Ref` of a `CommaDelimitedList` is a list.
+fn has(reason: &str, value: &str) -> bool {
+    is_masked(value)
+        || contains(reason, value.trim())
+        || value.split(',').any(|one| contains(reason, one.trim()))
+}
+
+/// Whether CloudFormation masks the value of a `NoEcho` parameter. Each reason may contain it.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
+fn is_masked(value: &str) -> bool {
+    !value.is_empty() && value.chars().all(|c| c == '*')
+}
+
+fn contains(reason: &str, text: &str) -> bool {
+    let is_word = text.chars().all(char::is_alphanumeric);
+    if is_word && text.chars().count() < MIN_CHARACTERS {
+        let mut words = reason.split(|c: char| !c.is_alphanumeric());
+        return !text.is_empty() && words.any(|word| word == text);
+    }
+    reason.contains(text)
+}

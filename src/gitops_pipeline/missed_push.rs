@@ -1,0 +1,295 @@
+//! Finds and starts what a lost event left: a branch whose tip no execution of its pipeline has.
+//!
+//! CodeCommit and EventBridge may lose an event: "in some rare cases an event might not be delivered"
+//! (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html>). They may also
+//! deliver two events in the wrong order. The event rule fixes the commit of its event, so the older
+//! commit would be deployed last. A branch may return to an earlier commit by a force push. In each case
+//! the newest execution has another commit than the branch.
+//!
+//! The health check starts the pipeline if all of this is true:
+//!
+//! - The newest execution that shows what was pushed has another commit than the branch's tip. A
+//!   rollback does not show it. Neither does an execution that a person started, perhaps with an
+//!   earlier commit.
+//! - No later execution has the tip. One that failed, or that a person rejected or stopped, has it too.
+//! - No execution still reads its source. It may read the tip.
+//! - With `Source.Paths`, one of their files differs between the two commits.
+//! - A second look about a minute later finds the same. An event may be on its way, and CodePipeline may
+//!   list an execution late.
+//! - The event rule is enabled. A disabled rule freezes the environment.
+//!
+//! An execution that ended before it read a commit does not show what was pushed. Then nothing starts,
+//! because its repetition would fail in the same way at each health check.
+//!
+//! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its token
+//! follows from the tip and the newest execution, and it is the newest afterwards.
+
+use aws_sdk_codepipeline::types::{
+    ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
+};
+use aws_sdk_eventbridge::types::RuleState;
+
+use super::executions::{self, commit_of};
+use super::first_push::{do_files_differ, repository};
+use super::names::ResourceNames;
+use super::paths::Paths;
+use super::settings::PipelineSettings;
+use super::source::{Lookup, Retry, Source};
+use super::spec::RepositoryRef;
+use super::state::ChildStack;
+use crate::aws::{Aws, CallError, optional};
+
+/// A branch that a pipeline deploys.
+#[derive(Clone, Debug)]
+pub struct DeployedBranch {
+    /// The names of the pipeline's resources.
+    pub names: ResourceNames,
+    /// The branch's name.
+    pub name: String,
+    repository: RepositoryRef,
+    paths: Option<Paths>,
+}
+
+/// The tip of a branch that no execution has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedPush {
+    /// The tip.
+    pub commit: String,
+    /// The token of its start.
+    token: String,
+}
+
+impl DeployedBranch {
+    /// The branch of `child`, the stack of `names`. `None` if the stack has no pipeline, or an operation
+    /// runs.
+    pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
+        let settings = PipelineSettings::of(child)?;
+        let is_deployed = child.can_run() && child.has_pipeline();
+        is_deployed.then_some(DeployedBranch {
+            names,
+            name: settings.branch,
+            repository: repository(child)?,
+            paths: child.paths(),
+        })
+    }
+}
+
+/// Looks for a push without an execution. `None` also if another account denies the look-up of its
+/// branch, and if the pipeline was deleted meanwhile.
+///
+/// # Errors
+/// If CodeCommit or CodePipeline fails.
+pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPush>, CallError> {
+    let names = &branch.names;
+    let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
+    let Lookup::Found(Some(tip)) = source.branch_tip(&branch.name).await? else {
+        return Ok(None);
+    };
+    let page = executions::list_page(aws, &names.pipeline(), None).await?;
+    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = listed.unwrap_or_default();
+    let Some(executed) = executed_instead_of(&tip, &listed, names) else {
+        return Ok(None);
+    };
+    if let Some(paths) = &branch.paths {
+        let commits = (executed, tip.as_str());
+        if !do_files_differ(aws, source.name(), commits, paths).await {
+            return Ok(None);
+        }
+    }
+    Ok(Some(MissedPush {
+        token: executions::start_token(&tip, &listed),
+        commit: tip,
+    }))
+}
+
+/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has `tip`,
+/// one still reads its source, or none shows it. `listed` begins with the newest.
+fn executed_instead_of<'a>(
+    tip: &str,
+    listed: &'a [PipelineExecutionSummary],
+    names: &ResourceNames,
+) -> Option<&'a str> {
+    let is_reading = |one: &PipelineExecutionSummary| {
+        one.status() == Some(&PipelineExecutionStatus::InProgress) && commit_of(one).is_none()
+    };
+    if listed.iter().any(is_reading) {
+        return None;
+    }
+    let newest = listed.iter().position(|one| shows_push(one, names))?;
+    let mut later = listed.iter().take(newest + 1);
+    if later.any(|one| commit_of(one) == Some(tip)) {
+        return None;
+    }
+    listed.get(newest).and_then(commit_of)
+}
+
+/// Whether the commit of `execution` was the branch's tip when it started, or the commit of an event.
+fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
+    if execution.execution_type() == Some(&ExecutionType::Rollback) {
+        return false;
+    }
+    let Some(trigger) = execution.trigger() else {
+        return true;
+    };
+    match trigger.trigger_type() {
+        Some(TriggerType::AutomatedRollback | TriggerType::ManualRollback) => false,
+        // The detail is the caller's ARN: assumption `trigger-detail-names-the-caller`.
+        Some(TriggerType::StartPipelineExecution) => {
+            let own = format!(":assumed-role/{}/", names.function_role());
+            trigger
+                .trigger_detail()
+                .is_some_and(|caller| caller.contains(&own))
+        }
+        _ => true,
+    }
+}
+
+/// Whether the rule for the branch's pushes is disabled or deleted: a person froze the environment.
+///
+/// # Errors
+/// If EventBridge fails.
+pub async fn is_frozen(aws: &Aws, names: &ResourceNames) -> Result<bool, CallError> {
+    let rule = names.event_rule();
+    let call = aws.events.describe_rule().name(&rule);
+    let absent = ["ResourceNotFoundException"];
+    let found = optional(call.send().await, &absent, || {
+        format!("looking up event rule {rule}")
+    })?;
+    Ok(found.is_none_or(|found| found.state() != Some(&RuleState::Enabled)))
+}
+
+/// Starts the pipeline of `branch` with its tip.
+///
+/// # Errors
+/// If CodePipeline does not start it.
+pub async fn start(
+    aws: &Aws,
+    branch: &DeployedBranch,
+    missed: &MissedPush,
+) -> Result<(), CallError> {
+    executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_codepipeline::types::{ExecutionTrigger, SourceRevision};
+
+    use super::*;
+
+    const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
+    const PERSON: &str = "arn:aws:sts::123456789012:assumed-role/Administrator/jane";
+
+    fn names() -> ResourceNames {
+        ResourceNames::new("dev", "shop").expect("names")
+    }
+
+    /// An execution of `commit`. `None` if it has read none.
+    fn of(
+        commit: Option<&str>,
+        status: PipelineExecutionStatus,
+        trigger: TriggerType,
+        detail: &str,
+    ) -> PipelineExecutionSummary {
+        let revision = |commit| {
+            let revision = SourceRevision::builder().action_name(executions::SOURCE);
+            revision.revision_id(commit).build().expect("a revision")
+        };
+        let trigger = ExecutionTrigger::builder().trigger_type(trigger);
+        PipelineExecutionSummary::builder()
+            .pipeline_execution_id("id")
+            .status(status)
+            .trigger(trigger.trigger_detail(detail).build())
+            .set_source_revisions(commit.map(|commit| vec![revision(commit)]))
+            .build()
+    }
+
+    fn pushed(commit: &str) -> PipelineExecutionSummary {
+        let trigger = TriggerType::CloudWatchEvent;
+        of(
+            Some(commit),
+            PipelineExecutionStatus::Succeeded,
+            trigger,
+            "",
+        )
+    }
+
+    fn started_by(caller: &str, commit: &str) -> PipelineExecutionSummary {
+        let trigger = TriggerType::StartPipelineExecution;
+        of(
+            Some(commit),
+            PipelineExecutionStatus::Succeeded,
+            trigger,
+            caller,
+        )
+    }
+
+    fn rollback(commit: &str) -> PipelineExecutionSummary {
+        let trigger = TriggerType::ManualRollback;
+        of(
+            Some(commit),
+            PipelineExecutionStatus::Succeeded,
+            trigger,
+            "",
+        )
+    }
+
+    fn without_commit(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
+        of(None, status, TriggerType::CloudWatchEvent, "")
+    }
+
+    #[track_caller]
+    fn assert_executed(listed: &[PipelineExecutionSummary], expected: Option<&str>) {
+        assert_eq!(executed_instead_of("tip", listed, &names()), expected);
+    }
+
+    #[test]
+    fn tip_of_no_execution_is_missed() {
+        assert_executed(&[pushed("c1"), pushed("c0")], Some("c1"));
+        // The branch returned to an earlier commit, or its event came before an older one's.
+        assert_executed(&[pushed("c1"), pushed("tip")], Some("c1"));
+    }
+
+    #[test]
+    fn executed_tip_is_not_missed_however_it_ended() {
+        for status in PipelineExecutionStatus::values() {
+            let status = PipelineExecutionStatus::from(*status);
+            let newest = of(Some("tip"), status, TriggerType::CloudWatchEvent, "");
+            assert_executed(&[newest, pushed("c0")], None);
+        }
+    }
+
+    #[test]
+    fn rollbacks_and_starts_by_people_do_not_show_pushes() {
+        for other in [rollback("c0"), started_by(PERSON, "c0")] {
+            assert_executed(&[other.clone(), pushed("tip")], None);
+            assert_executed(&[other.clone(), pushed("c1")], Some("c1"));
+            assert_executed(&[other], None);
+        }
+        assert_executed(&[started_by(OWN, "c0"), pushed("tip")], Some("c0"));
+        // A person has started the tip.
+        assert_executed(&[started_by(PERSON, "tip"), pushed("c1")], None);
+    }
+
+    #[test]
+    fn nothing_is_missed_while_an_execution_reads_its_source() {
+        let reading = without_commit(PipelineExecutionStatus::InProgress);
+        assert_executed(&[reading.clone(), pushed("c1")], None);
+        assert_executed(&[pushed("c1"), reading], None);
+    }
+
+    #[test]
+    fn newest_execution_without_a_commit_does_not_show_a_push() {
+        for status in [
+            PipelineExecutionStatus::Failed,
+            PipelineExecutionStatus::Stopped,
+        ] {
+            assert_executed(&[without_commit(status), pushed("c1")], None);
+        }
+    }
+
+    #[test]
+    fn pipeline_without_executions_has_missed_nothing() {
+        assert_executed(&[], None);
+    }
+}

@@ -1,0 +1,187 @@
+//! Checks one mirror for the scheduled health check. It changes nothing.
+
+use std::time::{Duration, SystemTime};
+
+use crate::aws::Aws;
+use crate::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
+use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::messages;
+use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::mirrors::tips::Comparison;
+pub use crate::mirror_credential::mirrors::tips::ForeignTip;
+
+/// The state of one mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorHealth {
+    /// ID or full path of the project in GitLab.
+    pub project: String,
+    /// The CodeCommit repository that the mirror pushes to.
+    pub repository_name: String,
+    /// When it last pushed. `None` if GitLab does not show it.
+    pub succeeded_at: Option<SystemTime>,
+    /// How long CodeCommit has lacked a commit, or its latest push has not succeeded: the longer time.
+    /// `None` if GitLab shows neither, or if the mirror is disabled.
+    pub lag: Option<Duration>,
+    /// The commits in CodeCommit that it did not push. `None` if that is unknown.
+    pub foreign: Option<Vec<ForeignTip>>,
+    /// Why it cannot push. `None` if it has no fault.
+    pub fault: Option<String>,
+    /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
+    pub is_repairable: bool,
+}
+
+/// Reads a mirror from GitLab. Its fault is the reason if GitLab does not show it.
+pub async fn check_mirror(
+    aws: &Aws,
+    gitlabs: &mut GitLabClients<'_>,
+    record: &MirrorRecord,
+    checked: &CheckedGitLabs,
+    now: SystemTime,
+) -> MirrorHealth {
+    let url = &record.gitlab_url;
+    let unread = |error: &GitLabError| MirrorHealth {
+        fault: Some(error.to_string()),
+        ..unchecked(record)
+    };
+    if let Some(error) = checked.error_of(url) {
+        return unread(&error);
+    }
+    checked.pace.wait().await;
+    let asked = match gitlabs.at(url).await {
+        Ok(gitlab) => {
+            let pace = &checked.pace;
+            let comparison = Comparison {
+                aws,
+                gitlab: &gitlab,
+                record,
+                pace,
+                now,
+            };
+            read(&comparison).await
+        }
+        Err(error) => Err(error),
+    };
+    asked.unwrap_or_else(|error| {
+        checked.note(url, &error);
+        unread(&error)
+    })
+}
+
+/// A mirror of which nothing is known.
+fn unchecked(record: &MirrorRecord) -> MirrorHealth {
+    MirrorHealth {
+        project: record.project.clone(),
+        repository_name: record.repository_name.clone(),
+        succeeded_at: None,
+        lag: None,
+        foreign: None,
+        fault: None,
+        is_repairable: false,
+    }
+}
+
+/// The health of a mirror that was deleted in GitLab.
+fn gone(record: &MirrorRecord) -> MirrorHealth {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    let gone = format!(
+        "it is gone ({id} at {gitlab_url}). Create it again: update its stack with a new \
+         RotationSerial"
+    );
+    MirrorHealth {
+        fault: Some(gone),
+        is_repairable: true,
+        ..unchecked(record)
+    }
+}
+
+async fn read(comparison: &Comparison<'_>) -> Result<MirrorHealth, GitLabError> {
+    let Comparison {
+        gitlab,
+        record,
+        now,
+        ..
+    } = *comparison;
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
+        return Ok(gone(record));
+    };
+    let mut lag = mirror.lag(now);
+    let mut fault = fault_of(&mirror, record, now);
+    if fault.is_some()
+        && gitlab
+            .project(&record.project)
+            .await
+            .is_ok_and(|it| it.is_empty)
+    {
+        // An empty project has nothing to push, which some versions of GitLab show as a fault.
+        (fault, lag) = (None, None);
+    }
+    let (project, settings) = (&record.project, &mirror.settings);
+    let mut branches = None;
+    match gitlab.mirrored_branches(project, settings).await {
+        Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
+        Ok(Mirrored::Everything(reason)) if fault.is_none() => {
+            let place = format!("push mirror {id} at {gitlab_url}");
+            let regex = settings.branch_regex.as_deref();
+            let reason = messages::every_branch_is_pushed(&place, project, &reason, regex);
+            fault = Some(reason.text);
+        }
+        Ok(Mirrored::Everything(_)) => {}
+        Err(error) if fault.is_none() => return Err(error),
+        Ok(Mirrored::Branches(Err(why))) | Err(why) => log_uncompared(record, &why),
+    }
+    let tips = match branches {
+        Some(branches) => comparison.of(&branches).await.map(Some),
+        None => Ok(None),
+    };
+    let tips = tips.unwrap_or_else(|why| {
+        log_uncompared(record, &why);
+        None
+    });
+    if mirror.enabled {
+        lag = lag.max(tips.as_ref().and_then(|tips| tips.lag));
+    }
+    Ok(MirrorHealth {
+        succeeded_at: mirror.succeeded_at,
+        lag,
+        foreign: tips.map(|tips| tips.foreign),
+        is_repairable: fault.is_some() && !mirror.enabled,
+        fault,
+        ..unchecked(record)
+    })
+}
+
+fn log_uncompared(record: &MirrorRecord, why: &dyn std::error::Error) {
+    let (project, repository) = (&record.project, &record.repository_name);
+    tracing::warn!(project, repository, %why, "the mirror's branches were not compared");
+}
+
+fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    if !mirror.enabled {
+        return Some(format!(
+            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode. Enable it in GitLab, \
+             or update its stack with a new RotationSerial"
+        ));
+    }
+    if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
+        let why = mirror
+            .last_error
+            .as_deref()
+            .unwrap_or("GitLab does not say why");
+        return Some(format!(
+            "its latest push failed ({id} at {gitlab_url}): {why}"
+        ));
+    }
+    if mirror.is_stuck(now) {
+        let since = mirror.started_at.map(write_time).unwrap_or_default();
+        return Some(format!(
+            "GitLab shows a push under way since {since} ({id} at {gitlab_url}): its process was \
+             killed. Push a commit to the project, which corrects that, or change RotationSerial, \
+             which replaces the mirror"
+        ));
+    }
+    None
+}

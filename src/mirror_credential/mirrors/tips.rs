@@ -1,0 +1,149 @@
+//! Compares the branches of GitLab with those that a mirror pushed to CodeCommit. It changes nothing.
+
+use std::time::{Duration, SystemTime};
+
+use crate::aws::{Aws, CallError};
+use crate::codecommit;
+use crate::gitlab::{Branch, Containment, GitLab, GitLabError};
+use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::pace::Pace;
+
+/// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
+/// environments.
+const MAX_COMPARED: usize = 10;
+
+/// The time after which a branch whose commit GitLab does not know is compared again: GitLab writes the
+/// event of a push after the push, in a job.
+const SECOND_LOOK_DELAY: Duration = Duration::from_secs(10);
+
+/// The branches of a mirror, compared with GitLab's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComparedTips {
+    /// How long CodeCommit has lacked the latest commit of a branch: the longest time. Zero if it lacks
+    /// none. `None` if no branch was compared.
+    pub lag: Option<Duration>,
+    /// The branches whose commit in CodeCommit GitLab's branch does not contain, and never had.
+    pub foreign: Vec<ForeignTip>,
+}
+
+impl ComparedTips {
+    fn add(&mut self, branch: &str, compared: Compared, now: SystemTime) {
+        let lag = match compared {
+            Compared::Same => Duration::ZERO,
+            Compared::Lags(since) => since
+                .and_then(|since| now.duration_since(since).ok())
+                .unwrap_or_default(),
+            Compared::Foreign(commit) => {
+                let branch = branch.to_owned();
+                return self.foreign.push(ForeignTip { branch, commit });
+            }
+        };
+        self.lag = self.lag.max(Some(lag));
+    }
+}
+
+/// The latest commit of a branch in CodeCommit, which the mirror did not push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignTip {
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+}
+
+/// Why branches cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum TipsError {
+    /// CodeCommit does not show them.
+    #[error(transparent)]
+    CodeCommit(#[from] CallError),
+    /// GitLab does not show them.
+    #[error(transparent)]
+    GitLab(#[from] GitLabError),
+}
+
+/// A branch in CodeCommit, compared with GitLab's.
+enum Compared {
+    /// Both have the same commit, or GitLab has deleted the branch.
+    Same,
+    /// CodeCommit lacks a commit, since then. `None` if GitLab does not show since when.
+    Lags(Option<SystemTime>),
+    /// GitLab's branch never had this commit.
+    Foreign(String),
+}
+
+/// The comparison of one mirror's branches.
+pub struct Comparison<'a> {
+    /// Reads CodeCommit.
+    pub aws: &'a Aws,
+    /// Reads GitLab.
+    pub gitlab: &'a GitLab,
+    /// The mirror.
+    pub record: &'a MirrorRecord,
+    /// The pace of the requests to GitLab.
+    pub pace: &'a Pace,
+    /// The time.
+    pub now: SystemTime,
+}
+
+impl Comparison<'_> {
+    /// Compares the first of `branches`. For each branch with the same commit on both sides, it takes
+    /// one call of CodeCommit.
+    ///
+    /// # Errors
+    /// If CodeCommit or GitLab does not show a branch.
+    pub async fn of(&self, branches: &[Branch]) -> Result<ComparedTips, TipsError> {
+        let mut all = ComparedTips::default();
+        let mut unknown = vec![];
+        for branch in branches.iter().take(MAX_COMPARED) {
+            let tip = self.tip(&branch.name).await?;
+            if tip.as_deref() == Some(&branch.tip) {
+                all.add(&branch.name, Compared::Same, self.now);
+                continue;
+            }
+            match self.look(&branch.name).await? {
+                Compared::Foreign(_) => unknown.push(&branch.name),
+                compared => all.add(&branch.name, compared, self.now),
+            }
+        }
+        // One pause for all branches, so that many of them leave time for other mirrors.
+        if !unknown.is_empty() {
+            tokio::time::sleep(SECOND_LOOK_DELAY).await;
+        }
+        for name in unknown {
+            let compared = self.look(name).await?;
+            all.add(name, compared, self.now);
+        }
+        Ok(all)
+    }
+
+    /// CodeCommit is read first. So a push in between only makes GitLab's branch longer.
+    async fn look(&self, name: &str) -> Result<Compared, TipsError> {
+        let project = &self.record.project;
+        let tip = self.tip(name).await?;
+        self.pace.wait().await;
+        let Some(branch) = self.gitlab.branch(project, name).await? else {
+            return Ok(Compared::Same);
+        };
+        if tip.as_ref() == Some(&branch.tip) {
+            return Ok(Compared::Same);
+        }
+        let pushes = self.gitlab.latest_pushes(project).await?;
+        if let Some(tip) = tip
+            && !pushes.had_tip(name, &tip)
+        {
+            let history = self.gitlab.history_contains(project, &branch.tip, &tip);
+            if history.await? != Containment::Contained {
+                return Ok(Compared::Foreign(tip));
+            }
+        }
+        let pushed_at = pushes.pushed_at(name, &branch.tip);
+        Ok(Compared::Lags(pushed_at.or(branch.committed_at)))
+    }
+
+    /// The latest commit of a branch in CodeCommit. `None` if the branch does not exist.
+    async fn tip(&self, branch: &str) -> Result<Option<String>, CallError> {
+        let repository_name = &self.record.repository_name;
+        codecommit::branch_tip(&self.aws.codecommit, repository_name, branch).await
+    }
+}

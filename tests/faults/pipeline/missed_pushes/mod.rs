@@ -1,0 +1,84 @@
+//! Pushes whose events are lost, doubled, late or reversed: the health check deploys the branch's tip.
+
+mod conditions;
+mod schedules;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::watch;
+use crate::fixture::{
+    BRANCH, PIPELINE, REPOSITORY, deliver_events, fake, properties, pushed, stack,
+};
+use fake_aws::custom_resource::{ParentStack, deliver_once};
+use fake_aws::{FakeAws, Options};
+
+/// How often the health check runs.
+const INTERVAL: Duration = Duration::from_mins(15);
+
+/// The project of `properties`, whose pipeline has deployed `commit-1`.
+async fn deployed_with(properties: &Value) -> (FakeAws, ParentStack) {
+    let fake = fake(Options::default());
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
+    let created = stack.create(properties).await;
+    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+    let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &[("shop/a", "1")]);
+    deliver_events(&fake, &reactions, "first").await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    end_executions(&fake, "Succeeded");
+    assert_commits(&fake, &["commit-1"]);
+    (fake, stack)
+}
+
+async fn deployed() -> (FakeAws, ParentStack) {
+    deployed_with(&properties()).await
+}
+
+/// Ends all executions that run.
+fn end_executions(fake: &FakeAws, status: &'static str) {
+    fake.change(|aws| {
+        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
+        for one in executions
+            .iter_mut()
+            .filter(|one| one.status == "InProgress")
+        {
+            one.status = status;
+        }
+    });
+}
+
+/// The commits of the executions, the oldest first.
+fn commits(fake: &FakeAws) -> Vec<String> {
+    fake.look(|aws| {
+        let executions = aws.pipelines[PIPELINE].executions.iter();
+        executions
+            .map(|one| one.revision.clone().unwrap_or_default())
+            .collect()
+    })
+}
+
+#[track_caller]
+fn assert_commits(fake: &FakeAws, expected: &[&str]) {
+    assert_eq!(commits(fake), expected, "{}", fake.transcript());
+}
+
+/// How many executions the function has started since the pipeline exists.
+fn started_by_function(fake: &FakeAws) -> usize {
+    fake.look(|aws| {
+        let executions = aws.pipelines[PIPELINE].executions.iter();
+        executions.filter(|one| one.started_by.is_some()).count()
+    })
+}
+
+async fn check_health(fake: &FakeAws, name: &str) {
+    let check = pushed(fake, name, json!({"HealthCheck": {"EnvID": "dev"}}));
+    deliver_once(fake, &fake.caller(name), &check).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}
+
+/// Another push, whose event is lost.
+fn lose_push(fake: &FakeAws, commit: &str) -> Value {
+    fake.push_without_event(REPOSITORY, BRANCH, commit)
+}

@@ -1,0 +1,303 @@
+//! Every time of two events and a health check, every fault, and two health checks at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::{Value, json};
+
+use super::{
+    INTERVAL, assert_commits, check_health, commits, deployed, lose_push, started_by_function,
+};
+use crate::checks::delete_completely;
+use crate::fixture::{BRANCH, REPOSITORY, paused, pushed};
+use fake_aws::custom_resource::{deliver_all, deliver_once};
+use fake_aws::mutants::{self, Mutant, assert_noticed, body_of, replace_body};
+use fake_aws::thorough::some_or;
+use fake_aws::{Caller, FakeAws, Fault, FaultKind, Schedule, Schedules, sample};
+
+/// When an event is delivered, in seconds after the push before the health check: never, once or twice.
+/// The check begins after [`CHECK`] seconds, and takes its second look a minute later.
+const DELIVERIES: [&[u64]; 8] = [
+    &[],
+    &[0],
+    &[CHECK],
+    &[50],
+    &[85],
+    &[85, 86],
+    &[0, 85],
+    &[200],
+];
+
+/// When the health check begins.
+const CHECK: u64 = 20;
+
+/// One delivery of an event, or the second push.
+enum Happening<'a> {
+    Event(&'a Value),
+    Push,
+}
+
+/// Two pushes and the deliveries of their events around a health check. Returns how many executions the
+/// function started.
+async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64]) -> usize {
+    let (fake, mut stack) = deployed().await;
+    let first_event = lose_push(&fake, "commit-2");
+    // The second event exists only after its push.
+    let mut second_event = Value::Null;
+    let mut times: Vec<(u64, usize)> = vec![(second_push, 0)];
+    times.extend(first_at.iter().map(|at| (*at, 1)));
+    times.extend(second_at.iter().map(|at| (second_push.max(*at), 2)));
+    times.sort_unstable();
+    let began = tokio::time::Instant::now();
+    let checking = tokio::spawn({
+        let fake = fake.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(CHECK)).await;
+            check_health(&fake, "check").await;
+        }
+    });
+    for (at, what) in times {
+        tokio::time::sleep_until(began + Duration::from_secs(at)).await;
+        let happening = match what {
+            0 => Happening::Push,
+            1 => Happening::Event(&first_event),
+            _ => Happening::Event(&second_event),
+        };
+        match happening {
+            Happening::Push => second_event = fake.push_without_event(REPOSITORY, BRANCH, second),
+            Happening::Event(event) => drop(fake.send_event(event)),
+        }
+    }
+    checking.await.expect("no panic in a check");
+    tokio::time::sleep(INTERVAL).await;
+    check_health(&fake, "second check").await;
+    let healed = started_by_function(&fake);
+    let found = commits(&fake);
+    let context = format!("{found:?}\n{}", fake.transcript());
+    assert_eq!(found.last().map(|last| &**last), Some(second), "{context}");
+    tokio::time::sleep(INTERVAL).await;
+    check_health(&fake, "third check").await;
+    assert_eq!(
+        started_by_function(&fake),
+        healed,
+        "nothing more: {context}"
+    );
+    delete_completely(&mut stack).await;
+    healed
+}
+
+#[test]
+fn last_execution_has_the_tip_whatever_happens_to_events() {
+    let mut schedules = Schedules::default();
+    let (mut none, mut number) = (0, 0);
+    // 5 and the 8 deliveries have no common divisor, so the sample has each of them.
+    let step = some_or(5, 1);
+    for second_push in [0, CHECK, 50, 80] {
+        // A new commit, and a branch that is rewound.
+        for second in ["commit-3", "commit-1"] {
+            for first_at in DELIVERIES {
+                for second_at in DELIVERIES {
+                    number += 1;
+                    if number % step != 0 {
+                        continue;
+                    }
+                    let name = format!("{second} at {second_push}: {first_at:?}, {second_at:?}");
+                    schedules.run(name, || {
+                        let started = paused(play(second_push, second, first_at, second_at));
+                        none += usize::from(started == 0);
+                        // A second start needs an event that was delivered after the first one.
+                        let is_late = first_at.iter().any(|at| *at > CHECK + 60);
+                        let most = if is_late || second_push > CHECK { 2 } else { 1 };
+                        assert!(started <= most, "{started} starts");
+                        // Both events in their order.
+                        let first = first_at.iter().max();
+                        let in_order = first.is_some_and(|first| {
+                            *first < 20 && second_at.first().is_some_and(|at| *at < 20)
+                        });
+                        assert!(
+                            !in_order || second_push > 0 || started == 0,
+                            "{started} starts"
+                        );
+                    });
+                }
+            }
+        }
+    }
+    let count = schedules.finish();
+    fake_aws::figure!(
+        "schedules: {count} times of two pushes, their events and a health check; {none} without a start"
+    );
+}
+
+#[test]
+fn event_at_each_call_of_a_health_check_deploys_the_tip() {
+    let mut schedules = Schedules::default();
+    for times in [1, 2] {
+        for is_after in [false, true] {
+            for call in 0..100 {
+                let name = format!("{times} at {call}, after: {is_after}");
+                if schedules.run(name, || event_at_call(call, is_after, times)) == Some(false) {
+                    break;
+                }
+            }
+        }
+    }
+    let count = schedules.finish();
+    fake_aws::figure!("schedules: {count} events at the calls of a health check");
+    assert!(count > 60);
+}
+
+/// Plays a lost event that arrives at a call of the health check after all. Returns whether the check
+/// has such a call.
+fn event_at_call(call: usize, is_after: bool, times: usize) -> bool {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&calls);
+    let lost = Arc::new(Mutex::new(Value::Null));
+    let arriving = Arc::clone(&lost);
+    let pass = move |fake: FakeAws, honest: Caller, request| {
+        let is_it = honest.name() == "check" && seen.fetch_add(1, Ordering::Relaxed) == call;
+        let event = arriving.lock().expect("no panic").clone();
+        HttpConnectorFuture::new(async move {
+            let arrive = || {
+                for _ in 0..times {
+                    fake.send_event(&event);
+                }
+            };
+            if is_it && !is_after {
+                arrive();
+            }
+            let response = honest.call(request).await;
+            if is_it && is_after {
+                arrive();
+            }
+            response
+        })
+    };
+    let played = mutants::past(pass, || {
+        paused(async {
+            let (fake, mut stack) = deployed().await;
+            *lost.lock().expect("no panic") = lose_push(&fake, "commit-2");
+            check_health(&fake, "check").await;
+            for name in ["second check", "third check"] {
+                tokio::time::sleep(INTERVAL).await;
+                check_health(&fake, name).await;
+            }
+            let found = commits(&fake);
+            let context = format!("{found:?}\n{}", fake.transcript());
+            assert_eq!(
+                found.last().map(|last| &**last),
+                Some("commit-2"),
+                "{context}"
+            );
+            assert!(started_by_function(&fake) <= 1, "{context}");
+            delete_completely(&mut stack).await;
+        });
+    });
+    if let Err(panic) = played {
+        std::panic::resume_unwind(panic);
+    }
+    calls.load(Ordering::Relaxed) > call
+}
+
+#[test]
+fn single_faults_of_a_health_check_start_one_execution() {
+    let play = |fault: Option<Fault>| {
+        paused(async move {
+            let (fake, mut stack) = deployed().await;
+            lose_push(&fake, "commit-2");
+            if let Some(fault) = fault {
+                fake.inject("check.1", fault);
+            }
+            let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+            deliver_all(&fake, &check, false).await;
+            tokio::time::sleep(INTERVAL).await;
+            check_health(&fake, "later check").await;
+            assert_commits(&fake, &["commit-1", "commit-2"]);
+            assert_eq!(fake.faults_left(), 0, "struck nothing");
+            delete_completely(&mut stack).await;
+            fake
+        })
+    };
+    let calls = play(None).calls_of("check.1");
+    assert!(calls > 5, "{calls} calls");
+    let mut schedules = Schedules::default();
+    for call in 0..calls {
+        for kind in FaultKind::EACH {
+            let name = format!("{kind:?} at #{call}");
+            schedules.run(name, || play(Some(Fault::at(call, kind))));
+        }
+    }
+    let count = schedules.finish();
+    fake_aws::figure!(
+        "schedules: {count} single faults of a health check that starts a missed push"
+    );
+}
+
+/// Two health checks at once.
+fn at_once() {
+    let run = |schedule: Schedule| async move {
+        fastrand::seed(schedule.seed());
+        let (fake, mut stack) = deployed().await;
+        lose_push(&fake, "commit-2");
+        let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+        fake.obey(&schedule);
+        let (one, another) = (fake.caller("one"), fake.caller("zother"));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(schedule.seed() * 570 % 9_000)).await;
+            deliver_once(&fake, &another, &check).await
+        };
+        schedule
+            .both(deliver_once(&fake, &one, &check), later)
+            .await;
+        tokio::time::sleep(INTERVAL).await;
+        check_health(&fake, "later check").await;
+        assert_commits(&fake, &["commit-1", "commit-2"]);
+        delete_completely(&mut stack).await;
+    };
+    sample(80, 4, run);
+}
+
+#[test]
+fn two_health_checks_start_one_execution() {
+    at_once();
+    fake_aws::figure!("schedules: 80 orders of two health checks that find a missed push");
+}
+
+/// Changes the start.
+#[derive(Clone, Copy, Debug)]
+enum OtherStart {
+    WithoutToken,
+    /// Fixes the commit of the first look.
+    OfACommit,
+}
+
+impl Mutant for OtherStart {
+    fn pass(self, _: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        if target.ends_with(".StartPipelineExecution") {
+            let mut body: Value = serde_json::from_str(&body_of(&request)).expect("JSON");
+            match self {
+                OtherStart::WithoutToken => body = json!({"name": body["name"]}),
+                OtherStart::OfACommit => {
+                    body["sourceRevisions"] = json!([{
+                        "actionName": "Source", "revisionType": "COMMIT_ID",
+                        "revisionValue": "commit-1",
+                    }]);
+                }
+            }
+            replace_body(&mut request, body.to_string());
+        }
+        honest.call(request)
+    }
+}
+
+#[test]
+fn other_starts_are_detected() {
+    for mutant in [OtherStart::WithoutToken, OtherStart::OfACommit] {
+        let first = assert_noticed(mutant, "assertion", at_once);
+        fake_aws::figure!("mutant {mutant:?} of a missed push: noticed: {first}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The note about a change set: how it ends, and what others write beside it.
+
+use crate::checks::check;
+use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, fake, paused};
+use crate::scripts::{Script, Step, scripts};
+use fake_aws::gitlab_records::OTHER_USER;
+use fake_aws::{FakeAws, Schedules};
+
+/// The function's notes, which are all notes that begin with a marker.
+fn notes(fake: &FakeAws) -> Vec<String> {
+    let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
+    let own = notes.into_iter().filter(|note| note.user != OTHER_USER);
+    own.map(|note| note.body).collect()
+}
+
+fn script_of(name: &str) -> Script {
+    let mut scripts = scripts().into_iter();
+    scripts.find(|one| one.name == name).expect("a script")
+}
+
+/// Plays the script, and delivers the events that are `delivered`.
+async fn play(fake: &FakeAws, script: &Script, delivered: impl Fn(&Step) -> bool) {
+    for (at, step) in script.steps.iter().enumerate() {
+        step.take(fake, SHOP).await;
+        if step.has_event() && delivered(step) {
+            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+        }
+    }
+}
+
+const ENDINGS: [(&str, &str); 4] = [
+    ("deployed", "**Changes to `dev` were approved**"),
+    ("rejected", "**Changes to `dev` were rejected**"),
+    (
+        "stopped while it waits",
+        "**Changes to `dev` no longer need an approval**",
+    ),
+    ("waiting", "**Changes to `dev` wait for an approval**"),
+];
+
+#[test]
+fn note_says_how_the_approval_ended() {
+    for (name, headline) in ENDINGS {
+        paused(async {
+            let (fake, script) = (fake(&[SHOP]).await, script_of(name));
+            play(&fake, &script, |_| true).await;
+            check(&fake, SHOP, &script.expected);
+            let notes = notes(&fake);
+            assert!(!notes.is_empty(), "{}", fake.transcript());
+            for note in notes {
+                assert!(note.contains(headline), "{name}: {note}");
+                // The table stays.
+                assert!(note.contains("| `Orders` |"), "{name}: {note}");
+            }
+        });
+    }
+}
+
+#[test]
+fn approval_that_ended_before_its_note_gets_none() {
+    for name in ["deployed", "rejected", "stopped while it waits"] {
+        paused(async {
+            let (fake, script) = (fake(&[SHOP]).await, script_of(name));
+            play(&fake, &script, |step| !matches!(step, Step::Wait(_))).await;
+            catch_up(&fake, SHOP, "health check").await;
+            check(&fake, SHOP, &script.expected);
+            assert_eq!(notes(&fake), Vec::<String>::new());
+        });
+    }
+}
+
+/// A newer execution of the commit fails before its approval. The note is about the former one.
+#[test]
+fn note_of_an_earlier_execution_ends_with_its_approval() {
+    use Step::{Build, End, Source, Start, Wait};
+    paused(async {
+        let fake = fake(&[SHOP]).await;
+        let steps = [
+            Start("e1"),
+            Source("e1", 0),
+            Build("e1", None),
+            Wait("e1"),
+            Start("e2"),
+            Source("e2", 0),
+            End("e1", "Superseded"),
+            Build("e2", Some("tests failed")),
+            End("e2", "Failed"),
+        ];
+        let script = Script {
+            name: "superseded by an execution that fails",
+            steps: steps.to_vec(),
+            expected: vec![],
+            left: 0,
+        };
+        play(&fake, &script, |_| true).await;
+        catch_up(&fake, SHOP, "health check").await;
+        check(&fake, SHOP, &[]);
+        for note in notes(&fake) {
+            assert!(note.contains("no longer need an approval"), "{note}");
+        }
+    });
+}
+
+/// Two comments of 160 kB have more than the limit of a response.
+#[test]
+fn comments_of_others_do_not_suppress_the_note() {
+    let mut schedules = Schedules::default();
+    for commit in [0, 1] {
+        let places = match commit {
+            0 => vec!["merge_requests/4".to_owned(), "merge_requests/5".to_owned()],
+            _ => vec![format!("commits/{}", COMMITS[1])],
+        };
+        for (count, length) in [(2, 160_000), (1, 1_000_000), (100, 4_000)] {
+            schedules.run(format!("{count} of {length} on {places:?}"), || {
+                paused(async {
+                    let fake = fake(&[SHOP]).await;
+                    fake.change(|aws| {
+                        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+                        for place in &places {
+                            for _ in 0..count {
+                                records.create_note(place, &"x".repeat(length), OTHER_USER);
+                            }
+                        }
+                    });
+                    let mut script = script_of("waiting");
+                    for step in &mut script.steps {
+                        if let Step::Source(_, of) = step {
+                            *of = commit;
+                        }
+                    }
+                    script.expected[0].commit = commit;
+                    play(&fake, &script, |_| true).await;
+                    check(&fake, SHOP, &script.expected);
+                    assert_eq!(notes(&fake).len(), places.len());
+                });
+            });
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} kinds of comments beside a note");
+}
+
+/// Requests that only contain the commit do not displace the one that it comes from.
+#[test]
+fn requests_that_the_commit_comes_from_are_first() {
+    paused(async {
+        let fake = fake(&[SHOP]).await;
+        for iid in 10..17 {
+            fake.merge_request(PROJECT, iid, "feature", COMMITS[0], "opened");
+            let is_from_fork = iid < 12;
+            fake.describe_merge_request(PROJECT, iid, |one| {
+                // A fork can open any number whose head is the commit.
+                one.is_from_fork = is_from_fork;
+                one.head = if is_from_fork { COMMITS[0] } else { "later" }.to_owned();
+            });
+        }
+        fake.merge_request(PROJECT, 3, "login", "head", "merged");
+        fake.merge_request(PROJECT, 3, "login", COMMITS[0], "merged");
+        fake.describe_merge_request(PROJECT, 3, |one| {
+            "head".clone_into(&mut one.head);
+            one.merge_commit = Some(COMMITS[0].to_owned());
+        });
+        play(&fake, &script_of("stopped while it waits"), |_| true).await;
+        let places = fake.look(|aws| {
+            let notes = aws.gitlab.named(PROJECT).records.notes.iter();
+            notes.map(|note| note.place.clone()).collect::<Vec<_>>()
+        });
+        assert_eq!(places[0], "merge_requests/3", "{places:?}");
+        assert!(places.len() == 5 && !places.contains(&"merge_requests/10".to_owned()));
+    });
+}

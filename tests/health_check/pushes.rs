@@ -1,0 +1,96 @@
+//! Pushes whose events were lost: the metrics and the summary of the check that finds them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Looked, PROJECT, TOKEN, empty_world, look_as};
+use fake_aws::FakeAws;
+use fake_aws::custom_resource::{CustomResource, ParentStack};
+
+const PIPELINE: &str = "codepipeline-dev-cfn-shop";
+const REPOSITORY: &str = "codecommit-dev-cfn-shop";
+const BRANCH: &str = "development";
+const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
+
+fn properties() -> Value {
+    json!({"EnvID": "dev", "ProjectID": "shop"})
+}
+
+/// A pipeline that has deployed `c1`, whose next push is lost.
+async fn with_lost_push(properties: &Value) -> FakeAws {
+    let fake = empty_world();
+    fake.gitlab_project(PROJECT, &["main"]);
+    fake.gitlab_token(TOKEN);
+    fake.push_to_gitlab(PROJECT, BRANCH, "c1");
+    fake.push_to_gitlab(PROJECT, BRANCH, "c2");
+    fake.stack("shop", "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
+    let kind = CustomResource {
+        resource_type: "Custom::GitOpsPipeline",
+        logical_id: "Project",
+        wire: |_, caller| caller.connector(),
+    };
+    let mut stack = ParentStack::called(&fake, kind, &owner);
+    let created = stack.create(properties).await;
+    assert!(created.is_success(), "{}", created.reason());
+    fake.push(REPOSITORY, BRANCH, "c1");
+    look_as(&fake, "first push", Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    fake.push_without_event(REPOSITORY, BRANCH, "c2");
+    fake
+}
+
+async fn look(fake: &FakeAws) -> (Looked, usize) {
+    let looked = look_as(fake, "health check", Duration::from_secs(300)).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    let executions = fake.look(|aws| aws.pipelines[PIPELINE].executions.len());
+    (looked, executions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_push_is_started_and_counted() {
+    let fake = with_lost_push(&properties()).await;
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    assert_eq!(looked.texts("Started"), [PIPELINE]);
+    assert_eq!(executions, 2);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let (looked, executions) = look(&fake).await;
+    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    assert_eq!(executions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_push_of_a_frozen_environment_is_only_counted() {
+    let fake = with_lost_push(&properties()).await;
+    fake.change(|aws| {
+        let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());
+        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
+    });
+    for _ in 0..2 {
+        let (looked, executions) = look(&fake).await;
+        assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+        assert!(looked.texts("Started").is_empty());
+        assert_eq!(executions, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tip_that_gitlab_does_not_contain_is_not_started() {
+    let mut properties = properties();
+    properties["GitLab"] = json!({
+        "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": PROJECT,
+    });
+    let fake = with_lost_push(&properties).await;
+    fake.push_without_event(REPOSITORY, BRANCH, "pushed-with-a-stolen-password");
+    let (looked, executions) = look(&fake).await;
+    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
+    assert_eq!(executions, 1);
+    // The mirror's next push.
+    fake.push_without_event(REPOSITORY, BRANCH, "c2");
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    assert_eq!(executions, 2);
+}
