@@ -145,13 +145,12 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     }
 }
 
-/// Whether the rule for the branch's pushes is disabled or deleted: a person froze the environment.
+/// Whether `rule`, which starts what is pushed, is disabled or deleted: a person froze the environment.
 ///
 /// # Errors
 /// If EventBridge fails.
-pub async fn is_frozen(aws: &Aws, names: &ResourceNames) -> Result<bool, CallError> {
-    let rule = names.event_rule();
-    let call = aws.events.describe_rule().name(&rule);
+pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
+    let call = aws.events.describe_rule().name(rule);
     let absent = ["ResourceNotFoundException"];
     let found = optional(call.send().await, &absent, || {
         format!("looking up event rule {rule}")

@@ -133,7 +133,7 @@ impl Checker<'_> {
         {
             return Ok(outcome);
         }
-        if missed_push::is_frozen(aws, &branch.names).await? {
+        if missed_push::is_frozen(aws, &branch.names.event_rule()).await? {
             return Ok(Outcome::Frozen);
         }
         missed_push::start(aws, branch, &push.missed).await?;

@@ -9,9 +9,9 @@ use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, TimeLimits, check_each};
 use super::schedule::HOUR;
-use crate::aws::CallError;
 use crate::pace::Pace;
-use crate::review::{Head, ReviewTarget, missed_push};
+use crate::review::missed_push::{self, Outcome};
+use crate::review::{Head, ReviewTarget};
 
 /// How many branches a second are looked up, with one `GetBranch` each. AWS documents no rate.
 const BRANCHES_PER_SECOND: u32 = 5;
@@ -67,30 +67,31 @@ impl Checker<'_> {
         let start = |_, (target, heads)| -> Checking<'_, _> {
             Box::pin(missed_push::start(aws, target, heads))
         };
-        let starting = check_each(missed, &starts, start, |pipeline, started| match started {
-            Ok(started) if started.is_empty() => {}
-            Ok(started) => self.report_builds(pipeline, started, findings),
+        let starting = check_each(missed, &starts, start, |pipeline, found| match found {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => self.report_builds(pipeline, found, findings),
             Err(error) => findings.failed(&error.to_string()),
         });
         starting.await;
     }
 
-    fn report_builds(
-        &self,
-        pipeline: &str,
-        started: Vec<(Head, Option<CallError>)>,
-        findings: &mut Findings,
-    ) {
-        self.emit(pipeline, &[(metrics::MISSED_PUSHES, started.len().into())]);
-        for (Head { branch, commit }, error) in started {
-            match error {
-                None => tracing::warn!(
+    fn report_builds(&self, pipeline: &str, found: Vec<(Head, Outcome)>, findings: &mut Findings) {
+        self.emit(pipeline, &[(metrics::MISSED_PUSHES, found.len().into())]);
+        for (Head { branch, commit }, outcome) in found {
+            match outcome {
+                Outcome::Started => tracing::warn!(
                     pipeline,
                     branch,
                     commit,
                     "push not delivered; build started"
                 ),
-                Some(error) => findings.failed(&error.to_string()),
+                Outcome::Frozen => tracing::warn!(
+                    pipeline,
+                    branch,
+                    commit,
+                    "the head has no build, and none is started: the event rule is disabled"
+                ),
+                Outcome::Failed(error) => findings.failed(&error.to_string()),
             }
         }
     }

@@ -8,6 +8,7 @@ use super::build::Head;
 use super::target::ReviewTarget;
 use crate::aws::{Aws, CallError};
 use crate::codecommit;
+use crate::gitops_pipeline::missed_push::is_frozen;
 use crate::iam_wildcard::NamePattern;
 use crate::pace::Pace;
 
@@ -50,31 +51,50 @@ pub async fn find(
     Ok(missed)
 }
 
-/// Starts the build of each of `missed` that still is its branch's head and has no build. Returns them
-/// with the errors of starts that failed.
+/// What became of a head without a build.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its build is started.
+    Started,
+    /// The event rule is disabled.
+    Frozen,
+    /// CodeBuild did not start it.
+    Failed(CallError),
+}
+
+/// Starts the build of each of `missed` that still is its branch's head and has no build. Returns what
+/// became of them.
 ///
 /// # Errors
-/// If CodeCommit does not return a branch, or CodeBuild the builds.
+/// If CodeCommit does not return a branch, CodeBuild the builds, or EventBridge the rule.
 pub async fn start(
     aws: &Aws,
     target: &ReviewTarget,
     missed: Vec<Head>,
-) -> Result<Vec<(Head, Option<CallError>)>, CallError> {
+) -> Result<Vec<(Head, Outcome)>, CallError> {
     let mut heads = vec![];
     for seen in missed {
         let now = head(aws, target, seen.branch.clone()).await?;
         heads.extend(now.filter(|now| *now == seen));
     }
-    let mut started = vec![];
-    for head in build::without_build(aws, &target.names, heads).await? {
-        let error = match build::start(aws, &target.names, &head).await {
+    let heads = build::without_build(aws, &target.names, heads).await?;
+    if !heads.is_empty() && is_frozen(aws, &target.names.review_rule()).await? {
+        return Ok(heads
+            .into_iter()
+            .map(|head| (head, Outcome::Frozen))
+            .collect());
+    }
+    let mut outcomes = vec![];
+    for head in heads {
+        let outcome = match build::start(aws, &target.names, &head).await {
+            Ok(()) => Outcome::Started,
             // The project runs one build at a time: its `ConcurrentBuildLimit`. The next checks start the rest.
             Err(error) if error.has_code(&["AccountLimitExceededException"]) => break,
-            result => result.err(),
+            Err(error) => Outcome::Failed(error),
         };
-        started.push((head, error));
+        outcomes.push((head, outcome));
     }
-    Ok(started)
+    Ok(outcomes)
 }
 
 async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {

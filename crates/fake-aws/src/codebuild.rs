@@ -127,11 +127,28 @@ fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
         }
         return Ok(json!({"build": shown(same)}));
     }
+    check_limit(aws, project)?;
     let uuid = aws.next_id();
     let id = start(aws, project, &uuid, source_version);
     let build = aws.builds.get_mut(&id).expect("just started");
     build.token = token;
     Ok(json!({"build": shown(build)}))
+}
+
+/// "If the build project has a concurrent build limit set, builds return an error if the number of
+/// running builds reaches the concurrent build limit for the project." The message is not documented (?).
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
+fn check_limit(aws: &AwsState, project: &str) -> Result<(), AwsError> {
+    let made = &aws.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
+    let running = aws.builds.values().filter(|build| build.project == project);
+    let running = running.filter(|build| build.ended.is_none()).count();
+    match made.properties["ConcurrentBuildLimit"].as_u64() {
+        Some(limit) if running as u64 >= limit => {
+            let message = format!("Cannot have more than {limit} builds in queue for the project");
+            Err(AwsError::new(400, "AccountLimitExceededException", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A missing build is in `buildsNotFound`, and the call succeeds.

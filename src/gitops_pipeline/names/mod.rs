@@ -95,6 +95,12 @@ impl ResourceNames {
         format!("event-rule-{env}-codepipeline-exec-cfn-{project}")
     }
 
+    /// The event rule of review branches.
+    pub fn review_rule(&self) -> String {
+        let (env, project) = (&self.env_id, &self.project_id);
+        format!("event-rule-{env}-codepipeline-exec-rev-{project}")
+    }
+
     /// The approval rule template.
     pub fn approval_rule_template(&self) -> String {
         format!("approval-{}-cfn-{}", self.env_id, self.project_id)

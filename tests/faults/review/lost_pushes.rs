@@ -39,6 +39,17 @@ async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> St
     builds[0].0.clone()
 }
 
+/// Ends what runs: a project has one build at a time.
+fn end_builds(fake: &FakeAws) {
+    let running = fake.look(|aws| {
+        let running = aws.builds.values().filter(|build| build.ended.is_none());
+        running.map(|build| build.id.clone()).collect::<Vec<_>>()
+    });
+    for build in running {
+        fake.end_build(&build, "FAILED");
+    }
+}
+
 #[test]
 fn lost_push_of_a_review_branch_gets_its_build() {
     paused(async {
@@ -59,6 +70,43 @@ fn lost_push_of_a_review_branch_gets_its_build() {
         // A build that was stopped is not repeated, and neither is one of an older commit.
         assert_eq!(builds_of(&fake, CART, "c1"), [(known, false)]);
         check_harmless(&fake, &others);
+    });
+}
+
+#[test]
+fn disabled_rule_starts_no_build() {
+    paused(async {
+        let fake = fake().await;
+        let rule = "event-rule-dev-codepipeline-exec-rev-shop".to_owned();
+        let switch = |state| {
+            let key = ("AWS::Events::Rule".to_owned(), rule.clone());
+            fake.change(|aws| aws.made.get_mut(&key).expect("a rule").properties["State"] = state);
+        };
+        switch("DISABLED".into());
+        lose_push(&fake, LOGIN, "c1");
+        check_health(&fake, "frozen").await;
+        assert!(shown(r#""MissedPushes":1"#), "{}", fake.transcript());
+        assert!(builds_of(&fake, LOGIN, "c1").is_empty());
+        switch("ENABLED".into());
+        check_health(&fake, "thawed").await;
+        end_only_build(&fake, LOGIN, "c1").await;
+    });
+}
+
+#[test]
+fn build_above_the_concurrent_limit_starts_later() {
+    paused(async {
+        let fake = fake().await;
+        for (branch, commit) in [(LOGIN, "c1"), (CART, "c2")] {
+            lose_push(&fake, branch, commit);
+        }
+        check_health(&fake, "one at a time").await;
+        // Branches are compared in the order of their names.
+        end_only_build(&fake, CART, "c2").await;
+        assert!(builds_of(&fake, LOGIN, "c1").is_empty());
+        check_health(&fake, "next check").await;
+        end_only_build(&fake, LOGIN, "c1").await;
+        assert!(!shown("AccountLimitExceeded"), "{}", fake.transcript());
     });
 }
 
@@ -108,6 +156,7 @@ fn play_at(change: Change, at: usize) -> bool {
             check_health(&fake, "first check").await;
             // The token of a start is valid for five minutes.
             tokio::time::sleep(Duration::from_mins(10)).await;
+            end_builds(&fake);
             check_health(&fake, "second check").await;
             if *seen.lock().expect("no panic") <= at {
                 return;
