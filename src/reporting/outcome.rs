@@ -103,3 +103,27 @@ pub fn may_pass(error: &GitLabError) -> bool {
     };
     is_conflict || error.is_transient()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitlab::Rejection;
+
+    #[test]
+    fn conflict_of_two_reports_may_pass() {
+        let may_pass = |status, message: &str| {
+            may_pass(&GitLabError {
+                doing: "posting".to_owned(),
+                kind: ErrorKind::Rejected {
+                    status,
+                    message: message.to_owned(),
+                    cause: Rejection::ReportRejected,
+                },
+            })
+        };
+        assert!(may_pass(409, "Conflict"));
+        assert!(may_pass(400, "Failed to obtain a lock"));
+        assert!(may_pass(400, "Cannot transition status via :enqueue"));
+        assert!(!may_pass(400, "name is invalid") && !may_pass(422, "Failed to obtain a lock"));
+    }
+}

@@ -7,7 +7,9 @@ use super::{
     CLONE_URL, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings,
     with_regex,
 };
-use crate::gitlab::{ErrorKind, Feature, ProjectDetails, Rejection, Settings};
+use crate::gitlab::{
+    CommitRef, CommitStatus, ErrorKind, Feature, ProjectDetails, Rejection, Settings, StatusState,
+};
 use crate::password::Password;
 
 const INFRA: &str = "platform/infra";
@@ -318,4 +320,40 @@ async fn project_details_are_parsed() {
     assert_eq!(answered(lfs).await.lfs_objects_size, 7);
     let off = json!({"lfs_enabled": false, "statistics": {"lfs_objects_size": 7}});
     assert_eq!(answered(off).await.lfs_objects_size, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
+    let post = "POST /projects/platform%2Finfra/statuses/1a2b";
+    let commit = CommitRef {
+        project: INFRA.to_owned(),
+        sha: "1a2b".to_owned(),
+        branch: "development".to_owned(),
+    };
+    let status = CommitStatus {
+        name: "cfn-gitops/dev/shop".to_owned(),
+        state: StatusState::Running,
+        description: String::new(),
+        target_url: String::new(),
+    };
+    // Deleted or archived, and as many jobs as a pipeline may have.
+    for refusal in [404, 422] {
+        let mut script = Script::default().then(post, Reply::message(refusal, "refused"));
+        if refusal == 404 {
+            // The project might be missing instead.
+            script = script.then(&format!("GET {PROJECT}"), ok(json!({"id": 42})));
+        }
+        let script = script.then(post, ok(json!({"pipeline_id": 8})));
+        let gitlab = gitlab(&script);
+        let posted = gitlab.post_commit_status(&commit, &status, Some(7)).await;
+        assert_eq!(posted.expect("posted").pipeline_id, Some(8));
+        let pipelines = script
+            .sent()
+            .into_iter()
+            .filter(|sent| sent.method == "POST");
+        let pipelines: Vec<_> = pipelines
+            .map(|sent| sent.json()["pipeline_id"].clone())
+            .collect();
+        assert_eq!(pipelines, [json!(7), json!(null)]);
+    }
 }

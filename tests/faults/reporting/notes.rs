@@ -169,3 +169,30 @@ fn requests_that_the_commit_comes_from_are_first() {
         assert!(places.len() == 5 && !places.contains(&"merge_requests/10".to_owned()));
     });
 }
+
+/// CloudFormation's reason may have a parameter's value.
+#[test]
+fn status_does_not_show_a_reason_with_a_parameter() {
+    let description = |value: Option<&str>| {
+        paused(async {
+            let (fake, script) = (fake(&[SHOP]).await, script_of("failed deployment"));
+            fake.arrange(|aws| {
+                let parameters = &mut aws
+                    .stacks
+                    .named_mut("cfnstack-dev-shop")
+                    .expect("a stack")
+                    .parameters;
+                parameters.clear();
+                parameters.extend(value.map(|value| ("Table".to_owned(), value.to_owned())));
+            });
+            play(&fake, &script, |_| true).await;
+            fake.look(|aws| {
+                let records = &aws.gitlab.named(PROJECT).records;
+                let status = records.current(COMMITS[0], &SHOP.status());
+                status.last().expect("a status").description.clone()
+            })
+        })
+    };
+    assert!(description(None).contains("Table shop-orders already exists"));
+    assert!(description(Some("shop-orders")).contains("the reason is not shown"));
+}

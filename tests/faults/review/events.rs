@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
     CART, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, fake, paused,
-    push, push_to_codecommit, succeed,
+    push, push_to_codecommit, pushed, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
 
@@ -126,4 +126,33 @@ fn failed_review_does_not_prevent_others() {
         check_health(&fake, "health check").await;
         pushes.check(&fake, &others);
     });
+}
+
+/// The function may not read what it created, also not at the next deliveries.
+#[test]
+fn failed_review_leaves_no_change_set() {
+    for action in [
+        "cloudformation:DescribeChangeSet",
+        "cloudformation:DescribeEvents",
+    ] {
+        paused(async {
+            let fake = fake().await;
+            let (_, event) = pushed(&fake, LOGIN, "c1");
+            let others = Others::of(&fake);
+            fake.deny(action, "");
+            for delivery in ["event.1", "event.2"] {
+                drop(deliver_once(&fake, &event, delivery).await);
+            }
+            let created = fake.journal();
+            let mut created = created
+                .iter()
+                .filter(|call| call.operation == "CreateChangeSet");
+            assert!(
+                created.any(|call| call.caller.starts_with("event")),
+                "{}",
+                fake.transcript()
+            );
+            check_harmless(&fake, &others);
+        });
+    }
 }
