@@ -219,13 +219,15 @@ impl Checker<'_> {
             metrics.push((metrics::FOREIGN_TIPS, foreign.len().into()));
         }
         self.emit(&mirror.project, &metrics);
-        for ForeignTip { branch, commit } in mirror.foreign.iter().flatten() {
+        for tip in mirror.foreign.iter().flatten() {
+            let ForeignTip { branch, commit } = tip;
             let subject = format!("branch {branch} of repository {repository}");
             let problem = format!(
                 "its commit {commit} was never in the branch of GitLab's project {project}, so the \
                  mirror did not push it. Find out who pushed it, then push to GitLab, which replaces it"
             );
             findings.checked(subject, Some(problem));
+            findings.foreign.push(tip.clone());
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::progress::Totals;
+use crate::mirror_credential::health::ForeignTip;
 
 /// A checked part of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Findings {
     pub started: Vec<String>,
     /// Each resource that was checked.
     pub checks: Vec<Check>,
+    /// The tips that the mirrors did not push.
+    pub foreign: Vec<ForeignTip>,
     /// Why something was not checked.
     pub failed: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Findings {
         self.created.extend(other.created);
         self.started.extend(other.started);
         self.checks.extend(other.checks);
+        self.foreign.extend(other.foreign);
         self.failed.extend(other.failed);
     }
 

@@ -108,6 +108,12 @@ impl Checker<'_> {
                 );
                 continue;
             }
+            let missed = (&push.branch.name, &push.missed.commit);
+            let mut foreign = findings.foreign.iter();
+            // The check of the mirror has reported it.
+            if foreign.any(|tip| (&tip.branch, &tip.commit) == missed) {
+                continue;
+            }
             tokio::time::sleep_until(second_look).await;
             let left = limits.end.saturating_duration_since(Instant::now());
             let handled = Box::pin(self.start_missed_push(push));

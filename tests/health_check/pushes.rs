@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Looked, PROJECT, TOKEN, empty_world, look_as};
+use crate::fixture::{
+    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, empty_world, fake as mirror, look_as,
+};
 use fake_aws::FakeAws;
 use fake_aws::custom_resource::{CustomResource, ParentStack};
 
@@ -24,6 +26,15 @@ async fn with_lost_push(properties: &Value) -> FakeAws {
     fake.gitlab_token(TOKEN);
     fake.push_to_gitlab(PROJECT, BRANCH, "c1");
     fake.push_to_gitlab(PROJECT, BRANCH, "c2");
+    create_pipeline(&fake, properties).await;
+    fake.push(REPOSITORY, BRANCH, "c1");
+    look_as(&fake, "first push", Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    fake.push_without_event(REPOSITORY, BRANCH, "c2");
+    fake
+}
+
+async fn create_pipeline(fake: &FakeAws, properties: &Value) {
     fake.stack("shop", "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
     let kind = CustomResource {
@@ -31,14 +42,9 @@ async fn with_lost_push(properties: &Value) -> FakeAws {
         logical_id: "Project",
         wire: |_, caller| caller.connector(),
     };
-    let mut stack = ParentStack::called(&fake, kind, &owner);
+    let mut stack = ParentStack::called(fake, kind, &owner);
     let created = stack.create(properties).await;
     assert!(created.is_success(), "{}", created.reason());
-    fake.push(REPOSITORY, BRANCH, "c1");
-    look_as(&fake, "first push", Duration::from_secs(300)).await;
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    fake.push_without_event(REPOSITORY, BRANCH, "c2");
-    fake
 }
 
 async fn look(fake: &FakeAws) -> (Looked, usize) {
@@ -93,4 +99,27 @@ async fn tip_that_gitlab_does_not_contain_is_not_started() {
     let (looked, executions) = look(&fake).await;
     assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
     assert_eq!(executions, 2);
+}
+
+/// Only the check of the mirror reads GitLab.
+#[tokio::test(start_paused = true)]
+async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
+    let (fake, _) = mirror().await;
+    let mut properties = properties();
+    properties["BranchMap"] = json!({"dev": "main"});
+    properties["Source"] = json!({"RepositoryName": MIRRORED});
+    fake.push_to_gitlab(PROJECT, "main", "c1");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    create_pipeline(&fake, &properties).await;
+    look_as(&fake, "first push", Duration::from_secs(300)).await;
+    fake.push_without_event(MIRRORED, "main", "pushed-with-a-stolen-password");
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
+    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    assert_eq!(executions, 1);
+    // The mirror's next push.
+    fake.push_to_gitlab(PROJECT, "main", "c2");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    look(&fake).await;
+    assert_eq!(look(&fake).await.1, 2);
 }
