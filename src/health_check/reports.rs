@@ -13,7 +13,7 @@ use crate::reporting::Execution;
 use crate::review;
 use crate::review::ReviewTarget;
 
-/// How many pipelines a second are reported again: one `DescribeStacks` and about seven requests to
+/// How many pipelines a second are reported again: one `DescribeStacks` and at most ten requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
 const REPORTS_PER_SECOND: u32 = 2;
