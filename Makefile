@@ -7,6 +7,8 @@ PYTHON ?= python3
 ARCHITECTURE ?= x86_64
 # Empty unless the user set it: `make deploy` then builds what samconfig.toml, PARAMETERS or the stack has.
 GIVEN_ARCHITECTURE := $(if $(filter command environment,$(origin ARCHITECTURE)),$(ARCHITECTURE))
+# How much of the slow checks runs: test, ci or all.
+SCHEDULES ?= test
 # A table of samconfig.toml.
 CONFIG_ENV ?= dev
 DEPLOY = python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture "$(GIVEN_ARCHITECTURE)"
@@ -33,7 +35,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run run-function test test-thorough bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
+.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -46,14 +48,15 @@ run: ## deploy to a local AWS, push, approve, break things, delete it all, and s
 
 run-function:
 	@cargo build --locked --bin cfn-gitops
+	@$(MAKE) local-function
+
+# The function that Cargo has compiled last, for `make run` or for the tests.
+local-function:
 	@mkdir -p target/local
 	@strip -o target/local/bootstrap target/debug/cfn-gitops || cp target/debug/cfn-gitops target/local/bootstrap
 
-test: ## every check of the project, and a check that they leave no files
-	@$(PYTHON) scripts/run_checks.py
-
-test-thorough: ## the same, with all fault schedules and variants, of which `make test` runs a part
-	@CFN_GITOPS_THOROUGH=1 $(PYTHON) scripts/run_checks.py
+test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
+	@SCHEDULES=$(SCHEDULES) $(PYTHON) scripts/run_checks.py
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
 	@python bench/run.py

@@ -42,7 +42,8 @@ class LocalStory(Story):
                         NAMES.other_branch, NAMES.review_branches)
         source.store_token()
         super().__init__(aws, source, NAMES, directory)
-        template = local_template(directory)
+        # It is compiled sooner than the function for Lambda.
+        template = steps.template_with(ROOT / "target/local/bootstrap", directory)
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
         self.gitlab = gitlab
@@ -70,15 +71,6 @@ class LocalStory(Story):
         require(self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}")
         note(f"The output contains none of the {len(passwords)} passwords, and not the token of GitLab. GitLab "
              f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
-
-
-def local_template(directory: Path) -> Path:
-    """template.yaml with the function of `make run-function`, which is compiled sooner than the one for Lambda."""
-    text, path = steps.TEMPLATE.read_text(), directory / "template.yaml"
-    line = "      CodeUri: target/lambda/cfn-gitops/\n"
-    require(text.count(line) == 1, "template.yaml has another CodeUri")
-    path.write_text(text.replace(line, f"      CodeUri: {ROOT / 'target/local'}\n"))
-    return path
 
 
 LOST_EVENT = Act(

@@ -1,4 +1,7 @@
-"""Runs every check of the project, several at once, and reports how long each took: `make test`.
+"""Runs the checks of the project, several at once, and reports how long each took: `make test`.
+
+`SCHEDULES` decides how much of the slow ones runs: `test` (the default), `ci` or `all`. What a run leaves out is printed
+at its end.
 
 A failed check stops only the checks that need its result. The output of a check is printed when it has ended, so that
 outputs do not mix. Every minute the running checks are listed. At the end the git tree must be unchanged: a test that
@@ -24,12 +27,15 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
+EXTENT = os.environ.get("SCHEDULES") or "test"
+# The deployable function, or the machine's own build, which `make run` deploys to the local AWS.
+BOOTSTRAP = ROOT / ("target/local/bootstrap" if EXTENT == "test" else "target/lambda/cfn-gitops/bootstrap")
 PROGRESS_INTERVAL_SECONDS = 60
 # A cancelled step is killed if it has not ended by then.
 TERMINATION_TIMEOUT_SECONDS = 5
 
-TOOLS, COMPILED, BUILT = "install the tools", "compile the Rust tests", "build for provided.al2023, and check the file"
+TOOLS, COMPILED = "install the tools", "compile the Rust tests"
+BUILT = "build for this machine" if EXTENT == "test" else "build for provided.al2023, and check the file"
 CLIPPY = "clippy"
 # .venv comes first in PATH, also if `python` is a shim that prepends a folder of its own.
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
@@ -37,6 +43,14 @@ PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-
 # These are long, and each starts a local AWS of its own.
 DEPLOYMENT, LOCAL_AWS = "tests/deployment", "local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
+# They need the deployable function.
+PACKAGES = "tests/packages"
+LEFT_OUT = {
+    "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployment to two accounts; "
+            "make try; the tests scale and soak; seven of eight fault schedules, and most orders of concurrent calls",
+    "ci": "every other fault schedule, and the larger samples of random orders",
+    "all": "nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -67,25 +81,32 @@ def steps() -> list[Step]:
     def python(name: str, *arguments: str, mostly_waits: bool = False) -> Step:
         return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT), mostly_waits=mostly_waits)
 
+    is_short = EXTENT == "test"
+    built = (Step(BUILT, ["make", "local-function"], needs=(COMPILED,)) if is_short else
+             Step(BUILT, ["make", "build"], needs=(TOOLS,)))
+    long = [] if is_short else [
+        python("a deployment to two accounts", TWO_ACCOUNTS),
+        python("make try", TRIAL),
+        Step("package size and instruction counts", ["make", "check-figures"],
+             needs=(COMPILED, BUILT), after=(CLIPPY,)),
+    ]
+    packages = [f"--ignore={PACKAGES}"] if is_short else []
     return [
         Step("rustfmt", ["make", "lint-format"]),
         Step(COMPILED, ["make", "test-rust-compiled"]),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
-        Step(BUILT, ["make", "build"], needs=(TOOLS,)),
+        built,
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
         # It waits for stacks, and for the function, which retries a denied call until IAM's changes are in effect.
         python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}", f"--ignore={TRIAL}",
                mostly_waits=True),
         *rust_tests(),
         python("the local AWS", LOCAL_AWS),
-        python("a deployment to two accounts", TWO_ACCOUNTS),
-        python("make try", TRIAL),
-        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}"),
+        *long,
+        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}", *packages),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
         Step("documentation site", ["make", "docs"]),
-        Step("package size and instruction counts", ["make", "check-figures"],
-             needs=(COMPILED, BUILT), after=(CLIPPY,)),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]
 
@@ -96,6 +117,8 @@ def rust_tests() -> Iterator[Step]:
                               stdout=subprocess.PIPE, text=True, check=True).stdout
     targets = [target for package in json.loads(metadata)["packages"] for target in package["targets"]]
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
+    if EXTENT == "test":
+        crates = [name for name in crates if name not in {"scale", "soak"}]
     for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
                             *((name, ["--test", name]) for name in crates)]:
         # These tests start the built function.
@@ -216,7 +239,9 @@ def tree() -> dict[str, str]:
 def main() -> int:
     # If the CI runner cancels this process, end the steps as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    os.environ["CFN_GITOPS_BINARY"] = str(BOOTSTRAP)
+    if EXTENT not in LEFT_OUT:
+        sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
+    os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT}
     # The tests and the templates expect the built function there.
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
     before, began, limit, results = tree(), time.monotonic(), parallel_steps(), []
@@ -234,6 +259,7 @@ def main() -> int:
     print(f"{'FAILED' if left else 'ok    '}                       the tree is unchanged")
     print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
           f"{limit} at once")
+    print(f"SCHEDULES={EXTENT} leaves out: {LEFT_OUT[EXTENT]}")
     for name in left:
         print(f"left or changed by a check: {name}", file=sys.stderr)
     return 0 if not left and all(result.succeeded for result in results) else 1

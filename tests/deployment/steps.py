@@ -22,7 +22,9 @@ from tests.deployment.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
-BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
+DEPLOYABLE = ROOT / "target/lambda/cfn-gitops/bootstrap"
+# Or the machine's own build: `make run` and `make test` deploy it to the local AWS.
+BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -224,13 +226,24 @@ def sam_settings(directory: Path) -> dict[str, str]:
     return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval)}
 
 
+def template_with(function: Path, directory: Path) -> Path:
+    """`template.yaml`, or its copy with another function than the deployable one."""
+    if function == DEPLOYABLE:
+        return TEMPLATE
+    text, copy = TEMPLATE.read_text(), directory / "template.yaml"
+    line = "      CodeUri: target/lambda/cfn-gitops/\n"
+    assert text.count(line) == 1, "template.yaml has another CodeUri"
+    copy.write_text(text.replace(line, f"      CodeUri: {function.parent}\n"))
+    return copy
+
+
 class Environment(Stack):
     """`template.yaml`, deployed by sam."""
 
     def __init__(self, aws: Account, directory: Path, env_id: str = "dev") -> None:
         super().__init__(aws, f"cfn-gitops-{env_id}")
         self.env_id, self._directory = env_id, directory
-        self.template, self.config_file = TEMPLATE, ROOT / "samconfig.toml"
+        self.template, self.config_file = template_with(BOOTSTRAP, directory), ROOT / "samconfig.toml"
         # Parameters of every deployment.
         self.fixed_parameters: dict[str, str] = {}
         self.sam_output = ""

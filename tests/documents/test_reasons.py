@@ -5,6 +5,7 @@ which contains every message of the function and no comment or test.
 """
 
 import json
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
+BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", ROOT / "target/lambda/cfn-gitops/bootstrap"))
 
 # AWS's texts, which the function passes on.
 OF_AWS = {

@@ -20,11 +20,12 @@ use answers::{Bucket, Put, Verdict, judge};
 use arbitrary::Source;
 use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation};
+use fake_aws::extent::cases;
 use fake_aws::{FakeAws, Line, Options, clients};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-const COUNT: usize = 100_000;
+const COUNT: u64 = 100_000;
 const SEED: u64 = 20_261_120;
 
 /// Every panic of this process, be it caught by the product's guard or not.
@@ -40,7 +41,8 @@ fn every_event_with_a_response_url_gets_one_response() {
         let figures = Figures::default();
         return Fuzzer::run(async |fuzzer| fuzzer.one(only, &figures).await);
     }
-    let count = setting("EVENT_FUZZ_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
+    let count = setting("EVENT_FUZZ_COUNT").unwrap_or_else(|| cases(COUNT, COUNT));
+    let count = usize::try_from(count).unwrap();
     fake_aws::figure!("EVENT_FUZZ_SEED={seed}");
     let figures = Figures::default();
     let next = AtomicUsize::new(0);

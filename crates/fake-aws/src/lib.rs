@@ -42,6 +42,8 @@ pub mod clients;
 pub mod custom_resource;
 /// Every order in which the calls of concurrent callers can run.
 pub mod explore;
+/// How many of the schedules run.
+pub mod extent;
 /// The faults that a call may meet.
 mod faults;
 /// The handle that tests hold.
@@ -56,8 +58,6 @@ pub mod propagation;
 mod rotation;
 /// Schedules that a test tries one after another.
 pub mod schedules;
-/// How many of the slow cases are tried.
-pub mod thorough;
 
 // The way of one call.
 /// Where calls wait for their turn in a schedule.

@@ -2,7 +2,7 @@
 //! credential, or remove the tags.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,8 +17,7 @@ use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::explore::paused;
 use fake_aws::iam::Credential;
 use fake_aws::mutants::past;
-use fake_aws::thorough::some_or;
-use fake_aws::{FakeAws, Options};
+use fake_aws::{FakeAws, Options, Schedules};
 
 const TOMBSTONE: &str = "cfn-gitops:deletion";
 
@@ -91,8 +90,7 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
         login_late: Duration::from_secs(5),
         ..Options::default()
     };
-    let mut schedules = 0;
-    let mut failures = vec![];
+    let mut schedules = Schedules::one_in(5);
     for options in [Options::default(), late] {
         for mut scenario in scenarios()
             .into_iter()
@@ -100,27 +98,20 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
         {
             scenario.delivers_twice = true;
             let calls = play_with(&scenario, &options, usize::MAX, change);
-            // Call 0 may be the one that answers the Create.
-            // Another first call in each scenario, so that each kind of call has its turn.
-            let every = some_or(5, 1);
-            for index in (schedules % every..calls).step_by(every) {
-                let play = || play_with(&scenario, &options, index, change);
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(play)) {
-                    let text = fake_aws::schedules::text(&*panic);
-                    if !is_expected(&text) {
-                        failures.push(text);
+            for index in 0..calls {
+                let schedule = format!("{} with {options:?} at {index}", scenario.name);
+                schedules.run(schedule, || {
+                    let play = || play_with(&scenario, &options, index, change);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(play))
+                        && !is_expected(&fake_aws::schedules::text(&*panic))
+                    {
+                        resume_unwind(panic);
                     }
-                }
-                schedules += 1;
+                });
             }
         }
     }
-    let few: Vec<&String> = failures.iter().take(3).collect();
-    assert!(
-        few.is_empty(),
-        "{} of {schedules} schedules failed, among them {few:#?}",
-        failures.len()
-    );
+    let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} calls before which another person {name}");
     assert!(schedules > 100);
 }

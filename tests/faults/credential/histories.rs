@@ -10,7 +10,7 @@ use crate::cloudformation::RollBack;
 use crate::scenarios::{Event, Scenario};
 use crate::{OTHER_USER, REPOSITORY, USER};
 use fake_aws::explore::paused;
-use fake_aws::thorough::some_or;
+use fake_aws::extent::cases;
 use fake_aws::{Fault, FaultKind, Options};
 
 fn some_properties() -> impl Strategy<Value = Value> {
@@ -117,9 +117,9 @@ fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
 
 #[test]
 fn no_history_at_random_breaks_an_invariant() {
-    let histories = some_or(500, 10_000);
+    let histories = cases(500, 10_000);
     let config = Config {
-        cases: histories,
+        cases: u32::try_from(histories).expect("a small number"),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()

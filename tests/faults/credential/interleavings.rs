@@ -11,7 +11,7 @@ use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
 use crate::{USER, fake, with};
 use fake_aws::custom_resource::answers_are_sound;
-use fake_aws::thorough::some_or;
+use fake_aws::extent::{orders, some_or};
 use fake_aws::{Explored, FakeAws, Fault, FaultKind, Options, Schedule, explore_ends, sample};
 
 /// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
@@ -49,7 +49,7 @@ fn holds(fake: &FakeAws, held: Result<(), String>, context: &str) {
 /// A Create and its Delete, which has `id` and may come first, last, or in between. In every
 /// order nothing remains, also after the Create is delivered again.
 fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
-    explore_ends(MAX_ORDERS, |schedule| {
+    orders(explore_ends, MAX_ORDERS, |schedule| {
         let options = options.clone();
         async move {
             let fake = fake(options);
@@ -171,21 +171,26 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
 
 #[test]
 fn two_copies_of_one_create_end_as_one_in_any_order() {
-    let explored = explore_ends(MAX_ORDERS, |schedule| two_copies(schedule, prompt(), false));
+    let explored = orders(explore_ends, MAX_ORDERS, |schedule| {
+        two_copies(schedule, prompt(), false)
+    });
     report("two copies of one Create", explored);
 }
 
 #[test]
 fn two_copies_of_one_create_end_as_one_while_iam_is_late() {
-    let explored = explore_ends(MAX_ORDERS, |schedule| two_copies(schedule, late(), false));
+    let explored = orders(explore_ends, MAX_ORDERS, |schedule| {
+        two_copies(schedule, late(), false)
+    });
     report("two copies of one Create, with IAM late", explored);
 }
 
 #[test]
 fn two_copies_of_one_rotation_end_as_one_in_hundreds_of_orders() {
-    let orders = some_or(400, 10_000);
-    sample(orders, 0, |schedule| two_copies(schedule, prompt(), true));
-    fake_aws::figure!("schedules: {orders} interleavings of two copies of one rotation, at random");
+    let runs = sample(some_or(400, 10_000), 0, |schedule| {
+        two_copies(schedule, prompt(), true)
+    });
+    fake_aws::figure!("schedules: {runs} interleavings of two copies of one rotation, at random");
 }
 
 /// A Create's second delivery is still running when the Update comes. The Update's first delivery
@@ -224,11 +229,11 @@ async fn second_delivery_meets_update(schedule: Schedule, options: Options) {
 
 #[test]
 fn second_delivery_of_create_keeps_the_updates_intent() {
-    let orders = some_or(200, 20_000);
+    let mut runs = 0;
     for options in [prompt(), late()] {
-        sample(orders, 0, |schedule| {
+        runs += sample(some_or(200, 20_000), 0, |schedule| {
             second_delivery_meets_update(schedule, options.clone())
         });
     }
-    fake_aws::figure!("schedules: 2 x {orders} orders of a Create's second delivery and an Update");
+    fake_aws::figure!("schedules: {runs} orders of a Create's second delivery and an Update");
 }

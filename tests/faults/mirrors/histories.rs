@@ -14,8 +14,8 @@ use crate::fixture::{
 use crate::scenarios::{Event, Scenario};
 use fake_aws::custom_resource::RollBack;
 use fake_aws::explore::paused;
+use fake_aws::extent::cases;
 use fake_aws::secret_versions::{AbandonedBy, Pending};
-use fake_aws::thorough::some_or;
 use fake_aws::{Fault, FaultKind, Options, RotationStep};
 
 fn some_properties() -> impl Strategy<Value = Value> {
@@ -126,9 +126,9 @@ fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
 
 #[test]
 fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
-    let histories = some_or(200, 5_000);
+    let histories = cases(200, 5_000);
     let config = Config {
-        cases: histories,
+        cases: u32::try_from(histories).expect("a small number"),
         failure_persistence: None,
         max_shrink_iters: 100,
         ..Config::default()

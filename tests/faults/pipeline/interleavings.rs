@@ -14,6 +14,7 @@ use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
 };
 use fake_aws::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
+use fake_aws::extent::orders;
 use fake_aws::{Options, Schedule, SeenTokens, explore_reduced, sample};
 
 /// More runs than the explorations of whole orders need.
@@ -29,11 +30,11 @@ const HOLDS: usize = 4;
 /// Runs `run` in every order, and then in some at random, where the product's own pauses differ
 /// from run to run too.
 fn in_any_order<R: Future<Output = ()>>(what: &str, mut run: impl FnMut(Schedule) -> R) {
-    let explored = explore_reduced(LIMIT, &mut run);
-    sample(SAMPLES, HOLDS, &mut run);
+    let explored = orders(explore_reduced, LIMIT, &mut run);
+    let at_random = sample(SAMPLES, HOLDS, &mut run);
     fake_aws::figure!(
         "schedules: {} interleavings of {what} ({} more were the same as one of these), and \
-         {SAMPLES} at random",
+         {at_random} at random",
         explored.runs,
         explored.repeated
     );

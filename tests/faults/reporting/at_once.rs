@@ -6,7 +6,7 @@ use std::future::Future;
 use crate::checks::check_with_notes;
 use crate::fixture::{SHOP, catch_up, deliver_once, fake};
 use crate::scripts::{Script, Step, scripts};
-use fake_aws::thorough::some_or;
+use fake_aws::extent::some_or;
 use fake_aws::{FakeAws, Schedule, clients::Clients, sample};
 
 /// Whether no earlier script begins with the same steps: the same orders would be tried again.
@@ -65,16 +65,15 @@ fn doubled_event_at_once_ends_in_the_last_state() {
                 }
             };
             let samples = some_or(SAMPLES, 400);
-            sample(samples, 0, run);
-            orders += samples;
+            orders += sample(samples, 0, run);
         }
     }
     fake_aws::figure!("schedules: {orders} orders of two deliveries of one event");
 }
 
 /// The second event follows a change that happens while the first one is handled.
-fn overtaking<R: Future<Output = ()>>(run: impl FnMut(Schedule) -> R) {
-    sample(SAMPLES, 0, run);
+fn overtaking<R: Future<Output = ()>>(run: impl FnMut(Schedule) -> R) -> u64 {
+    sample(SAMPLES, 0, run)
 }
 
 #[test]
@@ -86,7 +85,7 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
             if !after.has_event() || !is_new(&script, at, &mut known) {
                 continue;
             }
-            overtaking(|schedule| {
+            orders += overtaking(|schedule| {
                 let script = &script;
                 async move {
                     let fake = fake(&[SHOP]).await;
@@ -102,7 +101,6 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
                     finish(&fake, script, at + 1).await;
                 }
             });
-            orders += SAMPLES;
         }
     }
     fake_aws::figure!("schedules: {orders} orders of an event during an earlier one");

@@ -4,8 +4,8 @@
 use crate::checks::{check, check_pipelines, check_with_notes};
 use crate::fixture::{PROJECT, SHOP, catch_up, deliver_once, fake, paused};
 use crate::scripts::{Script, Step, scripts};
+use fake_aws::extent::some_or;
 use fake_aws::gitlab_records::CiRuns;
-use fake_aws::thorough::some_or;
 use fake_aws::{FakeAws, Schedule, Schedules, Service, sample};
 
 /// Orders at random of two deliveries.
@@ -76,7 +76,7 @@ fn first_status_in_two_pipelines_ends_in_both() {
                 continue;
             }
             let samples = some_or(SAMPLES / 3, 400);
-            sample(samples, 0, |schedule: Schedule| {
+            orders += sample(samples, 0, |schedule: Schedule| {
                 let script = &script;
                 async move {
                     let fake = fake(&[SHOP]).await;
@@ -96,7 +96,6 @@ fn first_status_in_two_pipelines_ends_in_both() {
                     check_with_notes(&fake, SHOP, &script.expected, 2);
                 }
             });
-            orders += samples;
         }
     }
     fake_aws::figure!("schedules: {orders} orders of two deliveries between pipelines");

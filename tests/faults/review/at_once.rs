@@ -7,7 +7,7 @@ use crate::fixture::{
     LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, fake, push, pushed,
     succeed,
 };
-use fake_aws::thorough::some_or;
+use fake_aws::extent::{orders, some_or};
 use fake_aws::{
     FakeAws, Fault, FaultKind, Schedule, Schedules, clients::Clients, explore_ends, sample,
 };
@@ -38,7 +38,7 @@ async fn finish(fake: &FakeAws, others: &Others, build: &str, text: &str) {
 #[test]
 fn failed_build_twice_at_once_has_one_note() {
     let limit = some_or(400, 20_000);
-    let explored = explore_ends(limit, |schedule: Schedule| async move {
+    let explored = orders(explore_ends, limit, |schedule: Schedule| async move {
         let fake = fake().await;
         let build = push(&fake, LOGIN, "c1");
         let event = fake.end_build(&build, "FAILED");
@@ -59,7 +59,7 @@ fn failed_build_twice_at_once_has_one_note() {
 
 #[test]
 fn doubled_event_at_once_has_one_note() {
-    sample(samples(), 1, |schedule: Schedule| async move {
+    let runs = sample(samples(), 1, |schedule: Schedule| async move {
         let fake = fake().await;
         let (build, event) = pushed(&fake, LOGIN, "c1");
         let others = Others::of(&fake);
@@ -78,7 +78,7 @@ fn doubled_event_at_once_has_one_note() {
         check_note(&fake, LOGIN.1, &build, TEXT);
         finish(&fake, &others, &build, TEXT).await;
     });
-    fake_aws::figure!("schedules: {} orders of one event twice", samples());
+    fake_aws::figure!("schedules: {runs} orders of one event twice");
 }
 
 /// The second push happens at any moment of the first review.
@@ -95,7 +95,7 @@ async fn push_and_deliver(fake: &FakeAws) -> String {
 
 #[test]
 fn push_during_a_review_ends_in_the_heads_note() {
-    sample(samples(), 1, |schedule: Schedule| async move {
+    let runs = sample(samples(), 1, |schedule: Schedule| async move {
         let fake = fake().await;
         let (_, event) = pushed(&fake, LOGIN, "c1");
         let others = Others::of(&fake);
@@ -104,13 +104,13 @@ fn push_during_a_review_ends_in_the_heads_note() {
         let (_, build) = schedule.both(earlier, push_and_deliver(&fake)).await;
         finish(&fake, &others, &build, TEXT).await;
     });
-    fake_aws::figure!("schedules: {} orders of two pushes", samples());
+    fake_aws::figure!("schedules: {runs} orders of two pushes");
 }
 
 /// Two pushes have happened, and the events of both builds arrive at once.
 #[test]
 fn events_of_two_builds_at_once_end_in_one_note() {
-    sample(samples(), 1, |schedule: Schedule| async move {
+    let runs = sample(samples(), 1, |schedule: Schedule| async move {
         let fake = fake().await;
         // Both builds are of the head: a person has started the second one again.
         let builds = ["c1", "c1"].map(|commit| push(&fake, LOGIN, commit));
@@ -125,13 +125,12 @@ fn events_of_two_builds_at_once_end_in_one_note() {
             .await;
         finish(&fake, &others, &builds[1], TEXT).await;
     });
-    fake_aws::figure!("schedules: {} orders of two builds of a commit", samples());
+    fake_aws::figure!("schedules: {runs} orders of two builds of a commit");
 }
 
 #[test]
 fn review_during_a_health_check_has_one_note() {
-    let samples = samples() / 3;
-    sample(samples, 1, |schedule: Schedule| async move {
+    let runs = sample(samples() / 3, 1, |schedule: Schedule| async move {
         let fake = fake().await;
         let (build, event) = pushed(&fake, LOGIN, "c1");
         let others = Others::of(&fake);
@@ -140,13 +139,12 @@ fn review_during_a_health_check_has_one_note() {
         let _ = schedule.both(review, check_health(&fake, "check")).await;
         finish(&fake, &others, &build, TEXT).await;
     });
-    fake_aws::figure!("schedules: {samples} orders of a review and a health check");
+    fake_aws::figure!("schedules: {runs} orders of a review and a health check");
 }
 
 #[test]
 fn two_health_checks_at_once_leave_nothing() {
-    let samples = samples() / 3;
-    sample(samples, 1, |schedule: Schedule| async move {
+    let runs = sample(samples() / 3, 1, |schedule: Schedule| async move {
         let fake = fake().await;
         let (build, _) = pushed(&fake, LOGIN, "c1");
         let others = Others::of(&fake);
@@ -155,18 +153,18 @@ fn two_health_checks_at_once_leave_nothing() {
         let _ = schedule.both(one, check_health(&fake, "other check")).await;
         finish(&fake, &others, &build, TEXT).await;
     });
-    fake_aws::figure!("schedules: {samples} orders of two health checks");
+    fake_aws::figure!("schedules: {runs} orders of two health checks");
 }
 
 /// One of two deliveries is killed at any call.
 #[test]
 fn killed_delivery_beside_another_leaves_one_note() {
     let limit = some_or(60, 20_000);
-    let (mut schedules, mut orders) = (Schedules::default(), 0);
+    let (mut schedules, mut tried) = (Schedules::default(), 0);
     for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
         for at in 0..13 {
             let explored = schedules.run(format!("{kind:?} at {at}"), || {
-                explore_ends(limit, |schedule: Schedule| async move {
+                orders(explore_ends, limit, |schedule: Schedule| async move {
                     let fake = fake().await;
                     let build = push(&fake, LOGIN, "c1");
                     let event = fake.end_build(&build, "FAILED");
@@ -180,9 +178,9 @@ fn killed_delivery_beside_another_leaves_one_note() {
                     finish(&fake, &others, &build, "phase `FAILED`").await;
                 })
             });
-            orders += explored.map_or(0, |explored| explored.runs);
+            tried += explored.map_or(0, |explored| explored.runs);
         }
     }
     schedules.finish();
-    fake_aws::figure!("schedules: {orders} orders of a killed delivery beside another one");
+    fake_aws::figure!("schedules: {tried} orders of a killed delivery beside another one");
 }

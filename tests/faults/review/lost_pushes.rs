@@ -12,7 +12,7 @@ use crate::fixture::{
     push, succeed,
 };
 use crate::secrecy::shown;
-use fake_aws::thorough::some_or;
+use fake_aws::extent::some_or;
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, mutants, sample};
 
 const TEXT: &str = "1 **replaced**, 1 added";
@@ -206,8 +206,7 @@ fn change_at_each_call_starts_at_most_one_build() {
 /// Two checks at once, such as a repeated delivery, and an event that arrives meanwhile.
 #[test]
 fn checks_at_once_start_one_build() {
-    let samples = some_or(40, 1000);
-    sample(samples, 1, |schedule: Schedule| async move {
+    let runs = sample(some_or(40, 1000), 1, |schedule: Schedule| async move {
         let fake = fake().await;
         let others = Others::of(&fake);
         lose_push(&fake, LOGIN, "c1");
@@ -217,7 +216,7 @@ fn checks_at_once_start_one_build() {
         end_only_build(&fake, LOGIN, "c1").await;
         check_harmless(&fake, &others);
     });
-    fake_aws::figure!("schedules: {samples} orders of two checks that find a lost push");
+    fake_aws::figure!("schedules: {runs} orders of two checks that find a lost push");
 }
 
 /// All events of 105 builds are lost. More builds than a page has are read.

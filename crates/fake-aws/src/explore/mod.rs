@@ -15,6 +15,7 @@ use std::{
 };
 use tokio::{sync::Notify, time};
 
+use super::extent;
 use super::gate::{Gate, GatedCall};
 use path::{Point, ScheduleStep};
 
@@ -92,11 +93,13 @@ where
 }
 
 /// Runs `run` in so many orders at random, where there are too many to try each:
-/// a call may be held back up to `holds` times in a run. The same ones each time.
-pub fn sample<R>(runs: u64, holds: usize, mut run: impl FnMut(Schedule) -> R)
+/// a call may be held back up to `holds` times in a run. The same ones each time. Returns the number
+/// of runs: [`extent`] may leave some out.
+pub fn sample<R>(runs: u64, holds: usize, mut run: impl FnMut(Schedule) -> R) -> u64
 where
     R: Future<Output = ()>,
 {
+    let runs = extent::cases(runs, runs);
     for seed in 0..runs {
         let rules = Rules {
             holds,
@@ -113,6 +116,7 @@ where
             resume_unwind(panic);
         }
     }
+    runs
 }
 
 /// Runs one future under a paused clock, outside of `#[tokio::test]`.

@@ -10,6 +10,7 @@ use super::{AGAIN, LONG_ACTION, approving, assert_executions, check_health, upda
 use crate::checks::delete_completely;
 use crate::fixture::{CHILD, paused, pushed};
 use fake_aws::custom_resource::{deliver_all, deliver_once};
+use fake_aws::extent::orders;
 use fake_aws::mutants::{Mutant, assert_noticed, body_of, replace_body};
 use fake_aws::{
     Caller, FakeAws, Fault, FaultKind, Options, Schedule, Schedules, explore_reduced, sample,
@@ -113,10 +114,10 @@ fn at_once(what: &str, other_is_check: bool) {
         stack.resource = Some((CHILD.to_owned(), approving()));
         delete_completely(&mut stack).await;
     };
-    let explored = explore_reduced(5_000, run);
-    sample(60, 4, run);
+    let explored = orders(explore_reduced, 5_000, run);
+    let runs = sample(60, 4, run);
     fake_aws::figure!(
-        "schedules: {} interleavings of {what}, and 60 at random",
+        "schedules: {} interleavings of {what}, and {runs} at random",
         explored.runs
     );
     assert!(explored.complete, "{what}: not every order was tried");

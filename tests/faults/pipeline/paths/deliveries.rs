@@ -6,6 +6,7 @@ use super::{MATCHING, OTHER, deliver, event_of, push, running};
 use crate::checks::{assert_runs, delete_completely, runs};
 use crate::fixture::{PIPELINE, paused, pushed};
 use fake_aws::custom_resource::{deliver_all, deliver_once};
+use fake_aws::extent::orders;
 use fake_aws::{Fault, FaultKind, On, Schedule, Schedules, Service, explore_reduced, sample};
 
 #[test]
@@ -106,10 +107,10 @@ fn event_twice_at_once_starts_once_in_any_order() {
         assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
         delete_completely(&mut stack).await;
     };
-    let explored = explore_reduced(5_000, run);
-    sample(60, 4, run);
+    let explored = orders(explore_reduced, 5_000, run);
+    let runs = sample(60, 4, run);
     fake_aws::figure!(
-        "schedules: {} interleavings of a push with Source.Paths delivered twice, and 60 at random",
+        "schedules: {} interleavings of a push with Source.Paths delivered twice, and {runs} at random",
         explored.runs
     );
     assert!(explored.complete);
