@@ -21,7 +21,6 @@ fn wanted() -> [Value; 2] {
         "RepositoryNames": ["codecommit-dev-a", "codecommit-dev-b"],
         "ForeignCredentials": "Delete",
         "RotationSerial": "7",
-        "UrlSafePassword": "true",
         "GitLab": {
             "Url": "https://gitlab.example.com/below/",
             "TokenSecretId": "gitlab/infra",
@@ -141,8 +140,8 @@ fn tags_and_labels_are_read_as_they_are_written() {
             "0123456789abcdef 7 2026-11-20T07:55:00Z ACCA1+ACCA2=+ACCA3: open",
             "0123456789abcdef 7 2026-11-20T07:55:00Z - closed",
             "0123456789abcdef 2026-11-20T07:55:00Z 2026-11-20T07:55:03Z - unanswered",
-            "cfn-gitops:login:3:ACCAEXAMPLE:none:0123456789abcdef:url-safe:50",
-            "cfn-gitops:login:3:ACCAEXAMPLE:0123456789abcdef:0123456789abcdef:any",
+            "cfn-gitops:login:3:ACCAEXAMPLE:none:0123456789abcdef:50",
+            "cfn-gitops:login:3:ACCAEXAMPLE:0123456789abcdef:0123456789abcdef",
             "cfn-gitops:properties:3:0123456789abcdef",
             "cfn-gitops-entry-0000000000000003",
         ]);

@@ -36,7 +36,7 @@ pub enum ErrorKind {
     Token(#[from] TokenError),
     /// The login has a character that is not safe in an address. Nothing was sent.
     #[error(
-        "the login has a character that GitLab does not accept in a mirror's address. Change RotationSerial for another password, with UrlSafePassword: true"
+        "the login has a character that GitLab does not accept in a mirror's address. Change RotationSerial for another password"
     )]
     UnsafeLogin,
     /// No connection. Nothing was sent.

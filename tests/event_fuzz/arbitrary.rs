@@ -41,7 +41,7 @@ const TEXTS: [&str; 30] = [
 ];
 
 /// Names that mean something in an event.
-const NAMES: [&str; 48] = [
+const NAMES: [&str; 47] = [
     "RequestType",
     "ResponseURL",
     "StackId",
@@ -59,7 +59,6 @@ const NAMES: [&str; 48] = [
     "RepositoryNames",
     "ForeignCredentials",
     "RotationSerial",
-    "UrlSafePassword",
     "Tags",
     "Key",
     "Value",
@@ -112,7 +111,7 @@ impl Source {
             && let Some(Value::Object(properties)) = properties_of(&mut event)
         {
             properties.insert(name(rng), any(rng, 2));
-            properties.insert("UrlSafePassword".to_owned(), json!([]));
+            properties.insert("RotationSerial".to_owned(), json!([]));
         }
         for _ in 0..rng.usize(1..6) {
             let at_root = rng.u8(..32) > 0;

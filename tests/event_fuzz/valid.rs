@@ -47,7 +47,7 @@ pub fn credentials(fake: &FakeAws) -> Vec<Value> {
     let whole = json!({
         "ServiceToken": "arn", "ServiceTimeout": "600", "UserName": "mirror",
         "KmsKeyId": "alias/mirror", "RepositoryNames": ["infra"],
-        "ForeignCredentials": "Refuse", "RotationSerial": "1", "UrlSafePassword": "true",
+        "ForeignCredentials": "Refuse", "RotationSerial": "1",
         "Tags": [{"Key": "Team", "Value": "基盤"}, {"Key": "Stage", "Value": ""}],
     });
     let elsewhere =

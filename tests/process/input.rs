@@ -140,7 +140,7 @@ fn every_property_of_the_wrong_type_is_named_at_once() {
     let function = Function::start();
     let properties = json!({
         "UserName": [], "SecretName": {}, "KmsKeyId": [1], "RepositoryNames": "infra",
-        "ForeignCredentials": 7, "RotationSerial": {}, "UrlSafePassword": "perhaps",
+        "ForeignCredentials": 7, "RotationSerial": {},
         "Tags": {"Key": "x"}, "Typo": null,
     });
     let answer = function.answered(&function.request("Create", &properties));

@@ -18,14 +18,6 @@ pub fn add(schema: &mut Value) {
         &has_mirrors,
         &json!({"description": "Mirrors needs GitLab", "required": ["GitLab"]}),
     );
-    let mut safe = boolean(&[true]);
-    safe["description"] =
-        json!("must be true with Mirrors: GitLab rejects a `/` in a mirror's login");
-    when(
-        schema,
-        &has_mirrors,
-        &json!({"properties": {"UrlSafePassword": safe}}),
-    );
     let login = json!({
         "description":
             "must begin with a letter or digit with Mirrors: GitLab rejects any other login",

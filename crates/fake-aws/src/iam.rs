@@ -22,6 +22,7 @@ pub(crate) const MOST_CREDENTIALS: usize = 2;
 #[derive(Clone, Debug, Default)]
 pub struct Iam {
     pub users: BTreeMap<String, Shared<User>>,
+    pub(crate) plain_passwords: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -92,6 +93,7 @@ impl Iam {
         now: Duration,
         random: &mut Rng,
     ) -> Result<Credential, AwsError> {
+        let plain = self.plain_passwords;
         let user = self.user_mut(user_name)?;
         supported(service)?;
         let same_service = user
@@ -125,7 +127,7 @@ impl Iam {
             ),
             service: service.to_owned(),
             service_user_name: service_user_name.expect("more names than credentials"),
-            password: password(random),
+            password: password(random, plain),
             active: true,
             created: now,
             issued_by: issued_by.to_owned(),
@@ -141,8 +143,9 @@ impl Iam {
         id: &str,
         random: &mut Rng,
     ) -> Result<Credential, AwsError> {
+        let plain = self.plain_passwords;
         let credential = self.credential_mut(user, id)?;
-        credential.password = password(random);
+        credential.password = password(random, plain);
         Ok(credential.clone())
     }
 
@@ -247,10 +250,15 @@ fn supported(service: &str) -> Result<(), AwsError> {
 }
 
 /// 32 bytes in base64, as in the API reference's example: `/` and `+` in about
-/// every second one, `=` at the end of each.
-fn password(random: &mut Rng) -> String {
+/// every second one, `=` at the end of each. A plain one contains no `/`.
+fn password(random: &mut Rng, plain: bool) -> String {
     let bytes: [u8; 32] = std::array::from_fn(|_| random.u8(..));
-    aws_smithy_types::base64::encode(bytes)
+    let password = aws_smithy_types::base64::encode(bytes);
+    if plain {
+        password.replace('/', "+")
+    } else {
+        password
+    }
 }
 
 pub(crate) fn characters(random: &mut Rng, count: usize, alphabet: &str) -> String {

@@ -49,6 +49,8 @@ pub struct Options {
     pub tags_late: Duration,
     /// How long git rejects a new login, and accepts an old one.
     pub login_late: Duration,
+    /// Whether no password contains a `/`, so that none is reset.
+    pub plain_passwords: bool,
     /// Every other read by lists and tags sees the present all the same: two
     /// reads reach two replicas, and the second may show less than the first.
     pub replicas_differ: bool,
@@ -107,6 +109,7 @@ impl Default for Options {
             lists_late: Duration::ZERO,
             tags_late: Duration::ZERO,
             login_late: Duration::ZERO,
+            plain_passwords: false,
             replicas_differ: false,
             deletion_takes: Duration::ZERO,
             empty_create_is_idempotent: false,
@@ -226,8 +229,11 @@ impl AwsState {
     pub fn new(options: Options, seed: u64) -> Self {
         Self {
             now: Duration::ZERO,
+            iam: History::new(Iam {
+                plain_passwords: options.plain_passwords,
+                ..Iam::default()
+            }),
             options,
-            iam: History::new(Iam::default()),
             secrets: BTreeMap::new(),
             secrets_seen: History::new(BTreeMap::new()),
             repositories: BTreeMap::new(),

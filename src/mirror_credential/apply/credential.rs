@@ -248,22 +248,19 @@ impl Applier<'_> {
     pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
         let secret = self.state.secret.present()?;
         let login = &self.state.login;
-        let (credential_id, url_safe, service_user_name, password) =
-            if let Some(issued) = &login.issued {
-                let password = issued.password.clone()?;
-                let name = issued.service_user_name.clone();
-                (issued.id.clone(), password.is_url_safe(), name, password)
-            } else {
-                let current = secret.log.current.as_ref()?;
-                let value = login.stored.get(&current.version_id)?.clone()?;
-                let id = current.credential_id.clone();
-                (
-                    id,
-                    current.url_safe,
-                    value.service_user_name,
-                    value.password,
-                )
-            };
+        let (credential_id, service_user_name, password) = if let Some(issued) = &login.issued {
+            let password = issued.password.clone()?;
+            (
+                issued.id.clone(),
+                issued.service_user_name.clone(),
+                password,
+            )
+        } else {
+            let current = secret.log.current.as_ref()?;
+            let value = login.stored.get(&current.version_id)?.clone()?;
+            let id = current.credential_id.clone();
+            (id, value.service_user_name, value.password)
+        };
         let mirrors = plan::next_mirrors(self.spec, self.context, &self.state);
         let login = Login {
             entry,
@@ -271,7 +268,6 @@ impl Applier<'_> {
             credential_id,
             serial_key: serial_key(self.spec.rotation_serial.as_deref()),
             user_key: key(&self.spec.user_name),
-            url_safe,
             mirrors: mirrors.len(),
         };
         let value = StoredLogin {

@@ -240,8 +240,6 @@ pub struct Login {
     pub serial_key: String,
     /// The [`key`] of the user name.
     pub user_key: String,
-    /// The password contains no `/`.
-    pub url_safe: bool,
     /// The number of mirrors in the value.
     pub mirrors: usize,
 }
@@ -259,9 +257,8 @@ impl Login {
 
     /// Formats the label of the version.
     pub fn write(&self) -> String {
-        let safe = if self.url_safe { "url-safe" } else { "any" };
         let mut label = format!(
-            "cfn-gitops:login:{}:{}:{}:{}:{safe}",
+            "cfn-gitops:login:{}:{}:{}:{}",
             self.entry, self.credential_id, self.serial_key, self.user_key
         );
         if self.mirrors > 0 {
@@ -279,7 +276,6 @@ impl Login {
             credential_id: parts.next()?.to_owned(),
             serial_key: parts.next()?.to_owned(),
             user_key: parts.next()?.to_owned(),
-            url_safe: parts.next()? == "url-safe",
             mirrors: parts.next().map_or(Some(0), |count| count.parse().ok())?,
         })
     }

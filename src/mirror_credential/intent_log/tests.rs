@@ -39,7 +39,6 @@ fn records_are_read_as_they_were_written() {
         credential_id: "ACCAEXAMPLE123EXAMPLE".to_owned(),
         serial_key: serial_key(None),
         user_key: key("user"),
-        url_safe: true,
         mirrors: 0,
         version_id: version_id(3),
     };

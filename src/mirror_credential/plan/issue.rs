@@ -11,7 +11,7 @@ use crate::mirror_credential::state::{Credential, Issued, Secret};
 impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Step {
-        let (state, spec) = (self.state, self.spec);
+        let state = self.state;
         if let Some(error) = &state.mirrors.gitlab_error {
             return Step::Reject(error.clone());
         }
@@ -32,7 +32,8 @@ impl Planner<'_> {
         if let Some(issued) = &state.login.issued {
             return match &issued.password {
                 None => CredentialStep::Reset(issued.id.clone()).into(),
-                Some(password) if spec.url_safe_password && !password.is_url_safe() => {
+                // GitLab rejects a `/` in a mirror's login.
+                Some(password) if !password.is_url_safe() => {
                     CredentialStep::Reset(issued.id.clone()).into()
                 }
                 Some(_) => self.plan_store(secret, issued),

@@ -50,7 +50,6 @@ impl<'a> Planner<'a> {
         let login = current.filter(|login| {
             login.user_key == key(&state.user.name)
                 && login.serial_key == serial_key(spec.rotation_serial.as_deref())
-                && (login.url_safe || !spec.url_safe_password)
                 && !state.login.rejected
         });
         let Some(login) = login else {

@@ -19,7 +19,7 @@ use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErr
 
 /// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is
 /// generated from this table.
-pub static PROPERTIES: [Property; 12] = [
+pub static PROPERTIES: [Property; 11] = [
     Property::new("ServiceToken", Kind::Any),
     Property::new("ServiceTimeout", Kind::Any),
     Property::required("UserName", Kind::Text(&USER_NAME)),
@@ -34,7 +34,6 @@ pub static PROPERTIES: [Property; 12] = [
     ),
     Property::new("ForeignCredentials", Kind::Choice(&["Refuse", "Delete"])).or("Refuse"),
     Property::new("RotationSerial", Kind::AnyText),
-    Property::new("UrlSafePassword", Kind::Boolean).or("true"),
     TAGS,
     GITLAB,
     MIRRORS,
@@ -83,8 +82,6 @@ pub struct Spec {
     pub foreign_credentials: ForeignCredentials,
     /// Any change issues a new password.
     pub rotation_serial: Option<String>,
-    /// Whether the password must not contain `/`.
-    pub url_safe_password: bool,
     /// The template's tags of the secret.
     pub tags: BTreeMap<String, String>,
     /// The GitLab of the mirrors.
@@ -146,7 +143,6 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
             _ => ForeignCredentials::Refuse,
         },
         rotation_serial: object.text("RotationSerial"),
-        url_safe_password: object.boolean("UrlSafePassword"),
         tags: tags::from_properties(&object, &mut errors),
         gitlab: decode_gitlab(&object),
         mirrors: decode_mirrors(&object, &mut errors),
@@ -166,12 +162,6 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
 fn check_mirrors(spec: &Spec, has_gitlab: bool, errors: &mut ValidationErrors) {
     if !has_gitlab {
         errors.add("Mirrors", "needs GitLab");
-    }
-    if !spec.url_safe_password {
-        errors.add(
-            "UrlSafePassword",
-            "must be true with Mirrors: GitLab rejects a `/` in a mirror's login",
-        );
     }
     if !spec.user_name.is_empty() && !begins_a_login(&spec.user_name) {
         errors.add(

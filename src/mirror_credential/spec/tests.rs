@@ -6,7 +6,6 @@ use crate::mirror_credential::spec::*;
 fn user_name_alone_is_enough() {
     let spec = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
     assert_eq!(spec.secret_name, "codecommit-mirror/user-dev-m");
-    assert!(spec.url_safe_password);
     assert_eq!(spec.foreign_credentials, ForeignCredentials::Refuse);
 }
 
@@ -49,7 +48,6 @@ fn every_fault_is_named_at_once() {
         "KmsKeyId": "a key",
         "RepositoryNames": ["fine", "not/fine", {}],
         "ForeignCredentials": "Keep",
-        "UrlSafePassword": "perhaps",
         "Tags": [{"Key": "aws:x", "Value": "v"}, {"Key": "k"}, {"Key": "é#", "Value": "v"}, 7],
         "GitLab": 7,
         "Mirrors": [{}],
@@ -66,7 +64,6 @@ fn every_fault_is_named_at_once() {
             "RepositoryNames[1]",
             "RepositoryNames[2]",
             "ForeignCredentials",
-            "UrlSafePassword",
             "Tags[0].Key",
             "Tags[1].Value",
             "Tags[2].Key",

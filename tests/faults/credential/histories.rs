@@ -22,12 +22,11 @@ fn some_properties() -> impl Strategy<Value = Value> {
         ])),
         any::<bool>(),
         prop::option::of(0..3u8),
-        any::<bool>(),
         prop::option::of(prop::sample::select(vec!["alias/one", "alias/two"])),
         prop::option::of(0..3u8),
     )
-        .prop_map(|(user, secret, proves, serial, safe, key, tag)| {
-            let mut properties = json!({"UserName": user, "UrlSafePassword": safe.to_string()});
+        .prop_map(|(user, secret, proves, serial, key, tag)| {
+            let mut properties = json!({"UserName": user});
             if let Some(secret) = secret {
                 properties["SecretName"] = json!(secret);
             }

@@ -22,14 +22,17 @@ const ID_OF_FAILED_CREATE: &str = "codecommit-mirror/user-dev-codecommit-mirrori
 const MAX_ORDERS: usize = 40_000;
 
 fn prompt() -> Options {
-    Options::default()
+    Options {
+        plain_passwords: true,
+        ..Options::default()
+    }
 }
 
 fn late() -> Options {
     Options {
         lists_late: Duration::from_secs(4),
         tags_late: Duration::from_secs(3),
-        ..Options::default()
+        ..prompt()
     }
 }
 
@@ -54,7 +57,7 @@ fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
         async move {
             let fake = fake(options);
             let mut stack = stack(&fake);
-            let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+            let bare = json!({"UserName": USER});
             let create = stack.request("Create", None, &bare, None);
             let delete = stack.request("Delete", Some(id), &bare, None);
             fake.obey(&schedule);
@@ -124,7 +127,7 @@ fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
 async fn two_copies(schedule: Schedule, options: Options, update: bool) {
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let bare = json!({"UserName": USER});
     let request = if update {
         let created = stack.create(&bare).await;
         assert!(created.is_success(), "{created:?}");
@@ -198,7 +201,7 @@ fn two_copies_of_one_rotation_end_as_one_in_hundreds_of_orders() {
 async fn second_delivery_meets_update(schedule: Schedule, options: Options) {
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let bare = json!({"UserName": USER});
     let create = stack.request("Create", None, &bare, None);
     let rotated = with(bare.clone(), "RotationSerial", json!("2"));
     let (first, second) = (fake.caller("first"), fake.caller("second"));

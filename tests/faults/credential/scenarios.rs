@@ -181,7 +181,7 @@ pub fn scenarios() -> Vec<Scenario> {
     );
     let moved = with(named.clone(), "UserName", json!(OTHER_USER));
     let other_default = with(properties(), "UserName", json!(OTHER_USER));
-    let bare = json!({"UserName": USER, "UrlSafePassword": "false"});
+    let bare = json!({"UserName": USER});
     let create = || Event::Create(properties());
     let create_named = || Event::Create(named.clone());
     let back = Event::UpdateRolledBack;

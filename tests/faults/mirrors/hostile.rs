@@ -174,7 +174,7 @@ fn update_that_moves_no_login_does_not_read_the_stack() {
 
 #[test]
 fn login_that_gitlab_would_break_never_reaches_it() {
-    // Most passwords hold a `/` at first. Without `UrlSafePassword` one could stay that way.
+    // Most passwords hold a `/` at first.
     for seed in 0..12 {
         paused(async {
             let fake = FakeAws::seeded(Options::default(), seed);
@@ -182,40 +182,14 @@ fn login_that_gitlab_would_break_never_reaches_it() {
             fake.repository(REPOSITORY);
             fake.gitlab_project(PROJECT, &["main"]);
             fake.gitlab_token(TOKEN);
-            let unsafe_word = with(properties(), "UrlSafePassword", json!(false));
             let mut stack = stack(&fake);
-            let created = stack.create(&unsafe_word).await;
-            if created.is_success() {
-                fake.mirrors_work(PROJECT, REPOSITORY)
-                    .expect("a mirror that works");
-                assert!(stack.delete().await.is_success());
-            } else {
-                let reason = created.reason();
-                assert!(reason.contains("UrlSafePassword"), "{created:?}");
-            }
-            fake.look(checks::nothing_remains).expect("nothing");
-            // The fake complains of every login with a `/` or a `%` in it.
-            fake.assert_unbroken();
-        });
-    }
-}
-
-#[test]
-fn password_that_was_not_for_a_url_is_changed_when_mirrors_come() {
-    for seed in 0..8 {
-        paused(async {
-            let fake = FakeAws::seeded(Options::default(), seed);
-            fake.user(crate::fixture::USER);
-            fake.repository(REPOSITORY);
-            fake.gitlab_project(PROJECT, &["main"]);
-            fake.gitlab_token(TOKEN);
-            let plain = json!({"UserName": crate::fixture::USER, "UrlSafePassword": "false"});
-            let mut stack = stack(&fake);
-            assert!(stack.create(&plain).await.is_success());
-            let updated = stack.update(&properties(), None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+            let created = stack.create(&properties()).await;
+            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
             fake.mirrors_work(PROJECT, REPOSITORY)
                 .expect("a mirror that works");
+            assert!(stack.delete().await.is_success());
+            fake.look(checks::nothing_remains).expect("nothing");
+            // The fake complains of every login with a `/` or a `%` in it.
             fake.assert_unbroken();
         });
     }

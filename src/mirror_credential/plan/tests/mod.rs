@@ -47,7 +47,6 @@ pub(in crate::mirror_credential) fn login(entry: u64, id: &str) -> Login {
         credential_id: id.to_owned(),
         serial_key: intent_log::serial_key(None),
         user_key: intent_log::key(USER),
-        url_safe: true,
         version_id: intent_log::version_id(entry),
         mirrors: 0,
     }
@@ -151,7 +150,6 @@ pub(in crate::mirror_credential) fn spec() -> Spec {
         repository_names: Vec::new(),
         foreign_credentials: ForeignCredentials::Refuse,
         rotation_serial: None,
-        url_safe_password: true,
         tags: std::collections::BTreeMap::new(),
         gitlab: None,
         mirrors: Vec::new(),

@@ -37,10 +37,6 @@ plan_table! {
                 same,
                 &state(claimed(), |k| k.login.issued = Some(issued(Some("a/b=")))),
             ) => CredentialStep::Reset("NEW".to_owned());
-        slash_is_stored_if_it_is_allowed: step(
-                |d| d.url_safe_password = false,
-                &state(claimed(), |k| k.login.issued = Some(issued(Some("a/b")))),
-            ) => CredentialStep::Store;
         unknown_password_is_reset: step(
                 same,
                 &state(claimed(), |k| k.login.issued = Some(issued(None))),
