@@ -69,9 +69,6 @@ class Settings:
     updates_cancel_approvals: int = 0
     # How far the clock of deployment windows is ahead of the real time.
     deployment_windows_ahead_seconds: float = 0.0
-    # Whether the automatic retry of a stage sends the pipeline's FAILED and RESUMED (1) or only the stage's (0). Not
-    # documented.
-    automatic_retries_fail_first: int = 0
     # Whether an execution that its stage's success condition rolls back ends as Succeeded, like its stage (1), or as
     # Failed (0). Not documented.
     rolled_back_executions_succeed: int = 0

@@ -109,7 +109,7 @@ SETTINGS = {
     "BuildPrivilegedMode": "true", "BuildEnvironmentVariables": '{"STAGE": "test", "LEVEL": 3}',
     "BuildTimeoutInMinutes": "20", "ApprovalRequired": "false",
     "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
-    "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Retry",
+    "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Rollback",
     "GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address",
 }
 
@@ -134,7 +134,7 @@ def test_settings_are_those_of_build_pipeline_and_reports(aws: LocalAws, environ
         "variables": {"STAGE": "test", "LEVEL": "3", "EnvID": "dev", "AccountId": aws.account_id}}
     assert deploy == {
         "actions": ["Deploy"], "ActionMode": "REPLACE_ON_FAILURE",
-        "Capabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND", "TemplatePath": "BuildArtifact::infra/stack.yaml", "onFailure": "RETRY"}
+        "Capabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND", "TemplatePath": "BuildArtifact::infra/stack.yaml", "onFailure": "ROLLBACK"}
 
     def address() -> str | None:
         reported = source.project.environment("test/eu")

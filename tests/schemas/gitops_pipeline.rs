@@ -186,18 +186,7 @@ fn on_failure(schema: &mut Value) {
         &action_mode(&["CHANGE_SET"]),
         &json!({"properties": {"OnFailure": only_fail}}),
     );
-    when(
-        deploy,
-        &json!({
-            "required": ["OnFailure"],
-            "properties": {"OnFailure": {"enum": ["Retry"]}},
-        }),
-        &json!({"properties": {"Alarms": {
-            "description": "must not be set with OnFailure Retry: CodePipeline does not combine them",
-            "maxItems": 0,
-        }}}),
-    );
-    let mut not_rollback = choice(&["Fail", "Retry"]);
+    let mut not_rollback = choice(&["Fail"]);
     not_rollback["description"] = json!(
         "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back"
     );

@@ -69,7 +69,7 @@ SETTINGS = {
     "BuildEnvironmentVariables": '{"STAGE": "test"}', "BuildTimeoutInMinutes": "20",
     "ApprovalRequired": "false",
     "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
-    "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Retry",
+    "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Rollback",
 }
 REVIEW = {"ReviewBranches": "review/*"}
 REPORT = {"GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address"}
@@ -85,7 +85,7 @@ def test_settings_reach_the_pipeline():
     assert properties["Approval"]["Required"] is False
     assert properties["Deploy"] == {
         "TemplatePath": "infra/stack.yaml", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Retry",
+        "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Rollback",
     }
     assert properties["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address"}
     assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
@@ -135,7 +135,7 @@ FORMATS = {
 SAMPLES = [
     "", "a", "a/b.yaml", "/a", "a:b", "a::b", "a:", "infra/ü.yaml", "test/eu", "a b", " a", "a ", "a/", "Address", "a-b",
     "aws/codebuild/standard:8.0", "public.ecr.aws/x/y@sha256:0a", "BUILD_GENERAL1_2XLARGE", "BUILD_LAMBDA_1GB", "Fail",
-    "Retry", "Rollback", "CHANGE_SET", "CREATE_UPDATE", "REPLACE_ON_FAILURE", "5", "5.5", '{"A":"1"}', ' {"A": "1"} ',
+    "Rollback", "CHANGE_SET", "CREATE_UPDATE", "REPLACE_ON_FAILURE", "5", "5.5", '{"A":"1"}', ' {"A": "1"} ',
     '[{"Name":"A"}]', "A=1", '"{}"', "{", "[}", "review/*", "*", "a**", "a..b", "a//b", "_a+b", "a?", "a" * 256, "a" * 257,
 ]
 

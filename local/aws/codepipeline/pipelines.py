@@ -76,15 +76,6 @@ class ConditionRun:
 
 
 @dataclass
-class Retries:
-    """The numbers of retries of one stage of one execution."""
-
-    automatic: int = 0
-    manual: int = 0
-    latest_trigger: str = ""
-
-
-@dataclass
 class Execution:
     """One execution of a pipeline, with the declaration at its start."""
 
@@ -100,7 +91,7 @@ class Execution:
     stages: dict[str, str] = field(default_factory=dict)  # name -> status, for the stages that it entered
     attempt: int = 1
     retried: dict[str, float] = field(default_factory=dict)  # name -> when the stage was last retried
-    retries: dict[str, Retries] = field(default_factory=dict)  # of the stages that were retried
+    retries: dict[str, int] = field(default_factory=dict)  # name -> how often the stage was retried
     actions: list[ActionRun] = field(default_factory=list)
     conditions: list[ConditionRun] = field(default_factory=list)
     rolls_back: str = ""  # the stage that ended with the result ROLLBACK

@@ -12,7 +12,7 @@ from typing import Any
 from ministack.core.concurrency import spawn_background
 
 from local.aws.codepipeline import events as pipeline_events, rollbacks, stage_queue, stages
-from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline, Retries
+from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 from local.aws.settings import settings
 
 _log = logging.getLogger("codepipeline")
@@ -57,8 +57,7 @@ def retry(held: Pipeline, execution: Execution, stage: str, all_actions: bool) -
         execution.abandoned.clear()
         execution.attempt += 1
         execution.retried[stage] = execution.updated
-        retries = execution.retries.setdefault(stage, Retries())
-        retries.manual, retries.latest_trigger = retries.manual + 1, "ManualStageRetry"
+        execution.retries[stage] = execution.retries.get(stage, 0) + 1
     _begin(held, execution, stage, done)
 
 

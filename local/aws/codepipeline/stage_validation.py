@@ -1,7 +1,6 @@
-"""Validates the conditions, automatic retries and rollbacks of a pipeline's stages.
+"""Validates the conditions and rollbacks of a pipeline's stages.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
-https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageDeclaration.html (shapes, limits)
 
@@ -39,9 +38,9 @@ RULE_TYPES = {
     # .../userguide/rule-reference-DeploymentWindow.html
     "DeploymentWindow": RuleType(frozenset({"Cron"}), frozenset({"TimeZone"})),
 }
-# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail", and RETRY as in
-# stage-retry.html. CloudFormation's schema allows only ROLLBACK and RETRY for OnFailure.
-_RESULTS = {"beforeEntry": ("FAIL", "SKIP"), "onSuccess": ("ROLLBACK", "FAIL"), "onFailure": ("ROLLBACK", "RETRY")}
+# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail". CloudFormation's schema
+# also allows RETRY for OnFailure, which is not part of this local CodePipeline.
+_RESULTS = {"beforeEntry": ("FAIL", "SKIP"), "onSuccess": ("ROLLBACK", "FAIL"), "onFailure": ("ROLLBACK",)}
 
 
 def check(made: dict[str, Any], region: str) -> None:
@@ -87,16 +86,12 @@ def _check_rollback(stage: str, index: int, mode: str) -> None:
 
 
 def _check_on_failure(stage: str, on_failure: dict[str, Any]) -> None:
-    result = on_failure.get("result")
-    if result == "RETRY" and on_failure.get("conditions"):
-        # "You cannot use automatic stage retry with onFailure conditions."
-        raise _reject(f"onFailure of stage {stage} cannot have both the result RETRY and conditions")
     if on_failure.get("conditions"):
         raise _reject(f"Conditions in onFailure of stage {stage} {LOCALLY}")
+    if on_failure.get("result") == "RETRY" or "retryConfiguration" in on_failure:
+        raise _reject(f"An automatic retry of stage {stage} {LOCALLY}")
     if on_failure:
-        _check_result(stage, "onFailure", result)
-    if "retryConfiguration" in on_failure and result != "RETRY":
-        raise _reject(f"onFailure of stage {stage} has a retryConfiguration without the result RETRY")
+        _check_result(stage, "onFailure", on_failure.get("result"))
 
 
 def _check_result(stage: str, kind: str, result: str | None) -> None:

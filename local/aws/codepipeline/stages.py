@@ -1,16 +1,14 @@
 """Runs a stage of an execution: its entry condition, its actions, its result on failure, its success condition.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
-https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from local.aws.codepipeline import action_runs, conditions, events as pipeline_events, stage_queue
-from local.aws.codepipeline.pipelines import Execution, Pipeline, Retries
+from local.aws.codepipeline.pipelines import Execution, Pipeline
 from local.aws.settings import settings
 
 
@@ -28,7 +26,7 @@ def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done
     status = outcome = _status(held, execution, stage, done)
     if status == "Succeeded":
         status, outcome = _on_success(held, execution, stage)
-    elif status == "Failed" and _result_of_failure(stage) == "ROLLBACK" and not execution.rollback_to and any(
+    elif status == "Failed" and stage.get("onFailure") and not execution.rollback_to and any(
             run.stage == name for run in execution.actions):
         # A failed rollback is not rolled back. Neither is a stage whose entry condition failed. (?)
         execution.rolls_back = name
@@ -42,10 +40,6 @@ def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done
     return outcome
 
 
-def _result_of_failure(stage: dict[str, Any]) -> str:
-    return str((stage.get("onFailure") or {}).get("result", ""))
-
-
 def _conditions_apply(execution: Execution) -> bool:
     return not execution.rollback_to or bool(settings.conditions_apply_to_rollbacks)
 
@@ -57,13 +51,7 @@ def _status(held: Pipeline, execution: Execution, stage: dict[str, Any], done: s
             return stage_queue.why_it_ends(execution) or "Stopped"
         if engaged:
             return "Failed"
-    status = _run_actions(held, execution, stage, done)
-    if status == "Failed" and _result_of_failure(stage) == "RETRY" and _begin_automatic_retry(held, execution, stage):
-        # RetryConfiguration is optional, and its default is not documented. (?)
-        mode = stage["onFailure"].get("retryConfiguration", {}).get("retryMode", "FAILED_ACTIONS")
-        again = set() if mode == "ALL_ACTIONS" else succeeded_actions(execution, stage["name"])
-        status = _run_actions(held, execution, stage, again)
-    return status
+    return _run_actions(held, execution, stage, done)
 
 
 def succeeded_actions(execution: Execution, stage: str) -> set[str]:
@@ -80,29 +68,6 @@ def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any], do
         if status != "Succeeded":
             break
     return status
-
-
-def _begin_automatic_retry(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> bool:
-    """"You can only configure automatic retry on stage failure for one retry attempt."
-
-    The events between the two attempts are not documented: AWS describes RESUMED only for RetryStageExecution. (?)
-    """
-    name = stage["name"]
-    with held.changed:
-        retries = execution.retries.setdefault(name, Retries())
-        if retries.automatic or stage_queue.why_it_ends(execution):
-            return False
-        retries.automatic, retries.latest_trigger = 1, "AutomatedStageRetry"
-    pipeline_events.stage(held, execution, name, "Failed")
-    if settings.automatic_retries_fail_first:
-        pipeline_events.pipeline(held, execution, "Failed")
-    with held.changed:
-        execution.attempt += 1
-        execution.retried[name] = time.time()
-    if settings.automatic_retries_fail_first:
-        pipeline_events.pipeline(held, execution, "Resumed")
-    pipeline_events.stage(held, execution, name, "Resumed")
-    return True
 
 
 def _on_success(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> tuple[str, str]:

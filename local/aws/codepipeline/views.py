@@ -53,14 +53,11 @@ def _entered(execution: Execution, stage: str) -> float:
 
 
 def _retries(execution: Execution, stage: str) -> dict[str, Any]:
-    found = execution.retries.get(stage)
-    if found is None or not found.latest_trigger:
+    attempts = execution.retries.get(stage)
+    if attempts is None:
         return {}
-    # "Valid Range: Minimum value of 1."
     # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
-    attempts = {"autoStageRetryAttempt": found.automatic, "manualStageRetryAttempt": found.manual}
-    return {"retryStageMetadata": {"latestRetryTrigger": found.latest_trigger,
-                                   **{key: value for key, value in attempts.items() if value}}}
+    return {"retryStageMetadata": {"latestRetryTrigger": "ManualStageRetry", "manualStageRetryAttempt": attempts}}
 
 
 def _conditions(execution: Execution, stage: str) -> dict[str, Any]:

@@ -233,9 +233,6 @@ fn check_on_failure(spec: &Spec, errors: &mut ValidationErrors) {
             "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back",
         );
     }
-    if deploy.on_failure == OnFailure::Retry && !deploy.alarms.is_empty() {
-        reject("must not be Retry with Deploy.Alarms: CodePipeline does not combine them");
-    }
 }
 
 fn check_approval_rule(spec: &Spec, errors: &mut ValidationErrors) {

@@ -158,7 +158,7 @@ static DEPLOY: [Property; 11] = [
             as_json: None,
         }),
     ),
-    Property::new("OnFailure", Kind::Choice(&["Fail", "Retry", "Rollback"])).or("Fail"),
+    Property::new("OnFailure", Kind::Choice(&["Fail", "Rollback"])).or("Fail"),
     Property::new(
         "Alarms",
         Kind::List {

@@ -110,12 +110,12 @@ fn invalid_combination_is_named() {
     };
     let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
     assert!(errors(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
-    let retried = json!({"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Retry"}});
-    assert!(errors(retried).starts_with("Deploy.OnFailure: must be Fail with Deploy.ActionMode"));
+    let rolled_back = json!({"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Rollback"}});
+    assert!(
+        errors(rolled_back).starts_with("Deploy.OnFailure: must be Fail with Deploy.ActionMode")
+    );
     let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"OnFailure": "Rollback"}});
     assert!(errors(parallel).starts_with("Deploy.OnFailure: must not be Rollback with"));
-    let watched = json!({"Deploy": {"OnFailure": "Retry", "Alarms": ["a"]}});
-    assert!(errors(watched).starts_with("Deploy.OnFailure: must not be Retry with Deploy.Alarms"));
     let empty = json!({"Source": {"Paths": {"Includes": [""]}}});
     assert!(errors(empty).starts_with("Source.Paths.Includes[0]: must be a glob"));
     let list = json!({"Source": {"Paths": ["a"]}});
@@ -185,7 +185,6 @@ fn default_action_mode_is_change_set_if_it_is_possible() {
     let without = [
         json!({"Approval": {"Required": "false"}}),
         json!({"ExecutionMode": "PARALLEL"}),
-        json!({"Deploy": {"OnFailure": "Retry"}}),
         json!({"Deploy": {"OnFailure": "Rollback"}}),
         json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
     ];

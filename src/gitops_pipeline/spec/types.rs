@@ -274,8 +274,6 @@ pub enum OnFailure {
     /// The execution fails.
     #[default]
     Fail,
-    /// The failed actions run once more.
-    Retry,
     /// The stage runs again with the revisions of its latest success.
     Rollback,
 }

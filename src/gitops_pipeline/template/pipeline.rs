@@ -148,18 +148,13 @@ fn deploy_stage(deploy: &Deploy, actions: &[Value]) -> Value {
         let rule = rule("Window", "DeploymentWindow", &configuration);
         stage["BeforeEntry"] = conditions("FAIL", &[rule]);
     }
-    match deploy.on_failure {
-        OnFailure::Fail => {}
-        OnFailure::Retry => {
-            stage["OnFailure"] =
-                json!({"Result": "RETRY", "RetryConfiguration": {"RetryMode": "FAILED_ACTIONS"}});
-        }
-        OnFailure::Rollback => stage["OnFailure"] = json!({"Result": "ROLLBACK"}),
+    if deploy.on_failure == OnFailure::Rollback {
+        stage["OnFailure"] = json!({"Result": "ROLLBACK"});
     }
     if !deploy.alarms.is_empty() {
         let result = match deploy.on_failure {
             OnFailure::Rollback => "ROLLBACK",
-            OnFailure::Fail | OnFailure::Retry => "FAIL",
+            OnFailure::Fail => "FAIL",
         };
         let minutes = deploy.alarm_minutes.to_string();
         let rules = deploy.alarms.iter().enumerate().map(|(index, alarm)| {

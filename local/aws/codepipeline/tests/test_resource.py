@@ -95,7 +95,7 @@ def test_template_properties_of_stages_are_the_declarations(scene: Scene, stack:
     kind = {"Category": "Rule", "Owner": "AWS", "Version": "1"}
     stages = capitalised(scene.declaration([scene.approval()]))["Stages"]
     stages[1].update({
-        "OnFailure": {"Result": "RETRY", "RetryConfiguration": {"RetryMode": "ALL_ACTIONS"}},
+        "OnFailure": {"Result": "ROLLBACK"},
         "BeforeEntry": {"Conditions": [{"Result": "FAIL", "Rules": [{
             "Name": "Window", "RuleTypeId": {**kind, "Provider": "DeploymentWindow"},
             "Configuration": {"Cron": "* * * ? * * *", "TimeZone": "Europe/Berlin"}}]}]},
@@ -104,7 +104,7 @@ def test_template_properties_of_stages_are_the_declarations(scene: Scene, stack:
             "Configuration": {"AlarmName": "an-alarm", "WaitTime": 10}}]}]}})
     assert stack.create(resources(scene, Stages=stages)) == "CREATE_COMPLETE", stack.events()
     made = scene.pipelines.get_pipeline(name=scene.name)["pipeline"]["stages"][1]
-    assert made["onFailure"] == {"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}}
+    assert made["onFailure"] == {"result": "ROLLBACK"}
     assert made["onSuccess"]["conditions"][0]["rules"][0]["configuration"] == {"AlarmName": "an-alarm", "WaitTime": "10"}
     assert made["beforeEntry"]["conditions"][0]["rules"][0]["ruleTypeId"]["provider"] == "DeploymentWindow"
     # Unlike the API, the registry's schema has no such property.

@@ -1,4 +1,4 @@
-"""Rollbacks and automatic retries of stages.
+"""Rollbacks and retries of stages.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-auto.html
@@ -20,10 +20,6 @@ from local.aws.codepipeline.tests.stage_scene import CLOSED, StageScene, alarm_r
 from local.aws.testing import error_of
 
 ROLLBACK = {"onFailure": {"result": "ROLLBACK"}}
-
-
-def retry(mode: str) -> dict[str, Any]:
-    return {"onFailure": {"result": "RETRY", "retryConfiguration": {"retryMode": mode}}}
 
 
 @pytest.fixture(scope="module")
@@ -248,58 +244,25 @@ def test_stage_of_a_changed_pipeline_cannot_be_retried(scene: StageScene) -> Non
                     stageName="Approval", retryMode="FAILED_ACTIONS")[0] == "StageNotRetryableException"
 
 
-# --- automatic retry ---------------------------------------------------------------------
-
-
-def test_stage_is_retried_once(scene: StageScene) -> None:
-    run = scene.begin({"Approval": retry("FAILED_ACTIONS")}, [scene.approval()])
-    scene.reject(run)
-    eventually(lambda: len(scene.actions(run)), lambda count: count == 3)
-    assert scene.status(run) == "InProgress"
-    assert scene.stage("Approval")["retryStageMetadata"] == {
-        "autoStageRetryAttempt": 1, "latestRetryTrigger": "AutomatedStageRetry"}
-    scene.reject(run)
-    assert scene.ended(run) == "Failed"
-    assert [each["status"] for each in scene.actions(run)] == ["Succeeded", "Failed", "Failed"]
-    scene.pipelines.retry_stage_execution(pipelineName=scene.name, pipelineExecutionId=run, stageName="Approval",
-                                          retryMode="FAILED_ACTIONS")
-    scene.decide(run)
-    assert scene.ended(run) == "Succeeded"
-    assert scene.stage("Approval")["retryStageMetadata"] == {
-        "autoStageRetryAttempt": 1, "manualStageRetryAttempt": 1, "latestRetryTrigger": "ManualStageRetry"}
-
-
 @pytest.mark.parametrize(("mode", "again"), [("FAILED_ACTIONS", ["Second"]), ("ALL_ACTIONS", ["First", "Second"])])
 def test_retry_mode_selects_the_actions(scene: StageScene, mode: str, again: list[str]) -> None:
     approvals = [{**scene.approval(), "name": name, "runOrder": order}
                  for order, name in enumerate(("First", "Second"), 1)]
-    run = scene.begin({"First": retry(mode)}, approvals)
+    run = scene.begin({}, approvals)
     scene.decide(run)
     eventually(lambda: len(scene.actions(run)), lambda count: count == 3)
     scene.reject(run)
+    assert scene.ended(run) == "Failed"
+    scene.pipelines.retry_stage_execution(pipelineName=scene.name, pipelineExecutionId=run, stageName="First",
+                                          retryMode=mode)
     for count, _ in enumerate(again, 4):
         eventually(lambda count=count: len(scene.actions(run)), lambda found, count=count: found == count)
         scene.decide(run)
     assert scene.ended(run) == "Succeeded"
+    assert scene.stage("First")["retryStageMetadata"] == {
+        "manualStageRetryAttempt": 1, "latestRetryTrigger": "ManualStageRetry"}
     assert [each["actionName"] for each in scene.actions(run)] == ["Source", "First", "Second", *again]
     latest = scene.pipelines.list_action_executions(pipelineName=scene.name, filter={"latestInPipelineExecution": {
         "pipelineExecutionId": run, "startTimeRange": "Latest"}})["actionExecutionDetails"]
     assert sorted(each["actionName"] for each in latest) == ["First", "Second", "Source"]
     assert {each["status"] for each in latest} == {"Succeeded"}
-
-
-@pytest.mark.parametrize("fail_first", [0, 1])
-def test_automatic_retry_events_follow_the_setting(scene: StageScene, fail_first: int) -> None:
-    scene.aws.set(automatic_retries_fail_first=fail_first)
-    run = scene.begin({"Approval": retry("ALL_ACTIONS")}, [scene.approval()])
-    scene.approval_state(run)
-    received = events_of(scene)
-    scene.reject(run)
-    eventually(lambda: len(scene.actions(run)), lambda count: count == 3)
-    scene.decide(run)
-    scene.ended(run)
-    between = [("Pipeline", "FAILED"), ("Pipeline", "RESUMED")] if fail_first else []
-    expected = [("Action", "FAILED"), ("Stage", "FAILED"), *between, ("Stage", "RESUMED"), ("Action", "STARTED"),
-                ("Action", "SUCCEEDED"), ("Stage", "SUCCEEDED"), ("Pipeline", "SUCCEEDED")]
-    eventually(lambda: shown(received(), run), lambda found: len(found) == len(expected))
-    assert shown(received(), run) == expected

@@ -47,16 +47,12 @@ def window(cron: str, **zone: str) -> dict[str, Any]:
 
 
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
-    ("retry with conditions", on_failure("RETRY", **condition("ROLLBACK", ALARM)), STAGE,
-     "cannot have both the result RETRY and conditions"),
     ("conditions on failure", on_failure("ROLLBACK", **condition("ROLLBACK", ALARM)), STAGE,
      "Conditions in onFailure of stage Approval is not part"),
-    ("fail as the result of a failure", on_failure("FAIL"), STAGE, "one of the results ROLLBACK, RETRY"),
-    ("skip as the result of a failure", on_failure("SKIP"), STAGE, "one of the results ROLLBACK, RETRY"),
+    ("fail as the result of a failure", on_failure("FAIL"), STAGE, "one of the results ROLLBACK"),
+    ("skip as the result of a failure", on_failure("SKIP"), STAGE, "one of the results ROLLBACK"),
     ("an unknown result", on_failure("CONTINUE"), MODEL, "enum value set"),
-    ("a retry mode without retry", on_failure("ROLLBACK", retryConfiguration={"retryMode": "ALL_ACTIONS"}), STAGE,
-     "has a retryConfiguration without the result RETRY"),
-    ("an unknown retry mode", on_failure("RETRY", retryConfiguration={"retryMode": "ALL"}), MODEL, "enum value set"),
+    ("an automatic retry", on_failure("RETRY"), STAGE, "An automatic retry of stage Approval is not part"),
     ("rollback on entry", entry(ALARM, result="ROLLBACK"), STAGE, "one of the results FAIL, SKIP"),
     ("skip with an alarm", entry(ALARM, result="SKIP"), STAGE, "does not support the rule CloudWatchAlarm"),
     ("skip with a window", entry(WINDOW, result="SKIP"), STAGE, "does not support the rule DeploymentWindow"),
@@ -104,16 +100,15 @@ def test_rollback_is_rejected_in_parallel_and_source_stages(scene: StageScene, b
     assert "cannot roll back a source stage" in error_of(scene.pipelines.create_pipeline, pipeline=source)[2]
 
 
-@pytest.mark.parametrize("behaviour", [on_failure("RETRY"), entry(WINDOW), success(ALARM)])
+@pytest.mark.parametrize("behaviour", [on_failure("ROLLBACK"), entry(WINDOW), success(ALARM)])
 def test_stage_behaviour_needs_pipeline_type_v2(scene: StageScene, behaviour: dict[str, Any]) -> None:
     pipeline = {**scene.behaving({"Approval": behaviour}, [scene.approval()], mode="SUPERSEDED"), "pipelineType": "V1"}
     assert error_of(scene.pipelines.create_pipeline, pipeline=pipeline)[0] == STRUCTURE
 
 
 @pytest.mark.parametrize(("mode", "behaviour"), [
-    ("PARALLEL", {**on_failure("RETRY"), **entry(WINDOW, ALARM), **success(ALARM)}),
+    ("PARALLEL", {**entry(WINDOW, ALARM), **success(ALARM)}),
     ("QUEUED", {**on_failure("ROLLBACK"), **entry(WINDOW), **success(ALARM, result="ROLLBACK")}),
-    ("QUEUED", {**on_failure("RETRY", retryConfiguration={"retryMode": "FAILED_ACTIONS"}), **entry(ALARM)}),
 ])
 def test_valid_combinations_are_accepted(scene: StageScene, mode: str, behaviour: dict[str, Any]) -> None:
     scene.pipelines.create_pipeline(pipeline=scene.behaving({"Approval": behaviour}, [scene.approval()], mode=mode))
