@@ -13,8 +13,9 @@ from local.aws import LocalAws
 from local.aws.codepipeline.tests.image_scene import push_image
 from local.aws.codepipeline.tests.pipeline_scene import eventually
 from tests.deployed_templates.loop import Loop, begun, runs
+from tests.templates.renderings import rendering
 
-RENDERED = (Path(__file__).parents[2] / "tests/templates/rendered/image.json").read_text()
+RENDERED = json.dumps(rendering("image"))
 SAYS = """      - python3 -c "import json, os; print(json.load(open(os.environ['CODEBUILD_SRC_DIR_ImageArtifact'] +
         '/imageDetail.json'))['ImageDigest'])" > out/digest
       - echo "$ImageURI $ImageDigest $ImageTag" > out/image

@@ -15,16 +15,15 @@ from tests.policies.scene import PIPELINES
 from tests.policies.tables import ASSUME, BUILDS, EVENTS, role
 from tests.templates.deployed import Deployed
 from tests.templates.named import MADE_BUILD_PROJECTS, MADE_LOG_GROUPS, MADE_RULES
+from tests.templates.renderings import rendering
 
-RENDERED = Path(__file__).parents[1] / "templates/rendered"
 EVENT = json.loads((Path(__file__).parents[2] / "events/build-state-change.json").read_text())
 PROVISIONING, STARTS = role(PIPELINES, "role-dev-cfn-gitops-provisioning"), role(PIPELINES, "role-dev-eventbridge-codepipeline-exec")
 UUID = "5f1d2c90-0000-4000-8000-000000000001"
 
 
 def child_stack(name="review", project="shop"):
-    template = json.loads((RENDERED / f"{name}.json").read_text())
-    return Deployed(template=template, stack_name=f"gitops-dev-{project}", EnvID="dev", ProjectID=project)
+    return Deployed(template=rendering(name), stack_name=f"gitops-dev-{project}", EnvID="dev", ProjectID=project)
 
 
 @pytest.fixture(scope="module")

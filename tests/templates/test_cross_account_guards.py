@@ -19,6 +19,7 @@ from tests.templates.across_accounts import (
     to_bucket,
 )
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
+from tests.templates.renderings import rendering
 
 EVERYTHING = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},)
 
@@ -229,7 +230,7 @@ def test_pushes_of_the_tag_are_forwarded(event, is_reported):
 
 def made_by_the_function(logical_id):
     """A rule of the pipeline's stack as the function renders it, for repositories of the accounts here."""
-    rendered = json.loads((TEMPLATES.parent / "tests/templates/rendered/source-and-image-of-another-account.json").read_text())
+    rendered = rendering("source-and-image-of-another-account")
     stack = Deployed(template=rendered, stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
     return stack.properties(logical_id)["EventPattern"]
 

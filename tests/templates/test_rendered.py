@@ -1,6 +1,6 @@
-"""The child stack's template as the function renders it, one file for each variation.
+"""The child stack's template as the function renders it, for each variation of its properties.
 
-The files are the expected output of the renderer's own tests. These tests check them with
+The renderings are the expected output of the renderer's own tests. These tests check them with
 CloudFormation's schemas and the linters, and compare the default one with templates/pipeline.yaml.
 """
 
@@ -14,20 +14,13 @@ from cfnlint.api import lint_file
 
 from local.aws.codepipeline import model, stage_validation
 from tests.templates.deployed import REGION, TEMPLATES, Deployed, source
-
-RENDERED = Path(__file__).parent / "rendered"
-FILES = sorted(RENDERED.glob("*.json"))
-
+from tests.templates.renderings import NAMES, rendering, with_differences
 
 # Findings that are not about the template's safety, by check and resource.
 EXCEPTIONS = {
     # CodeBuild's own encryption is off. The artifact bucket encrypts each object: test_resources.py.
     ("CKV_AWS_78", "AWS::CodeBuild::Project.ReviewProject"),
 }
-
-
-def load(path):
-    return json.loads(path.read_text())
 
 
 def without_suppressions(template):
@@ -49,51 +42,66 @@ def suppressed(template):
 
 
 @pytest.fixture(scope="module")
-def failed_checks():
-    """checkov's findings for each file, from one run."""
+def directory(tmp_path_factory):
+    """Each rendering as a file, for the linters."""
+    made = tmp_path_factory.mktemp("rendered")
+    for name in NAMES:
+        (made / f"{name}.json").write_text(json.dumps(rendering(name), indent=2))
+    return made
+
+
+@pytest.fixture(scope="module")
+def failed_checks(directory):
+    """checkov's findings for each rendering, from one run."""
     checkov = Path(sys.executable).with_name("checkov")
     command = [checkov, "--quiet", "--compact", "--skip-download", "--soft-fail", "--framework", "cloudformation",
-               "--output", "json", "--directory", RENDERED]
+               "--output", "json", "--directory", directory]
     output = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     # A run without files has no findings.
     assert output["summary"]["passed"] > 0 and output["summary"]["parsing_errors"] == 0, output["summary"]
-    found = {path.name: set() for path in FILES}
+    found = {name: set() for name in NAMES}
     for check in output["results"]["failed_checks"]:
         if (check["check_id"], check["resource"]) not in EXCEPTIONS:
-            found[Path(check["file_path"]).name].add(check["check_id"])
+            found[Path(check["file_path"]).stem].add(check["check_id"])
     return found
 
 
 def test_renderings_are_not_empty():
-    assert "default" in [path.stem for path in FILES]
-    assert len(FILES) > 1
+    assert len(NAMES) > 1
+    assert all(rendering(name)["Resources"] for name in NAMES)
+
+
+def test_differences_add_change_and_remove_values():
+    template = {"a/b": [{"c": 1}, 2, 3], "~d": 4, "e": {"f": [5]}}
+    differences = {"/a~1b/0/c": 6, "/a~1b/1": None, "/a~1b/2": None, "/e/f/0": 7, "/e/f/1": 8, "/e/g": [9], "/~0d": None}
+    assert with_differences(template, differences) == {"a/b": [{"c": 6}], "e": {"f": [7, 8], "g": [9]}}
 
 
 def test_the_default_rendering_is_the_template_that_can_be_read():
     expected = without_suppressions(source(TEMPLATES / "pipeline.yaml"))
-    assert load(RENDERED / "default.json") == expected
+    assert rendering() == expected
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_cloudformation_would_take_it(path):
-    assert [str(match) for match in lint_file(path)] == []
+@pytest.mark.parametrize("name", NAMES)
+def test_cloudformation_would_take_it(name, directory):
+    assert [str(match) for match in lint_file(directory / f"{name}.json")] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_is_as_safe_as_the_template_that_can_be_read(path, failed_checks):
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_as_safe_as_the_template_that_can_be_read(name, failed_checks):
     # Exactly these: a suppression that is not needed fails the test.
-    assert failed_checks[path.name] == suppressed(source(TEMPLATES / "pipeline.yaml"))
+    assert failed_checks[name] == suppressed(source(TEMPLATES / "pipeline.yaml"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_no_two_variations_are_one(path):
-    same = [other.stem for other in FILES if load(other) == load(path)]
-    assert same == [path.stem]
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_variations_are_one(name):
+    same = [other for other in NAMES if rendering(other) == rendering(name)]
+    assert same == [name]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_local_codepipeline_accepts_the_stages(path):
-    template = load(path)
+@pytest.mark.parametrize("name", NAMES)
+def test_local_codepipeline_accepts_the_stages(name):
+    template = rendering(name)
     env_id = next(iter(template["Mappings"]["BranchMap"].keys() - {"dev", "prd"}), "dev")
     stack = Deployed(template=template, stack_name=f"gitops-{env_id}-shop", EnvID=env_id, ProjectID="shop")
     properties = {key: value for key, value in stack.properties("Pipeline").items() if key != "Tags"}

@@ -1,9 +1,10 @@
-//! Compares the rendered templates with the files in `tests/templates/rendered`. To change the
-//! files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test rendering`, and review the difference.
+//! Compares the rendered templates with the files in `tests/templates/rendered`: the default one
+//! with all its text, each other one with its differences from the default. To change the files,
+//! run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{RepositoryOrigin, render};
 use crate::gitops_pipeline::spec::decode;
@@ -158,23 +159,94 @@ fn rendered(properties: &Value, repository: RepositoryOrigin) -> Value {
 }
 
 fn check_rendering(name: &str, properties: &Value, origin: RepositoryOrigin) {
-    let file = directory().join(format!("{name}.json"));
     let template = rendered(properties, origin);
-    let text = serde_json::to_string_pretty(&template).expect("JSON") + "\n";
+    let (file, content) = if name == "default" {
+        (directory().join("default.json"), template)
+    } else {
+        let default = rendered(&json!({}), RepositoryOrigin::Created);
+        let found = differences(&default, &template);
+        assert!(!found.is_empty(), "{name} changes nothing");
+        assert_eq!(with_differences(default, &found), template, "{name}");
+        let file = directory().join(format!("differences/{name}.json"));
+        (file, Value::Object(found))
+    };
+    let text = serde_json::to_string_pretty(&content).expect("JSON") + "\n";
     if std::env::var_os("CFN_GITOPS_WRITE_RENDERINGS").is_some() {
         std::fs::write(&file, &text).expect("a file that can be written");
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(text == expected, "{name} differs from {}", file.display());
-    if name != "default" {
-        let default = rendered(&json!({}), RepositoryOrigin::Created);
-        assert_ne!(template, default, "{name} changes nothing");
+}
+
+/// The values of `other` that differ from `default`, by JSON pointer (RFC 6901). Null if `other`
+/// does not have the value, which no template contains. `tests/templates/renderings.py` reads them.
+fn differences(default: &Value, other: &Value) -> Map<String, Value> {
+    let mut found = Map::new();
+    find_differences(Some(default), Some(other), "", &mut found);
+    found
+}
+
+fn find_differences(
+    default: Option<&Value>,
+    other: Option<&Value>,
+    pointer: &str,
+    found: &mut Map<String, Value>,
+) {
+    match (default, other) {
+        (default, other) if default == other => {}
+        // Without a common member, such as two intrinsic functions, the whole value is clearer.
+        (Some(Value::Object(default)), Some(Value::Object(other)))
+            if default.keys().any(|key| other.contains_key(key)) =>
+        {
+            let added = other.keys().filter(|key| !default.contains_key(*key));
+            for key in default.keys().chain(added) {
+                let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                find_differences(default.get(key), other.get(key), &below, found);
+            }
+        }
+        (Some(Value::Array(default)), Some(Value::Array(other))) => {
+            for index in 0..default.len().max(other.len()) {
+                let (before, after) = (default.get(index), other.get(index));
+                let below = format!("{pointer}/{index}");
+                if default.len() == other.len() {
+                    find_differences(before, after, &below, found);
+                } else if before != after {
+                    // The elements may have moved, so whole ones are clearer.
+                    found.insert(below, after.cloned().unwrap_or_default());
+                }
+            }
+        }
+        (_, other) => {
+            found.insert(pointer.to_owned(), other.cloned().unwrap_or_default());
+        }
     }
+}
+
+fn with_differences(mut template: Value, differences: &Map<String, Value>) -> Value {
+    for (pointer, value) in differences {
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        let key = key.replace("~1", "/").replace("~0", "~");
+        match template.pointer_mut(parent).expect("an existing parent") {
+            Value::Array(list) => {
+                let index: usize = key.parse().expect("an index");
+                match value {
+                    Value::Null => list.truncate(index),
+                    _ if index == list.len() => list.push(value.clone()),
+                    _ => list[index] = value.clone(),
+                }
+            }
+            object if value.is_null() => {
+                object.as_object_mut().expect("an object").remove(&key);
+            }
+            object => object[key] = value.clone(),
+        }
+    }
+    template
 }
 
 #[test]
 fn every_checked_in_rendering_has_a_test() {
-    for entry in std::fs::read_dir(directory()).expect("the directory") {
+    for entry in std::fs::read_dir(directory().join("differences")).expect("the directory") {
         let file = entry.expect("an entry").path();
         let name = file
             .file_stem()
