@@ -145,7 +145,7 @@ scale: ## a thousand stacks at once, in simulated time, against docs/project/sca
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .venv-docs .aws-sam .local dist site bench/functions/*/{node_modules,dist,package,target,__pycache__}
+	rm -rf .venv .venv-docs .aws-sam .local dist site bench/functions/*/{package,target,__pycache__}
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.

@@ -1,4 +1,4 @@
-"""The measured functions: the requirements of each, its start, and the content of its package."""
+"""The measured functions: the start of each, and the content of its package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +28,6 @@ class Contender:
     holds: str
     # Whether it does the work. The floor only responds.
     works: bool = True
-
-
-class Missing(Exception):
-    """A requirement of a contender is missing on this machine."""
 
 
 def ours() -> Contender:
@@ -79,35 +75,9 @@ def crhelper_with_boto3() -> int:
 _OF_THE_RUNTIME = {"awslambdaric", "bin", "installed-requirements.txt", "simplejson", "snapshot_restore_py.py"}
 
 
-def node() -> Contender:
-    """Lambda's managed runtime contains the runtime client. The function is bundled with the SDK's clients."""
-    directory = FUNCTIONS / "node"
-    _install(directory)
-    program = Program((str(directory / "start"), "dist/index.handler"), directory)
-    return Contender("node", program, zipped([directory / "dist" / "index.js"], directory / "dist"),
-                     "function and SDK clients, bundled")
-
-
-def provider_framework() -> Contender:
-    """Two functions: CDK's, which gets the event and responds, and the user's, which it invokes."""
-    directory = FUNCTIONS / "provider_framework"
-    _install(directory)
-    user = Program((str(directory / "start"), "user"), directory)
-    program = Program((str(directory / "start"), "framework"), directory, invokes=user, environment={
-        "USER_ON_EVENT_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:user"})
-    package = sum(zipped(_files(directory / "dist" / part), directory / "dist" / part) for part in ("framework", "user"))
-    return Contender("provider framework", program, package, "both functions, the user's bundled with its SDK")
-
-
-def available(report: Callable[[str], None]) -> list[Contender]:
-    """The contenders whose requirements this machine has, always in the same order."""
-    found = [ours(), crhelper()]
-    for optional in (node, provider_framework):
-        try:
-            found.append(optional())
-        except Missing as missing:
-            report(f"{optional.__name__.replace('_', ' ')} is left out: {missing}")
-    return [*found, floor()]
+def all_contenders() -> list[Contender]:
+    """The contenders, always in the same order."""
+    return [ours(), crhelper(), floor()]
 
 
 def zipped(files: Iterable[Path], directory: Path) -> int:
@@ -122,13 +92,6 @@ def zipped(files: Iterable[Path], directory: Path) -> int:
 
 def _files(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file()]
-
-
-def _install(directory: Path) -> None:
-    installed = subprocess.run([directory / "install.sh"], stderr=subprocess.PIPE, text=True, check=False)
-    if installed.returncode != 0:
-        lines = installed.stderr.strip().splitlines()
-        raise Missing(lines[-1] if lines else f"{directory / 'install.sh'} failed")
 
 
 def _profile_of_the_product() -> dict[str, str]:

@@ -11,7 +11,7 @@ from host import Run
 from measuring import (HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits,
                        warm_answer)
 
-OURS, FLOOR, CRHELPER, PROVIDER_FRAMEWORK = "cfn-gitops", "floor", "crhelper", "provider framework"
+OURS, FLOOR, CRHELPER = "cfn-gitops", "floor", "crhelper"
 LARGEST_PACKAGE = 3_887_376
 # The highest multiples of the floor's time.
 SLOWEST_START = {HTTP: 3, TLS: 4}
@@ -48,10 +48,7 @@ def goals(measured: Measured) -> list[Goal]:
     answered = "start and first answer"
     found = [at_most(setting, FLOOR, first_answer, times, answered) for setting, times in SLOWEST_START.items()]
     found += [at_most(setting, CRHELPER, first_answer, 1 / 40, answered) for setting in (HTTP, TLS)]
-    # The machine may lack Node.
-    beside = [other for other in (CRHELPER, PROVIDER_FRAMEWORK) if other in measured.runs[HTTP_SLOW]]
-    found += [at_most(setting, other, warm_answer, 1, "warm answer")
-              for other in beside for setting in (HTTP_SLOW, TLS_SLOW)]
+    found += [at_most(setting, CRHELPER, warm_answer, 1, "warm answer") for setting in (HTTP_SLOW, TLS_SLOW)]
     for setting in (HTTP_SLOW, TLS_SLOW):
         ratio = statistics.median(measured.values(setting, OURS, waits))
         found.append(Goal(f"warm answer beside the calls that it waits for, {setting}",

@@ -32,19 +32,17 @@ class Program:
     command: tuple[str, ...]
     directory: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
-    # The function that this one invokes for the work. It is started at its first invocation.
-    invokes: Program | None = None
 
 
 @dataclass
 class Run:
-    """The record of one process, or of two. Times are in seconds since the start."""
+    """The record of one process. Times are in seconds since the start."""
     starting: float
     invocations: list[dict]
     calls: list[dict]
     credentials: int
     secrets: int
-    # Of the process with all its threads, and of the second process if there is one.
+    # Of the process with all its threads.
     processor_seconds: float
     peak_memory: int
 
@@ -81,8 +79,6 @@ class Harness:
 
     def _start(self, program: Path) -> None:
         authority = Authority.make("The benchmark's AWS")
-        self._authority = self._directory / "authority.pem"
-        self._authority.write_text(authority.certificate)
         # As many roots as a usual machine has: a function that reads only one would start too fast.
         self._bundle = self._directory / "bundle.pem"
         self._bundle.write_text(Path(certifi.where()).read_text() + authority.certificate)
@@ -113,39 +109,32 @@ class Harness:
                      "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events]})
         self._line()
         log = self._directory / "function.log"
-        processes, processor_seconds, memory = [], 0.0, 0
         with log.open("wb") as output:
             started = time.time_ns()
-            processes.append(_start(program, self._environment(scheme, "runtime_api"), output.fileno()))
+            process = _start(program, self._environment(scheme), output.fileno())
             try:
-                while (record := self._line()) == "invoked":
-                    if len(processes) == 1:
-                        assert program.invokes is not None
-                        environment = self._environment(scheme, "runtime_api_of_invoked")
-                        processes.append(_start(program.invokes, environment, output.fileno()))
-                memory = sum(map(_peak_memory, processes))
+                record = self._line()
+                memory = _peak_memory(process)
             except (Failed, OSError) as failure:
                 raise Failed(f"{' '.join(program.command)}: {failure}\n{log.read_text(errors='replace')}") from failure
             finally:
-                for process in processes:
-                    os.kill(process, ending)
-                    _, _, used = os.wait4(process, 0)
-                    processor_seconds += used.ru_utime + used.ru_stime
+                os.kill(process, ending)
+                _, _, used = os.wait4(process, 0)
         run = Run(starting=(record["polls"][0] - started) / 1e9 if record["polls"] else 0.0,
                   invocations=[_since(started, one) for one in record["invocations"]],
                   calls=[_since(started, call) for call in record["calls"]],
                   credentials=record["credentials"], secrets=record["secrets"],
-                  processor_seconds=processor_seconds, peak_memory=memory)
+                  processor_seconds=used.ru_utime + used.ru_stime, peak_memory=memory)
         faults = record["complaints"] + _faults(run, events)
         if faults:
             raise Failed("\n".join([" ".join(program.command), *faults, log.read_text(errors="replace")]))
         return run
 
-    def _environment(self, scheme: str, runtime_api: str) -> dict[str, str]:
+    def _environment(self, scheme: str) -> dict[str, str]:
         addresses = self._addresses[scheme]
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
-            "AWS_LAMBDA_RUNTIME_API": self._addresses[runtime_api],
+            "AWS_LAMBDA_RUNTIME_API": self._addresses["runtime_api"],
             "AWS_LAMBDA_FUNCTION_NAME": "measured", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/measured",
             "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
@@ -155,9 +144,9 @@ class Harness:
             # No contender calls other services.
             "AWS_ENDPOINT_URL": addresses["codecommit"], "AWS_ENDPOINT_URL_IAM": addresses["iam"],
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
-            "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"], "AWS_ENDPOINT_URL_LAMBDA": addresses["lambda"],
+            "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"],
             "SSL_CERT_FILE": str(self._bundle), "AWS_CA_BUNDLE": str(self._bundle),
-            "NODE_EXTRA_CA_CERTS": str(self._authority), "BENCH_SCHEME": scheme,
+            "BENCH_SCHEME": scheme,
         }
 
     def _response_url(self, scheme: str, event: dict) -> str:

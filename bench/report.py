@@ -16,7 +16,6 @@ from measuring import (CREATES, HTTP, HTTP_SLOW, LATENCY_MS, TLS, TLS_SLOW, Meas
 # The markers around one part of a page that `make bench` writes.
 BEGIN, END = "<!-- make bench writes {}: begin -->", "<!-- make bench writes {}: end -->"
 
-_FULL_NAMES = {goals.CRHELPER: "crhelper in Python", goals.PROVIDER_FRAMEWORK: "the provider framework of AWS CDK"}
 # Lambda gives a function of 128 MB this part of a core: a core is 1,769 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _CORE_PARTS = 1_769 / 128
@@ -109,23 +108,20 @@ def verdicts(measured: Measured) -> str:
 
 
 def gain(measured: Measured) -> str:
-    """What these figures mean during a deploy, in sentences. Only contenders that were measured are named."""
+    """What these figures mean during a deploy, in sentences."""
     def milliseconds(setting: Setting, name: str, of: Callable[[Run], float]) -> str:
         value = statistics.median(measured.values(setting, name, of)) * 1e3
         return f"{value:.0f} ms"
 
-    def beside(setting: Setting, of: Callable[[Run], float]) -> str:
-        others = [name for name in (goals.CRHELPER, goals.PROVIDER_FRAMEWORK) if name in measured.runs[setting]]
-        return " and ".join(f"{milliseconds(setting, name, of)} with {_FULL_NAMES[name]}" for name in others)
-
-    first, warm = (milliseconds(setting, goals.OURS, of) for setting, of in ((TLS, first_answer), (TLS_SLOW, warm_answer)))
+    first, warm = ([milliseconds(setting, name, of) for name in (goals.OURS, goals.CRHELPER)]
+                   for setting, of in ((TLS, first_answer), (TLS_SLOW, warm_answer)))
     saved = statistics.median(measured.values(TLS, goals.CRHELPER, processor)) - statistics.median(
         measured.values(TLS, goals.OURS, processor))
     return "\n".join([
-        f"- **The first credential of a deploy**: the process of cfn-gitops has started and answered after {first}. "
-        f"That takes {beside(TLS, first_answer)}.",
-        f"- **Every further credential**: if a call to AWS takes {LATENCY_MS} ms, CloudFormation waits {warm} for it. It "
-        f"waits {beside(TLS_SLOW, warm_answer)}.",
+        f"- **The first credential of a deploy**: the process of cfn-gitops has started and answered after {first[0]}. "
+        f"That takes {first[1]} with crhelper in Python.",
+        f"- **Every further credential**: if a call to AWS takes {LATENCY_MS} ms, CloudFormation waits {warm[0]} for "
+        f"it. It waits {warm[1]} with crhelper in Python.",
         f"- **A small function suffices**: ten credentials take {saved * 1e3:.0f} ms less processor time than with "
         f"crhelper. At 128 MB, Lambda has a fourteenth of a core. There, that is about {saved * _CORE_PARTS:.0f} "
         "seconds of a deploy."])
@@ -139,9 +135,9 @@ def machine() -> list[str]:
             f"{platform.python_version()}; load before: {load:.1f}.", ""]
 
 
-def text(measured: Measured, with_boto3: int, load_and_machine: list[str], left_out: list[str]) -> str:
+def text(measured: Measured, with_boto3: int, load_and_machine: list[str]) -> str:
     own = own_time_of_the_account(measured)
-    lines = [*load_and_machine, *(f"{line}." for line in left_out), *([""] if left_out else [])]
+    lines = [*load_and_machine]
     for setting in (HTTP, TLS, HTTP_SLOW, TLS_SLOW):
         lines += times(measured, setting)
     lines += [*sizes(measured, with_boto3), *calls(measured), *instructions(measured),

@@ -1,8 +1,7 @@
 """`make bench`: compares this function with alternatives in one run. It writes docs/project/benchmarks.md with its
 figures, and the table of the goals.
 
-Needs the requirements of `make build`. Node's rows need Node and its runtime client's build tools; instructions need
-valgrind. Rows without their requirements are left out, and reported.
+Needs the requirements of `make build`. Without valgrind, the instructions are not counted.
 """
 
 from __future__ import annotations
@@ -40,19 +39,16 @@ def count_instructions(measured: Measured, harness: Harness) -> None:
 
 def main() -> int:
     machine = report.machine()
-    left_out: list[str] = []
     tell("Building and installing what is measured; the first time this takes minutes.")
     program = harness_program.built()
-    found = contenders.available(left_out.append)
+    found = contenders.all_contenders()
     with_boto3 = contenders.crhelper_with_boto3()
-    for line in left_out:
-        tell(line)
     tell(f"Measuring {', '.join(contender.name for contender in found)}, one after another in each round.")
     with Harness(program) as harness:
         measured = measure(found, harness, tell)
         if callgrind.valgrind():
             count_instructions(measured, harness)
-    written = report.text(measured, with_boto3, machine, left_out)
+    written = report.text(measured, with_boto3, machine)
     gain, verdicts = report.gain(measured), report.verdicts(measured)
     tell(f"{gain}\n\n{verdicts}\n\n{written}")
     report.write(DOCUMENT, "the gain", gain)

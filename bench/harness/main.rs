@@ -12,15 +12,11 @@
 //! step, in nanoseconds since 1970, which is a clock that the function's parent process
 //! also has. The program ends with its input.
 //!
-//! A function may invoke another one, as CDK's provider framework does. Then `"invoked"` is
-//! written each time, so that the other one can be started at its first invocation.
-//!
 //! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is. Blocking
 //! threads serve it, because a sleeping thread has the least latency.
 
 mod account;
 mod http;
-mod invoked;
 mod run;
 mod runtime_api;
 mod tls;
@@ -49,19 +45,9 @@ fn main() -> Result<(), Failure> {
             addresses[scheme][service.name()] = format!("{scheme}://127.0.0.1:{port}").into();
         }
     }
-    for (scheme, tls) in [("http", None), ("https", Some(&tls))] {
-        let runs = Arc::clone(&runs);
-        let port = http::serve(tls.cloned(), move |request| {
-            invoked::invoke(&runs, &request)
-        })?;
-        addresses[scheme]["lambda"] = format!("{scheme}://127.0.0.1:{port}").into();
-    }
     let served = Arc::clone(&runs);
     let port = http::serve(None, move |request| runtime_api::answer(&served, &request))?;
     addresses["runtime_api"] = format!("127.0.0.1:{port}").into();
-    let served = Arc::clone(&runs);
-    let port = http::serve(None, move |request| invoked::answer(&served, request))?;
-    addresses["runtime_api_of_invoked"] = format!("127.0.0.1:{port}").into();
     write_line(&addresses)?;
 
     for line in std::io::stdin().lock().lines() {

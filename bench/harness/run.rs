@@ -24,7 +24,7 @@ pub struct Prepared {
 #[derive(Default)]
 pub struct Runs {
     present: Mutex<Run>,
-    /// A run is over, or has something for whom it waits.
+    /// A run is over.
     changed: Condvar,
 }
 
@@ -36,16 +36,7 @@ pub struct Run {
     pub fake: FakeAws,
     pub latency: Duration,
     pub events: VecDeque<Value>,
-    /// The function's requests to another one, and its responses.
-    pub asked: VecDeque<Vec<u8>>,
-    pub replied: Option<Replied>,
     pub record: Record,
-}
-
-/// The other function's response.
-pub struct Replied {
-    pub body: Vec<u8>,
-    pub succeeded: bool,
 }
 
 /// The steps, in the form of the record.
@@ -120,30 +111,12 @@ impl Runs {
     }
 
     /// Waits until `run` is over.
-    pub fn wait_for_the_end(&self, run: MutexGuard<'_, Run>) {
-        self.wait_for::<()>(run, |_| None);
-    }
-
-    /// Waits for something in `run`, as long as it lasts.
-    pub fn wait_for<T>(
-        &self,
-        mut run: MutexGuard<'_, Run>,
-        mut look: impl FnMut(&mut Run) -> Option<T>,
-    ) -> Option<T> {
+    pub fn wait_for_the_end(&self, mut run: MutexGuard<'_, Run>) {
         let number = run.number;
         while run.number == number {
-            if let Some(found) = look(&mut run) {
-                return Some(found);
-            }
             let waited = self.changed.wait(run);
             run = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        None
-    }
-
-    /// Signals that the run has changed.
-    pub fn tell(&self) {
-        self.changed.notify_all();
     }
 }
 

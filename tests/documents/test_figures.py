@@ -20,9 +20,9 @@ def _drawn(values):
 
 
 def test_bars_have_one_scale_and_ours_comes_first():
-    bars, _, texts, width = _drawn({"crhelper": 40.0, "node": 0.001, "cfn-gitops": 10.0})
+    bars, _, texts, width = _drawn({"crhelper": 40.0, "floor": 0.001, "cfn-gitops": 10.0})
     widths = [float(bar.attrib["width"]) for bar in bars]
-    assert texts.index("cfn-gitops") < texts.index("crhelper") < texts.index("node")
+    assert texts.index("cfn-gitops") < texts.index("crhelper") < texts.index("floor")
     assert abs(widths[1] - 4 * widths[0]) < 0.2
     assert widths[2] == 1, "a bar is visible"
     assert max(float(bar.attrib["x"]) + float(bar.attrib["width"]) for bar in bars) < width
