@@ -12,9 +12,9 @@ use cfn_custom_resource::{
     Clock, ContinuationError, Failure, Handled, Outcome, Progress, ProtocolCodes, Request,
     Resource, Worker, handle_request,
 };
-use cfn_gitops::http::{Http, ResponseHosts};
-use cfn_gitops::logging;
-use cfn_gitops::reason_codes;
+use cfn_gitops::clients::http::{Http, ResponseHosts};
+use cfn_gitops::common::logging;
+use cfn_gitops::common::reason_codes;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -1,7 +1,7 @@
 """The pages of docs/reference/ for operators: metrics and alarms, log fields, and reason codes.
 
 Metrics come from docs/metrics.json, alarms from template.yaml, fields and messages from the calls of `tracing` in the
-function's source, and codes from their table in src/reason_codes.
+function's source, and codes from their table in src/common/reason_codes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 TEXTS = ROOT / "docs/reference/log-fields.yaml"
-_JSON_LAYER = ROOT / "src/logging/json_layer/mod.rs"
-_CODES = ROOT / "src/reason_codes/mod.rs"
+_JSON_LAYER = ROOT / "src/common/logging/json_layer.rs"
+_CODES = ROOT / "src/common/reason_codes.rs"
 _RUNBOOK = ROOT / "docs/runbook/reason-codes.md"
 _LOGGING_CALL = re.compile(r"\btracing::(error_span|error|warn|info)!\(")
 _COMPARISONS = {"LessThanThreshold": "less than", "GreaterThanThreshold": "greater than"}

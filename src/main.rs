@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cfn_custom_resource::{Clock, Worker};
+use cfn_gitops::clients::aws;
+use cfn_gitops::clients::http::Http;
+use cfn_gitops::common::logging;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation, StartError};
-use cfn_gitops::http::Http;
-use cfn_gitops::{aws, logging};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

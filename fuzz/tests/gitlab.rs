@@ -9,12 +9,12 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use cfn_gitops::gitlab::fuzzing::{
+use cfn_gitops::clients::gitlab::fuzzing::{
     is_same_url, is_usable, path, read_response, shown, spellings, token_in, with_login,
 };
-use cfn_gitops::gitlab::{Mirror, ProjectDetails};
-use cfn_gitops::http::{Http, HttpError};
-use cfn_gitops::password::Password;
+use cfn_gitops::clients::gitlab::{Mirror, ProjectDetails};
+use cfn_gitops::clients::http::{Http, HttpError};
+use cfn_gitops::common::password::Password;
 use fuzz::{Choices, SENTINEL, fuzz, strings_in};
 
 const TOKEN: &str = "glpat-5EcReT";

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use cfn_gitops::iam_wildcard::NamePattern;
+use cfn_gitops::common::iam_wildcard::NamePattern;
 use cfn_gitops::mirror_credential::fuzzing::{
     IssueIntent, Login, Tombstone, decode, entry_number, gitlab_in, intent, is_protected,
     user_name_in, version_id,

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use cfn_gitops::clients::http;
+use cfn_gitops::common::iam_wildcard::NamePattern;
+use cfn_gitops::common::ownership;
+use cfn_gitops::common::password::Password;
+use cfn_gitops::handler::self_invocation;
 use cfn_gitops::health_check::HealthCheck;
-use cfn_gitops::http;
-use cfn_gitops::iam_wildcard::NamePattern;
-use cfn_gitops::ownership;
-use cfn_gitops::password::Password;
-use cfn_gitops::self_invocation;
 use fuzz::{Choices, fuzz};
 
-const AUTHORITY: &str = include_str!("../../src/http/tests/authority.pem");
+const AUTHORITY: &str = include_str!("../../src/clients/http/tests/authority.pem");
 
 // claim: continuation-contains-a-part-of-its-event
 #[test]

@@ -4,8 +4,8 @@
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
-use crate::aws::{Aws, CallError, optional};
-use crate::ownership;
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::ownership;
 
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";

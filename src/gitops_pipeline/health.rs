@@ -7,7 +7,7 @@ use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, ActionState, PipelineExecutionStatus, PipelineExecutionSummary,
 };
 
-use crate::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional};
 use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.

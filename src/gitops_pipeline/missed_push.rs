@@ -30,14 +30,14 @@ use aws_sdk_codepipeline::types::{
 use aws_sdk_eventbridge::types::RuleState;
 
 use super::executions::{self, commit_of};
-use super::first_push::{do_files_differ, repository};
 use super::names::ResourceNames;
 use super::paths::Paths;
+use super::pushes::{do_files_differ, repository};
 use super::settings::PipelineSettings;
 use super::source::{Lookup, Retry, Source};
 use super::spec::RepositoryRef;
 use super::state::ChildStack;
-use crate::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional};
 
 /// A branch that a pipeline deploys.
 #[derive(Clone, Debug)]

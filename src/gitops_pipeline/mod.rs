@@ -10,7 +10,7 @@
 //! - [`report_settings`] are what reports to GitLab need: the child stack stores them, and
 //!   [`report_target`] reads them.
 //! - [`change_set_settings`] are what the function's change sets of the deployed stack need.
-//! - [`first_push`] adds the pipeline when the branch is pushed, and starts it if a push changes
+//! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
 //! - [`missed_push`] starts the pipeline for a push whose event was lost.
 //! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
@@ -23,7 +23,6 @@ pub mod canceled_execution;
 pub(crate) mod change_set_settings;
 mod delete;
 pub(crate) mod executions;
-pub mod first_push;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -34,6 +33,7 @@ pub(crate) mod names;
 mod observe;
 mod paths;
 mod plan;
+pub mod pushes;
 pub(crate) mod report_settings;
 pub(crate) mod report_target;
 mod request_context;

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gitlab::Access;
+use crate::clients::gitlab::Access;
 use crate::gitops_pipeline::spec::{ActionMode, Spec};
 
 /// What to report, and where.

@@ -1,6 +1,6 @@
 //! Reads a pipeline whose executions are reported from its child stack.
 
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::report_settings::ReportSettings;
 use crate::gitops_pipeline::settings;

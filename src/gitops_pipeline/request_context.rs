@@ -2,8 +2,8 @@
 
 use super::names::{AwsLocation, ResourceNames};
 use super::request_token::RequestKey;
-use crate::ownership::Owner;
-use crate::reason_codes::Code;
+use crate::common::ownership::Owner;
+use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 
 /// A request for one child stack.

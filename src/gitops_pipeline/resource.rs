@@ -8,17 +8,17 @@ use serde_json::Value;
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::canceled_execution::{CanceledExecution, start_again};
 use super::delete::{Deletion, OnDenial};
-use super::first_push;
-use super::first_push::{BranchPush, Child, NotStarted, Started};
 use super::missed_push::DeployedBranch;
 use super::names::ResourceNames;
+use super::pushes;
+use super::pushes::{BranchPush, Child, NotStarted, Started};
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
 use super::settings::PipelineSettings;
 use super::spec::Spec;
 use super::{observe, spec, tombstone};
-use crate::aws::{Aws, CallError};
-use crate::reason_codes::invalid_properties;
+use crate::clients::aws::{Aws, CallError};
+use crate::common::reason_codes::invalid_properties;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create, for example `rejected/gitops-dev-shop`. The
@@ -182,7 +182,7 @@ impl GitOpsPipeline {
     /// # Errors
     /// If the stack cannot be updated, the pipeline cannot be started, or AWS does not respond.
     pub async fn start(&self, push: &BranchPush) -> Result<Started, NotStarted> {
-        Box::pin(first_push::start(&self.aws, push)).await
+        Box::pin(pushes::start(&self.aws, push)).await
     }
 
     /// Starts `canceled` again, the newest execution of the pipeline, if an update canceled it and

@@ -7,7 +7,7 @@ use super::names::{AwsLocation, ResourceNames};
 use super::report_settings::ReportSettings;
 use super::state::ChildStack;
 use super::{observe, template};
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
 
 /// The settings of one pipeline.
 #[derive(Clone, Debug)]

@@ -10,10 +10,10 @@ use aws_sdk_codecommit::config::Credentials;
 
 use super::names::ResourceNames;
 use super::spec::{CrossAccount, RepositoryRef};
-use crate::aws::{Aws, CallError, without_retrying_denials};
-use crate::codecommit;
-use crate::codecommit::Repository;
-use crate::reason_codes::Code;
+use crate::clients::aws::{Aws, CallError, without_retrying_denials};
+use crate::clients::codecommit;
+use crate::clients::codecommit::Repository;
+use crate::common::reason_codes::Code;
 
 /// A source repository and its client. It has no `Debug`, because a client holds credentials.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::request_context::RequestContext;
 use super::request_token;
 use super::request_token::{Purpose, RequestKey};
 use super::template;
-use crate::ownership::Owner;
+use crate::common::ownership::Owner;
 
 /// A child stack as CloudFormation described it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::observe;
 use super::request_token;
 use super::request_token::{Purpose, RequestKey};
 use super::state::{ChildStack, OperationKey, StackFailure};
-use crate::aws::{Aws, CallError, is_role_not_assumable};
+use crate::clients::aws::{Aws, CallError, is_role_not_assumable};
 use crate::reconcile::backoff::Backoff;
 
 /// A child stack and its observations.

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
 
-use crate::aws;
-use crate::aws::{Aws, SdkClients};
+use crate::clients::aws;
+use crate::clients::aws::{Aws, SdkClients};
+use crate::clients::http::{Http, ResponseHosts};
 use crate::gitops_pipeline::GitOpsPipeline;
-use crate::http::{Http, ResponseHosts};
 use crate::mirror_credential::MirrorCredential;
 use cfn_custom_resource::{Clock, Worker};
 

@@ -10,9 +10,9 @@ use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use super::guard::{catch_panic, run_guarded};
 use super::request::RequestScope;
-use crate::logging;
-use crate::logging::{CallCounter, millis};
-use crate::self_invocation;
+use crate::common::logging;
+use crate::common::logging::{CallCounter, millis};
+use crate::handler::self_invocation;
 use cfn_custom_resource::Request;
 
 impl Handler {

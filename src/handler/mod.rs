@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod other_events;
 mod request;
+pub mod self_invocation;
 
 pub use crate::handler::context::{Handler, Invocation};
 pub use crate::handler::error::{HandlerError, StartError};

@@ -7,17 +7,17 @@ use tracing::Span;
 
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
-use crate::gitops_pipeline::first_push::{BranchPush, Started};
+use crate::common::logging;
+use crate::feedback::reporting;
+use crate::feedback::reporting::{PipelineEvent, Reported};
+use crate::feedback::review;
+use crate::feedback::review::{BuildEvent, Reviewed};
+use crate::gitops_pipeline::pushes::{BranchPush, Started};
+use crate::handler::self_invocation;
+use crate::handler::self_invocation::Position;
 use crate::health_check;
 use crate::health_check::{CheckClients, HealthCheck, metrics};
-use crate::logging;
 use crate::mirror_credential::rotation::RotationEvent;
-use crate::reporting;
-use crate::reporting::{PipelineEvent, Reported};
-use crate::review;
-use crate::review::{BuildEvent, Reviewed};
-use crate::self_invocation;
-use crate::self_invocation::Position;
 use cfn_custom_resource::ContinuationError;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.

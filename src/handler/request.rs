@@ -9,13 +9,13 @@ use tracing::Span;
 
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
-use crate::aws;
+use crate::clients::aws;
+use crate::common::logging::CallCounter;
+use crate::common::reason_codes;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline;
-use crate::logging::CallCounter;
-use crate::reason_codes;
-use crate::reason_codes::Code;
-use crate::self_invocation;
-use crate::self_invocation::Position;
+use crate::handler::self_invocation;
+use crate::handler::self_invocation::Position;
 use cfn_custom_resource::{
     Clock, Failure, Handled, Outcome, Progress, ProtocolCodes, Request, RequestType, Resource,
     SendError, handle_request,

@@ -13,7 +13,7 @@ use super::metrics::Metric;
 use super::progress::{Cursor, TimeLimits};
 use super::request::Environment;
 use super::schedule::Schedule;
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
 

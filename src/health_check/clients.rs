@@ -1,7 +1,7 @@
 //! The clients of a health check.
 
-use crate::aws::Aws;
-use crate::http::Http;
+use crate::clients::aws::Aws;
+use crate::clients::http::Http;
 use cfn_custom_resource::Clock;
 
 /// The clients of a health check.

@@ -10,14 +10,14 @@ use super::findings::Findings;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use super::schedule::HOUR;
 use super::{doctor, metrics};
-use crate::gitlab::Access;
-use crate::iam_wildcard::NamePattern;
+use crate::clients::gitlab::Access;
+use crate::common::iam_wildcard::NamePattern;
+use crate::common::ownership::write_time;
+use crate::common::pace::Pace;
 use crate::mirror_credential::health::{
     CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
-use crate::ownership::write_time;
-use crate::pace::Pace;
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::common::ownership::write_time;
 use crate::mirror_credential::health::TokenHealth;
-use crate::ownership::write_time;
 
 /// A token that expires sooner is a problem. The alarm has the same limit (`template.yaml`).
 const TOKEN_TIME_LEFT: Duration = Duration::from_secs(14 * 24 * 60 * 60);

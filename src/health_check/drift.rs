@@ -10,14 +10,14 @@ use super::findings::Findings;
 use super::metrics;
 use super::progress::TimeLimits;
 use super::schedule::DAY;
-use crate::aws::CallError;
-use crate::change_sets;
-use crate::drift;
-use crate::drift::{DriftError, Drifted, Found, Subject};
-use crate::gitops_pipeline::first_push::Child;
+use crate::clients::aws::CallError;
+use crate::feedback::change_sets;
+use crate::feedback::drift;
+use crate::feedback::drift::{DriftError, Drifted, Found, Subject};
+use crate::feedback::reporting;
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::pushes::Child;
 use crate::gitops_pipeline::settings::PipelineSettings;
-use crate::reporting;
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);

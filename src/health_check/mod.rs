@@ -2,7 +2,7 @@
 //! the findings as CloudWatch metrics.
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. Credentials,
-//! pipelines and stacks are checked concurrently, each at a [pace](crate::pace) that leaves most of
+//! pipelines and stacks are checked concurrently, each at a [pace](crate::common::pace) that leaves most of
 //! the services' rates to other requests. If the time of the invocation does not suffice, another
 //! invocation continues behind the last names that were checked. A part that is delivered twice
 //! checks the same twice.

@@ -7,13 +7,13 @@ use super::checker::{Checker, listed};
 use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::pace::Pace;
+use crate::feedback::reporting;
+use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
-use crate::pace::Pace;
-use crate::reporting;
-use crate::reporting::Execution;
 
 /// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
 /// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a

@@ -8,11 +8,11 @@ use super::checker::Checker;
 use super::findings::Findings;
 use super::metrics;
 use super::progress::TimeLimits;
-use crate::aws::CallError;
-use crate::gitlab;
-use crate::gitlab::{Containment, GitLabError};
-use crate::gitops_pipeline::first_push::Child;
+use crate::clients::aws::CallError;
+use crate::clients::gitlab;
+use crate::clients::gitlab::{Containment, GitLabError};
 use crate::gitops_pipeline::missed_push::{self, DeployedBranch, MissedPush};
+use crate::gitops_pipeline::pushes::Child;
 use crate::gitops_pipeline::report_settings::ReportSettings;
 
 /// How long after the first look the second one follows. An event arrives within seconds, and

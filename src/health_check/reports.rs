@@ -7,11 +7,11 @@ use super::checker::Checker;
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use super::progress::{Checking, TimeLimits, check_each};
-use crate::pace::Pace;
-use crate::reporting;
-use crate::reporting::Execution;
-use crate::review;
-use crate::review::ReviewTarget;
+use crate::common::pace::Pace;
+use crate::feedback::reporting;
+use crate::feedback::reporting::Execution;
+use crate::feedback::review;
+use crate::feedback::review::ReviewTarget;
 
 /// How many pipelines a second are reported again: one `DescribeStacks` and at most ten requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:

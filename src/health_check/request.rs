@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::progress::{CheckProgress, Part};
 use super::schedule::Schedule;
-use crate::aws::FUNCTION_NAME_PREFIX;
+use crate::clients::aws::FUNCTION_NAME_PREFIX;
 use crate::gitops_pipeline;
 
 /// A continuation with less time than this would check next to nothing.

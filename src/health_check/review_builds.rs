@@ -9,9 +9,9 @@ use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, TimeLimits, check_each};
 use super::schedule::HOUR;
-use crate::pace::Pace;
-use crate::review::missed_push::{self, Outcome};
-use crate::review::{Head, ReviewTarget};
+use crate::common::pace::Pace;
+use crate::feedback::review::missed_push::{self, Outcome};
+use crate::feedback::review::{Head, ReviewTarget};
 
 /// How many branches a second are looked up, with one `GetBranch` each. AWS documents no rate.
 const BRANCHES_PER_SECOND: u32 = 5;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::ownership;
+use crate::common::ownership;
 
 /// How often a stack is compared with its template.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);

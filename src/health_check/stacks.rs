@@ -18,12 +18,12 @@ use super::findings::Findings;
 use super::metrics;
 use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use super::pushes::SuspectedPush;
-use crate::aws::{Aws, CallError};
-use crate::gitlab::Access;
-use crate::gitops_pipeline::first_push::{BranchPush, Child, Started};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab::Access;
+use crate::common::pace::Pace;
+use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::pace::Pace;
-use crate::review::ReviewTarget;
+use crate::gitops_pipeline::pushes::{BranchPush, Child, Started};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a pipeline
 /// one `GetBranch` and one `ListPipelineExecutions`. AWS documents no rate. A

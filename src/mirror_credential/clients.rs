@@ -1,7 +1,7 @@
 //! The clients that a delivery uses.
 
-use crate::aws::Aws;
-use crate::http::Http;
+use crate::clients::aws::Aws;
+use crate::clients::http::Http;
 use cfn_custom_resource::Clock;
 
 /// AWS, HTTP and the clock.

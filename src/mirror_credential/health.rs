@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
-use crate::aws::CallError;
-use crate::gitlab;
-use crate::gitlab::{Access, GitLabError, TokenDetails};
-use crate::iam_wildcard::NamePattern;
+use crate::clients::aws::CallError;
+use crate::clients::gitlab;
+use crate::clients::gitlab::{Access, GitLabError, TokenDetails};
+use crate::common::iam_wildcard::NamePattern;
+use crate::common::pace::Pace;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
@@ -19,7 +20,6 @@ use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{Credential, User};
-use crate::pace::Pace;
 
 /// How many mirrors a second are read, with three requests each if they are healthy. GitLab's smallest
 /// documented limit is 1,200 requests a minute for a user:

@@ -7,7 +7,7 @@ use aws_sdk_iam::types::{StatusType, Tag};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 
-use crate::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
@@ -96,7 +96,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         created_by: tag(intent_log::CREATED_BY).cloned(),
         claimant: tag(intent_log::CLAIMANT).cloned(),
     };
-    tags.retain(|key, _| !key.starts_with(crate::tags::OWN));
+    tags.retain(|key, _| !key.starts_with(crate::common::tags::OWN));
     Secret {
         arn: output.arn().unwrap_or_default().to_owned(),
         origin,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::aws::Aws;
-use crate::http::Http;
+use crate::clients::aws::Aws;
+use crate::clients::http::Http;
+use crate::common::reason_codes::{Code, invalid_properties};
+use crate::common::tags;
 use crate::mirror_credential::apply::Applied;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -18,8 +20,6 @@ use crate::mirror_credential::mirrors::intent;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
-use crate::reason_codes::{Code, invalid_properties};
-use crate::tags;
 use cfn_custom_resource::{
     Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource,
 };

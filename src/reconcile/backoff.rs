@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 # Its paths are those of an imagined repository.
-SAMPLE_PATHS = ROOT / "src/gitops_pipeline/paths/tests.rs"
+SAMPLE_PATHS = ROOT / "src/gitops_pipeline/paths_tests.rs"
 # A page that a comment, a message or a test names. The path of a website has a slash before it.
 MENTION = re.compile(r"(?<![\w/.-])docs/[a-z][\w/-]*\.(?:md|json|svg)\b")
 

@@ -10,9 +10,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use cfn_custom_resource::{Deadlines, Request};
+use cfn_gitops::clients::http::ResponseHosts;
 use cfn_gitops::handler::HandlerError;
-use cfn_gitops::http::ResponseHosts;
-use cfn_gitops::self_invocation;
+use cfn_gitops::handler::self_invocation;
 use serde_json::Value;
 
 use crate::well_formed;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cfn_gitops::aws::SdkClients;
-use cfn_gitops::http::Http;
+use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::http::Http;
 use serde_json::json;
 
 use crate::fixture::{PROJECT, SECRET, TOKEN, diagnosed, empty_world, fake, look, pipeline};

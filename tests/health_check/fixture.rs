@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
-use cfn_gitops::aws::SdkClients;
+use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
 use cfn_gitops::health_check::{CheckClients, CheckProgress, Environment, Part, Schedule};
-use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 

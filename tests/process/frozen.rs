@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use cfn_gitops::http::Http;
+use cfn_gitops::clients::http::Http;
 use serde_json::{Value, json};
 
 use crate::aws_front::Mood;

@@ -12,10 +12,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A server on this machine whose certificate has an unknown CA.
-const CERTIFICATE: &str = include_str!("../../src/http/tests/server.pem");
-const KEY: &str = include_str!("../../src/http/tests/server-key.pem");
+const CERTIFICATE: &str = include_str!("../../src/clients/http/tests/server.pem");
+const KEY: &str = include_str!("../../src/clients/http/tests/server-key.pem");
 /// The file that holds that authority's own certificate.
-pub const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/tests/authority.pem");
+pub const AUTHORITY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/clients/http/tests/authority.pem"
+);
 
 /// One request, whole.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The code at the end of a reason.
 
-use cfn_gitops::reason_codes::TABLE;
+use cfn_gitops::common::reason_codes::TABLE;
 
 /// The text of `reason` and its code; `None` if it does not end with a code of the table.
 pub fn split(reason: &str) -> Option<(&str, &str)> {

@@ -1,6 +1,6 @@
 //! Why a Create or an Update ended early.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::gitops_pipeline::messages;
 use cfn_custom_resource::Reason;
 

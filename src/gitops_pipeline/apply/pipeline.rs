@@ -3,14 +3,14 @@
 use super::error::ApplyError;
 use super::render::Renderer;
 use super::stack::{ReadyStack, StackApplier};
-use crate::aws::{Aws, CallError};
-use crate::codecommit;
-use crate::codecommit::Repository;
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::canceled_execution;
 use crate::gitops_pipeline::delete::{Deletion, OnDenial};
-use crate::gitops_pipeline::first_push::latest_commit;
 use crate::gitops_pipeline::messages::warnings;
+use crate::gitops_pipeline::pushes::latest_commit;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};

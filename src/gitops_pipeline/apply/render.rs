@@ -4,8 +4,11 @@
 use serde_json::{Value, json};
 
 use super::error::ApplyError;
-use crate::aws::Aws;
-use crate::codecommit;
+use crate::clients::aws::Aws;
+use crate::clients::codecommit;
+use crate::common::ownership;
+use crate::common::ownership::{LOGICAL_ID, STACK_ID};
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::{Content, MAX_TEMPLATE_BYTES};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::source::{Lookup, Source};
@@ -13,9 +16,6 @@ use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template::RepositoryOrigin;
 use crate::gitops_pipeline::{messages, template};
-use crate::ownership;
-use crate::ownership::{LOGICAL_ID, STACK_ID};
-use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// The content of the child stack that CloudFormation receives.

@@ -2,7 +2,8 @@
 
 use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall};
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
@@ -10,7 +11,6 @@ use crate::gitops_pipeline::source::Source;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
 use crate::gitops_pipeline::{messages, observe, plan, tombstone};
-use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::{Progress, Reason};
 

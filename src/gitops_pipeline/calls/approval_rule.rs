@@ -3,10 +3,10 @@
 //! A template has no tags. Its description names the owner, and cfn-gitops changes only templates
 //! with exactly this description.
 
-use crate::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::ownership::Owner;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::ownership::Owner;
-use crate::reason_codes::Code;
 
 /// Another delivery of a superseded request may associate the template again during its deletion.
 const MAX_DELETIONS: u32 = 4;

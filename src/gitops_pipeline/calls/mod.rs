@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::template;
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
 
 /// Maximum size of a template in the call itself.
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;

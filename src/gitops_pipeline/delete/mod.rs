@@ -3,8 +3,9 @@
 pub mod plan;
 
 use self::plan::{DeleteState, DeleteStep};
-use crate::aws::{Aws, CallError};
-use crate::codecommit;
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::StackCall;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::calls::approval_rule::FoundRule;
@@ -13,7 +14,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
 use crate::gitops_pipeline::tracker::StackTracker;
-use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
 

@@ -3,9 +3,9 @@
 pub mod warnings;
 
 use super::spec::Spec;
-use crate::aws::{CallError, is_role_not_assumable};
-use crate::ownership::Owner;
-use crate::reason_codes::Code;
+use crate::clients::aws::{CallError, is_role_not_assumable};
+use crate::common::ownership::Owner;
+use crate::common::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// The stack belongs to another resource, or to no resource of this type.

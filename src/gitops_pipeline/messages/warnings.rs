@@ -1,10 +1,10 @@
 //! The warnings of a successful request: a source account that denies the lookup, or that cannot
 //! write artifacts. They are the `Reason` of the success.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::source::Source;
 use crate::gitops_pipeline::spec::Spec;
-use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// All warnings about `source`, with the denials of its repository and its branch. `None` if there

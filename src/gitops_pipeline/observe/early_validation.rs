@@ -9,7 +9,7 @@ use std::fmt;
 
 use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, OperationEvent};
 
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
 
 /// Maximum pages of events to read: the failed events of a stack's few latest operations.
 const MAX_PAGES: u32 = 3;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::request_token;
 use crate::gitops_pipeline::state::ChildStack;
 

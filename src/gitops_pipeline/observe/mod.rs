@@ -8,8 +8,8 @@ use aws_smithy_types::DateTime;
 
 pub use self::events::first_failure;
 use super::state::ChildStack;
-use crate::aws::{Aws, CallError};
-use crate::ownership::{LOGICAL_ID, Owner, STACK_ID};
+use crate::clients::aws::{Aws, CallError};
+use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::reconcile::backoff::Backoff;
 
 /// Reads the child stack with this name or ID. `None` if it does not exist.

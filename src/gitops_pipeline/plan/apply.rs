@@ -1,10 +1,10 @@
 //! Plans a Create or an Update of the child stack.
 
 use super::operation::StartedBy;
+use crate::common::ownership::Owner;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
-use crate::ownership::Owner;
 use crate::reconcile::Next;
 
 /// One change or read. The stack is observed again after a change, and after [`ApplyStep::Wait`].

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use super::apply;
 use super::apply::{ApplyState, ApplyStep, ApplyStop};
+use crate::common::ownership::Owner;
 use crate::gitops_pipeline::delete::plan as delete;
 use crate::gitops_pipeline::delete::plan::DeleteStep;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push, read};
 use crate::gitops_pipeline::state::{ChildStack, StackFailure};
-use crate::ownership::Owner;
 use crate::reconcile::Next;
 
 const CONTENT: &str = "0123456789abcdef";

@@ -9,8 +9,8 @@ use self::source_paths::decode_paths;
 use super::approval_rule;
 use super::names;
 use super::names::{AwsLocation, ResourceNames};
-use crate::gitlab::Access;
-use crate::tags;
+use crate::clients::gitlab::Access;
+use crate::common::tags;
 use cfn_custom_resource::{Object, ValidationErrors};
 
 mod cross_account;

@@ -1,9 +1,9 @@
 //! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it.
 
 use super::formats;
-use crate::codecommit::REPOSITORY_NAME;
-use crate::gitlab::property::{MEMBERS, PROJECT};
-use crate::tags::TAGS;
+use crate::clients::codecommit::REPOSITORY_NAME;
+use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::common::tags::TAGS;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.

@@ -1,7 +1,7 @@
 //! `Review`: the branches that are reviewed before they are merged.
 
 use super::types::{Drift, Review, Spec};
-use crate::iam_wildcard::NamePattern;
+use crate::common::iam_wildcard::NamePattern;
 use cfn_custom_resource::{Object, ValidationErrors};
 
 /// `None` if no branches are reviewed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gitlab::Access;
+use crate::clients::gitlab::Access;
 use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::paths::Paths;

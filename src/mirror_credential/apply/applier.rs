@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;

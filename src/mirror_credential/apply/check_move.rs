@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::ResourceStatus;
 
-use crate::aws::{CallError, optional};
+use crate::clients::aws::{CallError, optional};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::Owner;

@@ -1,6 +1,8 @@
 //! Executes the steps for the credential and its login: from the issue intent to the stored login.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::password::Password;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::{IssueResult, WriteResult};
@@ -10,8 +12,6 @@ use crate::mirror_credential::plan::step::CredentialStep;
 use crate::mirror_credential::state::{Credential, Issued, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, plan};
-use crate::password::Password;
-use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 /// A reset returns a password with `/` with a probability of about one half.

@@ -1,10 +1,10 @@
 //! Why a delivery did not reach the desired state, and whether a later attempt may reach it.
 
-use crate::aws::CallError;
-use crate::gitlab::GitLabError;
+use crate::clients::aws::CallError;
+use crate::clients::gitlab::GitLabError;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::is_concurrent;
 use crate::mirror_credential::messages::with_permission_hint;
-use crate::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason};
 
 /// Why a delivery failed.

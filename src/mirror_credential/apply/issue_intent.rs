@@ -1,6 +1,6 @@
 //! Writes the issue intent: the write-ahead record, in the user's tags, of a call that issues.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::credential_class::CredentialClass;

@@ -1,12 +1,12 @@
 //! Rolls back a failed delivery.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::{calls, observe};
-use crate::reason_codes::Code;
 
 impl Applier<'_> {
     /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources

@@ -1,6 +1,7 @@
 //! Executes the steps for the secret and its log.
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::{CreateResult, WriteResult};
 use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
@@ -9,7 +10,6 @@ use crate::mirror_credential::plan::step::SecretStep;
 use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
 use crate::mirror_credential::{calls, messages};
-use crate::reason_codes::Code;
 
 /// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
 const MAX_MOVE_RETRIES: u32 = 20;

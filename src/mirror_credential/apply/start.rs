@@ -1,6 +1,6 @@
 //! Starts a delivery: reads everything concurrently that does not depend on another read.
 
-use crate::gitlab::Access;
+use crate::clients::gitlab::Access;
 use crate::mirror_credential::apply::applier::{Applier, Created, RetryBudget};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::clients::Clients;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::aws::CallError;
-use crate::codecommit::push_check;
-use crate::codecommit::push_check::PushCheckError;
+use crate::clients::aws::CallError;
+use crate::clients::codecommit::push_check;
+use crate::clients::codecommit::push_check::PushCheckError;
+use crate::common::password::Password;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::state::Secret;
-use crate::password::Password;
 
 /// IAM has propagated a credential everywhere by then. IAM documents no bound: "changes that I make
 /// are not always immediately visible", and seconds are observed.

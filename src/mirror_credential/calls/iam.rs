@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
-use crate::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::password::Password;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::{IssueIntent, Owner};
 use crate::mirror_credential::state::Credential;
 use crate::mirror_credential::timing::POLL_INTERVAL;
-use crate::password::Password;
-use crate::reason_codes::Code;
 
 /// The service of these credentials.
 pub const CODECOMMIT: &str = "codecommit.amazonaws.com";

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 
-use crate::aws::{Aws, CallError};
-use crate::codecommit;
-use crate::reason_codes::Code;
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::common::reason_codes::Code;
 
 pub use self::iam::{
     CODECOMMIT, IssueResult, delete_credential, is_concurrent, issue, issue_intent_tags,

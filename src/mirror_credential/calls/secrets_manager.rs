@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use serde_json::json;
 
-use crate::aws::{Aws, CallError, optional};
-use crate::gitlab::Access;
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::gitlab::Access;
+use crate::common::password::Password;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::mirrors::intent::{
@@ -17,7 +18,6 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::{DEFAULT_KEY, SecretSettings, Spec};
 use crate::mirror_credential::state::{Credential, Secret, StoredLogin};
-use crate::password::Password;
 
 /// The result of writing the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError};
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
@@ -14,7 +15,6 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, observe};
-use crate::reason_codes::Code;
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 

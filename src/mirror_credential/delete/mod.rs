@@ -4,7 +4,7 @@ mod apply;
 mod plan;
 mod target;
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::apply::Deleter;
 pub use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};

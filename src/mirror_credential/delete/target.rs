@@ -1,6 +1,6 @@
 //! The target of a deletion, and the reason for it.
 
-use crate::gitlab::Access;
+use crate::clients::gitlab::Access;
 
 /// Why a resource is deleted. It determines the precautions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
-use crate::gitlab::{GitLab, Mirror};
+use crate::clients::gitlab::{GitLab, Mirror};
+use crate::common::password::Password;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::credential::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -18,7 +19,6 @@ use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::{calls, messages, observe};
-use crate::password::Password;
 
 impl Applier<'_> {
     pub async fn apply_mirror_step(&mut self, step: MirrorStep) -> Result<(), ApplyError> {

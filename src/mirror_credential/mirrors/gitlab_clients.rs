@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::aws::Aws;
-use crate::gitlab;
-use crate::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
-use crate::http::Http;
+use crate::clients::aws::Aws;
+use crate::clients::gitlab;
+use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
+use crate::clients::http::Http;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::aws::Aws;
-use crate::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
+use crate::clients::aws::Aws;
+use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
 use crate::mirror_credential::health::CheckedGitLabs;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;

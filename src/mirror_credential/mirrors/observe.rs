@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::gitlab::{GitLab, GitLabError};
+use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::messages;

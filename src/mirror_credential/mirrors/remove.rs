@@ -1,12 +1,12 @@
 //! Deletes mirrors that are superseded, or that were never in use.
 
-use crate::gitlab::GitLabError;
+use crate::clients::gitlab::GitLabError;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::state::Project;
-use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 impl Applier<'_> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::gitlab::{GitLab, Mirror, PushStatus};
+use crate::clients::gitlab::{GitLab, Mirror, PushStatus};
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::reason_codes::Code;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
 

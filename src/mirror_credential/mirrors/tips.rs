@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::aws::{Aws, CallError};
-use crate::codecommit;
-use crate::gitlab::{Branch, Containment, GitLab, GitLabError};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::clients::gitlab::{Branch, Containment, GitLab, GitLabError};
+use crate::common::pace::Pace;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::pace::Pace;
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
 /// environments.

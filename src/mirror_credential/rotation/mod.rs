@@ -29,7 +29,8 @@ pub mod repair;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::aws::Aws;
+use crate::clients::aws::Aws;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::start::PreviousSpec;
@@ -46,7 +47,6 @@ use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, SecretState, State, User};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
-use crate::reason_codes::Code;
 use cfn_custom_resource::{Progress, Reason};
 
 /// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time

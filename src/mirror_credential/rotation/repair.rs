@@ -3,11 +3,11 @@
 
 use std::time::SystemTime;
 
+use crate::common::ownership;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
-use crate::ownership;
 
 /// How the version of a repair begins. Secrets Manager's own are UUIDs.
 const VERSION_PREFIX: &str = "cfn-gitops-repair-";

@@ -11,10 +11,10 @@ pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
 
 use super::mirrors::intent::MirrorRecord;
 use super::mirrors::spec::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
-use crate::codecommit::REPOSITORY_NAME;
-use crate::gitlab::Access;
-use crate::tags;
-use crate::tags::TAGS;
+use crate::clients::codecommit::REPOSITORY_NAME;
+use crate::clients::gitlab::Access;
+use crate::common::tags;
+use crate::common::tags::TAGS;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is

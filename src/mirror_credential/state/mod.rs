@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, User};
 
-use crate::gitlab::Mirror;
+use crate::clients::gitlab::Mirror;
+use crate::common::password::Password;
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::state::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
-use crate::password::Password;
 
 /// The secret as this delivery has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]

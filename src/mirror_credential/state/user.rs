@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::aws::CallError;
+use crate::clients::aws::CallError;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::{IssueIntent, Owner, Tombstone};
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use cfn_gitops::aws::SdkClients;
+use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::http::Http;
+use cfn_gitops::feedback::reporting;
 use cfn_gitops::gitops_pipeline::health;
-use cfn_gitops::http::Http;
-use cfn_gitops::reporting;
 use serde_json::{Value, json};
 
 use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE, check_shown, record, wire};

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
-use cfn_gitops::aws::SdkClients;
+use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
 use cfn_gitops::health_check::{CheckClients, Environment, Part};
-use cfn_gitops::http::Http;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use cfn_gitops::logging;
+use cfn_gitops::common::logging;
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{

@@ -1,6 +1,6 @@
 //! Plans the steps for mirrors: which to create, enable, push and delete.
 
-use crate::gitlab::PushStatus;
+use crate::clients::gitlab::PushStatus;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
 use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};

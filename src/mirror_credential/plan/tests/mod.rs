@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::common::password::Password;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner};
@@ -13,7 +14,6 @@ use crate::mirror_credential::spec::{ForeignCredentials, SecretSettings, Spec};
 use crate::mirror_credential::state::{
     Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
 };
-use crate::password::Password;
 
 mod rejections;
 mod steps;

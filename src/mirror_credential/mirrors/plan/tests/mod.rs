@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
+use crate::clients::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
+use crate::common::password::Password;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::mirror_credential::mirrors::state::Project;
@@ -13,8 +15,6 @@ use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::plan::tests::{at, claimed, issued, login, settled, state, step};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::{Secret, SecretState, State, StoredLogin};
-use crate::password::Password;
-use crate::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
 mod steps;

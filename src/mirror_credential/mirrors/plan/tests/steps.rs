@@ -1,7 +1,7 @@
 //! The step that the plan chooses in each situation of the mirrors.
 
 use super::*;
-use crate::gitlab::{Mirror, PushStatus};
+use crate::clients::gitlab::{Mirror, PushStatus};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::plan_table;

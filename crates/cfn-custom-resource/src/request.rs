@@ -1,0 +1,220 @@
+//! Parses a custom-resource request, member by member.
+//!
+//! A request with invalid properties or IDs still gets a response, because only `ResponseURL` is
+//! needed for one. Members stay raw JSON until they are read: `serde_json` rejects values nested
+//! deeper than 128 levels, and one such member must not hide the others.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// CloudFormation's clock can be ahead of this machine's by this much.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// The operation that CloudFormation requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum RequestType {
+    /// Create the resource.
+    Create,
+    /// Change the resource to the new properties.
+    Update,
+    /// Delete the resource.
+    Delete,
+}
+
+impl RequestType {
+    /// The name in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            RequestType::Create => "Create",
+            RequestType::Update => "Update",
+            RequestType::Delete => "Delete",
+        }
+    }
+}
+
+/// The presigned URL of the response. It is a secret, because anyone who has it can send a response.
+/// Therefore it has no `Display`, and its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResponseUrl(String);
+
+impl ResponseUrl {
+    /// The URL itself, for the one call that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.0.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// When CloudFormation signed the URL (`X-Amz-Date`), to the second; `None` if the URL does not
+    /// contain it.
+    pub fn signed_at(&self) -> Option<SystemTime> {
+        let seconds = unix_time(self.query("X-Amz-Date")?)?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    /// How long the URL is valid after that (`X-Amz-Expires`); `None` if the URL does not contain it.
+    pub fn valid_for(&self) -> Option<Duration> {
+        let seconds: u32 = self.query("X-Amz-Expires")?.parse().ok()?;
+        Some(Duration::from_secs(seconds.into()))
+    }
+}
+
+impl fmt::Debug for ResponseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ResponseUrl(…)")
+    }
+}
+
+/// One request. Only [`Request::response_url`] is certain to exist.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The URL of the response.
+    pub response_url: ResponseUrl,
+    /// When CloudFormation signed the request; when it was received if the URL does not contain it.
+    pub signed_at: SystemTime,
+    /// The operation; `None` if it is unknown.
+    pub request_type: Option<RequestType>,
+    /// Copied into the response; empty if [`Request::missing_members`] names it.
+    pub stack_id: String,
+    /// Copied into the response; empty if it is missing. CloudFormation can reuse an ID when a stack
+    /// operation is retried.
+    pub request_id: String,
+    /// Copied into the response; empty if it is missing.
+    pub logical_resource_id: String,
+    /// On Update and Delete: the ID of the last response, or an ID that CloudFormation generated
+    /// because it got no response.
+    pub physical_resource_id: Option<String>,
+    /// `Custom::…`; empty if it is missing.
+    pub resource_type: String,
+    /// `ResourceProperties`, or why they cannot be parsed.
+    pub properties: Result<Value, String>,
+    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they cannot be parsed.
+    pub old_properties: Value,
+}
+
+impl Request {
+    /// Parses `event`; `None` if it is not a request, because it has no `ResponseURL`.
+    pub fn parse(event: &str, received_at: SystemTime) -> Option<Self> {
+        let members: HashMap<Name, &RawValue> = serde_json::from_str(event).ok()?;
+        let member = |name: &str| members.get(name.as_bytes());
+        let text =
+            |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
+        let response_url = ResponseUrl(text("ResponseURL")?);
+        // A forged future date would outrank every later request.
+        let signed_at = response_url
+            .signed_at()
+            .unwrap_or(received_at)
+            .min(received_at + MAX_CLOCK_SKEW);
+        let properties = match member("ResourceProperties") {
+            None => Ok(Value::Object(serde_json::Map::new())),
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+        };
+        let old_properties = member("OldResourceProperties")
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or(Value::Null);
+        Some(Request {
+            response_url,
+            signed_at,
+            request_type: text("RequestType")
+                .and_then(|name| serde_json::from_value(name.into()).ok()),
+            stack_id: text("StackId").unwrap_or_default(),
+            request_id: text("RequestId").unwrap_or_default(),
+            logical_resource_id: text("LogicalResourceId").unwrap_or_default(),
+            physical_resource_id: text("PhysicalResourceId").filter(|id| !id.is_empty()),
+            resource_type: text("ResourceType").unwrap_or_default(),
+            properties,
+            old_properties,
+        })
+    }
+
+    /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
+    /// empty, or not a string. Without them, what the request creates would have no owner, and
+    /// CloudFormation could not match the response to the request.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
+    pub fn missing_members(&self) -> Vec<&'static str> {
+        [
+            ("StackId", &self.stack_id),
+            ("RequestId", &self.request_id),
+            ("LogicalResourceId", &self.logical_resource_id),
+            ("ResourceType", &self.resource_type),
+        ]
+        .into_iter()
+        .filter(|(_, value)| value.is_empty())
+        .map(|(name, _)| name)
+        .collect()
+    }
+
+    /// `ServiceTimeout`, a property of every custom resource: 1 to 3600 seconds, 3600 by default.
+    /// CloudFormation waits this long for the response.
+    pub fn service_timeout(&self) -> Duration {
+        let value = self.properties.as_ref().ok().map(|p| &p["ServiceTimeout"]);
+        let seconds = match value {
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(Value::Number(number)) => number.as_u64(),
+            _ => None,
+        };
+        Duration::from_secs(seconds.filter(|s| (1..=3600).contains(s)).unwrap_or(3600))
+    }
+}
+
+/// A member's name, as bytes. In JSON a name can contain half a surrogate pair, which a `String`
+/// cannot, and one such name must not hide the other members.
+#[derive(PartialEq, Eq, Hash)]
+struct Name(Vec<u8>);
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
+                Ok(Name(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// The Unix time of a date such as `20261120T075500Z`.
+fn unix_time(date: &str) -> Option<u64> {
+    let (day, time) = date.split_once('T')?;
+    if (day.len(), time.len()) != (8, 7) {
+        return None;
+    }
+    let (year, month, day) = (day.get(..4)?, day.get(4..6)?, day.get(6..)?);
+    let (hour, minute, second) = (time.get(..2)?, time.get(2..4)?, time.get(4..)?);
+    let date = format!("{year}-{month}-{day}T{hour}:{minute}:{second}");
+    let date = DateTime::from_str(&date, Format::DateTime).ok()?;
+    date.secs().try_into().ok()
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

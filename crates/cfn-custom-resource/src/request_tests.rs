@@ -1,0 +1,143 @@
+use super::*;
+
+fn request(event: &str) -> Option<Request> {
+    Request::parse(event, SystemTime::UNIX_EPOCH)
+}
+
+#[test]
+fn event_without_response_url_is_not_a_request() {
+    assert!(request(r#"{"RequestType":"Create"}"#).is_none());
+    assert!(request(r#"{"ResponseURL":7}"#).is_none());
+    assert!(request("[]").is_none());
+}
+
+#[test]
+fn too_deep_properties_still_get_a_response() {
+    let deep = format!("{}1{}", "[".repeat(4000), "]".repeat(4000));
+    let event = format!(
+        r#"{{"ResponseURL":"https://x/","RequestId":"r","ResourceProperties":{{"A":{deep}}}}}"#
+    );
+    let request = request(&event).expect("a request");
+    assert_eq!(request.request_id, "r");
+    assert!(request.properties.is_err());
+}
+
+#[test]
+fn half_a_surrogate_pair_in_one_member_hides_no_other() {
+    let event = r#"{"\ud800":1,"StackId":"\ud800","ResponseURL":"https://x/","RequestId":"r"}"#;
+    assert_eq!(request(event).expect("a request").request_id, "r");
+}
+
+#[test]
+fn fixtures_of_aws_lambda_events_are_requests() {
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_str!(concat!(
+                "../../../tests/fixtures/aws_lambda_events/example-cloudformation-custom-resource-",
+                $name,
+                "-request.json"
+            ))
+        };
+    }
+    for (event, request_type) in [
+        (fixture!("create"), RequestType::Create),
+        (fixture!("update"), RequestType::Update),
+        (fixture!("delete"), RequestType::Delete),
+    ] {
+        let request = request(event).expect("a request");
+        assert_eq!(request.request_type, Some(request_type));
+        assert!(request.missing_members().is_empty());
+        let sent: Value = serde_json::from_str(event).expect("JSON");
+        assert_eq!(request.response_url.expose(), sent["ResponseURL"]);
+        assert_eq!(request.stack_id, sent["StackId"]);
+        assert_eq!(request.request_id, sent["RequestId"]);
+        assert_eq!(request.logical_resource_id, sent["LogicalResourceId"]);
+        assert_eq!(request.resource_type, sent["ResourceType"]);
+        let physical_id = sent["PhysicalResourceId"].as_str();
+        assert_eq!(request.physical_resource_id.as_deref(), physical_id);
+        assert_eq!(request.properties.as_ref(), Ok(&sent["ResourceProperties"]));
+        assert_eq!(request.old_properties, sent["OldResourceProperties"]);
+    }
+    // What the CDK's provider framework sends has no `ResponseURL`.
+    assert!(request(fixture!("provider-create")).is_none());
+}
+
+#[test]
+fn missing_members_are_absent_null_empty_or_no_string() {
+    const ALL: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
+    let whole = |name: &str, value: Option<&str>| {
+        let members = ALL.iter().filter_map(|member| match value {
+            _ if member != &name => Some(format!(r#""{member}":"x","#)),
+            Some(value) => Some(format!(r#""{member}":{value},"#)),
+            None => None,
+        });
+        let members: String = members.collect();
+        format!(r#"{{{members}"ResponseURL":"https://x/"}}"#)
+    };
+    for name in ALL {
+        for value in [
+            None,
+            Some("null"),
+            Some(r#""""#),
+            Some("7"),
+            Some(r#"["x"]"#),
+        ] {
+            let request = request(&whole(name, value)).expect("a request");
+            assert_eq!(request.missing_members(), [name], "{value:?}");
+        }
+    }
+    let complete = request(&whole("", None)).expect("a request");
+    assert!(complete.missing_members().is_empty());
+    let none = request(r#"{"ResponseURL":"https://x/"}"#).expect("a request");
+    assert_eq!(none.missing_members(), ALL);
+}
+
+#[test]
+fn signing_time_is_read_from_the_response_url() {
+    let event = r#"{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z&X-Amz-Expires=7200&X-Amz-Signature=s"}"#;
+    let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
+    let request = Request::parse(event, signed_at).expect("a request");
+    assert_eq!(request.signed_at, signed_at);
+    // One from the future is not: it would be later than every request to come.
+    let early = signed_at - Duration::from_secs(3600);
+    let forged = Request::parse(event, early).expect("a request");
+    assert_eq!(forged.signed_at, early + MAX_CLOCK_SKEW);
+    assert_eq!(
+        request.response_url.valid_for(),
+        Some(Duration::from_secs(7200))
+    );
+    assert_eq!(format!("{:?}", request.response_url), "ResponseUrl(…)");
+}
+
+#[test]
+fn service_timeout_may_be_a_string_or_a_number() {
+    for (properties, seconds) in [
+        (r#"{"ServiceTimeout":"90"}"#, 90),
+        (r#"{"ServiceTimeout":90}"#, 90),
+        (r#"{"ServiceTimeout":"0"}"#, 3600),
+        (r#"{"ServiceTimeout":"soon"}"#, 3600),
+        ("{}", 3600),
+    ] {
+        let event = format!(r#"{{"ResponseURL":"https://x/","ResourceProperties":{properties}}}"#);
+        let timeout = request(&event).expect("a request").service_timeout();
+        assert_eq!(timeout, Duration::from_secs(seconds), "{properties}");
+    }
+}
+
+#[test]
+fn dates_are_counted_across_leap_years() {
+    for (date, expected) in [
+        ("19700101T000000Z", Some(0)),
+        ("20000229T000000Z", Some(951_782_400)),
+        ("20261120T075500Z", Some(1_795_161_300)),
+        ("21000301T000000Z", Some(4_107_542_400)),
+        ("20261320T075500Z", None),
+        ("20261120T245500Z", None),
+        ("00000101T000000Z", None),
+        ("20261120 075500Z", None),
+        ("20261120T075500", None),
+        ("2026112\u{e9}T07550Z", None),
+    ] {
+        assert_eq!(unix_time(date), expected, "{date}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Sends one response to its presigned URL.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{Clock, ResponseUrl};
+
+/// The time limit of one attempt, which is also limited to half of the remaining time. A bucket that
+/// accepts the connection and sends nothing must not use up the time of a second attempt.
+const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The least time limit of an attempt: connecting takes a part of it.
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
+
+const MIN_PAUSE: Duration = Duration::from_millis(200);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why a response was not delivered. It has no source error, because the errors of HTTP clients
+/// contain the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The bucket rejected it, and would again: the URL has expired or is forged.
+    #[error("the response bucket rejected the response with HTTP status {0}")]
+    Rejected(u16),
+    /// The URL had expired before the request was handled.
+    #[error("the response address has expired")]
+    Expired,
+    /// A response must not be sent to this URL.
+    #[error("the response address cannot be used: it is not an HTTPS address of Amazon S3")]
+    Unusable,
+    /// The bucket was not reached, or failed, until the deadline.
+    #[error("the response bucket could not be reached in time")]
+    Unreachable,
+}
+
+/// Sends `body` to `url`. Retries after network errors, 5xx, 408 and 429 until `until`.
+///
+/// `put` makes one attempt and returns the HTTP status. [`SendError::Unreachable`] is retried, every
+/// other error is final.
+pub async fn send_response<P, F>(
+    put: P,
+    url: &ResponseUrl,
+    body: &str,
+    until: SystemTime,
+    clock: &Clock,
+) -> Result<(), SendError>
+where
+    P: Fn(String, String) -> F,
+    F: Future<Output = Result<u16, SendError>>,
+{
+    let mut pause = MIN_PAUSE;
+    loop {
+        // The first attempt is made even if it is late: a rejected response does no harm.
+        let limit = (clock.until(until) / 2).clamp(MIN_ATTEMPT_TIMEOUT, MAX_ATTEMPT_TIMEOUT);
+        let attempt = put(url.expose().to_owned(), body.to_owned());
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(200..=299)) => return Ok(()),
+            Ok(Ok(status)) if status >= 500 || status == 429 || status == 408 => {
+                tracing::warn!(status, "the response bucket failed, retrying");
+            }
+            Ok(Ok(status)) => return Err(SendError::Rejected(status)),
+            Ok(Err(SendError::Unreachable)) | Err(_) => {
+                tracing::warn!("the response bucket did not respond, retrying");
+            }
+            Ok(Err(error)) => return Err(error),
+        }
+        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        if clock.until(until) <= jittered + MIN_ATTEMPT_TIMEOUT {
+            return Err(SendError::Unreachable);
+        }
+        tokio::time::sleep(jittered).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+#[cfg(test)]
+#[path = "send_response_tests.rs"]
+mod tests;

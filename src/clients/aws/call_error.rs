@@ -1,0 +1,250 @@
+//! The error of an AWS call, with its text and its classification.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, THROTTLED};
+use super::propagation::is_role_not_assumable;
+use crate::clients::http::HttpError;
+use crate::common::reason_codes::Code;
+use cfn_custom_resource::{Reason, ReasonCode};
+
+/// The SDK cannot build or sign the request.
+pub(super) const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
+
+/// The remedy for these.
+const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \
+    control policies, the permissions boundary of the function's role, the VPC endpoint's policy, \
+    and the policy of the resource or its key";
+
+/// The error of a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {cause}")]
+pub struct CallError {
+    /// A gerund, the thing and its ID.
+    pub doing: String,
+    /// The service's error code. `None` if it did not respond with one.
+    pub code: Option<String>,
+    /// The HTTP status. `None` if the service did not respond.
+    pub status: Option<u16>,
+    /// The error code and message, or why there is no response.
+    pub cause: String,
+    /// The code of the reason that reports this error.
+    pub(crate) reason_code: ReasonCode,
+}
+
+impl CallError {
+    /// The error that the SDK returned while `doing`.
+    pub fn new<E>(doing: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata,
+    {
+        let mut reason_code = Code::AwsUnavailable;
+        let (code, cause) = match error {
+            SdkError::ServiceError(service) => {
+                let metadata = service.err().meta();
+                let code = metadata.code().unwrap_or("an unknown error");
+                let cause = match metadata.message() {
+                    Some(message) => format!("{code}: {message}"),
+                    None => code.to_owned(),
+                };
+                (metadata.code().map(ToOwned::to_owned), cause)
+            }
+            SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) => {
+                let (code, cause) = no_response(failure);
+                reason_code = code;
+                (None, cause)
+            }
+            SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
+            // No region or no credentials, for example.
+            _ => {
+                reason_code = Code::AwsUnreachable;
+                (None, NOT_BUILT.to_owned())
+            }
+        };
+        let error = CallError {
+            doing: doing.into(),
+            code,
+            status: error.raw_response().map(|answer| answer.status().as_u16()),
+            cause,
+            reason_code: reason_code.into(),
+        };
+        match error.service_reason_code() {
+            Some(reason_code) => error.with_reason_code(reason_code),
+            None => error,
+        }
+    }
+
+    /// An error that AWS did not report: cfn-gitops found the cause itself. `cause` has the remedy.
+    pub(crate) fn local(
+        reason_code: impl Into<ReasonCode>,
+        doing: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> Self {
+        CallError {
+            doing: doing.into(),
+            code: None,
+            status: None,
+            cause: cause.into(),
+            reason_code: reason_code.into(),
+        }
+    }
+
+    /// The reason code of the service's error. `None` if the service did not respond.
+    fn service_reason_code(&self) -> Option<Code> {
+        self.code.as_ref()?;
+        Some(if self.is_denied_elsewhere() {
+            Code::AwsDeniedElsewhere
+        } else if is_role_not_assumable(&self.cause) {
+            Code::RoleUnusable
+        } else if self.is_denied() {
+            Code::AwsDenied
+        } else if self.is_throttled() {
+            Code::AwsThrottled
+        } else if self.outcome_unknown() {
+            Code::AwsUnavailable
+        } else if self.is_key_error() {
+            Code::KeyUnusable
+        } else {
+            Code::AwsRejected
+        })
+    }
+
+    /// The error with another reason code.
+    #[must_use]
+    pub(crate) fn with_reason_code(self, reason_code: impl Into<ReasonCode>) -> Self {
+        CallError {
+            reason_code: reason_code.into(),
+            ..self
+        }
+    }
+
+    /// The reason that reports this error.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.reason_code, self.to_string())
+    }
+
+    /// Whether the service answered with one of these error codes.
+    pub fn has_code(&self, codes: &[&str]) -> bool {
+        let code = self.code.as_deref();
+        code.is_some_and(|code| codes.contains(&code))
+    }
+
+    /// Whether a KMS key is disabled, deleted or not usable for the call.
+    fn is_key_error(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
+    }
+
+    /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
+    pub fn is_denied(&self) -> bool {
+        self.has_code(&DENIED)
+    }
+
+    /// The action that was denied, such as `iam:TagUser`. `None` if the service does not name it.
+    pub fn denied_action(&self) -> Option<&str> {
+        let (_, named) = self.cause.split_once("not authorized to perform: ")?;
+        self.is_denied()
+            .then(|| named.split_whitespace().next().unwrap_or_default())
+    }
+
+    /// Whether a policy other than those of the function's role denies the call, so that allowing
+    /// the action there would not help.
+    pub fn is_denied_elsewhere(&self) -> bool {
+        let mut parts = DENIED_ELSEWHERE.iter();
+        self.is_denied() && parts.any(|part| self.cause.contains(part))
+    }
+
+    /// Whether CloudFormation rejected the call in the present state: most of its rejections have
+    /// this type.
+    pub fn is_invalid(&self) -> bool {
+        self.has_code(&["ValidationError"])
+    }
+
+    /// Whether the service did nothing because of throttling.
+    pub fn is_throttled(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        THROTTLED.iter().any(|name| code.contains(name))
+    }
+
+    /// Whether it is unknown if the service did what was requested: no response, an unreadable one,
+    /// or an internal error.
+    pub fn outcome_unknown(&self) -> bool {
+        self.code.is_none() || self.status.is_some_and(|status| status >= 500)
+    }
+
+    /// Whether the same call may succeed later without a change by a person.
+    pub fn is_transient(&self) -> bool {
+        let code = self.code.as_deref();
+        let is_expired = code.is_some_and(|code| code.contains("Expired"));
+        self.outcome_unknown() || self.is_throttled() || is_expired
+    }
+
+    /// Adds advice to a denied call, once: on the other policy that denies it, or else `advice`.
+    #[must_use]
+    pub fn with_advice_on_denial(self, advice: impl FnOnce(&Self) -> &'static str) -> Self {
+        // Every advice on permissions names the provider stack, so this one has advice already.
+        if !self.is_denied() || self.cause.contains("the provider stack") {
+            return self;
+        }
+        let advice = if self.is_denied_elsewhere() {
+            DENIED_ELSEWHERE_ADVICE
+        } else {
+            advice(&self)
+        };
+        self.with_advice(advice)
+    }
+
+    /// The error with advice added.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.cause = format!("{}; {advice}", self.cause);
+        self
+    }
+}
+
+/// The output of a call. `None` if the service answered with one of the error codes `absent`, such
+/// as `NoSuchEntity`: what the call is about does not exist.
+pub fn optional<T, E: ProvideErrorMetadata>(
+    result: Result<T, SdkError<E, HttpResponse>>,
+    absent: &[&str],
+    doing: impl FnOnce() -> String,
+) -> Result<Option<T>, CallError> {
+    match result {
+        Ok(output) => Ok(Some(output)),
+        Err(error) if error.code().is_some_and(|code| absent.contains(&code)) => Ok(None),
+        Err(error) => Err(CallError::new(doing(), &error)),
+    }
+}
+
+/// Why there is no response: each cause has another remedy.
+fn no_response(failure: &DispatchFailure) -> (Code, String) {
+    let error = failure.as_connector_error();
+    // An error of the SDK itself: it has no credentials. The connector's errors have a source.
+    if error.is_some_and(|error| error.is_other() && HttpError::source_of(error).is_none()) {
+        return (Code::AwsUnreachable, NOT_BUILT.to_owned());
+    }
+    let error = error.map(HttpError::from_connector);
+    let code = match error {
+        Some(HttpError::TooLarge | HttpError::NoResponse) | None => Code::AwsUnavailable,
+        Some(_) => Code::AwsUnreachable,
+    };
+    let cause = match &error {
+        Some(HttpError::UntrustedCertificate(why)) => {
+            format!("AWS's certificate is not trusted: {why}")
+        }
+        Some(HttpError::NoConnection) => "AWS could not be reached: no connection; is the region \
+            right, and does the function's network lead there?"
+            .to_owned(),
+        Some(HttpError::TooLarge) => "AWS's answer is too large".to_owned(),
+        Some(HttpError::Unsendable) => {
+            "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
+        }
+        Some(HttpError::NoResponse) | None => {
+            "AWS could not be reached: the connection broke".to_owned()
+        }
+    };
+    (code, cause)
+}

@@ -1,0 +1,142 @@
+//! IAM's propagation: a policy or role that CloudFormation has just created takes seconds to take
+//! effect, and meanwhile AWS denies calls that it allows.
+//!
+//! "Changes that I make are not always immediately visible":
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.
+//! Within [`retrying_denials`], every AWS call retries a denial that propagation can explain. That
+//! is safe also for calls that nothing else may retry, as AWS has done nothing.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_iam::config::interceptors::InterceptorContext;
+use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::time::Instant;
+
+use super::error_codes::{DENIED, DENIED_ELSEWHERE};
+
+/// How long after the start of a request IAM's changes may take. AWS documents no bound. Seconds
+/// are usual, and the AWS CDK found 31 s too short (<https://github.com/aws/aws-cdk/pull/37878>).
+const MAX_PROPAGATION: Duration = Duration::from_secs(60);
+
+/// The backoff between two attempts at a denied call starts with this.
+pub(super) const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Nothing is retried in less time than this: timers count milliseconds, so the last attempts would
+/// follow each other without a pause.
+const MIN_TIME_LEFT: Duration = Duration::from_millis(50);
+
+/// The backoff between two attempts at a denied call does not exceed this.
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Parts of the messages of AWS services that cannot assume a role, which may be too new. All are
+/// recorded responses: CloudFormation, CodeBuild, CodePipeline, EventBridge, and services such as
+/// Lambda.
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>,
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/4233>,
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/13103>
+const ROLE_NOT_ASSUMABLE: [&str; 5] = [
+    "is invalid or cannot be assumed",
+    "is not authorized to perform: sts:AssumeRole",
+    "is not authorized to perform AssumeRole on role",
+    "cannot be assumed by",
+    "unable to assume",
+];
+
+tokio::task_local! {
+    /// Denials are retried until then. `None` if they are not retried.
+    static RETRIES_UNTIL: Option<Instant>;
+}
+
+/// How long a request that CloudFormation signed at `signed_at` retries denials from `now` on, if
+/// the work on it ends at `work_until`.
+///
+/// The minute counts from the signature. Every delivery and continuation of the request contains it,
+/// so they share one minute, and IAM propagates while a delivery waits in Lambda's queue.
+/// It is at most a third of the time that is left. The rest is for the rollback and for a response
+/// with the reason.
+pub fn time_for_propagation(
+    signed_at: SystemTime,
+    now: SystemTime,
+    work_until: SystemTime,
+) -> Duration {
+    let ends = signed_at.min(now) + MAX_PROPAGATION;
+    let left = work_until.duration_since(now).unwrap_or_default();
+    ends.duration_since(now).unwrap_or_default().min(left / 3)
+}
+
+/// Runs `work`, whose AWS calls retry denials that may pass for `time` from now on.
+pub async fn retrying_denials<F: Future>(time: Duration, work: F) -> F::Output {
+    let until = Instant::now() + time;
+    RETRIES_UNTIL.scope(Some(until), work).await
+}
+
+/// Runs `work`, whose AWS calls fail at the first denial.
+pub async fn without_retrying_denials<F: Future>(work: F) -> F::Output {
+    RETRIES_UNTIL.scope(None, work).await
+}
+
+/// For how long denials are still retried. `None` if they are not retried.
+pub(super) fn time_left() -> Option<Duration> {
+    let until = RETRIES_UNTIL.try_with(|until| *until).ok().flatten()?;
+    let left = until.saturating_duration_since(Instant::now());
+    (left >= MIN_TIME_LEFT).then_some(left)
+}
+
+/// Whether `text` is the message of an AWS service that cannot assume a role.
+pub fn is_role_not_assumable(text: &str) -> bool {
+    ROLE_NOT_ASSUMABLE.iter().any(|words| text.contains(words))
+}
+
+/// The error code and the body of an error response, in any protocol. `None` if it is a success.
+/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
+pub(super) fn error_text(response: &HttpResponse) -> Option<String> {
+    let header = response.headers().get("x-amzn-errortype");
+    let body = response.body().bytes().unwrap_or_default();
+    let body = String::from_utf8_lossy(body);
+    let is_error = !response.status().is_success();
+    is_error.then(|| format!("{} {body}", header.unwrap_or_default()))
+}
+
+/// Whether AWS denied a call because a policy or a role may not have propagated yet.
+pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
+    response.status().is_client_error()
+        && error_text(response).is_some_and(|text| is_transient(&text))
+}
+
+/// Whether an error with this code and text may pass when IAM's changes have propagated.
+///
+/// IAM names the kind of policy that denies. Only a missing permission of the role itself can be
+/// a matter of seconds. Some services give no reason (STS, and Secrets Manager for a KMS key),
+/// and then it may be that one.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+fn is_transient(text: &str) -> bool {
+    let names_one_of = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let gives_no_reason = !text.contains(" because ");
+    let names_identity_policy = text.contains("no identity-based policy allows");
+    let is_denied = names_one_of(&DENIED) && (gives_no_reason || names_identity_policy);
+    !names_one_of(&DENIED_ELSEWHERE) && (is_denied || is_role_not_assumable(text))
+}
+
+/// Makes the SDK retry denials that may pass, within the time of [`retrying_denials`].
+#[derive(Debug)]
+pub struct DenialRetryClassifier;
+
+impl ClassifyRetry for DenialRetryClassifier {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(response) if time_left().is_some() && may_be_propagating(response) => {
+                RetryAction::transient_error()
+            }
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "DenialRetryClassifier"
+    }
+}
+
+#[cfg(test)]
+#[path = "propagation_tests.rs"]
+mod tests;

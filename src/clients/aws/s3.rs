@@ -1,0 +1,273 @@
+//! Reads one object from S3.
+//!
+//! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request. So it is
+//! signed with the SDK's `aws-sigv4`, and sent like every other request.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+
+use super::call_error::{CallError, NOT_BUILT};
+use super::config::endpoint_url;
+use crate::clients::http::{Http, HttpError};
+use crate::common::reason_codes::Code;
+
+/// One attempt at a request.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The pauses before an attempt is repeated.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+];
+
+/// What requests to S3 need.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    config: SdkConfig,
+    http: Http,
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Object {
+    /// Its content.
+    pub text: String,
+    /// Its version. `None` if the bucket has no versions.
+    pub version_id: Option<String>,
+}
+
+/// Why an object was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// It does not exist, or its bucket may not be listed: S3 then denies the read of a missing object.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+    #[error("the object does not exist")]
+    Missing,
+    /// It is larger than was permitted.
+    #[error("the object is too large")]
+    TooLarge,
+    /// It is not UTF-8. Without the other bytes it would be another text.
+    #[error("the object is not UTF-8")]
+    NotUtf8,
+    /// The request failed.
+    #[error(transparent)]
+    Failed(#[from] CallError),
+}
+
+impl S3 {
+    /// Requests with the region, endpoint and credentials of `config`, through `http`.
+    pub fn new(config: SdkConfig, http: Http) -> Self {
+        S3 { config, http }
+    }
+
+    /// Reads an object of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// If it does not exist, is larger, or S3 does not return it.
+    pub async fn get_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        max_bytes: usize,
+    ) -> Result<S3Object, ObjectError> {
+        let mut pauses = PAUSES.iter();
+        let failed = |code, status, cause: &str| {
+            let doing = format!("reading {key} in bucket {bucket}");
+            let error = CallError::local(code, doing, cause);
+            ObjectError::Failed(CallError { status, ..error })
+        };
+        loop {
+            let request = self.request(bucket, key).await;
+            let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
+            let request = request.ok_or_else(not_built)?;
+            let error = match self.attempt(request, max_bytes, failed).await {
+                Err(ObjectError::Failed(error)) if error.is_transient() => error,
+                result => return result,
+            };
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(error.into()),
+            }
+        }
+    }
+
+    /// One attempt. `failed` makes the error from its code, HTTP status and cause.
+    async fn attempt(
+        &self,
+        request: HttpRequest,
+        max_bytes: usize,
+        failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
+    ) -> Result<S3Object, ObjectError> {
+        let sent = self.http.send(request, max_bytes);
+        let response = tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await;
+        let response = match response.unwrap_or(Err(HttpError::NoResponse)) {
+            Ok(response) => response,
+            Err(HttpError::TooLarge) => return Err(ObjectError::TooLarge),
+            Err(_) => {
+                let cause = "S3 could not be reached: no connection, or it broke";
+                return Err(failed(Code::AwsUnavailable, None, cause));
+            }
+        };
+        match response.status().as_u16() {
+            200 => read(&response),
+            403 | 404 => Err(ObjectError::Missing),
+            status => {
+                let is_unavailable = status >= 500 || status == 429;
+                let code = if is_unavailable {
+                    Code::AwsUnavailable
+                } else {
+                    Code::AwsRejected
+                };
+                Err(failed(code, Some(status), &format!("HTTP {status}")))
+            }
+        }
+    }
+
+    /// The signed request. `None` if the configuration has no region or no credentials.
+    async fn request(&self, bucket: &str, key: &str) -> Option<HttpRequest> {
+        let region = self.config.region()?.as_ref();
+        let url = self.url(bucket, key, region)?;
+        let provider = self.config.credentials_provider()?;
+        let identity: Identity = provider.provide_credentials().await.ok()?.into();
+        let mut settings = SigningSettings::default();
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()
+            .ok()?;
+        let body = SignableBody::Bytes(&[]);
+        let signable = SignableRequest::new("GET", url.as_str(), std::iter::empty(), body).ok()?;
+        let (signed, _) = sign(signable, &parameters.into()).ok()?.into_parts();
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(url.as_str()).ok()?;
+        for (name, value) in signed.headers() {
+            let (name, value) = (name.to_owned(), value.to_owned());
+            request.headers_mut().try_insert(name, value).ok()?;
+        }
+        Some(request)
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
+    fn url(&self, bucket: &str, key: &str, region: &str) -> Option<reqwest::Url> {
+        if let Some(endpoint) = endpoint_url(&self.config, "S3") {
+            return with_path(&endpoint, &format!("{bucket}/{key}"));
+        }
+        let has = |option: Option<bool>| option == Some(true);
+        let fips = if has(self.config.use_fips()) {
+            "-fips"
+        } else {
+            ""
+        };
+        let dual_stack = if has(self.config.use_dual_stack()) {
+            ".dualstack"
+        } else {
+            ""
+        };
+        object_url(bucket, key, region, &format!("s3{fips}{dual_stack}"))
+    }
+}
+
+/// The address of an object at `service`, which is `s3` or a variant of it. `None` if the bucket's name
+/// cannot be part of it.
+pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Option<reqwest::Url> {
+    let suffix = dns_suffix(region);
+    with_path(
+        &format!("https://{bucket}.{service}.{region}.{suffix}"),
+        key,
+    )
+}
+
+fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
+    let mut url = reqwest::Url::parse(base).ok()?;
+    let mut segments = url.path_segments_mut().ok()?;
+    segments.pop_if_empty().extend(path.split('/'));
+    drop(segments);
+    Some(url)
+}
+
+/// The end of the services' addresses in a region.
+fn dns_suffix(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
+    let bytes = response.body().bytes().unwrap_or_default();
+    let text = std::str::from_utf8(bytes).map_err(|_| ObjectError::NotUtf8)?;
+    let version_id = response.headers().get("x-amz-version-id");
+    Ok(S3Object {
+        text: text.to_owned(),
+        version_id: version_id.filter(|id| *id != "null").map(ToOwned::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_types::region::Region;
+
+    fn url(config: aws_types::sdk_config::Builder) -> String {
+        let config = config.region(Region::new("eu-central-1")).build();
+        let http = Http::over_reqwest().expect("a client");
+        let url = S3::new(config, http).url("bucket", "review/shop/a b.yaml", "eu-central-1");
+        url.expect("an address").into()
+    }
+
+    #[test]
+    fn address_is_that_of_the_bucket() {
+        let path = "review/shop/a%20b.yaml";
+        assert_eq!(
+            url(SdkConfig::builder()),
+            format!("https://bucket.s3.eu-central-1.amazonaws.com/{path}")
+        );
+        assert_eq!(
+            url(SdkConfig::builder().use_fips(true).use_dual_stack(true)),
+            format!("https://bucket.s3-fips.dualstack.eu-central-1.amazonaws.com/{path}")
+        );
+        assert_eq!(
+            url(SdkConfig::builder().endpoint_url("http://127.0.0.1:4566/")),
+            format!("http://127.0.0.1:4566/bucket/{path}")
+        );
+    }
+
+    #[test]
+    fn object_that_is_not_utf8_is_rejected() {
+        let of = |body: &'static [u8]| {
+            let status = 200.try_into().expect("a status");
+            read(&HttpResponse::new(status, SdkBody::from(body)))
+        };
+        assert_eq!(of(b"Transform\xff: x"), Err(ObjectError::NotUtf8));
+        assert_eq!(
+            of("ä".as_bytes()).map(|object| object.text),
+            Ok("ä".to_owned())
+        );
+    }
+
+    #[test]
+    fn percent_sign_in_a_key_is_escaped() {
+        let url = object_url("bucket", "a%41?.yaml", "cn-north-1", "s3").expect("an address");
+        let expected = "https://bucket.s3.cn-north-1.amazonaws.com.cn/a%2541%3F.yaml";
+        assert_eq!(url.as_str(), expected);
+    }
+}

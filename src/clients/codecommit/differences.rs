@@ -1,0 +1,47 @@
+//! The files that differ between two commits.
+
+use aws_sdk_codecommit::Client;
+
+use crate::clients::aws::CallError;
+
+/// Maximum pages of differences to read. Assumption `differences-of-a-long-page`:
+/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetDifferences.html>
+const MAX_PAGES: u32 = 50;
+
+/// Whether a file that `is_wanted` differs between two commits, under its former or its new path:
+/// assumption `differences-name-both-paths`.
+/// `None` if the commits have too many differences to read them all.
+pub async fn any_file_differs(
+    codecommit: &Client,
+    repository_name: &str,
+    (before, after): (&str, &str),
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Option<bool>, CallError> {
+    let mut next = None;
+    for _ in 0..MAX_PAGES {
+        let call = codecommit
+            .get_differences()
+            .repository_name(repository_name)
+            .before_commit_specifier(before)
+            .after_commit_specifier(after)
+            .set_next_token(next);
+        let page = call.send().await.map_err(|error| {
+            let doing =
+                format!("comparing commits {before} and {after} of repository {repository_name}");
+            CallError::new(doing, &error)
+        })?;
+        let has_wanted = page.differences().iter().any(|file| {
+            let blobs = [file.before_blob(), file.after_blob()];
+            let mut paths = blobs.into_iter().flatten().filter_map(|blob| blob.path());
+            paths.any(&is_wanted)
+        });
+        if has_wanted {
+            return Ok(Some(true));
+        }
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(Some(false));
+        }
+    }
+    Ok(None)
+}

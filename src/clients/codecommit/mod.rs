@@ -1,0 +1,143 @@
+//! CodeCommit: repositories and their branches.
+
+pub mod differences;
+pub mod push_check;
+
+use std::collections::HashMap;
+
+use aws_sdk_codecommit::Client;
+
+use crate::clients::aws::{CallError, optional};
+use crate::common::reason_codes::Code;
+use cfn_custom_resource::{Format, Pattern};
+
+/// The name of a repository.
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+pub static REPOSITORY_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9_.-]+$").up_to(100),
+    "must be 1 to 100 letters, digits and `_.-`",
+);
+
+/// A repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its ARN.
+    pub arn: String,
+    /// The URL for cloning, as CodeCommit returns it.
+    pub clone_url: String,
+    /// The branch that a clone checks out. `None` before the first push.
+    pub default_branch: Option<String>,
+}
+
+/// Looks up the repository `name`. `None` if it does not exist.
+pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repository>, CallError> {
+    let doing = || format!("looking up repository {name}");
+    let call = codecommit.get_repository().repository_name(name);
+    let absent = ["RepositoryDoesNotExistException"];
+    let Some(output) = optional(call.send().await, &absent, doing)? else {
+        return Ok(None);
+    };
+    let metadata = output.repository_metadata;
+    let found = metadata.and_then(|metadata| {
+        Some(Repository {
+            arn: metadata.arn?,
+            clone_url: metadata.clone_url_http?,
+            default_branch: metadata.default_branch,
+        })
+    });
+    if found.is_some() {
+        return Ok(found);
+    }
+    let cause = "CodeCommit returned no ARN or no cloneUrlHttp";
+    Err(CallError::local(Code::AwsUnavailable, doing(), cause))
+}
+
+/// The repository's tags.
+pub async fn tags(
+    codecommit: &Client,
+    repository: &Repository,
+) -> Result<HashMap<String, String>, CallError> {
+    let arn = &repository.arn;
+    let call = codecommit.list_tags_for_resource().resource_arn(arn);
+    let output = call
+        .send()
+        .await
+        .map_err(|error| CallError::new(format!("reading the tags of repository {arn}"), &error))?;
+    Ok(output.tags.unwrap_or_default())
+}
+
+/// The latest commit of a branch. `None` if the branch or its repository does not exist.
+pub async fn branch_tip(
+    codecommit: &Client,
+    repository_name: &str,
+    branch: &str,
+) -> Result<Option<String>, CallError> {
+    let call = codecommit
+        .get_branch()
+        .repository_name(repository_name)
+        .branch_name(branch);
+    let absent = [
+        "BranchDoesNotExistException",
+        "RepositoryDoesNotExistException",
+    ];
+    let output = optional(call.send().await, &absent, || {
+        format!("looking up branch {branch} of repository {repository_name}")
+    })?;
+    Ok(output.and_then(|output| output.branch?.commit_id))
+}
+
+/// The names of all branches. Empty if the repository does not exist.
+pub async fn branches(
+    codecommit: &Client,
+    repository_name: &str,
+) -> Result<Vec<String>, CallError> {
+    let (mut branches, mut token) = (vec![], None);
+    loop {
+        let call = codecommit.list_branches().repository_name(repository_name);
+        let page = call.set_next_token(token).send().await;
+        let doing = || format!("listing the branches of repository {repository_name}");
+        let Some(page) = optional(page, &["RepositoryDoesNotExistException"], doing)? else {
+            return Ok(vec![]);
+        };
+        branches.extend(page.branches.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(branches);
+        }
+    }
+}
+
+/// Sets the branch that a clone checks out.
+pub async fn set_default_branch(
+    codecommit: &Client,
+    repository_name: &str,
+    branch: &str,
+) -> Result<(), CallError> {
+    let call = codecommit
+        .update_default_branch()
+        .repository_name(repository_name)
+        .default_branch_name(branch);
+    // If the branch was deleted since it was observed, the next push creates it again.
+    let absent = ["BranchDoesNotExistException"];
+    optional(call.send().await, &absent, || {
+        format!("making {branch} the default branch of repository {repository_name}")
+    })?;
+    Ok(())
+}
+
+/// Deletes a repository, if it exists. The function may delete repositories with its tag, and a
+/// deleted one has no tag: so a denial counts only if the repository still exists.
+pub async fn delete(codecommit: &Client, name: &str) -> Result<(), CallError> {
+    if look_up(codecommit, name).await?.is_none() {
+        return Ok(());
+    }
+    let call = codecommit.delete_repository().repository_name(name);
+    let Err(error) = call.send().await else {
+        return Ok(());
+    };
+    let error = CallError::new(format!("deleting repository {name}"), &error);
+    if error.is_denied() && look_up(codecommit, name).await?.is_none() {
+        return Ok(());
+    }
+    Err(error)
+}

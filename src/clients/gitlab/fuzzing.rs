@@ -1,0 +1,52 @@
+//! The private parsers, for the fuzz targets.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde_json::Value;
+
+use super::transport::ApiRequest;
+use super::{GitLab, TokenSource};
+use crate::clients::http::Http;
+use crate::common::password::Password;
+
+pub use super::client::is_usable;
+pub use super::mirror::{spellings, with_login};
+pub use super::sanitize::shown;
+pub use super::token::{is_same_url, token_in};
+pub use super::transport::path;
+
+pub struct ReadResponse {
+    /// The number of the next page.
+    pub next: Option<String>,
+    pub message: String,
+    /// Texts that an error or a log line may show.
+    pub shown: Vec<String>,
+    pub json: Option<Value>,
+}
+
+/// Reads a response to a request with this token, whose body contains `secret`.
+pub fn read_response(
+    response: &HttpResponse,
+    url: &str,
+    token: &str,
+    secret: &Password,
+    http: Http,
+) -> ReadResponse {
+    let source = TokenSource {
+        secret_id: "gitlab/infra".to_owned(),
+        secret_key: "token".to_owned(),
+    };
+    let client = GitLab::new(http, url.to_owned(), Password::new(token), source);
+    let mut request = ApiRequest::get(path("platform/infra", "/remote_mirrors"));
+    request.secret = Some(secret);
+    let response = client.read(response, &request);
+    let mut shown = vec![format!("{:?}", response.body)];
+    if let Err(kind) = response.clone().into_result() {
+        shown.push(kind.to_string());
+    }
+    ReadResponse {
+        next: response.next_page.clone(),
+        message: response.message(),
+        shown,
+        json: response.into_json().ok(),
+    }
+}

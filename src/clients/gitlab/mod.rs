@@ -1,0 +1,50 @@
+//! A client of GitLab's API, as far as push mirrors and reports need it.
+//!
+//! [`open`] reads the token from its secret and returns a [`GitLab`]. Projects, branches and
+//! protected branches are read to find out what a mirror would push. No value that leaves this
+//! module contains the token or a mirror's login.
+//!
+//! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
+
+mod branches;
+mod classify;
+mod client;
+mod commit_status;
+mod containment;
+mod deployment;
+mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod merge_request;
+mod mirror;
+mod mirror_calls;
+mod note;
+mod own_token;
+pub mod property;
+mod pushes;
+mod reason_code;
+mod sanitize;
+mod token;
+mod token_error;
+mod transport;
+
+pub use crate::clients::gitlab::branches::{Branch, Mirrored, ProtectedBranches, PushesEverything};
+pub use crate::clients::gitlab::client::ProjectDetails;
+pub use crate::clients::gitlab::commit_status::{
+    CommitRef, CommitStatus, MAX_CHARACTERS, PostedStatus, ShownStatus, StatusState,
+};
+pub use crate::clients::gitlab::containment::Containment;
+pub use crate::clients::gitlab::deployment::{GitLabEnvironment, guessed_tier};
+pub use crate::clients::gitlab::error::{ErrorKind, Feature, GitLabError, Rejection};
+pub use crate::clients::gitlab::merge_request::{NotePlace, NoteTarget};
+pub use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
+pub use crate::clients::gitlab::note::Note;
+pub use crate::clients::gitlab::own_token::TokenDetails;
+pub use crate::clients::gitlab::pushes::LatestPushes;
+pub use crate::clients::gitlab::token::{Access, open};
+pub use crate::clients::gitlab::token_error::{TokenError, TokenSource, URL_TAG};
+pub use crate::clients::gitlab::transport::GitLab;
+
+#[cfg(test)]
+mod tests;

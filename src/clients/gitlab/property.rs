@@ -1,0 +1,78 @@
+//! The members of the property `GitLab`, which both resources have.
+
+use crate::clients::gitlab::Access;
+use crate::clients::http;
+use cfn_custom_resource::{Format, Kind, Object, Pattern, Property};
+
+/// How to reach GitLab.
+pub const MEMBERS: [Property; 4] = [
+    Property::new("Url", Kind::Text(&URL)).or("https://gitlab.com"),
+    Property::required("TokenSecretId", Kind::Text(&SECRET_ID)),
+    Property::new("TokenSecretKey", Kind::Text(&SECRET_KEY)).or("token"),
+    Property::new("CaCertificate", Kind::Text(&CERTIFICATE)),
+];
+
+// A login in the address would be a second secret, in plain text.
+static URL: Format = Format::with_parser(
+    Pattern::new("^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$")
+        .up_to(256),
+    "must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
+    http::is_https_or_loopback,
+);
+static SECRET_ID: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
+    "must be the name or the ARN of a secret",
+);
+static SECRET_KEY: Format = Format::new(
+    Pattern::new("^[\\s\\S]").up_to(256),
+    "must be 1 to 256 characters",
+);
+static CERTIFICATE: Format = Format::with_parser(
+    Pattern::new("-----BEGIN CERTIFICATE-----"),
+    "must be certificates in PEM",
+    http::is_certificate,
+);
+/// The number or the full path of a project.
+pub static PROJECT: Format = Format::new(
+    Pattern::new(
+        "^([0-9]{1,20}|[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*(/[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*)+)$",
+    )
+    .without("[^/]{256}")
+    .up_to(1024),
+    "must be a project's number or its full path (group/project)",
+);
+
+impl Access {
+    /// Decodes the members. `None` if there is no token.
+    pub fn decode(gitlab: &Object) -> Option<Self> {
+        let url = gitlab.text("Url").unwrap_or_default();
+        Some(Access {
+            url: url.trim_end_matches('/').to_owned(),
+            token_secret_id: gitlab.text("TokenSecretId")?,
+            token_secret_key: gitlab.text("TokenSecretKey").unwrap_or_default(),
+            ca_certificate: gitlab.text("CaCertificate"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::URL;
+
+    #[test]
+    fn unusable_gitlab_url_is_rejected() {
+        for url in [
+            "https://user:word@gitlab.example.com",
+            "https://gitlab.example.com/?a",
+            "https://gitlab.example.com/#a",
+            "http://gitlab.example.com",
+            "gitlab.example.com",
+            "https:gitlab.example.com",
+            "http://127.1",
+        ] {
+            assert!(!URL.fits(url), "{url}");
+        }
+        assert!(URL.fits("https://gitlab.example.com:8443/git/"));
+        assert!(URL.fits("http://127.0.0.1:8080"));
+    }
+}

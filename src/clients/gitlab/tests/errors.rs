@@ -1,0 +1,410 @@
+//! Every error of GitLab has its own text with a remedy.
+
+use serde_json::{Value, json};
+
+use super::script::{Reply, Script};
+use super::{
+    MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
+};
+use crate::clients::gitlab::{CommitRef, ErrorKind, GitLabError, NoteTarget, Rejection};
+use crate::clients::http::HttpError;
+
+const INFRA: &str = "platform/infra";
+
+/// The error of a list, after the look-up of the project that explains it.
+async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {
+    let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100"), refusal);
+    if let Some(project) = project {
+        script = script.then(&format!("GET {PROJECT}"), project);
+    }
+    let error = gitlab(&script).mirrors(INFRA).await.expect_err("a refusal");
+    script.sent();
+    error
+}
+
+fn project_with(level: &Value) -> Reply {
+    ok(json!({"id": 42, "permissions": {"project_access": level, "group_access": null}}))
+}
+
+fn unauthorized() -> Reply {
+    Reply::message(401, "401 Unauthorized")
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_token_differs_from_missing_access() {
+    let wrong = explained(unauthorized(), Some(unauthorized())).await;
+    assert!(
+        matches!(wrong.kind, ErrorKind::TokenRejected { .. }),
+        "{wrong}"
+    );
+    assert!(wrong.to_string().contains("expired, revoked"));
+
+    let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
+    let expired = explained(Reply::json(401, expired), None).await;
+    let message = "Token is expired.".to_owned();
+    let token = token_source();
+    assert_eq!(expired.kind, ErrorKind::TokenRejected { message, token });
+
+    let scope = json!({"error": "insufficient_scope", "scope": "api"});
+    let scope = explained(Reply::json(403, scope.clone()), None).await;
+    let token = token_source();
+    assert_eq!(scope.kind, ErrorKind::InsufficientScope { token });
+    assert!(scope.to_string().contains("scope `api`"));
+
+    let developer = explained(
+        unauthorized(),
+        Some(project_with(&json!({"access_level": 30}))),
+    )
+    .await;
+    let (status, level) = (401, 30);
+    assert_eq!(developer.kind, ErrorKind::NotMaintainer { status, level });
+    assert!(developer.to_string().contains("Maintainer"));
+
+    let maintainer = Some(project_with(&json!({"access_level": 40})));
+    let off = explained(Reply::message(403, "403 Forbidden"), maintainer).await;
+    assert!(
+        matches!(
+            off.kind,
+            ErrorKind::Rejected {
+                status: 403,
+                cause: Rejection::MirrorsDisabled,
+                ..
+            }
+        ),
+        "{off}"
+    );
+    assert!(
+        off.to_string()
+            .contains("push mirrors are switched off for the instance")
+    );
+
+    let nobody = explained(unauthorized(), Some(project_with(&Value::Null))).await;
+    assert!(nobody.kind.is_rejection(Rejection::Denied), "{nobody}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_token_names_its_secret_and_key_not_its_value() {
+    let scope = json!({"error": "insufficient_scope", "scope": "api"});
+    for error in [
+        explained(unauthorized(), Some(unauthorized())).await,
+        explained(Reply::json(401, json!({"error": "invalid_token"})), None).await,
+        explained(Reply::json(403, scope), None).await,
+    ] {
+        let text = error.to_string();
+        assert!(
+            text.contains("secret gitlab/infra, key \"token\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("put-secret-value --secret-id gitlab/infra"),
+            "{text}"
+        );
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintainers_401_names_every_possible_cause() {
+    let maintainer = Some(project_with(&json!({"access_level": 40})));
+    let text = explained(unauthorized(), maintainer).await.to_string();
+    for cause in [
+        "push mirrors are switched off",
+        "being deleted",
+        "external authorization",
+    ] {
+        assert!(text.contains(cause), "{text}");
+    }
+}
+
+/// A Maintainer may not do every part of a report, and the remedies of push mirrors do not help.
+#[tokio::test(start_paused = true)]
+async fn rejected_report_is_not_blamed_on_mirrors() {
+    let commit = CommitRef {
+        project: INFRA.to_owned(),
+        sha: "c1".to_owned(),
+        branch: "main".to_owned(),
+    };
+    for (status, message, code) in [
+        (401, "401 Unauthorized", "CFG-419"),
+        (403, "403 Forbidden", "CFG-419"),
+        (404, "404 Commit Not Found", "CFG-420"),
+        (
+            400,
+            "400 Bad request - the mirror limit is exceeded",
+            "CFG-420",
+        ),
+    ] {
+        for level in [30, 40] {
+            let listed = "/repository/commits/c1/merge_requests?per_page=20&page=1";
+            let rejected = Reply::message(status, message);
+            let mut script = Script::default().then(&format!("GET {PROJECT}{listed}"), rejected);
+            if status != 400 {
+                let project = project_with(&json!({"access_level": level}));
+                script = script.then(&format!("GET {PROJECT}"), project);
+            }
+            let gitlab = gitlab(&script);
+            let listed = gitlab.note_places(&commit, NoteTarget::Commit);
+            let reason = listed.await.expect_err("rejected").reason().to_string();
+            assert!(
+                reason.contains(message) && reason.contains(code),
+                "{reason}"
+            );
+            let about_mirrors = reason.replace(message, "").contains("mirror");
+            assert!(!about_mirrors, "{reason}");
+            script.sent();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unexplained_denial_names_the_requirements() {
+    for project in [
+        Reply::message(404, "404 Project Not Found"),
+        Reply::page(404),
+        Reply::json(200, json!([])),
+    ] {
+        let error = explained(unauthorized(), Some(project)).await;
+        assert!(error.kind.is_rejection(Rejection::Denied), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("401 Unauthorized"), "{text}");
+        assert!(
+            text.contains("scope `api`") && text.contains("Maintainer"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_project_requires_the_full_path() {
+    let absent = || Reply::message(404, "404 Project Not Found");
+    let error = explained(absent(), Some(absent())).await;
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(error.to_string().contains("full path"));
+    let script = Script::default()
+        .then(&format!("PUT {MIRRORS}/7"), absent())
+        .then(&format!("GET {PROJECT}"), absent());
+    let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
+    assert_eq!(updated.expect_err("no project").kind, ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn html_404_is_not_a_missing_mirror() {
+    for (method, path) in [("GET", "/7"), ("DELETE", "/7")] {
+        let script = Script::default().then(&format!("{method} {MIRRORS}{path}"), Reply::page(404));
+        let gitlab = gitlab(&script);
+        let error = match method {
+            "GET" => gitlab.mirror(INFRA, 7).await.expect_err("a page"),
+            _ => gitlab.delete(INFRA, 7).await.expect_err("a page"),
+        };
+        assert_eq!(error.kind, ErrorKind::NotGitLab { status: 404 });
+        assert!(error.is_unreachable());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn eleventh_enabled_mirror_is_rejected() {
+    let message = "Maximum number of push mirrors (10) exceeded for this project.";
+    for body in [
+        json!({"message": {"base": [message]}}),
+        json!({"message": message}),
+    ] {
+        let script = Script::default().then(&format!("PUT {MIRRORS}/7"), Reply::json(400, body));
+        let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
+        let error = updated.expect_err("too many");
+        let (status, message) = (400, message.to_owned());
+        let cause = Rejection::TooManyMirrors;
+        assert_eq!(
+            error.kind,
+            ErrorKind::Rejected {
+                status,
+                message,
+                cause
+            }
+        );
+        assert!(error.to_string().contains("disable or remove a mirror"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sync_of_disabled_mirror_names_silent_mode() {
+    let message =
+        "Cannot proceed with the push mirroring. Please verify your mirror configuration.";
+    let reply = Reply::message(400, message);
+    let script = Script::default().then(&format!("POST {MIRRORS}/7/sync"), reply);
+    let error = gitlab(&script).sync(INFRA, 7).await.expect_err("disabled");
+    assert!(error.kind.is_rejection(Rejection::StaysDisabled), "{error}");
+    assert!(error.to_string().contains("silent mode"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_address_names_the_remedy() {
+    let made = async |status, body| {
+        let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(status, body));
+        create(&gitlab(&script)).await.expect_err("a refusal")
+    };
+    for (message, remedy) in [
+        (
+            "Requests to the local network are not allowed",
+            "Outbound requests",
+        ),
+        (
+            "Username needs to start with an alphanumeric character",
+            "UserName",
+        ),
+        ("Host cannot be resolved or invalid", "DNS"),
+    ] {
+        let blocked = format!("is blocked: {message}");
+        let error = made(400, json!({"message": {"url": [blocked]}})).await;
+        assert!(
+            error.kind.is_rejection(Rejection::AddressBlocked),
+            "{error}"
+        );
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
+
+    let error = made(422, json!({"error": "url is missing, url is empty"})).await;
+    assert!(
+        error
+            .to_string()
+            .contains("HTTP 422: url is missing, url is empty")
+    );
+
+    let moved = "405 Non GET methods are not allowed for moved projects";
+    let error = made(405, json!({"message": moved})).await;
+    assert!(error.kind.is_rejection(Rejection::ProjectMoved), "{error}");
+}
+
+// claim: token-for-another-host-is-neither-read-nor-sent
+#[tokio::test(start_paused = true)]
+async fn redirect_is_reported_and_not_followed() {
+    let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
+    for status in [301, 302, 303, 307, 308] {
+        let reply = Reply::page(status).with("location", &to);
+        let error = explained(reply, None).await;
+        let to = "https://*****@elsewhere.example.org/login".to_owned();
+        assert_eq!(error.kind, ErrorKind::Redirected { status, to });
+        assert!(error.is_unreachable() && !error.outcome_unknown());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcome_is_unknown_after_lost_or_unreadable_response() {
+    let post = format!("POST {MIRRORS}");
+    for (reply, outcome_unknown) in [
+        (Reply::Nothing(HttpError::NoResponse), true),
+        (Reply::Silence, true),
+        (Reply::page(502), true),
+        (Reply::message(500, "500 Internal Server Error"), true),
+        (Reply::page(200), true),
+        (Reply::empty(201), true),
+        (Reply::json(201, json!({})), true),
+        (Reply::page(403), false),
+        (Reply::message(400, "bad"), false),
+        (Reply::page(302), false),
+        (
+            Reply::Nothing(HttpError::UntrustedCertificate("x".to_owned())),
+            false,
+        ),
+    ] {
+        let script = Script::default().then(&post, reply.clone());
+        let error = create(&gitlab(&script)).await.expect_err("a fault");
+        assert_eq!(
+            error.outcome_unknown(),
+            outcome_unknown,
+            "{reply:?}: {error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_names_the_call_and_the_gitlab() {
+    let refused = || Reply::message(400, "no");
+    let script = Script::default()
+        .then(&format!("POST {MIRRORS}"), refused())
+        .then(&format!("PUT {MIRRORS}/7"), refused())
+        .then(&format!("PUT {MIRRORS}/7"), refused())
+        .then(&format!("DELETE {MIRRORS}/7"), refused());
+    let gitlab = gitlab(&script);
+    let texts = [
+        create(&gitlab).await.expect_err("no").to_string(),
+        gitlab
+            .update(INFRA, 7, &settings(), true)
+            .await
+            .expect_err("no")
+            .to_string(),
+        gitlab
+            .update(INFRA, 7, &settings(), false)
+            .await
+            .expect_err("no")
+            .to_string(),
+        gitlab.delete(INFRA, 7).await.expect_err("no").to_string(),
+    ];
+    let at = "of project platform/infra at https://gitlab.example.com: HTTP 400: no";
+    assert_eq!(
+        texts,
+        [
+            format!("creating the push mirror {at}"),
+            format!("enabling push mirror 7 {at}"),
+            format!("updating push mirror 7 {at}"),
+            format!("deleting push mirror 7 {at}"),
+        ]
+    );
+}
+
+/// Messages that repeat the token or the password, in every spelling.
+fn messages_with_secrets() -> Vec<String> {
+    let escaped = PASSWORD.replace('+', "%2B").replace('=', "%3D");
+    vec![
+        format!("bad token {TOKEN}"),
+        format!("https://mirror:{PASSWORD}@host/repo is bad"),
+        format!("https://mirror:{escaped}@host/repo is bad"),
+        format!("https://mirror:{}", &PASSWORD[..20]),
+        format!("password: {PASSWORD}, or {escaped}"),
+        "https://mirror:another@password@host".to_owned(),
+    ]
+}
+
+fn assert_no_secret(shown: &str) {
+    for secret in [TOKEN, PASSWORD, "SentinelPassword", "another"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+// claim: no-text-from-gitlab-shows-a-secret
+#[tokio::test(start_paused = true)]
+async fn nothing_that_gitlab_repeats_shows_a_secret() {
+    for tale in messages_with_secrets() {
+        let bodies = [
+            json!({"message": tale}),
+            json!({"message": {"url": [tale]}}),
+            json!({"message": [tale, {"deep": [[tale]]}]}),
+            json!({"error": tale}),
+            json!({"error": "invalid_token", "error_description": tale}),
+        ];
+        for body in bodies {
+            for status in [400, 401, 403, 404, 405, 422, 429, 500] {
+                let project = format!("GET {PROJECT}");
+                let explains = body["error"] != "invalid_token" && (401..405).contains(&status);
+                let mut script = Script::default().then_times(
+                    if status == 429 { 4 } else { 1 },
+                    &format!("POST {MIRRORS}"),
+                    &Reply::json(status, body.clone()),
+                );
+                if explains {
+                    script = script.then(&project, Reply::json(401, body.clone()));
+                }
+                let error = create(&gitlab(&script)).await.expect_err("a refusal");
+                script.sent();
+                assert_no_secret(&error.to_string());
+                assert_no_secret(&format!("{error:?}"));
+            }
+        }
+        let mut answer = described(7);
+        answer["last_error"] = json!(tale);
+        answer["url"] = json!(tale);
+        let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, answer));
+        let gitlab = gitlab(&script);
+        let mirror = create(&gitlab).await.expect("a mirror");
+        assert_no_secret(&format!("{mirror:?} {gitlab:?}"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The expiry of the token.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::script::{Reply, Script};
+use super::{TOKEN, gitlab, ok};
+use crate::clients::gitlab::{GitLabError, Mirror};
+
+const REQUEST: &str = "GET /personal_access_tokens/self";
+
+async fn read(reply: Reply) -> Result<Option<SystemTime>, GitLabError> {
+    let script = Script::default().then(REQUEST, reply);
+    let details = gitlab(&script).token_details().await;
+    // One request: no project explains a rejection.
+    script.sent();
+    details.map(|details| details.expires_at)
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_expires_at_midnight_utc_of_its_date() {
+    let body = json!({"id": 42, "scopes": ["api"], "expires_at": "2026-12-05"});
+    let expiry = read(ok(body)).await.expect("a response");
+    let midnight = Duration::from_secs(1_796_428_800);
+    assert_eq!(expiry, Some(SystemTime::UNIX_EPOCH + midnight));
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_without_a_readable_date_has_no_expiry() {
+    for expires_at in [
+        Value::Null,
+        json!(""),
+        json!(7),
+        json!("never"),
+        json!("2026-13-40"),
+        json!("2026-12-05T10:00:00Z"),
+    ] {
+        let body = json!({"id": 42, "expires_at": expires_at});
+        assert_eq!(read(ok(body.clone())).await, Ok(None), "{body}");
+    }
+    assert_eq!(read(ok(json!({}))).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_expiry_request_names_status_and_message() {
+    for status in [401, 403, 404] {
+        let body = json!({"error": "no", "error_description": format!("not for {TOKEN}")});
+        let error = read(Reply::json(status, body)).await.expect_err("an error");
+        let text = error.to_string();
+        let doing =
+            "reading the scopes and the expiry of the token at https://gitlab.example.com: HTTP";
+        assert!(text.starts_with(&format!("{doing} {status}: ")), "{text}");
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+}
+
+/// A mirror with these times of the latest push, in seconds.
+fn pushed(enabled: bool, started: Option<u64>, succeeded: Option<u64>) -> Mirror {
+    let time = |seconds: Option<u64>| seconds.map(|at| format!("1970-01-01T00:{at:02}:00Z"));
+    let described = json!({
+        "id": 7, "enabled": enabled, "last_update_started_at": time(started),
+        "last_successful_update_at": time(succeeded),
+    });
+    Mirror::parse(&described).expect("a mirror")
+}
+
+#[test]
+fn lag_is_the_age_of_a_push_that_has_not_succeeded() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let now = SystemTime::UNIX_EPOCH + minutes(50);
+    for (enabled, started, succeeded, lag) in [
+        (true, None, None, None),
+        (true, Some(10), None, Some(40)),
+        (true, Some(10), Some(9), Some(40)),
+        (true, Some(10), Some(10), Some(0)),
+        (true, Some(10), Some(12), Some(0)),
+        // GitLab's clock is ahead.
+        (true, Some(55), Some(9), Some(0)),
+        (false, Some(10), Some(9), None),
+    ] {
+        let mirror = pushed(enabled, started, succeeded);
+        assert_eq!(mirror.lag(now), lag.map(minutes), "{mirror:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_without_listed_scopes_has_none() {
+    for (body, scopes) in [
+        (
+            json!({"scopes": ["api", "read_api"]}),
+            vec!["api", "read_api"],
+        ),
+        (json!({"scopes": []}), vec![]),
+        (json!({}), vec![]),
+    ] {
+        let script = Script::default().then(REQUEST, ok(body));
+        let details = gitlab(&script).token_details().await.expect("a response");
+        assert_eq!(details.scopes, scopes);
+    }
+}

@@ -1,0 +1,184 @@
+//! What becomes of a mirror's description and of messages.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::{CLONE_URL, described};
+use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
+use crate::clients::gitlab::sanitize::{message, shown, without_logins};
+
+fn read(description: &serde_json::Value) -> Mirror {
+    Mirror::parse(description).expect("a mirror")
+}
+
+#[test]
+fn mirror_is_parsed_as_gitlab_describes_it() {
+    let mut description = described(101_486);
+    description["enabled"] = json!(true);
+    description["update_status"] = json!("failed");
+    description["last_update_started_at"] = json!("2026-11-20T07:55:00.864Z");
+    description["last_update_at"] = json!("2026-11-20T08:55:01+01:00");
+    description["last_successful_update_at"] = json!("2026-11-20T07:55:02.000-00:00");
+    description["last_error"] = json!("13:remote: denied\n");
+    description["mirror_branch_regex"] = json!("");
+    let at = |milliseconds| {
+        let since = Duration::from_secs(1_795_161_300) + Duration::from_millis(milliseconds);
+        Some(SystemTime::UNIX_EPOCH + since)
+    };
+    assert_eq!(
+        read(&description),
+        Mirror {
+            id: 101_486,
+            url: "https://*****@git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra"
+                .to_owned(),
+            enabled: true,
+            settings: Settings {
+                only_protected_branches: true,
+                branch_regex: None,
+                keep_divergent_refs: false,
+            },
+            status: PushStatus::Failed,
+            last_error: Some("13:remote: denied".to_owned()),
+            started_at: at(864),
+            updated_at: at(1000),
+            succeeded_at: at(2000),
+        }
+    );
+}
+
+#[test]
+fn missing_members_have_a_default() {
+    let mirror = read(&json!({"id": 1}));
+    assert!(mirror.enabled);
+    assert_eq!(mirror.status, PushStatus::None);
+    assert_eq!(mirror.succeeded_at, None);
+    assert!(!mirror.settings.keep_divergent_refs);
+    assert!(!mirror.leads_to(CLONE_URL));
+    let odd = json!({"id": 1, "update_status": "resting", "last_update_at": "yesterday",
+        "mirror_branch_regex": null, "url": null, "enabled": null});
+    let mirror = read(&odd);
+    assert_eq!(
+        (mirror.status, mirror.updated_at),
+        (PushStatus::Other, None)
+    );
+}
+
+#[test]
+fn description_without_an_id_is_rejected() {
+    for description in [
+        json!({}),
+        json!({"id": "1"}),
+        json!({"id": -1}),
+        json!([1]),
+        json!(1),
+    ] {
+        assert_eq!(Mirror::parse(&description), None);
+    }
+}
+
+#[test]
+fn every_push_status_is_known() {
+    for (word, status) in [
+        ("none", PushStatus::None),
+        ("scheduled", PushStatus::Scheduled),
+        ("started", PushStatus::Started),
+        ("finished", PushStatus::Finished),
+        ("failed", PushStatus::Failed),
+        ("to_retry", PushStatus::ToRetry),
+    ] {
+        let description = json!({"id": 1, "update_status": word});
+        assert_eq!(read(&description).status, status);
+    }
+}
+
+fn leading_to(url: &str) -> Mirror {
+    read(&json!({"id": 1, "url": url}))
+}
+
+#[test]
+fn mirror_leads_to_a_repository_with_any_login() {
+    let host = "git-codecommit.eu-central-1.amazonaws.com";
+    for url in [
+        CLONE_URL.to_owned(),
+        format!("{CLONE_URL}/"),
+        CLONE_URL.replace("://", "://*****:*****@"),
+        CLONE_URL.replace("://", "://user@"),
+        CLONE_URL.replace(host, "GIT-CodeCommit.eu-central-1.amazonaws.com:443"),
+    ] {
+        assert!(leading_to(&url).leads_to(CLONE_URL), "{url}");
+        assert!(leading_to(CLONE_URL).leads_to(&url), "{url}");
+    }
+}
+
+#[test]
+fn mirror_to_another_address_does_not_lead_there() {
+    for url in [
+        CLONE_URL.replace("https", "http"),
+        CLONE_URL.replace("infra", "infra2"),
+        CLONE_URL.replace("infra", "Infra"),
+        CLONE_URL.replace("eu-central-1", "eu-west-1"),
+        CLONE_URL.replace(".com/", ".com:8443/"),
+        CLONE_URL.replace("https://git", "https://x@evil.example.org/git"),
+        String::new(),
+    ] {
+        assert!(!leading_to(&url).leads_to(CLONE_URL), "{url}");
+    }
+}
+
+#[test]
+fn message_of_every_form_is_shown() {
+    for (body, text) in [
+        (json!({"message": "404 Not found"}), "404 Not found"),
+        (
+            json!({"message": {"url": ["is bad", "is long"], "base": ["Too many"]}}),
+            "Too many; url is bad, is long",
+        ),
+        (json!({"message": {"error": {"a": 1}}}), "error a 1"),
+        (json!({"error": "404 Not Found"}), "404 Not Found"),
+        (
+            json!({"error": "invalid_token", "error_description": "Token was revoked."}),
+            "Token was revoked.",
+        ),
+        (json!({"message": null}), ""),
+        (json!({"other": "x"}), ""),
+        (json!(["x"]), ""),
+    ] {
+        assert_eq!(message(&body), text, "{body}");
+    }
+}
+
+// claim: gitlab-message-is-one-short-line
+#[test]
+fn message_is_one_short_line() {
+    assert_eq!(shown(" a\n\tb\u{0}c\u{202E}d \r\n"), "a b c d");
+    let long = shown(&"ä".repeat(1000));
+    assert_eq!(long.chars().count(), 300);
+    assert!(long.ends_with('…'));
+}
+
+#[test]
+fn every_login_in_a_text_is_masked() {
+    for (text, masked) in [
+        ("https://a:b@c/d", "https://*****@c/d"),
+        (
+            "fatal: 'https://a:b@c/d': no",
+            "fatal: 'https://*****@c/d': no",
+        ),
+        (
+            "ssh://git@c/d and http://a:b@e",
+            "ssh://*****@c/d and http://*****@e",
+        ),
+        ("https://a:b/c?d@e@f", "https://*****@f"),
+        ("https://a:secretcutoff", "https://*****"),
+        (
+            "https://a:80/b?c, https://[::1]:80/",
+            "https://a:80/b?c, https://[::1]:80/",
+        ),
+        ("at https://a:443: no", "at https://a:443: no"),
+        ("at https://a: no (://", "at https://a: no (://"),
+        ("nobody@example.com", "nobody@example.com"),
+    ] {
+        assert_eq!(without_logins(text), masked);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a mirror would push, and how long a push may take.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::script::Script;
+use super::{PROJECT, described, gitlab, ok, settings, with_regex};
+use crate::clients::gitlab::{Mirror, PushesEverything, Settings};
+
+const INFRA: &str = "platform/infra";
+
+/// A page of protected branches.
+fn listed(branches: serde_json::Value) -> Script {
+    let request = format!("GET {PROJECT}/protected_branches?per_page=100");
+    Script::default().then(&request, ok(branches))
+}
+
+#[tokio::test(start_paused = true)]
+async fn inherited_protections_are_not_the_projects_own() {
+    let script = listed(json!([
+        {"name": "main", "inherited": true},
+        {"name": "development", "inherited": false},
+        {"name": "release/*"},
+    ]));
+    let found = gitlab(&script).protected_branches(INFRA).await;
+    let found = found.expect("branches");
+    assert_eq!(found.own, ["development", "release/*"]);
+    assert!(found.is_complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_list_of_protected_branches_is_incomplete() {
+    let inherited = json!({"name": "x", "inherited": true});
+    let script = listed(vec![inherited; 100].into());
+    let found = gitlab(&script).protected_branches(INFRA).await;
+    let found = found.expect("branches");
+    assert!(found.own.is_empty() && !found.is_complete && !found.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_without_own_protected_branch_pushes_everything() {
+    let inherited = json!([{"name": "main", "inherited": true}]);
+    for (protected, is_empty, expected) in [
+        (json!([]), false, Some(PushesEverything::NothingProtected)),
+        (inherited, false, Some(PushesEverything::NothingProtected)),
+        (json!([]), true, None),
+        (json!([{"name": "main"}]), false, None),
+    ] {
+        let mut script = listed(protected.clone());
+        if protected[0]["inherited"] == true || protected == json!([]) {
+            let request = format!("GET {PROJECT}?statistics=true");
+            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
+        }
+        let found = gitlab(&script).pushes_everything(INFRA, &settings()).await;
+        assert_eq!(found.expect("an answer"), expected, "{protected}");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn regex_without_a_branch_pushes_everything() {
+    let settings = Settings {
+        branch_regex: Some("^(main|a b)+$".to_owned()),
+        ..with_regex()
+    };
+    for (branches, is_empty, expected) in [
+        (json!([]), false, Some(PushesEverything::NothingMatches)),
+        (json!([]), true, None),
+        (json!([{"name": "main"}]), false, None),
+    ] {
+        let query = "per_page=1&regex=%5E%28main%7Ca%20b%29%2B%24";
+        let request = format!("GET {PROJECT}/repository/branches?{query}");
+        let mut script = Script::default().then(&request, ok(branches.clone()));
+        if branches == json!([]) {
+            let request = format!("GET {PROJECT}?statistics=true");
+            script = script.then(&request, ok(json!({"empty_repo": is_empty})));
+        }
+        let found = gitlab(&script).pushes_everything(INFRA, &settings).await;
+        assert_eq!(found.expect("an answer"), expected, "{branches}");
+        script.sent();
+    }
+}
+
+#[test]
+fn started_mirror_is_stuck_after_gitlabs_lease() {
+    let began = SystemTime::UNIX_EPOCH + Duration::from_hours(9);
+    let mirror = |status: &str, has_ended: bool| {
+        let mut body = described(7);
+        body["update_status"] = json!(status);
+        body["last_update_started_at"] = json!("1970-01-01T09:00:00.000Z");
+        if has_ended {
+            body["last_update_at"] = json!("1970-01-01T08:00:00.000Z");
+        }
+        Mirror::parse(&body).expect("a mirror")
+    };
+    for (status, has_ended, minutes, expected) in [
+        ("started", true, 59, false),
+        ("started", true, 61, true),
+        ("started", false, 179, false),
+        ("started", false, 181, true),
+        ("to_retry", true, 600, false),
+        ("finished", true, 600, false),
+    ] {
+        let now = began + Duration::from_mins(minutes);
+        let is_stuck = mirror(status, has_ended).is_stuck(now);
+        assert_eq!(is_stuck, expected, "{status} {has_ended} {minutes}");
+    }
+}

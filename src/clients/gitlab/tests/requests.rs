@@ -1,0 +1,359 @@
+//! Which requests are sent.
+
+use serde_json::json;
+
+use super::script::{Reply, Script};
+use super::{
+    CLONE_URL, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings,
+    with_regex,
+};
+use crate::clients::gitlab::{
+    CommitRef, CommitStatus, ErrorKind, Feature, ProjectDetails, Rejection, Settings, StatusState,
+};
+use crate::common::password::Password;
+
+const INFRA: &str = "platform/infra";
+
+fn get(path: &str) -> String {
+    format!("GET {MIRRORS}{path}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_has_the_token_in_its_header_only() {
+    let script = Script::default()
+        .then(&get("/7"), ok(described(7)))
+        .then(&format!("PUT {MIRRORS}/7"), ok(described(7)))
+        .then(&format!("POST {MIRRORS}/7/sync"), Reply::empty(204))
+        .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
+    let gitlab = gitlab(&script);
+    gitlab.mirror(INFRA, 7).await.expect("a mirror");
+    gitlab
+        .update(INFRA, 7, &settings(), true)
+        .await
+        .expect("set");
+    gitlab.sync(INFRA, 7).await.expect("a push");
+    gitlab.delete(INFRA, 7).await.expect("removed");
+    for sent in script.sent() {
+        assert!(sent.uri.starts_with("https://gitlab.example.com/api/v4/"));
+        assert!(!sent.uri.contains(TOKEN) && !sent.body.contains(TOKEN));
+        assert_eq!(sent.header("private-token"), Some(TOKEN));
+        let is_json = sent.header("content-type") == Some("application/json");
+        assert_eq!(is_json, !sent.body.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn project_is_one_segment_of_the_path() {
+    for (project, segment) in [
+        ("42", "42"),
+        ("platform/infra", "platform%2Finfra"),
+        ("a/b-c/d.e/f_g", "a%2Fb-c%2Fd.e%2Ff_g"),
+        ("/a/b/", "a%2Fb"),
+        ("a/../b?c=d#e", "a%2F..%2Fb%3Fc%3Dd%23e"),
+    ] {
+        let request = format!("GET /projects/{segment}/remote_mirrors/7");
+        let script = Script::default().then(&request, ok(described(7)));
+        gitlab(&script).mirror(project, 7).await.expect("a mirror");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pages_of_a_list_are_read() {
+    let page = |ids: &[u64]| ok(ids.iter().map(|id| described(*id)).collect());
+    let script = Script::default()
+        .then(
+            &get("?per_page=100"),
+            page(&[1, 2]).with("x-next-page", "2"),
+        )
+        .then(
+            &get("?per_page=100&page=2"),
+            page(&[3]).with("x-next-page", ""),
+        );
+    let mirrors = gitlab(&script).mirrors(INFRA).await.expect("mirrors");
+    let ids: Vec<u64> = mirrors.iter().map(|mirror| mirror.id).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    script.sent();
+}
+
+// claim: endless-response-is-cut-off
+#[tokio::test(start_paused = true)]
+async fn list_without_an_end_is_cut_off() {
+    let page = ok(json!([])).with("x-next-page", "2");
+    let script = Script::default()
+        .then(&get("?per_page=100"), page.clone())
+        .then_times(49, &get("?per_page=100&page=2"), &page);
+    let error = gitlab(&script).mirrors(INFRA).await.expect_err("no end");
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    script.sent();
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_is_created_disabled_with_unescaped_login() {
+    let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)));
+    let mirror = create(&gitlab(&script)).await.expect("made");
+    assert_eq!(mirror.id, 7);
+    assert!(mirror.leads_to(CLONE_URL));
+    let address = CLONE_URL.replace("://", &format!("://{LOGIN}:{PASSWORD}@"));
+    assert_eq!(
+        script.sent()[0].json(),
+        json!({
+            "url": address,
+            "enabled": false,
+            "only_protected_branches": true,
+            "keep_divergent_refs": false,
+        })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_that_is_unsafe_in_an_address_is_not_sent() {
+    let gitlab = gitlab(&Script::default());
+    for (login, password) in [
+        (LOGIN, "with/slash"),
+        (LOGIN, "with@at"),
+        (LOGIN, "with%25"),
+        (LOGIN, ""),
+        ("", "password"),
+        ("a:b", "password"),
+        ("a/b", "password"),
+    ] {
+        let password = Password::new(password);
+        let made = gitlab
+            .create(INFRA, CLONE_URL, login, &password, &settings())
+            .await;
+        let error = made.expect_err("refused");
+        assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
+        assert!(!error.outcome_unknown());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn user_name_with_an_at_sign_is_accepted() {
+    let reply = Reply::json(201, described(7));
+    let script = Script::default().then(&format!("POST {MIRRORS}"), reply);
+    let password = Password::new("p");
+    let login = "a@example.com-at-1";
+    let made = gitlab(&script)
+        .create(INFRA, "https://git/r", login, &password, &settings())
+        .await;
+    made.expect("made");
+    let sent = &script.sent()[0];
+    assert_eq!(sent.json()["url"], "https://a@example.com-at-1:p@git/r");
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicate_address_is_spelled_in_other_ways() {
+    let taken = Reply::json(400, json!({"message": {"url": ["has already been taken"]}}));
+    let post = format!("POST {MIRRORS}");
+    let script = Script::default()
+        .then_times(3, &post, &taken)
+        .then(&post, Reply::json(201, described(8)));
+    assert_eq!(create(&gitlab(&script)).await.expect("made").id, 8);
+    let sent = script.sent();
+    let host = format!("https://{LOGIN}:{PASSWORD}@git-codecommit.eu-central-1.amazonaws.com");
+    let spellings = ["/v1/repos/infra", "/v1/repos/infra/", ":443/v1/repos/infra"];
+    for (sent, spelling) in sent.iter().zip(spellings) {
+        assert_eq!(sent.json()["url"], format!("{host}{spelling}"));
+    }
+
+    let script = Script::default().then_times(4, &post, &taken);
+    let error = create(&gitlab(&script)).await.expect_err("taken");
+    assert!(
+        error.kind.is_rejection(Rejection::DuplicateAddress),
+        "{error}"
+    );
+    script.sent();
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_sends_one_choice_of_branches_at_a_time() {
+    let mut answer = described(7);
+    answer["only_protected_branches"] = json!(false);
+    answer["mirror_branch_regex"] = json!("^release");
+    let put = format!("PUT {MIRRORS}/7");
+    let script = Script::default().then(&put, ok(answer.clone()));
+    let updated = gitlab(&script).update(INFRA, 7, &with_regex(), true).await;
+    let mirror = updated.expect("updated").expect("there");
+    assert_eq!(mirror.settings, with_regex());
+    let body = json!({
+        "enabled": true,
+        "mirror_branch_regex": "^release",
+        "keep_divergent_refs": false,
+    });
+    assert_eq!(script.sent()[0].json(), body);
+
+    // Back to all branches: the pattern stays until it is removed.
+    let all = Settings {
+        branch_regex: None,
+        ..with_regex()
+    };
+    let mut cleared = answer.clone();
+    cleared["mirror_branch_regex"] = json!("");
+    let script = Script::default()
+        .then(&put, ok(answer))
+        .then(&put, ok(cleared));
+    let updated = gitlab(&script).update(INFRA, 7, &all, true).await;
+    assert_eq!(updated.expect("updated").expect("there").settings, all);
+    let sent = script.sent();
+    assert_eq!(sent[0].json()["only_protected_branches"], false);
+    assert_eq!(sent[1].json(), json!({"mirror_branch_regex": ""}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_with_ignored_regex_is_deleted() {
+    // The free edition does not know it; the other one without its licence shows that it is not set.
+    for enterprise in [false, true] {
+        let script = Script::default()
+            .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
+            .then("GET /metadata", ok(json!({"enterprise": enterprise})))
+            .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
+        let password = Password::new(PASSWORD);
+        let made = gitlab(&script)
+            .create(INFRA, CLONE_URL, LOGIN, &password, &with_regex())
+            .await;
+        assert_eq!(
+            made.expect_err("left out").kind,
+            ErrorKind::Unsupported(Feature::BranchRegex)
+        );
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn regex_is_trusted_if_the_edition_is_unknown() {
+    for metadata in [
+        ok(json!({"version": "15.0"})),
+        Reply::message(404, "404 Not Found"),
+        Reply::page(404),
+    ] {
+        let script = Script::default()
+            .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
+            .then("GET /metadata", metadata);
+        let password = Password::new(PASSWORD);
+        let made = gitlab(&script)
+            .create(INFRA, CLONE_URL, LOGIN, &password, &with_regex())
+            .await;
+        assert_eq!(made.expect("made").id, 7);
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_mirror_is_not_an_error() {
+    for gone in [
+        Reply::message(404, "404 Not found"),
+        Reply::json(404, json!({"error": "404 Not Found"})),
+        Reply::empty(404),
+    ] {
+        let script = Script::default()
+            .then(&get("/7"), gone.clone())
+            .then(&format!("PUT {MIRRORS}/7"), gone.clone())
+            .then(&format!("POST {MIRRORS}/7/sync"), gone.clone())
+            .then(&get("/7"), gone.clone())
+            .then(&format!("DELETE {MIRRORS}/7"), gone);
+        let gitlab = gitlab(&script);
+        assert_eq!(gitlab.mirror(INFRA, 7).await.expect("an answer"), None);
+        let updated = gitlab.update(INFRA, 7, &settings(), true).await;
+        assert_eq!(updated.expect("an answer"), None);
+        assert!(!gitlab.sync(INFRA, 7).await.expect("an answer"));
+        gitlab.delete(INFRA, 7).await.expect("gone");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_of_deleted_project_is_deleted() {
+    let gone = Reply::message(404, "404 Project Not Found");
+    let script = Script::default()
+        .then(&format!("DELETE {MIRRORS}/7"), gone.clone())
+        .then(&format!("GET {PROJECT}"), gone);
+    gitlab(&script).delete(INFRA, 7).await.expect("gone");
+    script.sent();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sync_of_old_gitlab_differs_from_missing_mirror() {
+    let script = Script::default()
+        .then(
+            &format!("POST {MIRRORS}/7/sync"),
+            Reply::json(404, json!({"error": "404 Not Found"})),
+        )
+        .then(&get("/7"), ok(described(7)));
+    let error = gitlab(&script).sync(INFRA, 7).await.expect_err("too old");
+    assert_eq!(error.kind, ErrorKind::Unsupported(Feature::Sync));
+    script.sent();
+}
+
+#[tokio::test(start_paused = true)]
+async fn project_details_are_parsed() {
+    let answered = async |body| {
+        let request = format!("GET {PROJECT}?statistics=true");
+        let script = Script::default().then(&request, ok(body));
+        gitlab(&script).project(INFRA).await.expect("a project")
+    };
+    let project = |is_empty, access_level| ProjectDetails {
+        is_empty,
+        default_branch: None,
+        access_level,
+        is_public: false,
+        has_environments: true,
+        lfs_objects_size: 0,
+    };
+    let body = json!({"empty_repo": true, "permissions": {
+        "project_access": {"access_level": 30}, "group_access": {"access_level": 50}}});
+    assert_eq!(answered(body).await, project(true, Some(50)));
+    let body = json!({"empty_repo": false, "permissions": {
+        "project_access": {"access_level": 40}, "group_access": null}});
+    assert_eq!(answered(body).await, project(false, Some(40)));
+    assert_eq!(answered(json!({})).await, project(false, None));
+    let public = answered(json!({"visibility": "public"})).await;
+    assert!(public.is_public && public.has_environments);
+    for switched_off in ["builds_access_level", "environments_access_level"] {
+        assert!(
+            !answered(json!({switched_off: "disabled"}))
+                .await
+                .has_environments
+        );
+    }
+    let lfs = json!({"lfs_enabled": true, "statistics": {"lfs_objects_size": 7}});
+    assert_eq!(answered(lfs).await.lfs_objects_size, 7);
+    let off = json!({"lfs_enabled": false, "statistics": {"lfs_objects_size": 7}});
+    assert_eq!(answered(off).await.lfs_objects_size, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
+    let post = "POST /projects/platform%2Finfra/statuses/1a2b";
+    let commit = CommitRef {
+        project: INFRA.to_owned(),
+        sha: "1a2b".to_owned(),
+        branch: "development".to_owned(),
+    };
+    let status = CommitStatus {
+        name: "cfn-gitops/dev/shop".to_owned(),
+        state: StatusState::Running,
+        description: String::new(),
+        target_url: String::new(),
+    };
+    // Deleted or archived, and as many jobs as a pipeline may have.
+    for refusal in [404, 422] {
+        let mut script = Script::default().then(post, Reply::message(refusal, "refused"));
+        if refusal == 404 {
+            // The project might be missing instead.
+            script = script.then(&format!("GET {PROJECT}"), ok(json!({"id": 42})));
+        }
+        let script = script.then(post, ok(json!({"pipeline_id": 8})));
+        let gitlab = gitlab(&script);
+        let posted = gitlab.post_commit_status(&commit, &status, Some(7)).await;
+        assert_eq!(posted.expect("posted").pipeline_id, Some(8));
+        let pipelines = script
+            .sent()
+            .into_iter()
+            .filter(|sent| sent.method == "POST");
+        let pipelines: Vec<_> = pipelines
+            .map(|sent| sent.json()["pipeline_id"].clone())
+            .collect();
+        assert_eq!(pipelines, [json!(7), json!(null)]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Reads the token from its secret, for the GitLab that the secret's owner allows, and stores it
+//! nowhere.
+
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::client::is_usable;
+use super::error::{ErrorKind, GitLabError};
+use super::sanitize;
+use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
+use super::transport::GitLab;
+use crate::clients::aws::{Aws, CallError, optional, own_env_id};
+use crate::clients::http;
+use crate::clients::http::Http;
+use crate::common::ownership;
+use crate::common::password::Password;
+
+/// How to reach a GitLab: the property `GitLab`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Access {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// The name or ARN of the secret that holds the token.
+    pub token_secret_id: String,
+    /// The member of that secret's JSON that is the token.
+    pub token_secret_key: String,
+    /// PEM certificates that are trusted in addition to the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_certificate: Option<String>,
+}
+
+/// Reads the token if its owner allows it for this GitLab. Returns a client that uses it.
+pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, GitLabError> {
+    let url = access.url.trim_end_matches('/').to_owned();
+    let unusable = |kind| GitLabError {
+        doing: format!("reaching GitLab at {}", sanitize::shown(&url)),
+        kind,
+    };
+    if !is_usable(&url) {
+        return Err(unusable(ErrorKind::UnusableUrl));
+    }
+    let trusted = match &access.ca_certificate {
+        Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
+        None => Ok((http.clone(), vec![])),
+    };
+    let (http, fingerprints) = trusted.map_err(|_| unusable(ErrorKind::InvalidCaCertificate))?;
+    let secret = &access.token_secret_id;
+    let token = read(aws, access, &fingerprints).await;
+    let token = token.map_err(|error| GitLabError {
+        doing: format!("reading GitLab's token from secret {secret}"),
+        kind: error.into(),
+    })?;
+    let source = TokenSource {
+        secret_id: secret.clone(),
+        secret_key: access.token_secret_key.clone(),
+    };
+    Ok(GitLab::new(http, url, token, source))
+}
+
+/// Reads the token if the tags of its secret allow `access.url` and the certificates with these
+/// `fingerprints`. Otherwise the value of the secret is not requested.
+async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Password, TokenError> {
+    let secret = &access.token_secret_id;
+    let absent = ["ResourceNotFoundException"];
+    let failed = |error: CallError| {
+        if error.is_denied() {
+            TokenError::Denied {
+                cause: error.cause,
+                url: access.url.clone(),
+            }
+        } else {
+            TokenError::Failed(error)
+        }
+    };
+    let call = aws.secrets.describe_secret().secret_id(secret);
+    let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
+    let described = described.ok_or(TokenError::Missing)?;
+    check_tags(&described, access, fingerprints)?;
+    check_environment(&described, own_env_id().as_deref())?;
+    let call = aws.secrets.get_secret_value().secret_id(secret);
+    let read = optional(call.send().await, &absent, String::new).map_err(failed)?;
+    let read = read.ok_or(TokenError::Missing)?;
+    let value = read.secret_string().ok_or(TokenError::NoText)?;
+    token_in(value, &access.token_secret_key)
+}
+
+/// The value of a secret's tag.
+fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
+    let mut tags = described.tags().iter();
+    tags.find(|tag| tag.key() == Some(key))?.value()
+}
+
+/// Checks that the owner of the secret allows its token for the environment `own`. In AWS, the function's
+/// policy denies the other environments' tokens already.
+fn check_environment(
+    described: &DescribeSecretOutput,
+    own: Option<&str>,
+) -> Result<(), TokenError> {
+    match tag(described, ENV_TAG) {
+        Some(tagged) if Some(tagged) != own => Err(TokenError::OtherEnvironment {
+            tagged: sanitize::shown(tagged),
+            own: own.unwrap_or("no environment").to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the owner of the secret allows its token for `access` by tags.
+fn check_tags(
+    described: &DescribeSecretOutput,
+    access: &Access,
+    fingerprints: &[String],
+) -> Result<(), TokenError> {
+    let secret = &access.token_secret_id;
+    let tag = |key: &str| tag(described, key);
+    // Anyone who may tag secrets could add the tag of the address to a mirror's secret, whose login
+    // would then be sent as a token.
+    let own = [ownership::STACK_ID, ownership::LOGICAL_ID];
+    if let Some(own) = own.into_iter().find(|key| tag(key).is_some()) {
+        return Err(TokenError::OwnSecret(own));
+    }
+    match tag(URL_TAG) {
+        None => {
+            return Err(TokenError::Untagged {
+                secret: secret.clone(),
+                url: access.url.clone(),
+            });
+        }
+        Some(tagged) if !is_same_url(tagged, &access.url) => {
+            return Err(TokenError::OtherGitLab {
+                tagged: sanitize::shown(tagged),
+                url: access.url.clone(),
+            });
+        }
+        Some(_) => {}
+    }
+    let allowed = tag(CA_TAG).unwrap_or_default();
+    match fingerprints.iter().find(|one| !is_listed(one, allowed)) {
+        Some(missing) => Err(TokenError::UntrustedCa {
+            missing: missing.clone(),
+            all: fingerprints.join(" "),
+            secret: secret.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether two addresses are equal, except for slashes at the end and the spelling of the host.
+pub fn is_same_url(tagged: &str, url: &str) -> bool {
+    let parse = |url: &str| reqwest::Url::parse(url.trim().trim_end_matches('/')).ok();
+    parse(tagged).is_some_and(|tagged| parse(url) == Some(tagged))
+}
+
+/// Whether `tag` lists `fingerprint`, also with colons, as OpenSSL prints it.
+fn is_listed(fingerprint: &str, tag: &str) -> bool {
+    let mut listed = tag.split_whitespace().map(|one| one.replace(':', ""));
+    listed.any(|one| one.eq_ignore_ascii_case(fingerprint))
+}
+
+/// The token in a secret's value: the member `key` if it is a JSON object, otherwise all of it.
+pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
+    let token = match serde_json::from_str(value) {
+        Ok(Value::Object(members)) => match members.get(key) {
+            Some(Value::String(token)) => token.trim().to_owned(),
+            _ => return Err(TokenError::NoMember(key.to_owned())),
+        },
+        _ => value.trim().to_owned(),
+    };
+    // The token is sent in a header, which cannot contain other characters.
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(TokenError::NotAToken);
+    }
+    Ok(Password::new(token))
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

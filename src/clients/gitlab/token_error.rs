@@ -1,0 +1,108 @@
+//! Why a token cannot be read, or may not be sent to a GitLab.
+
+use crate::clients::aws::CallError;
+
+/// The tag with which a token's owner names the GitLab that it may be sent to.
+pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
+
+/// The tag with which a token's owner allows the certificates of `GitLab.CaCertificate`: the SHA-256
+/// fingerprint of each, separated by spaces.
+pub const CA_TAG: &str = "cfn-gitops:gitlab-ca-sha256";
+
+/// The tag with which a token's owner allows its token for one environment only.
+pub const ENV_TAG: &str = "cfn-gitops:env";
+
+/// Where a token was read from. It does not hold the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSource {
+    /// `GitLab.TokenSecretId`.
+    pub secret_id: String,
+    /// `GitLab.TokenSecretKey`.
+    pub secret_key: String,
+}
+
+/// Why a token cannot be read, or may not be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The secret does not exist.
+    #[error("no such secret in this account and region")]
+    Missing,
+    /// The function is not allowed to read the secret.
+    #[error(
+        "{cause}. The function may read a secret that its owner has given the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"
+    )]
+    Denied {
+        /// AWS's error.
+        cause: String,
+        /// The GitLab that the token is for.
+        url: String,
+    },
+    /// The secret lacks the tag that allows its token for a GitLab.
+    #[error(
+        "the secret has no tag {URL_TAG}, with which its owner allows its token for a GitLab, so it was not read. Allow it with `aws secretsmanager tag-resource --secret-id {secret} --tags Key={URL_TAG},Value={url}`"
+    )]
+    Untagged {
+        /// The secret.
+        secret: String,
+        /// The GitLab that the token is for.
+        url: String,
+    },
+    /// The tag allows the token for another GitLab.
+    #[error(
+        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}. The token was neither read nor sent"
+    )]
+    OtherGitLab {
+        /// The tag's value.
+        tagged: String,
+        /// The GitLab that the token is for.
+        url: String,
+    },
+    /// The tag allows the token for another environment.
+    #[error(
+        "the secret's owner allows its token for environment {tagged} only (tag {ENV_TAG}), and this function is that of {own}. The token was neither read nor sent. Set GitLab.TokenSecretId to the secret of this environment's token"
+    )]
+    OtherEnvironment {
+        /// The tag's value.
+        tagged: String,
+        /// The function's environment.
+        own: String,
+    },
+    /// The secret's owner does not allow a certificate. A server with it could read the token.
+    #[error(
+        "the secret's owner does not allow GitLab.CaCertificate: the tag {CA_TAG} lacks the SHA-256 fingerprint {missing}. The token was neither read nor sent. Allow the certificate with `aws secretsmanager tag-resource --secret-id {secret} --tags 'Key={CA_TAG},Value={all}'`"
+    )]
+    UntrustedCa {
+        /// The first fingerprint that the tag lacks.
+        missing: String,
+        /// Every fingerprint of `GitLab.CaCertificate`.
+        all: String,
+        /// The secret.
+        secret: String,
+    },
+    /// The secret belongs to this function, and holds a mirror's login.
+    #[error(
+        "the secret belongs to a stack's resource (tag {0}) and holds a mirror's login, so it was not read. Set GitLab.TokenSecretId to the secret of a GitLab token"
+    )]
+    OwnSecret(&'static str),
+    /// The secret's value is binary or missing.
+    #[error("the secret has no text value")]
+    NoText,
+    /// The secret's value is JSON without the member.
+    #[error(
+        "the secret's value is JSON without a text member {0:?}. Set GitLab.TokenSecretKey to the member that is the token"
+    )]
+    NoMember(String),
+    /// The value cannot be a token.
+    #[error("the secret's value is not a token: it is empty, or has characters that no token has")]
+    NotAToken,
+    /// Another error of AWS.
+    #[error("{}", .0.cause)]
+    Failed(CallError),
+}
+
+impl TokenError {
+    /// Whether reading the token may succeed later without a change by a person.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, TokenError::Failed(error) if error.is_transient())
+    }
+}

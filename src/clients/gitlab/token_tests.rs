@@ -1,0 +1,122 @@
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::types::Tag;
+
+use super::{check_environment, is_listed, is_same_url, token_in};
+use crate::clients::gitlab::TokenError;
+
+#[test]
+fn plain_value_is_the_token() {
+    for value in ["glpat-1", " glpat-1\n"] {
+        let token = token_in(value, "token").expect("a token");
+        assert_eq!(token.expose(), "glpat-1");
+    }
+    assert_eq!(
+        token_in("12345", "token").expect("a token").expose(),
+        "12345"
+    );
+}
+
+#[test]
+fn member_of_a_json_object_is_the_token() {
+    let value = r#"{"token": "one", "other": " two "}"#;
+    assert_eq!(token_in(value, "token").expect("one").expose(), "one");
+    assert_eq!(token_in(value, "other").expect("two").expose(), "two");
+}
+
+#[test]
+fn value_that_is_not_a_token_is_rejected() {
+    let absent = token_in(r#"{"other": "x"}"#, "token");
+    assert_eq!(absent, Err(TokenError::NoMember("token".to_owned())));
+    let number = token_in(r#"{"token": 7}"#, "token");
+    assert_eq!(number, Err(TokenError::NoMember("token".to_owned())));
+    for value in ["", "  ", "two words", "a\nb: c", "ü", r#"{"token": ""}"#] {
+        assert_eq!(
+            token_in(value, "token"),
+            Err(TokenError::NotAToken),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn fingerprint_is_listed_with_or_without_colons() {
+    let fingerprint = "13C321F463786CFF";
+    for tag in [
+        "13C321F463786CFF",
+        "13:C3:21:F4:63:78:6C:FF",
+        "00 13:c3:21:f4:63:78:6c:ff  01",
+    ] {
+        assert!(is_listed(fingerprint, tag), "{tag}");
+    }
+    for tag in [
+        "",
+        "*",
+        "13C321F463786CF",
+        "13C321F463786CFF00",
+        "13C3 21F463786CFF",
+    ] {
+        assert!(!is_listed(fingerprint, tag), "{tag}");
+    }
+}
+
+#[test]
+fn tag_ignores_slashes_at_the_end() {
+    for tagged in [
+        "https://gitlab.example.com",
+        "https://gitlab.example.com/",
+        "https://GitLab.example.com:443//",
+    ] {
+        assert!(
+            is_same_url(tagged, "https://gitlab.example.com"),
+            "{tagged}"
+        );
+    }
+}
+
+#[test]
+fn tag_compares_scheme_host_port_and_path() {
+    for tagged in [
+        "",
+        "*",
+        "gitlab.example.com",
+        "http://gitlab.example.com",
+        "https://gitlab.example.com:8443",
+        "https://gitlab.example.com/gitlab",
+        "https://gitlab.example.com.example.org",
+        "https://gitlab.example.com@example.org",
+        "https://example.org/https://gitlab.example.com",
+    ] {
+        assert!(
+            !is_same_url(tagged, "https://gitlab.example.com"),
+            "{tagged}"
+        );
+    }
+    assert!(!is_same_url("no url", "no url"));
+}
+
+// claim: token-of-another-environment-is-not-read
+#[test]
+fn token_of_another_environment_is_rejected() {
+    let secret = |env: Option<&str>| {
+        let tag = |value: &str| Tag::builder().key("cfn-gitops:env").value(value).build();
+        let tags = env.map(|env| vec![tag(env)]);
+        DescribeSecretOutput::builder().set_tags(tags).build()
+    };
+    for (tagged, own, is_allowed) in [
+        (None, Some("dev"), true),
+        (None, None, true),
+        (Some("dev"), Some("dev"), true),
+        (Some("prd"), Some("dev"), false),
+        (Some("Dev"), Some("dev"), false),
+        (Some("dev"), Some("dev2"), false),
+        (Some("prd"), None, false),
+        (Some(""), Some("dev"), false),
+    ] {
+        let checked = check_environment(&secret(tagged), own);
+        assert_eq!(checked.is_ok(), is_allowed, "{tagged:?} {own:?}");
+    }
+    let fault = check_environment(&secret(Some("prd")), Some("dev")).expect_err("not allowed");
+    let text = fault.to_string();
+    assert!(text.contains("environment prd only"), "{text}");
+    assert!(text.contains("that of dev"), "{text}");
+}

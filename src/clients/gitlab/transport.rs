@@ -1,0 +1,326 @@
+//! Sends requests to GitLab's API, retries them, and reads the responses without secrets.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+
+use super::error::ErrorKind;
+use super::sanitize;
+use super::token_error::TokenSource;
+use crate::clients::http::{Http, HttpError};
+use crate::common::password::Password;
+
+/// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+const MAX_ATTEMPTS: u32 = 4;
+
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+
+/// A longer `retry-after` is shortened to this.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The most bytes of a response, and of all pages of a list. A list of a hundred mirrors has a third
+/// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
+/// function may have 128 MB.
+pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
+
+/// Parts of the paths below a project that only reports request. A project, a branch or a name has
+/// no `/` in a path, because it is escaped.
+const REPORT_PATHS: [&str; 5] = [
+    "/statuses",
+    "/deployments",
+    "/environments",
+    "/merge_requests",
+    "/discussions",
+];
+
+/// One GitLab and the token for it.
+#[derive(Debug)]
+pub struct GitLab {
+    /// The address, without a slash at the end.
+    pub(super) url: String,
+    pub(super) token: Password,
+    pub(super) http: Http,
+    /// Where the token was read from: error messages name it.
+    pub(super) token_source: TokenSource,
+}
+
+/// One request. It has no `Debug`, because the body may hold a login.
+#[derive(Clone)]
+pub(super) struct ApiRequest<'a> {
+    pub method: &'static str,
+    /// The path below `/api/v4`, with the query.
+    pub path: String,
+    pub body: Option<Value>,
+    /// Whether the request may be sent twice.
+    pub is_idempotent: bool,
+    /// The password in the body, which is redacted from the response.
+    pub secret: Option<&'a Password>,
+}
+
+impl ApiRequest<'_> {
+    pub fn get(path: String) -> Self {
+        Self::new("GET", path, None)
+    }
+
+    pub fn put(path: String, body: Value) -> Self {
+        Self::new("PUT", path, Some(body))
+    }
+
+    pub fn new(method: &'static str, path: String, body: Option<Value>) -> Self {
+        ApiRequest {
+            method,
+            path,
+            body,
+            is_idempotent: true,
+            secret: None,
+        }
+    }
+}
+
+/// A response, without secrets.
+#[derive(Clone, Debug)]
+pub(super) struct ApiResponse {
+    pub status: u16,
+    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a page.
+    pub body: Option<Value>,
+    /// The length of the body in bytes.
+    pub length: usize,
+    /// Whether the request was a part of a report. Others are about push mirrors.
+    pub is_of_report: bool,
+    /// The request's password, which is redacted from the responses of further requests.
+    pub secret: Option<Password>,
+    /// The number of the list's next page. `None` if this is the last page.
+    pub next_page: Option<String>,
+    /// The address of a redirect without its query, sanitized.
+    redirects_to: String,
+    retry_after: Option<Duration>,
+}
+
+impl GitLab {
+    /// A client of the GitLab at `url`, a usable address without a slash at the end.
+    pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
+        GitLab {
+            url,
+            token,
+            http,
+            token_source,
+        }
+    }
+
+    /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
+    /// more are errors, any other response is returned.
+    pub(super) async fn call(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
+        let mut backoff = INITIAL_BACKOFF;
+        let mut attempt = 1;
+        loop {
+            let outcome = self.attempt(request).await;
+            let may_retry = match &outcome {
+                // GitLab did not process the request.
+                Ok(response) if response.status == 429 => true,
+                Err(HttpError::NoConnection) => true,
+                Ok(response) => response.status >= 500 && request.is_idempotent,
+                Err(HttpError::NoResponse) => request.is_idempotent,
+                Err(_) => false,
+            };
+            if !may_retry || attempt == MAX_ATTEMPTS {
+                return outcome
+                    .map_err(|error| self.transport_error(error, request))?
+                    .into_result();
+            }
+            let retry_after = outcome.ok().and_then(|response| response.retry_after);
+            // Without jitter, requests that were throttled together would come back together.
+            let jittered = backoff.mul_f64(0.5 + fastrand::f64());
+            let pause = retry_after.map_or(jittered, |pause| pause.min(MAX_RETRY_AFTER));
+            tokio::time::sleep(pause).await;
+            backoff *= 2;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, HttpError> {
+        let outgoing = self.outgoing(request).ok_or(HttpError::Unsendable)?;
+        let response = self.http.send(outgoing, MAX_RESPONSE_BYTES);
+        let response = tokio::time::timeout(ATTEMPT_TIMEOUT, response).await;
+        let response = response.map_err(|_| HttpError::NoResponse)??;
+        Ok(self.read(&response, request))
+    }
+
+    fn outgoing(&self, request: &ApiRequest<'_>) -> Option<HttpRequest> {
+        let body = request.body.as_ref().map(Value::to_string);
+        let body = body.unwrap_or_default();
+        let length = body.len();
+        let mut outgoing = HttpRequest::new(SdkBody::from(body));
+        outgoing.set_method(request.method).ok()?;
+        let url = format!("{}/api/v4{}", self.url, request.path);
+        outgoing.set_uri(url).ok()?;
+        let headers = outgoing.headers_mut();
+        headers.insert(
+            "user-agent",
+            concat!("cfn-gitops/", env!("CARGO_PKG_VERSION")),
+        );
+        headers.insert("accept", "application/json");
+        // This header takes every kind of token, also a project's.
+        // https://docs.gitlab.com/api/rest/authentication/
+        let token = self.token.expose().to_owned();
+        headers.try_insert("private-token", token).ok()?;
+        if request.body.is_some() {
+            headers.insert("content-type", "application/json");
+        }
+        if request.method != "GET" {
+            headers.insert("content-length", length.to_string());
+        }
+        Some(outgoing)
+    }
+
+    pub(super) fn read(&self, response: &HttpResponse, request: &ApiRequest<'_>) -> ApiResponse {
+        let header = |name: &str| {
+            let value = response.headers().get(name).map(str::trim);
+            value
+                .filter(|value| !value.is_empty())
+                .map(ToOwned::to_owned)
+        };
+        let bytes = response.body().bytes().unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes);
+        let mut body = match text.trim() {
+            "" => Some(Value::Null),
+            text => serde_json::from_str(text).ok(),
+        };
+        if let Some(json) = &mut body {
+            self.redact(json, request);
+        }
+        ApiResponse {
+            status: response.status().as_u16(),
+            body,
+            length: bytes.len(),
+            is_of_report: REPORT_PATHS.iter().any(|part| request.path.contains(part)),
+            secret: request.secret.cloned(),
+            next_page: header("x-next-page")
+                .filter(|page| page.chars().all(|c| c.is_ascii_digit())),
+            redirects_to: header("location").map_or("an unnamed address".to_owned(), |to| {
+                let to = self.without_secrets(&to, request);
+                sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())
+            }),
+            retry_after: header("retry-after")
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+        }
+    }
+
+    /// Masks the token and the request's password in every string.
+    fn redact(&self, json: &mut Value, request: &ApiRequest<'_>) {
+        match json {
+            Value::String(text) => *text = self.without_secrets(text, request),
+            Value::Array(list) => {
+                for element in list {
+                    self.redact(element, request);
+                }
+            }
+            Value::Object(members) => {
+                for member in members.values_mut() {
+                    self.redact(member, request);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn without_secrets(&self, text: &str, request: &ApiRequest<'_>) -> String {
+        let text = self.token.redact(text);
+        match request.secret {
+            Some(secret) => secret.redact(&text),
+            None => text,
+        }
+    }
+
+    fn transport_error(&self, error: HttpError, request: &ApiRequest<'_>) -> ErrorKind {
+        match error {
+            HttpError::Unsendable => ErrorKind::UnusableUrl,
+            HttpError::NoConnection => ErrorKind::Unreachable,
+            HttpError::UntrustedCertificate(why) => ErrorKind::UntrustedCertificate(
+                sanitize::shown(&self.without_secrets(&why, request)),
+            ),
+            HttpError::TooLarge => ErrorKind::TooLarge,
+            HttpError::NoResponse => ErrorKind::NoResponse,
+        }
+    }
+}
+
+impl ApiResponse {
+    /// The response, unless its status says that GitLab did not process the request.
+    pub(super) fn into_result(self) -> Result<ApiResponse, ErrorKind> {
+        match self.status {
+            429 => Err(ErrorKind::Throttled),
+            500.. => Err(ErrorKind::ServerError {
+                status: self.status,
+                message: self.message(),
+            }),
+            300..400 => Err(ErrorKind::Redirected {
+                status: self.status,
+                to: self.redirects_to,
+            }),
+            _ => Ok(self),
+        }
+    }
+
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// GitLab's message, sanitized.
+    pub fn message(&self) -> String {
+        let Some(body) = &self.body else {
+            return "a page without a message".to_owned();
+        };
+        let message = sanitize::shown(&sanitize::message(body));
+        if message.is_empty() {
+            return "no message".to_owned();
+        }
+        message
+    }
+
+    /// The member `error` of a response of GitLab's authentication (RFC 6750, section 3.1).
+    pub fn error(&self) -> Option<&str> {
+        self.body.as_ref()?["error"].as_str()
+    }
+
+    /// The body as JSON.
+    pub fn into_json(self) -> Result<Value, ErrorKind> {
+        let status = self.status;
+        match self.body {
+            Some(Value::Null) => Err(ErrorKind::UnexpectedResponse { status }),
+            Some(json) => Ok(json),
+            None => Err(ErrorKind::NotGitLab { status }),
+        }
+    }
+}
+
+/// The path of `part` of a project. The project is one segment: every `/` in it is escaped.
+/// <https://docs.gitlab.com/api/rest/#namespaced-paths>
+pub fn path(project: &str, part: &str) -> String {
+    let mut path = "/projects/".to_owned();
+    escape(project.trim_matches('/'), &mut path);
+    path + part
+}
+
+/// `value` as the value of a query parameter.
+pub(super) fn query_value(value: &str) -> String {
+    let mut escaped = String::new();
+    escape(value, &mut escaped);
+    escaped
+}
+
+fn escape(text: &str, escaped: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a `String` does not fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The network itself, as far as this machine's loopback: whom the client trusts.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::AUTHORITY;
+use crate::clients::http::{Http, HttpError};
+
+/// The certificate of a server on this machine, signed by [`AUTHORITY`].
+const CERTIFICATE: &str = include_str!("server.pem");
+const KEY: &str = include_str!("server-key.pem");
+
+/// Answers every request, until the test ends, with what the client sent.
+fn serve_over_tls() -> SocketAddr {
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.expect("a certificate")], key)
+        .expect("a server");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            answer(StreamOwned::new(connection, stream));
+        }
+    });
+    address
+}
+
+/// A client that does not trust the server goes away, which is no fault here.
+fn answer(mut stream: StreamOwned<ServerConnection, std::net::TcpStream>) {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => request.push(byte[0]),
+            _ => return,
+        }
+    }
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        request.len()
+    );
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.write_all(&request);
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
+}
+
+async fn send(http: &Http, url: &str) -> Result<String, HttpError> {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_uri(url).expect("an address");
+    request.headers_mut().insert("private-token", "sentinel");
+    let answer = http.send(request, 10_000).await?;
+    let body = answer.body().bytes().unwrap_or_default();
+    Ok(String::from_utf8_lossy(body).into_owned())
+}
+
+#[tokio::test]
+async fn server_of_a_trusted_ca_is_accepted() {
+    let url = format!("https://{}/api", serve_over_tls());
+    let http = Http::over_reqwest().expect("a client");
+    let trusting = http.trusting(AUTHORITY).expect("trust");
+    let heard = send(&trusting, &url).await.expect("an answer");
+    assert!(heard.starts_with("GET /api HTTP/1.1\r\n"), "{heard}");
+    assert!(heard.contains("private-token: sentinel\r\n"), "{heard}");
+}
+
+// claim: server-with-unknown-ca-receives-nothing
+#[tokio::test]
+async fn server_of_an_unknown_ca_receives_nothing() {
+    let url = format!("https://{}/api", serve_over_tls());
+    let http = Http::over_reqwest().expect("a client");
+    for _ in 0..2 {
+        match send(&http, &url).await {
+            Err(HttpError::UntrustedCertificate(why)) => assert!(!why.is_empty()),
+            other => panic!("{other:?}"),
+        }
+        // That one client trusts it is nothing to the other.
+        http.trusting(AUTHORITY).expect("trust");
+    }
+}
+
+// claim: token-for-another-host-is-neither-read-nor-sent
+#[tokio::test]
+async fn certificate_for_another_name_is_rejected() {
+    let port = serve_over_tls().port();
+    let http = Http::over_reqwest().expect("a client");
+    let trusting = http.trusting(AUTHORITY).expect("trust");
+    let refused = send(&trusting, &format!("https://localhost:{port}/api")).await;
+    assert!(
+        matches!(refused, Err(HttpError::UntrustedCertificate(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn closed_port_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let http = Http::over_reqwest().expect("a client");
+    let refused = send(&http, &format!("http://{address}/")).await;
+    assert_eq!(refused, Err(HttpError::NoConnection));
+}
+
+#[tokio::test]
+async fn broken_connection_is_no_response() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 16]);
+        }
+    });
+    let http = Http::over_reqwest().expect("a client");
+    let broken = send(&http, &format!("http://{address}/")).await;
+    assert_eq!(broken, Err(HttpError::NoResponse));
+}
+
+// claim: endless-response-is-cut-off
+#[tokio::test]
+async fn endless_response_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&[b' '; 8_192]).is_ok() {}
+        }
+    });
+    let http = Http::over_reqwest().expect("a client");
+    let endless = send(&http, &format!("http://{address}/")).await;
+    assert_eq!(endless, Err(HttpError::TooLarge));
+}

@@ -1,0 +1,16 @@
+//! What every part uses.
+//!
+//! - [`iam_wildcard`] matches names as IAM does
+//! - [`logging`] writes JSON lines without secrets
+//! - [`ownership`] is the owner of a resource and its tags; [`tags`] are a template's own
+//! - [`pace`] limits the calls in a second
+//! - [`password`] is the type that keeps secrets out of logs
+//! - [`reason_codes`] is the table of error codes
+
+pub mod iam_wildcard;
+pub mod logging;
+pub mod ownership;
+pub mod pace;
+pub mod password;
+pub mod reason_codes;
+pub mod tags;

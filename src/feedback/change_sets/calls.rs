@@ -1,0 +1,292 @@
+//! The calls to CloudFormation.
+
+use std::time::SystemTime;
+
+use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetStatus, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
+};
+
+use super::changes::Change;
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::reconcile::backoff::Backoff;
+
+/// CloudFormation's error codes for a change set that does not exist.
+const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
+
+/// The description of the function's change sets. A person may choose their names, but not this text by
+/// chance. `ListChangeSets` returns it:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ChangeSetSummary.html>.
+const DESCRIPTION: &str =
+    "cfn-gitops created this change set to read it, and deletes it. Do not execute it.";
+
+/// CloudFormation's error code for the deletion of a change set that it is creating.
+const CREATION_RUNS: [&str; 2] = ["InvalidChangeSetStatus", "InvalidChangeSetStatusException"];
+
+/// A change set to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChangeSet {
+    /// The stack, which exists.
+    pub stack_name: String,
+    /// Its name.
+    pub name: String,
+    /// With the same token, a repeated creation is the first one. `None` if all creations of this name are
+    /// the same.
+    pub token: Option<String>,
+    /// The role with which CloudFormation would execute it.
+    pub role_arn: String,
+    /// The capabilities of the template.
+    pub capabilities: Vec<String>,
+    /// The values of the parameters. `None` for the present value.
+    pub parameters: Vec<(String, Option<String>)>,
+    /// What it compares.
+    pub base: Base,
+}
+
+/// What a change set compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Another template with the stack's present one.
+    Template {
+        /// The address of the template in S3.
+        url: String,
+        /// The tags of the stack.
+        tags: Vec<(String, String)>,
+    },
+    /// The stack's present template with its resources as they are.
+    Resources,
+}
+
+/// The result of a creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// CloudFormation is creating it, with this ID.
+    Yes(String),
+    /// A change set of this name exists: another delivery or a person has created it.
+    Exists,
+    /// An operation on the stack runs.
+    StackIsBusy,
+}
+
+/// A change set, as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Its ID. Another change set of the same name has another one.
+    pub id: String,
+    /// How far its creation is.
+    pub progress: Progress,
+    /// Its changes, sorted.
+    pub changes: Vec<Change>,
+    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It lists
+    /// them only if they change, too.
+    pub is_partial: bool,
+}
+
+/// How far the creation of a change set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// CloudFormation is creating it.
+    Running,
+    /// It can be executed.
+    Complete,
+    /// It has no changes.
+    Empty,
+    /// It cannot be executed, for this reason.
+    Failed(String),
+}
+
+/// A change set in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// When it was created. `None` if CloudFormation does not return it.
+    pub created: Option<SystemTime>,
+    /// Whether the function created it.
+    pub is_own: bool,
+}
+
+/// Creates a change set.
+///
+/// # Errors
+/// If CloudFormation rejects it, or does not respond.
+pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
+    let (stack_name, name) = (&new.stack_name, &new.name);
+    let capabilities = new.capabilities.iter();
+    let capabilities = capabilities.map(|name| Capability::from(name.as_str()));
+    let parameters = new.parameters.iter().map(|(key, value)| {
+        let parameter = Parameter::builder().parameter_key(key);
+        match value {
+            Some(value) => parameter.parameter_value(value).build(),
+            None => parameter.use_previous_value(true).build(),
+        }
+    });
+    let call = aws
+        .cloudformation
+        .create_change_set()
+        .stack_name(stack_name)
+        .change_set_name(name)
+        .change_set_type(ChangeSetType::Update)
+        .description(DESCRIPTION)
+        .set_client_token(new.token.clone())
+        .role_arn(&new.role_arn)
+        .set_capabilities(unless_empty(capabilities.collect()))
+        .set_parameters(unless_empty(parameters.collect()));
+    match with_base(call, &new.base).send().await {
+        Ok(created) => Ok(Created::Yes(created.id.unwrap_or_default())),
+        Err(error) => {
+            let doing = format!("creating change set {name} of stack {stack_name}");
+            let error = CallError::new(doing, &error);
+            if error.has_code(&["AlreadyExistsException"]) {
+                Ok(Created::Exists)
+            } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
+                Ok(Created::StackIsBusy)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSetFluentBuilder {
+    match base {
+        Base::Template { url, tags } => {
+            let tags = tags
+                .iter()
+                .map(|(key, value)| Tag::builder().key(key).value(value).build());
+            // Without the member, CloudFormation keeps the stack's tags.
+            call.template_url(url)
+                .set_tags(unless_empty(tags.collect()))
+        }
+        Base::Resources => call
+            .use_previous_template(true)
+            .deployment_mode(DeploymentMode::RevertDrift),
+    }
+}
+
+/// The SDK sends an empty list as a member without a value, which CloudFormation documents for tags only.
+fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+/// Reads a change set. `None` if it does not exist.
+///
+/// # Errors
+/// If CloudFormation does not return all of its changes.
+pub async fn describe(
+    aws: &Aws,
+    stack_name: &str,
+    name: &str,
+) -> Result<Option<ChangeSet>, CallError> {
+    let mut changes = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.cloudformation.describe_change_set();
+        let call = call.stack_name(stack_name).change_set_name(name);
+        let call = call.set_next_token(token);
+        let doing = || format!("reading change set {name} of stack {stack_name}");
+        let Some(page) = optional(call.send().await, &ABSENT, doing)? else {
+            return Ok(None);
+        };
+        let resources = page.changes().iter();
+        let resources = resources.filter_map(|change| change.resource_change());
+        changes.extend(resources.filter_map(Change::read));
+        let is_partial = page.stack_drift_status() == Some(&StackDriftStatus::UnknownValue);
+        token = page.next_token;
+        if token.is_none() {
+            changes.sort();
+            let reason = page.status_reason.unwrap_or_default();
+            return Ok(Some(ChangeSet {
+                id: page.change_set_id.unwrap_or_default(),
+                progress: progress(page.status.as_ref(), reason),
+                changes,
+                is_partial,
+            }));
+        }
+    }
+}
+
+/// CloudFormation's reasons for a change set without changes, which it reports as failed:
+/// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
+const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+
+fn progress(status: Option<&ChangeSetStatus>, reason: String) -> Progress {
+    match status {
+        Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
+            Progress::Running
+        }
+        Some(ChangeSetStatus::CreateComplete) => Progress::Complete,
+        _ if EMPTY.iter().any(|text| reason.contains(text)) => Progress::Empty,
+        _ => Progress::Failed(reason),
+    }
+}
+
+/// Deletes a change set. One that does not exist, or whose stack does not, counts as deleted.
+///
+/// # Errors
+/// If CloudFormation does not delete it.
+pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
+    let call = aws.cloudformation.delete_change_set();
+    let call = call.stack_name(stack_name).change_set_name(name);
+    let doing = || format!("deleting change set {name} of stack {stack_name}");
+    match optional(call.send().await, &ABSENT, doing) {
+        Err(error) if error.is_invalid() && error.cause.contains("does not exist") => Ok(()),
+        deleted => deleted.map(drop),
+    }
+}
+
+/// Deletes a change set that nothing will read, after its creation has ended. If that fails, a health
+/// check deletes it.
+pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
+    let mut backoff = Backoff::<()>::new();
+    while let Err(error) = delete(aws, stack_name, name).await {
+        if !error.has_code(&CREATION_RUNS) || !backoff.may_poll() {
+            tracing::warn!(%error, "a change set was left behind");
+            return;
+        }
+        backoff.pause().await;
+    }
+}
+
+/// Executes a change set.
+///
+/// # Errors
+/// If CloudFormation does not start it.
+pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
+    let call = aws.cloudformation.execute_change_set();
+    let call = call.stack_name(stack_name).change_set_name(name);
+    let executed = call.send().await;
+    executed.map_err(|error| {
+        let doing = format!("executing change set {name} of stack {stack_name}");
+        CallError::new(doing, &error)
+    })?;
+    Ok(())
+}
+
+/// Lists the change sets of a stack.
+///
+/// # Errors
+/// If CloudFormation does not return all pages.
+pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<Listed>, CallError> {
+    let mut listed = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.cloudformation.list_change_sets();
+        let call = call.stack_name(stack_name).set_next_token(token);
+        let page = call.send().await.map_err(|error| {
+            CallError::new(format!("listing the change sets of {stack_name}"), &error)
+        })?;
+        for summary in page.summaries() {
+            let created = summary.creation_time();
+            listed.extend(summary.change_set_name().map(|name| Listed {
+                name: name.to_owned(),
+                is_own: summary.description() == Some(DESCRIPTION),
+                created: created.and_then(|time| SystemTime::try_from(*time).ok()),
+            }));
+        }
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(listed);
+        }
+    }
+}

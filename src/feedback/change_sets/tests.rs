@@ -1,0 +1,117 @@
+//! Changes in a note.
+
+use super::markdown::MAX_RESOURCES;
+use super::*;
+use crate::feedback::reporting::note::render;
+use crate::feedback::reporting::tests::settings;
+use crate::gitops_pipeline::names::ResourceNames;
+
+fn note(mut changes: Vec<Change>) -> String {
+    changes.sort();
+    let names = ResourceNames::new("dev", "shop").expect("valid names");
+    render(
+        &changes,
+        &names,
+        &settings(),
+        "c0ffee00c0ffee00",
+        "https://console/x",
+    )
+}
+
+fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
+    Change {
+        effect,
+        logical_id: logical_id.to_owned(),
+        resource_type: resource_type.to_owned(),
+        drift: None,
+    }
+}
+
+#[test]
+fn replacements_and_removals_come_first() {
+    let text = note(vec![
+        change(Effect::Add, "Queue", "AWS::SQS::Queue"),
+        change(Effect::Modify, "Role", "AWS::IAM::Role"),
+        change(Effect::Remove, "Topic", "AWS::SNS::Topic"),
+        change(Effect::Replace, "Table", "AWS::DynamoDB::Table"),
+    ]);
+    assert_eq!(
+        text,
+        "<!-- cfn-gitops change set dev/shop -->\n\
+         **Changes to `dev` wait for an approval**: [execution](https://console/x)\n\n\
+         Commit `c0ffee00`, stack `cfnstack-dev-shop`: 1 **replaced**, 1 **removed**, 1 modified, \
+         1 added\n\n\
+         | Resource | Type | Change |\n|---|---|---|\n\
+         | `Table` | `AWS::DynamoDB::Table` | **replaced** |\n\
+         | `Topic` | `AWS::SNS::Topic` | **removed** |\n\
+         | `Role` | `AWS::IAM::Role` | modified |\n\
+         | `Queue` | `AWS::SQS::Queue` | added |\n"
+    );
+}
+
+#[test]
+fn at_most_100_resources_are_listed() {
+    let changes = (0..130).map(|n| change(Effect::Add, &format!("R{n:03}"), "AWS::SNS::Topic"));
+    let text = note(changes.collect());
+    assert_eq!(text.matches("| added |").count(), MAX_RESOURCES);
+    assert!(text.contains("30 more are in the [console](https://console/x)."));
+    assert!(text.contains("130 added"));
+}
+
+#[test]
+fn markup_in_a_type_is_not_interpreted() {
+    let text = note(vec![change(Effect::Add, "A", "Custom::`|\n<b>")]);
+    assert!(text.contains("| `Custom::<b>` | added |"), "{text}");
+}
+
+#[test]
+fn code_has_no_line_breaks() {
+    let text = "a\n/b\r/c\u{85}/d\u{2028}/e\u{2029}/f";
+    assert_eq!(code(text), "`a/b/c/d/e/f`");
+}
+
+#[test]
+fn nested_stacks_are_named_as_not_listed() {
+    let text = note(vec![change(
+        Effect::Modify,
+        "Net",
+        "AWS::CloudFormation::Stack",
+    )]);
+    assert!(text.ends_with("Changes inside nested stacks are not listed.\n"));
+}
+
+#[test]
+fn empty_change_set_has_no_table() {
+    let text = note(vec![]);
+    assert!(text.contains("no resource changes") && !text.contains("|---|"));
+}
+
+#[test]
+fn reason_with_a_value_or_an_arn_is_not_shown() {
+    let values = ["hunter2-is-it", "eu,dev", "7", "", "a-b"].map(str::to_owned);
+    for reason in [
+        "Unable to get mapping for M::hunter2-is-it::k",
+        "Unable to get mapping for M::xhunter2-is-ity::k",
+        "Unable to get mapping for M::dev::k",
+        "Value [eu, dev] at 'parameters'",
+        "'7' is not one of 1, 2",
+        "x a-b",
+        "User: arn:aws-cn:sts::123456789012:assumed-role/r is not authorized",
+    ] {
+        assert_eq!(shown_reason(reason, &values), HIDDEN_REASON, "{reason}");
+    }
+    for reason in [
+        "Unresolved resource dependencies [Queue7] in the Resources block",
+        "Parameters: [Developer] do not exist in the template",
+        "warn: 17 europe",
+    ] {
+        assert_eq!(shown_reason(reason, &values), reason);
+    }
+}
+
+#[test]
+fn masked_value_hides_every_reason() {
+    let masked = ["****".to_owned()];
+    assert_eq!(shown_reason("any", &masked), HIDDEN_REASON);
+    assert_eq!(shown_reason("any", &[]), "any");
+}

@@ -1,0 +1,11 @@
+//! What developers and approvers see in GitLab.
+//!
+//! - [`reporting`] reports the executions of pipelines
+//! - [`review`] writes what a review branch would change on its merge request
+//! - [`drift`] compares a stack with its template
+//! - [`change_sets`] is what both use
+
+pub mod change_sets;
+pub mod drift;
+pub mod reporting;
+pub mod review;

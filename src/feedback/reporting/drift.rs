@@ -1,0 +1,85 @@
+//! The commit status of a stack's drift, on the commit that is deployed.
+
+use aws_sdk_codepipeline::types::PipelineExecutionStatus;
+
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab;
+use crate::clients::gitlab::{CommitRef, StatusState};
+use crate::clients::http::Http;
+use crate::feedback::drift::Drifted;
+use crate::feedback::reporting::outcome::{Cause, ReportError};
+use crate::feedback::reporting::plan;
+use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::PipelineSettings;
+
+/// Posts whether the deployed stack differs from its template, unless GitLab shows it.
+///
+/// # Errors
+/// If AWS or GitLab fails.
+pub async fn report(
+    aws: &Aws,
+    http: &Http,
+    names: &ResourceNames,
+    settings: &PipelineSettings,
+    drifted: &Drifted,
+) -> Result<(), ReportError> {
+    let reported = async {
+        let Some(report) = settings.report.as_ref().filter(|it| it.commit_status) else {
+            return Ok(());
+        };
+        let Some(sha) = deployed_commit(aws, &names.pipeline()).await? else {
+            return Ok(());
+        };
+        let commit = CommitRef {
+            project: report.project.clone(),
+            sha,
+            branch: settings.branch.clone(),
+        };
+        let url = settings.location.pipeline_console(&names.pipeline());
+        let desired = plan::commit_status(names, "/drift", status(drifted), &url);
+        let gitlab = gitlab::open(aws, http, &report.access).await?;
+        let shown = gitlab.commit_statuses(&commit, &desired.name).await?;
+        let latest = shown.last();
+        if latest.map(|shown| &shown.status) != Some(&desired) {
+            let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
+            gitlab
+                .post_commit_status(&commit, &desired, pipeline_id)
+                .await?;
+        }
+        Ok(())
+    };
+    let failed =
+        |cause: Cause| ReportError::new(format!("the drift of {}", names.pipeline()), cause);
+    Box::pin(reported).await.map_err(failed)
+}
+
+/// The commit of the latest execution that succeeded. `None` if none did.
+async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String>, CallError> {
+    let page = executions::list_page(aws, pipeline_name, None).await?;
+    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = listed.unwrap_or_default();
+    // CodePipeline lists the newest execution first.
+    let deployed = listed
+        .iter()
+        .find(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded));
+    Ok(deployed
+        .and_then(executions::commit_of)
+        .map(ToOwned::to_owned))
+}
+
+/// What the status says.
+fn status(drifted: &Drifted) -> (StatusState, String) {
+    if drifted.resources.is_empty() {
+        let text = if drifted.is_partial {
+            "No drift found. CloudFormation could not compare all resources"
+        } else {
+            "The stack is as in its template"
+        };
+        return (StatusState::Success, text.to_owned());
+    }
+    let resources = drifted.resources.iter();
+    let ids: Vec<&str> = resources.map(|change| change.logical_id.as_str()).collect();
+    let text = format!("Not as in the template: {}", ids.join(", "));
+    (StatusState::Failed, text)
+}

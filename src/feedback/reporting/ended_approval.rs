@@ -1,0 +1,89 @@
+//! The notes that say that a change set waits for an approval which has ended.
+
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::feedback::reporting::execution::{self, Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note;
+use crate::feedback::reporting::note::Ending;
+use crate::feedback::reporting::plan::Scope;
+use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::gitops_pipeline::report_target::ReportTarget;
+
+/// Whether a note may say that an approval waits which has ended. The approval's own event has ended the
+/// note before the execution ends, unless the approval was left open.
+pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Execution) -> bool {
+    let has_notes =
+        settings.change_set_name.is_some() && settings.change_set_comment != Some(false);
+    let is_left_open = execution.action(APPROVAL).is_some_and(|action| {
+        matches!(action.state, ActionState::Running | ActionState::Abandoned)
+    });
+    has_notes && (is_left_open || scope != Scope::Execution)
+}
+
+/// Reads the notes of `commit` that say that a change set waits.
+pub async fn waiting_notes(
+    gitlab: &GitLab,
+    names: &ResourceNames,
+    commit: &CommitRef,
+) -> Result<Vec<Note>, GitLabError> {
+    let mut places = gitlab.note_places(commit, NoteTarget::Commit).await?;
+    // The note may be older than the merge request.
+    let on_commit = NotePlace::Commit(commit.sha.clone());
+    if !places.contains(&on_commit) {
+        places.push(on_commit);
+    }
+    let marker = note::marker(names);
+    let notes = gitlab.notes(&commit.project, &places, &marker).await?;
+    let waits = |note: &Note| note::waiting_execution(&note.body).is_some();
+    Ok(notes.into_iter().flatten().filter(waits).collect())
+}
+
+/// The new text of each `waiting` note whose approval has ended. A note may be about another execution
+/// than `execution`, the commit's newest one: a newer execution may have ended before its approval.
+///
+/// # Errors
+/// If CodePipeline does not return the actions.
+pub async fn outdated(
+    aws: &Aws,
+    target: &ReportTarget,
+    execution: &Execution,
+    waiting: Vec<Note>,
+) -> Result<Vec<(Note, String)>, CallError> {
+    let pipeline_name = target.names.pipeline();
+    let mut outdated = vec![];
+    for note in waiting {
+        let Some(id) = note::waiting_execution(&note.body) else {
+            continue;
+        };
+        let ending = if id == execution.id {
+            ending(execution.action(APPROVAL), execution.state)
+        } else {
+            match execution::list_actions(aws, &pipeline_name, id).await {
+                Ok(actions) => {
+                    let approval = actions.iter().find(|action| action.name == APPROVAL);
+                    ending(approval, ExecutionState::Running)
+                }
+                Err(error) if error.is_transient() => return Err(error),
+                // A person may have edited the note.
+                Err(_) => None,
+            }
+        };
+        let url = target.location.execution_console(&pipeline_name, id);
+        let environment = &target.settings.environment_name;
+        let body = ending.map(|ending| note::end(&note.body, environment, ending, &url));
+        outdated.extend(body.map(|body| (note, body)));
+    }
+    Ok(outdated)
+}
+
+/// How an approval ended. `None` if it waits, or was not reached.
+fn ending(approval: Option<&Action>, state: ExecutionState) -> Option<Ending> {
+    match approval?.state {
+        ActionState::Succeeded => Some(Ending::Approved),
+        ActionState::Failed => Some(Ending::Rejected),
+        ActionState::Running if state == ExecutionState::Running => None,
+        ActionState::Running | ActionState::Abandoned => Some(Ending::Unneeded),
+    }
+}

@@ -1,0 +1,243 @@
+//! The executions of a pipeline, as CodePipeline shows them.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::types::{
+    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionStatus,
+    PipelineExecutionSummary, TriggerType,
+};
+use aws_smithy_types::DateTime;
+
+use crate::clients::aws::{Aws, CallError};
+use crate::gitops_pipeline::executions::{commit_of, list_page};
+
+/// Maximum pages of executions that are searched for the event's execution. A page has 100.
+const MAX_PAGES: usize = 3;
+
+/// The state of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionState {
+    /// It runs, or it is being stopped.
+    Running,
+    /// All stages succeeded.
+    Succeeded,
+    /// An action failed, or an approval was rejected.
+    Failed,
+    /// An action or a condition failed, and CodePipeline deploys an earlier execution again.
+    RolledBack,
+    /// A person or a newer execution stopped it, or an update of the pipeline canceled it.
+    Canceled,
+}
+
+/// One execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Its ID.
+    pub id: String,
+    /// Its commit.
+    pub commit: String,
+    /// Its state.
+    pub state: ExecutionState,
+    /// Why CodePipeline ended it, for example "Superseded". Empty if it runs.
+    pub status: String,
+    /// Whether a later execution has succeeded, so that the environment has another deployment.
+    pub is_outdated: bool,
+    /// When it started.
+    pub started: Option<SystemTime>,
+    /// When it last changed.
+    pub updated: Option<SystemTime>,
+    /// The latest attempt of each of its actions, if they were read.
+    pub actions: Vec<Action>,
+}
+
+/// The state of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionState {
+    /// It runs, or waits for a person.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed, or was rejected.
+    Failed,
+    /// The execution ended before it did.
+    Abandoned,
+}
+
+/// The latest attempt of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its name, which is unique in the pipelines of cfn-gitops.
+    pub name: String,
+    /// Its state.
+    pub state: ActionState,
+    /// CodePipeline's summary or error. Empty if there is none.
+    pub summary: String,
+}
+
+impl Execution {
+    /// The action `name`. `None` if the execution has not reached it.
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| action.name == name)
+    }
+}
+
+/// Reads the newest execution of the commit of the execution `id`, without its actions. `None` if the
+/// pipeline or the execution does not exist, or if the execution has not read its commit yet.
+///
+/// # Errors
+/// If CodePipeline does not return the executions.
+pub async fn newest_of_same_commit(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Option<Execution>, CallError> {
+    let listed = list_until(aws, pipeline_name, id).await?;
+    let this = listed
+        .iter()
+        .find(|one| one.pipeline_execution_id() == Some(id));
+    let Some(commit) = this.and_then(commit_of) else {
+        return Ok(None);
+    };
+    // CodePipeline lists the newest execution first.
+    let newest = listed.iter().find(|one| commit_of(one) == Some(commit));
+    Ok(newest.and_then(|newest| read(newest, &listed)))
+}
+
+/// The newest execution of each commit, of those that were `listed` and changed after `since`.
+pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> Vec<Execution> {
+    let mut newest: Vec<Execution> = vec![];
+    for execution in listed.iter().filter_map(|one| read(one, listed)) {
+        if !newest.iter().any(|newer| newer.commit == execution.commit) {
+            newest.push(execution);
+        }
+    }
+    newest.retain(|execution| execution.updated.is_some_and(|updated| updated > since));
+    newest
+}
+
+/// Lists the executions from the newest one to `id`, or the first [`MAX_PAGES`] pages.
+async fn list_until(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Vec<PipelineExecutionSummary>, CallError> {
+    let mut listed = vec![];
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let Some(page) = list_page(aws, pipeline_name, token).await? else {
+            break;
+        };
+        let has_id = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
+        let is_found = page.pipeline_execution_summaries().iter().any(has_id);
+        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
+        if is_found || token.is_none() {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+/// Whether CodePipeline has replaced the execution `id` by `other`, which deploys an earlier one again.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-view-listing.html>
+fn rolls_back(other: &PipelineExecutionSummary, id: &str) -> bool {
+    other.trigger().is_some_and(|trigger| {
+        trigger.trigger_type() == Some(&TriggerType::AutomatedRollback)
+            && trigger.trigger_detail().unwrap_or_default().contains(id)
+    })
+}
+
+/// Reads an execution that was `listed` with the later ones.
+fn read(
+    execution: &PipelineExecutionSummary,
+    listed: &[PipelineExecutionSummary],
+) -> Option<Execution> {
+    let status = execution.status()?;
+    let id = execution.pipeline_execution_id()?;
+    let time = |time: Option<&DateTime>| SystemTime::try_from(*time?).ok();
+    let state = match status {
+        PipelineExecutionStatus::Succeeded | PipelineExecutionStatus::Failed
+            if listed.iter().any(|other| rolls_back(other, id)) =>
+        {
+            ExecutionState::RolledBack
+        }
+        PipelineExecutionStatus::Succeeded => ExecutionState::Succeeded,
+        PipelineExecutionStatus::Failed => ExecutionState::Failed,
+        PipelineExecutionStatus::Stopped
+        | PipelineExecutionStatus::Superseded
+        | PipelineExecutionStatus::Cancelled => ExecutionState::Canceled,
+        _ => ExecutionState::Running,
+    };
+    // CodePipeline lists the newest execution first.
+    let mut later = listed
+        .iter()
+        .take_while(|one| one.pipeline_execution_id() != Some(id));
+    Some(Execution {
+        is_outdated: later.any(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded)),
+        id: id.to_owned(),
+        commit: commit_of(execution)?.to_owned(),
+        state,
+        status: status.as_str().to_owned(),
+        started: time(execution.start_time()),
+        updated: time(execution.last_update_time()),
+        actions: Vec::new(),
+    })
+}
+
+/// Lists the latest attempt of each action of the execution `id`.
+///
+/// # Errors
+/// If CodePipeline does not return all of them.
+pub async fn list_actions(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Vec<Action>, CallError> {
+    let filter = ActionExecutionFilter::builder()
+        .pipeline_execution_id(id)
+        .build();
+    let mut actions: Vec<Action> = vec![];
+    let mut token = None;
+    loop {
+        let call = aws.codepipeline.list_action_executions();
+        let call = call.pipeline_name(pipeline_name).filter(filter.clone());
+        let listed = call.set_next_token(token).send().await;
+        let listed = listed.map_err(|error| {
+            let doing =
+                format!("listing the actions of execution {id} of pipeline {pipeline_name}");
+            CallError::new(doing, &error)
+        })?;
+        for attempt in listed.action_execution_details() {
+            let Some(action) = read_action(attempt) else {
+                continue;
+            };
+            // CodePipeline lists the latest attempt first.
+            if !actions.iter().any(|later| later.name == action.name) {
+                actions.push(action);
+            }
+        }
+        token = listed.next_token;
+        if token.is_none() {
+            return Ok(actions);
+        }
+    }
+}
+
+fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
+    let result = attempt
+        .output()
+        .and_then(|output| output.execution_result());
+    let error = result.and_then(|result| result.error_details()?.message());
+    let summary = result.and_then(|result| result.external_execution_summary());
+    let state = match attempt.status()? {
+        ActionExecutionStatus::Succeeded => ActionState::Succeeded,
+        ActionExecutionStatus::Failed => ActionState::Failed,
+        ActionExecutionStatus::Abandoned => ActionState::Abandoned,
+        _ => ActionState::Running,
+    };
+    Some(Action {
+        name: attempt.action_name()?.to_owned(),
+        state,
+        summary: error.or(summary).unwrap_or_default().to_owned(),
+    })
+}

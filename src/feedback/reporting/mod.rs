@@ -1,0 +1,96 @@
+//! Reports the executions of pipelines to GitLab: commit statuses, deployments, and the change set
+//! that waits for an approval.
+//!
+//! The function never trusts an event's state. It reads the execution, compares it with what GitLab
+//! shows, and posts the difference, until there is none. So duplicate, late and reordered events end
+//! in the same state, and the health check reports what events lost.
+//!
+//! - [`event`] reads from an event which execution it names, and which part of the report it is about
+//! - [`execution`] reads the commit's newest execution from CodePipeline
+//! - [`plan`] decides what to post, as a pure function
+//! - [`drift`] posts whether a deployed stack differs from its template
+//! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
+//! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
+
+mod drift;
+mod ended_approval;
+mod event;
+mod execution;
+pub(crate) mod note;
+mod outcome;
+mod outputs;
+mod plan;
+mod report;
+
+pub use crate::feedback::reporting::drift::report as report_drift;
+pub use crate::feedback::reporting::event::PipelineEvent;
+pub use crate::feedback::reporting::execution::{Execution, changed_since};
+pub use crate::feedback::reporting::outcome::{Cause, ReportError, Reported};
+
+use crate::clients::aws::Aws;
+use crate::clients::gitlab;
+use crate::clients::http::Http;
+use crate::feedback::reporting::plan::Scope;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::report_target;
+
+/// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn handle(
+    aws: &Aws,
+    http: &Http,
+    event: &PipelineEvent,
+) -> Result<Reported, ReportError> {
+    let id = &event.execution_id;
+    let reported = async {
+        let Some(target) = report_target::read(aws, &event.names).await? else {
+            return Ok(Reported::default());
+        };
+        let newest = execution::newest_of_same_commit(aws, &event.names.pipeline(), id).await?;
+        let Some(execution) = newest else {
+            return Ok(Reported::default());
+        };
+        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
+        report::report(aws, &gitlab, &target, event.scope, execution).await
+    };
+    let failed = |cause: Cause| ReportError::new(format!("execution {id}"), cause);
+    Box::pin(reported).await.map_err(failed)
+}
+
+/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn catch_up(
+    aws: &Aws,
+    http: &Http,
+    pipeline_name: &str,
+    changed: Vec<Execution>,
+) -> Result<Reported, ReportError> {
+    let caught_up = async {
+        let mut reported = Reported::default();
+        let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
+            return Ok(reported);
+        };
+        if changed.is_empty() {
+            return Ok(reported);
+        }
+        let Some(target) = report_target::read(aws, &names).await? else {
+            return Ok(reported);
+        };
+        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
+        for execution in changed {
+            let one = report::report(aws, &gitlab, &target, Scope::All, execution).await?;
+            reported.accepted.extend(one.accepted);
+            reported.rejected.extend(one.rejected);
+        }
+        Ok(reported)
+    };
+    let failed = |cause: Cause| ReportError::new(format!("pipeline {pipeline_name}"), cause);
+    Box::pin(caught_up).await.map_err(failed)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

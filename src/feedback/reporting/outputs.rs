@@ -1,0 +1,50 @@
+//! The outputs of the deployed stack.
+
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab::MAX_CHARACTERS;
+use crate::gitops_pipeline::describe_stack;
+
+/// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
+///
+/// # Errors
+/// If CloudFormation does not describe the stack.
+pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
+    let call = aws.cloudformation.describe_stacks().stack_name(stack_name);
+    let described = call.send().await.map_err(|error| {
+        CallError::new(format!("reading the outputs of stack {stack_name}"), &error)
+    })?;
+    let outputs = described.stacks().iter().flat_map(|stack| stack.outputs());
+    let mut named = outputs.filter(|output| output.output_key() == Some(name));
+    let value = named.next().and_then(|output| output.output_value());
+    let address = value.filter(|value| is_address(value));
+    if address.is_none() {
+        tracing::warn!(
+            stack_name,
+            output = name,
+            "the output is not an http or https address of at most 255 characters"
+        );
+    }
+    Ok(address.map(ToOwned::to_owned))
+}
+
+/// The values of a stack's parameters, without those that CloudFormation masks. Empty if the stack does
+/// not exist, or if the function may not describe it.
+///
+/// # Errors
+/// If CloudFormation does not describe the stack.
+pub async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
+    let stack = match describe_stack(aws, stack_name).await {
+        Err(error) if error.is_denied() => None,
+        described => described?,
+    };
+    let parameters = stack.iter().flat_map(|stack| stack.parameters());
+    let values = parameters.filter_map(|one| one.parameter_value());
+    let is_known = |value: &&str| value.chars().any(|c| c != '*');
+    Ok(values.filter(is_known).map(ToOwned::to_owned).collect())
+}
+
+fn is_address(value: &str) -> bool {
+    let parsed = reqwest::Url::parse(value);
+    let is_http = parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    is_http && value.chars().count() <= MAX_CHARACTERS
+}

@@ -1,0 +1,391 @@
+//! Decides what to post: a pure function of the execution and of what GitLab shows.
+
+use crate::clients::gitlab::{
+    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
+};
+use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::report_settings::ReportSettings;
+
+/// A part of the report. Each is posted or fails by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// The status of the execution.
+    Execution,
+    /// The status of its approval.
+    Approval,
+    /// The deployment record.
+    Deployment,
+    /// The address of the environment, and its tier.
+    EnvironmentUrl,
+    /// The note about the change set.
+    Note,
+}
+
+impl Topic {
+    /// The parts that are commit statuses.
+    pub const STATUSES: [Topic; 2] = [Topic::Execution, Topic::Approval];
+
+    /// The name for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Execution => "commit status",
+            Topic::Approval => "commit status of the approval",
+            Topic::Deployment => "deployment",
+            Topic::EnvironmentUrl => "environment",
+            Topic::Note => "change set",
+        }
+    }
+}
+
+/// What a report is about. An event reports its own part, the health check everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The execution, and the parts that it leaves open when it ends.
+    Execution,
+    /// The approval, with its change set.
+    Approval,
+    /// The deployment, with the environment's address.
+    Deployment,
+    /// Everything.
+    All,
+}
+
+impl Scope {
+    /// The scope of an event of the action `name`.
+    pub fn of_action(name: &str) -> Self {
+        match name {
+            APPROVAL => Scope::Approval,
+            DEPLOY => Scope::Deployment,
+            _ => Scope::Execution,
+        }
+    }
+
+    /// Whether a part of the report belongs to it while the execution is in `state`.
+    pub fn includes(self, topic: Topic, state: ExecutionState) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Execution => match topic {
+                Topic::Execution => true,
+                Topic::Approval | Topic::Deployment | Topic::Note => {
+                    state != ExecutionState::Running
+                }
+                Topic::EnvironmentUrl => false,
+            },
+            Scope::Approval => matches!(topic, Topic::Approval | Topic::Note),
+            Scope::Deployment => matches!(topic, Topic::Deployment | Topic::EnvironmentUrl),
+        }
+    }
+
+    /// Whether the report of an execution in `state` depends on its actions.
+    pub fn has_actions(self, state: ExecutionState) -> bool {
+        self != Scope::Execution || state != ExecutionState::Running
+    }
+}
+
+/// What GitLab shows of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The statuses of the execution, in each pipeline that holds one. The latest one is last.
+    pub execution: Vec<ShownStatus>,
+    /// The statuses of its approval.
+    pub approval: Vec<ShownStatus>,
+    /// The state of the commit's latest deployment to the environment.
+    pub deployment: Option<StatusState>,
+    /// The environment, after its first deployment.
+    pub environment: Option<GitLabEnvironment>,
+    /// The notes that say that an approval waits which has ended, and their new text.
+    pub outdated_notes: Vec<(Note, String)>,
+}
+
+impl Shown {
+    /// The statuses of a part of the report.
+    pub fn statuses(&self, topic: Topic) -> &[ShownStatus] {
+        match topic {
+            Topic::Execution => &self.execution,
+            Topic::Approval => &self.approval,
+            _ => &[],
+        }
+    }
+}
+
+/// A request that changes what GitLab shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// Post a commit status.
+    Status(Topic, CommitStatus),
+    /// End an open commit status in the pipeline with this number, which is not the latest one's.
+    EndStatus(Topic, CommitStatus, u64),
+    /// Record a deployment that has ended in this state.
+    CreateDeployment(StatusState),
+    /// Change the environment with this number.
+    ChangeEnvironment {
+        /// GitLab's number.
+        id: u64,
+        /// Its address. `None` if it stays as it is.
+        external_url: Option<String>,
+        /// Its tier. `None` if it stays as it is.
+        tier: Option<&'static str>,
+    },
+    /// Write the note, or edit it.
+    WriteNote(String),
+    /// Replace the text of a note.
+    EditNote(Note, String),
+}
+
+impl Post {
+    /// The part of the report.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Post::Status(topic, _) | Post::EndStatus(topic, ..) => *topic,
+            Post::CreateDeployment(_) => Topic::Deployment,
+            Post::ChangeEnvironment { .. } => Topic::EnvironmentUrl,
+            Post::WriteNote(_) | Post::EditNote(..) => Topic::Note,
+        }
+    }
+}
+
+/// What GitLab should show of an execution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The status of the execution. `None` if statuses are switched off.
+    pub execution: Option<CommitStatus>,
+    /// The status of its approval. `None` if it has not reached one.
+    pub approval: Option<CommitStatus>,
+    /// The state in which the deployment has ended. `None` if it has not: of an open one, two
+    /// deliveries at once could create two, and none of them would be the one that ends.
+    pub deployment: Option<StatusState>,
+    /// The address of the environment. `None` if the deployed stack has no such output.
+    pub environment_url: Option<String>,
+    /// The tier of the environment. `None` if GitLab guesses it from the name.
+    pub tier: Option<&'static str>,
+    /// The note about the change set. `None` if none waits for an approval.
+    pub note: Option<String>,
+    /// Whether notes about an approval that has ended have to say so.
+    pub ends_notes: bool,
+}
+
+impl Desired {
+    /// Whether the environment has to be read.
+    pub fn has_environment(&self) -> bool {
+        self.environment_url.is_some() || self.tier.is_some()
+    }
+
+    /// The status of a part of the report.
+    pub fn status(&self, topic: Topic) -> Option<&CommitStatus> {
+        match topic {
+            Topic::Execution => self.execution.as_ref(),
+            Topic::Approval => self.approval.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// The end of the name of an approval's status.
+pub const APPROVAL_SUFFIX: &str = "/approval";
+
+/// The name of the status of a pipeline that ends in `suffix`.
+pub fn status_name(names: &ResourceNames, suffix: &str) -> String {
+    let ResourceNames { env_id, project_id } = names;
+    format!("cfn-gitops/{env_id}/{project_id}{suffix}")
+}
+
+/// The status of a pipeline whose name ends in `suffix`. `url` is what it links to.
+pub fn commit_status(
+    names: &ResourceNames,
+    suffix: &str,
+    (state, description): (StatusState, String),
+    url: &str,
+) -> CommitStatus {
+    CommitStatus {
+        name: status_name(names, suffix),
+        state,
+        description: shortened(&description),
+        target_url: url.to_owned(),
+    }
+}
+
+/// What GitLab should show of `execution`, whose address in the console is `url`. The address of the
+/// environment and the note are not part of it: they are read elsewhere.
+pub fn desired(
+    execution: &Execution,
+    names: &ResourceNames,
+    settings: &ReportSettings,
+    url: &str,
+) -> Desired {
+    let status = |suffix: &str, of: (StatusState, String)| commit_status(names, suffix, of, url);
+    let environment = &settings.environment_name;
+    let of_execution = status("", execution_status(execution, environment));
+    let of_approval = approval_status(execution).map(|state| status(APPROVAL_SUFFIX, state));
+    Desired {
+        execution: settings.commit_status.then_some(of_execution),
+        approval: of_approval.filter(|_| settings.commit_status),
+        deployment: deployment_state(execution).filter(|_| settings.deployments),
+        ..Desired::default()
+    }
+}
+
+/// The state of an execution with its description.
+fn execution_status(execution: &Execution, environment: &str) -> (StatusState, String) {
+    let approval = execution.action(APPROVAL);
+    let rejected = approval.filter(|action| action.state == ActionState::Failed);
+    match (execution.state, rejected) {
+        (ExecutionState::Running, _) => {
+            (StatusState::Running, format!("On its way to {environment}"))
+        }
+        (ExecutionState::Succeeded, _) => {
+            (StatusState::Success, format!("Deployed to {environment}"))
+        }
+        (ExecutionState::Failed | ExecutionState::RolledBack, Some(action)) => (
+            StatusState::Canceled,
+            with_summary("The approval was rejected", action),
+        ),
+        (ExecutionState::RolledBack, None) => (
+            StatusState::Failed,
+            format!("Rolled back in {environment}. {}", failure(execution)),
+        ),
+        (ExecutionState::Failed, None) => (StatusState::Failed, failure(execution)),
+        (ExecutionState::Canceled, _) => {
+            let how = execution.status.to_lowercase();
+            (StatusState::Canceled, format!("The execution was {how}"))
+        }
+    }
+}
+
+/// The state of the execution's approval with its description. `None` if it has not reached one.
+fn approval_status(execution: &Execution) -> Option<(StatusState, String)> {
+    let action = execution.action(APPROVAL)?;
+    Some(match action.state {
+        ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
+        ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
+        ActionState::Running if execution.state == ExecutionState::Running => {
+            (StatusState::Pending, "Waits for an approval".to_owned())
+        }
+        ActionState::Running | ActionState::Abandoned => {
+            (StatusState::Canceled, "No longer needed".to_owned())
+        }
+    })
+}
+
+/// The state in which the deployment ended. `None` if it has not, or if its record comes too late:
+/// GitLab takes the latest record for the environment's present deployment.
+fn deployment_state(execution: &Execution) -> Option<StatusState> {
+    match execution.action(DEPLOY)?.state {
+        ActionState::Succeeded => (!execution.is_outdated).then_some(StatusState::Success),
+        ActionState::Failed => Some(StatusState::Failed),
+        ActionState::Running | ActionState::Abandoned => {
+            let has_ended = execution.state != ExecutionState::Running;
+            has_ended.then_some(StatusState::Canceled)
+        }
+    }
+}
+
+/// The requests after which GitLab shows what is `desired`.
+pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
+    let mut posts = vec![];
+    for topic in Topic::STATUSES {
+        if let Some(status) = desired.status(topic) {
+            posts.extend(status_posts(topic, status, shown.statuses(topic)));
+        }
+    }
+    let deployment = desired.deployment;
+    posts.extend(
+        deployment
+            .filter(|state| shown.deployment != Some(*state))
+            .map(Post::CreateDeployment),
+    );
+    let environment = shown.environment.as_ref();
+    posts.extend(environment.and_then(|environment| environment_post(desired, environment)));
+    posts.extend(desired.note.clone().map(Post::WriteNote));
+    let outdated = shown.outdated_notes.iter().cloned();
+    posts.extend(outdated.map(|(note, body)| Post::EditNote(note, body)));
+    posts
+}
+
+/// The tier of the environment `name`: the one that GitLab guesses from `EnvID`. `None` if GitLab
+/// guesses the same from the name, or nothing from `EnvID`.
+pub fn tier(env_id: &str, name: &str) -> Option<&'static str> {
+    guessed_tier(env_id).filter(|tier| guessed_tier(name) != Some(tier))
+}
+
+/// The request after which `shown` is as `desired`. A tier that is not GitLab's guess is a person's
+/// choice.
+fn environment_post(desired: &Desired, shown: &GitLabEnvironment) -> Option<Post> {
+    let url = desired.environment_url.as_ref();
+    let url = url.filter(|url| shown.external_url.as_ref() != Some(*url));
+    let guess = guessed_tier(&shown.name).unwrap_or("other");
+    let tier = desired
+        .tier
+        .filter(|_| shown.tier.as_deref() == Some(guess));
+    (url.is_some() || tier.is_some()).then(|| Post::ChangeEnvironment {
+        id: shown.id,
+        external_url: url.cloned(),
+        tier,
+    })
+}
+
+/// The requests after which the latest status is the `desired` one, and no other pipeline has an open
+/// one: GitLab itself never ends it (`app/services/ci/stuck_builds/` ends jobs of runners only).
+fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> Vec<Post> {
+    let latest = shown.last();
+    let mut posts = vec![];
+    if !is_shown(desired, latest.map(|latest| &latest.status)) {
+        posts.push(Post::Status(topic, desired.clone()));
+    }
+    let ended = CommitStatus {
+        state: StatusState::Canceled,
+        description: "Continues in another pipeline of this commit".to_owned(),
+        ..desired.clone()
+    };
+    let ended = if desired.state.is_open() {
+        &ended
+    } else {
+        desired
+    };
+    let home = latest.and_then(|latest| latest.pipeline_id);
+    let open = shown.iter().filter(|one| one.status.state.is_open());
+    let elsewhere = open.filter_map(|one| one.pipeline_id.filter(|id| Some(*id) != home));
+    posts.extend(elsewhere.map(|id| Post::EndStatus(topic, ended.clone(), id)));
+    posts
+}
+
+/// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
+/// address differs. A final state of an earlier execution is not that of this one.
+fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
+    shown.is_some_and(|shown| {
+        let is_of_execution = shown.target_url == desired.target_url;
+        shown.state == desired.state && (desired.state.is_open() || is_of_execution)
+    })
+}
+
+/// Why an execution failed: its failed action with the reason. Without one, a condition of a stage
+/// failed: an alarm or the deployment window.
+fn failure(execution: &Execution) -> String {
+    let failed = |action: &&Action| action.state == ActionState::Failed;
+    match execution.actions.iter().find(failed) {
+        Some(action) => with_summary(&format!("{} failed", action.name), action),
+        None => "A condition of the stage failed".to_owned(),
+    }
+}
+
+fn with_summary(text: &str, action: &Action) -> String {
+    let summary: Vec<&str> = action.summary.split_whitespace().collect();
+    if summary.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}: {}", summary.join(" "))
+}
+
+/// `text` with at most as many characters as GitLab stores.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= MAX_CHARACTERS {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MAX_CHARACTERS - 1).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,444 @@
+//! What is posted for an execution, by what GitLab shows. One test for each rule.
+
+use super::*;
+use crate::feedback::reporting::tests::settings;
+
+const URL: &str = "https://eu-central-1.console.aws.amazon.com/executions/new/timeline";
+const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/executions/earlier/timeline";
+
+fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Execution {
+    let action = |(name, state, summary): &(&str, ActionState, &str)| Action {
+        name: (*name).to_owned(),
+        state: *state,
+        summary: (*summary).to_owned(),
+    };
+    Execution {
+        id: "new".to_owned(),
+        commit: "c0ffee".to_owned(),
+        state,
+        status: match state {
+            ExecutionState::Canceled => "Superseded".to_owned(),
+            _ => String::new(),
+        },
+        is_outdated: false,
+        started: None,
+        updated: None,
+        actions: actions.iter().map(action).collect(),
+    }
+}
+
+fn names() -> ResourceNames {
+    ResourceNames::new("dev", "shop").expect("valid names")
+}
+
+fn desired_of(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Desired {
+    desired(&execution(state, actions), &names(), &settings(), URL)
+}
+
+/// The state and the description of the execution's status.
+fn status_of(
+    state: ExecutionState,
+    actions: &[(&str, ActionState, &str)],
+) -> (StatusState, String) {
+    let status = desired_of(state, actions).execution.expect("a status");
+    (status.state, status.description)
+}
+
+fn shown_status(state: StatusState, target_url: &str) -> CommitStatus {
+    CommitStatus {
+        name: "cfn-gitops/dev/shop".to_owned(),
+        state,
+        description: String::new(),
+        target_url: target_url.to_owned(),
+    }
+}
+
+/// A status in the pipeline with this number.
+fn in_pipeline(id: u64, status: CommitStatus) -> ShownStatus {
+    ShownStatus {
+        pipeline_id: Some(id),
+        status,
+    }
+}
+
+/// The states that are posted for an execution in `state` while GitLab shows `shown`.
+fn posted(state: ExecutionState, shown: Option<CommitStatus>) -> Vec<StatusState> {
+    let shown = Shown {
+        execution: shown
+            .map(|status| in_pipeline(1, status))
+            .into_iter()
+            .collect(),
+        ..Shown::default()
+    };
+    let posts = posts(&desired_of(state, &[]), &shown);
+    let states = posts.iter().map(|post| match post {
+        Post::Status(Topic::Execution, status) => status.state,
+        other => panic!("{other:?}"),
+    });
+    states.collect()
+}
+
+/// The requests about the deployment in `state` while GitLab shows `shown`.
+fn deployment_posts(state: ActionState, shown: Option<StatusState>) -> Vec<Post> {
+    let desired = desired_of(ExecutionState::Running, &[(DEPLOY, state, "")]);
+    let desired = Desired {
+        execution: None,
+        ..desired
+    };
+    posts(
+        &desired,
+        &Shown {
+            deployment: shown,
+            ..Shown::default()
+        },
+    )
+}
+
+#[test]
+fn status_name_has_environment_and_project() {
+    let desired = desired_of(
+        ExecutionState::Running,
+        &[(APPROVAL, ActionState::Running, "")],
+    );
+    assert_eq!(
+        desired.execution.expect("a status").name,
+        "cfn-gitops/dev/shop"
+    );
+    assert_eq!(
+        desired.approval.expect("a status").name,
+        "cfn-gitops/dev/shop/approval"
+    );
+}
+
+#[test]
+fn running_execution_is_running() {
+    let (state, _) = status_of(
+        ExecutionState::Running,
+        &[("Build", ActionState::Failed, "")],
+    );
+    assert_eq!(state, StatusState::Running);
+}
+
+#[test]
+fn succeeded_execution_names_its_environment() {
+    let (state, text) = status_of(ExecutionState::Succeeded, &[]);
+    assert_eq!(
+        (state, text.as_str()),
+        (StatusState::Success, "Deployed to dev")
+    );
+}
+
+#[test]
+fn failed_execution_names_its_action_and_reason() {
+    let actions = [
+        ("Source", ActionState::Succeeded, ""),
+        (
+            "Build",
+            ActionState::Failed,
+            "Build terminated\nwith state: FAILED",
+        ),
+    ];
+    let (state, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(state, StatusState::Failed);
+    assert_eq!(text, "Build failed: Build terminated with state: FAILED");
+}
+
+#[test]
+fn long_reason_is_shortened_to_255_characters() {
+    let reason = "ü".repeat(400);
+    let actions = [("Build", ActionState::Failed, reason.as_str())];
+    let (_, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(text.chars().count(), MAX_CHARACTERS);
+    assert!(text.ends_with('…'));
+}
+
+#[test]
+fn rejected_approval_is_canceled() {
+    let actions = [(APPROVAL, ActionState::Failed, "not today")];
+    let (state, text) = status_of(ExecutionState::Failed, &actions);
+    assert_eq!(state, StatusState::Canceled);
+    assert_eq!(text, "The approval was rejected: not today");
+    let approval = desired_of(ExecutionState::Failed, &actions)
+        .approval
+        .expect("a status");
+    assert_eq!(approval.state, StatusState::Canceled);
+}
+
+#[test]
+fn superseded_execution_is_canceled() {
+    let (state, text) = status_of(ExecutionState::Canceled, &[]);
+    assert_eq!(
+        (state, text.as_str()),
+        (StatusState::Canceled, "The execution was superseded")
+    );
+}
+
+#[test]
+fn waiting_approval_is_pending() {
+    let actions = [(APPROVAL, ActionState::Running, "")];
+    let desired = desired_of(ExecutionState::Running, &actions);
+    assert_eq!(
+        desired.approval.expect("a status").state,
+        StatusState::Pending
+    );
+    assert_eq!(
+        desired.execution.expect("a status").state,
+        StatusState::Running
+    );
+}
+
+#[test]
+fn approval_of_a_stopped_execution_is_canceled() {
+    for state in [ActionState::Running, ActionState::Abandoned] {
+        let desired = desired_of(ExecutionState::Canceled, &[(APPROVAL, state, "")]);
+        assert_eq!(
+            desired.approval.expect("a status").state,
+            StatusState::Canceled
+        );
+    }
+}
+
+#[test]
+fn deployment_is_recorded_when_it_has_ended() {
+    let deploy = (DEPLOY, ActionState::Running, "");
+    let runs = desired_of(ExecutionState::Running, &[deploy]);
+    assert_eq!(runs.deployment, None);
+    let stopped = desired_of(ExecutionState::Canceled, &[deploy]);
+    assert_eq!(stopped.deployment, Some(StatusState::Canceled));
+}
+
+#[test]
+fn switched_off_parts_are_not_reported() {
+    let settings = ReportSettings {
+        commit_status: false,
+        deployments: false,
+        ..settings()
+    };
+    let actions = [
+        (APPROVAL, ActionState::Succeeded, ""),
+        (DEPLOY, ActionState::Succeeded, ""),
+    ];
+    let execution = execution(ExecutionState::Succeeded, &actions);
+    assert_eq!(
+        desired(&execution, &names(), &settings, URL),
+        Desired::default()
+    );
+}
+
+#[test]
+fn first_report_posts_the_state() {
+    assert_eq!(
+        posted(ExecutionState::Running, None),
+        [StatusState::Running]
+    );
+    assert_eq!(posted(ExecutionState::Failed, None), [StatusState::Failed]);
+}
+
+#[test]
+fn repeated_event_posts_nothing() {
+    let running = Some(shown_status(StatusState::Running, URL));
+    assert!(posted(ExecutionState::Running, running).is_empty());
+    let success = Some(shown_status(StatusState::Success, URL));
+    assert!(posted(ExecutionState::Succeeded, success).is_empty());
+}
+
+#[test]
+fn open_status_of_an_earlier_execution_is_not_repeated() {
+    let running = Some(shown_status(StatusState::Running, EARLIER));
+    assert!(posted(ExecutionState::Running, running).is_empty());
+}
+
+#[test]
+fn final_status_of_an_earlier_execution_is_replaced() {
+    for state in [ExecutionState::Running, ExecutionState::Failed] {
+        let failed = Some(shown_status(StatusState::Failed, EARLIER));
+        assert_eq!(posted(state, failed).len(), 1, "{state:?}");
+    }
+}
+
+#[test]
+fn retried_execution_runs_again() {
+    let failed = Some(shown_status(StatusState::Failed, URL));
+    assert_eq!(
+        posted(ExecutionState::Running, failed),
+        [StatusState::Running]
+    );
+}
+
+/// The states that are posted to the latest status's pipeline, and to others, by their numbers.
+fn posted_to(
+    state: ExecutionState,
+    shown: &[(u64, StatusState)],
+) -> Vec<(Option<u64>, StatusState)> {
+    let shown = shown.iter();
+    let shown = shown.map(|(id, state)| in_pipeline(*id, shown_status(*state, URL)));
+    let shown = Shown {
+        execution: shown.collect(),
+        ..Shown::default()
+    };
+    let posts = posts(&desired_of(state, &[]), &shown);
+    let posted = posts.iter().map(|post| match post {
+        Post::Status(_, status) => (None, status.state),
+        Post::EndStatus(_, status, id) => (Some(*id), status.state),
+        other => panic!("{other:?}"),
+    });
+    posted.collect()
+}
+
+#[test]
+fn open_status_of_another_pipeline_is_ended() {
+    use StatusState::{Canceled, Failed, Running, Success};
+    let shown = &[(1, Running), (2, Failed), (3, Running)];
+    let running = posted_to(ExecutionState::Running, shown);
+    assert_eq!(running, [(Some(1), Canceled)]);
+    let succeeded = posted_to(ExecutionState::Succeeded, shown);
+    assert_eq!(succeeded, [(None, Success), (Some(1), Success)]);
+    let late = posted_to(ExecutionState::Succeeded, &[(1, Running), (3, Success)]);
+    assert_eq!(late, [(Some(1), Success)]);
+}
+
+#[test]
+fn ended_deployment_is_recorded() {
+    assert!(deployment_posts(ActionState::Running, None).is_empty());
+    for shown in [None, Some(StatusState::Failed)] {
+        assert_eq!(
+            deployment_posts(ActionState::Succeeded, shown),
+            [Post::CreateDeployment(StatusState::Success)]
+        );
+    }
+}
+
+#[test]
+fn shown_deployment_is_not_repeated() {
+    assert!(deployment_posts(ActionState::Failed, Some(StatusState::Failed)).is_empty());
+}
+
+fn environment(name: &str, external_url: Option<&str>, tier: &str) -> Shown {
+    Shown {
+        environment: Some(GitLabEnvironment {
+            id: 3,
+            name: name.to_owned(),
+            external_url: external_url.map(Into::into),
+            tier: Some(tier.to_owned()),
+        }),
+        ..Shown::default()
+    }
+}
+
+#[test]
+fn environment_address_is_set_when_it_differs() {
+    let desired = Desired {
+        environment_url: Some("https://a".to_owned()),
+        ..Desired::default()
+    };
+    let shown = |external_url| environment("dev", external_url, "development");
+    let post = [Post::ChangeEnvironment {
+        id: 3,
+        external_url: Some("https://a".to_owned()),
+        tier: None,
+    }];
+    assert_eq!(posts(&desired, &shown(None)), post);
+    assert_eq!(posts(&desired, &shown(Some("https://b"))), post);
+    assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
+    assert!(posts(&desired, &Shown::default()).is_empty());
+}
+
+#[test]
+fn tier_replaces_a_guess_that_the_name_spoils() {
+    let tiers = [
+        ("prd", "prd", None),
+        ("prd", "prd-shop", None),
+        // GitLab guesses `testing`.
+        ("prd", "prd-printing", Some("production")),
+        ("prd", "Presentation", Some("production")),
+        ("dev", "shop", Some("development")),
+        ("blue", "blue-integration", None),
+    ];
+    for (env_id, name, expected) in tiers {
+        assert_eq!(tier(env_id, name), expected, "{env_id} {name}");
+    }
+    let desired = Desired {
+        tier: Some("production"),
+        ..Desired::default()
+    };
+    let post = [Post::ChangeEnvironment {
+        id: 3,
+        external_url: None,
+        tier: Some("production"),
+    }];
+    let shown = |tier| environment("prd-printing", None, tier);
+    assert_eq!(posts(&desired, &shown("testing")), post);
+    // A person has chosen it.
+    assert!(posts(&desired, &shown("staging")).is_empty());
+    assert!(posts(&desired, &shown("production")).is_empty());
+}
+
+#[test]
+fn note_is_written_while_the_approval_waits() {
+    let desired = Desired {
+        note: Some("text\n".to_owned()),
+        ..Desired::default()
+    };
+    let write = Post::WriteNote("text\n".to_owned());
+    assert_eq!(posts(&desired, &Shown::default()), [write]);
+    assert!(posts(&Desired::default(), &Shown::default()).is_empty());
+}
+
+#[test]
+fn rolled_back_execution_has_failed() {
+    let failed = [(DEPLOY, ActionState::Failed, "Table exists")];
+    let text = "Rolled back in dev. Deploy failed: Table exists".to_owned();
+    let status = status_of(ExecutionState::RolledBack, &failed);
+    assert_eq!(status, (StatusState::Failed, text));
+    let text = "Rolled back in dev. A condition of the stage failed".to_owned();
+    let status = status_of(ExecutionState::RolledBack, &[]);
+    assert_eq!(status, (StatusState::Failed, text));
+    let rejected = [(APPROVAL, ActionState::Failed, "")];
+    let (state, _) = status_of(ExecutionState::RolledBack, &rejected);
+    assert_eq!(state, StatusState::Canceled);
+}
+
+#[test]
+fn outdated_deployment_is_not_recorded() {
+    let of = |state, is_outdated| {
+        let mut execution = execution(ExecutionState::Succeeded, &[(DEPLOY, state, "")]);
+        execution.is_outdated = is_outdated;
+        desired(&execution, &names(), &settings(), URL).deployment
+    };
+    let success = Some(StatusState::Success);
+    assert_eq!(of(ActionState::Succeeded, false), success);
+    assert_eq!(of(ActionState::Succeeded, true), None);
+    assert_eq!(of(ActionState::Failed, true), Some(StatusState::Failed));
+}
+
+#[test]
+fn event_reports_its_own_part() {
+    let parts = |scope: Scope, state| {
+        let all = [
+            Topic::Execution,
+            Topic::Approval,
+            Topic::Deployment,
+            Topic::EnvironmentUrl,
+            Topic::Note,
+        ];
+        all.into_iter()
+            .filter(|topic| scope.includes(*topic, state))
+            .collect::<Vec<_>>()
+    };
+    let (running, ended) = (ExecutionState::Running, ExecutionState::Failed);
+    let source = Scope::of_action("Source");
+    assert_eq!(parts(source, running), [Topic::Execution]);
+    let at_end = [
+        Topic::Execution,
+        Topic::Approval,
+        Topic::Deployment,
+        Topic::Note,
+    ];
+    assert_eq!(parts(source, ended), at_end);
+    let approval = Scope::of_action(APPROVAL);
+    assert_eq!(parts(approval, running), [Topic::Approval, Topic::Note]);
+    let deploy = [Topic::Deployment, Topic::EnvironmentUrl];
+    assert_eq!(parts(Scope::of_action(DEPLOY), running), deploy);
+    assert_eq!(parts(Scope::All, running).len(), 5);
+    assert!(!source.has_actions(running) && source.has_actions(ended));
+}

@@ -1,0 +1,448 @@
+//! Brings GitLab to show the state of an execution.
+
+use std::time::Duration;
+
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab::{
+    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, ShownStatus, StatusState,
+};
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::Change;
+use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::outcome::{Cause, Reported, may_pass};
+use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
+use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
+use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::report_target::ReportTarget;
+use crate::reconcile::{Next, Reconcile, reconcile};
+use cfn_custom_resource::Progress;
+
+/// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
+/// posts at the same time.
+const MAX_RETRIES: u32 = 4;
+
+/// The pause after such a request.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Reports what `scope` includes of an execution, the newest one of its commit.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn report(
+    aws: &Aws,
+    gitlab: &GitLab,
+    target: &ReportTarget,
+    scope: Scope,
+    execution: Execution,
+) -> Result<Reported, Cause> {
+    let context = Context {
+        aws,
+        target,
+        gitlab,
+        scope,
+        commit: CommitRef {
+            project: target.settings.project.clone(),
+            sha: execution.commit.clone(),
+            branch: target.branch.clone(),
+        },
+    };
+    let mut reporter = Reporter {
+        context,
+        project: None,
+        author: None,
+        execution,
+        is_decided: false,
+        desired: Desired::default(),
+        shown: Shown::default(),
+        pipeline_id: None,
+        posted: vec![],
+        is_unconfirmed: true,
+        reported: Reported::default(),
+        retries: 0,
+    };
+    // The caller enforces the deadline.
+    let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
+    Box::pin(reconcile(&mut reporter, &progress)).await?;
+    Ok(reporter.reported)
+}
+
+/// What a report is about.
+struct Context<'a> {
+    aws: &'a Aws,
+    target: &'a ReportTarget,
+    gitlab: &'a GitLab,
+    scope: Scope,
+    commit: CommitRef,
+}
+
+/// A running report.
+struct Reporter<'a> {
+    context: Context<'a>,
+    /// Read when it is needed first.
+    project: Option<ProjectDetails>,
+    /// GitLab's number of the token's user, if a response has shown it.
+    author: Option<u64>,
+    execution: Execution,
+    /// Whether `desired` is that of the execution.
+    is_decided: bool,
+    desired: Desired,
+    shown: Shown,
+    /// The number of the pipeline that holds the commit's statuses, if one was read or posted.
+    pipeline_id: Option<u64>,
+    /// The requests that GitLab accepted since the execution was read.
+    posted: Vec<Post>,
+    /// Whether GitLab may show something else than was read.
+    is_unconfirmed: bool,
+    reported: Reported,
+    retries: u32,
+}
+
+impl Reporter<'_> {
+    /// Decides what GitLab should show of the execution.
+    async fn decide(&mut self) -> Result<(), Cause> {
+        let ReportTarget {
+            names,
+            location,
+            settings,
+            ..
+        } = self.context.target;
+        let state = self.execution.state;
+        if self.context.scope.has_actions(state) {
+            self.execution.actions = self.list_actions().await?;
+        }
+        let url = location.execution_console(&names.pipeline(), &self.execution.id);
+        let desired = plan::desired(&self.execution, names, settings, &url);
+        let includes = |topic| self.context.scope.includes(topic, state);
+        self.desired = Desired {
+            execution: desired.execution.filter(|_| includes(Topic::Execution)),
+            approval: desired.approval.filter(|_| includes(Topic::Approval)),
+            deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
+            ..Desired::default()
+        };
+        if self.desired.deployment.is_some() && !self.project().await?.has_environments {
+            tracing::info!("CI/CD or environments are switched off in the project: no deployment");
+            self.desired.deployment = None;
+        }
+        if self.context.scope.includes(Topic::EnvironmentUrl, state) {
+            self.desired.environment_url = self.environment_url().await?;
+            let is_deployed = self.desired.deployment == Some(StatusState::Success);
+            let tier = plan::tier(&names.env_id, &settings.environment_name);
+            self.desired.tier = tier.filter(|_| is_deployed);
+        }
+        if self.context.scope.includes(Topic::Note, state) {
+            self.desired.note = self.note(&url).await?;
+            let (scope, settings) = (self.context.scope, &self.context.target.settings);
+            self.desired.ends_notes = self.desired.note.is_none()
+                && ended_approval::may_be_noted(settings, scope, &self.execution);
+        }
+        Ok(())
+    }
+
+    /// The actions, without reasons that have a value of the deployed stack or an ARN.
+    async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
+        let (aws, target) = (self.context.aws, self.context.target);
+        let pipeline_name = target.names.pipeline();
+        let mut actions = execution::list_actions(aws, &pipeline_name, &self.execution.id).await?;
+        // A person writes the summary of an approval.
+        let has_reason =
+            |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
+        let failed: Vec<&mut Action> = actions.iter_mut().filter(has_reason).collect();
+        if !failed.is_empty() {
+            let stack_name = &target.settings.stack_name;
+            let values = outputs::parameter_values(aws, stack_name).await?;
+            for action in failed {
+                action.summary = change_sets::shown_reason(&action.summary, &values).to_owned();
+            }
+        }
+        Ok(actions)
+    }
+
+    async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
+        let project = match self.project.take() {
+            Some(project) => project,
+            None => {
+                self.context
+                    .gitlab
+                    .project(&self.context.commit.project)
+                    .await?
+            }
+        };
+        Ok(self.project.insert(project))
+    }
+
+    /// The address of the environment, from the output of the deployed stack.
+    async fn environment_url(&self) -> Result<Option<String>, CallError> {
+        let settings = &self.context.target.settings;
+        match (&settings.environment_url_output, self.desired.deployment) {
+            (Some(output), Some(StatusState::Success)) => {
+                outputs::address(self.context.aws, &settings.stack_name, output).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The note about the change set that waits for an approval. `url` is the execution in the console.
+    async fn note(&mut self, url: &str) -> Result<Option<String>, Cause> {
+        let ReportTarget {
+            names, settings, ..
+        } = self.context.target;
+        let approval = self.execution.action(APPROVAL);
+        let waits = self.execution.state == ExecutionState::Running
+            && approval.is_some_and(|action| action.state == ActionState::Running);
+        let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
+            return Ok(None);
+        };
+        let is_wanted = match settings.change_set_comment {
+            Some(is_wanted) => is_wanted,
+            None => !self.project().await?.is_public,
+        };
+        if !is_wanted {
+            return Ok(None);
+        }
+        let change_set =
+            change_sets::describe(self.context.aws, &settings.stack_name, name).await?;
+        let commit = &self.context.commit.sha;
+        let render = |changes: &[Change]| note::render(changes, names, settings, commit, url);
+        Ok(change_set.map(|change_set| render(&change_set.changes)))
+    }
+
+    /// Reads what GitLab shows of everything that it should show.
+    async fn read_shown(&mut self) -> Result<(), Cause> {
+        let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
+        let environment = &self.context.target.settings.environment_name;
+        let mut shown = Shown::default();
+        let mut rejected = vec![];
+        let statuses = Topic::STATUSES.map(|topic| self.wanted(topic, desired.status(topic)));
+        if statuses.iter().any(Option::is_some) {
+            match self.read_statuses().await {
+                Ok([execution, approval]) => {
+                    (shown.execution, shown.approval) = (execution, approval);
+                }
+                Err(error) if may_pass(&error) => return Err(error.into()),
+                Err(error) => {
+                    let wanted = Topic::STATUSES.into_iter().zip(statuses);
+                    let wanted = wanted.filter(|(_, status)| status.is_some());
+                    rejected.extend(wanted.map(|(topic, _)| (topic, error.clone())));
+                }
+            }
+        }
+        if self.wanted(Topic::Deployment, desired.deployment).is_some() {
+            let since = self.execution.started;
+            let read = gitlab.deployment(commit, environment, since).await;
+            shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
+        }
+        if self
+            .wanted(
+                Topic::EnvironmentUrl,
+                desired.has_environment().then_some(()),
+            )
+            .is_some()
+        {
+            let read = gitlab.environment(&commit.project, environment).await;
+            shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
+        }
+        let statuses = shown.execution.iter().chain(&shown.approval);
+        let read = statuses.filter_map(|one| one.pipeline_id).next_back();
+        self.pipeline_id = read.or(self.pipeline_id);
+        if self
+            .wanted(Topic::Note, desired.ends_notes.then_some(()))
+            .is_some()
+        {
+            let (aws, target) = (self.context.aws, self.context.target);
+            let read = ended_approval::waiting_notes(gitlab, &target.names, commit).await;
+            let waiting = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
+            let outdated = ended_approval::outdated(aws, target, &self.execution, waiting);
+            shown.outdated_notes = outdated.await?;
+        }
+        self.shown = shown;
+        self.reported.rejected.extend(rejected);
+        Ok(())
+    }
+
+    /// Reads the statuses of the execution and of its approval, also if only one of them is reported: the
+    /// first status of the one joins the pipeline that holds the other.
+    async fn read_statuses(&self) -> Result<[Vec<ShownStatus>; 2], GitLabError> {
+        let names = &self.context.target.names;
+        let [execution, approval] =
+            ["", plan::APPROVAL_SUFFIX].map(|suffix| plan::status_name(names, suffix));
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
+        Ok([
+            gitlab.commit_statuses(commit, &execution).await?,
+            gitlab.commit_statuses(commit, &approval).await?,
+        ])
+    }
+
+    /// `desired`, unless GitLab has rejected this part of the report.
+    fn wanted<T>(&self, topic: Topic, desired: Option<T>) -> Option<T> {
+        desired.filter(|_| !self.reported.rejected.contains_key(&topic))
+    }
+
+    /// The commit's newest execution, if what the requests depend on has changed since it was read.
+    async fn changed(&self) -> Result<Option<Execution>, CallError> {
+        let read = &self.execution;
+        let is_running = read.state == ExecutionState::Running;
+        let of_execution = |post: &Post| post.topic() == Topic::Execution;
+        // Only the actions of a running execution change.
+        let of_actions = is_running && !self.posted.iter().all(of_execution);
+        let is_progressing = of_actions && self.list_actions().await? != read.actions;
+        if is_running && !is_progressing && !self.posted.iter().any(of_execution) {
+            return Ok(None);
+        }
+        let pipeline_name = self.context.target.names.pipeline();
+        let newest =
+            execution::newest_of_same_commit(self.context.aws, &pipeline_name, &read.id).await?;
+        let is_same = |newest: &Execution| (&newest.id, newest.state) == (&read.id, read.state);
+        Ok(newest.filter(|newest| is_progressing || !is_same(newest)))
+    }
+
+    /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
+    /// show its effect late.
+    fn posts(&self) -> Vec<Post> {
+        let mut posts = plan::posts(&self.desired, &self.shown);
+        posts.retain(|post| {
+            !self.reported.rejected.contains_key(&post.topic()) && !self.posted.contains(post)
+        });
+        posts
+    }
+
+    /// Sends a request. Returns whether it changed what GitLab shows.
+    async fn post(&mut self, post: &Post) -> Result<bool, GitLabError> {
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
+        let environment = &self.context.target.settings.environment_name;
+        match post {
+            Post::Status(topic, status) => {
+                let latest = self.shown.statuses(*topic).last();
+                let pipeline_id = latest.and_then(|latest| latest.pipeline_id);
+                let pipeline_id = pipeline_id.or(self.pipeline_id);
+                let posted = gitlab.post_commit_status(commit, status, pipeline_id);
+                let posted = posted.await?;
+                self.author = posted.author;
+                self.pipeline_id = posted.pipeline_id;
+            }
+            Post::EndStatus(_, status, pipeline_id) => {
+                return gitlab.end_commit_status(commit, status, *pipeline_id).await;
+            }
+            Post::CreateDeployment(state) => {
+                gitlab
+                    .create_deployment(commit, environment, *state)
+                    .await?;
+            }
+            Post::ChangeEnvironment {
+                id,
+                external_url,
+                tier,
+            } => {
+                let (project, url) = (&commit.project, external_url.as_deref());
+                gitlab.change_environment(project, *id, url, *tier).await?;
+            }
+            Post::WriteNote(body) => {
+                let marker = note::marker(&self.context.target.names);
+                let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
+                let (project, note) = (&commit.project, (marker.as_str(), body.as_str()));
+                return gitlab.write_note(project, &places, self.author, note).await;
+            }
+            Post::EditNote(note, body) => {
+                gitlab.edit_note(&commit.project, note, body).await?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Reconcile for Reporter<'_> {
+    type Step = Vec<Post>;
+    type Done = ();
+    type Error = Cause;
+
+    /// Reads what GitLab shows. After requests, reads the execution again: another delivery may have
+    /// read a later state, and posted it before these requests.
+    async fn observe(&mut self) -> Result<(), Cause> {
+        if !self.posted.is_empty()
+            && let Some(newest) = self.changed().await?
+        {
+            self.execution = newest;
+            self.posted.clear();
+            (self.is_decided, self.is_unconfirmed) = (false, true);
+        }
+        if !self.is_decided {
+            self.decide().await?;
+            self.is_decided = true;
+        }
+        if self.is_unconfirmed {
+            self.read_shown().await?;
+            self.is_unconfirmed = false;
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<Vec<Post>, (), Cause> {
+        let posts = self.posts();
+        if posts.is_empty() {
+            Next::Done(())
+        } else {
+            Next::Apply(posts)
+        }
+    }
+
+    fn describe(&self, posts: &Vec<Post>) -> String {
+        let (commit, count) = (&self.context.commit.sha, posts.len());
+        format!("posting {count} changes of commit {commit} to GitLab")
+    }
+
+    async fn apply(&mut self, posts: Vec<Post>) -> Result<(), Cause> {
+        for post in posts {
+            match self.post(&post).await {
+                Ok(has_changed) => {
+                    // The first deployment creates the environment.
+                    let creates = matches!(post, Post::CreateDeployment(_));
+                    let changes = self.desired.has_environment();
+                    self.is_unconfirmed |= creates && changes && self.shown.environment.is_none();
+                    self.posted.push(post.clone());
+                    if has_changed {
+                        self.reported.accepted.push(post);
+                    }
+                }
+                Err(error) if may_pass(&error) => {
+                    self.retries += 1;
+                    if self.retries <= MAX_RETRIES {
+                        // The next observation shows whether GitLab executed the request.
+                        self.is_unconfirmed = true;
+                        tokio::time::sleep(RETRY_INTERVAL).await;
+                        return Ok(());
+                    }
+                    if error.is_transient() {
+                        return Err(error.into());
+                    }
+                    // GitLab does not change, for example, an open status that another user's status
+                    // has replaced.
+                    self.retries = 0;
+                    self.reported.rejected.insert(post.topic(), error);
+                }
+                Err(error) => {
+                    self.reported.rejected.insert(post.topic(), error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn too_many_steps(&self) -> Cause {
+        Cause::TooManySteps
+    }
+}
+
+/// The value of a read. `None` if GitLab rejected it for good, which is added to `rejected`.
+fn settle<T>(
+    topic: Topic,
+    read: Result<T, GitLabError>,
+    rejected: &mut Vec<(Topic, GitLabError)>,
+) -> Result<Option<T>, GitLabError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if may_pass(&error) => Err(error),
+        Err(error) => {
+            rejected.push((topic, error));
+            Ok(None)
+        }
+    }
+}

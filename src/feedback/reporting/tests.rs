@@ -1,0 +1,24 @@
+//! What the tests of the parts of reporting share.
+
+use crate::clients::gitlab::Access;
+use crate::gitops_pipeline::report_settings::ReportSettings;
+
+/// The settings of a pipeline that reports everything, without an address and a change set.
+pub(crate) fn settings() -> ReportSettings {
+    ReportSettings {
+        access: Access {
+            url: "https://gitlab.example.com".to_owned(),
+            token_secret_id: "gitlab/infra".to_owned(),
+            token_secret_key: "token".to_owned(),
+            ca_certificate: None,
+        },
+        project: "platform/infra".to_owned(),
+        commit_status: true,
+        deployments: true,
+        change_set_comment: None,
+        environment_name: "dev".to_owned(),
+        environment_url_output: None,
+        stack_name: "cfnstack-dev-shop".to_owned(),
+        change_set_name: None,
+    }
+}

@@ -1,0 +1,285 @@
+//! Executes the steps of a review.
+
+use aws_sdk_cloudformation::types::{Parameter, StackStatus};
+
+use super::build::ReviewBuild;
+use super::note;
+use super::note::Subject;
+use super::plan::{BranchHead, ChangeSetState, DeployedStack, ReviewState, ReviewStep, Reviewed};
+use super::target::ReviewTarget;
+use super::{output, parameters, plan};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::{Base, Created, NewChangeSet};
+use crate::feedback::reporting::Cause;
+use crate::gitops_pipeline::{describe_stack, early_validation};
+use crate::reconcile::backoff::Backoff;
+use crate::reconcile::{Next, Reconcile};
+
+/// A running review of one build.
+pub struct Reviewer<'a> {
+    aws: &'a Aws,
+    gitlab: &'a GitLab,
+    target: &'a ReviewTarget,
+    state: ReviewState,
+    backoff: Backoff<()>,
+}
+
+impl<'a> Reviewer<'a> {
+    /// A review of `build`.
+    pub fn new(
+        aws: &'a Aws,
+        gitlab: &'a GitLab,
+        target: &'a ReviewTarget,
+        build: Option<ReviewBuild>,
+    ) -> Self {
+        Reviewer {
+            aws,
+            gitlab,
+            target,
+            state: ReviewState::new(build),
+            backoff: Backoff::new(),
+        }
+    }
+
+    fn stack_name(&self) -> &str {
+        &self.target.change_sets.stack_name
+    }
+
+    /// The change set's name. Each build has its own, so that two deliveries of an event share it and
+    /// two builds do not.
+    fn change_set_name(build: &ReviewBuild) -> String {
+        format!("plan-{}", build.uuid())
+    }
+
+    async fn read_head(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let repository = &self.target.repository_name;
+        let client = &self.aws.codecommit;
+        let tip = codecommit::branch_tip(client, repository, &build.branch).await?;
+        self.state.head = tip.map_or(BranchHead::Missing, BranchHead::At);
+        Ok(())
+    }
+
+    async fn read_output(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let target = self.target;
+        let (review, location) = (&target.review, &target.location);
+        self.state.output = Some(match &build.output {
+            Some(stored) => output::read(self.aws, stored, review, location).await?,
+            None => Err(output::Unusable::Missing(review.template_path.clone())),
+        });
+        Ok(())
+    }
+
+    async fn read_stack(&mut self) -> Result<(), CallError> {
+        let stack = describe_stack(self.aws, self.stack_name()).await?;
+        let parameters = stack.iter().flat_map(|stack| stack.parameters());
+        let value = |one: &Parameter| {
+            Some((
+                one.parameter_key()?.to_owned(),
+                one.parameter_value()?.to_owned(),
+            ))
+        };
+        self.state.stack_parameters = parameters.filter_map(value).collect();
+        let status = stack.and_then(|stack| stack.stack_status);
+        self.state.stack = Some(match status {
+            // An earlier change set of the pipeline has not been executed yet.
+            None | Some(StackStatus::ReviewInProgress) => DeployedStack::Missing,
+            Some(status) if status.as_str().ends_with("_IN_PROGRESS") => DeployedStack::Busy,
+            Some(_) => DeployedStack::Ready,
+        });
+        Ok(())
+    }
+
+    async fn create_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let Some(Ok(output)) = &self.state.output else {
+            return Ok(());
+        };
+        let target = self.target;
+        let new = NewChangeSet {
+            stack_name: target.change_sets.stack_name.clone(),
+            name: Self::change_set_name(build),
+            token: None,
+            role_arn: target.location.role(&target.names.deploy_role()),
+            capabilities: target.change_sets.capabilities.clone(),
+            parameters: parameters::of_request(output, &self.state.stack_parameters),
+            base: Base::Template {
+                url: output.template_url.clone(),
+                tags: output.tags.clone(),
+            },
+        };
+        self.state.creations += 1;
+        self.state.change_set = match change_sets::create(self.aws, &new).await {
+            Ok(Created::Yes(_) | Created::Exists) => ChangeSetState::Created,
+            Ok(Created::StackIsBusy) => ChangeSetState::StackIsBusy,
+            // A developer can do something about the template, but not about the function's role.
+            Err(error) if error.is_transient() || error.is_denied() => return Err(error),
+            Err(error) => ChangeSetState::Rejected(error.cause),
+        };
+        Ok(())
+    }
+
+    async fn read_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        if let ChangeSetState::Read(_) = self.state.change_set {
+            self.backoff.pause().await;
+        }
+        let name = Self::change_set_name(build);
+        let read = change_sets::describe(self.aws, self.stack_name(), &name).await?;
+        self.state.change_set = read.map_or(ChangeSetState::Absent, ChangeSetState::Read);
+        Ok(())
+    }
+
+    async fn read_validation(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let name = Self::change_set_name(build);
+        let read = early_validation::of_change_set(self.aws, self.stack_name(), &name).await;
+        self.state.validation = Some(match read {
+            Err(error) if error.is_transient() => return Err(error),
+            // CloudFormation's own reason names the validation.
+            Err(error) => {
+                tracing::warn!(%error, "the reason of the failure may lack details");
+                vec![]
+            }
+            Ok(findings) => findings,
+        });
+        Ok(())
+    }
+
+    async fn delete_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+        let name = Self::change_set_name(build);
+        change_sets::delete(self.aws, self.stack_name(), &name).await?;
+        self.state.is_cleaned = true;
+        if let ChangeSetState::Read(read) = &self.state.change_set {
+            self.state.change_set = ChangeSetState::Deleted(read.clone());
+            // A later commit may have been pushed meanwhile.
+            self.state.head = BranchHead::Unread;
+        }
+        Ok(())
+    }
+
+    /// Deletes the change set that a failed review has created, or may have.
+    pub async fn abandon(&self) {
+        let is_deleted = matches!(self.state.change_set, ChangeSetState::Deleted(_));
+        if let Some(build) = self.state.build.as_ref().filter(|_| !is_deleted)
+            && self.state.creations > 0
+        {
+            let name = Self::change_set_name(build);
+            change_sets::abandon(self.aws, self.stack_name(), &name).await;
+        }
+    }
+
+    fn commit(&self, build: &ReviewBuild) -> CommitRef {
+        CommitRef {
+            project: self.target.report.project.clone(),
+            sha: build.commit.clone(),
+            branch: build.branch.clone(),
+        }
+    }
+
+    /// The merge requests of the branch from this project into the deployed branch.
+    async fn places(&self, build: &ReviewBuild) -> Result<Vec<NotePlace>, GitLabError> {
+        let target = NoteTarget::Branch {
+            into: &self.target.deployed_branch,
+        };
+        self.gitlab.note_places(&self.commit(build), target).await
+    }
+
+    async fn read_notes(&mut self, build: &ReviewBuild) -> Result<(), Cause> {
+        let project = &self.target.report.project;
+        let places = self.places(build).await?;
+        let marker = note::marker(&self.target.names);
+        let notes = self.gitlab.notes(project, &places, &marker).await?;
+        // Of more than one, the step that writes deletes all but the first.
+        let only = |mut notes: Vec<Note>| notes.pop().filter(|_| notes.is_empty());
+        let notes = notes
+            .into_iter()
+            .map(|of_place| only(of_place).map(|note| note.body));
+        self.state.notes = Some(notes.collect());
+        Ok(())
+    }
+
+    async fn write_notes(&mut self, build: &ReviewBuild) -> Result<(), Cause> {
+        let target = self.target;
+        let Some(finding) = plan::finding(&self.state, &target.review) else {
+            return Ok(());
+        };
+        let (project, places) = (&target.report.project, self.places(build).await?);
+        // All of them lead from the same branch to the same branch.
+        let behind = match places.first() {
+            Some(place) => self.gitlab.commits_behind(project, place).await?,
+            None => None,
+        };
+        let build_url = target.location.build_console(&target.names, &build.id);
+        let subject = Subject {
+            names: &target.names,
+            environment_name: &target.report.environment_name,
+            stack_name: self.stack_name(),
+            commit: &build.commit,
+            build_uuid: build.uuid(),
+            build_url: &build_url,
+            deployed_branch: &target.deployed_branch,
+            commits_behind: behind.unwrap_or_default(),
+        };
+        let (marker, body) = (note::marker(&target.names), note::render(subject, &finding));
+        let note = (marker.as_str(), body.as_str());
+        self.gitlab.write_note(project, &places, None, note).await?;
+        self.state.is_written = true;
+        Ok(())
+    }
+}
+
+impl Reconcile for Reviewer<'_> {
+    type Step = ReviewStep;
+    type Done = Reviewed;
+    type Error = Cause;
+
+    /// The steps read what the plan depends on.
+    async fn observe(&mut self) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<ReviewStep, Reviewed, Cause> {
+        plan::next(&self.state, &self.target.review)
+    }
+
+    fn describe(&self, step: &ReviewStep) -> String {
+        let build = self.state.build.as_ref();
+        let (id, branch) = build.map_or(("", ""), |build| (&build.id, &build.branch));
+        let stack = self.stack_name();
+        match step {
+            ReviewStep::ReadHead => format!("looking up branch {branch}"),
+            ReviewStep::ReadNotes => format!("reading the notes of branch {branch} in GitLab"),
+            ReviewStep::ReadOutput => format!("reading what build {id} stored"),
+            ReviewStep::ReadStack => format!("looking up stack {stack}"),
+            ReviewStep::CreateChangeSet => format!("creating the change set of build {id}"),
+            ReviewStep::ReadChangeSet => format!("reading the change set of build {id}"),
+            ReviewStep::ReadValidation => {
+                format!("reading why the change set of build {id} is invalid")
+            }
+            ReviewStep::DeleteChangeSet => format!("deleting the change set of build {id}"),
+            ReviewStep::WriteNotes => format!("writing the note about build {id} to GitLab"),
+        }
+    }
+
+    async fn apply(&mut self, step: ReviewStep) -> Result<(), Cause> {
+        let Some(build) = self.state.build.clone() else {
+            return Ok(());
+        };
+        match step {
+            ReviewStep::ReadHead => self.read_head(&build).await?,
+            ReviewStep::ReadNotes => self.read_notes(&build).await?,
+            ReviewStep::ReadOutput => self.read_output(&build).await?,
+            ReviewStep::ReadStack => self.read_stack().await?,
+            ReviewStep::CreateChangeSet => self.create_change_set(&build).await?,
+            ReviewStep::ReadChangeSet => self.read_change_set(&build).await?,
+            ReviewStep::ReadValidation => self.read_validation(&build).await?,
+            ReviewStep::DeleteChangeSet => self.delete_change_set(&build).await?,
+            ReviewStep::WriteNotes => self.write_notes(&build).await?,
+        }
+        Ok(())
+    }
+
+    fn too_many_steps(&self) -> Cause {
+        Cause::TooManySteps
+    }
+}

@@ -1,0 +1,260 @@
+//! The builds of review branches, as CodeBuild describes them.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
+
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::codecommit;
+use crate::common::ownership;
+use crate::gitops_pipeline::names::ResourceNames;
+
+/// The most pages of a project's builds to read, of 100 builds each. `BatchGetBuilds` takes 100:
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>.
+const MAX_PAGES: u32 = 20;
+
+/// A build of a review branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewBuild {
+    /// Its ID: `<project>:<UUID>`.
+    pub id: String,
+    /// Its state.
+    pub state: BuildState,
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+    /// Where it stored what it built. `None` if it stored nothing.
+    pub output: Option<OutputLocation>,
+    /// When it ended. `None` if it runs.
+    pub ended: Option<SystemTime>,
+}
+
+/// The state of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildState {
+    /// It runs.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed in this phase, for example `BUILD`.
+    Failed(String),
+}
+
+/// A prefix in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLocation {
+    /// The bucket.
+    pub bucket: String,
+    /// The prefix, with a slash at its end.
+    pub prefix: String,
+}
+
+/// The latest commit of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+}
+
+impl Head {
+    fn is_of(&self, build: &ReviewBuild) -> bool {
+        self.branch == build.branch && self.commit == build.commit
+    }
+}
+
+impl ReviewBuild {
+    /// The random part of its ID.
+    pub fn uuid(&self) -> &str {
+        self.id.split_once(':').map_or("", |(_, uuid)| uuid)
+    }
+
+    fn read(build: &Build) -> Option<Self> {
+        let state = match build.build_status()? {
+            StatusType::InProgress => BuildState::Running,
+            StatusType::Succeeded => BuildState::Succeeded,
+            status => BuildState::Failed(failed_phase(build.phases(), status)),
+        };
+        let (branch, commit) = parse_source_version(build.source_version()?)?;
+        let location = build.artifacts().and_then(|artifacts| artifacts.location());
+        let ended = build.end_time();
+        Some(ReviewBuild {
+            id: build.id()?.to_owned(),
+            state,
+            branch,
+            commit,
+            output: location.and_then(OutputLocation::parse),
+            ended: ended.and_then(|time| SystemTime::try_from(*time).ok()),
+        })
+    }
+}
+
+impl OutputLocation {
+    /// Parses the ARN of the artifact.
+    fn parse(location: &str) -> Option<Self> {
+        let (_, path) = location.split_once(":s3:::")?;
+        let (bucket, prefix) = path.split_once('/')?;
+        Some(OutputLocation {
+            bucket: bucket.to_owned(),
+            prefix: format!("{}/", prefix.trim_end_matches('/')),
+        })
+    }
+}
+
+/// The branch and the commit of `refs/heads/<branch>^{<commit>}`, with which the event rule starts a
+/// build. `None` for a build that a person started otherwise.
+fn parse_source_version(version: &str) -> Option<(String, String)> {
+    let (branch, commit) = version.strip_prefix("refs/heads/")?.split_once("^{")?;
+    Some((branch.to_owned(), commit.strip_suffix('}')?.to_owned()))
+}
+
+/// The name of the phase that failed, or of the status. A phase's message is left out: the build's
+/// code writes it.
+fn failed_phase(phases: &[BuildPhase], status: &StatusType) -> String {
+    let failed = phases.iter().find(|phase| {
+        phase
+            .phase_status()
+            .is_some_and(|it| *it != StatusType::Succeeded)
+    });
+    let name = failed.and_then(|phase| phase.phase_type());
+    name.map_or(status.as_str(), |name| name.as_str())
+        .to_owned()
+}
+
+/// Reads the build `id`. `None` if it does not exist, or if the event rule did not start it.
+///
+/// # Errors
+/// If CodeBuild does not return it.
+pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError> {
+    let builds = read_all(aws, vec![id.to_owned()]).await?;
+    Ok(builds.into_iter().next())
+}
+
+/// The latest build of each branch's latest commit, of those that ended after `since`. The build of an
+/// earlier commit may end later, so the latest build of a branch may not be of its latest commit.
+///
+/// # Errors
+/// If CodeBuild does not return the builds, or CodeCommit a branch.
+pub async fn of_heads(
+    aws: &Aws,
+    names: &ResourceNames,
+    repository_name: &str,
+    since: SystemTime,
+) -> Result<Vec<ReviewBuild>, CallError> {
+    let builds = ended_since(aws, names, since).await?;
+    let branches: BTreeSet<&String> = builds.iter().map(|build| &build.branch).collect();
+    let mut of_heads = vec![];
+    for branch in branches {
+        let head = codecommit::branch_tip(&aws.codecommit, repository_name, branch).await?;
+        let mut of_branch = builds.iter().filter(|build| build.branch == *branch);
+        let of_head = of_branch.find(|build| Some(&build.commit) == head.as_ref());
+        of_heads.extend(of_head.cloned());
+    }
+    Ok(of_heads)
+}
+
+/// The builds that ended after `since`, the latest first.
+async fn ended_since(
+    aws: &Aws,
+    names: &ResourceNames,
+    since: SystemTime,
+) -> Result<Vec<ReviewBuild>, CallError> {
+    let (mut builds, mut token) = (vec![], None);
+    for _ in 0..MAX_PAGES {
+        let page = page(aws, names, token).await?;
+        let is_older = |build: &ReviewBuild| build.ended.is_some_and(|ended| ended <= since);
+        // Builds are listed by their starts, and a build may run for hours.
+        let is_end = !page.builds.is_empty() && page.builds.iter().all(is_older);
+        builds.extend(page.builds);
+        token = page.next;
+        if is_end || token.is_none() {
+            break;
+        }
+    }
+    builds.retain(|build| build.ended.is_some_and(|ended| ended > since));
+    builds.sort_by_key(|build| std::cmp::Reverse(build.ended));
+    Ok(builds)
+}
+
+/// Those of `heads` that no build has, in any state. Empty if the project has too many builds
+/// to read all.
+///
+/// # Errors
+/// If CodeBuild does not return the builds.
+pub async fn without_build(
+    aws: &Aws,
+    names: &ResourceNames,
+    mut heads: Vec<Head>,
+) -> Result<Vec<Head>, CallError> {
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let page = page(aws, names, token).await?;
+        heads.retain(|head| !page.builds.iter().any(|build| head.is_of(build)));
+        token = page.next;
+        if heads.is_empty() || token.is_none() {
+            return Ok(heads);
+        }
+    }
+    Ok(vec![])
+}
+
+/// Starts the build of `head` as the event rule does. The same start within five minutes is the
+/// same build:
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>.
+///
+/// # Errors
+/// If CodeBuild does not start it.
+pub async fn start(aws: &Aws, names: &ResourceNames, head: &Head) -> Result<(), CallError> {
+    let project = names.review_project();
+    let Head { branch, commit } = head;
+    let source_version = format!("refs/heads/{branch}^{{{commit}}}");
+    let token = ownership::key(&format!("{project} {source_version}"));
+    let call = aws.codebuild.start_build().project_name(&project);
+    let call = call.source_version(source_version).idempotency_token(token);
+    let started = call
+        .send()
+        .await
+        .map_err(|error| CallError::new(format!("starting the build of branch {branch}"), &error));
+    started.map(drop)
+}
+
+/// A page of a project's builds.
+struct Page {
+    /// Those of branches.
+    builds: Vec<ReviewBuild>,
+    /// `None` if it is the last one.
+    next: Option<String>,
+}
+
+/// Reads a page of the builds, of which the newest come first. Empty if the project does not exist.
+async fn page(aws: &Aws, names: &ResourceNames, token: Option<String>) -> Result<Page, CallError> {
+    let project = names.review_project();
+    let call = aws.codebuild.list_builds_for_project();
+    let listed = call.project_name(&project).set_next_token(token);
+    let absent = ["ResourceNotFoundException"];
+    let doing = || format!("listing the builds of project {project}");
+    let (mut builds, mut next) = (vec![], None);
+    if let Some(listed) = optional(listed.send().await, &absent, doing)? {
+        next = listed.next_token;
+        // `BatchGetBuilds` promises no order.
+        if let Some(ids) = listed.ids.filter(|ids| !ids.is_empty()) {
+            builds = read_all(aws, ids).await?;
+        }
+    }
+    Ok(Page { builds, next })
+}
+
+async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {
+    let doing = format!("reading {} builds of review branches", ids.len());
+    let call = aws.codebuild.batch_get_builds().set_ids(Some(ids));
+    let builds = call.send().await;
+    let builds = builds.map_err(|error| CallError::new(doing, &error))?;
+    Ok(builds
+        .builds()
+        .iter()
+        .filter_map(ReviewBuild::read)
+        .collect())
+}

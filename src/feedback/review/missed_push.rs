@@ -1,0 +1,103 @@
+//! Finds the heads of review branches that have no build: CodeCommit delivers its events by best
+//! effort.
+//!
+//! <https://docs.aws.amazon.com/eventbridge/latest/ref/event-delivery-level.html>
+
+use super::build;
+use super::build::Head;
+use super::target::ReviewTarget;
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::common::iam_wildcard::NamePattern;
+use crate::common::pace::Pace;
+use crate::gitops_pipeline::missed_push::is_frozen;
+
+/// The most branches of a repository that one look compares. The next looks begin behind them.
+const MAX_BRANCHES: usize = 100;
+
+/// The most builds of a project that one check starts. The next checks start the rest.
+const MAX_STARTS: usize = 10;
+
+/// The heads without a build of a part of the branches, which `turn` selects: it is one more at each
+/// look. `pace` limits the branches that are read.
+///
+/// # Errors
+/// If CodeCommit does not return the branches, or CodeBuild the builds.
+pub async fn find(
+    aws: &Aws,
+    target: &ReviewTarget,
+    turn: u64,
+    pace: &Pace,
+) -> Result<Vec<Head>, CallError> {
+    // A child stack that an earlier version created stores no pattern.
+    let pattern = NamePattern::new(&target.review.branches);
+    let (Ok(pattern), false) = (pattern, target.review.branches.is_empty()) else {
+        return Ok(vec![]);
+    };
+    let repository_name = &target.repository_name;
+    let mut branches = codecommit::branches(&aws.codecommit, repository_name).await?;
+    branches.retain(|branch| pattern.matches(branch));
+    branches.sort();
+    let parts = branches.len().div_ceil(MAX_BRANCHES).max(1);
+    let part = usize::try_from(turn).unwrap_or_default() % parts;
+    let branches = branches.into_iter().skip(part * MAX_BRANCHES);
+    let mut heads = vec![];
+    for branch in branches.take(MAX_BRANCHES) {
+        pace.wait().await;
+        heads.extend(head(aws, target, branch).await?);
+    }
+    let mut missed = build::without_build(aws, &target.names, heads).await?;
+    missed.truncate(MAX_STARTS);
+    Ok(missed)
+}
+
+/// What became of a head without a build.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its build is started.
+    Started,
+    /// The event rule is disabled.
+    Frozen,
+    /// CodeBuild did not start it.
+    Failed(CallError),
+}
+
+/// Starts the build of each of `missed` that still is its branch's head and has no build. Returns what
+/// became of them.
+///
+/// # Errors
+/// If CodeCommit does not return a branch, CodeBuild the builds, or EventBridge the rule.
+pub async fn start(
+    aws: &Aws,
+    target: &ReviewTarget,
+    missed: Vec<Head>,
+) -> Result<Vec<(Head, Outcome)>, CallError> {
+    let mut heads = vec![];
+    for seen in missed {
+        let now = head(aws, target, seen.branch.clone()).await?;
+        heads.extend(now.filter(|now| *now == seen));
+    }
+    let heads = build::without_build(aws, &target.names, heads).await?;
+    if !heads.is_empty() && is_frozen(aws, &target.names.review_rule()).await? {
+        return Ok(heads
+            .into_iter()
+            .map(|head| (head, Outcome::Frozen))
+            .collect());
+    }
+    let mut outcomes = vec![];
+    for head in heads {
+        let outcome = match build::start(aws, &target.names, &head).await {
+            Ok(()) => Outcome::Started,
+            // The project runs one build at a time: its `ConcurrentBuildLimit`. The next checks start the rest.
+            Err(error) if error.has_code(&["AccountLimitExceededException"]) => break,
+            Err(error) => Outcome::Failed(error),
+        };
+        outcomes.push((head, outcome));
+    }
+    Ok(outcomes)
+}
+
+async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {
+    let tip = codecommit::branch_tip(&aws.codecommit, &target.repository_name, &branch).await?;
+    Ok(tip.map(|commit| Head { branch, commit }))
+}

@@ -1,0 +1,137 @@
+//! Reviews branches before they are merged: writes what a branch would change on its merge request.
+//!
+//! The child stack's event rule starts a build for each push to a review branch. When the build ends,
+//! the function creates a change set from what it stored, writes its changes as one note for each
+//! environment, and deletes the change set. It executes none.
+//!
+//! The function never trusts an event: it reads the build, and whether its commit is still the
+//! branch's latest. So duplicate, late and reordered events end in the same note, and the health
+//! check repeats what events lost.
+//!
+//! - [`event`] reads from an event which build it names
+//! - [`build`] reads the build, [`output`] what it stored, and [`template`] scans the template
+//! - [`plan`] decides the next step, and [`note`] renders the note, as pure functions
+//! - [`missed_push`] finds pushes without a build
+//! - [`apply`] drives all of it with [`reconcile`]
+
+mod apply;
+mod build;
+mod event;
+pub mod missed_push;
+mod note;
+mod output;
+mod parameters;
+mod plan;
+mod target;
+mod template;
+
+use std::time::SystemTime;
+
+pub use self::build::{Head, ReviewBuild};
+pub use self::event::BuildEvent;
+pub use self::plan::Reviewed;
+pub use self::target::ReviewTarget;
+
+use self::apply::Reviewer;
+use crate::clients::aws::Aws;
+use crate::clients::gitlab;
+use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::clients::http::Http;
+use crate::feedback::reporting::{Cause, ReportError};
+use crate::reconcile::reconcile;
+use cfn_custom_resource::Progress;
+
+/// Writes the note about the build that `event` names.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn handle(aws: &Aws, http: &Http, event: &BuildEvent) -> Result<Reviewed, ReportError> {
+    let id = &event.build_id;
+    let reviewed = async {
+        let target = target::read(aws, &event.names).await?;
+        let Some(target) = target.filter(|target| target.review.change_set_comment != Some(false))
+        else {
+            return Ok(Reviewed::Ignored("no reviews are written for the pipeline"));
+        };
+        let build = build::read(aws, id).await?;
+        let gitlab = gitlab::open(aws, http, &target.report.access).await?;
+        if !is_wanted(&gitlab, &target).await? {
+            return Ok(Reviewed::Ignored("the project is public"));
+        }
+        review(aws, &gitlab, &target, build).await
+    };
+    let failed = |cause: Cause| ReportError::new(format!("build {id}"), cause);
+    Box::pin(reviewed).await.or_else(rejected).map_err(failed)
+}
+
+/// What GitLab rejects for good is not an error: Lambda would deliver the event twice more.
+fn rejected(cause: Cause) -> Result<Reviewed, Cause> {
+    match cause {
+        Cause::GitLab(error) if !error.is_transient() => Ok(Reviewed::Rejected(error)),
+        cause => Err(cause),
+    }
+}
+
+/// Repeats the reviews of the builds that ended after `since`: events may have lost them. Returns
+/// the number of builds whose notes were written. A review that fails does not prevent the others.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn catch_up(
+    aws: &Aws,
+    http: &Http,
+    target: &ReviewTarget,
+    since: SystemTime,
+) -> Result<usize, ReportError> {
+    if target.review.change_set_comment == Some(false) {
+        return Ok(0);
+    }
+    let names = &target.names;
+    let caught_up = async {
+        let builds = build::of_heads(aws, names, &target.repository_name, since).await?;
+        if builds.is_empty() {
+            return Ok(0);
+        }
+        let gitlab = gitlab::open(aws, http, &target.report.access).await?;
+        if !is_wanted(&gitlab, target).await? {
+            return Ok(0);
+        }
+        let (mut written, mut failure) = (0, None);
+        for build in builds {
+            match review(aws, &gitlab, target, Some(build)).await {
+                Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
+                Err(cause) => failure = failure.or(Some(cause)),
+            }
+        }
+        failure.map_or(Ok(written), Err)
+    };
+    let failed = |cause: Cause| {
+        let project = names.review_project();
+        ReportError::new(format!("the builds of {project}"), cause)
+    };
+    Box::pin(caught_up).await.map_err(failed)
+}
+
+/// Whether notes are written: by default not in a public project, where everyone reads them.
+async fn is_wanted(gitlab: &GitLab, target: &ReviewTarget) -> Result<bool, GitLabError> {
+    match target.review.change_set_comment {
+        Some(is_wanted) => Ok(is_wanted),
+        None => Ok(!gitlab.project(&target.report.project).await?.is_public),
+    }
+}
+
+async fn review(
+    aws: &Aws,
+    gitlab: &GitLab,
+    target: &ReviewTarget,
+    build: Option<ReviewBuild>,
+) -> Result<Reviewed, Cause> {
+    let mut reviewer = Reviewer::new(aws, gitlab, target, build);
+    // The caller enforces the deadline.
+    let progress = Progress::new(SystemTime::UNIX_EPOCH);
+    let result = Box::pin(reconcile(&mut reviewer, &progress)).await;
+    if result.is_err() {
+        reviewer.abandon().await;
+    }
+    result
+}

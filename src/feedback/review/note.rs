@@ -1,0 +1,174 @@
+//! The note on the merge request. What comes from the branch is written as code.
+
+use std::fmt::Write;
+
+use super::output::Unusable;
+use super::parameters::MissingValues;
+use super::template::Scan;
+use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
+use crate::gitops_pipeline::names::ResourceNames;
+
+/// The most types of resources in a summary.
+const MAX_TYPES: usize = 50;
+
+/// The most characters of a type, which CloudFormation has not seen:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RegisterType.html>.
+const MAX_TYPE_CHARACTERS: usize = 204;
+
+/// The most characters of CloudFormation's reason, and of a list of names.
+const MAX_REASON_CHARACTERS: usize = 500;
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The names of the pipeline's resources.
+    pub names: &'a ResourceNames,
+    /// The environment in GitLab.
+    pub environment_name: &'a str,
+    /// The stack that the pipeline deploys.
+    pub stack_name: &'a str,
+    /// The commit.
+    pub commit: &'a str,
+    /// The random part of the build's ID.
+    pub build_uuid: &'a str,
+    /// The build in the console.
+    pub build_url: &'a str,
+    /// The branch that the pipeline deploys.
+    pub deployed_branch: &'a str,
+    /// How many of its commits the reviewed branch does not have.
+    pub commits_behind: u64,
+}
+
+/// The result of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The change set has these changes, sorted.
+    Changes(Vec<Change>),
+    /// The build failed in this phase.
+    BuildFailed(String),
+    /// The build stored nothing from which a change set can be created.
+    Unusable(Unusable),
+    /// There is no change set, for these reasons. The template contains this.
+    Summary(Vec<String>, Scan),
+    /// There is no change set, because CloudFormation would have no value of these parameters.
+    MissingValues(MissingValues),
+    /// CloudFormation did not create the change set, for this reason.
+    Rejected(String),
+}
+
+/// The marker with which the note begins. It distinguishes the notes of environments and projects.
+pub fn marker(names: &ResourceNames) -> String {
+    let ResourceNames { env_id, project_id } = names;
+    format!("<!-- cfn-gitops review {env_id}/{project_id} ")
+}
+
+/// The end of the marker's line, which names the build.
+pub fn build_marker(build_uuid: &str) -> String {
+    format!("build {build_uuid} -->")
+}
+
+/// Renders the note.
+pub fn render(subject: Subject<'_>, finding: &Finding) -> String {
+    let mut note = marker(subject.names);
+    note.push_str(&build_marker(subject.build_uuid));
+    let environment = code(subject.environment_name);
+    let of_stack = format!(", stack {}", code(subject.stack_name));
+    let no_change_set = format!("No change set for {environment}");
+    let (headline, of_stack, result) = match finding {
+        Finding::Changes(changes) => {
+            let is_behind = subject.commits_behind > 0;
+            let merged = if is_behind { "This branch" } else { "A merge" };
+            let headline = format!("{merged} changes {environment}");
+            (headline, of_stack.as_str(), counts(changes))
+        }
+        Finding::BuildFailed(phase) => {
+            let headline = format!("The build for {environment} failed");
+            (headline, "", format!("phase {}", code(phase)))
+        }
+        Finding::Unusable(unusable) => (no_change_set, "", text(unusable)),
+        Finding::Summary(reasons, _) => (no_change_set, of_stack.as_str(), reasons.join("; ")),
+        Finding::MissingValues(missing) => {
+            (no_change_set, of_stack.as_str(), missing_values(missing))
+        }
+        Finding::Rejected(reason) => {
+            let headline = format!("CloudFormation rejects the changes to {environment}");
+            (headline, of_stack.as_str(), code(&shortened(reason)))
+        }
+    };
+    let (commit, url) = (short_commit(subject.commit), subject.build_url);
+    let _ = writeln!(
+        note,
+        "\n**{headline}**: [build]({url})\n\nCommit {commit}{of_stack}: {result}"
+    );
+    match finding {
+        Finding::Changes(changes) => {
+            write_behind(&mut note, subject);
+            write_table(&mut note, changes, url);
+        }
+        Finding::Summary(_, scan) => write_types(&mut note, scan),
+        _ => {}
+    }
+    note
+}
+
+fn text(unusable: &Unusable) -> String {
+    match unusable {
+        Unusable::Missing(path) => format!(
+            "the build stored no {}. Add it to `artifacts` in the buildspec",
+            code(path)
+        ),
+        Unusable::TooLarge(path) => format!("{} is larger than 1 MB", code(path)),
+        Unusable::NotUtf8(path) => format!("{} is not UTF-8", code(path)),
+        Unusable::Configuration(path, why) => format!(
+            "{} is not a template configuration: {}",
+            code(path),
+            code(why)
+        ),
+    }
+}
+
+fn missing_values(missing: &MissingValues) -> String {
+    let mut texts = vec![];
+    if !missing.unnamed.is_empty() {
+        let names = code(&shortened(&missing.unnamed.join(", ")));
+        let remedy = match &missing.configuration {
+            Some(path) => format!("Add a value to `Parameters` in {}", code(path)),
+            None => "Add a default, or a value to `Deploy.ParameterOverrides`".to_owned(),
+        };
+        texts.push(format!("no value of {names}. {remedy}"));
+    }
+    if !missing.computed.is_empty() {
+        let names = code(&shortened(&missing.computed.join(", ")));
+        let of = "which CodePipeline computes in the next deployment";
+        texts.push(format!("no value yet of {names}, {of}"));
+    }
+    texts.join("; ")
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_REASON_CHARACTERS).collect()
+}
+
+/// The build has what the branch has. So it lacks what others have merged since.
+fn write_behind(note: &mut String, subject: Subject<'_>) {
+    let (count, target) = (subject.commits_behind, code(subject.deployed_branch));
+    if count > 0 {
+        let commits = if count == 1 { "commit" } else { "commits" };
+        let _ = writeln!(
+            note,
+            "\nThe branch is {count} {commits} behind {target}. What they add appears as removed, and \
+             what they change appears as changed back. A merge does neither: rebase the branch."
+        );
+    }
+}
+
+fn write_types(note: &mut String, scan: &Scan) {
+    if scan.resources.is_empty() {
+        return;
+    }
+    note.push_str("\n| Type | Resources |\n|---|---|\n");
+    for (of_type, count) in scan.resources.iter().take(MAX_TYPES) {
+        let of_type: String = of_type.chars().take(MAX_TYPE_CHARACTERS).collect();
+        let _ = writeln!(note, "| {} | {count} |", code(&of_type));
+    }
+}

@@ -1,0 +1,278 @@
+//! What a build stored: the template and its configuration.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::build::OutputLocation;
+use super::template::{Blocker, Scan, has_dynamic_reference, scan};
+use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
+use crate::common::reason_codes::Code;
+use crate::gitops_pipeline::change_set_settings::ReviewSettings;
+use crate::gitops_pipeline::names::AwsLocation;
+
+/// CloudFormation's limit of a template in S3.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const MAX_BYTES: usize = 1_048_576;
+
+/// The most characters of a name in a reason.
+const MAX_NAME_CHARACTERS: usize = 100;
+
+/// What the change set of a review branch is created from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildOutput {
+    /// The address of the version of the template that was scanned.
+    pub template_url: String,
+    /// What the template contains.
+    pub scan: Scan,
+    /// The values of the parameters. `None` for the present value.
+    pub parameters: Vec<(String, Option<String>)>,
+    /// The tags of the stack.
+    pub tags: Vec<(String, String)>,
+}
+
+/// Why no change set can be created from what a build stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// The build stored no file of this path.
+    Missing(String),
+    /// The file is larger than CloudFormation accepts.
+    TooLarge(String),
+    /// The file is not UTF-8.
+    NotUtf8(String),
+    /// The file is not a template configuration, for this reason.
+    Configuration(String, String),
+}
+
+/// The template configuration of CodePipeline. A stack policy is not part of a change set.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html>
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Configuration {
+    parameters: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Configuration {
+    /// Parses the file's text. The error is a reason without values.
+    fn parse(text: &str) -> Result<Self, String> {
+        let parsed: Value = serde_json::from_str(text).map_err(|_| "it is not JSON".to_owned())?;
+        let Value::Object(mut members) = parsed else {
+            return Err("it is not a JSON object".to_owned());
+        };
+        let configuration = Configuration {
+            parameters: texts(&mut members, "Parameters")?,
+            tags: texts(&mut members, "Tags")?,
+        };
+        members.remove("StackPolicy");
+        match members.keys().next() {
+            None => Ok(configuration),
+            Some(name) => Err(format!(
+                "{} is not Parameters, Tags or StackPolicy",
+                shortened(name)
+            )),
+        }
+    }
+}
+
+/// Removes a member that is an object of texts.
+fn texts(members: &mut Map<String, Value>, of: &str) -> Result<BTreeMap<String, String>, String> {
+    let values = match members.remove(of) {
+        None => Map::new(),
+        Some(Value::Object(values)) => values,
+        Some(_) => return Err(format!("{of} is not an object")),
+    };
+    let text = |(key, value): (String, Value)| match cfn_custom_resource::as_text(&value) {
+        Some(text) => Ok((key, text)),
+        None => Err(format!("{of}.{} is not a text", shortened(&key))),
+    };
+    values.into_iter().map(text).collect()
+}
+
+/// A name in a reason, which a branch chooses.
+fn shortened(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARACTERS).collect()
+}
+
+/// Reads and scans what a build stored at `location`.
+///
+/// # Errors
+/// If S3 does not return it.
+pub async fn read(
+    aws: &Aws,
+    location: &OutputLocation,
+    settings: &ReviewSettings,
+    region: &AwsLocation,
+) -> Result<Result<BuildOutput, Unusable>, CallError> {
+    let path = &settings.template_path;
+    let template = match read_file(aws, location, path).await? {
+        Ok(file) => file,
+        Err(unusable) => return Ok(Err(unusable)),
+    };
+    let configuration = match &settings.template_configuration {
+        Some(path) => match read_file(aws, location, path).await? {
+            Ok(file) => match Configuration::parse(&file.text) {
+                Ok(configuration) => configuration,
+                Err(why) => return Ok(Err(Unusable::Configuration(path.clone(), why))),
+            },
+            Err(unusable) => return Ok(Err(unusable)),
+        },
+        None => Configuration::default(),
+    };
+    // A build's credentials outlive it, so its code could replace the file after the scan. A version
+    // does not change.
+    let OutputLocation { bucket, prefix } = location;
+    let url = object_url(bucket, &format!("{prefix}{path}"), &region.region, "s3");
+    let (Some(mut url), Some(version_id)) = (url, &template.version_id) else {
+        let cause = "it has no versions. Enable its versioning";
+        let doing = format!("reading the template in bucket {bucket}");
+        return Err(CallError::local(Code::AwsRejected, doing, cause));
+    };
+    url.query_pairs_mut().append_pair("versionId", version_id);
+    Ok(Ok(BuildOutput {
+        template_url: url.into(),
+        ..scanned(&template.text, configuration, settings)
+    }))
+}
+
+/// The output without the template's address. CloudFormation also replaces references in values.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
+fn scanned(template: &str, configuration: Configuration, settings: &ReviewSettings) -> BuildOutput {
+    let mut scan = scan(template);
+    let parameters = parameters(configuration.parameters, settings);
+    let tags: Vec<(String, String)> = configuration.tags.into_iter().collect();
+    let values = parameters.iter().filter_map(|(_, value)| value.as_ref());
+    let of_tags = tags.iter().flat_map(|(key, value)| [key, value]);
+    if values
+        .chain(of_tags)
+        .any(|text| has_dynamic_reference(text))
+    {
+        scan.blockers.insert(Blocker::DynamicReferenceInValue);
+    }
+    BuildOutput {
+        template_url: String::new(),
+        scan,
+        parameters,
+        tags,
+    }
+}
+
+/// The overrides replace the values of the configuration. CodePipeline computes an override with
+/// `#{`: such a parameter keeps its present value.
+fn parameters(
+    configured: BTreeMap<String, String>,
+    settings: &ReviewSettings,
+) -> Vec<(String, Option<String>)> {
+    let values = configured.into_iter();
+    let mut parameters: BTreeMap<String, Option<String>> =
+        values.map(|(key, value)| (key, Some(value))).collect();
+    for (key, value) in &settings.parameter_overrides {
+        let value = (!value.contains("#{")).then(|| value.clone());
+        parameters.insert(key.clone(), value);
+    }
+    parameters.into_iter().collect()
+}
+
+async fn read_file(
+    aws: &Aws,
+    location: &OutputLocation,
+    path: &str,
+) -> Result<Result<S3Object, Unusable>, CallError> {
+    let OutputLocation { bucket, prefix } = location;
+    let key = format!("{prefix}{path}");
+    match aws.s3.get_object(bucket, &key, MAX_BYTES).await {
+        Ok(object) => Ok(Ok(object)),
+        Err(ObjectError::Missing) => Ok(Err(Unusable::Missing(path.to_owned()))),
+        Err(ObjectError::TooLarge) => Ok(Err(Unusable::TooLarge(path.to_owned()))),
+        Err(ObjectError::NotUtf8) => Ok(Err(Unusable::NotUtf8(path.to_owned()))),
+        Err(ObjectError::Failed(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(overrides: &[(&str, &str)]) -> ReviewSettings {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        ReviewSettings {
+            branches: "review/*".to_owned(),
+            change_set_comment: None,
+            allow_transforms: false,
+            template_path: "stack.yaml".to_owned(),
+            template_configuration: Some("dev.json".to_owned()),
+            parameter_overrides: overrides.iter().map(owned).collect(),
+        }
+    }
+
+    #[test]
+    fn configuration_of_another_shape_is_rejected() {
+        for (text, why) in [
+            ("{", "it is not JSON"),
+            ("null", "it is not a JSON object"),
+            ("[]", "it is not a JSON object"),
+            (r#"[{"A": "x"}, {}]"#, "it is not a JSON object"),
+            (
+                r#"{"Size": "3"}"#,
+                "Size is not Parameters, Tags or StackPolicy",
+            ),
+            (
+                r#"{"parameters": {}}"#,
+                "parameters is not Parameters, Tags or StackPolicy",
+            ),
+            (
+                r#"{"Parameters": [{"ParameterKey": "A"}]}"#,
+                "Parameters is not an object",
+            ),
+            (r#"{"Parameters": null}"#, "Parameters is not an object"),
+            (
+                r#"{"Parameters": {"Size": {"Ref": "X"}}}"#,
+                "Parameters.Size is not a text",
+            ),
+            (
+                r#"{"Parameters": {"Size": null}}"#,
+                "Parameters.Size is not a text",
+            ),
+            (r#"{"Tags": {"Team": ["a"]}}"#, "Tags.Team is not a text"),
+        ] {
+            assert_eq!(Configuration::parse(text), Err(why.to_owned()), "{text}");
+        }
+        let text = r#"{"Parameters": {"Size": 3, "On": true}, "StackPolicy": {"Statement": []}}"#;
+        let parsed = Configuration::parse(text).expect("a template configuration");
+        let expected = [("On", "true"), ("Size", "3")];
+        let parameters = parsed.parameters.iter();
+        let parameters: Vec<_> = parameters
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(parameters, expected);
+    }
+
+    #[test]
+    fn references_in_values_are_found() {
+        let template = "Resources: {A: {Type: AWS::SQS::Queue}}";
+        let reference = "x-{{resolve:ssm:/prod/x:1}}";
+        let of = |text: Value, overrides: &[(&str, &str)]| {
+            let parsed = Configuration::parse(&text.to_string()).expect("a configuration");
+            let found = scanned(template, parsed, &settings(overrides))
+                .scan
+                .blockers;
+            found.into_iter().collect::<Vec<_>>()
+        };
+        let found = [Blocker::DynamicReferenceInValue];
+        assert_eq!(
+            of(serde_json::json!({"Parameters": {"A": reference}}), &[]),
+            found
+        );
+        assert_eq!(
+            of(serde_json::json!({"Tags": {"A": reference}}), &[]),
+            found
+        );
+        assert_eq!(
+            of(serde_json::json!({"Tags": {reference: "a"}}), &[]),
+            found
+        );
+        assert_eq!(of(serde_json::json!({}), &[("A", reference)]), found);
+        // The override replaces it.
+        let replaced = serde_json::json!({"Parameters": {"A": reference}});
+        assert_eq!(of(replaced, &[("A", "plain")]), []);
+    }
+}

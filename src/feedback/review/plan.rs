@@ -1,0 +1,290 @@
+//! Plans the steps of a review: a pure function of the observed state.
+
+use std::collections::BTreeMap;
+
+use crate::clients::gitlab::GitLabError;
+use crate::feedback::change_sets::{ChangeSet, Progress, shown_reason};
+use crate::feedback::reporting::Cause;
+use crate::feedback::review::build::{BuildState, ReviewBuild};
+use crate::feedback::review::note;
+use crate::feedback::review::note::Finding;
+use crate::feedback::review::output::{BuildOutput, Unusable};
+use crate::feedback::review::parameters;
+use crate::feedback::review::parameters::MissingValues;
+use crate::feedback::review::template::Blocker;
+use crate::gitops_pipeline::change_set_settings::ReviewSettings;
+use crate::gitops_pipeline::early_validation;
+use crate::reconcile::Next;
+
+/// How often a change set that disappeared is created again: another delivery has deleted it, or the
+/// pipeline has executed its own, which deletes all others.
+const MAX_CREATIONS: u32 = 3;
+
+/// One change or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewStep {
+    /// Read the branch's latest commit.
+    ReadHead,
+    /// Read the notes on the merge requests of the branch.
+    ReadNotes,
+    /// Read what the build stored.
+    ReadOutput,
+    /// Read the status of the deployed stack.
+    ReadStack,
+    /// Create the change set.
+    CreateChangeSet,
+    /// Read the change set, after a pause if it is being created.
+    ReadChangeSet,
+    /// Read why CloudFormation's validation rejected the change set.
+    ReadValidation,
+    /// Delete the change set.
+    DeleteChangeSet,
+    /// Write the notes.
+    WriteNotes,
+}
+
+/// The end of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reviewed {
+    /// The notes show the build.
+    Written,
+    /// There was nothing to write, for this reason.
+    Ignored(&'static str),
+    /// GitLab rejected the review for good.
+    Rejected(GitLabError),
+}
+
+/// The deployed stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeployedStack {
+    /// It does not exist, or has no resources yet.
+    Missing,
+    /// An operation runs.
+    Busy,
+    /// A change set can be created.
+    Ready,
+}
+
+/// The latest commit of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchHead {
+    /// It is to be read.
+    Unread,
+    /// The branch does not exist.
+    Missing,
+    /// This commit.
+    At(String),
+}
+
+/// The function's change set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSetState {
+    /// This delivery has not created it.
+    Absent,
+    /// CloudFormation accepted it, and it was not read since.
+    Created,
+    /// CloudFormation described it.
+    Read(ChangeSet),
+    /// It was deleted. CloudFormation described it before.
+    Deleted(ChangeSet),
+    /// CloudFormation rejected it, for this reason.
+    Rejected(String),
+    /// An operation on the stack began.
+    StackIsBusy,
+}
+
+/// What is known of a review.
+#[derive(Clone, Debug)]
+pub struct ReviewState {
+    /// The build. `None` if it does not exist.
+    pub build: Option<ReviewBuild>,
+    /// The branch's latest commit.
+    pub head: BranchHead,
+    /// The note on each merge request of the branch. `None` until they were read.
+    pub notes: Option<Vec<Option<String>>>,
+    /// What the build stored. `None` until it was read.
+    pub output: Option<Result<BuildOutput, Unusable>>,
+    /// The deployed stack. `None` until it was read.
+    pub stack: Option<DeployedStack>,
+    /// The values of its parameters.
+    pub stack_parameters: BTreeMap<String, String>,
+    /// The change set.
+    pub change_set: ChangeSetState,
+    /// Why CloudFormation's validation rejected the change set. `None` until it was read.
+    pub validation: Option<Vec<early_validation::Finding>>,
+    /// How often this delivery created it.
+    pub creations: u32,
+    /// Whether a change set that an earlier delivery left behind is deleted.
+    pub is_cleaned: bool,
+    /// Whether the notes were written.
+    pub is_written: bool,
+}
+
+impl ReviewState {
+    /// Only the build was read.
+    pub fn new(build: Option<ReviewBuild>) -> Self {
+        ReviewState {
+            build,
+            head: BranchHead::Unread,
+            notes: None,
+            output: None,
+            stack: None,
+            stack_parameters: BTreeMap::new(),
+            change_set: ChangeSetState::Absent,
+            validation: None,
+            creations: 0,
+            is_cleaned: false,
+            is_written: false,
+        }
+    }
+}
+
+/// Plans the next step until the notes show the build.
+pub fn next(state: &ReviewState, settings: &ReviewSettings) -> Next<ReviewStep, Reviewed, Cause> {
+    if state.is_written {
+        return Next::Done(Reviewed::Written);
+    }
+    let Some(build) = &state.build else {
+        return ignore("the event rule of review branches did not start the build");
+    };
+    if build.state == BuildState::Running {
+        return ignore("the build runs");
+    }
+    match &state.head {
+        BranchHead::Unread => return Next::Apply(ReviewStep::ReadHead),
+        BranchHead::Missing => return clean_up(state, "the branch does not exist any more"),
+        BranchHead::At(commit) if *commit != build.commit => {
+            return clean_up(state, "a later commit was pushed");
+        }
+        BranchHead::At(_) => {}
+    }
+    let Some(notes) = &state.notes else {
+        return Next::Apply(ReviewStep::ReadNotes);
+    };
+    if notes.is_empty() {
+        return clean_up(state, "the branch has no open merge request");
+    }
+    let marker = note::build_marker(build.uuid());
+    let shows_build = |note: &Option<String>| note.as_ref().is_some_and(|it| it.contains(&marker));
+    if notes.iter().all(shows_build) {
+        return clean_up(state, "the notes show the build already");
+    }
+    match (finding(state, settings), &state.change_set) {
+        // CloudFormation may delete the findings with the change set.
+        (Some(_), ChangeSetState::Read(read)) if state.validation.is_none() && is_invalid(read) => {
+            Next::Apply(ReviewStep::ReadValidation)
+        }
+        (Some(_), ChangeSetState::Read(_)) => Next::Apply(ReviewStep::DeleteChangeSet),
+        (Some(_), _) => Next::Apply(ReviewStep::WriteNotes),
+        (None, _) => next_read(state),
+    }
+}
+
+/// Whether CloudFormation's validation rejected the change set.
+fn is_invalid(read: &ChangeSet) -> bool {
+    matches!(&read.progress, Progress::Failed(reason) if early_validation::names_validation(reason))
+}
+
+/// The step that is missing for a finding.
+fn next_read(state: &ReviewState) -> Next<ReviewStep, Reviewed, Cause> {
+    // The health check repeats the review.
+    const BUSY: &str = "an operation on the deployed stack runs";
+    if state.output.is_none() {
+        return Next::Apply(ReviewStep::ReadOutput);
+    }
+    match (state.stack, &state.change_set) {
+        (None, _) => Next::Apply(ReviewStep::ReadStack),
+        (Some(DeployedStack::Busy), ChangeSetState::Absent) | (_, ChangeSetState::StackIsBusy) => {
+            ignore(BUSY)
+        }
+        (_, ChangeSetState::Absent) if state.creations >= MAX_CREATIONS => {
+            ignore("the change set was deleted each time before it was read")
+        }
+        (_, ChangeSetState::Absent) => Next::Apply(ReviewStep::CreateChangeSet),
+        _ => Next::Apply(ReviewStep::ReadChangeSet),
+    }
+}
+
+fn ignore(because: &'static str) -> Next<ReviewStep, Reviewed, Cause> {
+    Next::Done(Reviewed::Ignored(because))
+}
+
+/// Ends, after the deletion of a change set that an earlier delivery may have left behind.
+fn clean_up(state: &ReviewState, because: &'static str) -> Next<ReviewStep, Reviewed, Cause> {
+    if state.is_cleaned {
+        ignore(because)
+    } else {
+        Next::Apply(ReviewStep::DeleteChangeSet)
+    }
+}
+
+/// What the notes show. `None` if more has to be read.
+pub fn finding(state: &ReviewState, settings: &ReviewSettings) -> Option<Finding> {
+    let build = state.build.as_ref()?;
+    if let BuildState::Failed(phase) = &build.state {
+        return Some(Finding::BuildFailed(phase.clone()));
+    }
+    let output = match state.output.as_ref()? {
+        Ok(output) => output,
+        Err(unusable) => return Some(Finding::Unusable(unusable.clone())),
+    };
+    let reasons = reasons_for_summary(output, state.stack?, settings);
+    if !reasons.is_empty() {
+        return Some(Finding::Summary(reasons, output.scan.clone()));
+    }
+    let missing = parameters::missing(output, &state.stack_parameters);
+    if !(missing.unnamed.is_empty() && missing.computed.is_empty()) {
+        let configuration = settings.template_configuration.clone();
+        return Some(Finding::MissingValues(MissingValues {
+            configuration,
+            ..missing
+        }));
+    }
+    let values = parameters::values(output, &state.stack_parameters);
+    let shown = |text: &str| shown_reason(text, &values).to_owned();
+    let rejected = |reason: &str| Some(Finding::Rejected(shown(reason)));
+    let failed = |reason: &str| {
+        let findings = state.validation.iter().flatten();
+        let findings = findings.map(|found| early_validation::Finding {
+            place: shown(&found.place),
+            cause: shown(&found.cause),
+        });
+        let findings: Vec<_> = findings.collect();
+        early_validation::describe(&findings)
+            .map_or_else(|| rejected(reason), |it| Some(Finding::Rejected(it)))
+    };
+    match &state.change_set {
+        ChangeSetState::Rejected(reason) => rejected(reason),
+        ChangeSetState::Read(read) | ChangeSetState::Deleted(read) => match &read.progress {
+            Progress::Running => None,
+            Progress::Failed(reason) => failed(reason),
+            Progress::Complete | Progress::Empty => Some(Finding::Changes(read.changes.clone())),
+        },
+        ChangeSetState::Absent | ChangeSetState::Created | ChangeSetState::StackIsBusy => None,
+    }
+}
+
+/// Why there is no change set. Empty if one can be created.
+fn reasons_for_summary(
+    output: &BuildOutput,
+    stack: DeployedStack,
+    settings: &ReviewSettings,
+) -> Vec<String> {
+    let is_blocking = |blocker: &&Blocker| !(settings.allow_transforms && blocker.is_permissible());
+    let blockers = output.scan.blockers.iter().filter(is_blocking);
+    let because = |blocker: &Blocker| {
+        format!(
+            "CloudFormation does not get the template, because {}",
+            blocker.text()
+        )
+    };
+    let mut reasons: Vec<String> = blockers.map(because).collect();
+    if stack == DeployedStack::Missing {
+        reasons.push("the stack does not exist yet".to_owned());
+    }
+    reasons
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

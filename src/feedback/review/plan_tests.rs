@@ -1,0 +1,317 @@
+//! The table of a review's plan.
+
+use super::*;
+use crate::feedback::change_sets::{Change, Effect, HIDDEN_REASON};
+use crate::feedback::review::build::OutputLocation;
+use crate::feedback::review::template::Scan;
+
+const COMMIT: &str = "c0ffee00c0ffee00";
+
+fn settings() -> ReviewSettings {
+    ReviewSettings {
+        branches: "review/*".to_owned(),
+        change_set_comment: None,
+        allow_transforms: false,
+        template_path: "root-stack-shop.yaml".to_owned(),
+        template_configuration: None,
+        parameter_overrides: std::collections::BTreeMap::new(),
+    }
+}
+
+fn build(state: BuildState) -> ReviewBuild {
+    ReviewBuild {
+        id: "codebuild-dev-review-shop:1-2-3".to_owned(),
+        state,
+        branch: "review/login".to_owned(),
+        commit: COMMIT.to_owned(),
+        output: Some(OutputLocation {
+            bucket: "bucket".to_owned(),
+            prefix: "review/shop/1-2-3/".to_owned(),
+        }),
+        ended: None,
+    }
+}
+
+/// A review whose build succeeded, of a branch with one merge request without a note.
+fn begun() -> ReviewState {
+    ReviewState {
+        head: BranchHead::At(COMMIT.to_owned()),
+        notes: Some(vec![None]),
+        ..ReviewState::new(Some(build(BuildState::Succeeded)))
+    }
+}
+
+fn output(scan: Scan) -> BuildOutput {
+    BuildOutput {
+        template_url: "https://bucket/x".to_owned(),
+        scan,
+        parameters: vec![],
+        tags: vec![],
+    }
+}
+
+fn ready() -> ReviewState {
+    ReviewState {
+        output: Some(Ok(output(Scan::default()))),
+        stack: Some(DeployedStack::Ready),
+        ..begun()
+    }
+}
+
+fn change_set(progress: Progress) -> ChangeSet {
+    ChangeSet {
+        id: String::new(),
+        progress,
+        is_partial: false,
+        changes: vec![Change {
+            effect: Effect::Add,
+            logical_id: "Queue".to_owned(),
+            resource_type: "AWS::SQS::Queue".to_owned(),
+            drift: None,
+        }],
+    }
+}
+
+#[track_caller]
+fn applies(state: &ReviewState, step: ReviewStep) {
+    match next(state, &settings()) {
+        Next::Apply(planned) => assert_eq!(planned, step),
+        Next::Done(done) => panic!("{done:?} instead of {step:?}"),
+        Next::Fail(error) => panic!("{error} instead of {step:?}"),
+    }
+}
+
+#[track_caller]
+fn ignores(state: &ReviewState, part: &str) {
+    match next(state, &settings()) {
+        Next::Done(Reviewed::Ignored(because)) => assert!(because.contains(part), "{because}"),
+        _ => panic!("not ignored because of {part}"),
+    }
+}
+
+#[test]
+fn steps_follow_one_another() {
+    let mut state = ReviewState::new(Some(build(BuildState::Succeeded)));
+    applies(&state, ReviewStep::ReadHead);
+    state.head = BranchHead::At(COMMIT.to_owned());
+    applies(&state, ReviewStep::ReadNotes);
+    state.notes = Some(vec![None]);
+    applies(&state, ReviewStep::ReadOutput);
+    state.output = Some(Ok(output(Scan::default())));
+    applies(&state, ReviewStep::ReadStack);
+    state.stack = Some(DeployedStack::Ready);
+    applies(&state, ReviewStep::CreateChangeSet);
+    state.change_set = ChangeSetState::Created;
+    applies(&state, ReviewStep::ReadChangeSet);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Running));
+    applies(&state, ReviewStep::ReadChangeSet);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Complete));
+    applies(&state, ReviewStep::DeleteChangeSet);
+    state.change_set = ChangeSetState::Deleted(change_set(Progress::Complete));
+    state.head = BranchHead::Unread;
+    applies(&state, ReviewStep::ReadHead);
+    state.head = BranchHead::At(COMMIT.to_owned());
+    applies(&state, ReviewStep::WriteNotes);
+    state.is_written = true;
+    assert!(matches!(
+        next(&state, &settings()),
+        Next::Done(Reviewed::Written)
+    ));
+}
+
+#[test]
+fn build_of_a_person_or_a_running_one_is_ignored() {
+    ignores(&ReviewState::new(None), "did not start");
+    ignores(&ReviewState::new(Some(build(BuildState::Running))), "runs");
+}
+
+#[test]
+fn outdated_build_only_deletes_its_change_set() {
+    for head in [BranchHead::Missing, BranchHead::At("another".to_owned())] {
+        let mut state = ready();
+        state.head = head;
+        applies(&state, ReviewStep::DeleteChangeSet);
+        state.is_cleaned = true;
+        ignores(&state, "");
+    }
+}
+
+#[test]
+fn branch_without_merge_request_is_ignored() {
+    let mut state = begun();
+    state.notes = Some(vec![]);
+    applies(&state, ReviewStep::DeleteChangeSet);
+    state.is_cleaned = true;
+    ignores(&state, "merge request");
+}
+
+#[test]
+fn note_of_the_same_build_is_not_repeated() {
+    let mut state = begun();
+    state.notes = Some(vec![Some("<!-- … build 1-2-3 -->\ntext".to_owned())]);
+    state.is_cleaned = true;
+    ignores(&state, "already");
+    state.notes = Some(vec![Some("<!-- … build 9 -->\ntext".to_owned())]);
+    applies(&state, ReviewStep::ReadOutput);
+}
+
+#[test]
+fn failed_build_is_written_without_a_change_set() {
+    let mut state = begun();
+    state.build = Some(build(BuildState::Failed("BUILD".to_owned())));
+    applies(&state, ReviewStep::WriteNotes);
+    assert_eq!(
+        finding(&state, &settings()),
+        Some(Finding::BuildFailed("BUILD".to_owned()))
+    );
+}
+
+#[test]
+fn blocked_template_gets_a_summary() {
+    let scan = Scan {
+        blockers: [Blocker::Transform].into(),
+        ..Scan::default()
+    };
+    let mut state = ready();
+    state.output = Some(Ok(output(scan)));
+    applies(&state, ReviewStep::WriteNotes);
+    assert!(matches!(
+        finding(&state, &settings()),
+        Some(Finding::Summary(..))
+    ));
+    let permitting = ReviewSettings {
+        allow_transforms: true,
+        ..settings()
+    };
+    assert!(matches!(
+        next(&state, &permitting),
+        Next::Apply(ReviewStep::CreateChangeSet)
+    ));
+}
+
+#[test]
+fn unreadable_template_is_never_permitted() {
+    let scan = Scan {
+        blockers: [Blocker::Unreadable("it is not valid YAML")].into(),
+        ..Scan::default()
+    };
+    let mut state = ready();
+    state.output = Some(Ok(output(scan)));
+    let permitting = ReviewSettings {
+        allow_transforms: true,
+        ..settings()
+    };
+    assert!(matches!(
+        next(&state, &permitting),
+        Next::Apply(ReviewStep::WriteNotes)
+    ));
+}
+
+#[test]
+fn missing_stack_gets_a_summary() {
+    let mut state = ready();
+    state.stack = Some(DeployedStack::Missing);
+    applies(&state, ReviewStep::WriteNotes);
+}
+
+#[test]
+fn busy_stack_is_left_to_the_health_check() {
+    let mut state = ready();
+    state.stack = Some(DeployedStack::Busy);
+    ignores(&state, "operation");
+    state.stack = Some(DeployedStack::Ready);
+    state.change_set = ChangeSetState::StackIsBusy;
+    ignores(&state, "operation");
+}
+
+#[test]
+fn vanished_change_set_is_created_three_times() {
+    let mut state = ready();
+    state.creations = 2;
+    applies(&state, ReviewStep::CreateChangeSet);
+    state.creations = 3;
+    ignores(&state, "deleted each time");
+}
+
+#[test]
+fn rejected_change_set_is_shown() {
+    let mut state = ready();
+    state.change_set = ChangeSetState::Rejected("why".to_owned());
+    applies(&state, ReviewStep::WriteNotes);
+    state.change_set = ChangeSetState::Read(change_set(Progress::Failed("why".to_owned())));
+    applies(&state, ReviewStep::DeleteChangeSet);
+    assert_eq!(
+        finding(&state, &settings()),
+        Some(Finding::Rejected("why".to_owned()))
+    );
+}
+
+/// A value that is sent, one that CodePipeline computes, and one of the configuration.
+#[test]
+fn reason_with_a_parameter_value_is_not_shown() {
+    let mut state = ready();
+    let mut built = output(Scan::default());
+    built.parameters = vec![
+        ("Stage".to_owned(), Some("blue-green".to_owned())),
+        ("Image".to_owned(), None),
+    ];
+    state.output = Some(Ok(built));
+    state.stack_parameters = [("Image".to_owned(), "sha-4711".to_owned())].into();
+    for reason in [
+        "Unable to get mapping for M::blue-green::k",
+        "no image sha-4711",
+        "User: arn:aws:iam::123456789012:role/r",
+    ] {
+        state.change_set = ChangeSetState::Rejected(reason.to_owned());
+        let shown = finding(&state, &settings());
+        assert_eq!(
+            shown,
+            Some(Finding::Rejected(HIDDEN_REASON.to_owned())),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn parameter_without_a_value_names_the_file() {
+    let scan = Scan {
+        parameters: [
+            ("Default", true),
+            ("Computed", false),
+            ("Key", false),
+            ("New", false),
+        ]
+        .map(|(name, has_default)| (name.to_owned(), has_default))
+        .into(),
+        ..Scan::default()
+    };
+    let mut built = output(scan);
+    built.parameters = ["Computed", "Key", "New"]
+        .map(|name| (name.to_owned(), (name == "Key").then(|| "x".to_owned())))
+        .into();
+    let mut state = ready();
+    let present = |names: &[&str]| -> BTreeMap<String, String> {
+        let of = |name: &&str| ((*name).to_owned(), "x".to_owned());
+        names.iter().map(of).collect()
+    };
+    // The stack's value of a parameter that is named nowhere is not kept.
+    state.stack_parameters = present(&["Computed", "Key", "Stale"]);
+    built.scan.parameters.insert("Stale".to_owned(), false);
+    state.output = Some(Ok(built.clone()));
+    let settings = ReviewSettings {
+        template_configuration: Some("dev.json".to_owned()),
+        ..settings()
+    };
+    let found = finding(&state, &settings);
+    let Some(Finding::MissingValues(missing)) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(missing.unnamed, ["Stale"]);
+    assert_eq!(missing.computed, ["New"]);
+    assert_eq!(missing.configuration.as_deref(), Some("dev.json"));
+    state.stack_parameters = present(&["Computed", "New"]);
+    built.scan.parameters.remove("Stale");
+    state.output = Some(Ok(built));
+    assert_eq!(finding(&state, &settings), None);
+    applies(&state, ReviewStep::CreateChangeSet);
+}

@@ -1,0 +1,197 @@
+//! Adds the pipeline to the child stack, and ensures that it runs the pushed commit. Starts the
+//! pipeline of a stack with `Source.Paths`.
+
+use std::time::SystemTime;
+
+use super::changed_files::{PushResult, start_if_matching};
+use super::event::{BranchPush, repository};
+use super::plan::{End, FirstPushState, FirstPushStep};
+use super::{latest_commit, plan};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::common::reason_codes::Code;
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::request_token;
+use crate::gitops_pipeline::source::{Lookup, Retry, Source};
+use crate::gitops_pipeline::state::ChildStack;
+use crate::gitops_pipeline::tracker::StackTracker;
+use crate::reconcile::{Next, Reconcile, reconcile};
+use cfn_custom_resource::{Progress, Reason, ReasonCode};
+
+/// The result of a first push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The pipeline exists and runs the commit, or a later one.
+    Pipeline {
+        /// The name of the pipeline.
+        name: String,
+    },
+    /// The push changes no file of `Source.Paths`.
+    Unmatched,
+    /// No stack of this function waits for the push.
+    Nothing {
+        /// The reason, for the log.
+        because: String,
+    },
+}
+
+/// Why the pipeline was not created or started. Lambda retries the event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("handling a push for stack {stack_name}: {cause}")]
+pub struct NotStarted {
+    stack_name: String,
+    cause: Reason,
+}
+
+impl NotStarted {
+    pub(crate) fn code(&self) -> ReasonCode {
+        self.cause.code
+    }
+}
+
+/// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit. Starts
+/// the pipeline of a stack with `Source.Paths` if the push changes one of these files.
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, NotStarted> {
+    let Some(names) = &push.names else {
+        let because = "the event names no stack of a pipeline".to_owned();
+        return Ok(Started::Nothing { because });
+    };
+    let mut applier = FirstPushApplier {
+        aws,
+        push,
+        names,
+        tracker: StackTracker::new(aws, names.stack()),
+        state: FirstPushState {
+            token: request_token::of_first_push(),
+            is_pushed: None,
+        },
+    };
+    applier.run().await.map_err(|cause| NotStarted {
+        stack_name: names.stack(),
+        cause,
+    })
+}
+
+/// Adds the pipeline to one stack, for one delivery of an event.
+struct FirstPushApplier<'a> {
+    aws: &'a Aws,
+    push: &'a BranchPush,
+    names: &'a ResourceNames,
+    tracker: StackTracker<'a>,
+    state: FirstPushState,
+}
+
+impl FirstPushApplier<'_> {
+    async fn run(&mut self) -> Result<Started, Reason> {
+        // The caller enforces the deadline.
+        let progress = Progress::new(SystemTime::UNIX_EPOCH);
+        match Box::pin(reconcile(self, &progress)).await? {
+            End::Ignored(because) => Ok(Started::Nothing { because }),
+            End::HasPipeline(child) => self.execute(&child).await.map_err(|error| error.reason()),
+        }
+    }
+
+    /// Ensures that the pipeline runs the pushed commit, or a later one.
+    async fn execute(&self, child: &ChildStack) -> Result<Started, CallError> {
+        let (aws, branch, name) = (self.aws, &self.push.branch, self.names.pipeline());
+        let source = self.open_source(child).await?;
+        let pushed = self.push.commit.as_deref();
+        // Without an event, the branch's latest commit needs an execution.
+        let paths = child.paths().filter(|_| pushed.is_some());
+        // With `Source.Paths`, each push gets here, and not only one that adds the pipeline.
+        let is_first = paths.is_none() || self.push.old_commit.is_none() || self.tracker.was_seen();
+        // A given repository keeps its default branch.
+        if is_first && source.is_own() && source.name() == self.names.repository() {
+            codecommit::set_default_branch(&aws.codecommit, source.name(), branch).await?;
+        }
+        if let Some(paths) = paths {
+            let repository = source.name();
+            let result = start_if_matching(aws, &name, repository, self.push, &paths).await?;
+            return Ok(match result {
+                PushResult::Executed => Started::Pipeline { name },
+                PushResult::Unmatched => Started::Unmatched,
+                PushResult::NoBranch => Started::Nothing {
+                    because: format!("branch {branch} does not exist"),
+                },
+            });
+        }
+        latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
+        Ok(Started::Pipeline { name })
+    }
+
+    async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {
+        let repository = repository(child);
+        Source::open(self.aws, self.names, repository.as_ref(), Retry::No).await
+    }
+
+    async fn read_branch(&mut self) -> Result<(), CallError> {
+        if let Some(child) = &self.tracker.child {
+            let source = self.open_source(child).await?;
+            self.state.is_pushed = Some(match source.branch_tip(&self.push.branch).await? {
+                Lookup::Found(tip) => tip.is_some(),
+                // Without an event, only the lookup shows that the branch was pushed.
+                Lookup::Denied(_) => self.push.repository_arn.is_some(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn add_pipeline(&mut self) -> Result<(), CallError> {
+        if let Some(child) = &self.tracker.child
+            && let Some(location) = AwsLocation::from_arn(&child.id)
+        {
+            let role_arn = location.role(&self.names.provisioning_role());
+            let call = self.tracker.call(&role_arn, self.state.token.clone());
+            let start = call.add_pipeline(&child.parameters).await;
+            self.tracker.started(start).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Reconcile for FirstPushApplier<'_> {
+    type Step = FirstPushStep;
+    type Done = End;
+    type Error = Reason;
+
+    async fn observe(&mut self) -> Result<(), Reason> {
+        let is_new = self.tracker.observe().await;
+        if is_new.map_err(|error| error.reason())? {
+            self.state.is_pushed = None;
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<FirstPushStep, End, Reason> {
+        let child = self.tracker.child.as_ref();
+        plan::next(child, self.tracker.name(), self.push, &self.state)
+    }
+
+    fn describe(&self, step: &FirstPushStep) -> String {
+        let name = self.tracker.name();
+        match step {
+            FirstPushStep::ReadBranch => format!("looking up branch {}", self.push.branch),
+            FirstPushStep::AddPipeline => format!("updating stack {name}"),
+            FirstPushStep::ReadFailure => format!("reading why the update of stack {name} failed"),
+            FirstPushStep::Wait => self.tracker.describe_wait(),
+        }
+    }
+
+    async fn apply(&mut self, step: FirstPushStep) -> Result<(), Reason> {
+        match step {
+            FirstPushStep::ReadBranch => {
+                self.read_branch().await.map_err(|error| error.reason())?;
+            }
+            FirstPushStep::AddPipeline => {
+                self.add_pipeline().await.map_err(|error| error.reason())?;
+            }
+            FirstPushStep::ReadFailure => self.tracker.read_failure(|_, _| false).await,
+            FirstPushStep::Wait => self.tracker.wait().await,
+        }
+        Ok(())
+    }
+
+    fn too_many_steps(&self) -> Reason {
+        Reason::new(Code::InternalError, "the stack's operations do not end")
+    }
+}

@@ -1,0 +1,159 @@
+//! Starts the pipeline for a push that changes files of `Source.Paths`.
+//!
+//! An execution reads the branch's latest commit. So an event that arrives late never starts an
+//! execution of an older commit than the latest execution has.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+
+use super::event::BranchPush;
+use super::latest_commit;
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::clients::codecommit::differences::any_file_differs;
+use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::paths::Paths;
+use crate::reconcile::backoff::Backoff;
+
+/// The result of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushResult {
+    /// The pipeline runs the commit, or a later one.
+    Executed,
+    /// No file of `Source.Paths` changed.
+    Unmatched,
+    /// The branch no longer exists.
+    NoBranch,
+}
+
+/// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
+pub async fn start_if_matching(
+    aws: &Aws,
+    pipeline_name: &str,
+    repository_name: &str,
+    push: &BranchPush,
+    paths: &Paths,
+) -> Result<PushResult, CallError> {
+    if !is_match(aws, repository_name, push, paths).await {
+        return Ok(PushResult::Unmatched);
+    }
+    let mut backoff = Backoff::<()>::new();
+    loop {
+        let tip = codecommit::branch_tip(&aws.codecommit, repository_name, &push.branch).await?;
+        let Some(tip) = tip else {
+            return Ok(PushResult::NoBranch);
+        };
+        let listed = latest_commit::list(aws, pipeline_name).await?;
+        let executions: Vec<ListedExecution> =
+            listed.iter().map(ListedExecution::from_summary).collect();
+        match find_need(push, &tip, &executions) {
+            ExecutionNeed::Met => return Ok(PushResult::Executed),
+            ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
+            ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
+                let token = executions::start_token(&tip, &listed);
+                executions::start(aws, pipeline_name, token).await?;
+                return Ok(PushResult::Executed);
+            }
+        }
+    }
+}
+
+/// Whether the push changes a file of `paths`.
+async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &Paths) -> bool {
+    match (&push.old_commit, &push.commit) {
+        (Some(old), Some(new)) => do_files_differ(aws, repository_name, (old, new), paths).await,
+        _ => true,
+    }
+}
+
+/// Whether a file of `paths` differs between two commits. `true` if the differences cannot be read,
+/// because a missing execution is worse than an unnecessary one.
+pub async fn do_files_differ(
+    aws: &Aws,
+    repository_name: &str,
+    (old, new): (&str, &str),
+    paths: &Paths,
+) -> bool {
+    let Some(matcher) = paths.matcher() else {
+        tracing::warn!("the stack's globs cannot be read; the pipeline starts for every push");
+        return true;
+    };
+    let is_wanted = |path: &str| matcher.is_match(path);
+    let found = any_file_differs(&aws.codecommit, repository_name, (old, new), is_wanted).await;
+    match found {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            tracing::warn!(old, new, "too many differences; the pipeline starts");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the differences cannot be read; the pipeline starts");
+            true
+        }
+    }
+}
+
+/// An execution of the pipeline, as far as it shows which push it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ListedExecution {
+    started: Option<SystemTime>,
+    /// `None` until its source action has read the commit.
+    commit: Option<String>,
+    is_in_progress: bool,
+}
+
+impl ListedExecution {
+    fn from_summary(summary: &PipelineExecutionSummary) -> Self {
+        let started = summary.start_time().copied();
+        ListedExecution {
+            started: started.and_then(|time| SystemTime::try_from(time).ok()),
+            commit: commit_of(summary).map(ToOwned::to_owned),
+            is_in_progress: summary.status() == Some(&PipelineExecutionStatus::InProgress),
+        }
+    }
+}
+
+/// Whether a push needs an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExecutionNeed {
+    /// An execution has the push.
+    Met,
+    /// No execution has it.
+    Unmet,
+    /// An execution has not read its source yet, or the first execution is not listed yet.
+    Unknown,
+}
+
+/// Whether `push` needs one more than these executions, which are listed with the latest first.
+/// `tip` is the branch's latest commit.
+fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> ExecutionNeed {
+    // An execution of the same commit from before the push does not count: a force push may return
+    // to an earlier commit.
+    let has_push = |execution: &ListedExecution| {
+        execution.commit.is_some()
+            && execution.commit == push.commit
+            && execution.started >= push.time
+            && push.time.is_some()
+    };
+    if executions.iter().any(has_push) {
+        return ExecutionNeed::Met;
+    }
+    let is_reading = |one: &ListedExecution| one.is_in_progress && one.commit.is_none();
+    if executions.is_empty() || executions.iter().any(is_reading) {
+        return ExecutionNeed::Unknown;
+    }
+    // A branch that was deleted may return with the commit that it had.
+    let is_created_at_tip =
+        push.old_commit.is_none() && push.time.is_some() && push.commit.as_deref() == Some(tip);
+    let latest = executions.iter().find_map(|one| one.commit.as_deref());
+    if latest == Some(tip) && !is_created_at_tip {
+        ExecutionNeed::Met
+    } else {
+        ExecutionNeed::Unmet
+    }
+}
+
+#[cfg(test)]
+#[path = "changed_files_tests.rs"]
+mod tests;

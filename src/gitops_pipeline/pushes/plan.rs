@@ -1,0 +1,78 @@
+//! Plans the steps of a first push: a pure function of the push and the observed state.
+
+use super::event::BranchPush;
+use crate::common::reason_codes::Code;
+use crate::gitops_pipeline::state::ChildStack;
+use crate::reconcile::Next;
+use cfn_custom_resource::Reason;
+
+/// One change or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstPushStep {
+    /// Read whether the branch exists.
+    ReadBranch,
+    /// Update the stack, so that it creates the pipeline.
+    AddPipeline,
+    /// Read why the update that this delivery started failed.
+    ReadFailure,
+    /// Wait for the running operation.
+    Wait,
+}
+
+/// The state of a first push, in addition to the child stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstPushState {
+    /// The token of the update that this delivery starts.
+    pub token: String,
+    /// Whether the branch was pushed. `None` until it was read for the observed stack.
+    pub is_pushed: Option<bool>,
+}
+
+/// The end of a first push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The stack has a pipeline.
+    HasPipeline(Box<ChildStack>),
+    /// No stack waits for the push, for this reason.
+    Ignored(String),
+}
+
+/// Plans the next step until the stack `name` has its pipeline.
+pub fn next(
+    child: Option<&ChildStack>,
+    name: &str,
+    push: &BranchPush,
+    state: &FirstPushState,
+) -> Next<FirstPushStep, End, Reason> {
+    let ignored = |because: String| Next::Done(End::Ignored(because));
+    let Some(child) = child.filter(|child| child.owner.is_some()) else {
+        return ignored(format!("there is no stack {name} of this function"));
+    };
+    if child.status.starts_with("DELETE") {
+        return ignored(format!("stack {name} is being deleted"));
+    }
+    if child.is_in_progress() {
+        return Next::Apply(FirstPushStep::Wait);
+    }
+    if !child.can_run() {
+        let text = format!("it is {}", child.status);
+        return Next::Fail(Reason::new(Code::StackUnchangeable, text));
+    }
+    if !push.is_deployed_by(child) {
+        return ignored(format!("stack {name} deploys something else"));
+    }
+    if child.has_pipeline() {
+        return Next::Done(End::HasPipeline(Box::new(child.clone())));
+    }
+    if child.latest_token.as_ref() == Some(&state.token) {
+        return match &child.failure {
+            None => Next::Apply(FirstPushStep::ReadFailure),
+            Some(failure) => Next::Fail(Reason::new(Code::StackFailed, &failure.reason)),
+        };
+    }
+    match state.is_pushed {
+        None => Next::Apply(FirstPushStep::ReadBranch),
+        Some(true) => Next::Apply(FirstPushStep::AddPipeline),
+        Some(false) => ignored(format!("no push of branch {} was found", push.branch)),
+    }
+}

@@ -1,0 +1,275 @@
+//! The formats of values that can be checked without a call to AWS.
+
+use cfn_custom_resource::{Format, Pattern};
+
+/// IAM's ARNs have no region. All others have one.
+macro_rules! arn {
+    ("iam", $resource:literal, $must_be:literal) => {
+        arn!("iam", "", $resource, $must_be)
+    };
+    ($service:literal, $resource:literal, $must_be:literal) => {
+        arn!($service, "[A-Za-z0-9/_+=,.@-]+", $resource, $must_be)
+    };
+    ($service:literal, $region:literal, $resource:literal, $must_be:literal) => {
+        Format::new(
+            Pattern::new(concat!(
+                "^arn:aws[A-Za-z0-9/_+=,.@-]*:",
+                $service,
+                ":",
+                $region,
+                ":[0-9]{12}:",
+                $resource,
+                "[A-Za-z0-9:/_+=,.@-]+$"
+            ))
+            .up_to(2048),
+            $must_be,
+        )
+    };
+}
+
+/// `EnvID`. It ends at a name's first hyphen, and `ProjectID` has at least one character.
+pub static ENV_ID: Format = Format::new(
+    Pattern::new("^[a-z][a-z0-9]*$").up_to(29),
+    "must be at most 29 lower-case letters and digits, a letter first, and a key of BranchMap",
+);
+
+/// `ProjectID`. Together with `EnvID` it has at most `names::MAX_CHARACTERS`.
+pub static PROJECT_ID: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9][A-Za-z0-9-]*$").up_to(29),
+    "must be letters, digits and hyphens, no hyphen first; at most 30 characters together with \
+     EnvID",
+);
+
+/// A key of `BranchMap`.
+pub static BRANCH_MAP_KEY: Format = Format::new(
+    Pattern::new("^[a-z][a-z0-9]*$"),
+    "must be an EnvID: lower-case letters and digits, a letter first",
+);
+
+/// <https://git-scm.com/docs/git-check-ref-format>, and CodeCommit's limit of 256 characters:
+/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateBranch.html>
+pub static BRANCH_NAME: Format = Format::new(
+    Pattern::new("")
+        .without(concat!(
+            r"^@?$|^[-/]|[./]$|\.\.|//|@\{|(^|/)\.|\.[Ll][Oo][Cc][Kk](/|$)|[\x00-\x20\x7F~^:?*\[\\]",
+            // The control characters and spaces beyond ASCII.
+            r"|[\u0080-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
+        ))
+        .up_to(256),
+    "must be the name of a git branch",
+);
+
+/// `Review.Branches`: the name of a branch, in which `*` matches any characters, as in GitLab's
+/// protected branches and in EventBridge's patterns, which reject `**`.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-wildcard-matching>
+pub static BRANCH_PATTERN: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9_][A-Za-z0-9_./+*-]*$")
+        .without(r"\*\*|\.\.|//")
+        .up_to(256),
+    "must be a pattern of branches such as `review/*`: letters, digits and `_./+-*`, no `*` first, \
+     and no `**`",
+);
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+pub static BUCKET_NAME: Format = Format::new(
+    Pattern::new("^[a-z0-9][a-z0-9.-]+[a-z0-9]$").up_to(63),
+    "must be the name of a bucket: 3 to 63 lower-case letters, digits, periods and hyphens",
+);
+
+/// The ARN of a key. The ARN of an alias is rejected, because policies name keys.
+pub static KEY_ARN: Format = arn!("kms", "key/", "must be the ARN of a KMS key");
+
+/// The ARN of a role.
+pub static ROLE_ARN: Format = arn!("iam", "role/", "must be the ARN of a role");
+
+/// The ARN of a topic.
+pub static TOPIC_ARN: Format = arn!("sns", "", "must be the ARN of an SNS topic");
+
+/// The ARN of a CodeCommit repository.
+pub static REPOSITORY_ARN: Format = arn!(
+    "codecommit",
+    "",
+    "must be the ARN of a CodeCommit repository"
+);
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
+pub static IMAGE_REPOSITORY_NAME: Format = Format::new(
+    Pattern::new("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$")
+        .without("^.$")
+        .up_to(256),
+    "must be the name of an ECR repository: lower-case letters, digits and `._-/`",
+);
+
+/// The ARN of an ECR repository.
+pub static IMAGE_REPOSITORY_ARN: Format =
+    arn!("ecr", "repository/", "must be the ARN of an ECR repository");
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html>
+pub static IMAGE_TAG: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9_][A-Za-z0-9_.-]*$").up_to(128),
+    "must be a tag: at most 128 letters, digits and `_.-`, no period or hyphen first",
+);
+
+/// A build image, in CodeBuild or in any registry.
+pub static IMAGE: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9/:._@-]+$")
+        .without("windows")
+        .up_to(512),
+    "must be the name of a Linux build image",
+);
+
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
+pub static COMPUTE_TYPE: Format = Format::new(
+    Pattern::new("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$"),
+    "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
+);
+
+/// The name of a build's environment variable. The function always sets two of them.
+pub static ENVIRONMENT_VARIABLE: Format = Format::new(
+    Pattern::new("^[A-Za-z_][A-Za-z0-9_]*$")
+        .without("^(EnvID|AccountId)$")
+        .up_to(255),
+    "must be the name of an environment variable: letters, digits and `_`, and neither EnvID nor \
+     AccountId, which are always set",
+);
+
+/// The name of a stack.
+pub static STACK_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z][A-Za-z0-9-]*$").up_to(128),
+    "must be the name of a stack: at most 128 letters, digits and hyphens, a letter first",
+);
+
+/// A file in the build's output artifact. `::` would separate the name of another artifact.
+pub static PATH: Format = Format::new(
+    Pattern::new("^[^/]").without("::").up_to(1000),
+    "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+);
+
+/// The same, or empty for no file.
+pub static PATH_OR_EMPTY: Format = Format::new(
+    Pattern::new("^([^/]|$)").without("::").up_to(1000),
+    "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+);
+
+/// A glob of `Source.Paths`. It has the form of a path in git. Brackets, braces, `!` first and `\`
+/// have a meaning in other globs.
+pub static GLOB: Format = Format::new(
+    Pattern::new(r"^[^/!]([^/]|/[^/])*$")
+        .without(r"[\x00-\x1F\x7F\[\]{}\\]|[^/]\*\*|\*\*[^/]|(^|/)\.\.?(/|$)")
+        .up_to(255),
+    "must be a glob of files such as `services/shop/**`: at most 255 characters, no `/` first or \
+     last, `**` only between slashes, none of `[]{}\\` and no `!` first",
+);
+
+/// A value in the configuration of a pipeline's action.
+pub static CONFIGURATION_VALUE: Format = Format::new(
+    Pattern::new(r"^[\s\S]").up_to(1000),
+    "must be 1 to 1000 characters",
+);
+
+/// The name of a CloudWatch alarm.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+pub static ALARM_NAME: Format = Format::new(
+    Pattern::new("^[ -~]+$").up_to(255),
+    "must be the name of an alarm: 1 to 255 characters of ASCII",
+);
+
+/// When a deployment may start: seconds, minutes, hours, day of month, month, day of week, and
+/// perhaps the year.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-DeploymentWindow.html>
+pub static CRON: Format = Format::new(
+    Pattern::new("^[A-Z0-9*?,/#-]+( [A-Z0-9*?,/#-]+){5,6}$").up_to(255),
+    "must be a cron expression of 6 or 7 fields, the seconds first, such as `* * 9-17 ? * MON-FRI`",
+);
+
+/// The name of a time zone.
+pub static TIME_ZONE: Format = Format::new(
+    Pattern::new("^[A-Za-z][A-Za-z0-9_+/-]*$").up_to(64),
+    "must be the name of a time zone, such as UTC or Europe/Berlin",
+);
+
+/// A link for the approver.
+pub static LINK: Format = Format::new(
+    Pattern::new("^https?://").up_to(1000),
+    "must be an address that starts with https:// or http://, of at most 1000 characters",
+);
+
+/// The name of a parameter of a template.
+pub static PARAMETER_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9]+$").up_to(255),
+    "must be the name of a parameter: letters and digits",
+);
+
+/// The name of an environment in GitLab (`app/models/environment.rb`). GitLab builds a directory
+/// from the text before a slash.
+pub static ENVIRONMENT_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9._-]([A-Za-z0-9 ._/-]*[A-Za-z0-9._-])?$").up_to(255),
+    "must be the name of a GitLab environment: letters, digits, spaces and `-_./`, without a slash \
+     at either end",
+);
+
+pub static OUTPUT_NAME: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9]+$").up_to(255),
+    "must be the name of an output: letters and digits",
+);
+
+/// A member of an approval pool: printable ASCII characters, as in every ARN.
+pub static POOL_MEMBER: Format = Format::new(
+    Pattern::new("^[!-~]+$").up_to(256),
+    "must be the ARN of a user or role, or CodeCommitApprovers:<account>:<name>",
+);
+
+/// The retention periods of CloudWatch Logs.
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>
+pub const RETENTION_DAYS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branch_name_follows_gits_rules() {
+        for branch in ["master", "feature/a-b", "release/2.0", "é", "a@b"] {
+            assert!(BRANCH_NAME.fits(branch), "{branch}");
+        }
+        for other in [
+            "",
+            "-a",
+            "a b",
+            "a..b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "@",
+            "a@{1}",
+            "a~1",
+            "a:b",
+            "a\\b",
+            "a.",
+            "a\n",
+            "a\u{a0}b",
+            "a\u{85}",
+            "a\u{2003}b",
+        ] {
+            assert!(!BRANCH_NAME.fits(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn arn_of_another_service_is_rejected() {
+        assert!(ROLE_ARN.fits("arn:aws:iam::123456789012:role/path/r"));
+        assert!(!ROLE_ARN.fits("arn:aws:iam::123456789012:role/"));
+        assert!(!ROLE_ARN.fits("arn:aws:iam::123456789012:user/u"));
+        assert!(!ROLE_ARN.fits("arn:aws:iam:eu-central-1:123456789012:role/r"));
+        assert!(TOPIC_ARN.fits("arn:aws:sns:eu-central-1:123456789012:t"));
+        assert!(KEY_ARN.fits("arn:aws-cn:kms:cn-north-1:123456789012:key/1"));
+        assert!(!KEY_ARN.fits("arn:aws:kms:eu-central-1:123456789012:alias/a"));
+        assert!(!TOPIC_ARN.fits("arn:aws:sns:eu-central-1:1234:t"));
+    }
+}

@@ -1,0 +1,156 @@
+//! The tombstone that a Delete leaves for a Create that is delivered after it.
+//!
+//! CloudFormation may cancel a Create, and Lambda may deliver it after its own Delete. Such a
+//! Create must create nothing, but the child stack that would show the Delete no longer exists.
+//!
+//! So a Delete creates a secret without a value, and immediately schedules its deletion. Only one
+//! secret can have the name, it costs nothing, and Secrets Manager deletes it after seven days.
+//! Secrets Manager may show it late. The decisive read happens after the stack is complete, which
+//! takes longer. `docs/project/decisions/2026-11-21-tombstone-of-pipelines.md` weighs the
+//! alternatives.
+
+use aws_sdk_secretsmanager::types::Tag;
+
+use super::names::ResourceNames;
+use super::request_token::RequestKey;
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::ownership::Owner;
+use crate::reconcile::backoff::Backoff;
+
+/// The secret's tag: when CloudFormation signed the Delete, in seconds since 1970.
+const DELETION: &str = "cfn-gitops:deletion";
+
+/// The shortest recovery window of Secrets Manager.
+const DAYS: i64 = 7;
+
+/// A tombstone that exists.
+struct PipelineTombstone {
+    /// When CloudFormation signed the Delete. An invalid text counts as 0, and supersedes nothing.
+    signed: u64,
+    /// Whether its secret is scheduled for deletion.
+    is_scheduled: bool,
+}
+
+/// Writes the tombstone of the Delete `request`, unless a later Delete has written its own. Its
+/// secret stays until [`schedule`] schedules its deletion.
+pub async fn write(
+    aws: &Aws,
+    names: &ResourceNames,
+    owner: &Owner,
+    request: &RequestKey,
+) -> Result<(), CallError> {
+    let name = &secret_name(names, owner);
+    let doing = || doing(names);
+    let tag = Tag::builder()
+        .key(DELETION)
+        .value(request.signed.to_string());
+    let tag = tag.build();
+    let call = aws
+        .secrets
+        .create_secret()
+        .name(name)
+        .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
+        .tags(tag.clone());
+    let exists = ["ResourceExistsException", "InvalidRequestException"];
+    if optional(call.send().await, &exists, doing)?.is_some() {
+        return Ok(());
+    }
+    // Another delivery, or another Delete, wrote it.
+    let found = look_up(aws, names, owner).await?;
+    let Some(found) = found.filter(|found| found.signed < request.signed) else {
+        return Ok(());
+    };
+    // Secrets Manager rejects tags on a secret that is scheduled for deletion.
+    if found.is_scheduled {
+        let call = aws.secrets.restore_secret().secret_id(name).send().await;
+        call.map_err(|error| CallError::new(doing(), &error))?;
+    }
+    let call = aws.secrets.tag_resource().secret_id(name).tags(tag);
+    let tagged = call.send().await;
+    tagged.map_err(|error| CallError::new(doing(), &error))?;
+    Ok(())
+}
+
+/// Schedules the deletion of the tombstone's secret.
+pub async fn schedule(aws: &Aws, names: &ResourceNames, owner: &Owner) -> Result<(), CallError> {
+    let call = aws.secrets.delete_secret();
+    let call = call.secret_id(secret_name(names, owner));
+    let call = call.recovery_window_in_days(DAYS);
+    // Another delivery of this request has scheduled it.
+    let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
+    optional(call.send().await, &scheduled, || doing(names))?;
+    Ok(())
+}
+
+/// Whether a Delete that came after `request` left a tombstone. In the same second, the Delete came
+/// after it: a resource is not created again within a second. Retries until Secrets Manager
+/// responds. If the request failed here, the stack that it created would stay, because the Delete
+/// has already ended.
+pub async fn supersedes(
+    aws: &Aws,
+    names: &ResourceNames,
+    owner: &Owner,
+    request: &RequestKey,
+) -> Result<bool, CallError> {
+    let mut backoff = Backoff::<()>::new();
+    loop {
+        match look_up(aws, names, owner).await {
+            Ok(found) => return Ok(found.is_some_and(|found| found.signed >= request.signed)),
+            Err(error) if error.is_transient() => backoff.retry_until_answered(error).await?,
+            // A function without the permission to read tombstones could not write one either.
+            Err(error) => {
+                tracing::error!(%error, "tombstone not looked up");
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// The tombstone. `None` if it does not exist.
+async fn look_up(
+    aws: &Aws,
+    names: &ResourceNames,
+    owner: &Owner,
+) -> Result<Option<PipelineTombstone>, CallError> {
+    let call = aws.secrets.describe_secret();
+    let call = call.secret_id(secret_name(names, owner));
+    let absent = ["ResourceNotFoundException"];
+    let output = optional(call.send().await, &absent, || doing(names))?;
+    Ok(output.map(|output| {
+        let mut tags = output.tags().iter();
+        let signed = tags.find(|tag| tag.key() == Some(DELETION));
+        let signed = signed.and_then(|tag| tag.value()?.parse().ok());
+        PipelineTombstone {
+            signed: signed.unwrap_or(0),
+            is_scheduled: output.deleted_date.is_some(),
+        }
+    }))
+}
+
+fn doing(names: &ResourceNames) -> String {
+    format!("marking the deletion of {}", names.stack())
+}
+
+fn secret_name(names: &ResourceNames, owner: &Owner) -> String {
+    let (env, project) = (&names.env_id, &names.project_id);
+    format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gitops_pipeline::tombstone::*;
+
+    #[test]
+    fn tombstone_belongs_to_one_project_and_one_owner() {
+        let names = ResourceNames::new("dev", "shop").expect("names");
+        let owner = |stack_id: &str| Owner {
+            stack_id: stack_id.to_owned(),
+            logical_id: "Project".to_owned(),
+        };
+        let name = secret_name(&names, &owner("one"));
+        assert!(name.starts_with("cfn-gitops-dev/deletions/shop-"));
+        assert_ne!(name, secret_name(&names, &owner("another")));
+        // Secrets Manager parses a hyphen and six characters at the end of a name as an ARN's suffix.
+        assert!(name.len() - name.rfind('-').expect("a hyphen") > 7);
+    }
+}

@@ -1,0 +1,124 @@
+//! The errors that are returned to Lambda.
+
+use crate::clients::http::ClientError;
+use crate::common::reason_codes::Code;
+use crate::feedback::reporting::ReportError;
+use crate::gitops_pipeline::pushes::NotStarted;
+use crate::health_check::EnvironmentError;
+use crate::mirror_credential::rotation::RotationError;
+use cfn_custom_resource::{ReasonCode, SendError};
+
+/// The text of [`HandlerError::UnknownEvent`].
+const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
+    handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
+    continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push, a CodePipeline state change and a \
+    CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
+    (`Doctor`)";
+
+/// Why the first event was not handled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP client cannot be created.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The thread of the work cannot be started.
+    #[error("starting the thread of the work: {0}")]
+    Thread(std::io::ErrorKind),
+}
+
+/// An error that is returned to Lambda, which delivers an asynchronous event twice more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandlerError {
+    /// The event is of no kind that the function handles.
+    #[error("{UNKNOWN_EVENT} - {}", self.code())]
+    UnknownEvent,
+    /// The response was not delivered to CloudFormation.
+    #[error("sending the response to CloudFormation: {} - {}", .0, self.code())]
+    ResponseNotDelivered(#[from] SendError),
+    /// It is unknown whether another invocation continues the request.
+    #[error("continuing the request in another invocation: no response - {}", self.code())]
+    MaybeContinued,
+    /// The pipeline of a branch with a first push was not created.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
+    /// An execution was not reported to GitLab.
+    #[error(transparent)]
+    NotReported(#[from] ReportError),
+    /// A rotation step failed.
+    #[error(transparent)]
+    NotRotated(#[from] RotationError),
+    /// The environment of a health check is unknown.
+    #[error("{} - {}", .0, self.code())]
+    NoEnvironment(#[from] EnvironmentError),
+    /// The invocation's time was over.
+    #[error("handling the event: no time was left - {}", self.code())]
+    OutOfTime,
+    /// The HTTP client or the thread of the work cannot be created.
+    #[error("{} - {}", .0, self.code())]
+    StartFailed(#[from] StartError),
+    /// The handling panicked. The panic's text is left out, because it may contain a secret.
+    #[error("handling the event: internal error. See the function's log. - {}", self.code())]
+    Panicked,
+}
+
+impl HandlerError {
+    /// The name under which Lambda reports the error (`errorType`). Alarms and filters depend on it,
+    /// so it does not follow the names in the source.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HandlerError::UnknownEvent => "UnknownEvent",
+            HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
+            HandlerError::MaybeContinued => "ContinuationUnconfirmed",
+            HandlerError::NotStarted(_) => "FirstPushFailed",
+            HandlerError::NotReported(_) => "ReportFailed",
+            HandlerError::NotRotated(error) if error.code() == Code::OutOfTime.into() => {
+                "OutOfTime"
+            }
+            HandlerError::NotRotated(_) => "RotationFailed",
+            HandlerError::NoEnvironment(_) => "UnknownEnvironment",
+            HandlerError::OutOfTime => "OutOfTime",
+            HandlerError::StartFailed(_) => "StartFailed",
+            HandlerError::Panicked => "InternalError",
+        }
+    }
+
+    /// The code at the end of the error's text.
+    pub(super) fn code(&self) -> ReasonCode {
+        let code = match self {
+            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
+            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
+            HandlerError::MaybeContinued => Code::NotContinued,
+            HandlerError::NotStarted(error) => return error.code(),
+            HandlerError::NotReported(error) => return error.code(),
+            HandlerError::NotRotated(error) => return error.code(),
+            HandlerError::OutOfTime => Code::OutOfTime,
+            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
+        };
+        code.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::handler::HandlerError;
+    use crate::health_check::EnvironmentError;
+    use cfn_custom_resource::SendError;
+
+    #[test]
+    fn error_names_are_short_and_distinct() {
+        let errors = [
+            HandlerError::UnknownEvent,
+            HandlerError::ResponseNotDelivered(SendError::Unreachable),
+            HandlerError::MaybeContinued,
+            HandlerError::NoEnvironment(EnvironmentError::Unnamed),
+            HandlerError::OutOfTime,
+            HandlerError::Panicked,
+        ];
+        let names = errors.each_ref().map(HandlerError::name);
+        for (index, name) in names.iter().enumerate() {
+            assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name}");
+            assert!(!names[..index].contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Plans a deletion: a pure function of the target and the state.
+//!
+//! A Delete works from the physical ID alone, or from the properties if CloudFormation generated
+//! the ID. It touches only resources whose records name this resource. So the Delete that follows a
+//! rejected Create finds nothing to do.
+
+use std::time::SystemTime;
+
+use crate::clients::aws::CallError;
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::delete::target::DeletionTarget;
+use crate::mirror_credential::intent_log::{NO_SECRET, key, write_time};
+use crate::mirror_credential::plan::classify::{classify, next_deletion};
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
+use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
+use crate::reconcile::Next;
+
+/// The state of a deletion.
+#[derive(Clone, Debug)]
+pub struct DeletionState {
+    /// The time.
+    pub now: SystemTime,
+    /// When the delivery started to read.
+    pub started_at: SystemTime,
+    /// When it started to read the users: their tags and credentials are at least this recent.
+    pub users_read_at: SystemTime,
+    /// The users that may hold a credential of the target.
+    pub users: Vec<User>,
+    /// The secret.
+    pub secret: SecretState,
+    /// The denied call, if the function may not read the secret.
+    pub denied: Option<CallError>,
+    /// No peer can store a login: this delivery holds the log, or no delivery may write the secret.
+    pub is_fenced: bool,
+    /// This delivery has deleted the secret.
+    pub is_secret_deleted: bool,
+    /// The users with this Delete's tombstone.
+    pub tombstones_written: Vec<String>,
+    /// Deleted credentials. IAM may still list them.
+    pub deleted_credentials: Vec<String>,
+    /// The mirrors are deleted, or their GitLab is unreachable.
+    pub are_mirrors_deleted: bool,
+}
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteStep {
+    /// Write the tombstone on the user.
+    WriteTombstone(String),
+    /// Write a claim as the log's entry with this number, so that no peer can store a login.
+    Fence(u64),
+    /// Wait, then read the secret and the users again: IAM's lists are late.
+    WaitForIam,
+    /// Delete the mirrors that the secret names.
+    DeleteMirrors,
+    /// Write on the user which credentials its latest intent issued.
+    CloseIssueIntent {
+        /// The user.
+        user_name: String,
+        /// The credentials of this resource.
+        ids: Vec<String>,
+    },
+    /// Delete a credential.
+    DeleteCredential {
+        /// The user.
+        user_name: String,
+        /// The credential.
+        id: String,
+    },
+    /// Delete the secret.
+    DeleteSecret,
+    /// Remove the records from a user that no longer holds anything of this resource.
+    ReleaseUser(String),
+}
+
+/// The input of the plan.
+pub struct DeletionPlanner<'a> {
+    target: &'a DeletionTarget,
+    context: &'a RequestContext,
+    state: &'a DeletionState,
+    /// The secret, if it belongs to this resource.
+    secret: Option<&'a Secret>,
+}
+
+impl<'a> DeletionPlanner<'a> {
+    /// A planner of the deletion of `target` for `context`.
+    pub fn new(
+        target: &'a DeletionTarget,
+        context: &'a RequestContext,
+        state: &'a DeletionState,
+    ) -> Self {
+        let secret = state.secret.present();
+        DeletionPlanner {
+            target,
+            context,
+            state,
+            secret: secret.filter(|secret| context.owns(secret)),
+        }
+    }
+
+    /// The next step.
+    pub fn next(&self) -> Next<DeleteStep, (), CallError> {
+        let latest = self
+            .secret
+            .and_then(|secret| secret.origin.as_of)
+            .map(write_time);
+        if latest.is_some_and(|latest| latest > write_time(self.context.signed_at)) {
+            // The resource was created again since: this Delete is a late copy of an earlier one.
+            return Next::Done(());
+        }
+        if let Some(denied) = self.denied_call() {
+            return Next::Fail(denied.clone());
+        }
+        let step = self.stop_peers().or_else(|| self.delete_all());
+        step.map_or(Next::Done(()), Next::Apply)
+    }
+
+    /// The first step of all: it stops a Create that is running or that arrives later.
+    fn stop_peers(&self) -> Option<DeleteStep> {
+        let (state, target) = (self.state, self.target);
+        if target.needs_tombstone() {
+            for user in state.users.iter().filter(|user| user.exists) {
+                // The first delivery of the Create may have failed before it changed anything. A
+                // second one would create what no stack owns, unless it finds the tombstone.
+                let may_be_taken = user.held_by().is_none();
+                let is_written = state.tombstones_written.contains(&user.name);
+                if (self.is_held(user) || may_be_taken) && !is_written {
+                    return Some(DeleteStep::WriteTombstone(user.name.clone()));
+                }
+            }
+        }
+        let contested = self
+            .secret
+            .filter(|secret| secret.is_unfinished() || secret.may_rotate())
+            .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
+        if let Some(secret) = contested {
+            return Some(DeleteStep::Fence(secret.next_entry()));
+        }
+        (target.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::WaitForIam)
+    }
+
+    /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
+    /// while it exists, the next delivery finds every resource that is left.
+    fn delete_all(&self) -> Option<DeleteStep> {
+        let state = self.state;
+        let names_mirrors = self.secret.is_some_and(|secret| {
+            let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
+            secret.logins().any(|login| login.mirrors > 0) || is_open
+        });
+        if names_mirrors && !state.are_mirrors_deleted {
+            return Some(DeleteStep::DeleteMirrors);
+        }
+        if let Some(step) = self.close_issue_intent() {
+            return Some(step);
+        }
+        // Without the secret, the function cannot classify credentials.
+        let users = state.users.iter().filter(|_| !state.is_secret_deleted);
+        for user in users.filter(|user| user.exists) {
+            let named = self.secret.into_iter().flat_map(Secret::logins);
+            let deletes_foreign = self.target.deletes_foreign && self.is_held(user);
+            let class = |credential: &Credential| self.class(credential, user);
+            let deleted = &state.deleted_credentials;
+            let next = next_deletion(user, named, deleted, class, deletes_foreign);
+            let Some((id, is_named)) = next else {
+                continue;
+            };
+            if !is_named && self.may_be_stale() {
+                return Some(DeleteStep::WaitForIam);
+            }
+            let user_name = user.name.clone();
+            return Some(DeleteStep::DeleteCredential { user_name, id });
+        }
+        if self.secret.is_some() {
+            return Some(DeleteStep::DeleteSecret);
+        }
+        // With a tombstone, the records stay: they name the deleted resource.
+        let mut users = state
+            .users
+            .iter()
+            .filter(|_| !self.target.needs_tombstone());
+        let user = users.find(|user| self.is_held(user))?;
+        Some(DeleteStep::ReleaseUser(user.name.clone()))
+    }
+
+    fn is_held(&self, user: &User) -> bool {
+        let is_recorded = user.owner.as_ref() == Some(&self.context.owner)
+            && user.secret_name.as_ref() == Some(&self.target.secret_name);
+        // The user's tags may be lost: the secret's tags name the user, too.
+        let is_named = user.owner.is_none()
+            && self
+                .secret
+                .is_some_and(|secret| secret.origin.user_name.as_ref() == Some(&user.name));
+        user.exists && (is_recorded || is_named)
+    }
+
+    fn class(&self, credential: &Credential, user: &User) -> CredentialClass {
+        let (name, owner) = (&self.target.secret_name, &self.context.owner);
+        classify(credential, user, self.secret, name, owner, &[])
+    }
+
+    /// Whether the users' tags may be out of date.
+    fn may_be_stale(&self) -> bool {
+        let state = self.state;
+        self.target.waits_for_iam() && state.users_read_at < state.started_at + PROPAGATION_TIME
+    }
+
+    /// Closes an open issue intent before the credentials that it issued are deleted. Otherwise a
+    /// second delivery of this Delete, which finds no secret, would delete a credential that
+    /// another person has created since.
+    fn close_issue_intent(&self) -> Option<DeleteStep> {
+        let user = self.state.users.iter().find(|user| {
+            let intent = user.issue_intent.as_ref();
+            let is_open = intent.is_some_and(|intent| !intent.closed);
+            self.is_held(user) && is_open
+        })?;
+        // A finished log names all credentials.
+        if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
+            return Some(DeleteStep::WaitForIam);
+        }
+        let user_key = key(&user.name);
+        let named = self.secret.into_iter().flat_map(Secret::logins);
+        let named = named.filter(|login| login.user_key == user_key);
+        let mut ids: Vec<String> = named.map(|login| login.credential_id.clone()).collect();
+        for credential in &user.credentials {
+            let class = self.class(credential, user);
+            let is_ours = matches!(class, CredentialClass::Superseded | CredentialClass::Orphan);
+            if is_ours && !ids.contains(&credential.id) {
+                ids.push(credential.id.clone());
+            }
+        }
+        let user_name = user.name.clone();
+        Some(DeleteStep::CloseIssueIntent { user_name, ids })
+    }
+
+    /// Whether all changes of a Create must be visible by now.
+    fn is_settled(&self) -> bool {
+        let state = self.state;
+        let Some(secret) = self.secret else {
+            let mut users = state
+                .users
+                .iter()
+                .filter(|user| self.may_be_created_for(user));
+            return users.all(|user| {
+                let earlier = self.context.tombstone_on(user);
+                let written =
+                    earlier.map_or(state.started_at, |one| one.done_at.min(state.started_at));
+                state.users_read_at >= written + RUNNING_CREATE_TIMEOUT
+            });
+        };
+        if !secret.is_unfinished() {
+            return true;
+        }
+        let soon = state.started_at + PROPAGATION_TIME;
+        let changed = secret.last_changed;
+        let visible = changed.map_or(soon, |time| (time + PROPAGATION_TIME).min(soon));
+        state.users_read_at >= visible
+    }
+
+    /// Whether a Create that read `user` before the tombstone was written may still run. Such a
+    /// Create never responded, or its first delivery failed before it changed anything. It may also
+    /// have created the secret since the secret was read.
+    fn may_be_created_for(&self, user: &User) -> bool {
+        let earlier = self.context.tombstone_on(user);
+        let has_ended = earlier.is_some_and(|earlier| earlier.ended != NO_SECRET);
+        let is_marked = self.state.tombstones_written.contains(&user.name);
+        let is_marked = is_marked && !self.state.is_secret_deleted;
+        let is_create_unanswered = self.target.is_create_unanswered();
+        user.exists && (is_create_unanswered || (is_marked && !has_ended))
+    }
+
+    /// The denied call that prevents the deletion: the function may not read resources that it may
+    /// have created.
+    fn denied_call(&self) -> Option<&'a CallError> {
+        let mut users = self.state.users.iter();
+        if self.secret.is_some() {
+            return users.find_map(|user| user.denied.as_ref());
+        }
+        // If no user names the secret, the function was not allowed to create it either.
+        let denied = self.state.denied.as_ref()?;
+        let was_created = self.target.needs_tombstone() && users.any(|user| self.is_held(user));
+        was_created.then_some(denied)
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

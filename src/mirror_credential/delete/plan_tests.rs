@@ -1,0 +1,204 @@
+//! The plan of a deletion as a table: the target, the state, and the step that the planner chooses.
+
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
+use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
+use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::plan::tests::{
+    NAME, USER, at, context, credential, issue_intent, login, present, settled,
+};
+use crate::mirror_credential::state::{Secret, SecretState, State};
+use crate::reconcile::Next;
+
+/// CloudFormation's Delete, whose Create responded.
+fn delete() -> DeletionTarget {
+    DeletionTarget {
+        secret_name: NAME.to_owned(),
+        user_name: Some(USER.to_owned()),
+        gitlab: None,
+        deletes_foreign: false,
+        scope: DeletionScope::Delete {
+            is_create_unanswered: false,
+        },
+    }
+}
+
+fn unknown_replacement() -> DeletionTarget {
+    DeletionTarget {
+        scope: DeletionScope::UnknownReplacement,
+        ..delete()
+    }
+}
+
+/// The resource is settled, the tombstone is written, and IAM shows everything.
+fn marked(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
+    let State { user, secret, .. } = settled();
+    let mut state = DeletionState {
+        now: at(3600),
+        started_at: at(0),
+        users_read_at: at(3600),
+        users: vec![user],
+        secret,
+        denied: None,
+        is_fenced: false,
+        is_secret_deleted: false,
+        tombstones_written: vec![USER.to_owned()],
+        deleted_credentials: Vec::new(),
+        are_mirrors_deleted: false,
+    };
+    change(&mut state);
+    state
+}
+
+/// Like [`marked`], with a changed secret.
+fn with_secret(change: impl FnOnce(&mut Secret)) -> DeletionState {
+    let mut changed = settled();
+    present(&mut changed, |secret| {
+        secret.log.current = Some(login(1, "CUR"));
+        change(secret);
+    });
+    marked(|state| state.secret = changed.secret)
+}
+
+/// The credential of the secret is deleted.
+fn without_login(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
+    marked(|state| {
+        state.deleted_credentials = vec!["CUR".to_owned()];
+        change(state);
+    })
+}
+
+fn denied() -> CallError {
+    CallError::local(Code::AwsDenied, "reading", "denied")
+}
+
+fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), CallError> {
+    DeletionPlanner::new(target, &context(), state).next()
+}
+
+fn delete_credential(id: &str) -> Next<DeleteStep, (), CallError> {
+    Next::Apply(DeleteStep::DeleteCredential {
+        user_name: USER.to_owned(),
+        id: id.to_owned(),
+    })
+}
+
+/// One test for each row.
+macro_rules! table {
+    ($($name:ident: $target:expr, $state:expr => $expected:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert_eq!(next(&$target, &$state), $expected);
+            }
+        )*
+    };
+}
+
+table! {
+    delete_writes_the_tombstone_first: delete(), marked(|state| state.tombstones_written.clear())
+        => Next::Apply(DeleteStep::WriteTombstone(USER.to_owned()));
+    unknown_replacement_needs_no_tombstone:
+        unknown_replacement(), marked(|state| state.tombstones_written.clear())
+        => delete_credential("CUR");
+    user_of_another_owner_gets_no_tombstone: delete(), without_login(|state| {
+            state.tombstones_written.clear();
+            state.users[0].owner = Some(Owner {
+                stack_id: "arn:other".to_owned(),
+                logical_id: "X".to_owned(),
+            });
+            state.secret = SecretState::Absent;
+        })
+        => Next::Done(());
+    unfinished_log_is_fenced: delete(), with_secret(|secret| secret.log.claim = 2)
+        => Next::Apply(DeleteStep::Fence(3));
+    log_of_a_rotating_secret_is_fenced: delete(), with_secret(|secret| secret.rotates = true)
+        => Next::Apply(DeleteStep::Fence(2));
+    fenced_log_is_deleted: delete(), DeletionState {
+            is_fenced: true,
+            ..with_secret(|secret| secret.log.claim = 2)
+        }
+        => delete_credential("CUR");
+    unfinished_log_waits_for_iam: delete(), DeletionState {
+            is_fenced: true,
+            users_read_at: at(0),
+            ..with_secret(|secret| secret.log.claim = 2)
+        }
+        => Next::Apply(DeleteStep::WaitForIam);
+    missing_secret_waits_for_a_running_create: delete(), marked(|state| {
+            state.secret = SecretState::Absent;
+            state.users_read_at = at(0);
+        })
+        => Next::Apply(DeleteStep::WaitForIam);
+    mirrors_are_deleted_before_their_credential: delete(), with_secret(|secret| {
+            secret.log.current.as_mut().expect("a login").mirrors = 1;
+        })
+        => Next::Apply(DeleteStep::DeleteMirrors);
+    open_intent_is_closed_before_its_credential_is_deleted:
+        delete(), marked(|state| state.users[0].issue_intent = Some(issue_intent(0)))
+        => Next::Apply(DeleteStep::CloseIssueIntent {
+            user_name: USER.to_owned(),
+            ids: vec!["CUR".to_owned()],
+        });
+    named_credential_is_deleted_if_unlisted:
+        delete(), marked(|state| state.users[0].credentials.clear())
+        => delete_credential("CUR");
+    recorded_credential_is_deleted: delete(), without_login(with_recorded)
+        => delete_credential("OLD");
+    recorded_credential_waits_for_the_tags: delete(), without_login(|state| {
+            with_recorded(state);
+            state.users_read_at = at(0);
+        })
+        => Next::Apply(DeleteStep::WaitForIam);
+    foreign_credential_stays: delete(), without_login(with_foreign)
+        => Next::Apply(DeleteStep::DeleteSecret);
+    foreign_credential_is_deleted_if_wanted: DeletionTarget {
+            deletes_foreign: true,
+            ..delete()
+        }, without_login(with_foreign)
+        => delete_credential("HIS");
+    secret_is_deleted_last: delete(), without_login(|_| {})
+        => Next::Apply(DeleteStep::DeleteSecret);
+    deleted_resource_is_done: delete(), without_login(without_secret)
+        => Next::Done(());
+    user_of_an_unknown_replacement_is_released: unknown_replacement(), without_login(without_secret)
+        => Next::Apply(DeleteStep::ReleaseUser(USER.to_owned()));
+    late_copy_of_an_earlier_delete_is_done:
+        delete(), with_secret(|secret| secret.origin.as_of = Some(at(1)))
+        => Next::Done(());
+    denied_user_of_a_secret_fails:
+        delete(), marked(|state| state.users[0].denied = Some(denied()))
+        => Next::Fail(denied());
+    denied_secret_of_a_recorded_user_fails: delete(), marked(|state| {
+            state.secret = SecretState::Absent;
+            state.denied = Some(denied());
+        })
+        => Next::Fail(denied());
+    denied_secret_that_no_user_names_is_done: delete(), marked(|state| {
+            state.secret = SecretState::Absent;
+            state.denied = Some(denied());
+            state.users[0].owner = None;
+        })
+        => Next::Done(());
+}
+
+fn without_secret(state: &mut DeletionState) {
+    state.secret = SecretState::Absent;
+    state.is_secret_deleted = true;
+}
+
+/// Only the user's tags name `OLD`.
+fn with_recorded(state: &mut DeletionState) {
+    let user = &mut state.users[0];
+    user.credentials.push(credential("OLD"));
+    let intent = user.issue_intent.as_mut().expect("an intent");
+    let recorded = ("OLD".to_owned(), CredentialClass::Superseded);
+    intent.before.push(recorded);
+}
+
+/// Another person created `HIS`.
+fn with_foreign(state: &mut DeletionState) {
+    state.users[0].credentials.push(credential("HIS"));
+}

@@ -1,0 +1,173 @@
+//! The properties `GitLab` and `Mirrors`.
+
+use std::collections::BTreeSet;
+
+use regex_lite::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use crate::clients::codecommit::REPOSITORY_NAME;
+use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::clients::gitlab::{Access, Settings};
+use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
+
+/// `GitLab`
+pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&ACCESS));
+
+/// `Mirrors`. One Lambda invocation can push and confirm 50 mirrors, but not many more.
+pub static MIRRORS: Property = Property::new(
+    "Mirrors",
+    Kind::List {
+        items: &Kind::Object(&MIRROR),
+        max: Some((50, "must be at most 50")),
+    },
+);
+
+static ACCESS: [Property; 4] = MEMBERS;
+
+static MIRROR: [Property; 7] = [
+    Property::required("GitLabProject", Kind::Text(&PROJECT)),
+    Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME)),
+    // With `BranchRegex`, the default is false.
+    Property::new("OnlyProtectedBranches", Kind::Boolean).or("true"),
+    Property::new("BranchRegex", Kind::Text(&REGEX)),
+    Property::new("KeepDivergentRefs", Kind::Boolean).or("false"),
+    Property::new(
+        "RequiredBranches",
+        Kind::List {
+            items: &Kind::Text(&BRANCH),
+            max: None,
+        },
+    ),
+    Property::new("WaitForSync", Kind::Boolean).or("true"),
+];
+
+// GitLab's limit of `mirror_branch_regex`.
+static REGEX: Format = Format::new(
+    Pattern::new("^[\\s\\S]").up_to(255),
+    "must be a regular expression of at most 255 characters",
+);
+static BRANCH: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
+    "must be the name of a branch",
+);
+
+/// The maximum size of a compiled `BranchRegex` in bytes. Matching a larger one against a branch
+/// could take a second, and would block the function during that time.
+const MAX_REGEX_BYTES: usize = 64 * 1024;
+
+/// One entry of `Mirrors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedMirror {
+    /// Number or full path.
+    pub project: String,
+    /// The CodeCommit repository that GitLab pushes to.
+    pub repository_name: String,
+    /// The branches that GitLab pushes.
+    pub settings: Settings,
+    /// Branches that must be among them.
+    pub required_branches: Vec<String>,
+    /// Whether the request succeeds only after GitLab has pushed.
+    pub waits_for_sync: bool,
+}
+
+/// Decodes `GitLab`. `None` if it is missing or has no token.
+pub fn decode_gitlab(properties: &Object) -> Option<Access> {
+    if !properties.is_set("GitLab") {
+        return None;
+    }
+    Access::decode(properties.object("GitLab"))
+}
+
+/// The value of `GitLab`. The other properties may be invalid.
+pub fn gitlab_in(properties: &Value) -> Option<Access> {
+    static TABLE: [Property; 1] = [GITLAB];
+    let only_gitlab = serde_json::json!({"GitLab": properties["GitLab"]});
+    let mut errors = ValidationErrors::default();
+    let properties = Object::decode(&TABLE, &only_gitlab, "", &mut errors);
+    decode_gitlab(&properties).filter(|_| errors.0.is_empty())
+}
+
+/// Reads `Mirrors`. A project and a repository must be a unique pair.
+pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec<WantedMirror> {
+    let mut mirrors = Vec::new();
+    let mut pairs = BTreeSet::new();
+    for object in properties.objects("Mirrors") {
+        let Some(mirror) = decode_mirror(object, errors) else {
+            continue;
+        };
+        if pairs.insert((mirror.project.clone(), mirror.repository_name.clone())) {
+            mirrors.push(mirror);
+        } else {
+            errors.add(object.path(), "is given twice");
+        }
+    }
+    mirrors
+}
+
+fn decode_mirror(mirror: &Object, errors: &mut ValidationErrors) -> Option<WantedMirror> {
+    let branch_regex = mirror.text("BranchRegex");
+    let only_protected_branches = if mirror.is_set("OnlyProtectedBranches") {
+        mirror.boolean("OnlyProtectedBranches")
+    } else {
+        branch_regex.is_none()
+    };
+    if only_protected_branches && branch_regex.is_some() {
+        errors.add(
+            mirror.path_of("BranchRegex"),
+            "must not be set with OnlyProtectedBranches: true; GitLab accepts one of them",
+        );
+    }
+    let required_branches = decode_branches(mirror, branch_regex.as_deref(), errors);
+    Some(WantedMirror {
+        project: mirror.text("GitLabProject")?,
+        repository_name: mirror.text("RepositoryName")?,
+        settings: Settings {
+            only_protected_branches,
+            branch_regex,
+            keep_divergent_refs: mirror.boolean("KeepDivergentRefs"),
+        },
+        required_branches,
+        waits_for_sync: mirror.boolean("WaitForSync"),
+    })
+}
+
+/// Reads `RequiredBranches`. The mirror's regular expression must match each of them.
+fn decode_branches(
+    mirror: &Object,
+    branch_regex: Option<&str>,
+    errors: &mut ValidationErrors,
+) -> Vec<String> {
+    let compile = |regex| RegexBuilder::new(regex).size_limit(MAX_REGEX_BYTES).build();
+    let compiled: Option<Result<Regex, _>> = branch_regex.map(compile);
+    let mut branches = Vec::new();
+    for (path, branch) in mirror.texts("RequiredBranches") {
+        match &compiled {
+            Some(Ok(regex)) if !regex.is_match(&branch) => {
+                errors.add(path, "would not be mirrored: BranchRegex does not match it");
+            }
+            Some(Err(_)) => {
+                let what = "cannot be checked: this function cannot evaluate BranchRegex";
+                errors.add(path, what);
+            }
+            _ if branches.contains(&branch) => {}
+            _ => branches.push(branch),
+        }
+    }
+    branches
+}
+
+/// Whether one of the names and patterns of protected branches matches `branch`. `*` matches any
+/// text.
+pub fn is_protected(branch: &str, protected: &[String]) -> bool {
+    protected.iter().any(|pattern| {
+        let regex = format!(
+            r"(?s)\A{}\z",
+            regex_lite::escape(pattern).replace(r"\*", ".*")
+        );
+        Regex::new(&regex).is_ok_and(|regex| regex.is_match(branch))
+    })
+}
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! The four phases of a rotation: the same plan, stopped after each phase.
+
+use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::Login;
+use crate::mirror_credential::messages;
+use crate::mirror_credential::plan::planner::Planner;
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::request_context::{Rotation, RotationPhase};
+use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
+use cfn_custom_resource::Reason;
+
+impl Planner<'_> {
+    /// The next step of `rotation`.
+    pub fn plan_rotation(&self, rotation: &Rotation) -> Step {
+        let Some(secret) = self.secret else {
+            return SecretStep::ReadSecret.into();
+        };
+        let version = &rotation.version_id;
+        if secret.is_current(version) {
+            return match rotation.phase {
+                RotationPhase::Finish => self.conclude_rotation(secret).unwrap_or(Step::Done),
+                _ => Step::Done,
+            };
+        }
+        let is_pending = secret.log.pending.as_ref() == Some(version);
+        let Some(prepared) = secret.prepared(version) else {
+            return match rotation.phase {
+                RotationPhase::Create => self.plan_first_phase(secret, rotation, is_pending),
+                _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
+                // When a schedule is attached, Secrets Manager tests whether the function responds.
+                RotationPhase::Test => Step::Done,
+                _ => self.refuse_phase(messages::not_prepared(version)),
+            };
+        };
+        let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
+        if !is_next || secret.log.claim != claim_of(prepared) {
+            return self.refuse_phase(messages::rotation_is_overtaken(version));
+        }
+        match rotation.phase {
+            RotationPhase::Create => Step::Done,
+            _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
+            phase => self.plan_phase(phase, secret, prepared),
+        }
+    }
+
+    /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
+    /// version is written, and this phase writes log entries before the rotation's version. A repair
+    /// has none.
+    fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Step {
+        let version = &rotation.version_id;
+        if secret.log.current.is_none() {
+            return self.refuse_phase(messages::nothing_to_rotate());
+        }
+        if self.state.holds_claim() {
+            return self.plan_issue();
+        }
+        let is_open = secret.is_unfinished() && secret.log.claim > 0;
+        let claim = intent_log::version_id(secret.log.claim);
+        if is_open && self.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
+            // The claimant and the age of the claim decide.
+            return MirrorStep::ReadMirrorIntent(claim).into();
+        }
+        let is_own = is_open && self.state.mirrors.intent.content.is_by_rotation(version);
+        if !is_pending && !is_own && !rotation.is_repair {
+            // A late copy of a phase must not restart a rotation that has ended.
+            return self.refuse_phase(messages::not_pending(version));
+        }
+        // Secrets Manager itself has just changed the secret, so only the claim's own age counts.
+        let mirror_intent = &self.state.mirrors.intent.content;
+        let is_recent = mirror_intent
+            .written
+            .is_some_and(|time| self.state.now < time + LAMBDA_MAX_LIFETIME);
+        // Secrets Manager runs one rotation at a time, so a claim of another rotation is not
+        // active.
+        if is_open
+            && !mirror_intent.is_by_any_rotation()
+            && is_recent
+            && (rotation.is_repair || secret.open_rotation() == Some(version))
+        {
+            return Step::Defer(messages::stack_is_changing());
+        }
+        self.plan_issue()
+    }
+
+    /// Rejects the phase. It waits first, because Secrets Manager may show the previous phase's
+    /// entries late.
+    fn refuse_phase(&self, reason: Reason) -> Step {
+        if self.state.now < self.state.started_at + PROPAGATION_TIME {
+            return SecretStep::WaitForPeer.into();
+        }
+        Step::Reject(reason)
+    }
+
+    /// The steps from a prepared login to a current one.
+    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Step {
+        if self.mirrors.wants_mirrors() && self.state.mirrors.projects.is_none() {
+            return MirrorStep::ReadProjects.into();
+        }
+        let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
+            return CredentialStep::ReadLogin(prepared.version_id.clone()).into();
+        };
+        let Some(value) = value else {
+            return self.refuse_phase(messages::not_prepared(&prepared.version_id));
+        };
+        // A person may have deleted a mirror since.
+        let kept = self.mirrors.kept(&value.mirrors);
+        if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {
+            return self.refuse_phase(messages::mirrors_have_changed(&prepared.version_id));
+        }
+        if !self.state.login.verified && !self.spec.repositories().is_empty() {
+            return CredentialStep::VerifyStored.into();
+        }
+        if let Some(step) = self.mirrors.enable(&kept) {
+            return step;
+        }
+        if phase == RotationPhase::Set {
+            return Step::Done;
+        }
+        if let Some(step) = self.mirrors.sync(&kept) {
+            return step;
+        }
+        match (phase, &secret.log.current) {
+            (RotationPhase::Finish, Some(current)) => SecretStep::MoveAwsCurrent {
+                from: current.version_id.clone(),
+                to: prepared.version_id.clone(),
+            }
+            .into(),
+            _ => Step::Done,
+        }
+    }
+
+    /// The version is current: retires the mirrors and the credential of the superseded login.
+    fn conclude_rotation(&self, secret: &Secret) -> Option<Step> {
+        if let Some(step) = self.mirrors.retire_superseded(secret) {
+            return Some(step);
+        }
+        // The credential stays inactive until its slot is needed.
+        let user = &self.state.user;
+        let mut superseded = self.of_class(CredentialClass::Superseded);
+        if let Some(active) = superseded.find(|credential| credential.active) {
+            return Some(CredentialStep::Deactivate(active.id.clone()).into());
+        }
+        // A secret has a limited number of labels, so labels of deleted credentials are removed.
+        let mut logins = secret.log.superseded.iter();
+        let user_key = intent_log::key(&user.name);
+        let gone = logins.find(|login| {
+            login.user_key == user_key
+                && user.credential(&login.credential_id).is_none()
+                && self.state.is_settled()
+        });
+        if let Some(login) = gone {
+            return Some(SecretStep::DropOldLogin(login.entry).into());
+        }
+        // The user's tags may have been removed during the rotation.
+        (!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
+    }
+}
+
+/// The number of the claim under which a rotation holds the log. See the record of the decision on
+/// mirrors and rotation.
+pub fn claim_of(prepared: &Login) -> u64 {
+    prepared.entry.saturating_sub(1)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+pub mod tests;

@@ -1,0 +1,279 @@
+//! The plan for rotations as a table.
+
+use crate::clients::gitlab::{Mirror, ProtectedBranches};
+use crate::common::reason_codes::Code;
+use crate::mirror_credential::intent_log::{Login, version_id};
+use crate::mirror_credential::mirrors::intent::{abort_claimant, claimant};
+use crate::mirror_credential::mirrors::plan::tests::{
+    edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
+};
+use crate::mirror_credential::plan::next;
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::tests::{
+    at, context, credential, login, noted, plan_table, state, step,
+};
+use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
+use crate::mirror_credential::state::State;
+use cfn_custom_resource::Reason;
+
+const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
+
+/// Secrets Manager has chosen a version, which has no value.
+fn named() -> State {
+    state(pushing(), |k| {
+        edit(k, |secret| secret.log.pending = Some(VERSION.to_owned()));
+    })
+}
+
+/// `createSecret` has ended.
+fn prepared() -> State {
+    state(named(), |k| {
+        k.user.credentials.push(credential("NEW"));
+        edit(k, |secret| {
+            secret.log.claim = 3;
+            secret.log.mirror_intent = Some(version_id(3));
+            let prepared = Login {
+                version_id: VERSION.to_owned(),
+                mirrors: 1,
+                ..login(4, "NEW")
+            };
+            secret.log.superseded = vec![prepared];
+        });
+        k.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
+        seen(k, vec![mirror(7), mirror(8)]);
+    })
+}
+
+/// `finishSecret` has moved `AWSCURRENT`.
+fn rotated() -> State {
+    state(prepared(), |k| {
+        edit(k, |secret| {
+            let next = secret.log.superseded.pop();
+            secret.log.superseded.extend(secret.log.current.take());
+            secret.log.current = next;
+            secret.log.pending = None;
+        });
+    })
+}
+
+/// A peer's claim is one minute old.
+fn at_work(base: State) -> State {
+    state(base, |k| {
+        edit(k, |secret| secret.log.claim = 2);
+        k.mirrors.intent.read_from = Some(version_id(2));
+        k.mirrors.intent.content.written = Some(at(3540));
+    })
+}
+
+/// A reason whose text does not matter.
+fn any() -> Reason {
+    Reason::new(Code::NothingToRotate, "")
+}
+
+fn rotate(phase: RotationPhase, state: &State) -> Step {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let context = RequestContext {
+        is_create: false,
+        rotation: Some(Rotation {
+            version_id: VERSION.to_owned(),
+            phase,
+            is_aborted: false,
+            is_repair: false,
+        }),
+        ..context()
+    };
+    match next(&spec, &context, state) {
+        Step::Reject(_) => Step::Reject(any()),
+        Step::Defer(_) => Step::Defer(any()),
+        step => step,
+    }
+}
+
+/// The next step after a phase has failed for good.
+fn abort(state: &State) -> Step {
+    let mut spec = crate::mirror_credential::plan::tests::spec();
+    mirrored(&mut spec);
+    let context = RequestContext {
+        claimant: abort_claimant(VERSION),
+        rotation: Some(Rotation {
+            version_id: VERSION.to_owned(),
+            phase: RotationPhase::Set,
+            is_aborted: true,
+            is_repair: false,
+        }),
+        ..context()
+    };
+    next(&spec, &context, state)
+}
+
+/// `AWSPENDING` is removed from the prepared version.
+fn dropped(change: impl FnOnce(&mut State)) -> State {
+    state(prepared(), |k| {
+        edit(k, |secret| secret.log.pending = None);
+        change(k);
+    })
+}
+
+/// A peer has taken the log over, and has finished it.
+fn overtaken(change: impl FnOnce(&mut State)) -> State {
+    dropped(|k| {
+        edit(k, |secret| {
+            secret.log.claim = 5;
+            secret.log.saved_specs = vec![noted(6)];
+        });
+        change(k);
+    })
+}
+
+fn rejected() -> Step {
+    Step::Reject(any())
+}
+
+/// The new mirror is enabled and has not pushed.
+fn enabled() -> State {
+    let enabled = Mirror {
+        enabled: true,
+        ..new_mirror(8)
+    };
+    state(prepared(), |k| seen(k, vec![mirror(7), enabled]))
+}
+
+plan_table! {
+        create_without_a_login_claims: rotate(RotationPhase::Create, &named()) => SecretStep::Claim(2);
+        create_with_an_open_claim_reads_its_intent: rotate(RotationPhase::Create,
+                &state(named(), |k| edit(k, |secret| secret.log.claim = 2)),
+            ) => MirrorStep::ReadMirrorIntent(version_id(2));
+        create_during_a_stack_update_is_deferred: rotate(RotationPhase::Create, &at_work(named())) => Step::Defer(any());
+        create_after_an_aborted_rotation_claims: rotate(RotationPhase::Create,
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.claimant = abort_claimant("another");
+                }),
+            ) => SecretStep::Claim(3);
+        create_after_an_old_claim_claims: rotate(RotationPhase::Create,
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.written = Some(at(0));
+                }),
+            ) => SecretStep::Claim(3);
+        create_of_the_same_rotation_claims: rotate(RotationPhase::Create,
+                &state(at_work(named()), |k| {
+                    k.mirrors.intent.content.claimant = claimant(Some(VERSION));
+                }),
+            ) => SecretStep::Claim(3);
+        late_create_of_an_ended_rotation_is_rejected: rotate(RotationPhase::Create, &pushing()) => rejected();
+        test_of_a_new_schedule_is_done: rotate(RotationPhase::Test, &named()) => Step::Done;
+        set_before_create_is_rejected: rotate(RotationPhase::Set, &named()) => rejected();
+        set_without_a_rotation_is_rejected: rotate(RotationPhase::Set, &pushing()) => rejected();
+        second_create_is_done: rotate(RotationPhase::Create, &prepared()) => Step::Done;
+        finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.log.claim = 5))) => rejected();
+        set_without_its_mirror_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7)]))) => rejected();
+        set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirrors(vec![record(8)]);
+        second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
+        test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
+        second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
+        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => SecretStep::MoveAwsCurrent {
+            from: version_id(1),
+            to: VERSION.to_owned(),
+        };
+        second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirrors(vec![record(7)]);
+        finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
+        abort_drops_the_pending_label_first: abort(&prepared()) => SecretStep::DropPending(VERSION.to_owned());
+        abort_of_a_prepared_rotation_claims: abort(&dropped(|_| {})) => SecretStep::Claim(5);
+        abort_with_its_claim_copies_the_current_login: abort(&dropped(|k| {
+                k.log.claim = Some(5);
+                k.mirrors.intent.content.claimant = abort_claimant(VERSION);
+                edit(k, |secret| secret.log.claim = 5);
+            })) => SecretStep::CopyCurrentVersion(6);
+        abort_during_a_stack_update_is_done: abort(&dropped(|k| edit(k, |secret| secret.log.claim = 5))) => Step::Done;
+        abort_of_a_current_version_is_done: abort(&rotated()) => Step::Done;
+        abort_after_a_stack_update_retires_the_mirror: abort(&overtaken(|_| {})) => MirrorStep::RetireMirrors(vec![record(8)]);
+        abort_without_a_mirror_deletes_the_credential: abort(&overtaken(|k| seen(k, vec![mirror(7)])))
+            => CredentialStep::DeleteCredential("NEW".to_owned());
+        abort_without_a_credential_drops_its_label: abort(&overtaken(|k| {
+                seen(k, vec![mirror(7)]);
+                k.login.deleted_credentials.push("NEW".to_owned());
+            })) => SecretStep::DropOldLogin(4);
+        test_after_finish_is_done: rotate(RotationPhase::Test, &rotated()) => Step::Done;
+}
+
+#[test]
+fn rotation_in_an_unprotected_project_starts_no_push() {
+    use RotationPhase::{Finish, Set, Test};
+    let unprotected = |base: State| {
+        state(base, |k| {
+            for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+                let none = ProtectedBranches {
+                    own: vec![],
+                    is_complete: true,
+                };
+                project.protected_branches = Some(none);
+            }
+        })
+    };
+    let with = |mirror| {
+        state(prepared(), |k| {
+            seen(
+                k,
+                vec![
+                    crate::mirror_credential::mirrors::plan::tests::mirror(7),
+                    mirror,
+                ],
+            );
+        })
+    };
+    let disabled = unprotected(with(new_mirror(8)));
+    assert_eq!(
+        rotate(Set, &disabled),
+        MirrorStep::EnableMirrors(vec![record(8)]).into()
+    );
+    let enabled = unprotected(with(Mirror {
+        enabled: true,
+        ..new_mirror(8)
+    }));
+    assert_eq!(rotate(Test, &enabled), Step::Done);
+    let move_aws_current = SecretStep::MoveAwsCurrent {
+        from: version_id(1),
+        to: VERSION.to_owned(),
+    }
+    .into();
+    assert_eq!(rotate(Finish, &enabled), move_aws_current);
+}
+
+#[test]
+fn superseded_rotation_cannot_finish() {
+    let stranger = |state: &State| step(mirrored, state);
+    let fence = state(prepared(), |k| {
+        k.log.claim = Some(5);
+        edit(k, |secret| secret.log.claim = 5);
+    });
+    assert_eq!(
+        stranger(&prepared()),
+        MirrorStep::ReadMirrorIntent(version_id(3)).into()
+    );
+    let told = state(prepared(), |k| {
+        k.mirrors.intent.read_from = Some(version_id(3));
+    });
+    assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
+    assert_eq!(stranger(&fence), SecretStep::CopyCurrentVersion(6).into());
+    let copied = state(fence, |k| {
+        edit(k, |secret| secret.log.superseded.push(login(6, "CUR")));
+    });
+    let move_aws_current = SecretStep::MoveAwsCurrent {
+        from: version_id(1),
+        to: version_id(6),
+    }
+    .into();
+    assert_eq!(stranger(&copied), move_aws_current);
+    let safe = state(copied, |k| {
+        edit(k, |secret| {
+            let copy = secret.log.superseded.pop();
+            secret.log.superseded.extend(secret.log.current.take());
+            secret.log.current = copy;
+        });
+        k.login.stored.insert(version_id(6), Some(value(&[7])));
+    });
+    assert_eq!(
+        stranger(&safe),
+        SecretStep::DropPending(VERSION.to_owned()).into()
+    );
+}
