@@ -39,7 +39,7 @@ class LoggingCall(NamedTuple):
 def sources() -> list[Path]:
     folders = [ROOT / "src", ROOT / "crates/cfn-custom-resource/src"]
     files = sorted(file for folder in folders for file in folder.rglob("*.rs"))
-    return [file for file in files if file.name != "tests.rs" and "tests" not in file.parts]
+    return [file for file in files if not file.stem.endswith("tests") and "tests" not in file.parts]
 
 
 def logging_calls(source: str) -> Iterator[LoggingCall]:
