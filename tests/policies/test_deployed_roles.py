@@ -29,7 +29,7 @@ def longest(partition="aws", names="", values=3):
         MirrorSecretFormerKmsKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'f' * 31}{number}" for number in range(values)),
         SourceRoleArns=",".join(f"arn:{partition}:iam::11112222333{number}:role/role-{ENV_ID}-codecommit-source" for number in range(values)),
         DeploymentBucketName="d" * 63,
-        MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names, PipelineStackNames=names,
+        MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names,
     )
     stack.values |= {
         "AWS::Partition": partition,

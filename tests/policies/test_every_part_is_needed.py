@@ -84,7 +84,7 @@ SPARE = {
         "an image's role does not trust the function, which makes no call there",
     },
     "template/FunctionChangeSetsPolicy": {
-        "DeployedStacksStay: the whole statement": "only if PipelineStackNames matches deployed stacks: test_change_sets.py",
+        "DeployedStacksStay: the whole statement": "only with an added policy: test_change_sets.py",
     },
     "template/ReviewCodeBuildCFnPolicy": {
         "SourceOfTheBuilds: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,

@@ -23,7 +23,7 @@ def environment(**parameters):
 
 _NAMES = {
     "MirrorUserNames": "gitlab-*", "MirrorSecretNames": "gitlab", "RepositoryNames": "team-*",
-    "PipelineStackNames": "pipelines-dev-*", "ImageRepositoryNames": "images/*",
+    "ImageRepositoryNames": "images/*",
 }
 OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
 BOUNDED_BY_OTHER_NAMES = environment(
@@ -149,7 +149,6 @@ MAY_NOT = [
             ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "team-a")),
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
             ("iam:PassRole", role(PIPELINES, "role-dev-pipelines-build")),
-            ("cloudformation:UpdateStack cloudformation:TagResource", regional("cloudformation", "stack/pipelines-dev-shop/0a1b")),
             *[(f"{ON_BUCKETS} s3:PutBucketPolicy", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
         )
     ],
@@ -165,8 +164,6 @@ MAY_NOT = [
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
             *[("iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, name))
               for name in ("team-pipelines-build", "role-dev-codebuild-cfn")],
-            *[("cloudformation:UpdateStack cloudformation:TagResource", regional("cloudformation", f"stack/{name}/0a1b"))
-              for name in ("pipelines-dev-shop",)],
         )
     ],
     *[(OTHER_BUCKET, DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", arn, {})

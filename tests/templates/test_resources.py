@@ -252,7 +252,7 @@ def test_the_parameters_admit_no_longer_name_and_no_hyphen():
 
 # claim: no-pattern-may-name-the-whole-account
 @pytest.mark.parametrize(
-    "name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineStackNames", "PipelineRoleNames"]
+    "name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineRoleNames"]
 )
 def test_no_pattern_may_name_the_whole_account(name):
     pattern = source()["Parameters"][name]["AllowedPattern"]

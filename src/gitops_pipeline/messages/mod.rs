@@ -144,8 +144,6 @@ pub fn own_repository_given(name: &str) -> Reason {
 
 const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
     as the provider stack says: is EnvID the environment of the ServiceToken?";
-const NAME_OF_STACKS: &str = "the provider stack's parameter PipelineStackNames says which stacks \
-    this function may make";
 const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
     repositories this function may use";
 const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns says which roles of \
@@ -167,10 +165,9 @@ pub fn with_remedy(error: CallError) -> CallError {
         let action = error.denied_action().unwrap_or_default();
         match action.split_once(':').unwrap_or_default() {
             _ if error.cause.contains("iam:PassRole") => PASSED_ROLE,
-            ("cloudformation", _) => NAME_OF_STACKS,
             ("sts", _) => ROLES_ELSEWHERE,
             ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
-            | ("secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
+            | ("cloudformation" | "secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
             // IAM authorizes an association by the repository's name.
             ("codecommit", call)
                 if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
@@ -179,7 +176,7 @@ pub fn with_remedy(error: CallError) -> CallError {
             }
             ("codecommit", _) => NAME_OF_REPOSITORIES,
             // The service's message does not name the denied action.
-            _ if error.doing.contains(" stack ") => NAME_OF_STACKS,
+            _ if error.doing.contains(" stack ") => OWN_ENVIRONMENT,
             _ if error.doing.contains("approval rule template") => OWN_ROLE,
             _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
             _ => OWN_ENVIRONMENT,

@@ -4,7 +4,10 @@ use crate::gitops_pipeline::messages::*;
 fn denied_call_names_the_remedy() {
     let doing = "deleting repository x of stack y";
     for (action, advice) in [
-        ("cloudformation:CreateStack", "parameter PipelineStackNames"),
+        (
+            "cloudformation:CreateStack",
+            "is EnvID the environment of the ServiceToken?",
+        ),
         (
             "iam:PassRole",
             "is EnvID the environment of the ServiceToken?",
