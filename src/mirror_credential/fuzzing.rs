@@ -1,5 +1,5 @@
 //! The private parsers, for the fuzz targets.
 
+pub use super::intent_log::mirrors as intent;
 pub use super::intent_log::{IssueIntent, Login, Tombstone, entry_number, version_id};
-pub use super::mirrors::intent;
 pub use super::spec::{decode, gitlab_in, is_protected, user_name_in};

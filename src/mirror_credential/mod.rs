@@ -7,8 +7,8 @@
 //! - [`delete`] does the same for a Delete, with a plan of its own.
 //! - [`intent_log`] contains the records that the resource writes to AWS before each change.
 //!   Without them, a delivery could not resume after the crash of another one.
-//! - [`mirrors`] and [`rotation`] add GitLab's mirrors, and Secrets Manager's rotation in four
-//!   phases. The plain credential needs neither.
+//! - Each of these has a part for GitLab's mirrors, and [`plan`] has one for rotations. The plain
+//!   credential needs neither. [`rotation`] is Secrets Manager's event, its four phases, and the repair.
 //! - [`health`] reports on credentials and mirrors, and changes nothing.
 
 mod apply;
@@ -23,7 +23,6 @@ pub mod fuzzing;
 pub mod health;
 mod intent_log;
 mod messages;
-mod mirrors;
 mod observe;
 mod plan;
 mod request_context;

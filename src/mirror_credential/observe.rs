@@ -11,7 +11,7 @@ use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
-use crate::mirror_credential::mirrors::intent::{MIRROR_INTENT_LABEL, SavedSpec};
+use crate::mirror_credential::intent_log::mirrors::{MIRROR_INTENT_LABEL, SavedSpec};
 use crate::mirror_credential::spec::SecretSettings;
 use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigin, User};
 

@@ -16,7 +16,7 @@ use crate::mirror_credential::apply::start::PreviousSpec;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::mirrors::intent;
+use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
@@ -213,7 +213,7 @@ impl Resource for MirrorCredential {
             },
             signed_at: request.signed_at,
             request_key: intent_log::key(&request.request_id),
-            claimant: intent::claimant(None),
+            claimant: claimant(None),
             is_create,
             rotation: None,
         };

@@ -1,4 +1,4 @@
-//! Time limits and intervals for AWS, GitLab and peers.
+//! Time limits and intervals for AWS, GitLab and peers, and what runs concurrently.
 
 use std::time::Duration;
 
@@ -26,3 +26,6 @@ pub const RUNNING_CREATE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum age of the user's tags when the secret is created. It is less than
 /// [`RUNNING_CREATE_TIMEOUT`], so that a Create which still runs finds the tombstone.
 pub const MAX_TAG_AGE: Duration = Duration::from_secs(4);
+
+/// How many mirrors, or projects, a request reads or changes concurrently in GitLab.
+pub const MIRRORS_AT_ONCE: usize = 10;

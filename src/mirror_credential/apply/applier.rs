@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::clients::aws::CallError;
 use crate::mirror_credential::calls::WriteResult;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
-use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
-use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
+use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;

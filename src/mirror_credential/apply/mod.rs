@@ -3,21 +3,26 @@
 //! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
 //! state. It reads again only the parts that a peer may have changed.
 
+mod abort_rotation;
 pub mod applier;
 mod check_move;
 pub mod credential;
 pub mod error;
 mod issue_intent;
+pub mod mirrors;
+pub mod read_projects;
+pub mod remove_mirrors;
 mod rollback;
 mod secret;
 pub mod start;
+pub mod sync_mirrors;
 mod verify;
 
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::IssueIntent;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::plan::MirrorPlanner;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::{calls, messages, plan};

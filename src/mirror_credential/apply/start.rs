@@ -3,8 +3,8 @@
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::apply::applier::{Applier, Created, RetryBudget};
 use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
-use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, SecretState, State};

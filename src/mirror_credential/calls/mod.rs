@@ -1,6 +1,7 @@
 //! The AWS calls behind the steps. Every call except issuing is idempotent. cfn-gitops issues at
 //! most once per attempt, without the SDK's retries, and then looks for the result.
 
+pub mod gitlab;
 mod iam;
 mod secrets_manager;
 

@@ -11,7 +11,7 @@ use crate::clients::gitlab::Access;
 use crate::common::password::Password;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::mirrors::intent::{
+use crate::mirror_credential::intent_log::mirrors::{
     MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec, write_spec,
 };
 use crate::mirror_credential::request_context::RequestContext;

@@ -2,9 +2,9 @@
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::plan::end_rotation::end_rotation;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
-use crate::mirror_credential::rotation::end::end_rotation;
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret};
 

@@ -1,10 +1,10 @@
 //! Maintains a stored login: verifies it, syncs its mirrors, changes the secret's settings, and
 //! deletes superseded resources.
 
-use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
+use crate::mirror_credential::intent_log::mirrors::{MirrorRecord, spec_key};
+use crate::mirror_credential::plan::end_rotation::end_rotation;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
-use crate::mirror_credential::rotation::end::end_rotation;
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 

@@ -12,20 +12,23 @@
 //! `issue` if the secret holds no valid login, or `maintain` if it holds one. `mirrors/plan` plans
 //! the mirrors for all of them. A Delete has its own plan in `delete/plan`.
 
+pub mod abort_rotation;
 pub mod classify;
+pub mod end_rotation;
 mod issue;
 mod maintain;
+pub mod mirrors;
 pub mod planner;
 mod preconditions;
+pub mod rotation;
 pub mod step;
 
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::plan::MirrorPlanner;
+use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::rotation::abort;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
 use cfn_custom_resource::Reason;
@@ -34,7 +37,7 @@ use cfn_custom_resource::Reason;
 pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     let planner = Planner::new(spec, context, state);
     if let Some(rotation) = context.rotation.as_ref().filter(|own| own.is_aborted) {
-        return abort::next(&planner, &rotation.version_id);
+        return abort_rotation::next(&planner, &rotation.version_id);
     }
     if let Some(step) = planner.check_preconditions() {
         return step;

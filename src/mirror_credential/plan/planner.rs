@@ -2,8 +2,8 @@
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{key, serial_key, write_time};
-use crate::mirror_credential::mirrors::plan::MirrorPlanner;
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
+use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};

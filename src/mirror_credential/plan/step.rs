@@ -1,6 +1,6 @@
 //! The steps that the planner chooses from.
 
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use cfn_custom_resource::Reason;
 
 /// The next step.

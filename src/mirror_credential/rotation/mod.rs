@@ -20,10 +20,7 @@
 //!
 //! AWS does not document how often and how soon Secrets Manager retries.
 
-pub mod abort;
-pub mod end;
 mod event;
-pub mod plan;
 pub mod repair;
 
 use std::collections::BTreeMap;
@@ -38,7 +35,7 @@ use crate::mirror_credential::calls;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::mirrors::intent;
+use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::resource::MirrorCredential;
@@ -260,7 +257,7 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
         // A rotation changes no property, so it is as old as the saved spec.
         signed_at: secret.origin.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
         request_key: intent_log::key(&event.version_id),
-        claimant: intent::claimant(Some(&event.version_id)),
+        claimant: claimant(Some(&event.version_id)),
         is_create: false,
         rotation: Some(Rotation {
             version_id: event.version_id.clone(),

@@ -1,5 +1,6 @@
 //! The properties as a template sets them: the desired state.
 
+pub mod mirrors;
 mod secret_settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use self::secret_settings::{DEFAULT_KEY, SecretSettings};
-pub use super::mirrors::spec::{WantedMirror, gitlab_in, is_protected};
+pub use crate::mirror_credential::spec::mirrors::{WantedMirror, gitlab_in, is_protected};
 
-use super::mirrors::intent::MirrorRecord;
-use super::mirrors::spec::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::Access;
 use crate::common::tags;
 use crate::common::tags::TAGS;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::spec::mirrors::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is

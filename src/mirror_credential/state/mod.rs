@@ -1,5 +1,6 @@
 //! The input of the planner: the observed state, with this delivery's changes.
 
+pub mod mirrors;
 mod secret;
 mod user;
 
@@ -11,8 +12,8 @@ pub use self::user::{Credential, User};
 
 use crate::clients::gitlab::Mirror;
 use crate::common::password::Password;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::state::MirrorState;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 
 /// The secret as this delivery has read it.

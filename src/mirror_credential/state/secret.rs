@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use crate::mirror_credential::intent_log::mirrors::SavedSpec;
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
-use crate::mirror_credential::mirrors::intent::SavedSpec;
 use crate::mirror_credential::spec::SecretSettings;
 
 /// A secret, without its value.

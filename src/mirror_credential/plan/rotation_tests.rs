@@ -2,9 +2,9 @@
 
 use crate::clients::gitlab::{Mirror, ProtectedBranches};
 use crate::common::reason_codes::Code;
+use crate::mirror_credential::intent_log::mirrors::{abort_claimant, claimant};
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::mirrors::intent::{abort_claimant, claimant};
-use crate::mirror_credential::mirrors::plan::tests::{
+use crate::mirror_credential::plan::mirrors::tests::{
     edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
 };
 use crate::mirror_credential::plan::next;
@@ -215,7 +215,7 @@ fn rotation_in_an_unprotected_project_starts_no_push() {
             seen(
                 k,
                 vec![
-                    crate::mirror_credential::mirrors::plan::tests::mirror(7),
+                    crate::mirror_credential::plan::mirrors::tests::mirror(7),
                     mirror,
                 ],
             );

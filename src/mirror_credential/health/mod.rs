@@ -1,5 +1,8 @@
 //! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
+mod mirrors;
+mod tips;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -12,10 +15,10 @@ use crate::clients::gitlab::{Access, GitLabError, TokenDetails};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
 use crate::mirror_credential::calls;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::health::mirrors::check_mirror;
+pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
-use crate::mirror_credential::mirrors::health::check_mirror;
-pub use crate::mirror_credential::mirrors::health::{ForeignTip, MirrorHealth};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;

@@ -165,5 +165,5 @@ pub fn claim_of(prepared: &Login) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
+#[path = "rotation_tests.rs"]
 pub mod tests;

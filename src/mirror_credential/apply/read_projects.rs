@@ -9,12 +9,12 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::calls::gitlab::GITLAB_POLL_INTERVAL;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
-use crate::mirror_credential::mirrors::gitlab_clients::GITLAB_POLL_INTERVAL;
-use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
+use crate::mirror_credential::state::mirrors::Project;
+use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 
 /// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ impl Applier<'_> {
         let left = self.clients.clock.until(self.progress.until());
         let patience = match self.context.rotation {
             // AWS does not document the interval of Secrets Manager's retries: see
-            // `crate::mirror_credential::rotation`.
+            // the module `rotation`.
             Some(_) => left.mul_f64(0.5),
             None => GITLAB_RESTART_TIMEOUT.min(left.mul_f64(0.1)),
         };

@@ -12,6 +12,8 @@
 //! - The **label** of a login's version names its credential. Secrets Manager writes it atomically
 //!   with the value, and `DescribeSecret` returns it without the password.
 
+pub mod mirrors;
+
 use crate::mirror_credential::credential_class::CredentialClass;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -301,5 +303,4 @@ pub fn entry_number(version_id: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "intent_log_tests.rs"]
 mod tests;

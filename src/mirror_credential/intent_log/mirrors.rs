@@ -144,7 +144,7 @@ pub fn read_spec(text: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use crate::mirror_credential::mirrors::intent::*;
+    use crate::mirror_credential::intent_log::mirrors::*;
 
     fn record(id: u64) -> MirrorRecord {
         MirrorRecord {

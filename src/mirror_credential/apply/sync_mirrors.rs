@@ -9,8 +9,8 @@ use crate::clients::gitlab::{GitLab, Mirror, PushStatus};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
 

@@ -7,13 +7,13 @@ use serde_json::json;
 use crate::clients::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan;
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::plan::tests::{at, claimed, issued, login, settled, state, step};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
+use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::state::{Secret, SecretState, State, StoredLogin};
 use cfn_custom_resource::Reason;
 

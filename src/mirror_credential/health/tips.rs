@@ -6,7 +6,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::gitlab::{Branch, Containment, GitLab, GitLabError};
 use crate::common::pace::Pace;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
 /// environments.

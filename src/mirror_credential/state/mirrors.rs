@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
-use crate::mirror_credential::mirrors::intent::{MirrorIntent, MirrorRecord};
+use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::spec::is_protected;
 use cfn_custom_resource::Reason;
 

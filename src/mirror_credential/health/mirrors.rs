@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
+use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::health::tips::Comparison;
+pub use crate::mirror_credential::health::tips::ForeignTip;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::gitlab_clients::GitLabClients;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::tips::Comparison;
-pub use crate::mirror_credential::mirrors::tips::ForeignTip;
 
 /// The state of one mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
-use crate::mirror_credential::mirrors::state::Project;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::state::mirrors::Project;
 use cfn_custom_resource::Reason;
 
 impl Applier<'_> {

@@ -1,14 +1,14 @@
 //! Plans the steps for mirrors: which to create, enable, push and delete.
 
 use crate::clients::gitlab::PushStatus;
+use crate::mirror_credential::intent_log::mirrors::{MirrorRecord, spec_key};
 use crate::mirror_credential::messages;
-use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
-use crate::mirror_credential::mirrors::intent::{MirrorRecord, spec_key};
-use crate::mirror_credential::mirrors::state::Project;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::state::{Secret, State};
+use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 use cfn_custom_resource::Reason;
 
 /// The part of the plan that is about mirrors.

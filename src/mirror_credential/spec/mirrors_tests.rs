@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::mirror_credential::mirrors::spec::*;
+use crate::mirror_credential::spec::mirrors::*;
 
 fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), String> {
     static TABLE: [Property; 2] = [GITLAB, MIRRORS];

@@ -10,9 +10,9 @@ use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
 use crate::clients::http::Http;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
-use crate::mirror_credential::mirrors::MIRRORS_AT_ONCE;
-use crate::mirror_credential::mirrors::intent::MirrorRecord;
+use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 use cfn_custom_resource::Clock;
 
 /// The interval between polls of a mirror that pushes.

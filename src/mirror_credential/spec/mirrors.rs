@@ -169,5 +169,5 @@ pub fn is_protected(branch: &str, protected: &[String]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "spec_tests.rs"]
+#[path = "mirrors_tests.rs"]
 mod tests;
