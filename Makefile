@@ -36,7 +36,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -99,7 +99,7 @@ invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and
 shell: $(INSTALLED) ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
 	@python scripts/shell.py
 
-lint: lint-format lint-rust lint-templates lint-prose lint-dependencies ## formatting, clippy, the template linters, prose, licences
+lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies ## formatting, clippy, the template linters, prose, lines, licences
 
 # Licences, versions and sources. Needs only Cargo, which downloads missing crates.
 lint-dependencies: $(INSTALLED)
@@ -128,6 +128,10 @@ lint-templates: $(INSTALLED)
 # The words of scripts/prose.yaml, and the length of sentences.
 lint-prose: $(INSTALLED)
 	@python scripts/check_prose.py
+
+# The lines of each area, against figures.toml.
+lint-lines:
+	@$(PYTHON) scripts/check_lines.py
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz

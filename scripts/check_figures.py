@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +20,10 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import callgrind  # noqa: E402
 import harness_program  # noqa: E402
+from check_lines import FIGURES, read, write  # noqa: E402
 from contenders import BOOTSTRAP, zipped  # noqa: E402
 from host import Harness, Program, event  # noqa: E402
 
-FIGURES = ROOT / "figures.toml"
-HEAD = """\
-# Limits of the built function: `make test` fails if the package is more than 10 % larger, or if an instruction count
-# is more than 20 % higher. `python scripts/check_figures.py --write` writes this file.
-# docs/project/benchmarks.md describes the figures and their variation.
-"""
 
 
 @dataclass(frozen=True)
@@ -83,20 +77,6 @@ def measure(bootstrap: Path, with_instructions: bool = True) -> dict[str, int]:
     return measured
 
 
-def write(measured: dict[str, int], architecture: str, file: Path) -> None:
-    figures = read(file)
-    figures[architecture] = figures.get(architecture, {}) | measured
-    lines = [HEAD]
-    for name, values in sorted(figures.items()):
-        lines += [f"[{name}]", *(f"{figure.name} = {values[figure.name]}" for figure in FIGURES_IN_ORDER
-                                 if figure.name in values), ""]
-    file.write_text("\n".join(lines))
-
-
-def read(file: Path) -> dict[str, dict[str, int]]:
-    return tomllib.loads(file.read_text()) if file.exists() else {}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write the figures instead of checking them")
@@ -107,7 +87,7 @@ def main() -> int:
     architecture = os.uname().machine
     measured = measure(given.bootstrap, not given.package_alone)
     if given.write:
-        write(measured, architecture, given.figures)
+        write(architecture, measured, given.figures)
     figures = read(given.figures)
     if architecture not in figures:
         print(f"{given.figures.name} has no figures of {architecture}, so nothing is checked", file=sys.stderr)

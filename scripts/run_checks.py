@@ -106,6 +106,7 @@ def steps() -> list[Step]:
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}", *packages),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
+        Step("lines by area", ["make", "lint-lines"]),
         Step("documentation site", ["make", "docs"]),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]

@@ -81,6 +81,7 @@ def test_unmeasured_figure_is_skipped_and_unrecorded_one_fails():
 def test_the_repository_has_figures_of_every_kind():
     checked_in = tomllib.loads((ROOT / "figures.toml").read_text())
     names = [figure.name for figure in check_figures.FIGURES_IN_ORDER]
-    assert checked_in
-    for figures in checked_in.values():
+    of_architectures = {name: figures for name, figures in checked_in.items() if not name.startswith("lines")}
+    assert of_architectures
+    for figures in of_architectures.values():
         assert list(figures) == names
