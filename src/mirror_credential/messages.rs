@@ -11,9 +11,8 @@ use cfn_custom_resource::Reason;
 
 const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames says which users this \
     function may manage";
-const SECRETS_HINT: &str = "the provider stack's parameters MirrorSecretNames, \
-    MirrorSecretKmsKeyArn and MirrorSecretFormerKmsKeyArns say which secrets and which keys this \
-    function may use";
+const SECRETS_HINT: &str = "the provider stack's parameters MirrorSecretNames and \
+    MirrorSecretKmsKeyArn say which secrets and which keys this function may use";
 
 const REPOSITORIES_HINT: &str = "the provider stack's parameter RepositoryNames says which \
     repositories this function may look up";
@@ -298,7 +297,7 @@ mod tests {
                 "secretsmanager:CreateSecret",
                 "parameters MirrorSecretNames",
             ),
-            ("kms:Decrypt", "MirrorSecretFormerKmsKeyArns"),
+            ("kms:GenerateDataKey", "MirrorSecretKmsKeyArn"),
             ("codecommit:GetRepository", "parameter RepositoryNames"),
         ] {
             let cause =

@@ -112,46 +112,21 @@ _REPLACED_OR_REMOVED = pytest.mark.parametrize("gives_another", [True, False], i
 
 
 @_REPLACED_OR_REMOVED
-@pytest.mark.usefixtures("expected_denials")
-def test_denied_former_key_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment, working: Working,
-                                                             gives_another: bool) -> None:
-    # While IAM is late, the right to the former key still works, and the deployment succeeds.
+def test_key_is_replaced_or_removed(aws: LocalAws, environment: Environment, working: Working,
+                                    gives_another: bool) -> None:
+    # The role of the new template is in effect when the credential is updated.
     aws.set(iam_policies_take_seconds=0)
-    former, before = _key_of_the_secret(aws), steps.login(aws, SECRET)
-    failed = environment.deploy(MirrorSecretKmsKeyArn=_another_key(aws, gives_another))
-    assert not failed.succeeded
-    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE", environment.failures()
-    reason = environment.failures()[-1]
-    assert "AccessDenied" in reason and "kms:Decrypt" in reason and former in reason
-    assert "MirrorSecretKmsKeyArn" in reason
-    assert _key_of_the_secret(aws) == former
-    assert steps.login(aws, SECRET) == before
-    pushed = working.push(before, environment.outputs()["RepositoryCloneUrl"])
-    assert pushed.accepted, pushed.output
-
-
-@_REPLACED_OR_REMOVED
-def test_key_is_removed_in_two_deployments(aws: LocalAws, environment: Environment, working: Working,
-                                       gives_another: bool) -> None:
     key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
-    changed = environment.deploy(MirrorSecretKmsKeyArn=key, MirrorSecretFormerKmsKeyArns=former)
+    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     assert _key_of_the_secret(aws) == key
     assert steps.login(aws, SECRET) == before
-    # The former key is not used any more: a new login is issued without it.
-    rotated = environment.deploy(MirrorSecretFormerKmsKeyArns="", RotationSerial=f"without {former[-4:]}")
+    rotated = environment.deploy(RotationSerial=f"without {former[-4:]}")
     assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
     after = steps.login(aws, SECRET)
     assert after.credential_id != before.credential_id
     pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
-
-
-def test_every_former_key_is_named_by_its_arn(environment: Environment) -> None:
-    key = "arn:aws:kms:eu-central-1:123456789012:key/"
-    rejected = environment.deploy(MirrorSecretFormerKmsKeyArns=f"{key}1234abcd,{key}*")
-    assert not rejected.succeeded
-    assert "ARNs of KMS keys (not of aliases), or empty" in rejected.output
 
 
 def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, environment: Environment) -> None:

@@ -53,7 +53,6 @@ def stacks():
                 PermissionsBoundaryArn=BOUNDARY,
                 DeployedRoles="Bounded",
                 MirrorSecretKmsKeyArn=named.KEY,
-                MirrorSecretFormerKmsKeyArns=",".join(named.FORMER_KEYS),
                 GitLabTokenKmsKeyArn=named.TOKEN_KEY,
                 SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
                 ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),

@@ -26,7 +26,6 @@ def longest(partition="aws", names="", values=3):
         DeployedRoles="Bounded",
         ArtifactBucketArns=",".join(f"arn:{partition}:s3:::{'b' * 62}{number}" for number in range(values)),
         ArtifactKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'a' * 31}{number}" for number in range(values)),
-        MirrorSecretFormerKmsKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'f' * 31}{number}" for number in range(values)),
         SourceRoleArns=",".join(f"arn:{partition}:iam::11112222333{number}:role/role-{ENV_ID}-codecommit-source" for number in range(values)),
         DeploymentBucketName="d" * 63,
         MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names,

@@ -99,9 +99,9 @@ GLOBAL = {
 
 
 def keys_of(service):
-    """The condition keys of a service in the service authorization reference, tag keys without the tag's name."""
+    """The condition keys of a service in the service authorization reference, those of tags and contexts without the name in them."""
     return YOUNGER_KEYS | {
-        re.sub(r"/.*", "/", condition["condition"].lower())
+        re.sub(r"\$\{.*", "", re.sub(r"/.*", "/", condition["condition"].lower()))
         for entry in parliament.iam_definition
         if entry["prefix"] == service
         for condition in entry["conditions"]
@@ -115,7 +115,7 @@ def test_every_condition_key_exists(policy):
         known = GLOBAL.union(*(keys_of(service) for service in services))
         for keys in statement.get("Condition", {}).values():
             for key in keys:
-                assert any(key.lower() == each or (each.endswith("/") and key.lower().startswith(each)) for each in known), key
+                assert any(key.lower() == each or (each.endswith(("/", ":")) and key.lower().startswith(each)) for each in known), key
 
 
 def kind(policy):

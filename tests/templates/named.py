@@ -79,7 +79,7 @@ OWN_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:log-stream:2026
 SERVERLESS = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
 KEY = regional("kms", "key/1234abcd")
 TOKEN_KEY = regional("kms", "key/5678efab")
-FORMER_KEYS = [regional("kms", "key/0987dcba"), regional("kms", "key/mrk-5678")]
+FORMER_KEY = regional("kms", "key/mrk-5678")
 # Another account's source: the role that reads it, and its place in this account.
 SOURCE_ROLES = [
     "arn:aws:iam::111122223333:role/role-dev-codecommit-source",
@@ -112,6 +112,9 @@ BY_THE_CODE = {"lambda:SourceFunctionArn": function("cfn-gitops-dev")}
 APPROVAL_TOPIC = topic("approvals")
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS_MANAGER = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+SECRET_IN_THE_CONTEXT = {
+    "kms:EncryptionContext:SecretARN": secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"),
+}
 # The token's owner sets this tag, which names the GitLab of the token.
 FOR_A_GITLAB = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 WITH_PROVISIONING = {"cloudformation:RoleArn": PROVISIONING}

@@ -21,7 +21,7 @@ from tests.templates.named import (
     EXISTING_ROLES,
     FOREIGN_BUCKET,
     FOREIGN_KEY,
-    FORMER_KEYS,
+    FORMER_KEY,
     FOR_A_GITLAB,
     FUNCTIONS,
     KEY,
@@ -47,6 +47,7 @@ from tests.templates.named import (
     RULES,
     SECOND_BUCKET,
     SECRETS,
+    SECRET_IN_THE_CONTEXT,
     SEEN_INTERFACES,
     SERVERLESS,
     SERVICES_OF_PIPELINES,
@@ -113,8 +114,8 @@ MAY = [
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
     ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d"), {}),
     ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
-    ("FunctionRole", "kms:Decrypt kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
-    *[("FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER) for former in FORMER_KEYS],
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
+    *[("FunctionRole", "kms:Decrypt", key, VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT) for key in (KEY, FORMER_KEY)],
     *[("FunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
     # Lambda attaches the function to a VPC with the function's role.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
@@ -255,20 +256,15 @@ MAY_NOT = [
     ("FunctionRole", "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission", function("cfn-gitops-dev"), {}),
     ("FunctionRole", "logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),
     ("FunctionRole", "logs:PutLogEvents", regional("logs", "log-group:/aws/lambda/other:log-stream:a"), {}),
-    ("FunctionRole", "kms:Decrypt", KEY, {}),
-    ("FunctionRole", "kms:Decrypt", KEY, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}),
-    ("FunctionRole", "kms:Decrypt", regional("kms", "key/another"), VIA_SECRETS_MANAGER),
+    *[("FunctionRole", "kms:Encrypt kms:GenerateDataKey", KEY, keys) for keys in ({}, VIA_S3)],
     ("FunctionRole", "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", KEY, VIA_SECRETS_MANAGER),
-    *[
-        row
-        for former in FORMER_KEYS
-        for row in (
-            ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", former, VIA_SECRETS_MANAGER),
-            ("FunctionRole", "kms:Decrypt", former, {}),
-            ("FunctionRole", "kms:Decrypt", former, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}),
-            ("FunctionRole", "kms:Decrypt", former.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER),
-        )
-    ],
+    # With any other key the function only decrypts its own secrets, through Secrets Manager.
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", FORMER_KEY, VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT),
+    *[("FunctionRole", "kms:Decrypt", FORMER_KEY, keys) for keys in (
+        {}, VIA_SECRETS_MANAGER, SECRET_IN_THE_CONTEXT, VIA_S3 | SECRET_IN_THE_CONTEXT,
+        *[VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": secret(name)} for name in (
+            "database/password-AbC123", "codecommit-mirror/user-prd-codecommit-mirroring-AbC123")])],
+    ("FunctionRole", "kms:Decrypt", FORMER_KEY.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT),
     # Another account's role with a similar name, this account's, another environment's; and only
     # reads with the role.
     *[

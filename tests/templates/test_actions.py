@@ -28,7 +28,6 @@ def test_every_action_exists_with_its_resources_and_keys(principal):
         PermissionsBoundaryArn=BOUNDARY,
         DeployedRoles="Bounded",
         MirrorSecretKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
-        MirrorSecretFormerKmsKeyArns=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0987dcba",
         GitLabTokenKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678efab",
         ApprovalTopicArn=APPROVAL_TOPIC,
         **OTHER_ACCOUNTS,

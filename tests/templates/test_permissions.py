@@ -10,7 +10,6 @@ from tests.templates.named import (
     BUILD_LOG,
     BUILD_PROJECT,
     FOREIGN_KEY,
-    FORMER_KEYS,
     FOR_A_GITLAB,
     IN_A_VPC,
     KEY,
@@ -57,7 +56,6 @@ def full():
         PermissionsBoundaryArn=BOUNDARY,
         DeployedRoles="Bounded",
         MirrorSecretKmsKeyArn=KEY,
-        MirrorSecretFormerKmsKeyArns=",".join(FORMER_KEYS),
         GitLabTokenKmsKeyArn=TOKEN_KEY,
         ApprovalTopicArn=APPROVAL_TOPIC,
         SelfRepair="true",
@@ -111,7 +109,6 @@ def test_every_statement_names_actions_and_resources(full, principal):
                     # A parameter's or AWS's own resource.
                     KEY,
                     TOKEN_KEY,
-                    *FORMER_KEYS,
                     FOREIGN_KEY,
                     APPROVAL_TOPIC,
                     # "include all resource IDs": https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
@@ -120,6 +117,8 @@ def test_every_statement_names_actions_and_resources(full, principal):
                     regional("cloudformation", "stack/*"),
                     # An alarm of what a pipeline deploys may have any name.
                     regional("cloudwatch", "alarm:*"),
+                    # With the condition that it decrypts a secret that the function may read.
+                    regional("kms", "key/*"),
                     # With the condition that the secret has the tag of a token.
                     secret("*"),
                     f"arn:aws:cloudformation:{REGION}:aws:transform/*",
@@ -259,9 +258,10 @@ def test_roles_of_pipelines_never_have_the_machinerys_boundary():
     assert not allowed(stack, "CodeDeployCFnRole", "iam:CreatePolicyVersion", own, {}, [ADMINISTRATOR])
 
 
-def test_without_a_key_the_function_has_no_right_to_any(dev):
+def test_without_a_key_the_function_only_decrypts(dev):
     granted = {a for s in statements(dev, "FunctionRole") for a in as_list(s["Action"])}
-    assert not [a for a in granted if a.startswith("kms:")]
+    assert [a for a in granted if a.startswith("kms:")] == ["kms:Decrypt"]
+    assert not allowed(dev, "FunctionRole", "kms:Decrypt", KEY, VIA_SECRETS_MANAGER)
 
 
 def test_no_ec2_permission_without_a_vpc(dev):
@@ -283,17 +283,6 @@ def test_pipelines_publish_only_to_topics_that_are_named(dev):
     assert not allowed(stack, "CodePipelineCFnRole", "sns:Publish", f"{APPROVAL_TOPIC}-2")
 
 
-@pytest.mark.parametrize("former", FORMER_KEYS)
-def test_former_key_is_only_read_with(former):
-    """The account's default key needs no permission, so this is the only one."""
-    stack = Deployed(EnvID="dev", MirrorSecretFormerKmsKeyArns=former)
-    keys = {s["Sid"]: s["Resource"] for s in statements(stack, "FunctionRole") if "kms" in str(s["Action"])}
-    assert keys == {"FormerKeysThroughSecretsManagerOnly": [former]}
-    assert allowed(stack, "FunctionRole", "kms:Decrypt", former, VIA_SECRETS_MANAGER)
-    assert not allowed(stack, "FunctionRole", "kms:Encrypt", former, VIA_SECRETS_MANAGER)
-    assert "KmsKeyId" not in stack.properties("MirrorCredential")
-
-
 # claim: name-parameters-limit-the-function
 def test_name_parameters_limit_the_function():
     stack = Deployed(
@@ -308,6 +297,8 @@ def test_name_parameters_limit_the_function():
     assert reach("secretsmanager:CreateSecret", secret("gitlab"))
     assert not reach("secretsmanager:GetSecretValue", secret("gitlab-AbC1234"))
     assert not reach("secretsmanager:GetSecretValue", secret("gitlab-token-AbC123"))
+    decrypts = {name: VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": secret(name)} for name in ("gitlab-AbC123", "gitlab-AbC1234")}
+    assert [name for name, keys in decrypts.items() if allowed(stack, "FunctionRole", "kms:Decrypt", KEY, keys)] == ["gitlab-AbC123"]
     assert reach("codecommit:GetRepository", repository("team-a"))
     assert not reach("codecommit:GetRepository", website)
     assert allowed(stack, "MirrorUser", "codecommit:GitPush", repository("team-a"))

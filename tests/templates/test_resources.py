@@ -260,7 +260,7 @@ def test_no_pattern_may_name_the_whole_account(name):
     assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
 
 
-@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "MirrorSecretFormerKmsKeyArns", "GitLabTokenKmsKeyArn", "ArtifactKeyArns"])
+@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "GitLabTokenKmsKeyArn", "ArtifactKeyArns"])
 def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
     """For a list, CloudFormation compares each member with the pattern."""
     pattern = source()["Parameters"][name]["AllowedPattern"]
@@ -278,7 +278,6 @@ def test_policies_fit_iams_size_limits():
         ProjectID=LONGEST_PROJECT,
         PermissionsBoundaryArn=f"arn:aws:iam::{ACCOUNT}:policy/" + "b" * 128,
         MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
-        MirrorSecretFormerKmsKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'f' * 36}"] * 20),
         GitLabTokenKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'t' * 36}",
         # Five pairs of a repository account and an image account, each pair with its bucket and key.
         SourceRoleArns=",".join([f"arn:aws:iam::{ACCOUNT}:role/role-{LONGEST_ENV}-codecommit-source"] * 10),
