@@ -3,15 +3,10 @@
 # which counts instructions, is a Debian package. It is installed if root runs the checks, and otherwise skipped.
 
 PYTHON ?= python3
-# The function's architecture: x86_64 or arm64.
-ARCHITECTURE ?= x86_64
-# Empty unless the user set it: `make deploy` then builds what samconfig.toml, PARAMETERS or the stack has.
-GIVEN_ARCHITECTURE := $(if $(filter command environment,$(origin ARCHITECTURE)),$(ARCHITECTURE))
 # How much of the slow checks runs: test, ci or all.
 SCHEDULES ?= test
 # A table of samconfig.toml.
 CONFIG_ENV ?= dev
-DEPLOY = python scripts/deploy.py --config-env $(CONFIG_ENV) --architecture "$(GIVEN_ARCHITECTURE)"
 EVENT ?= events/create.json
 
 SHELL := /bin/bash
@@ -65,23 +60,21 @@ bench: build ## compare this function with alternatives, as ratios from one run,
 check-figures: $(INSTALLED)
 	@python scripts/check_figures.py
 
-build: $(INSTALLED) ## build and check the file that `sam deploy` uploads (ARCHITECTURE=x86_64|arm64)
-	@scripts/build.sh $(ARCHITECTURE)
-	@python scripts/check_bootstrap.py $(BOOTSTRAP) $(ARCHITECTURE)
+build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
+	@scripts/build.sh
+	@python scripts/check_bootstrap.py $(BOOTSTRAP)
 
 docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python scripts/build_site.py
 
-dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zips, templates, SBOMs, licences, documentation, examples, checksums
+dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zip, templates, SBOM, licences, documentation, examples, checksums
 	@python scripts/dist.py
 
-dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds for each architecture)
+dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds)
 	@python scripts/dist_check.py
 
-deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
-	@architecture=$$($(DEPLOY) --print-architecture -- $(PARAMETERS)) \
-	    && $(MAKE) build ARCHITECTURE=$$architecture
-	@$(DEPLOY) -- $(PARAMETERS)
+deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@python scripts/deploy.py --config-env $(CONFIG_ENV) -- $(PARAMETERS)
 
 undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
 	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \

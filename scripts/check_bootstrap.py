@@ -1,6 +1,6 @@
 """Checks whether the built file starts on `provided.al2023`, and prints its figures.
 
-    python scripts/check_bootstrap.py target/lambda/cfn-gitops/bootstrap x86_64|arm64
+    python scripts/check_bootstrap.py target/lambda/cfn-gitops/bootstrap
 
 A binary that was linked against a newer glibc than Lambda's does not start there. The only sign is an error in the log
 of the first invocation. The file's ELF headers contain the version, so this script reads them.
@@ -15,23 +15,15 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
-LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
+MACHINE, LOADER = "EM_X86_64", "/lib64/ld-linux-x86-64.so.2"
 # Amazon Linux 2023 has glibc 2.34: https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
 NEWEST_GLIBC = (2, 34)
 # The minimal image's libraries that belong to glibc (most are stubs since 2.34), and libgcc_s.
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
 PRESENT = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
-           "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+           "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
 # Lambda's limit for an uploaded package. The function's is far below, so a package near it is a mistake.
 LARGEST_ZIPPED = 10_000_000
-
-
-def architecture_of(path: Path) -> str:
-    """Lambda's name of the file's architecture, or the ELF machine's name if Lambda has none."""
-    with path.open("rb") as file:
-        machine = str(ELFFile(file)["e_machine"])
-    return next((name for name, known in MACHINES.items() if known == machine), machine)
 
 
 def versions_needed(elf: ELFFile) -> list[tuple[str, str]]:
@@ -44,19 +36,19 @@ def glibc(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.removeprefix("GLIBC_").split("."))
 
 
-def check(path: Path, architecture: str) -> list[str]:
+def check(path: Path) -> list[str]:
     """Prints the figures and returns the faults."""
     faults = []
     content = path.read_bytes()
     with path.open("rb") as file:
         elf = ELFFile(file)
         machine = elf["e_machine"]
-        if machine != MACHINES[architecture]:
-            faults.append(f"it is built for {machine}, not for {MACHINES[architecture]}")
+        if machine != MACHINE:
+            faults.append(f"it is built for {machine}, not for {MACHINE}")
         loader = elf.get_section_by_name(".interp")
         if loader is not None:
             name = loader.data().rstrip(b"\0").decode()
-            if name != LOADERS[architecture]:
+            if name != LOADER:
                 faults.append(f"its loader {name} does not exist")
         dynamic = elf.get_section_by_name(".dynamic")
         libraries = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")] if dynamic else []
@@ -81,8 +73,8 @@ def dotted(version: tuple[int, ...]) -> str:
 
 
 def main() -> int:
-    path, architecture = Path(sys.argv[1]), sys.argv[2]
-    faults = check(path, architecture)
+    path = Path(sys.argv[1])
+    faults = check(path)
     for fault in faults:
         print(f"{path} would not start on provided.al2023: {fault}", file=sys.stderr)
     return 1 if faults else 0

@@ -22,8 +22,8 @@ FIGURES = ROOT / "figures.toml"
 HEAD = """\
 # [lines]: the most lines of each area. `python scripts/check_lines.py --write` sets them. [lines_before]: the lines of
 # an earlier commit, for comparison. The first release replaces them.
-# Other sections: limits of the built function, by architecture. `.ci/run` fails if the package is more than 10 % larger,
-# or if an instruction count is more than 20 % higher. `python scripts/check_figures.py --write` sets them.
+# [function]: limits of the built function. `.ci/run` fails if the package is more than 10 % larger, or if an instruction
+# count is more than 20 % higher. `python scripts/check_figures.py --write` sets them.
 # docs/project/benchmarks.md describes these figures and their variation.
 """
 # A file is in the first area whose pattern matches the beginning of its path.

@@ -1,8 +1,7 @@
 """Creates the release files in dist/: `make dist`.
 
-For each architecture that this machine's Rust can build for: a zip that contains only `bootstrap`, template.yaml with
-that zip as its CodeUri, for `sam deploy`, `sam package` and `sam publish`, and an SBOM. In addition the other templates,
-the licences, samconfig.toml, the documentation as Markdown and as a site, the examples, the parameters of a
+A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam package` and
+`sam publish`, and an SBOM. In addition the other templates, the licences, samconfig.toml, the documentation as Markdown and as a site, the examples, the parameters of a
 quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain
 give the same bytes.
 """
@@ -31,22 +30,20 @@ _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTIN
 _FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see requirements-docs.txt.
 _DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
-TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 # The earliest time that a zip can contain, also in seconds since 1970.
 _LONG_AGO, _LONG_AGO_SECONDS = (1980, 1, 1, 0, 0, 0), 315_532_800
-_INSTALL_SECONDS = 300
 
 
 def version() -> str:
     return str(tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"])
 
 
-def zip_name(architecture: str) -> str:
-    return f"cfn-gitops-{version()}-{architecture}.zip"
+def zip_name() -> str:
+    return f"cfn-gitops-{version()}.zip"
 
 
-def sbom_name(architecture: str) -> str:
-    return f"cfn-gitops-{version()}-{architecture}.cdx.json"
+def sbom_name() -> str:
+    return f"cfn-gitops-{version()}.cdx.json"
 
 
 def write_zip(bootstrap: Path, destination: Path) -> None:
@@ -60,15 +57,12 @@ def write_zip(bootstrap: Path, destination: Path) -> None:
         archive.writestr(entry, bootstrap.read_bytes(), compresslevel=9)
 
 
-def packaged(template: str, architecture: str) -> str:
-    """template.yaml for one architecture. Edited as text, like the removal of its comments."""
+def packaged(template: str) -> str:
+    """template.yaml with the zip as its CodeUri. Edited as text, like the removal of its comments."""
     replaced = [
         ("      # What `cargo lambda build` leaves behind; `sam deploy` zips and uploads it as it is.\n"
          "      CodeUri: target/lambda/cfn-gitops/\n",
-         f"      CodeUri: {zip_name(architecture)}\n"),
-        # The other architecture's package would not start.
-        ("    Default: x86_64\n    AllowedValues: [x86_64, arm64]\n",
-         f"    Default: {architecture}\n    AllowedValues: [{architecture}]\n"),
+         f"      CodeUri: {zip_name()}\n"),
         (f"    SemanticVersion: {version()}\n",
          f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n"),
     ]
@@ -79,12 +73,12 @@ def packaged(template: str, architecture: str) -> str:
     return template
 
 
-def write_package(bootstrap: Path, architecture: str, directory: Path) -> None:
-    """The zip of one architecture, its template and its SBOM."""
-    write_zip(bootstrap, directory / zip_name(architecture))
-    template = packaged((ROOT / "template.yaml").read_text(), architecture)
-    (directory / f"template-{architecture}.yaml").write_text(strip_template.stripped(template, "template.yaml"))
-    (directory / sbom_name(architecture)).write_text(sbom.of(TARGETS[architecture], bootstrap))
+def write_package(bootstrap: Path, directory: Path) -> None:
+    """The zip, the environment's template and the SBOM."""
+    write_zip(bootstrap, directory / zip_name())
+    template = packaged((ROOT / "template.yaml").read_text())
+    (directory / "template.yaml").write_text(strip_template.stripped(template, "template.yaml"))
+    (directory / sbom_name()).write_text(sbom.of(bootstrap))
 
 
 def write_templates(directory: Path) -> None:
@@ -110,66 +104,33 @@ def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def write_what_goes_with_it(directory: Path, targets: list[str]) -> None:
-    """The files that the packages of all architectures share, and last the checksums."""
+def write_what_goes_with_it(directory: Path) -> None:
+    """The other files, and last the checksums."""
     for name in _FILES:
         shutil.copyfile(ROOT / name, directory / name)
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name)
     write_templates(directory)
     (directory / "quick-create.txt").write_text(quick_create.link((ROOT / "template.yaml").read_text()))
-    (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of(targets))
+    (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of())
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
             for path in files(directory)]
     (directory / "SHA256SUMS").write_text("".join(sums))
 
 
-def is_installed(target: str) -> bool:
-    """Whether Rust's own library for the target is installed. scripts/build.sh needs nothing else from this machine."""
-    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True,
-                             check=True).stdout.strip()
-    return Path(sysroot, "lib/rustlib", target).is_dir()
-
-
-def install(target: str) -> str:
-    """Installs Rust's own library for the target. Returns why it could not, or an empty text."""
-    if is_installed(target):
-        return ""
-    command = ["rustup", "target", "add", target]
-    try:
-        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS)
-    except FileNotFoundError:
-        return f"this Rust has no library for {target}, and there is no rustup to install it"
-    except subprocess.TimeoutExpired:
-        return f"`{' '.join(command)}` did not end in {_INSTALL_SECONDS} seconds"
-    except subprocess.CalledProcessError as failed:
-        return f"`{' '.join(command)}` failed: {' '.join(failed.stderr.split())}"
-    return "" if is_installed(target) else f"`{' '.join(command)}` did not install it"
-
-
-def build(architecture: str) -> Path:
-    subprocess.run([ROOT / "scripts/build.sh", architecture], cwd=ROOT, check=True)
+def build() -> Path:
+    subprocess.run([ROOT / "scripts/build.sh"], cwd=ROOT, check=True)
     bootstrap = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "lambda/cfn-gitops/bootstrap")
-    subprocess.run([sys.executable, ROOT / "scripts/check_bootstrap.py", bootstrap, architecture], check=True)
+    subprocess.run([sys.executable, ROOT / "scripts/check_bootstrap.py", bootstrap], check=True)
     return bootstrap
 
 
 def main() -> int:
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
-    built = []
-    # x86_64 last: both are built to the same place, and `make build` uses that one.
-    for architecture, target in TARGETS.items():
-        if reason := install(target):
-            print(f"{architecture} is skipped: {reason}")
-        else:
-            write_package(build(architecture), architecture, DIST)
-            built.append(target)
-    if not built:
-        print("nothing was built", file=sys.stderr)
-        return 1
+    write_package(build(), DIST)
     write_site(DIST)
-    write_what_goes_with_it(DIST, built)
+    write_what_goes_with_it(DIST)
     print(f"\ndist/ holds version {version()}:")
     for path in sorted(DIST.iterdir()):
         size = sum(file.stat().st_size for file in (files(path) if path.is_dir() else [path]))

@@ -1,6 +1,6 @@
-"""The software bill of materials of one architecture's binary, in CycloneDX JSON.
+"""The software bill of materials of the binary, in CycloneDX JSON.
 
-    python scripts/sbom.py x86_64-unknown-linux-gnu target/lambda/cfn-gitops/bootstrap
+    python scripts/sbom.py target/lambda/cfn-gitops/bootstrap
 
 Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It has no time stamp and no random serial
 number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 _SPECIFICATION = SchemaVersion.V1_6
 
 
-def of(target: str, bootstrap: Path) -> str:
+def of(bootstrap: Path) -> str:
     """The document. A document that breaks CycloneDX's schema stops the build."""
     checksums = {(package["name"], package["version"]): package.get("checksum")
                  for package in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]}
@@ -36,9 +36,9 @@ def of(target: str, bootstrap: Path) -> str:
     product = {"type": "application", "bom-ref": f"{name}@{version}", "name": name, "version": version,
                **_hashes(hashlib.sha256(bootstrap.read_bytes()).hexdigest()),
                "licenses": [{"license": {"id": cargo["workspace"]["package"]["license"]}}],
-               "properties": [{"name": "rust:target", "value": target}]}
+               "properties": [{"name": "rust:target", "value": third_party_notices.TARGET}]}
     packages = [_component(package.name, package.version, package.licence, checksums[package.name, package.version])
-                for package in third_party_notices.linked([target])]
+                for package in third_party_notices.linked()]
     document = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX",
                 "specVersion": _SPECIFICATION.to_version(), "version": 1, "metadata": {"component": product},
                 "components": [*packages, _rust_library()]}
@@ -68,4 +68,4 @@ def _rust_library() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(of(sys.argv[1], Path(sys.argv[2])), end="")
+    print(of(Path(sys.argv[1])), end="")

@@ -1,6 +1,6 @@
 """The licences of everything that is linked into the binary, which have to be passed on with it.
 
-    python scripts/third_party_notices.py x86_64-unknown-linux-gnu
+    python scripts/third_party_notices.py
 
 cargo lists the packages, without build scripts, macros and tests. The texts come from the packages. Equal texts
 appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# scripts/build.sh builds for it.
+TARGET = "x86_64-unknown-linux-gnu"
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-_.].*)?", re.IGNORECASE)
 _RULE = "=" * 100
 
@@ -56,12 +58,10 @@ class Package:
         return [path.read_text("utf-8", errors="replace") for path in sorted(files)]
 
 
-def linked(targets: list[str]) -> list[Package]:
-    """The packages that are linked for any of these targets, without this package itself."""
-    names = set()
-    for target in targets:
-        listed = _cargo("tree", "--edges=normal,no-proc-macro", "--target", target, "--prefix=none", "--format={p}")
-        names |= {tuple(line.split(" ")[:2]) for line in listed.splitlines()}
+def linked() -> list[Package]:
+    """The packages that are linked, without this package itself."""
+    listed = _cargo("tree", "--edges=normal,no-proc-macro", "--target", TARGET, "--prefix=none", "--format={p}")
+    names = {tuple(line.split(" ")[:2]) for line in listed.splitlines()}
     about = json.loads(_cargo("metadata", "--format-version=1"))["packages"]
     return [Package(package["name"], package["version"], package["license"], tuple(package["authors"]),
                     Path(package["manifest_path"]).parent)
@@ -69,10 +69,10 @@ def linked(targets: list[str]) -> list[Package]:
             if (package["name"], f"v{package['version']}") in names and package["source"]]
 
 
-def of(targets: list[str]) -> str:
+def of() -> str:
     """The whole file."""
     notices = _Notices()
-    packages = [(package, package.texts()) for package in linked(targets)]
+    packages = [(package, package.texts()) for package in linked()]
     for package, texts in packages:
         for text in texts:
             notices.add(text, package.words)
@@ -122,4 +122,4 @@ def _cargo(*arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    print(of(sys.argv[1:]), end="")
+    print(of(), end="")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import try_assumptions as assumptions
-import check_bootstrap
-from tests.deployment import steps
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT
 from story import ACTS as SHARED_ACTS, Act, Names, Story
@@ -23,10 +21,8 @@ class TryStory(Story):
     def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
         super().__init__(aws, source, names, directory)
         self.seen = assumptions.Observations()
-        architecture = check_bootstrap.architecture_of(steps.BOOTSTRAP)
         for environment in (self.environment, self.second, self.failing):
             environment.config_file = _sam_settings(directory, environment.name)
-            environment.fixed_parameters = {"Architecture": architecture}
         self.loop.project.buildspec = assumptions.with_sessions((PROJECT / "buildspec.yml").read_text())
 
     def own(self, there: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -245,12 +245,11 @@ class Environment(Stack):
         self.env_id, self._directory = env_id, directory
         self.template, self.config_file = template_with(BOOTSTRAP, directory), ROOT / "samconfig.toml"
         # Parameters of every deployment.
-        self.fixed_parameters: dict[str, str] = {}
         self.sam_output = ""
 
     def deploy(self, **parameters: str) -> Deployed:
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
-        given = {"EnvID": self.env_id, **self.fixed_parameters, **parameters}
+        given = {"EnvID": self.env_id, **parameters}
         sam = subprocess.run(
             [Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
              "--config-file", self.config_file,

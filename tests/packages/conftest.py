@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
@@ -16,16 +15,10 @@ import dist  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def architecture() -> str:
-    assert BOOTSTRAP.exists(), "`make build` comes first"
-    with BOOTSTRAP.open("rb") as file:
-        return {"EM_X86_64": "x86_64", "EM_AARCH64": "arm64"}[ELFFile(file)["e_machine"]]
-
-
-@pytest.fixture(scope="session")
-def packages(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `dist`, without the build."""
+    assert BOOTSTRAP.exists(), "`make build` comes first"
     directory = tmp_path_factory.mktemp("dist")
-    dist.write_package(BOOTSTRAP, architecture, directory)
-    dist.write_what_goes_with_it(directory, [dist.TARGETS[architecture]])
+    dist.write_package(BOOTSTRAP, directory)
+    dist.write_what_goes_with_it(directory)
     return directory

@@ -26,8 +26,8 @@ def application() -> dict:
     return yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::ServerlessRepo::Application"]
 
 
-def test_zip_contains_only_an_executable_bootstrap(packages: Path, architecture: str) -> None:
-    with zipfile.ZipFile(packages / dist.zip_name(architecture)) as archive:
+def test_zip_contains_only_an_executable_bootstrap(packages: Path) -> None:
+    with zipfile.ZipFile(packages / dist.zip_name()) as archive:
         [entry] = archive.infolist()
         assert archive.read(entry) == BOOTSTRAP.read_bytes()
         assert archive.comment == b""
@@ -46,25 +46,20 @@ def test_zip_is_identical_for_other_place_time_and_mode(tmp_path: Path) -> None:
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "other.zip").read_bytes()
 
 
-@pytest.mark.parametrize("built_for", dist.TARGETS)
-def test_packaged_template_differs_only_in_zip_and_architecture(built_for: str) -> None:
+def test_packaged_template_differs_only_in_the_zip() -> None:
     template = (ROOT / "template.yaml").read_text()
-    changed = [line for line in difflib.ndiff(template.splitlines(), dist.packaged(template, built_for).splitlines())
+    changed = [line for line in difflib.ndiff(template.splitlines(), dist.packaged(template).splitlines())
                if line[0] in "+-"]
     removed = [line[1:].strip() for line in changed if line[0] == "-"]
     added = [line[1:].strip() for line in changed if line[0] == "+"]
-    assert [line for line in removed if not line.startswith("#")] == [
-        *(["Default: x86_64"] if built_for != "x86_64" else []),
-        "AllowedValues: [x86_64, arm64]", "CodeUri: target/lambda/cfn-gitops/"]
-    assert added == [
-        "LicenseUrl: LICENSE", "ReadmeUrl: README.md", *(["Default: arm64"] if built_for != "x86_64" else []),
-        f"AllowedValues: [{built_for}]", f"CodeUri: {dist.zip_name(built_for)}"]
+    assert [line for line in removed if not line.startswith("#")] == ["CodeUri: target/lambda/cfn-gitops/"]
+    assert added == ["LicenseUrl: LICENSE", "ReadmeUrl: README.md", f"CodeUri: {dist.zip_name()}"]
 
 
 def test_template_rewritten_elsewhere_is_not_packaged() -> None:
     template = (ROOT / "template.yaml").read_text().replace("CodeUri: target/lambda", "CodeUri: elsewhere/lambda")
     with pytest.raises(SystemExit, match="CodeUri: target/lambda/cfn-gitops/"):
-        dist.packaged(template, "x86_64")
+        dist.packaged(template)
 
 
 def test_the_template_has_the_package_s_version_and_licence() -> None:
@@ -109,9 +104,9 @@ for line in open("SHA256SUMS").read().splitlines():
 """
 
 
-def test_notices_name_every_linked_package_and_no_build_package(packages: Path, architecture: str) -> None:
+def test_notices_name_every_linked_package_and_no_build_package(packages: Path) -> None:
     notices = (packages / "THIRD-PARTY-NOTICES").read_text()
-    linked = third_party_notices.linked([dist.TARGETS[architecture]])
+    linked = third_party_notices.linked()
     assert {"ring", "tokio", "aws-sdk-iam", "lambda_runtime"} <= {package.name for package in linked}
     # A macro, a package that only compiles C, and one that only tests use.
     assert not {"serde_derive", "cc", "proptest", "cfn-gitops"} & {package.name for package in linked}
@@ -139,51 +134,8 @@ def test_site_is_built_with_a_fixed_time(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "dist/site/index.html").read_text() == f"{tmp_path}/scripts/build_site.py 315532800\n"
 
 
-@pytest.mark.parametrize(("missing", "status", "printed"), [
-    ({"aarch64-unknown-linux-gnu"}, 0, "arm64 is skipped: not available"),
-    (set(dist.TARGETS.values()), 1, "x86_64 is skipped: not available"),
-])
-def test_architecture_without_rust_library_is_skipped(missing: set[str], status: int, printed: str, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch,
-                                                      capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist/template-arm64.yaml").write_text("of an earlier time")
-    monkeypatch.setattr(dist, "DIST", tmp_path / "dist")
-    monkeypatch.setattr(dist, "install", lambda target: "not available" if target in missing else "")
-    monkeypatch.setattr(dist, "build", lambda architecture: BOOTSTRAP)
-    monkeypatch.setattr(dist, "write_site", lambda directory: None)
-    assert dist.main() == status
-    assert printed in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "dist").glob("template-*")) == (
-        [] if status else ["template-x86_64.yaml"])
-
-
-@pytest.mark.parametrize(("rustup", "reason"), [
-    ("exit 0", "`rustup target add aarch64-none` did not install it"),
-    ("echo error: no network >&2; exit 1", "`rustup target add aarch64-none` failed: error: no network"),
-    ("mkdir installed", ""),
-    ("", "this Rust has no library for aarch64-none, and there is no rustup to install it"),
-])
-def test_missing_rust_library_is_installed(rustup: str, reason: str, tmp_path: Path,
-                                           monkeypatch: pytest.MonkeyPatch) -> None:
-    if rustup:
-        (tmp_path / "rustup").write_text(f"#!/bin/sh\n[ \"$*\" = 'target add aarch64-none' ] || exit 9\n{rustup}\n")
-        (tmp_path / "rustup").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if rustup else str(tmp_path))
-    monkeypatch.setattr(dist, "ROOT", tmp_path)
-    monkeypatch.setattr(dist, "is_installed", lambda target: (tmp_path / "installed").exists())
-    assert dist.install("aarch64-none") == reason
-
-
-def test_installed_rust_library_is_found() -> None:
-    about = subprocess.run(["rustc", "-vV"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    [host] = re.findall(r"^host: (.*)$", about, re.MULTILINE)
-    assert dist.is_installed(host)
-    assert not dist.is_installed("no-such-target")
-
-
 def test_package_without_licence_text_stops_the_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = third_party_notices.Package("strange", "1.0.0", "MPL-2.0", (), tmp_path)
-    monkeypatch.setattr(third_party_notices, "linked", lambda targets: [strange])
+    monkeypatch.setattr(third_party_notices, "linked", lambda: [strange])
     with pytest.raises(SystemExit, match=r"strange 1\.0\.0 \(MPL-2\.0\) holds no licence"):
-        third_party_notices.of([])
+        third_party_notices.of()

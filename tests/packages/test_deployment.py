@@ -34,22 +34,20 @@ def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str, typed: st
     return ran.stdout
 
 
-def test_sam_deploys_packaged_template_with_the_same_zip(aws: LocalAws, packages: Path, architecture: str,
-                                                         tmp_path: Path) -> None:
-    sam(aws, packages, tmp_path, "deploy", "--template", f"template-{architecture}.yaml", "--no-confirm-changeset",
+def test_sam_deploys_packaged_template_with_the_same_zip(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
+    sam(aws, packages, tmp_path, "deploy", "--template", "template.yaml", "--no-confirm-changeset",
         "--no-progressbar")
     [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     function = aws.client("lambda").get_function(FunctionName="cfn-gitops-dev")["Configuration"]
-    zipped = (packages / dist.zip_name(architecture)).read_bytes()
+    zipped = (packages / dist.zip_name()).read_bytes()
     assert function["CodeSha256"] == b64encode(hashlib.sha256(zipped).digest()).decode()
-    assert function["Architectures"] == [architecture]
+    assert function["Architectures"] == ["x86_64"]
 
 
-def test_guided_deployment_asks_and_deploys_the_answers(aws: LocalAws, packages: Path, architecture: str,
-                                                        tmp_path: Path) -> None:
+def test_guided_deployment_asks_and_deploys_the_answers(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(packages, tmp_path / "release", ignore=shutil.ignore_patterns("docs", "examples"))
-    name = f"template-{architecture}.yaml"
+    name = "template.yaml"
     parameters = yaml.load((folder / name).read_text(), _AnyTag)["Parameters"]
     given = {"EnvID": "prd", "ProjectID": "shop", "BranchName": "main"}
     answers = ["cfn-gitops-prd", aws.region, *(given.get(parameter, "") for parameter in parameters),
@@ -66,12 +64,11 @@ def test_guided_deployment_asks_and_deploys_the_answers(aws: LocalAws, packages:
     assert deployed == {key: given.get(key, str(about["Default"])) for key, about in parameters.items()}
 
 
-def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, architecture: str,
-                                                                tmp_path: Path) -> None:
+def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="published", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     written = tmp_path / "packaged.yaml"
-    sam(aws, packages, tmp_path, "package", "--template", f"template-{architecture}.yaml", "--s3-bucket", "published",
+    sam(aws, packages, tmp_path, "package", "--template", "template.yaml", "--s3-bucket", "published",
         "--output-template-file", str(written), "--no-progressbar")
     template = yaml.load(written.read_text(), _AnyTag)
     about = template["Metadata"]["AWS::ServerlessRepo::Application"]
@@ -83,7 +80,7 @@ def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, p
         return s3.get_object(Bucket="published", Key=key)["Body"].read()
 
     assert uploaded(template["Resources"]["Function"]["Properties"]["CodeUri"]) == (
-        packages / dist.zip_name(architecture)).read_bytes()
+        packages / dist.zip_name()).read_bytes()
     assert uploaded(about["LicenseUrl"]) == (packages / "LICENSE").read_bytes()
     assert uploaded(about["ReadmeUrl"]) == (packages / "README.md").read_bytes()
 

@@ -65,8 +65,7 @@ def gitlab() -> Iterator[LocalGitLab]:
         yield running
 
 
-def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGitLab, packages: Path, architecture: str,
-                                                 tmp_path: Path) -> None:
+def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGitLab, packages: Path, tmp_path: Path) -> None:
     folder, source = ReleaseFolder(aws, gitlab, packages, tmp_path), NewProject(aws, gitlab)
     project = MirroredProject(aws, "dev", "infra", tmp_path, source, _BRANCH)
     check, store_token, deploy, console = folder.commands()
@@ -74,7 +73,7 @@ def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGit
     assert folder.run(check) == ""
     folder.run(store_token, typed=gitlab.token)
     commit = accepted(project.working.push(source.developer(), source.project.url, folder.example())).commit
-    deployed = folder.run(deploy.replace("template-x86_64", f"template-{architecture}"), typed="y\n")
+    deployed = folder.run(deploy, typed="y\n")
     assert "Successfully created/updated stack - cfn-gitops-dev" in deployed
 
     project.arrives(f"refs/heads/{_BRANCH}", commit)

@@ -20,24 +20,24 @@ _PAGE = ROOT / "docs/how-to/quick-create.md"
 _BUCKET = "my-templates"
 
 
-def printed_link(aws: LocalAws, folder: Path, architecture: str, scratch: Path) -> str:
+def printed_link(aws: LocalAws, folder: Path, scratch: Path) -> str:
     [commands] = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    ran = subprocess.run(["bash", "-eu", "-c", commands.replace("template-x86_64", f"template-{architecture}")],
+    ran = subprocess.run(["bash", "-eu", "-c", commands],
                          cwd=folder, text=True, capture_output=True, check=False,
                          env=aws.environment() | sam_settings(scratch) | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout.splitlines()[-1]
 
 
-def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, architecture: str, tmp_path: Path) -> None:
+def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, tmp_path: Path) -> None:
     folder = tmp_path / "release"
     folder.mkdir()
-    for name in ("samconfig.toml", "LICENSE", "README.md", "quick-create.txt", dist.zip_name(architecture),
-                 f"template-{architecture}.yaml"):
+    for name in ("samconfig.toml", "LICENSE", "README.md", "quick-create.txt", dist.zip_name(),
+                 "template.yaml"):
         shutil.copyfile(packages / name, folder / name)
     with LocalAws() as aws:
         aws.client("s3").create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
-        link = urlsplit(printed_link(aws, folder, architecture, tmp_path))
+        link = urlsplit(printed_link(aws, folder, tmp_path))
         assert (link.netloc, link.path, link.query) == (
             f"{aws.region}.console.aws.amazon.com", "/cloudformation/home", f"region={aws.region}")
         page, _, query = link.fragment.partition("?")
@@ -56,8 +56,8 @@ def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, architec
         assert stack.wait() == "CREATE_COMPLETE", stack.failures()
 
 
-def test_link_names_parameters_with_valid_defaults(packages: Path, architecture: str) -> None:
-    declared = yaml_parse((packages / f"template-{architecture}.yaml").read_text())["Parameters"]
+def test_link_names_parameters_with_valid_defaults(packages: Path) -> None:
+    declared = yaml_parse((packages / "template.yaml").read_text())["Parameters"]
     query = (packages / "quick-create.txt").read_text().strip().partition("/review?")[2]
     given = {name.removeprefix("param_"): value for name, value in parse_qsl(query, keep_blank_values=True)
              if name.startswith("param_")}

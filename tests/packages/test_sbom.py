@@ -20,8 +20,8 @@ import third_party_notices
 
 
 @pytest.fixture
-def text(packages: Path, architecture: str) -> str:
-    return (packages / dist.sbom_name(architecture)).read_text()
+def text(packages: Path) -> str:
+    return (packages / dist.sbom_name()).read_text()
 
 
 def test_sbom_meets_the_schema_of_cyclonedx(text: str) -> None:
@@ -34,30 +34,30 @@ def test_sbom_meets_the_schema_of_cyclonedx(text: str) -> None:
         assert (url.name, url.version) == (component["name"], component["version"])
 
 
-def test_sbom_lists_every_linked_package_with_its_checksum(text: str, architecture: str) -> None:
+def test_sbom_lists_every_linked_package_with_its_checksum(text: str) -> None:
     components = json.loads(text)["components"]
-    linked = third_party_notices.linked([dist.TARGETS[architecture]])
+    linked = third_party_notices.linked()
     assert [(one["name"], one["version"]) for one in components] == [
         *((package.name, package.version) for package in linked), ("rust-std", third_party_notices.rust_version())]
     assert all(one["hashes"][0]["alg"] == "SHA-256" for one in components[:-1])
 
 
-def test_sbom_names_the_binary_of_the_zip(text: str, packages: Path, architecture: str) -> None:
+def test_sbom_names_the_binary_of_the_zip(text: str, packages: Path) -> None:
     product = json.loads(text)["metadata"]["component"]
-    with zipfile.ZipFile(packages / dist.zip_name(architecture)) as archive:
+    with zipfile.ZipFile(packages / dist.zip_name()) as archive:
         digest = hashlib.sha256(archive.read("bootstrap")).hexdigest()
     assert (product["name"], product["version"]) == ("cfn-gitops", dist.version())
     assert product["hashes"] == [{"alg": "SHA-256", "content": digest}]
 
 
-def test_sbom_is_identical_at_another_time(text: str, architecture: str) -> None:
-    assert sbom.of(dist.TARGETS[architecture], BOOTSTRAP) == text
+def test_sbom_is_identical_at_another_time(text: str) -> None:
+    assert sbom.of(BOOTSTRAP) == text
     assert "timestamp" not in text
     assert "serialNumber" not in text
 
 
 def test_invalid_sbom_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(third_party_notices, "linked", lambda targets: [])
+    monkeypatch.setattr(third_party_notices, "linked", lambda: [])
     monkeypatch.setattr(sbom, "_rust_library", lambda: {"type": "library"})
     with pytest.raises(SystemExit, match="not valid CycloneDX"):
-        sbom.of("x86_64-unknown-linux-gnu", BOOTSTRAP)
+        sbom.of(BOOTSTRAP)

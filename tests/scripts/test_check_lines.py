@@ -50,4 +50,4 @@ def test_area_above_its_limit_fails_until_it_is_raised(monkeypatch, tmp_path, ca
     assert check_lines.main() == 0
     written = check_lines.read(figures)
     assert docs <= written["lines"]["docs"] <= docs * 1.005
-    assert written["x86_64"] == check_lines.read(ROOT / "figures.toml")["x86_64"]
+    assert written["function"] == check_lines.read(ROOT / "figures.toml")["function"]

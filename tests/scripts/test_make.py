@@ -24,7 +24,6 @@ class Make:
         scripts.mkdir()
         (directory / ".venv/installed-requirements.txt").touch()
         self._script(tools / "python", f'echo "$@" >> {self._calls}\n'
-                                       'case "$*" in *--print-architecture*) echo arm64 ;; esac\n'
                                        f'env | grep -E "^(CONFIRM|DELETE_BUCKET|KEEP_STACKS)=." >> {self._calls} || true')
         self._script(scripts / "build.sh", f'echo build "$@" >> {self._calls}')
 
@@ -34,7 +33,7 @@ class Make:
         path.chmod(0o755)
 
     def __call__(self, *arguments: str, **variables: str) -> list[str]:
-        ours = ("ARCHITECTURE", "CONFIG_ENV", "PARAMETERS", "CONFIRM", "DELETE_BUCKET", "KEEP_STACKS", "MAKEFLAGS", "MFLAGS",
+        ours = ("CONFIG_ENV", "PARAMETERS", "CONFIRM", "DELETE_BUCKET", "KEEP_STACKS", "MAKEFLAGS", "MFLAGS",
                 "MAKELEVEL")
         surroundings = {name: value for name, value in os.environ.items() if name not in ours}
         subprocess.run(["make", *arguments], cwd=self._directory, env=surroundings | variables, check=True,
@@ -47,21 +46,14 @@ def make(tmp_path: Path) -> Make:
     return Make(tmp_path)
 
 
-def test_deploy_builds_what_will_be_deployed(make: Make) -> None:
-    printed, built, checked, deployed = make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2")
-    assert printed == "scripts/deploy.py --config-env prd --architecture  --print-architecture -- RotationSerial=2"
-    assert (built, checked.split()[-1]) == ("build arm64", "arm64")
-    assert deployed == "scripts/deploy.py --config-env prd --architecture  -- RotationSerial=2"
+def test_deploy_builds_and_checks_first(make: Make) -> None:
+    assert make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2") == [
+        "build", "scripts/check_bootstrap.py target/lambda/cfn-gitops/bootstrap",
+        "scripts/deploy.py --config-env prd -- RotationSerial=2"]
 
 
 def test_deploy_uses_the_environment_dev(make: Make) -> None:
     assert "--config-env dev " in make("deploy")[-1]
-
-
-@pytest.mark.parametrize("on_the_command_line", [True, False])
-def test_deploy_passes_on_a_given_architecture(make: Make, on_the_command_line: bool) -> None:
-    calls = make("deploy", "ARCHITECTURE=x86_64") if on_the_command_line else make("deploy", ARCHITECTURE="x86_64")
-    assert calls[-1] == "scripts/deploy.py --config-env dev --architecture x86_64 --"
 
 
 def test_undeploy_passes_on_the_confirmation(make: Make) -> None:

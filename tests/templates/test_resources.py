@@ -50,14 +50,9 @@ def test_a_function_that_was_killed_runs_again_within_the_hour(dev):
 def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
     function = dev.properties("Function")
     assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
+    assert function["Architectures"] == ["x86_64"]
     assert function["Timeout"] == 900
     assert source()["Resources"]["Function"]["Properties"]["CodeUri"] == "target/lambda/cfn-gitops/"
-
-
-@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_the_processor_is_a_parameter(architecture):
-    stack = Deployed(EnvID="dev", Architecture=architecture)
-    assert stack.properties("Function")["Architectures"] == [architecture]
 
 
 def test_the_function_logs_json_to_the_group_of_the_stack(dev):
