@@ -57,14 +57,10 @@ class World:
 
 @pytest.fixture
 def world(aws: LocalAws, tmp_path: Path) -> World:
-    return a_world(aws, tmp_path)
-
-
-def a_world(aws: LocalAws, tmp_path: Path, **parameters: str) -> World:
     aws.set(credential_accepted_after_seconds=0)
     env_id = f"e{uuid.uuid4().hex[:8]}"
     stack, cloudformation = f"people-{env_id}", aws.client("cloudformation")
-    given = {"EnvID": env_id, "ProtectedBranches": "development,master", **parameters}
+    given = {"EnvID": env_id, "ProtectedBranches": "development,master"}
     cloudformation.create_stack(
         StackName=stack, TemplateBody=PEOPLE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
@@ -164,13 +160,12 @@ def test_protection_overrides_rights_from_other_policies(world: World) -> None:
     assert world.push(world.mirror, "HEAD:development").returncode == 0
 
 
-def test_users_manage_only_their_own_logins(aws: LocalAws, tmp_path: Path) -> None:
-    world = a_world(aws, tmp_path, RequireMfa="false")
+def test_users_manage_only_their_own_logins(world: World) -> None:
     mary, john = world.member("power-users"), world.member("readers")
     iam = world.client("iam", mary)
     issued = iam.create_service_specific_credential(UserName=mary.user, ServiceName=CODECOMMIT)["ServiceSpecificCredential"]
     theirs = {"UserName": mary.user, "ServiceSpecificCredentialId": issued["ServiceSpecificCredentialId"]}
-    assert world.push(Login(aws, mary.user, "", issued["ServiceUserName"], issued["ServicePassword"]),
+    assert world.push(Login(world.aws, mary.user, "", issued["ServiceUserName"], issued["ServicePassword"]),
                       "HEAD:refs/heads/feature/b").returncode == 0
     iam.reset_service_specific_credential(**theirs)
     iam.delete_service_specific_credential(**theirs)
@@ -179,30 +174,6 @@ def test_users_manage_only_their_own_logins(aws: LocalAws, tmp_path: Path) -> No
         assert error_of(iam.create_service_specific_credential, UserName=other, ServiceName=CODECOMMIT)[0] == "AccessDenied"
     assert error_of(iam.create_service_specific_credential, UserName=mary.user,
                    ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
-
-
-def test_login_needs_a_second_factor(world: World) -> None:
-    """Sessions here have no second factor. tests/templates/test_people.py evaluates sessions that have one."""
-    mary = world.member("readers")
-    iam = world.client("iam", mary)
-    assert error_of(iam.create_service_specific_credential, UserName=mary.user, ServiceName=CODECOMMIT)[0] == "AccessDenied"
-    iam.delete_service_specific_credential(UserName=mary.user, ServiceSpecificCredentialId=mary.credential_id)
-
-
-def test_a_second_factor_is_registered_once_and_by_its_owner(world: World) -> None:
-    mary, john = world.member("readers"), world.member("power-users")
-    iam, everybodys = world.client("iam", mary), world.aws.client("iam")
-    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=mary.user)["VirtualMFADevice"]
-    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
-    iam.enable_mfa_device(UserName=mary.user, SerialNumber=device["SerialNumber"], **codes)
-    assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName=mary.user)["MFADevices"]] == [device["SerialNumber"]]
-    # Another person who has her access key can neither add nor remove one.
-    assert error_of(iam.create_virtual_mfa_device, VirtualMFADeviceName=mary.user)[0] == "EntityAlreadyExists"
-    assert error_of(iam.create_virtual_mfa_device, VirtualMFADeviceName=f"{mary.user}-2")[0] == "AccessDenied"
-    assert error_of(iam.deactivate_mfa_device, UserName=mary.user, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
-    assert error_of(iam.delete_virtual_mfa_device, SerialNumber=device["SerialNumber"])[0] == "AccessDenied"
-    his = everybodys.create_virtual_mfa_device(VirtualMFADeviceName=john.user)["VirtualMFADevice"]["SerialNumber"]
-    assert error_of(iam.enable_mfa_device, UserName=john.user, SerialNumber=his, **codes)[0] == "AccessDenied"
 
 
 def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:

@@ -1,6 +1,6 @@
 """people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
 
-from tests.policies.scene import UNNAMED, PIPELINES, REPLICA_OF_A_PROJECT
+from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import group, regional, role, user
 from tests.templates.deployed import REGION
 
@@ -9,15 +9,11 @@ POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
 READER = f"{_ALICE} in {group('group-dev-readers')}"
 # The protection is effective together with any other permissions.
 STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
-GUEST = f"{role(PIPELINES, 'role-dev-guests')} with everything"
 ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
 ROOT = f"arn:aws:iam::{PIPELINES}:root under control"
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
 OF_OTHERS = [regional("codecommit", name) for name in ("codecommit-dev2-cfn-shop", "codecommit-prd-cfn-shop", "somebody-elses")]
-KEY = regional("kms", "key/repositories")
-THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
-WITH_MFA = {"aws:MultiFactorAuthPresent": "true"}
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
 MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
 # The repositories that each of them pushes to.
@@ -53,14 +49,9 @@ LIFT_RULES = """codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories
     codecommit:DeletePullRequestApprovalRule codecommit:DisassociateApprovalRuleTemplateFromRepository
     codecommit:OverridePullRequestApprovalRules codecommit:UpdatePullRequestApprovalRuleContent"""
 CHANGE_TEMPLATES = "codecommit:DeleteApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent"
-USE_OF_THE_KEY = """kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext
-    kms:ReEncryptFrom kms:ReEncryptTo"""
-SEE_ONES_OWN = "iam:GetSSHPublicKey iam:ListSSHPublicKeys iam:ListServiceSpecificCredentials iam:ListMFADevices"
-REGISTER_A_DEVICE = "iam:EnableMFADevice iam:ResyncMFADevice"
-_ALICES_DEVICE = _ALICE.replace(":user/", ":mfa/")
-GIVE_UP_ONES_OWN = "iam:DeleteSSHPublicKey iam:DeleteServiceSpecificCredential"
-MAKE_ONES_OWN = """iam:UploadSSHPublicKey iam:UpdateSSHPublicKey iam:ResetServiceSpecificCredential
-    iam:UpdateServiceSpecificCredential"""
+MANAGE_ONES_OWN = """iam:DeleteServiceSpecificCredential iam:DeleteSSHPublicKey iam:GetSSHPublicKey
+    iam:ListServiceSpecificCredentials iam:ListSSHPublicKeys iam:ResetServiceSpecificCredential
+    iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
 BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:UpdateAccessKey iam:CreateLoginProfile
     iam:UpdateLoginProfile iam:CreateServiceSpecificCredential iam:ResetServiceSpecificCredential
     iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
@@ -75,9 +66,8 @@ PROTECTED = [on("refs/heads/development"), on("refs/heads/master"), on("refs/hea
 FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/heads/review"), on("refs/tags/master"), {}]
 
 MAY = [
-    *[(who, READ, which, {}) for who in (POWER_USER, READER) for which in (REPOSITORY, REPLICA_OF_A_PROJECT)],
+    *[(who, READ, REPOSITORY, {}) for who in (POWER_USER, READER)],
     *[(who, LISTS, "*", {}) for who in (POWER_USER, READER)],
-    *[(who, USE_OF_THE_KEY, KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
     (POWER_USER, WORK, REPOSITORY, {}),
     # The last is git's first request, which names no reference.
     *[(POWER_USER, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
@@ -85,20 +75,15 @@ MAY = [
         row
         for who in (POWER_USER, READER)
         for row in (
-            (who, SEE_ONES_OWN, _ALICE, {}),
-            (who, GIVE_UP_ONES_OWN, _ALICE, {}),
-            # Before the user has a second factor.
-            (who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE, {}),
-            (who, REGISTER_A_DEVICE, _ALICE, {}),
-            (who, MAKE_ONES_OWN, _ALICE, WITH_MFA),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, **FOR_CODECOMMIT}),
+            (who, MANAGE_ONES_OWN, _ALICE, {}),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, FOR_CODECOMMIT),
         )
     ],
     # The protection covers only this environment's branches.
-    *[(who, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
-    *[(who, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}) for who in (STRONG_POWER_USER, GUEST)],
-    *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, GUEST)],
-    *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, GUEST)],
+    *[(who, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]) for who in (STRONG_POWER_USER, STRONG_READER)],
+    *[(who, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}) for who in (STRONG_POWER_USER, STRONG_READER)],
+    *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
+    *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     # The mirror users may still push, also if they have these policies, and under the control policy.
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
     *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
@@ -135,38 +120,23 @@ MAY_NOT = [
     *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, UNNAMED), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
        REPOSITORY, {}) for who in (POWER_USER, READER)],
-    # A replica is read only: the next run overwrites a push.
-    *[(who, f"{WORK} {CHANGE_A_BRANCH} {TAKE_AWAY}", REPLICA_OF_A_PROJECT, {}) for who in (POWER_USER, READER)],
-    *[(who, READ, REPLICA_OF_A_PROJECT + "2", {}) for who in (POWER_USER, READER)],
-    # Each user registers one second factor of their own. No user creates another, removes one, or uses another user's.
-    *[(who, "iam:CreateVirtualMFADevice", _ALICES_DEVICE + end, WITH_MFA) for who in (POWER_USER, READER) for end in ("2", "/2")],
-    *[(who, "iam:CreateVirtualMFADevice", user(PIPELINES, "bob").replace(":user/", ":mfa/"), WITH_MFA) for who in (POWER_USER, READER)],
-    *[(who, REGISTER_A_DEVICE, user(PIPELINES, "bob"), WITH_MFA) for who in (POWER_USER, READER)],
-    *[(who, "iam:DeactivateMFADevice", _ALICE, WITH_MFA) for who in (POWER_USER, READER)],
-    *[(who, "iam:DeleteVirtualMFADevice", _ALICES_DEVICE, WITH_MFA) for who in (POWER_USER, READER)],
-    *[(who, USE_OF_THE_KEY, KEY, keys) for who in (POWER_USER, READER) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
-    *[(who, USE_OF_THE_KEY, regional("kms", "key/other"), THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
-    *[(who, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY, THROUGH_CODECOMMIT) for who in (POWER_USER, READER)],
-    # A user manages only their own credentials, and only with a second factor.
+    # A user manages only their own credentials.
     *[
         row
         for who in (POWER_USER, READER)
         for row in (
-            (who, f"{SEE_ONES_OWN} {GIVE_UP_ONES_OWN} {MAKE_ONES_OWN}", user(PIPELINES, "bob"), WITH_MFA),
-            (who, f"{SEE_ONES_OWN} {GIVE_UP_ONES_OWN} {MAKE_ONES_OWN}", user(PIPELINES, "alice2"), WITH_MFA),
-            (who, MAKE_ONES_OWN, _ALICE, {}),
-            (who, MAKE_ONES_OWN, _ALICE, {"aws:MultiFactorAuthPresent": "false"}),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, FOR_CODECOMMIT),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, WITH_MFA),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, {**WITH_MFA, "iam:ServiceSpecificCredentialServiceName": "cassandra.amazonaws.com"}),
-            (who, "iam:CreateServiceSpecificCredential", user(PIPELINES, "bob"), {**WITH_MFA, **FOR_CODECOMMIT}),
-            (who, "iam:CreateAccessKey iam:CreateLoginProfile iam:AddUserToGroup iam:AttachUserPolicy", _ALICE, WITH_MFA),
+            (who, MANAGE_ONES_OWN, user(PIPELINES, "bob"), {}),
+            (who, MANAGE_ONES_OWN, user(PIPELINES, "alice2"), {}),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, {}),
+            (who, "iam:CreateServiceSpecificCredential", _ALICE, {"iam:ServiceSpecificCredentialServiceName": "cassandra.amazonaws.com"}),
+            (who, "iam:CreateServiceSpecificCredential", user(PIPELINES, "bob"), FOR_CODECOMMIT),
+            (who, "iam:CreateAccessKey iam:CreateLoginProfile iam:AddUserToGroup iam:AttachUserPolicy", _ALICE, {}),
         )
     ],
     # The protection, attached to any principal with any other permissions.
     *[
         row
-        for who in (STRONG_POWER_USER, STRONG_READER, GUEST, ADMINISTRATOR, ROOT)
+        for who in (STRONG_POWER_USER, STRONG_READER, ADMINISTRATOR, ROOT)
         for row in (
             *[(who, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
             (who, CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
@@ -179,7 +149,7 @@ MAY_NOT = [
             (who, READ_A_PASSWORD, SECRET.removesuffix("-mirror-AbC123"), {}),
         )
     ],
-    *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, GUEST)],
+    *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     # The groups' protection does not exempt a user with a name like the mirror's, nor a role.
     (f"{user(PIPELINES, 'user-dev-shop-mirror2')} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
     (f"anybody {role(PIPELINES, 'user-dev-shop-mirror')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),

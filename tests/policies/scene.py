@@ -118,12 +118,7 @@ def stacks():
             ExternalId=EXTERNAL_ID,
             PermissionsBoundaryArn=boundary_of(INSTANCES),
         ),
-        deploy(
-            "people",
-            ProtectedRoleNames="role-dev-guests",
-            RepositoryKmsKeyArn=f"arn:aws:kms:{REGION}:{PIPELINES}:key/repositories",
-            ReplicaRepositoryArns=REPLICA_OF_A_PROJECT,
-        ),
+        deploy("people"),
         deploy("branch-protection", TargetIds=PIPELINES, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
         deploy(

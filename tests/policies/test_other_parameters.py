@@ -44,7 +44,7 @@ def repositories(**parameters):
 
 
 def groups(**parameters):
-    return deploy("people", **{"ProtectedRoleNames": "role-dev-guests", **parameters})
+    return deploy("people", **parameters)
 
 
 def control(**parameters):
@@ -57,9 +57,7 @@ def clone_role(**parameters):
 
 
 NO_PROJECT = environment(ProjectID="")
-NO_SECOND_FACTOR = groups(RequireMfa="false")
 MERGES = [groups(PullRequestMerges="Allowed"), control(PullRequestMerges="Allowed")]
-TAGS = [groups(ProtectedTags="v*"), control(ProtectedTags="v*")]
 RELEASES = [groups(ProtectedBranches="main,release/*"), control(ProtectedBranches="main,release/*")]
 OTHER_MIRROR = [groups(MirrorUserNames="gitlab-*"), control(MirrorUserNames="gitlab-*")]
 WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
@@ -71,8 +69,6 @@ def each(stacks, *row):
 
 
 MAY = [
-    (NO_SECOND_FACTOR, people.POWER_USER, people.MAKE_ONES_OWN, user(PIPELINES, "alice"), {}),
-    (NO_SECOND_FACTOR, people.READER, "iam:CreateServiceSpecificCredential", user(PIPELINES, "alice"), people.FOR_CODECOMMIT),
     *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
     (OTHER_MIRROR[1], f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
@@ -82,7 +78,6 @@ MAY = [
 
 # Permissions that do not depend on the parameters.
 STILL = [
-    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/nightly")),
     # One of the two other accounts is enough for a stack.
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
@@ -92,13 +87,9 @@ STILL = [
 ]
 
 MAY_NOT = [
-    (NO_SECOND_FACTOR, people.POWER_USER, people.MAKE_ONES_OWN, user(PIPELINES, "bob"), {}),
-    (NO_SECOND_FACTOR, people.POWER_USER, "iam:CreateServiceSpecificCredential", user(PIPELINES, "alice"), {}),
     # Whether merges are allowed or not, a push and a change of the approval rules are denied.
     *each(MERGES, "codecommit:GitPush codecommit:MergeBranchesBySquash", people.REPOSITORY, people.PROTECTED[0]),
     *each(MERGES, people.LIFT_RULES, people.REPOSITORY, {}),
-    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.on("refs/tags/v1.2")),
-    *each(TAGS, "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush codecommit:DeleteBranch", people.REPOSITORY, people.on("refs/heads/release/1.2")),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/main")),
     *each(OTHER_MIRROR, "iam:CreateServiceSpecificCredential", user(PIPELINES, "gitlab-shop"), {}),

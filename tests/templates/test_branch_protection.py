@@ -165,7 +165,7 @@ def test_pull_requests_are_merged_where_that_is_allowed():
 
 LARGEST = {
     "EnvID": "a" * 10, "RepositoryNames": "r" * 100, "ProtectedBranches": ",".join(f"release/{n:03}" for n in range(20)),
-    "ProtectedTags": ",".join(f"v{n:03}*" for n in range(10)), **BREAK_GLASS,
+    **BREAK_GLASS,
 }
 
 

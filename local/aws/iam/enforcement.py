@@ -115,28 +115,12 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     return arn
 
 
-def _virtual_device(account_id: str, query_params: dict) -> str:
-    """The device that a call creates or deletes: these calls do not name the user.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
-    """
-    match iam_actions._query_param(query_params, "Action"):
-        case "CreateVirtualMFADevice":
-            path = iam_actions._query_param(query_params, "Path") or "/"
-            return f"arn:aws:iam::{account_id}:mfa{path}{iam_actions._query_param(query_params, 'VirtualMFADeviceName')}"
-        case "DeleteVirtualMFADevice":
-            return str(iam_actions._query_param(query_params, "SerialNumber"))
-    return ""
-
-
 def _iam_resource(arn: str, account_id: str, query_params: dict, request: _Request) -> str:
     """The stored ARN: a user's or role's path is part of it, and a request contains only the name."""
     if iam_actions._query_param(query_params, "Action") == "CreateServiceSpecificCredential":
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
         service = iam_actions._query_param(query_params, "ServiceName")
         request.keys["iam:ServiceSpecificCredentialServiceName"] = service
-    if serial := _virtual_device(account_id, query_params):
-        return serial
     for kind, store in (("user", iam._users), ("role", iam._roles)):
         prefix = f"arn:aws:iam::{account_id}:{kind}/"
         if arn.startswith(prefix):
