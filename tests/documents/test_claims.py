@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.deployed import Deployed
-from tests.templates.permissions import allowed
-from tests.templates.rights import regional
+from tests.policies import scene
+from tests.policies.tables import regional, role
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/concepts/security.md"
@@ -86,7 +85,7 @@ SECRETS = [
 # claim: child-stack-cannot-resolve-a-secret
 def test_child_stack_cannot_resolve_a_secret():
     """CloudFormation resolves a dynamic reference with the role that creates the stack."""
-    deployed = Deployed(EnvID="dev")
-    assert [row for row in SECRETS if allowed(deployed, "ProvisioningRole", *row)] == []
+    function, provisioning = [role(scene.PIPELINES, f"role-dev-cfn-gitops{end}") for end in ("", "-provisioning")]
+    assert [row for row in SECRETS if scene.world().may(provisioning, *row)] == []
     # The evaluator does allow the function to read its own secret.
-    assert [row for row in SECRETS if allowed(deployed, "FunctionRole", *row)] == SECRETS[:1]
+    assert [row for row in SECRETS if scene.world().may(function, *row)] == SECRETS[:1]

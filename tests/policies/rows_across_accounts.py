@@ -5,7 +5,7 @@ and template.yaml on the other.
 """
 
 from tests.policies import scene
-from tests.policies.rows_environment import inputs_and_outputs_of_a_build, not_by_another_way, what_is_not_the_builds
+from tests.policies.rows_environment import inputs_and_outputs_of_a_build, not_by_another_way
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGES, IMAGE_ROLE, UNNAMED, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from tests.policies.tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
 from tests.templates.deployed import REGION
@@ -188,7 +188,6 @@ MAY_NOT = [
     (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, **FOREIGN_BUCKET}),
     *[(who, actions, resource, {**keys, **FOREIGN_BUCKET}) for who, actions, resource, keys in inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY)
       if "Object" in actions],
-    *what_is_not_the_builds(BUCKET),
     # `aws cloudformation package` without --kms-key-id.
     (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, "s3:x-amz-server-side-encryption": "AES256"}),
     (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, FOREIGN_BUCKET),

@@ -1,6 +1,6 @@
 """template.yaml and templates/project.yaml: trust policies, the bucket, and the callers of the function.
 
-tests/templates/rights.py has the permissions of the environment's own roles and users.
+rows_rights.py has the permissions of the environment's own roles and users.
 """
 
 from tests.policies.scene import UNNAMED, PIPELINES
@@ -76,6 +76,9 @@ _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
 _REVIEW_ROLE = role(PIPELINES, "role-dev-review-codebuild-cfn")
 
 
+_ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
+_OF_AN_OBJECT = "s3:GetObject s3:PutObject s3:DeleteObject s3:DeleteObjectVersion"
+_OF_THE_BUCKET = "s3:ListBucket s3:GetBucketPolicy s3:PutBucketPolicy s3:DeleteBucket"
 _SECRET_OF_BUILDS = regional("secretsmanager", "secret:build/dev/registry-AbC123")
 _PARAMETER_OF_BUILDS = regional("ssm", "parameter/build/dev/licence")
 
@@ -97,7 +100,7 @@ def what_is_not_the_builds(bucket):
     return [
         (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
         *[(_BUILD_ROLE, touch, f"{bucket}/{key}", AS_A_BUILD)
-          for key in (f"code/{ANOTHER_BUILD}/0a1b2c", f"code/{A_BUILD}2/0a1b2c", "code/0a1b2c", "0a1b2c.zip")],
+          for key in (f"code/{ANOTHER_BUILD}/0a1b2c", f"code/{A_BUILD}2/0a1b2c", "code/0a1b2c", f"{A_BUILD}/0a1b2c", "0a1b2c.zip")],
         (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {"aws:userid": ANOTHER_BUILD}),
         (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {}),
         (_BUILD_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectTagging", f"{bucket}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
@@ -113,7 +116,7 @@ def not_by_another_way(bucket):
     key = f"{bucket}/codepipeline-dev-cfn/Source/a"
     return [
         row
-        for who in (anybody(role(PIPELINES, "administrator")), _DEPLOY_ROLE, role(PIPELINES, "role-dev-codepipeline-cfn"))
+        for who in (_ADMINISTRATOR, _DEPLOY_ROLE, role(PIPELINES, "role-dev-codepipeline-cfn"))
         for row in (
             (who, "s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags", key, {}),
             (who, "s3:GetObject s3:PutObject s3:DeleteObject", key, through_an_access_point),
@@ -132,14 +135,13 @@ MAY = [
     (_DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
     (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
     (_BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
-    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
-    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
+    (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {}),
+    (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
 ]
 
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
-    *what_is_not_the_builds(BUCKET),
     (_BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/prd/licence"), {}),
     (_BUILD_ROLE, "ssm:PutParameter ssm:DeleteParameter", _PARAMETER_OF_BUILDS, {}),
     (_BUILD_ROLE, "secretsmanager:PutSecretValue secretsmanager:DeleteSecret secretsmanager:TagResource", _SECRET_OF_BUILDS, {}),
@@ -148,8 +150,8 @@ MAY_NOT = [
     *[(who, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"})
       for who in (_BUILD_ROLE, f"{_BUILD_ROLE} with everything")],
     # Unencrypted.
-    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:PutObject s3:DeleteObjectVersion", ARTIFACT, {"aws:SecureTransport": "false"}),
-    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {"aws:SecureTransport": "false"}),
+    (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {"aws:SecureTransport": "false"}),
+    (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {"aws:SecureTransport": "false"}),
     *not_by_another_way(BUCKET),
     # No principal of another account.
     (anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),

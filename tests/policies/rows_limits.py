@@ -10,6 +10,7 @@ from tests.policies.scene import PIPELINES
 from tests.policies.tables import group, regional, role, user
 from tests.policies.vocabulary import changes
 from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
+from tests.templates.named import SECOND_BUCKET, SERVICES_OF_PIPELINES, passed_to
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 PROVISIONING = f"{role(PIPELINES, 'role-dev-cfn-gitops-provisioning')} with everything"
@@ -163,6 +164,7 @@ MAY_NOT = [
         "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/{key}", {})
       for bucket in (across.BUCKET, environment.BUCKET) for key in ("codepipeline-dev-cfn/Source/a", "review/shop/0a1b/template.yaml")],
+    *[(DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", f"{SECOND_BUCKET}{key}", {}) for key in ("", "/codepipeline-dev-cfn/Source/a")],
     (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
@@ -182,9 +184,16 @@ MAY_NOT = [
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # A path that begins like a name. IAM's star also matches a slash.
     *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY) for name in ("role-dev-tools/admin", "cfnstack-dev-tools/admin")],
-    *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), {"iam:PassedToService": "codebuild.amazonaws.com"})
+    *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), passed_to(service)) for service in SERVICES_OF_PIPELINES
       for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
                    "role-dev-tools/admin")],
+    # The keys of a real request, without a boundary.
+    *[(DEPLOY, "iam:UpdateAssumeRolePolicy iam:DeleteRolePermissionsBoundary sts:AssumeRole", role(PIPELINES, f"role-dev-{name}"), {})
+      for name in ("codedeploy-cfn", "cfn-gitops-provisioning", "review-codebuild-cfn")],
+    *[(DEPLOY, "iam:PassRole", role(PIPELINES, f"role-dev-{name}"), passed_to(f"{service}.amazonaws.com"))
+      for name, service in (("codepipeline-cfn", "codepipeline"), ("cfn-gitops-provisioning", "cloudformation"), ("review-codebuild-cfn", "codebuild"))],
+    (DEPLOY, "iam:CreateUser iam:CreateAccessKey", user(PIPELINES, "anybody"), {}),
+    (DEPLOY, "lambda:AddPermission", FUNCTION, {"lambda:Principal": "*"}),
 ]
 
 MAY = [
@@ -220,5 +229,5 @@ MAY = [
     (DEPLOY, "sns:Subscribe sns:GetTopicAttributes", regional("sns", "sns-dev-notifications"), {}),
     (DEPLOY, "lambda:UpdateFunctionCode lambda:AddPermission lambda:DeleteFunction lambda:PutFunctionConcurrency lambda:RemovePermission",
      regional("lambda", "function:lambda-dev-thumbnails"), {}),
-    (PROVISIONING, "iam:PassRole", role(PIPELINES, "administrator"), {"iam:PassedToService": "codebuild.amazonaws.com"}),
+    *[(PROVISIONING, "iam:PassRole", role(PIPELINES, "administrator"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
 ]

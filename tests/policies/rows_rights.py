@@ -1,19 +1,446 @@
-"""The tables of tests/templates/rights.py, which list the permissions of the environment's own principals.
+"""The permissions of every principal of template.yaml, and the calls that must be denied.
 
-There, only the principal's own policies are evaluated, so keys, buckets and roles have no owner.
-Here they are rows like all others, about the same names.
+The first table is complete: test_every_part_is_needed.py fails if a permission is granted and not in a row. The
+second contains the attempts of an attacker with a hostile template, build or repository.
 """
 
 from tests.policies import scene
-from tests.templates import rights
+from tests.policies.rows_change_sets import CHANGE_SETS_MAY, CHANGE_SETS_MAY_NOT
+from tests.policies.rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
+from tests.policies.rows_reviews import REVIEWS_MAY, REVIEWS_MAY_NOT
+from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
+from tests.templates.named import (
+    APPROVAL_TEMPLATES,
+    APPROVAL_TOPIC,
+    BOUNDED_ROLES,
+    BUCKET,
+    BUILD_LOG,
+    BUILD_PROJECT,
+    BY_THE_CODE,
+    CHANGED_PIPELINES,
+    CHANGE_SETS,
+    CREDENTIALS,
+    EXISTING_ROLES,
+    FOREIGN_BUCKET,
+    FOREIGN_KEY,
+    FORMER_KEY,
+    FOR_A_GITLAB,
+    FUNCTIONS,
+    KEY,
+    LISTS,
+    LISTS_OF_THE_HEALTH_CHECK,
+    MADE_BUILD_PROJECTS,
+    MADE_BY_A_PIPELINE,
+    MADE_INTERFACES,
+    MADE_LOG_GROUPS,
+    MADE_PIPELINES,
+    MADE_REPOSITORIES,
+    MADE_RULES,
+    MARKS,
+    MIRROR,
+    OWN_LOG,
+    PIPELINE,
+    PIPELINE_RULE,
+    PIPELINE_STACK,
+    PROVISIONING,
+    READS_OF_THE_DEPLOY_ACTION,
+    REPOSITORIES,
+    REPOSITORY,
+    RULES,
+    SECOND_BUCKET,
+    SECRETS,
+    SECRET_IN_THE_CONTEXT,
+    SEEN_INTERFACES,
+    SERVERLESS,
+    SERVICES_OF_PIPELINES,
+    SOURCE,
+    SOURCE_ROLES,
+    STACKS,
+    STACKS_OF_PIPELINES,
+    STACK_TAGS,
+    TOKENS,
+    TOKEN_KEY,
+    USE_OF_A_KEY,
+    VIA_S3,
+    VIA_SECRETS_MANAGER,
+    WITH_A_ROLE,
+    WITH_BOUNDARY,
+    WITH_DEPLOY,
+    WITH_OWN_BOUNDARY,
+    WITH_PROVISIONING,
+    build_project,
+    function,
+    log_group,
+    passed_to,
+    pipeline,
+    regional,
+    repository,
+    role,
+    rule,
+    secret,
+    stack_arn,
+    topic,
+    user,
+)
 
-_DEPLOYED = scene.stacks()["template"].deployed
+# principal, actions, resource, context keys
+_MAY = [
+    *CHANGE_SETS_MAY, *REVIEWS_MAY,
+    ("FunctionRole", CREDENTIALS, MIRROR, {}),
+    # Of a project with a stack of its own.
+    ("FunctionRole", CREDENTIALS, user("user-dev-shop-mirror"), {}),
+    # An existing secret, and one that does not exist (any more).
+    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
+    # A GitLab token in a secret of any name.
+    *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB | more) for more in ({}, {"secretsmanager:ResourceTag/cfn-gitops:env": "dev"})],
+    ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
+    ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
+    # A repository that Source names.
+    ("FunctionRole", REPOSITORIES, repository("codecommit-dev-website"), {}),
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", REPOSITORY, {}),
+    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE),
+    ("FunctionRole", APPROVAL_TEMPLATES, "*", {}),
+    # A missing stack is evaluated with its name and a star.
+    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), WITH_PROVISIONING),
+    # A mirror's stack may have any name.
+    ("FunctionRole", "cloudformation:DescribeStackResource", stack_arn("anything"), {}),
+    ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
+    ("FunctionRole", "codepipeline:StartPipelineExecution codepipeline:GetPipelineState", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", PIPELINE, {}),
+    ("FunctionRole", "events:DescribeRule", PIPELINE_RULE, {}),
+    ("FunctionRole", "cloudformation:DescribeChangeSet cloudformation:DescribeStacks", stack_arn("cfnstack-dev-infra"), {}),
+    ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
+    ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
+    ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
+    ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d"), {}),
+    ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
+    *[("FunctionRole", "kms:Decrypt", key, VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT) for key in (KEY, FORMER_KEY)],
+    ("FunctionRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    # Lambda attaches the function to a VPC with the function's role.
+    ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d"), {}),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "security-group/sg-0a1b2c3d"), {}),
+    ("FunctionRole", SEEN_INTERFACES, "*", {}),
+    ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
+    ("CodeBuildCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
+    ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
+    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
+    # For an alias or a version.
+    ("CodeDeployCFnRole", "lambda:GetProvisionedConcurrencyConfig", function("lambda-dev-thumbnails:live"), {}),
+    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-nightly"), {}),
+    ("CodeDeployCFnRole", RULES, rule("cfnstack-dev-infra-Nightly-1A2B3C"), {}),
+    ("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code.zip", {}),
+    *[("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{each}/code.zip", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_S3),
+    ("CodeDeployCFnRole", f"{STACKS} {STACK_TAGS} cloudformation:GetStackPolicy cloudformation:GetTemplate", stack_arn("cfnstack-dev-infra-Network-1A2B3C"), {}),
+    ("CodeDeployCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_BOUNDARY),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("cfnstack-dev-infra-Role-1A2B3C"), WITH_BOUNDARY),
+    ("CodeDeployCFnRole", EXISTING_ROLES, role("role-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), passed_to("lambda.amazonaws.com")),
+    ("CodeDeployCFnRole", "iam:PassRole", role("cfnstack-dev-infra-Role-1A2B3C"), passed_to("events.amazonaws.com")),
+    ("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
+    ("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),
+    *[("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", each, {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Source/a", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    ("CodePipelineCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
+    *[("CodePipelineCFnRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop"), {}),
+    ("CodePipelineCFnRole", SOURCE, REPOSITORY, {}),
+    ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
+    ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
+    ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
+    ("CodePipelineCFnRole", "cloudwatch:DescribeAlarms", regional("cloudwatch", "alarm:shop-5xx"), {}),
+    ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
+    ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy {READS_OF_THE_DEPLOY_ACTION}", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
+    # A deletion may use the role with which CloudFormation created the stack.
+    ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
+    ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
+    ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
+    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
+    ("EventsRuleRole", "codepipeline:StartPipelineExecution", PIPELINE, {}),
+    ("ProvisioningRole", MADE_REPOSITORIES, REPOSITORY, {}),
+    ("ProvisioningRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
+    ("ProvisioningRole", MADE_LOG_GROUPS, BUILD_LOG, {}),
+    ("ProvisioningRole", MADE_LOG_GROUPS, f"{BUILD_LOG}:*", {}),
+    ("ProvisioningRole", MADE_PIPELINES, PIPELINE, {}),
+    ("ProvisioningRole", MADE_RULES, PIPELINE_RULE, {}),
+    # An image's push has a rule of its own.
+    ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-codepipeline-exec-ecr-infra"), {}),
+    ("ProvisioningRole", LISTS, "*", {}),
+    ("ProvisioningRole", "iam:GetRole", role("role-dev-codepipeline-cfn"), {}),
+    ("ProvisioningRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
+    ("ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to("codepipeline.amazonaws.com")),
+    ("ProvisioningRole", "iam:PassRole", role("role-dev-eventbridge-codepipeline-exec"), passed_to("events.amazonaws.com")),
+    # Roles that a project's template creates.
+    *[("ProvisioningRole", "iam:PassRole", role("role-dev-shop"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
+    ("MirrorUser", "codecommit:GitPull codecommit:GitPush", REPOSITORY, {}),
+]
+
+_MAY_NOT = [
+    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT,
+    # The function's code needs no network interface: Lambda's permissions in the role are denied to the code.
+    ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
+    ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
+    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d").replace(ACCOUNT, "999999999999"), {}),
+    ("FunctionRole", "ec2:AttachNetworkInterface ec2:ModifyNetworkInterfaceAttribute ec2:RunInstances ec2:AuthorizeSecurityGroupEgress", regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
+    # The function's calls for a hostile template.
+    ("FunctionRole", CREDENTIALS, user("user-prd-codecommit-mirroring"), {}),
+    ("FunctionRole", CREDENTIALS, user("user-dev2-codecommit-mirroring"), {}),
+    ("FunctionRole", CREDENTIALS, user("administrator"), {}),
+    ("FunctionRole", SECRETS, secret("database/password-AbC123"), {}),
+    ("FunctionRole", SECRETS, secret("database/codecommit-mirror/x-AbC123"), {}),
+    ("FunctionRole", SECRETS, secret("codecommit-mirror-AbC123"), {}),
+    # Another environment's mirror, and a user that no environment has.
+    *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/{name}-AbC123"), {}) for name in ("user-prd-codecommit-mirroring", "user-dev2-x", "x")],
+    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-x-AbC123").replace(REGION, "us-east-1"), {}),
+    # A secret without the tag for GitLab, or with another key; one of another environment or account. Calls that would
+    # change a token, or turn a secret into a token.
+    *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), keys) for keys in (
+        {}, *[FOR_A_GITLAB | {"secretsmanager:ResourceTag/cfn-gitops:env": other} for other in ("prd", "dev2", "d")])],
+    ("FunctionRole", TOKENS, secret("database/password-AbC123"), {"secretsmanager:ResourceTag/gitlab-url": "https://gitlab.example.com"}),
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(ACCOUNT, "999999999999"), FOR_A_GITLAB),
+    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(REGION, "us-east-1"), FOR_A_GITLAB),
+    ("FunctionRole", "secretsmanager:PutSecretValue secretsmanager:UpdateSecret secretsmanager:DeleteSecret secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:PutResourcePolicy", secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
+    ("FunctionRole", "kms:Decrypt", TOKEN_KEY, {}),
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:CreateGrant", TOKEN_KEY, VIA_SECRETS_MANAGER),
+    ("FunctionRole", REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
+    ("FunctionRole", REPOSITORIES, repository("somebody-elses"), {}),
+    ("FunctionRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateRepository", REPOSITORY, MADE_BY_A_PIPELINE),
+    # Another owner's repository with such a name, another environment's, and one that Source names.
+    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {}),
+    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/CreatedBy": "gitops-dev-infra"}),
+    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-prd-infra"}),
+    ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-prd-cfn-infra"), MADE_BY_A_PIPELINE),
+    ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-dev-website"), MADE_BY_A_PIPELINE),
+    # A branch of another owner's repository that Source names.
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-dev-website"), {}),
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-prd-cfn-infra"), {}),
+    # The tag with which the function may delete the repository.
+    ("FunctionRole", "codecommit:TagResource codecommit:UntagResource", REPOSITORY, {}),
+    # Another environment's stack, the provider stack, deployed stacks, others' stacks.
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-prd-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev2-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
+    ("FunctionRole", f"{WITH_A_ROLE} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK.replace(ACCOUNT, "999999999999"), WITH_PROVISIONING),
+    # Without a role, so with the function's own permissions, and with another role.
+    *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
+    # The provisioning role for other callers, and other roles for CloudFormation.
+    ("FunctionRole", "iam:PassRole", PROVISIONING, {}),
+    *[("FunctionRole", "iam:PassRole", PROVISIONING, passed_to(service)) for service in (*SERVICES_OF_PIPELINES, "lambda.amazonaws.com")],
+    ("FunctionRole", "sts:AssumeRole iam:PutRolePolicy iam:AttachRolePolicy iam:UpdateAssumeRolePolicy", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
+    *[("FunctionRole", "iam:PassRole", role(name), passed_to("cloudformation.amazonaws.com")) for name in (
+        "role-prd-codedeploy-cfn", "role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "administrator")],
+    # The function may not make CloudFormation's calls itself.
+    ("FunctionRole", f"{CHANGED_PIPELINES} codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
+    ("FunctionRole", "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", pipeline("codepipeline-prd-cfn-infra"), {}),
+    # The function logs its findings as metrics, and changes no other metric.
+    ("FunctionRole", "cloudwatch:PutMetricData cloudwatch:SetAlarmState cloudwatch:DeleteAlarms", "*", {}),
+    ("FunctionRole", "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret secretsmanager:GetRandomPassword", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+    ("FunctionRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
+    ("FunctionRole", RULES.replace("events:DescribeRule ", ""), PIPELINE_RULE, {}),
+    *[("FunctionRole", "events:DescribeRule", rule(name), {}) for name in ("event-rule-prd-codepipeline-exec-cfn-infra", "event-rule-dev-nightly")],
+    *[("FunctionRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "somebody-elses")],
+    *[("FunctionRole", "lambda:InvokeFunction", function(name), {}) for name in ("cfn-gitops-prd", "lambda-dev-thumbnails")],
+    # A tombstone contains no value.
+    ("FunctionRole", "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecret", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
+    ("FunctionRole", MARKS, secret("cfn-gitops-prd/deletions/infra-0a1b2c3d-AbC123"), {}),
+    ("FunctionRole", MARKS, secret("cfn-gitops-dev/other-AbC123"), {}),
+    ("FunctionRole", "iam:DeleteUser iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:PutUserPolicy", MIRROR, {}),
+    ("FunctionRole", "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
+    ("FunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/code.zip", {}),
+    ("FunctionRole", "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission", function("cfn-gitops-dev"), {}),
+    ("FunctionRole", "logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev"), {}),
+    ("FunctionRole", "logs:PutLogEvents", regional("logs", "log-group:/aws/lambda/other:log-stream:a"), {}),
+    *[("FunctionRole", "kms:Encrypt kms:GenerateDataKey", KEY, keys) for keys in ({}, VIA_S3)],
+    ("FunctionRole", "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", KEY, VIA_SECRETS_MANAGER),
+    # With any other key the function only decrypts its own secrets, through Secrets Manager.
+    ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", FORMER_KEY, VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT),
+    *[("FunctionRole", "kms:Decrypt", FORMER_KEY, keys) for keys in (
+        {}, VIA_SECRETS_MANAGER, SECRET_IN_THE_CONTEXT, VIA_S3 | SECRET_IN_THE_CONTEXT,
+        *[VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": secret(name)} for name in (
+            "database/password-AbC123", "codecommit-mirror/user-prd-codecommit-mirroring-AbC123")])],
+    ("FunctionRole", "kms:Decrypt", FORMER_KEY.replace(ACCOUNT, "999999999999"), VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT),
+    # Another account's role with a similar name, this account's, another environment's; and only
+    # reads with the role.
+    *[
+        (principal, "sts:AssumeRole", other, {})
+        for principal in ("FunctionRole", "CodePipelineCFnRole")
+        for other in (
+            SOURCE_ROLES[0].replace("111122223333", "777788889999"),
+            SOURCE_ROLES[0].replace("-dev-", "-dev2-"),
+            f"{SOURCE_ROLES[0]}s",
+            "arn:aws:iam::111122223333:role/administrator",
+            role("role-dev-codecommit-source"),
+            role("role-dev-codedeploy-cfn"),
+        )
+    ],
+    ("FunctionRole", "sts:TagSession sts:SetSourceIdentity", SOURCE_ROLES[0], {}),
+    ("FunctionRole", f"{SOURCE} codecommit:GitPull codecommit:ListTagsForResource", REPOSITORY.replace(ACCOUNT, "111122223333"), {}),
+    ("FunctionRole", "s3:GetObject s3:PutObject s3:ListBucket", f"{FOREIGN_BUCKET}/x", {}),
+    ("FunctionRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
+    # A build, which runs any pushed code.
+    ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
+    ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
+    ("CodeBuildCFnRole", "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{BUCKET}/x", {}),
+    ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:PutLifecycleConfiguration", BUCKET, {}),
+    ("CodeBuildCFnRole", "logs:PutLogEvents", regional("logs", "log-group:/aws/codebuild/codebuild-prd-cfn-infra:log-stream:a"), {}),
+    ("CodeBuildCFnRole", "logs:PutLogEvents", OWN_LOG, {}),
+    # A log group that was deleted with its pipeline is not created again.
+    *[("CodeBuildCFnRole", "logs:CreateLogGroup", group, {}) for group in (BUILD_LOG, f"{BUILD_LOG}:log-stream:a", OWN_LOG)],
+    ("CodeBuildCFnRole", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+    ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
+    ("CodeBuildCFnRole", "codecommit:GitPush", REPOSITORY, {}),
+    ("CodeBuildCFnRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
+    ("CodeBuildCFnRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:GetBucketPolicy", FOREIGN_BUCKET, {}),
+    *[
+        row
+        for principal in ("CodeBuildCFnRole", "CodePipelineCFnRole")
+        for row in (
+            (principal, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{FOREIGN_BUCKET}/x", {}),
+            # A bucket whose name has this one as its beginning.
+            (principal, "s3:GetObject s3:PutObject", f"{FOREIGN_BUCKET}-2/x", {}),
+            (principal, "kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:DisableKey kms:Sign", FOREIGN_KEY, VIA_S3),
+            (principal, USE_OF_A_KEY, regional("kms", "key/another"), VIA_S3),
+            (principal, USE_OF_A_KEY, KEY, VIA_S3),
+        )
+    ],
+    # A template that a pipeline deploys.
+    ("CodeDeployCFnRole", FUNCTIONS, function("lambda-prd-thumbnails"), {}),
+    ("CodeDeployCFnRole", FUNCTIONS, function("lambda-prd-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", FUNCTIONS, function("cfn-gitops-dev"), {}),
+    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "*"}),
+    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "999999999999"}),
+    ("CodeDeployCFnRole", RULES, rule("event-rule-prd-nightly"), {}),
+    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-codepipeline-exec-cfn-infra"), {}),
+    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-cfn-gitops-health"), {}),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_OWN_BOUNDARY),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-prd-thumbnails"), WITH_BOUNDARY),
+    ("CodeDeployCFnRole", BOUNDED_ROLES, role("administrator"), WITH_BOUNDARY),
+    ("CodeDeployCFnRole", EXISTING_ROLES, role("role-prd-thumbnails"), {}),
+    ("CodeDeployCFnRole", "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role("role-dev-thumbnails"), WITH_BOUNDARY),
+    ("CodeDeployCFnRole", "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
+    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), {}),
+    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), passed_to("ec2.amazonaws.com")),
+    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to("lambda.amazonaws.com")),
+    ("CodeDeployCFnRole", "iam:PassRole", role("administrator"), passed_to("lambda.amazonaws.com")),
+    *[
+        ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
+        for name in ("cfn-gitops", "cfn-gitops-provisioning", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec")
+    ],
+    ("CodeDeployCFnRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
+    ("CodeDeployCFnRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
+    ("CodeDeployCFnRole", MADE_PIPELINES, PIPELINE, {}),
+    ("CodeDeployCFnRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
+    ("CodeDeployCFnRole", "s3:PutObject s3:DeleteObject", f"{BUCKET}/code.zip", {}),
+    ("CodeDeployCFnRole", "s3:PutObject s3:DeleteObject", f"{FOREIGN_BUCKET}/code.zip", {}),
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, {}),
+    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_SECRETS_MANAGER),
+    ("CodeDeployCFnRole", "kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:CreateGrant", FOREIGN_KEY, VIA_S3),
+    ("CodeDeployCFnRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    # Policies that give this account's repositories and images to another account's pipelines.
+    *[
+        ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
+        for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
+                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "slack",
+                     "codebuild-replication-shop", "eventbridge-replication-shop")
+    ],
+    *[("CodeDeployCFnRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("forward-codecommit", "replication-shop-daily")],
+    ("CodeDeployCFnRole", STACKS, stack_arn("cfn-gitops-dev"), {}),
+    ("CodeDeployCFnRole", STACKS, stack_arn("cfnstack-prd-infra"), {}),
+    ("CodeDeployCFnRole", CREDENTIALS, MIRROR, {}),
+    ("CodeDeployCFnRole", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+    # A pipeline.
+    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("cloudformation.amazonaws.com")),
+    ("CodePipelineCFnRole", "iam:PassRole", role("role-prd-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
+    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
+    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), {}),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfn-gitops-dev"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-prd-infra"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfnstack-dev2-infra"), WITH_DEPLOY),
+    ("CodePipelineCFnRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
+    *[("CodePipelineCFnRole", "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:CreateChangeSet", stack_arn("cfnstack-dev-infra"), keys)
+      for keys in ({}, WITH_PROVISIONING, {"cloudformation:RoleArn": role("administrator")})],
+    *[("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {"cloudformation:RoleArn": role(name)})
+      for name in ("role-dev-cfn-gitops-provisioning", "administrator")],
+    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", PIPELINE_STACK, WITH_DEPLOY),
+    *[("CodePipelineCFnRole", "sns:Publish", topic(name), {}) for name in ("sns-prd-approvals", "approvals-2", "somebody-elses")],
+    ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals").replace(ACCOUNT, "999999999999"), {}),
+    ("CodePipelineCFnRole", "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic", topic("sns-dev-approvals"), {}),
+    *[("CodePipelineCFnRole", SOURCE, repository(name), {}) for name in ("codecommit-prd-cfn-infra", "somebody-elses")],
+    ("CodePipelineCFnRole", "codepipeline:PutApprovalResult codepipeline:UpdatePipeline", PIPELINE, {}),
+    ("CodePipelineCFnRole", "codecommit:GitPush codecommit:DeleteBranch", REPOSITORY, {}),
+    ("CodePipelineCFnRole", "codebuild:StartBuild", build_project("codebuild-prd-cfn-infra"), {}),
+    ("CodePipelineCFnRole", "s3:GetObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
+    ("CodePipelineCFnRole", "s3:DeleteObject s3:PutObjectAcl", f"{BUCKET}/x", {}),
+    *[("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", f"repository/ecr-{other}-shop"), {}) for other in ("prd", "dev2")],
+    ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop").replace(ACCOUNT, "444455556666"), {}),
+    ("CodePipelineCFnRole", "ecr:PutImage ecr:BatchGetImage ecr:BatchDeleteImage ecr:SetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
+    # A rule.
+    *[("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "somebody-elses")],
+    ("EventsRuleRole", "codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
+    # A pipeline's properties, in a template with the ServiceToken: roles with more permissions
+    # than a pipeline's, a role for another service, other environments, others' resources.
+    *[
+        ("ProvisioningRole", "iam:PassRole", role(name), passed_to(service))
+        for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn",
+                     "role-dev-codepipeline-s3-site", "role-prd-codepipeline-cfn", "role-dev2-codepipeline-cfn", "administrator")
+        for service in SERVICES_OF_PIPELINES
+    ],
+    ("ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), {}),
+    *[("ProvisioningRole", "iam:PassRole", role("role-dev-shop"), passed_to(service))
+      for service in ("cloudformation.amazonaws.com", "lambda.amazonaws.com", "ec2.amazonaws.com")],
+    ("ProvisioningRole", f"{BOUNDED_ROLES} iam:UpdateAssumeRolePolicy iam:DeleteRole iam:TagRole", role("role-dev-shop"), WITH_BOUNDARY),
+    ("ProvisioningRole", CREDENTIALS, MIRROR, {}),
+    ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
+    # A repository that Source names does not belong to the pipeline.
+    ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-dev-website"), {}),
+    ("ProvisioningRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateCommit codecommit:UpdateRepositoryEncryptionKey", REPOSITORY, {}),
+    ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("codebuild-prd-cfn-infra"), {}),
+    ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("somebody-elses"), {}),
+    ("ProvisioningRole", "codebuild:StartBuild codebuild:ImportSourceCredentials codebuild:PutResourcePolicy", BUILD_PROJECT, {}),
+    ("ProvisioningRole", MADE_LOG_GROUPS, log_group("/aws/codebuild/codebuild-prd-cfn-infra"), {}),
+    ("ProvisioningRole", MADE_LOG_GROUPS, log_group("/aws/lambda/cfn-gitops-dev"), {}),
+    ("ProvisioningRole", "logs:GetLogEvents logs:PutLogEvents logs:PutSubscriptionFilter", f"{BUILD_LOG}:log-stream:a", {}),
+    ("ProvisioningRole", MADE_PIPELINES, pipeline("codepipeline-prd-cfn-infra"), {}),
+    ("ProvisioningRole", MADE_PIPELINES, pipeline("somebody-elses"), {}),
+    ("ProvisioningRole", "codepipeline:StartPipelineExecution codepipeline:PutApprovalResult", PIPELINE, {}),
+    ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-cfn-infra"), {}),
+    # Other rules of this environment belong to deployed stacks.
+    ("ProvisioningRole", RULES, rule("event-rule-dev-nightly"), {}),
+    ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-ecr-infra"), {}),
+    ("ProvisioningRole", RULES, rule("event-rule-dev-codepipeline-exec-s3-site"), {}),
+    ("ProvisioningRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
+    ("ProvisioningRole", "events:PutPermission events:PutEvents", regional("events", "event-bus/default"), {}),
+    ("ProvisioningRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
+    ("ProvisioningRole", "s3:GetObject s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),
+    ("ProvisioningRole", "lambda:InvokeFunction lambda:AddPermission", function("cfn-gitops-dev"), {}),
+    ("ProvisioningRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+    # A person who got hold of the mirror's login (which is only valid for git).
+    ("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository("codecommit-prd-cfn-infra"), {}),
+    # Other projects of the environment, which have mirror users of their own.
+    *[("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository(name), {}) for name in ("codecommit-dev-cfn-shop", "codecommit-dev-website")],
+    ("MirrorUser", "codecommit:GitPush", REPOSITORY.replace(ACCOUNT, "999999999999"), {}),
+    ("MirrorUser", "codecommit:DeleteRepository codecommit:DeleteBranch codecommit:MergePullRequestByFastForward", REPOSITORY, {}),
+    ("MirrorUser", CREDENTIALS, MIRROR, {}),
+    ("MirrorUser", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
+]
 
 
-def _rows(table):
-    return [(_DEPLOYED.arn(principal), actions, resource, keys) for principal, actions, resource, keys in table]
+def _of_the_environment(rows):
+    deployed = scene.stacks()["template"].deployed
+    return [(deployed.arn(principal), *row) for principal, *row in rows]
 
 
-# rows_across_accounts.py has the others.
-MAY = [row for row in _rows(rights.MAY) if not rights.needs_another_account(row)]
-MAY_NOT = _rows(rights.MAY_NOT)
+MAY = [*_of_the_environment(_MAY), *inputs_and_outputs_of_a_build(SECOND_BUCKET)]
+MAY_NOT = [*_of_the_environment(_MAY_NOT), *[row for bucket in (BUCKET, FOREIGN_BUCKET, SECOND_BUCKET) for row in what_is_not_the_builds(bucket)]]

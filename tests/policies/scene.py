@@ -55,7 +55,7 @@ def stacks():
                 MirrorSecretKmsKeyArn=named.KEY,
                 GitLabTokenKmsKeyArn=named.TOKEN_KEY,
                 SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
-                ArtifactBucketArns=artifacts.deployed.arn("ArtifactBucket"),
+                ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
                 SelfRepair="true",
@@ -147,7 +147,7 @@ def world_with(other):
 
 def _world_of(deployments):
     policies = tuple(policy for stack in deployments for policy in stack.policies())
-    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES)], []
+    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES)], []
     for stack in deployments:
         deployed = stack.deployed
         made = [name for name in deployed.template["Resources"] if deployed.is_made(name)]

@@ -66,6 +66,8 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
         may_not.append((anybody(role(account, "administrator")), action, lent, complete))
     for key in demands:
         may_not.append((service, action, lent, {name: value for name, value in complete.items() if name != key}))
+    if demands:
+        may_not.append((service, action, lent, {}))
     if not demands and as_sent:
         may.append((service, action, lent, {}))
     return may, may_not

@@ -7,6 +7,7 @@ from tests.policies.rows_limits import OF_A_TOKEN, WITH_BOUNDARY
 from tests.policies.scene import PIPELINES
 from tests.policies.tables import group, regional, role, user
 from tests.policies.world import aws_managed
+from tests.templates.deployed import Deployed
 
 BROAD = ["PowerUserAccess", "AdministratorAccess"]
 DEPLOY = role(PIPELINES, "role-dev-codedeploy-cfn")
@@ -90,6 +91,12 @@ def test_broad_policy_allows_the_rest(policy):
     queue = regional("sqs", "sqs-dev-thumbnails")
     assert not scene.world().may(DEPLOY, "sqs:CreateQueue", queue)
     assert scene.world().may(f"{DEPLOY} with {policy}", "sqs:CreateQueue", queue)
+
+
+@pytest.mark.parametrize("given", ["", "arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B"])
+def test_deploy_role_has_its_policy_and_those_of_the_parameter(given):
+    attached = Deployed(EnvID="dev", DeployPolicyArns=given).properties("CodeDeployCFnRole")["ManagedPolicyArns"]
+    assert attached == [f"arn:aws:iam::{PIPELINES}:policy/policy-dev-codedeploy-cfn", *(given.split(",") if given else [])]
 
 
 def test_documents_are_complete():

@@ -149,12 +149,13 @@ def test_no_principal_of_a_template_has_the_boundary():
                 assert stack.deployed.properties(name).get("PermissionsBoundary") != DEPLOYED_BOUNDARY, name
 
 
-def test_boundary_is_created_only_if_enabled():
-    made = [Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") for given in ({}, {"DeployedRoles": "None"}, {"DeployedRoles": "Bounded"})]
-    assert made == [False, False, True]
-
-
 _ARN = f"arn:aws:iam::{PIPELINES}:policy"
+
+
+def test_boundary_is_created_only_if_enabled():
+    made = [Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") for given in (
+        {}, {"DeployedRoles": "None"}, {"DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, {"DeployedRoles": "Bounded"})]
+    assert made == [False, False, False, True]
 
 
 @pytest.mark.parametrize(("given", "is_accepted"), [

@@ -14,14 +14,15 @@ from tests.policies.scene import UNNAMED
 from tests.policies.tables import anybody
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions as actions_of
+from tests.templates.named import SECOND_BUCKET
 
 # dev2 has one more letter, d has fewer, xdev has another beginning; prd is the other environment.
 OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")
 _ENVIRONMENT = re.compile(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
-# A GitLab token, which its tag names, and no environment's name.
-NAMED_BY_A_PARAMETER = re.compile(r":secret:gitlab/")
+# No environment's name: a GitLab token, which its tag names, and the objects of a bucket in ArtifactBucketArns.
+NAMED_BY_A_PARAMETER = re.compile(rf":secret:gitlab/|^{SECOND_BUCKET}/")
 
 
 def rows():

@@ -1,22 +1,29 @@
 """Effects of other parameters, and the limits that stay."""
 
+from functools import cache
+
 import pytest
 
 from tests.policies import rows_across_accounts as across, rows_clone as clone, rows_people as people, scene
-from tests.policies.collected import Stack
+from tests.policies.collected import Stack, statements
 from tests.policies.rows_limits import ON_BUCKETS
 from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
 from tests.policies.tables import ASSUME, anybody, regional, role, user
 from tests.templates import named
-from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, translated
+from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, as_list, translated
+from tests.templates.named import SERVICES_OF_PIPELINES, VIA_SECRETS_MANAGER, passed_to
 
 DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
 DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"
 ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
 UNDER_CONTROL = f"{ADMINISTRATOR} under control"
+FUNCTION_ROLE, PIPELINE_ROLE, PROVISIONING_ROLE = [
+    role(PIPELINES, f"role-dev-{name}") for name in ("cfn-gitops", "codepipeline-cfn", "cfn-gitops-provisioning")]
+MIRROR = user(PIPELINES, "user-dev-codecommit-mirroring")
 MERGE_A_PULL_REQUEST = "codecommit:MergePullRequestBySquash"
 
 
+@cache
 def environment(**parameters):
     return Stack("template", Deployed(template=translated(), EnvID="dev", **parameters))
 
@@ -26,12 +33,17 @@ _NAMES = {
     "ImageRepositoryNames": "images/*",
 }
 OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
-BOUNDED_BY_OTHER_NAMES = environment(
-    PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", ArtifactBucketArns=named.SECOND_BUCKET, **_NAMES)
+BOUNDED_BY_OTHER_NAMES = environment(PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", **_NAMES)
 ANY_SECRET_OF_BUILDS = environment(MirrorSecretNames="gitlab", BuildSecretNames="g*")
 OTHER_DEPLOYMENT_BUCKET = environment(DeploymentBucketName="company-templates", DeployedRoles="Bounded")
-OTHER_BUCKET = environment(ArtifactBucketArns=named.SECOND_BUCKET)
 OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
+GIVEN_BOUNDARY = f"arn:aws:iam::{PIPELINES}:policy/given"
+WITH_GIVEN_BOUNDARY = environment(PermissionsBoundaryArn=BOUNDARY, DeployedRolesBoundaryArn=GIVEN_BOUNDARY)
+# A boundary that CloudFormation named after a pipeline's stack.
+OWN_BOUNDARY = f"arn:aws:iam::{PIPELINES}:policy/cfnstack-dev-shop-Boundary-1A2B3C"
+# Only the machinery has a boundary.
+NO_DEPLOYED_ROLES = environment(PermissionsBoundaryArn=BOUNDARY)
+NEW_ROLE, NEW_ROLES_CALLS = role(PIPELINES, "role-dev-thumbnails"), "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy"
 
 
 def artifacts(**parameters):
@@ -63,6 +75,19 @@ OTHER_MIRROR = [groups(MirrorUserNames="gitlab-*"), control(MirrorUserNames="git
 WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 
 
+def in_repository(name, *more):
+    """The calls of the function, of a mirror's user and of a pipeline for a repository."""
+    return [(*more, who, action, regional("codecommit", name), {}) for who, action in (
+        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (MIRROR, "codecommit:GitPush"), (PIPELINE_ROLE, "codecommit:UploadArchive"))]
+
+
+def of_secret(name):
+    """The function's read of a secret, and its use of the secret's key."""
+    arn = regional("secretsmanager", f"secret:{name}")
+    return [(OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:GetSecretValue", arn, {}),
+            (OTHER_NAMES, FUNCTION_ROLE, "kms:Decrypt", named.KEY, VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": arn})]
+
+
 def each(stacks, *row):
     """The same for the groups' protection and for the account's."""
     return [(stack, who, *row) for stack, who in zip(stacks, WHO_IS_BOUND, strict=True)]
@@ -72,6 +97,12 @@ MAY = [
     *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
     (OTHER_MIRROR[1], f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    *in_repository("team-a", OTHER_NAMES),
+    (OTHER_NAMES, FUNCTION_ROLE, "iam:TagUser", user(PIPELINES, "gitlab-a"), {}),
+    (OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:CreateSecret", regional("secretsmanager", "secret:gitlab"), {}),
+    *of_secret("gitlab-AbC123"),
+    *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "team-pipelines-a"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
+    (WITH_GIVEN_BOUNDARY, role(PIPELINES, "role-dev-codedeploy-cfn"), "iam:CreateRole", NEW_ROLE, {"iam:PermissionsBoundary": GIVEN_BOUNDARY}),
     # Without a named endpoint, every network is allowed.
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
 ]
@@ -83,7 +114,14 @@ STILL = [
     (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
     # An environment without a first project serves the other projects.
     (NO_PROJECT, role(PIPELINES, "role-dev-cfn-gitops"), "iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), people.FOR_CODECOMMIT),
-    (NO_PROJECT, role(PIPELINES, "role-dev-codepipeline-cfn"), "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    (NO_PROJECT, PIPELINE_ROLE, "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    # The first project works with every value of RepositoryNames.
+    *in_repository("codecommit-dev-cfn-infra", OTHER_NAMES),
+    # The default parameters.
+    (environment(), FUNCTION_ROLE, named.CREDENTIALS, user(PIPELINES, "user-dev-shop-mirror"), {}),
+    *[(environment(), FUNCTION_ROLE, "codecommit:GetRepository", regional("codecommit", f"codecommit-dev-{name}"), {}) for name in ("cfn-shop", "website")],
+    (environment(), PIPELINE_ROLE, "codecommit:UploadArchive", regional("codecommit", "codecommit-dev-website"), {}),
+    (environment(), PIPELINE_ROLE, "sns:Publish", regional("sns", "sns-dev-approvals"), {}),
 ]
 
 MAY_NOT = [
@@ -125,9 +163,21 @@ MAY_NOT = [
     ],
     # Without a boundary no role is created, with any added policies.
     *[
-        (environment(), DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys)
+        (stack, DEPLOY, NEW_ROLES_CALLS, NEW_ROLE, keys)
+        for stack in (environment(), NO_DEPLOYED_ROLES)
         for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})
     ],
+    *[(WITH_GIVEN_BOUNDARY, DEPLOY, NEW_ROLES_CALLS, NEW_ROLE, {"iam:PermissionsBoundary": boundary}) for boundary in (BOUNDARY, DEPLOYED_BOUNDARY)],
+    (environment(DeployedRolesBoundaryArn=OWN_BOUNDARY), DEPLOY, "iam:CreatePolicyVersion iam:DeletePolicy", OWN_BOUNDARY, {}),
+    (environment(), PIPELINE_ROLE, "sns:Publish", named.APPROVAL_TOPIC, {}),
+    # Without a key, the function decrypts its own secrets.
+    (environment(), FUNCTION_ROLE, "kms:Decrypt kms:Encrypt kms:GenerateDataKey", named.KEY, VIA_SECRETS_MANAGER),
+    # Names outside of the parameters. A secret's full name has six more characters, neither seven nor another word.
+    *in_repository("codecommit-dev-website", OTHER_NAMES),
+    (OTHER_NAMES, FUNCTION_ROLE, named.CREDENTIALS, MIRROR, {}),
+    *[row for name in ("gitlab-AbC1234", "gitlab-token-AbC123") for row in of_secret(name)],
+    (OTHER_NAMES, MIRROR, "codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "role-dev-codepipeline-cfn"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
     (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
     (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
@@ -140,7 +190,6 @@ MAY_NOT = [
             ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "team-a")),
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
             ("iam:PassRole", role(PIPELINES, "role-dev-pipelines-build")),
-            *[(f"{ON_BUCKETS} s3:PutBucketPolicy", arn) for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/a")],
         )
     ],
     # The machinery, by the names in its parameters.
@@ -157,8 +206,6 @@ MAY_NOT = [
               for name in ("team-pipelines-build", "role-dev-codebuild-cfn")],
         )
     ],
-    *[(OTHER_BUCKET, DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", arn, {})
-      for arn in (named.SECOND_BUCKET, f"{named.SECOND_BUCKET}/codepipeline-dev-cfn/Source/a")],
     # The bucket that a user of another --s3-bucket names.
     *[(OTHER_DEPLOYMENT_BUCKET, who, f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::company-templates{key}", {})
       for who in (DEPLOY, DEPLOYED) for key in ("", "/cfn-gitops-dev/0a1b2c")],
@@ -166,20 +213,27 @@ MAY_NOT = [
 ]
 
 
+evaluated = cache(scene.world_with)
+
+
 def name(row):
     stack, who, actions, resource, keys = row
     return f"{stack.name}: {who} {actions.split()[0]}... {resource} {keys}"
 
 
+# claim: name-parameters-limit-the-function
 @pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), [*MAY, *STILL], ids=map(name, [*MAY, *STILL]))
 def test_parameter_allows_the_call(stack, caller, actions, resource, keys):
-    world = scene.world_with(stack)
+    world = evaluated(stack)
     assert [action for action in actions.split() if not world.may(caller, action, resource, keys)] == []
 
 
+# claim: name-parameters-limit-the-function
+# claim: no-role-is-created-without-a-boundary
+# claim: roles-of-pipelines-never-have-the-machinerys-boundary
 @pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), MAY_NOT, ids=map(name, MAY_NOT))
 def test_call_is_denied_with_any_parameter(stack, caller, actions, resource, keys):
-    world = scene.world_with(stack)
+    world = evaluated(stack)
     assert [action for action in actions.split() if world.may(caller, action, resource, keys)] == []
 
 
@@ -187,3 +241,10 @@ def test_call_is_denied_with_any_parameter(stack, caller, actions, resource, key
 def test_call_is_denied_without_the_parameter(row):
     _, caller, actions, resource, keys = row
     assert [action for action in actions.split() if scene.world().may(caller, action, resource, keys)] == []
+
+
+def test_function_has_no_statement_for_an_empty_parameter():
+    """Neither an Allow nor a Deny: without a VPC or a key, its resource would be empty. Decryption needs no parameter."""
+    its = [statement for policy in environment().policies() if FUNCTION_ROLE in policy.principals for statement in statements(policy)]
+    actions = {action for statement in its for action in as_list(statement["Action"])}
+    assert {action for action in actions if action.startswith(("ec2:", "kms:"))} == {"kms:Decrypt"}

@@ -44,9 +44,19 @@ def test_it_may(caller, actions, resource, keys):
     assert rejected == {}
 
 
+# claim: added-policy-does-not-lift-the-deploy-roles-limits
+# claim: each-denied-call-is-denied
+# claim: hostile-builds-do-not-change-what-was-approved
 # claim: only-listed-principals-can
 # claim: review-build-reaches-only-its-own-output
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
 def test_it_may_not(caller, actions, resource, keys):
     allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}
     assert allowed == {}
+
+
+# claim: each-denied-call-is-denied
+@pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows_rights.MAY_NOT)
+def test_own_policies_do_not_allow_it(caller, actions, resource, keys):
+    """The denial does not depend on the resource's policy, which can belong to another account."""
+    assert [action for action in actions.split() if scene.world().own_policies_allow(caller, action, resource, keys)] == []

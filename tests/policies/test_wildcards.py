@@ -10,7 +10,10 @@ import re
 import pytest
 import yaml
 
-from tests.policies import scene
+from tests.policies import collected, scene
+from tests.templates import named
+from tests.templates.deployed import REGION, as_list
+from tests.templates.named import regional, secret
 
 ELEMENTS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
 # The text before the first wildcard, if it names an environment, a parameter or a bucket.
@@ -82,3 +85,48 @@ def test_a_wildcard_without_a_word_is_found(tmp_path):
     template = tmp_path / "silent.yaml"
     template.write_text('Statement:\n  - Effect: Allow\n    Action: s3:GetObject\n    Resource: "*"\n')
     assert list(unexplained(template)) == ["silent.yaml:4: Resource *"]
+
+
+# --- Names in the statements of template.yaml ------------------------------------------------
+
+# The only "*" in an Allow. Each of these actions cannot be limited.
+EVERYTHING = {
+    "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
+    **{action: "IAM has no resource for an approval rule template" for action in named.APPROVAL_TEMPLATES.split()},
+    **{action: "a list of all that there are" for action in f"{named.LISTS} {named.LISTS_OF_THE_HEALTH_CHECK} {named.SEEN_INTERFACES}".split()},
+}
+# A parameter's or AWS's own resource.
+OTHERS = [
+    named.KEY, named.TOKEN_KEY, named.FOREIGN_KEY, named.APPROVAL_TOPIC,
+    named.SECOND_BUCKET, regional("ssm", "parameter/build/dev/*"), secret("build/dev/*-??????"),
+    # "include all resource IDs": https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    regional("ec2", "*/*"),
+    # A mirror's stack may have any name.
+    regional("cloudformation", "stack/*"),
+    # An alarm of what a pipeline deploys may have any name.
+    regional("cloudwatch", "alarm:*"),
+    # With the condition that it decrypts a secret that the function may read.
+    regional("kms", "key/*"),
+    # With the condition that the secret has the tag of a token.
+    secret("*"),
+    f"arn:aws:cloudformation:{REGION}:aws:transform/*",
+    regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*"),
+]
+
+
+# claim: every-statement-names-its-actions-and-its-resources
+@pytest.mark.parametrize("policy", [policy for policy in scene.stacks()["template"].policies() if policy.side == "identity"], ids=lambda policy: policy.place)
+def test_every_statement_names_actions_and_resources(policy):
+    for statement in collected.statements(policy):
+        if statement["Effect"] == "Deny":
+            continue
+        assert not {"NotAction", "NotResource"} & statement.keys(), statement
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], statement
+        if "*" in as_list(statement["Resource"]):
+            assert set(as_list(statement["Action"])) <= EVERYTHING.keys(), statement
+        else:
+            for resource in as_list(statement["Resource"]):
+                fixed = resource.split("*")[0]
+                assert resource.startswith("arn:aws:"), resource
+                is_of_the_environment = "-dev-" in fixed or "-dev/" in fixed or fixed.endswith("-dev")
+                assert is_of_the_environment or resource in OTHERS or fixed.startswith(f"{named.SECOND_BUCKET}/"), resource

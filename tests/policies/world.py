@@ -105,6 +105,13 @@ class World:
             owner = who.account
         return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
 
+    def own_policies_allow(self, caller, action, resource, keys=None):
+        """Whether the caller's own policies allow the call, on a resource that the caller's whole account may use."""
+        who = self.caller(caller)
+        statement = {"Effect": "Allow", "Principal": {"AWS": who.account}, "Action": "*", "Resource": "*"}
+        owner = {"aws:ResourceAccount": self.owner(resource) or who.account}
+        return decide(who, action, resource, who.account, {"Version": "2012-10-17", "Statement": [statement]}, {**owner, **(keys or {})})
+
     def owner(self, resource):
         for bucket, account in self.buckets:
             if resource == bucket or resource.startswith(f"{bucket}/"):

@@ -1,4 +1,4 @@
-"""Names in the tables of rights.py: principals, ARNs, condition keys, actions."""
+"""Names in the tables of tests/policies/rows_rights.py: principals, ARNs, condition keys, actions."""
 
 from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
 
@@ -11,7 +11,6 @@ ROLES = {
     "EventsRuleRole": "events.amazonaws.com",
     "ProvisioningRole": "cloudformation.amazonaws.com",
 }
-PRINCIPALS = [*ROLES, "MirrorUser"]
 
 
 def regional(service, rest):
@@ -91,14 +90,10 @@ A_BUILD = "AROA4EXAMPLEBUILDROLE:AWSCodeBuild-5f1d2c90-0000-4000-8000-0000000000
 ANOTHER_BUILD = "AROA4EXAMPLEBUILDROLE:AWSCodeBuild-5f1d2c90-0000-4000-8000-000000000002"
 AS_A_BUILD = {"aws:userid": A_BUILD}
 FOREIGN_BUCKET = f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"
-SECOND_BUCKET = f"arn:aws:s3:::s3-dev-another-account-artifact-{ACCOUNT}-{REGION}"
-FOREIGN_KEY = regional("kms", "key/aabb1122")
-# Enables every permission for other accounts' sources.
-OTHER_ACCOUNTS = {
-    "SourceRoleArns": ",".join(SOURCE_ROLES),
-    "ArtifactBucketArns": f"{FOREIGN_BUCKET},{SECOND_BUCKET}",
-    "ArtifactKeyArns": FOREIGN_KEY,
-}
+# ArtifactBucketArns accepts any name.
+SECOND_BUCKET = "arn:aws:s3:::artifacts-of-another-account"
+# The key of cross-account-artifacts.yaml, by the ID that `Deployed` gives it.
+FOREIGN_KEY = regional("kms", "key/ArtifactKey")
 # Enables every permission for a function in a VPC.
 IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
 MADE_INTERFACES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from tests.templates.deployed import BOUNDARY, Deployed
+from tests.policies import scene
 from tests.templates.named import (
     BUCKET,
     BUILD_LOG,
@@ -25,7 +25,6 @@ from tests.templates.named import (
     rule,
     stack_arn,
 )
-from tests.templates.permissions import allowed
 
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"
@@ -159,11 +158,6 @@ NOT_GRANTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def bounded():
-    return Deployed(EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRoles="Bounded")
-
-
 def permissions(resource_type, published=PUBLISHED):
     return {action for actions in published[resource_type].values() for action in actions}
 
@@ -181,10 +175,11 @@ CASES = [(role_name, resource_type) for role_name, types in OWN.items() for reso
 
 
 @pytest.mark.parametrize(("role_name", "resource_type"), CASES)
-def test_handler_permission_is_granted_or_has_a_reason(bounded, role_name, resource_type):
+def test_handler_permission_is_granted_or_has_a_reason(role_name, resource_type):
+    caller = scene.stacks()["template"].deployed.arn(role_name)
     denied = {
         action for action in permissions(resource_type)
-        if not allowed(bounded, role_name, action, ELSEWHERE.get(action, OWN[role_name][resource_type]), keys(resource_type, action))
+        if not scene.world().may(caller, action, ELSEWHERE.get(action, OWN[role_name][resource_type]), keys(resource_type, action))
     }
     assert denied == set(NOT_GRANTED.get(resource_type, {}))
 

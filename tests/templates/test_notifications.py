@@ -5,9 +5,9 @@ import re
 import pytest
 
 from local.policies.evaluation import Caller
+from tests.policies import scene
 from tests.templates.companions import faults, may, repository, role, stack
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
-from tests.templates.permissions import documents
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
 PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
@@ -91,7 +91,7 @@ def test_notification_rules_use_the_key_through_sns(environment):
 
 def test_pipeline_reports_waiting_approval_to_encrypted_topic(environment):
     """With template.yaml's role unchanged: its policy and the key's policy allow the publication."""
-    its = role("role-dev-codepipeline-cfn", *documents(Deployed(EnvID="dev"), "CodePipelineCFnRole"))
+    its = scene.world().caller(f"arn:aws:iam::{ACCOUNT}:role/role-dev-codepipeline-cfn")
     arn, policy = key(environment)
     assert may(its, "sns:Publish", TOPIC, policy=topic_policy(environment))
     with_key = {**THROUGH_SNS, "kms:CallerAccount": ACCOUNT}
@@ -279,7 +279,6 @@ def test_repository_is_retained_and_encrypted_with_a_given_key():
 
 
 def test_the_environments_function_and_pipelines_reach_it():
-    name = stack("repository", ProjectID="website").properties("Repository")["RepositoryName"]
-    environment = Deployed(EnvID="dev")
-    assert may(role("function", *documents(environment, "FunctionRole")), "codecommit:GetRepository", repository(name))
-    assert may(role("pipeline", *documents(environment, "CodePipelineCFnRole")), "codecommit:UploadArchive", repository(name))
+    arn = stack("repository", ProjectID="website").arn("Repository")
+    for name, action in (("cfn-gitops", "codecommit:GetRepository"), ("codepipeline-cfn", "codecommit:UploadArchive")):
+        assert scene.world().may(f"arn:aws:iam::{ACCOUNT}:role/role-dev-{name}", action, arn)

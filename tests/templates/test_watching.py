@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.templates.deployed import ACCOUNT, REGION, Deployed, source
-from tests.templates.permissions import statements
 
 ROOT = Path(__file__).parents[2]
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
@@ -83,8 +82,8 @@ def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
     (target,) = stack.properties("HealthCheck")["Targets"]
     patterns = json.loads(target["Input"])["HealthCheck"]["UserNames"]
-    (granted,) = [statement["Resource"] for statement in statements(stack, "FunctionRole")
-                  if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
+    (granted,) = [statement["Resource"] for policy in stack.properties("FunctionRole")["Policies"]
+                  for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
     assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
     assert patterns == (names or "user-dev-*")
 

@@ -1,4 +1,4 @@
-"""The function's change sets, for reviews and for drift: rows of rights.py.
+"""The function's change sets, for reviews and for drift: part of rows_rights.py.
 
 An attacker can invoke the function with any event, so these rows are also what such an attacker can reach at most.
 """

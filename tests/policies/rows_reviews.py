@@ -1,4 +1,4 @@
-"""Reviews: their builds, which run code that no one has reviewed, and who creates and starts these. Rows of rights.py."""
+"""Reviews: their builds, which run code that no one has reviewed, and who creates and starts these. Part of rows_rights.py."""
 
 from tests.templates.deployed import ACCOUNT, REGION
 from tests.templates.named import (
