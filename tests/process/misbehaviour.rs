@@ -22,9 +22,16 @@ fn misbehaving() -> &'static Path {
             return path.into();
         }
         let profile = std::env::var("CFN_GITOPS_MISBEHAVING_PROFILE");
-        let profile = profile.as_deref().unwrap_or("dev");
+        // With `--workspace`, the tests' dependencies are the same, so nothing is compiled again.
+        let profile = profile.as_deref().unwrap_or("test");
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--message-format=json"])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--message-format=json",
+                "--workspace",
+            ])
             .args(["--example", "misbehaving", "--profile", profile])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
