@@ -24,7 +24,21 @@ fn misbehaving() -> &'static Path {
         let profile = std::env::var("CFN_GITOPS_MISBEHAVING_PROFILE");
         // With `--workspace`, the tests' dependencies are the same, so nothing is compiled again.
         let profile = profile.as_deref().unwrap_or("test");
-        let built = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        // Cargo sets these for a test. Build scripts read them, so their crates would be compiled again.
+        let of_cargo = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+            "CARGO_BIN_",
+        ];
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if of_cargo.iter().any(|prefix| text.starts_with(prefix)) {
+                cargo.env_remove(&name);
+            }
+        }
+        let built = cargo
             .args([
                 "build",
                 "--quiet",
