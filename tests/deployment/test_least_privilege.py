@@ -22,6 +22,7 @@ NOT_NEEDED_HERE = {
         "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
         "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
     "codepipeline-cfn": {
+        "cloudformation:DescribeStackResources", "cloudformation:GetStackPolicy", "cloudformation:GetTemplate",
         "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
         "codecommit:CancelUploadArchive", "codecommit:GetRepository",
         "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
@@ -35,8 +36,9 @@ def test_every_action_of_the_policy_is_used(aws: LocalAws, environment: Environm
     used = {decision["action"] for decision in steps.decisions_of(aws, environment.function_role)
             if decision["allowed"]}
     granted = transcript.granted | steps.granted_actions(aws, environment.function_role)
-    # Only the rollback of a replacement that CloudFormation has no record of removes tags from a user.
-    assert granted - used <= {"iam:UntagUser"}
+    # Only the rollback of a replacement that CloudFormation has no record of removes tags from a user. The other two
+    # follow a lost event: tests/health_check and tests/faults lose events, and so does `make run`.
+    assert granted - used <= {"iam:UntagUser", "codebuild:StartBuild", "events:DescribeRule"}
     print(f"{len(granted)} actions granted, all but {len(granted - used)} used")
 
 
