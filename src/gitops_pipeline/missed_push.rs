@@ -72,6 +72,11 @@ impl DeployedBranch {
             paths: child.paths(),
         })
     }
+
+    /// Whether it is a branch of this repository of this account.
+    pub fn is_in(&self, repository_name: &str) -> bool {
+        self.repository.cross_account.is_none() && self.repository.name == repository_name
+    }
 }
 
 /// Looks for a push without an execution. `None` also if another account denies the look-up of its

@@ -227,7 +227,7 @@ impl Checker<'_> {
                  mirror did not push it. Find out who pushed it, then push to GitLab, which replaces it"
             );
             findings.checked(subject, Some(problem));
-            findings.foreign.push(tip.clone());
+            findings.foreign.push((repository.clone(), tip.clone()));
         }
     }
 

@@ -25,8 +25,8 @@ pub struct Findings {
     pub started: Vec<String>,
     /// Each resource that was checked.
     pub checks: Vec<Check>,
-    /// The tips that the mirrors did not push.
-    pub foreign: Vec<ForeignTip>,
+    /// The tips that the mirrors did not push, each with its repository.
+    pub foreign: Vec<(String, ForeignTip)>,
     /// Why something was not checked.
     pub failed: Vec<String>,
 }

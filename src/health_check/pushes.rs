@@ -14,6 +14,7 @@ use crate::clients::gitlab::{Containment, GitLabError};
 use crate::gitops_pipeline::missed_push::{self, DeployedBranch, MissedPush};
 use crate::gitops_pipeline::pushes::Child;
 use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::mirror_credential::health::ForeignTip;
 
 /// How long after the first look the second one follows. An event arrives within seconds, and
 /// CodePipeline lists the execution that it starts as soon.
@@ -39,6 +40,12 @@ pub struct SuspectedPush {
 }
 
 impl SuspectedPush {
+    /// Whether it is the push of `tip` to this repository of this account.
+    fn is_of(&self, repository: &str, tip: &ForeignTip) -> bool {
+        let branch = &self.branch;
+        branch.is_in(repository) && branch.name == tip.branch && self.missed.commit == tip.commit
+    }
+
     /// What a diagnosis checks.
     pub fn subject(&self) -> String {
         format!(
@@ -108,10 +115,9 @@ impl Checker<'_> {
                 );
                 continue;
             }
-            let missed = (&push.branch.name, &push.missed.commit);
             let mut foreign = findings.foreign.iter();
             // The check of the mirror has reported it.
-            if foreign.any(|tip| (&tip.branch, &tip.commit) == missed) {
+            if foreign.any(|(repository, tip)| push.is_of(repository, tip)) {
                 continue;
             }
             tokio::time::sleep_until(second_look).await;
