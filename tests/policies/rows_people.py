@@ -13,7 +13,7 @@ ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
 ROOT = f"arn:aws:iam::{PIPELINES}:root under control"
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
-OF_OTHERS = [regional("codecommit", name) for name in ("codecommit-dev2-cfn-shop", "codecommit-prd-cfn-shop", "somebody-elses")]
+OF_OTHERS = [regional("codecommit", name) for name in ("codecommit-dev2-cfn-shop", "codecommit-prd-cfn-shop", "unrelated")]
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
 MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
 # The repositories that each of them pushes to.

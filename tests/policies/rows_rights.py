@@ -209,7 +209,7 @@ _MAY_NOT = [
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, {}),
     ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:CreateGrant", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, repository("codecommit-prd-cfn-infra"), {}),
-    ("FunctionRole", REPOSITORIES, repository("somebody-elses"), {}),
+    ("FunctionRole", REPOSITORIES, repository("unrelated"), {}),
     ("FunctionRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateRepository", REPOSITORY, MADE_BY_A_PIPELINE),
     # Another owner's repository with such a name, another environment's, and one that Source names.
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {}),
@@ -246,7 +246,7 @@ _MAY_NOT = [
     ("FunctionRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
     ("FunctionRole", RULES.replace("events:DescribeRule ", ""), PIPELINE_RULE, {}),
     *[("FunctionRole", "events:DescribeRule", rule(name), {}) for name in ("event-rule-prd-codepipeline-exec-cfn-infra", "event-rule-dev-nightly")],
-    *[("FunctionRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "somebody-elses")],
+    *[("FunctionRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "unrelated")],
     *[("FunctionRole", "lambda:InvokeFunction", function(name), {}) for name in ("cfn-gitops-prd", "lambda-dev-thumbnails")],
     # A tombstone contains no value.
     ("FunctionRole", "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecret", secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
@@ -286,7 +286,7 @@ _MAY_NOT = [
     ("FunctionRole", "s3:GetObject s3:PutObject s3:ListBucket", f"{FOREIGN_BUCKET}/x", {}),
     ("FunctionRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     # A build, which runs any pushed code.
-    ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::somebody-elses-bucket/x", {}),
+    ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", "arn:aws:s3:::unrelated-bucket/x", {}),
     ("CodeBuildCFnRole", "s3:GetObject s3:PutObject", f"{BUCKET.replace('-dev-', '-prd-')}/x", {}),
     ("CodeBuildCFnRole", "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{BUCKET}/x", {}),
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:PutLifecycleConfiguration", BUCKET, {}),
@@ -374,10 +374,10 @@ _MAY_NOT = [
     *[("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {"cloudformation:RoleArn": role(name)})
       for name in ("role-dev-cfn-gitops-provisioning", "administrator")],
     ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", PIPELINE_STACK, WITH_DEPLOY),
-    *[("CodePipelineCFnRole", "sns:Publish", topic(name), {}) for name in ("sns-prd-approvals", "approvals-2", "somebody-elses")],
+    *[("CodePipelineCFnRole", "sns:Publish", topic(name), {}) for name in ("sns-prd-approvals", "approvals-2", "unrelated")],
     ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals").replace(ACCOUNT, "999999999999"), {}),
     ("CodePipelineCFnRole", "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic", topic("sns-dev-approvals"), {}),
-    *[("CodePipelineCFnRole", SOURCE, repository(name), {}) for name in ("codecommit-prd-cfn-infra", "somebody-elses")],
+    *[("CodePipelineCFnRole", SOURCE, repository(name), {}) for name in ("codecommit-prd-cfn-infra", "unrelated")],
     ("CodePipelineCFnRole", "codepipeline:PutApprovalResult codepipeline:UpdatePipeline", PIPELINE, {}),
     ("CodePipelineCFnRole", "codecommit:GitPush codecommit:DeleteBranch", REPOSITORY, {}),
     ("CodePipelineCFnRole", "codebuild:StartBuild", build_project("codebuild-prd-cfn-infra"), {}),
@@ -387,7 +387,7 @@ _MAY_NOT = [
     ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop").replace(ACCOUNT, "444455556666"), {}),
     ("CodePipelineCFnRole", "ecr:PutImage ecr:BatchGetImage ecr:BatchDeleteImage ecr:SetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
     # A rule.
-    *[("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "somebody-elses")],
+    *[("EventsRuleRole", "codepipeline:StartPipelineExecution", pipeline(name), {}) for name in ("codepipeline-prd-cfn-infra", "unrelated")],
     ("EventsRuleRole", "codepipeline:PutApprovalResult codepipeline:StopPipelineExecution", PIPELINE, {}),
     # A pipeline's properties, in a template with the ServiceToken: roles with more permissions
     # than a pipeline's, a role for another service, other environments, others' resources.
@@ -407,13 +407,13 @@ _MAY_NOT = [
     ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-dev-website"), {}),
     ("ProvisioningRole", "codecommit:GitPush codecommit:GitPull codecommit:CreateCommit codecommit:UpdateRepositoryEncryptionKey", REPOSITORY, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("codebuild-prd-cfn-infra"), {}),
-    ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("somebody-elses"), {}),
+    ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("unrelated"), {}),
     ("ProvisioningRole", "codebuild:StartBuild codebuild:ImportSourceCredentials codebuild:PutResourcePolicy", BUILD_PROJECT, {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, log_group("/aws/codebuild/codebuild-prd-cfn-infra"), {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, log_group("/aws/lambda/cfn-gitops-dev"), {}),
     ("ProvisioningRole", "logs:GetLogEvents logs:PutLogEvents logs:PutSubscriptionFilter", f"{BUILD_LOG}:log-stream:a", {}),
     ("ProvisioningRole", MADE_PIPELINES, pipeline("codepipeline-prd-cfn-infra"), {}),
-    ("ProvisioningRole", MADE_PIPELINES, pipeline("somebody-elses"), {}),
+    ("ProvisioningRole", MADE_PIPELINES, pipeline("unrelated"), {}),
     ("ProvisioningRole", "codepipeline:StartPipelineExecution codepipeline:PutApprovalResult", PIPELINE, {}),
     ("ProvisioningRole", RULES, rule("event-rule-prd-codepipeline-exec-cfn-infra"), {}),
     # Other rules of this environment belong to deployed stacks.

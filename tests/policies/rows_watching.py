@@ -23,7 +23,7 @@ LOOK = "codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepipe
 
 def _of_others(arn, name):
     return [arn.replace("-dev-", "-prd-"), arn.replace("-dev-", "-dev2-"), arn.replace(PIPELINES, UNNAMED), arn.replace(REGION, "us-east-1"),
-            arn.replace(name, "somebody-elses")]
+            arn.replace(name, "unrelated")]
 
 
 _PUBLISH = "sns:Publish"

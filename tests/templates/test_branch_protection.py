@@ -62,7 +62,7 @@ def test_other_branches_and_repositories_are_not_denied():
     administrator = in_the_account("administrator")
     for keys in (on(FEATURE), on("refs/tags/v1"), {}):
         assert may(administrator, ON_BRANCHES, OURS, **keys) == set(ON_BRANCHES.split())
-    for other in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "somebody-elses"):
+    for other in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "unrelated"):
         everything = f"{ON_BRANCHES} {WHOLE}"
         assert may(administrator, everything, repository(other), **on(DEVELOPMENT)) == set(everything.split())
     assert may(administrator, "codecommit:GitPull codecommit:GetFile codecommit:CreatePullRequest iam:CreateRole", OURS, **on(MASTER))

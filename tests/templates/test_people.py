@@ -110,7 +110,7 @@ def test_readers_read_and_change_nothing(reader):
 
 
 @pytest.mark.parametrize("other", [
-    repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("somebody-elses"),
+    repository("codecommit-prd-cfn-infra"), repository("codecommit-dev2-cfn-infra"), repository("unrelated"),
     repository("codecommit-dev-cfn-infra", "eu-west-1"), OURS.replace(ACCOUNT, "999999999999")])
 def test_neither_group_reaches_other_environments_or_accounts(mary, reader, other):
     owner = other.split(":")[4]
@@ -242,7 +242,7 @@ def test_branches_are_a_list_of_patterns():
 
 def test_replica_is_protected_and_other_environments_are_not():
     assert may(protected(), ON_BRANCHES, repository("codecommit-dev-cfn-infra", "us-east-1"), **on(MASTER)) == set()
-    for free in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "somebody-elses"):
+    for free in ("codecommit-prd-cfn-infra", "codecommit-dev2-cfn-infra", "unrelated"):
         assert may(protected(), f"{ON_BRANCHES} {WHOLE}", repository(free), **on(MASTER)) == set(f"{ON_BRANCHES} {WHOLE}".split())
 
 
