@@ -130,10 +130,6 @@ impl Handler {
             }
             Err(error) => {
                 self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
-                if error.is_final() {
-                    tracing::warn!(part = "review", %error, "not reported");
-                    return Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}));
-                }
                 Err(error.into())
             }
         }
