@@ -4,7 +4,7 @@
 //!
 //! - [`handler`] classifies an event and dispatches it
 //! - `crates/cfn-custom-resource` is the custom-resource protocol: request, deadlines, response. It
-//!   knows no AWS service
+//!   uses no AWS service
 //! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules under
 //!   the same names
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done. CONTRIBUTING.md, "Add a

@@ -94,7 +94,7 @@ reason_codes! {
     NothingToRotate 601 "The secret cannot be rotated"
     RotationNotPending 602 "The rotation is not under way"
     RotationDeferred 603 "The rotation waits for the stack"
-    RotationOvertaken 604 "The rotation was overtaken"
+    RotationOvertaken 604 "The rotation was superseded"
 }
 
 impl From<Code> for ReasonCode {

@@ -18,8 +18,9 @@
 //!   list an execution late.
 //! - The event rule is enabled. A disabled rule freezes the environment.
 //!
-//! An execution that ended before it read a commit does not show what was pushed. Then nothing starts,
-//! because its repetition would fail in the same way at each health check.
+//! It is unknown what was pushed if an execution failed or was stopped before it read a commit. Then nothing
+//! starts: another one would fail in the same way at each health check, or a person stopped it. One that an
+//! update of the pipeline canceled so early does not count.
 //!
 //! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its token
 //! follows from the tip and the newest execution, and it is the newest afterwards.
@@ -32,8 +33,8 @@ use aws_sdk_eventbridge::types::RuleState;
 use super::executions::{self, commit_of};
 use super::names::ResourceNames;
 use super::paths::Paths;
+use super::pipeline_settings::PipelineSettings;
 use super::pushes::{do_files_differ, repository};
-use super::settings::PipelineSettings;
 use super::source::{Lookup, Retry, Source};
 use super::spec::RepositoryRef;
 use super::state::ChildStack;
@@ -60,14 +61,13 @@ pub struct MissedPush {
 }
 
 impl DeployedBranch {
-    /// The branch of `child`, the stack of `names`. `None` if the stack has no pipeline, or an operation
+    /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an operation
     /// runs.
-    pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
-        let settings = PipelineSettings::of(child)?;
+    pub fn of(child: &ChildStack, settings: &PipelineSettings) -> Option<Self> {
         let is_deployed = child.can_run() && child.has_pipeline();
         is_deployed.then_some(DeployedBranch {
-            names,
-            name: settings.branch,
+            names: settings.names.clone(),
+            name: settings.branch.clone(),
             repository: repository(child)?,
             paths: child.paths(),
         })
@@ -134,6 +134,10 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     if execution.execution_type() == Some(&ExecutionType::Rollback) {
         return false;
     }
+    let is_canceled = execution.status() == Some(&PipelineExecutionStatus::Cancelled);
+    if is_canceled && commit_of(execution).is_none() {
+        return false;
+    }
     let Some(trigger) = execution.trigger() else {
         return true;
     };
@@ -163,16 +167,29 @@ pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     Ok(found.is_none_or(|found| found.state() != Some(&RuleState::Enabled)))
 }
 
-/// Starts the pipeline of `branch` with its tip.
+/// What became of a push that was missed.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome {
+    /// Its execution or its build is started.
+    Started,
+    /// Nothing is started: the event rule is disabled.
+    Frozen,
+}
+
+/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled.
 ///
 /// # Errors
-/// If CodePipeline does not start it.
+/// If EventBridge fails, or CodePipeline does not start it.
 pub async fn start(
     aws: &Aws,
     branch: &DeployedBranch,
     missed: &MissedPush,
-) -> Result<(), CallError> {
-    executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await
+) -> Result<Outcome, CallError> {
+    if is_frozen(aws, &branch.names.event_rule()).await? {
+        return Ok(Outcome::Frozen);
+    }
+    executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await?;
+    Ok(Outcome::Started)
 }
 
 #[cfg(test)]
@@ -290,6 +307,9 @@ mod tests {
         ] {
             assert_executed(&[without_commit(status), pushed("c1")], None);
         }
+        let canceled = without_commit(PipelineExecutionStatus::Cancelled);
+        assert_executed(&[canceled.clone(), pushed("c1")], Some("c1"));
+        assert_executed(&[canceled, pushed("tip")], None);
     }
 
     #[test]

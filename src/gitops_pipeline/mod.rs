@@ -7,9 +7,8 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
 //!   [`tombstone`].
-//! - [`report_settings`] are what reports to GitLab need: the child stack stores them, and
-//!   [`report_target`] reads them.
-//! - [`change_set_settings`] are what the function's change sets of the deployed stack need.
+//! - [`settings`] are what reports, reviews and drift need: the child stack stores them, and
+//!   [`pipeline_settings`] reads them.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs.
 //! - [`missed_push`] starts the pipeline for a push whose event was lost.
@@ -20,7 +19,7 @@ mod approval_rule;
 pub mod attribute_names;
 mod calls;
 pub mod canceled_execution;
-pub(crate) mod change_set_settings;
+pub mod child;
 mod delete;
 pub(crate) mod executions;
 #[cfg(feature = "fuzzing")]
@@ -32,10 +31,9 @@ pub mod missed_push;
 pub(crate) mod names;
 mod observe;
 mod paths;
+pub(crate) mod pipeline_settings;
 mod plan;
 pub mod pushes;
-pub(crate) mod report_settings;
-pub(crate) mod report_target;
 mod request_context;
 mod request_token;
 mod resource;

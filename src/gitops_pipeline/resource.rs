@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::canceled_execution::{CanceledExecution, start_again};
+use super::child::Child;
 use super::delete::{Deletion, OnDenial};
 use super::missed_push::DeployedBranch;
 use super::names::ResourceNames;
+use super::pipeline_settings::PipelineSettings;
 use super::pushes;
-use super::pushes::{BranchPush, Child, NotStarted, Started};
+use super::pushes::{BranchPush, Started};
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
-use super::settings::PipelineSettings;
 use super::spec::Spec;
 use super::{observe, spec, tombstone};
 use crate::clients::aws::{Aws, CallError};
@@ -165,11 +166,13 @@ impl GitOpsPipeline {
         let found = observe::describe(&self.aws, stack_name).await?;
         let child = found.map(|stack| observe::described(stack, stack_name));
         Ok(child.and_then(|child| {
+            let names = ResourceNames::from_stack_name(stack_name);
+            let settings = names.and_then(|names| PipelineSettings::of(&child, names));
+            let deploys = settings.as_ref();
             Some(Child {
                 waits_for: BranchPush::missed_by(&child, stack_name),
-                deploys: ResourceNames::from_stack_name(stack_name)
-                    .and_then(|names| DeployedBranch::of(&child, names)),
-                settings: PipelineSettings::of(&child),
+                deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
+                settings,
                 status: child.status,
                 owner_stack_id: child.owner?.stack_id,
             })
@@ -181,7 +184,7 @@ impl GitOpsPipeline {
     ///
     /// # Errors
     /// If the stack cannot be updated, the pipeline cannot be started, or AWS does not respond.
-    pub async fn start(&self, push: &BranchPush) -> Result<Started, NotStarted> {
+    pub async fn start(&self, push: &BranchPush) -> Result<Started, Failure> {
         Box::pin(pushes::start(&self.aws, push)).await
     }
 

@@ -1,56 +1,128 @@
-//! The settings that a child stack stores for the function, in its outputs.
+//! The settings that a child stack stores for the function, as JSON in its outputs.
 
-use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
-use super::change_set_settings::ChangeSetSettings;
-use super::names::{AwsLocation, ResourceNames};
-use super::report_settings::ReportSettings;
-use super::state::ChildStack;
-use super::{observe, template};
-use crate::clients::aws::{Aws, CallError};
+use serde::{Deserialize, Serialize};
 
-/// The settings of one pipeline.
-#[derive(Clone, Debug)]
-pub struct PipelineSettings {
-    /// Its region and account.
-    pub location: AwsLocation,
-    /// The branch that it deploys.
-    pub branch: String,
-    /// Its repository.
-    pub repository_name: String,
-    /// What to report, and where. `None` if the pipeline has no `GitLab`.
-    pub report: Option<ReportSettings>,
-    /// What the function's change sets need. `None` if it creates none.
-    pub change_sets: Option<ChangeSetSettings>,
+use super::spec::{ActionMode, Drift, Spec};
+use crate::clients::gitlab::Access;
+
+/// What to report, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ReportSettings {
+    /// How to reach GitLab.
+    #[serde(rename = "GitLab")]
+    pub access: Access,
+    /// ID or full path of the project in GitLab.
+    pub project: String,
+    /// Whether to post commit statuses.
+    pub commit_status: bool,
+    /// Whether to record deployments.
+    pub deployments: bool,
+    /// Whether to write the change set on the merge request. `None` if only in a project that is
+    /// not public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set_comment: Option<bool>,
+    /// The environment in GitLab.
+    pub environment_name: String,
+    /// The output of the deployed stack with the environment's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_url_output: Option<String>,
+    /// The stack that the pipeline deploys.
+    pub stack_name: String,
+    /// The change set that waits for an approval. `None` if the pipeline creates none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set_name: Option<String>,
 }
 
-/// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
-/// resource owns it.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
-pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
-    let stack_name = names.stack();
-    let found = observe::describe(aws, &stack_name).await?;
-    let child = found.map(|stack| observe::described(stack, &stack_name));
-    Ok(child.and_then(|child| PipelineSettings::of(&child)))
-}
-
-impl PipelineSettings {
-    /// The settings that `child` stores. `None` if no resource owns it, or it was never complete.
-    pub fn of(child: &ChildStack) -> Option<Self> {
-        child.owner.as_ref()?;
-        let output = |name: &str| child.outputs.get(name).cloned();
-        Some(PipelineSettings {
-            location: AwsLocation::from_arn(&child.id)?,
-            branch: output(template::BRANCH_OUTPUT)?,
-            repository_name: output(template::REPOSITORY_OUTPUT)?,
-            report: parse(child, template::REPORTING_OUTPUT),
-            change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
+impl ReportSettings {
+    /// The settings of a pipeline. `None` if it has no `GitLab`: nothing is reported.
+    pub fn of(spec: &Spec) -> Option<Self> {
+        let target = spec.gitlab.as_ref()?;
+        let (names, report) = (&spec.names, &spec.report);
+        let stack_name = spec.deploy.stack_name.clone();
+        let creates_change_set = spec.deploy.action_mode == ActionMode::ChangeSet;
+        Some(ReportSettings {
+            access: target.access.clone(),
+            project: target.project.clone(),
+            commit_status: report.commit_status,
+            deployments: report.deployments,
+            change_set_comment: report.change_set_comment,
+            environment_name: report
+                .environment_name
+                .clone()
+                .unwrap_or_else(|| names.env_id.clone()),
+            environment_url_output: report.environment_url_output.clone(),
+            stack_name: stack_name.unwrap_or_else(|| names.deployed_stack()),
+            change_set_name: creates_change_set.then(|| names.change_set()),
         })
     }
 }
 
-fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
-    serde_json::from_str(child.outputs.get(output)?).ok()
+/// What change sets of the deployed stack need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ChangeSetSettings {
+    /// The stack that the pipeline deploys.
+    pub stack_name: String,
+    /// The capabilities of its template.
+    pub capabilities: Vec<String>,
+    /// Whether the health check looks for its drift.
+    pub reports_drift: bool,
+    /// How review branches are reviewed. `None` if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewSettings>,
+}
+
+/// What the change set of a review branch needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ReviewSettings {
+    /// The pattern of the branches. Empty if an earlier version stored the settings.
+    #[serde(default)]
+    pub branches: String,
+    /// Whether to write the change set on the merge request. `None` if only in a project that is
+    /// not public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set_comment: Option<bool>,
+    /// Whether to create a change set of a template with transforms or dynamic references.
+    pub allow_transforms: bool,
+    /// The path of the template in the build's output.
+    pub template_path: String,
+    /// The path of the template configuration. `None` if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_configuration: Option<String>,
+    /// Parameters of the deployed stack, which override those of the configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameter_overrides: BTreeMap<String, String>,
+}
+
+impl ChangeSetSettings {
+    /// The settings of a pipeline. `None` if the function creates no change sets for it.
+    pub fn of(spec: &Spec) -> Option<Self> {
+        let deploy = &spec.deploy;
+        let reports_drift = spec.drift == Drift::Report;
+        let review = spec.review.as_ref().map(|review| ReviewSettings {
+            branches: review.branches.clone(),
+            change_set_comment: review.change_set_comment,
+            allow_transforms: review.allow_transforms,
+            template_path: deploy
+                .template_path
+                .clone()
+                .unwrap_or_else(|| spec.names.template_path()),
+            template_configuration: deploy.template_configuration.clone(),
+            parameter_overrides: deploy.parameter_overrides.clone(),
+        });
+        let is_needed = reports_drift || review.is_some();
+        is_needed.then(|| ChangeSetSettings {
+            stack_name: deploy
+                .stack_name
+                .clone()
+                .unwrap_or_else(|| spec.names.deployed_stack()),
+            capabilities: deploy.capabilities.clone(),
+            reports_drift,
+            review,
+        })
+    }
 }

@@ -60,7 +60,7 @@ impl Handler {
         let (handler, calls) = (self.clone(), calls.clone());
         let (event, invocation) = (event.to_owned(), invocation.clone());
         let work = async move {
-            let work = Box::pin(handler.handle_other_event(&event, position, &invocation));
+            let work = Box::pin(handler.handle_other_event(&event, &invocation));
             calls.count(work).await
         };
         run_guarded(&self.worker, work, time).await?

@@ -3,10 +3,8 @@
 use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
-use crate::gitops_pipeline::pushes::NotStarted;
 use crate::health_check::EnvironmentError;
-use crate::mirror_credential::rotation::RotationError;
-use cfn_custom_resource::{ReasonCode, SendError};
+use cfn_custom_resource::{Failure, ReasonCode, SendError};
 
 /// The text of [`HandlerError::UnknownEvent`].
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
@@ -41,13 +39,13 @@ pub enum HandlerError {
     MaybeContinued,
     /// The pipeline of a branch with a first push was not created.
     #[error(transparent)]
-    NotStarted(#[from] NotStarted),
+    NotStarted(Failure),
     /// An execution was not reported to GitLab.
     #[error(transparent)]
     NotReported(#[from] ReportError),
     /// A rotation step failed.
     #[error(transparent)]
-    NotRotated(#[from] RotationError),
+    NotRotated(Failure),
     /// The environment of a health check is unknown.
     #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] EnvironmentError),
@@ -72,7 +70,7 @@ impl HandlerError {
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
             HandlerError::NotReported(_) => "ReportFailed",
-            HandlerError::NotRotated(error) if error.code() == Code::OutOfTime.into() => {
+            HandlerError::NotRotated(error) if error.0.code == Code::OutOfTime.into() => {
                 "OutOfTime"
             }
             HandlerError::NotRotated(_) => "RotationFailed",
@@ -89,9 +87,9 @@ impl HandlerError {
             HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
             HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
             HandlerError::MaybeContinued => Code::NotContinued,
-            HandlerError::NotStarted(error) => return error.code(),
-            HandlerError::NotReported(error) => return error.code(),
-            HandlerError::NotRotated(error) => return error.code(),
+            HandlerError::NotStarted(Failure(reason))
+            | HandlerError::NotRotated(Failure(reason)) => return reason.code,
+            HandlerError::NotReported(error) => return error.reason.code,
             HandlerError::OutOfTime => Code::OutOfTime,
             HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
         };

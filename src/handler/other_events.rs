@@ -13,12 +13,9 @@ use crate::feedback::reporting::{PipelineEvent, Reported};
 use crate::feedback::review;
 use crate::feedback::review::{BuildEvent, Reviewed};
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use crate::handler::self_invocation;
-use crate::handler::self_invocation::Position;
 use crate::health_check;
 use crate::health_check::{CheckClients, HealthCheck, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
-use cfn_custom_resource::ContinuationError;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -27,7 +24,6 @@ impl Handler {
     pub(super) async fn handle_other_event(
         &self,
         event: &str,
-        position: Position,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
         if let Some(rotation) = RotationEvent::parse(event) {
@@ -43,7 +39,7 @@ impl Handler {
             return self.handle_review(&event).await;
         }
         match HealthCheck::parse(event) {
-            Some(check) => self.handle_health_check(&check, position, invocation).await,
+            Some(check) => self.handle_health_check(&check, invocation).await,
             None => Err(HandlerError::UnknownEvent),
         }
     }
@@ -60,7 +56,8 @@ impl Handler {
         span.record("secret", secret);
         tracing::info!(version = rotation.version_id.as_str(), "rotation");
         let until = self.deadline(invocation) - MARGIN;
-        Box::pin(self.mirror_credential.rotate(rotation, until)).await?;
+        let rotated = Box::pin(self.mirror_credential.rotate(rotation, until)).await;
+        rotated.map_err(HandlerError::NotRotated)?;
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
     }
 
@@ -69,7 +66,8 @@ impl Handler {
     async fn handle_push(&self, push: &BranchPush) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "push");
-        match Box::pin(self.gitops_pipeline.start(push)).await? {
+        let started = Box::pin(self.gitops_pipeline.start(push)).await;
+        match started.map_err(HandlerError::NotStarted)? {
             Started::Pipeline { name } => {
                 tracing::info!(pipeline = name, "the pipeline exists");
                 Ok(json!({"PipelineName": name}))
@@ -98,7 +96,7 @@ impl Handler {
         }
         let reported = match report {
             // Lambda would deliver the event twice more, with the same result.
-            Err(error) if error.is_final() => {
+            Err(error) if error.is_final => {
                 tracing::warn!(%error, "not reported");
                 Reported::default()
             }
@@ -122,8 +120,8 @@ impl Handler {
                 tracing::info!(because, "the build is not shown in GitLab");
                 Ok(json!({"Ignored": because}))
             }
-            Ok(Reviewed::Rejected(error)) => {
-                let reason = error.reason().to_string();
+            Ok(Reviewed::Rejected(reason)) => {
+                let reason = reason.to_string();
                 tracing::warn!(part = "review", reason, "not reported");
                 self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
                 Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}))
@@ -145,62 +143,36 @@ impl Handler {
         ));
     }
 
-    /// Checks the environment's mirrors, credentials and pipelines. Continues in another invocation if
-    /// the time of this one does not suffice.
+    /// Checks the environment's mirrors, credentials and pipelines.
     async fn handle_health_check(
         &self,
         check: &HealthCheck,
-        position: Position,
         invocation: &Invocation,
     ) -> Result<Value, HandlerError> {
-        let function_arn = &invocation.function_arn;
-        let environment = check.environment(function_arn)?;
+        let environment = check.environment(&invocation.function_arn)?;
         Span::current().record("environment", &environment.id);
-        let hop = position.hop;
-        tracing::info!(users = environment.user_names, hop, "health check");
+        tracing::info!(users = environment.user_names, "health check");
         let clients = CheckClients {
             aws: &self.aws,
             http: &self.http,
             clock: &self.clock,
         };
         let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
-        let until = self.deadline(invocation) - MARGIN;
-        let time = self.clock.until(until);
+        let time = self.clock.until(self.deadline(invocation) - MARGIN);
         if check.is_diagnosis {
             let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
             return Ok(json!({"Doctor": Box::pin(found).await}));
         }
-        let emit = |line: Value| logging::emit(&line);
-        let now = self.clock.now();
-        let began = position.received_at(now);
-        let part = check.part(began, now, time);
-        let work = health_check::check(&environment, clients, credential, pipeline, part, &emit);
-        let mut part = Box::pin(work).await;
-        if let Some(rest) = part.rest() {
-            let event = check.continued(&environment, rest);
-            let (aws, within) = (&self.aws, self.clock.until(until));
-            let continued = self_invocation::continue_request(
-                aws,
-                function_arn,
-                &event,
-                position,
-                began,
-                within,
-            );
-            match continued.await {
-                Ok(()) => {
-                    let hop = hop + 1;
-                    return Ok(
-                        json!({"Continuation": {"Hop": hop}, "HealthCheck": part.summary()}),
-                    );
-                }
-                // Lambda delivers this part again.
-                Err(ContinuationError::OutcomeUnknown) => return Err(HandlerError::MaybeContinued),
-                Err(ContinuationError::Rejected(why)) => part.fail(&format!(
-                    "continuing the health check in another invocation: {why}"
-                )),
-            }
-        }
-        Ok(json!({"HealthCheck": part.finish()}))
+        let (interval, emit) = (check.interval, |line: Value| logging::emit(&line));
+        let work = health_check::check(
+            &environment,
+            clients,
+            credential,
+            pipeline,
+            interval,
+            time,
+            &emit,
+        );
+        Ok(json!({"HealthCheck": Box::pin(work).await}))
     }
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use super::clients::CheckClients;
+use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::metrics;
 use super::metrics::Metric;
-use super::progress::{Cursor, TimeLimits};
 use super::request::Environment;
 use super::schedule::Schedule;
 use crate::clients::aws::CallError;
@@ -31,8 +31,6 @@ pub struct Checker<'a> {
     pub mirror_credential: &'a MirrorCredential,
     /// The resource type of pipelines.
     pub gitops_pipeline: &'a GitOpsPipeline,
-    /// When the invocation began.
-    pub now: SystemTime,
     /// Receives each line for CloudWatch.
     pub emit: Emit<'a>,
     /// Whether the check may change something.
@@ -52,32 +50,45 @@ impl fmt::Debug for Checker<'_> {
 impl Checker<'_> {
     /// Writes metrics of `subject`.
     pub fn emit(&self, subject: &str, metrics: &[(Metric, Value)]) {
-        let line = metrics::line(self.now, &self.environment.id, subject, metrics);
+        let line = metrics::line(self.schedule.began, &self.environment.id, subject, metrics);
         (self.emit)(line);
     }
 
     /// How long ago `time` was.
     pub fn since(&self, time: SystemTime) -> Duration {
         // Clocks differ a little, so the time may be in the future.
-        self.now.duration_since(time).unwrap_or_default()
+        self.schedule.began.duration_since(time).unwrap_or_default()
+    }
+
+    /// Reports that `left` of all resources of a `kind` were not checked.
+    pub fn report_left(&self, kind: &str, left: usize, all: usize, findings: &mut Findings) {
+        let why = format!("there was no time to check {left} of {all} {kind}");
+        if !self.schedule.is_covered(left, all) {
+            let remedy = match self.schedule.interval {
+                Some(_) => ". Set HealthCheckMinutes to 15, or divide the environment",
+                None => "",
+            };
+            findings.failed(&format!("{why}{remedy}"));
+        } else if left > 0 {
+            tracing::warn!(
+                why,
+                "no time to check all: the next checks begin with others"
+            );
+        }
     }
 }
 
-/// The result of a `listing`. `None` if it failed, which ends the checks of `cursor`, or if the time
-/// is over.
+/// The result of a `listing`. `None` if it failed, or if the time is over.
 pub async fn listed<T>(
     listing: impl Future<Output = Result<T, CallError>>,
-    cursor: &mut Cursor,
     findings: &mut Findings,
     limits: &TimeLimits,
 ) -> Option<T> {
-    match timeout_at(limits.checks_end, listing).await {
-        Ok(Ok(listed)) => Some(listed),
-        Ok(Err(error)) => {
-            findings.failed(&error.to_string());
-            cursor.is_done = true;
-            None
-        }
-        Err(_) => None,
-    }
+    let failed = match timeout_at(limits.checks_end, listing).await {
+        Ok(Ok(listed)) => return Some(listed),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "there was no time to list everything".to_owned(),
+    };
+    findings.failed(&failed);
+    None
 }

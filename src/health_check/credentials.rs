@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 
 use super::checker::{Checker, listed};
+use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
-use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use super::schedule::HOUR;
 use super::{doctor, metrics};
 use crate::clients::gitlab::Access;
@@ -45,33 +45,32 @@ impl Checker<'_> {
     /// are to be repaired, too.
     pub async fn check_credentials(
         &self,
-        cursor: &mut Cursor,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
     ) -> (Findings, BrokenMirrors) {
         let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
-        if cursor.is_done {
-            return (findings, broken);
-        }
         let user_names = match NamePattern::new(&self.environment.user_names) {
             Ok(user_names) => user_names,
             Err(error) => {
                 findings.failed(&format!("reading the pattern UserNames: {error}"));
-                cursor.is_done = true;
                 return (findings, broken);
             }
         };
         let listing = self
             .mirror_credential
             .list_secrets(&user_names, !self.may_change);
-        let Some(secrets) = listed(listing, cursor, &mut findings, limits).await else {
+        let Some(secrets) = listed(listing, &mut findings, limits).await else {
             return (findings, broken);
         };
         let secrets = secrets
             .into_iter()
             .map(|secret| (secret.name.clone(), secret));
         let secrets: BTreeMap<String, SecretSummary> = secrets.collect();
-        let rest = cursor.rest(secrets.iter());
+        let mut items: Vec<_> = secrets
+            .iter()
+            .map(|(name, it)| (name.as_str(), it))
+            .collect();
+        self.schedule.rotate(&mut items);
         let pace = &Pace::per_second(CREDENTIALS_PER_SECOND);
         let check = |_, secret| -> Checking<'_, _> {
             Box::pin(async move {
@@ -80,7 +79,7 @@ impl Checker<'_> {
             })
         };
         let mut tokens = vec![];
-        let is_done = check_each(rest, limits, check, |name, checked| {
+        let left = check_each(items, limits, check, |name, checked| {
             match checked.health {
                 Ok(health) => {
                     self.report(&mut findings, &health);
@@ -96,9 +95,9 @@ impl Checker<'_> {
             if let Some(rotation) = checked.rotation {
                 report_rotation(&mut findings, name, rotation);
             }
-            cursor.after = Some(name.to_owned());
         });
-        cursor.is_done = is_done.await;
+        let left = left.await;
+        self.report_left("credentials", left, secrets.len(), &mut findings);
         // Which credential's check read a token depends on the time each took.
         tokens.sort_by(|one: &TokenHealth, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
@@ -120,11 +119,11 @@ impl Checker<'_> {
         &self,
         broken: &BrokenMirrors,
         findings: &mut Findings,
-        limits: &TimeLimits,
+        until: Instant,
     ) {
         let clock = self.clients.clock;
         for (secret, is_unfinished) in broken {
-            let left = limits.end.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             // A new login and a first push take minutes. The next hour's check repairs the rest.
             if left < MIN_REPAIR_TIME {
                 return tracing::warn!(secret, "no time to repair the mirrors");
@@ -253,12 +252,14 @@ impl Checker<'_> {
         let secret_id = &token.secret_id;
         if !self.may_change {
             let subject = format!("the GitLab token in secret {secret_id}");
-            findings.checked(subject, doctor::token_problem(token, self.now));
+            findings.checked(subject, doctor::token_problem(token, self.schedule.began));
         }
         let details = token.details.as_ref();
         match details.map(|details| details.expires_at) {
             Ok(Some(expires_at)) => {
-                let left = expires_at.duration_since(self.now).unwrap_or_default();
+                let left = expires_at
+                    .duration_since(self.schedule.began)
+                    .unwrap_or_default();
                 let days = left.as_secs_f64() / SECONDS_PER_DAY;
                 self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
             }

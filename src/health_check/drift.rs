@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::checker::Checker;
+use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::metrics;
-use super::progress::TimeLimits;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{DriftError, Drifted, Found, Subject};
+use crate::feedback::drift::{Drifted, Found, Subject};
 use crate::feedback::reporting;
+use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pushes::Child;
-use crate::gitops_pipeline::settings::PipelineSettings;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
@@ -32,7 +32,7 @@ const MAX_NAMES: usize = 20;
 #[derive(Debug)]
 pub struct ComparedStack {
     subject: Subject,
-    found: Result<Found, DriftError>,
+    found: Result<Found, CallError>,
     /// Why GitLab does not show it. `None` if it does, or need not.
     report_error: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Checker<'_> {
         &self,
         names: &ResourceNames,
         settings: &PipelineSettings,
-        found: &Result<Found, DriftError>,
+        found: &Result<Found, CallError>,
     ) -> Option<String> {
         let (Ok(Found::Compared(drifted)), Some(_)) = (found, &settings.report) else {
             return None;

@@ -1,8 +1,8 @@
 //! What a health check finds.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::progress::Totals;
 use crate::mirror_credential::health::ForeignTip;
 
 /// A checked part of the environment.
@@ -14,7 +14,18 @@ pub struct Check {
     pub problem: Option<String>,
 }
 
-/// The findings of one invocation.
+/// How many resources were checked.
+#[derive(Debug, Default, Serialize)]
+pub struct Totals {
+    /// Mirrors.
+    pub mirrors: usize,
+    /// Credentials.
+    pub credentials: usize,
+    /// Pipelines.
+    pub pipelines: usize,
+}
+
+/// The findings of a health check.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// The counts.
@@ -54,12 +65,13 @@ impl Findings {
     pub fn failed(&mut self, why: &str) {
         tracing::warn!(why, "check failed");
         self.failed.push(why.to_owned());
-        self.totals.failed += 1;
     }
 
     /// Adds the findings of `other` after these.
     pub fn add(&mut self, other: Findings) {
-        self.totals.add(&other.totals);
+        self.totals.mirrors += other.totals.mirrors;
+        self.totals.credentials += other.totals.credentials;
+        self.totals.pipelines += other.totals.pipelines;
         self.created.extend(other.created);
         self.started.extend(other.started);
         self.checks.extend(other.checks);

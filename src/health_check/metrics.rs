@@ -88,7 +88,7 @@ metrics! {
         "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
         exists; the log names each with the command that deletes it"
     HEALTH_CHECK_FAILED "HealthCheckFailed" "None" None;
-        "1: the check could not check everything"
+        "1: something could not be checked, or the checks of an hour do not reach everything"
 }
 
 /// One line of the log with metrics of one dimension. `subject` is its value: a project in GitLab, by

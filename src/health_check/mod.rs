@@ -3,9 +3,8 @@
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. Credentials,
 //! pipelines and stacks are checked concurrently, each at a [pace](crate::common::pace) that leaves most of
-//! the services' rates to other requests. If the time of the invocation does not suffice, another
-//! invocation continues behind the last names that were checked. A part that is delivered twice
-//! checks the same twice.
+//! the services' rates to other requests. If the time does not suffice, the next checks check the rest:
+//! each [begins with another one](schedule).
 //!
 //! The health check changes these:
 //! - It ends a rotation that nothing resumes.
@@ -20,13 +19,13 @@
 
 mod checker;
 mod clients;
+mod concurrent;
 mod credentials;
 mod doctor;
 mod drift;
 mod findings;
 pub mod metrics;
 mod pipelines;
-mod progress;
 mod pushes;
 mod reports;
 mod request;
@@ -40,81 +39,69 @@ use serde_json::{Value, json};
 
 pub use self::checker::Emit;
 pub use self::clients::CheckClients;
-pub use self::progress::{CheckProgress, Cursor, Part, Totals};
 pub use self::request::{Environment, EnvironmentError, HealthCheck};
-pub use self::schedule::Schedule;
 
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;
+use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::credentials::BrokenMirrors;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::pipelines::ChangedExecutions;
-use crate::health_check::progress::TimeLimits;
+use crate::health_check::schedule::Schedule;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::CheckedGitLabs;
 
-/// What one invocation of a health check has found.
-#[derive(Debug)]
-pub struct CheckedPart<'a> {
-    checker: Checker<'a>,
-    findings: Findings,
-    /// With the counts of this part.
-    progress: CheckProgress,
-    is_finished: bool,
-}
-
-/// Checks the environment as far as the time of `part` allows. Passes each line for CloudWatch to
-/// `emit`.
-pub async fn check<'a>(
-    environment: &'a Environment,
-    clients: CheckClients<'a>,
-    mirror_credential: &'a MirrorCredential,
-    gitops_pipeline: &'a GitOpsPipeline,
-    part: Part,
-    emit: Emit<'a>,
-) -> CheckedPart<'a> {
+/// Checks the environment as far as `time` allows, which ends when the next check begins after
+/// `interval`. Passes each line for CloudWatch to `emit`, and returns the summary.
+pub async fn check(
+    environment: &Environment,
+    clients: CheckClients<'_>,
+    mirror_credential: &MirrorCredential,
+    gitops_pipeline: &GitOpsPipeline,
+    interval: Option<Duration>,
+    time: Duration,
+    emit: Emit<'_>,
+) -> Value {
+    let schedule = Schedule {
+        began: clients.clock.now(),
+        interval,
+    };
+    let limits = TimeLimits::of(schedule.time_within(time));
     let checker = Checker {
         environment,
         clients,
         mirror_credential,
         gitops_pipeline,
-        now: clients.clock.now(),
         emit,
         may_change: true,
-        schedule: part.schedule,
+        schedule,
     };
-    let limits = part.limits();
-    let mut progress = part.progress;
-    let mut findings = Findings::default();
-    // A continuation that arrives after the end of the check does nothing.
-    if !part.time.is_zero() {
-        let (broken, changed, found);
-        (findings, broken, changed, found) = checker.check_all(&mut progress, &limits).await;
-        let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
-        Box::pin(creating).await;
-        Box::pin(checker.repair_mirrors(&broken, &mut findings, &limits)).await;
-        let starting = checker.start_missed_pushes(&found.suspected, &mut findings, &limits);
-        Box::pin(starting).await;
-        // The reports come last: a slow GitLab takes no time from the checks.
-        let reporting = async {
-            Box::pin(checker.report_executions(&changed, &limits)).await;
-            Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
-        };
-        let starting = checker.start_reviews(&found.reviewing, &mut findings, &limits);
-        tokio::join!(Box::pin(reporting), Box::pin(starting));
-    }
-    let mut part = CheckedPart {
-        checker,
-        is_finished: progress.is_done(),
-        findings,
-        progress,
+    let (mut findings, broken, changed, found) = checker.check_all(&limits).await;
+    let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
+    Box::pin(creating).await;
+    let starting = checker.start_missed_pushes(&found.suspected, &mut findings, &limits);
+    Box::pin(starting).await;
+    // The first push of a repaired mirror may never end.
+    let repairing = checker.repair_mirrors(&broken, &mut findings, limits.half_of_the_rest());
+    Box::pin(repairing).await;
+    // The reports come last: a slow GitLab takes no time from the checks.
+    let reporting = async {
+        Box::pin(checker.report_executions(&changed, &limits)).await;
+        Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
     };
-    if !part.is_finished && limits.is_last {
-        part.fail("there was no time to check everything. Increase HealthCheckMinutes");
-    }
-    part.progress.totals.add(&part.findings.totals);
-    part
+    let starting = checker.start_reviews(&found.reviewing, &mut findings, &limits);
+    tokio::join!(Box::pin(reporting), Box::pin(starting));
+    let has_failed = u8::from(!findings.failed.is_empty());
+    checker.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
+    json!({
+        "EnvID": environment.id,
+        "Checked": findings.totals,
+        "Created": findings.created,
+        "Started": findings.started,
+        "Unhealthy": findings.unhealthy(),
+        "NotChecked": findings.failed,
+    })
 }
 
 /// Checks the same, and secrets that are scheduled for deletion. It changes nothing and writes no
@@ -126,24 +113,21 @@ pub async fn diagnose(
     gitops_pipeline: &GitOpsPipeline,
     time: Duration,
 ) -> Value {
-    let part = Part::whole(time);
     let checker = Checker {
         environment,
         clients,
         mirror_credential,
         gitops_pipeline,
-        now: clients.clock.now(),
         emit: &|_| {},
         may_change: false,
-        schedule: part.schedule,
+        schedule: Schedule {
+            began: clients.clock.now(),
+            interval: None,
+        },
     };
-    let mut progress = CheckProgress::default();
-    let (mut findings, .., found) = checker.check_all(&mut progress, &part.limits()).await;
+    let (mut findings, .., found) = checker.check_all(&TimeLimits::of(time)).await;
     for push in &found.suspected {
         findings.checked(push.subject(), Some(push.problem()));
-    }
-    if !progress.is_done() {
-        findings.failed("there was no time to check everything");
     }
     let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
     json!({
@@ -154,19 +138,17 @@ pub async fn diagnose(
 }
 
 impl Checker<'_> {
-    /// Checks everything that `progress` leaves. The findings have the same order at every check.
+    /// Checks everything. A diagnosis has its findings in the same order each time.
     async fn check_all(
         &self,
-        progress: &mut CheckProgress,
         limits: &TimeLimits,
     ) -> (Findings, BrokenMirrors, ChangedExecutions, FoundStacks) {
-        let orphans = progress.totals.orphans;
         let gitlabs = &CheckedGitLabs::default();
         // The three call different services, so none waits for another.
         let ((credentials, broken), (pipelines, changed), (stacks, found)) = tokio::join!(
-            Box::pin(self.check_credentials(&mut progress.credentials, limits, gitlabs)),
-            Box::pin(self.check_pipelines(&mut progress.pipelines, limits)),
-            Box::pin(self.check_stacks(&mut progress.stacks, orphans, limits)),
+            Box::pin(self.check_credentials(limits, gitlabs)),
+            Box::pin(self.check_pipelines(limits)),
+            Box::pin(self.check_stacks(limits)),
         );
         let mut findings = credentials;
         let checking = self.check_tokens(&found.accesses, &mut findings, limits, gitlabs);
@@ -174,50 +156,6 @@ impl Checker<'_> {
         findings.add(pipelines);
         findings.add(stacks);
         (findings, broken, changed, found)
-    }
-}
-
-impl CheckedPart<'_> {
-    /// What another invocation continues. `None` if the health check ends here.
-    pub fn rest(&self) -> Option<&CheckProgress> {
-        (!self.is_finished).then_some(&self.progress)
-    }
-
-    /// Ends the health check here because of `why`.
-    pub fn fail(&mut self, why: &str) {
-        self.findings.failed(why);
-        self.is_finished = true;
-    }
-
-    /// The counts of the health check so far, and the findings of this part.
-    pub fn summary(&self) -> Value {
-        let (totals, found) = (self.progress.totals, &self.findings);
-        json!({
-            "EnvID": self.checker.environment.id,
-            "Checked": {
-                "mirrors": totals.mirrors,
-                "credentials": totals.credentials,
-                "pipelines": totals.pipelines,
-            },
-            "Created": found.created,
-            "Started": found.started,
-            "Unhealthy": found.unhealthy(),
-            "NotChecked": found.failed,
-        })
-    }
-
-    /// Writes the metric of the whole health check, and returns the summary of the last part.
-    pub fn finish(mut self) -> Value {
-        let here = self.findings.failed.len();
-        let earlier = self.progress.totals.failed.saturating_sub(here);
-        if earlier > 0 {
-            let why = format!("{earlier} checks failed in earlier invocations; the log names each");
-            self.findings.failed.push(why);
-        }
-        let has_failed = u8::from(!self.findings.failed.is_empty());
-        let metric = (metrics::HEALTH_CHECK_FAILED, has_failed.into());
-        self.checker.emit("", &[metric]);
-        self.summary()
     }
 }
 

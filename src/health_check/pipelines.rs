@@ -1,12 +1,11 @@
 //! The checks of the environment's pipelines.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::checker::{Checker, listed};
+use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics;
-use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use crate::clients::aws::CallError;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
@@ -19,13 +18,13 @@ use crate::gitops_pipeline::health::PipelineHealth;
 /// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
 /// pause was throttled:
 /// <https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/351>.
-const PIPELINES_PER_SECOND: u32 = 5;
+pub const PIPELINES_PER_SECOND: u32 = 5;
 
 /// How long ago an execution may have changed whose report is repeated.
 pub const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The executions of each pipeline whose reports are repeated.
-pub type ChangedExecutions = BTreeMap<String, Vec<Execution>>;
+pub type ChangedExecutions = Vec<(String, Vec<Execution>)>;
 
 /// The result of one pipeline's check.
 struct CheckedPipeline {
@@ -38,21 +37,15 @@ struct CheckedPipeline {
 
 impl Checker<'_> {
     /// Checks every pipeline. Returns the executions whose reports are repeated, too.
-    pub async fn check_pipelines(
-        &self,
-        cursor: &mut Cursor,
-        limits: &TimeLimits,
-    ) -> (Findings, ChangedExecutions) {
+    pub async fn check_pipelines(&self, limits: &TimeLimits) -> (Findings, ChangedExecutions) {
         let (mut findings, mut changed) = (Findings::default(), ChangedExecutions::new());
-        if cursor.is_done {
-            return (findings, changed);
-        }
         let listing = health::list(self.clients.aws, &self.environment.id);
-        let Some(mut names) = listed(listing, cursor, &mut findings, limits).await else {
+        let Some(mut names) = listed(listing, &mut findings, limits).await else {
             return (findings, changed);
         };
         names.sort();
-        let rest = cursor.rest(names.iter().map(|name| (name, ())));
+        self.schedule.rotate(&mut names);
+        let items = names.iter().map(|name| (name.as_str(), ())).collect();
         let pace = &Pace::per_second(PIPELINES_PER_SECOND);
         let check = |name, ()| -> Checking<'_, _> {
             Box::pin(async move {
@@ -60,21 +53,21 @@ impl Checker<'_> {
                 self.check_pipeline(name).await
             })
         };
-        let is_done = check_each(rest, limits, check, |name, result| {
+        let left = check_each(items, limits, check, |name, result| {
             match result {
                 Ok(Some(checked)) => {
                     self.report_pipeline(&mut findings, name, &checked);
                     if !checked.changed.is_empty() {
-                        changed.insert(name.to_owned(), checked.changed);
+                        changed.push((name.to_owned(), checked.changed));
                     }
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
                 Err(error) => findings.failed(&error.to_string()),
             }
-            cursor.after = Some(name.to_owned());
         });
-        cursor.is_done = is_done.await;
+        let left = left.await;
+        self.report_left("pipelines", left, names.len(), &mut findings);
         (findings, changed)
     }
 
@@ -89,7 +82,7 @@ impl Checker<'_> {
         };
         let executions = std::mem::take(&mut health.executions);
         Ok(Some(CheckedPipeline {
-            changed: reporting::changed_since(&executions, self.now - REPORTED_TIME),
+            changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
             health,
             problem,
         }))
@@ -99,7 +92,7 @@ impl Checker<'_> {
     /// wrong if that failed.
     async fn start_again(&self, name: &str, pipeline: &PipelineHealth) -> Option<String> {
         let canceled = CanceledExecution::newest(&pipeline.executions);
-        let canceled = canceled.filter(|canceled| canceled.is_recent(self.now))?;
+        let canceled = canceled.filter(|canceled| canceled.is_recent(self.schedule.began))?;
         let commit = &canceled.commit;
         match Box::pin(self.gitops_pipeline.start_again(name, &canceled)).await {
             Ok(true) => {

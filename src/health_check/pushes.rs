@@ -2,33 +2,30 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::checker::Checker;
+use super::concurrent::{Checking, SECOND_LOOK_DELAY, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics;
-use super::progress::TimeLimits;
+use super::pipelines::PIPELINES_PER_SECOND;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError};
-use crate::gitops_pipeline::missed_push::{self, DeployedBranch, MissedPush};
-use crate::gitops_pipeline::pushes::Child;
-use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::common::pace::Pace;
+use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::missed_push::{self, DeployedBranch, MissedPush, Outcome};
+use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
-
-/// How long after the first look the second one follows. An event arrives within seconds, and
-/// CodePipeline lists the execution that it starts as soon.
-const SECOND_LOOK_DELAY: Duration = Duration::from_secs(60);
 
 /// How long GitLab may take to show where a commit is.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The least time for the second looks and the starts.
-const MIN_TIME: Duration = Duration::from_secs(10);
-
 /// A push without an execution, as the first look found it.
 #[derive(Clone, Debug)]
 pub struct SuspectedPush {
+    /// The pipeline.
+    pub pipeline: String,
     /// The branch.
     pub branch: DeployedBranch,
     /// What the first look found.
@@ -48,34 +45,17 @@ impl SuspectedPush {
 
     /// What a diagnosis checks.
     pub fn subject(&self) -> String {
-        format!(
-            "branch {} of pipeline {}",
-            self.branch.name,
-            self.branch.names.pipeline()
-        )
+        format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
     }
 
     /// What is wrong, and the remedy.
     pub fn problem(&self) -> String {
         let commit = &self.missed.commit;
         format!(
-            "no execution has its latest commit {commit}. The next health check starts one, unless the event \
-             rule is disabled or GitLab's branch does not contain the commit"
+            "no execution has its latest commit {commit}. If it was pushed more than a minute ago, the next health \
+             check starts one, unless the event rule is disabled or GitLab's branch does not contain the commit"
         )
     }
-}
-
-/// What became of a suspected push.
-enum Outcome {
-    /// Another execution has the tip, or the branch has another tip now.
-    NotMissed,
-    Started,
-    /// The event rule is disabled.
-    Frozen,
-    /// The branch in GitLab was rewound or deleted since it had the tip.
-    Removed,
-    /// The branch in this project of GitLab never had the tip.
-    Foreign(String),
 }
 
 impl Checker<'_> {
@@ -90,6 +70,7 @@ impl Checker<'_> {
         let missed = missed_push::find(self.clients.aws, branch).await?;
         let settings = child.settings.as_ref();
         Ok(missed.map(|missed| SuspectedPush {
+            pipeline: branch.names.pipeline(),
             branch: branch.clone(),
             missed,
             report: settings.and_then(|settings| settings.report.clone()),
@@ -97,142 +78,124 @@ impl Checker<'_> {
         }))
     }
 
-    /// Starts the pipelines of the `suspected` pushes that a second look confirms.
-    pub async fn start_missed_pushes(
+    /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check finds the
+    /// others again.
+    pub async fn start_missed_pushes<'a>(
         &self,
-        suspected: &[SuspectedPush],
+        suspected: &'a [SuspectedPush],
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
-        for push in suspected {
-            let second_look = push.found + SECOND_LOOK_DELAY;
-            let pipeline = push.branch.names.pipeline();
-            if second_look + MIN_TIME > limits.end {
-                // The next check finds it again.
-                tracing::warn!(
-                    pipeline,
-                    "no time for a second look at a push without an execution"
-                );
-                continue;
-            }
-            let mut foreign = findings.foreign.iter();
-            // The check of the mirror has reported it.
-            if foreign.any(|(repository, tip)| push.is_of(repository, tip)) {
-                continue;
-            }
-            tokio::time::sleep_until(second_look).await;
-            let left = limits.end.saturating_duration_since(Instant::now());
-            let handled = Box::pin(self.start_missed_push(push));
-            match tokio::time::timeout(left, handled).await {
-                Ok(Ok(outcome)) => self.report_missed_push(push, &pipeline, outcome, findings),
-                Ok(Err(error)) => {
-                    let problem = format!("it does not run commit {}: {error}", push.missed.commit);
-                    self.emit(&pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);
-                    findings.checked(format!("pipeline {pipeline}"), Some(problem));
-                }
-                Err(_) => tracing::warn!(pipeline, "no time to start a push without an execution"),
-            }
+        let foreign = &findings.foreign;
+        // The check of the mirror has reported the others.
+        let suspected = suspected.iter().filter(|push| {
+            let mut foreign = foreign.iter();
+            !foreign.any(|(repository, tip)| push.is_of(repository, tip))
+        });
+        let last = limits.last_look();
+        let (in_time, late): (Vec<_>, Vec<_>) = suspected.partition(|push| push.found <= last);
+        let items = in_time.iter().map(|push| (push.pipeline.as_str(), *push));
+        let pace = &Pace::per_second(PIPELINES_PER_SECOND);
+        let start = |_, push: &'a SuspectedPush| -> Checking<'_, _> {
+            Box::pin(async move {
+                sleep_until(push.found + SECOND_LOOK_DELAY).await;
+                pace.wait().await;
+                (push, self.start_missed_push(push).await)
+            })
+        };
+        let limits = limits.until(limits.end);
+        let left = check_each(items.collect(), &limits, start, |_, (push, started)| {
+            self.report_missed_push(push, started, findings);
+        });
+        if left.await + late.len() > 0 {
+            tracing::warn!("no time for a second look at pushes without an execution");
         }
     }
 
-    async fn start_missed_push(&self, push: &SuspectedPush) -> Result<Outcome, CallError> {
+    /// `None` if the push needs no start.
+    async fn start_missed_push(&self, push: &SuspectedPush) -> Result<Option<Outcome>, CallError> {
         let (aws, branch) = (self.clients.aws, &push.branch);
         if missed_push::find(aws, branch).await?.as_ref() != Some(&push.missed) {
-            return Ok(Outcome::NotMissed);
+            return Ok(None);
         }
         if let Some(report) = &push.report
-            && let Some(outcome) = self.compare_with_gitlab(report, push).await
+            && !self.is_in_gitlab(report, push).await
         {
-            return Ok(outcome);
+            return Ok(None);
         }
-        if missed_push::is_frozen(aws, &branch.names.event_rule()).await? {
-            return Ok(Outcome::Frozen);
-        }
-        missed_push::start(aws, branch, &push.missed).await?;
-        Ok(Outcome::Started)
+        let started = missed_push::start(aws, branch, &push.missed).await;
+        started.map(Some)
     }
 
-    /// Why the tip is not started, if GitLab shows that its branch does not contain it. If GitLab does not
-    /// answer, the tip is started, as its event would have started it.
-    async fn compare_with_gitlab(
-        &self,
-        report: &ReportSettings,
-        push: &SuspectedPush,
-    ) -> Option<Outcome> {
+    /// Whether GitLab's branch contains the tip. If GitLab does not answer, the tip is started, as its event
+    /// would have started it.
+    async fn is_in_gitlab(&self, report: &ReportSettings, push: &SuspectedPush) -> bool {
         let (aws, http, project) = (self.clients.aws, self.clients.http, &report.project);
-        let (branch, commit) = (&push.branch.name, &push.missed.commit);
+        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;
-            match gitlab.branch_contains(project, branch, commit).await? {
-                Containment::Contained => Ok(None),
-                Containment::NoBranch => Ok(Some(Outcome::Removed)),
-                Containment::Missing => {
-                    let pushes = gitlab.latest_pushes(project).await?;
-                    let outcome = if pushes.had_tip(branch, commit) {
-                        Outcome::Removed
-                    } else {
-                        Outcome::Foreign(project.clone())
-                    };
-                    Ok::<_, GitLabError>(Some(outcome))
-                }
-            }
+            let found = gitlab.branch_contains(project, branch, commit).await?;
+            let had_tip = matches!(found, Containment::Missing)
+                && gitlab.latest_pushes(project).await?.had_tip(branch, commit);
+            Ok::<_, GitLabError>((found, had_tip))
         };
         match tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(read)).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "a push without an execution is not compared with GitLab");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("no time to compare a push without an execution with GitLab");
-                None
-            }
-        }
-    }
-
-    fn report_missed_push(
-        &self,
-        push: &SuspectedPush,
-        pipeline: &str,
-        outcome: Outcome,
-        findings: &mut Findings,
-    ) {
-        let (branch, commit) = (&push.branch.name, &push.missed.commit);
-        match outcome {
-            Outcome::NotMissed => return,
-            Outcome::Started => {
-                tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
-                    "started: the push had no execution"
-                );
-                findings.started.push(pipeline.to_owned());
-            }
-            Outcome::Frozen => tracing::warn!(
-                pipeline,
-                branch,
-                commit,
-                "the push has no execution and is not started: the event rule is disabled"
-            ),
-            Outcome::Removed => {
-                tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
-                    "not started: the branch in GitLab no longer has the commit"
-                );
-                return;
-            }
-            Outcome::Foreign(project) => {
+            Ok(Ok((Containment::Contained, _))) => return true,
+            Ok(Ok((Containment::Missing, false))) => {
                 tracing::error!(
                     pipeline,
                     branch,
                     commit,
                     "not started: the branch in GitLab never had the commit"
                 );
-                self.emit(&project, &[(metrics::FOREIGN_TIPS, 1.into())]);
-                return;
+                self.emit(project, &[(metrics::FOREIGN_TIPS, 1.into())]);
+            }
+            // It was rewound or deleted since.
+            Ok(Ok((Containment::NoBranch | Containment::Missing, _))) => tracing::warn!(
+                pipeline,
+                branch,
+                commit,
+                "not started: the branch in GitLab no longer has the commit"
+            ),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a push without an execution is not compared with GitLab");
+                return true;
+            }
+            Err(_) => {
+                tracing::warn!("no time to compare a push without an execution with GitLab");
+                return true;
+            }
+        }
+        false
+    }
+
+    fn report_missed_push(
+        &self,
+        push: &SuspectedPush,
+        started: Result<Option<Outcome>, CallError>,
+        findings: &mut Findings,
+    ) {
+        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
+        match started {
+            Ok(None) => return,
+            Ok(Some(Outcome::Started)) => {
+                tracing::warn!(
+                    pipeline,
+                    branch,
+                    commit,
+                    "started: the push had no execution"
+                );
+                findings.started.push(pipeline.clone());
+            }
+            Ok(Some(Outcome::Frozen)) => tracing::warn!(
+                pipeline,
+                branch,
+                commit,
+                "the push has no execution and is not started: the event rule is disabled"
+            ),
+            Err(error) => {
+                let problem = format!("it does not run commit {commit}: {error}");
+                findings.checked(format!("pipeline {pipeline}"), Some(problem));
             }
         }
         self.emit(pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);

@@ -1,12 +1,11 @@
 //! Repeats the reports to GitLab that lost events did not make.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::UNIX_EPOCH;
 
 use super::checker::Checker;
+use super::concurrent::{Checking, TimeLimits, check_each};
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
-use super::progress::{Checking, TimeLimits, check_each};
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
@@ -21,16 +20,13 @@ const REPORTS_PER_SECOND: u32 = 2;
 impl Checker<'_> {
     /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
     ///
-    /// If the time does not suffice, the next health checks report the rest: each begins with another
-    /// pipeline.
+    /// If the time does not suffice, the next health checks report the rest: they check the pipelines in another
+    /// order, which is that of `changed`.
     pub async fn report_executions<'a>(&self, changed: &'a ChangedExecutions, limits: &TimeLimits) {
         let limits = limits.until(limits.end);
-        let minutes = self.now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let minutes = usize::try_from(minutes.as_secs() / 60).unwrap_or_default();
-        let first = minutes % changed.len().max(1);
-        let rotated = changed.iter().cycle().skip(first).take(changed.len());
-        let rotated = rotated.map(|(name, executions)| (name.as_str(), executions));
-        let rotated = rotated.collect();
+        let items = changed
+            .iter()
+            .map(|(name, executions)| (name.as_str(), executions));
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
         let is_unreachable = &AtomicBool::new(false);
         let report = |name, executions: &'a Vec<Execution>| -> Checking<'_, _> {
@@ -44,12 +40,12 @@ impl Checker<'_> {
                 failures
             })
         };
-        let in_time = check_each(rotated, &limits, report, |name, failures| {
+        let left = check_each(items.collect(), &limits, report, |name, failures| {
             if failures > 0 {
                 self.emit(name, &[(metrics::REPORT_FAILURES, failures.into())]);
             }
         });
-        if !in_time.await {
+        if left.await > 0 {
             tracing::warn!("no time to report all executions");
         }
     }
@@ -67,11 +63,11 @@ impl Checker<'_> {
             Box::pin(async move {
                 pace.wait().await;
                 let (aws, http) = (self.clients.aws, self.clients.http);
-                let since = self.now - REPORTED_TIME;
+                let since = self.schedule.began - REPORTED_TIME;
                 Box::pin(review::catch_up(aws, http, target, since)).await
             })
         };
-        let in_time =
+        let left =
             check_each(
                 targets.collect(),
                 &limits,
@@ -85,7 +81,7 @@ impl Checker<'_> {
                     }
                 },
             );
-        if !in_time.await {
+        if left.await > 0 {
             tracing::warn!("no time to repeat all reviews");
         }
     }
@@ -98,7 +94,7 @@ impl Checker<'_> {
             Ok(reported) => (reported.log_rejected(), false),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");
-                (1, error.is_unreachable())
+                (1, error.is_unreachable)
             }
         }
     }

@@ -1,17 +1,11 @@
 //! The event that requests a health check, and the environment that it is for.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::progress::{CheckProgress, Part};
-use super::schedule::Schedule;
 use crate::clients::aws::FUNCTION_NAME_PREFIX;
 use crate::gitops_pipeline;
-
-/// A continuation with less time than this would check next to nothing.
-const MIN_CONTINUATION: Duration = Duration::from_secs(60);
 
 /// A request for a health check, or for a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +15,9 @@ pub struct HealthCheck {
     /// The pattern of its IAM users. `None` if the event does not name one.
     user_names: Option<String>,
     /// The time until the next health check. `None` if the event does not name it.
-    interval: Option<Duration>,
+    pub interval: Option<Duration>,
     /// Whether to repair what cfn-gitops created.
     repairs: bool,
-    /// What earlier invocations have done. Only the function's own continuation has it.
-    progress: CheckProgress,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
 }
@@ -75,7 +67,6 @@ impl HealthCheck {
         }
         let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
         let minutes = asked.and_then(|asked| asked["Minutes"].as_u64());
-        let progress = asked.map(|asked| CheckProgress::deserialize(&asked["Progress"]));
         Some(HealthCheck {
             env_id: member("EnvID").map(ToOwned::to_owned),
             // The template's parameter is empty by default.
@@ -86,42 +77,8 @@ impl HealthCheck {
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
             repairs: asked.is_some_and(|asked| asked["SelfRepair"] == true),
-            // Without a progress that can be read, it starts from the beginning.
-            progress: progress.and_then(Result::ok).unwrap_or_default(),
             is_diagnosis: diagnosis.is_some(),
         })
-    }
-
-    /// The part of an invocation that begins at `now` and has `time`. The check began at `began`.
-    ///
-    /// A check ends when the next one begins: two at once would double the rate of the calls.
-    pub fn part(&self, began: SystemTime, now: SystemTime, time: Duration) -> Part {
-        let passed = now.duration_since(began).unwrap_or_default();
-        let left = self
-            .interval
-            .map(|interval| interval.saturating_sub(passed));
-        Part {
-            progress: self.progress.clone(),
-            time: left.map_or(time, |left| left.min(time)),
-            is_last: left.is_some_and(|left| left < time + MIN_CONTINUATION),
-            schedule: Schedule {
-                began,
-                interval: self.interval,
-            },
-        }
-    }
-
-    /// The event of the next part.
-    pub fn continued(&self, environment: &Environment, progress: &CheckProgress) -> String {
-        let minutes = self.interval.map(|interval| interval.as_secs() / 60);
-        let event = json!({"HealthCheck": {
-            "EnvID": environment.id,
-            "UserNames": environment.user_names,
-            "Minutes": minutes,
-            "SelfRepair": environment.repairs,
-            "Progress": progress,
-        }});
-        event.to_string()
     }
 
     /// The environment: the event's, or that of the function `function_arn`, whose name ends in it.

@@ -1,7 +1,8 @@
-//! Which resources a health check looks at that does not look at all of them.
+//! With which resource a health check begins, and what it does once a day or once an hour.
 //!
-//! A check keeps no state between two runs. So the name of a resource decides which of the checks of a
-//! day or an hour looks at it. The resources are spread evenly over them.
+//! A check keeps no state between two runs. If one check does not reach all resources, consecutive
+//! checks do, because each begins with another one. What is done once a day or an hour, the name of a
+//! resource assigns to one of its checks. The resources are spread evenly over them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,10 +14,14 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often what is broken is repaired.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// 2^64, divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, however many they are: `k`
+/// consecutive ones leave no gap of twice the `k`th part (*three-gap theorem*).
+const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// When a health check began, and how often it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// When its first invocation began.
+    /// When it began.
     pub began: SystemTime,
     /// The time until the next check. `None` if a person requested this one.
     pub interval: Option<Duration>,
@@ -25,21 +30,54 @@ pub struct Schedule {
 impl Schedule {
     /// A number that is the same for all checks of an hour.
     pub fn hour(&self) -> u64 {
+        self.number_of(HOUR)
+    }
+
+    /// The time of this check in an invocation that has `time`. A check ends when the next one begins: two
+    /// at once would double the rate of the calls.
+    pub fn time_within(&self, time: Duration) -> Duration {
+        self.interval.map_or(time, |interval| interval.min(time))
+    }
+
+    /// How many intervals of this length passed until the check began.
+    fn number_of(&self, interval: Duration) -> u64 {
         let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        since.as_secs() / HOUR.as_secs()
+        since.as_secs() / interval.as_secs().max(1)
     }
 
     /// Whether this check is the one of `period` that looks at `name`. A check that a person
     /// requested looks at everything.
     pub fn is_due(&self, name: &str, period: Duration) -> bool {
-        let Some(interval) = self.interval.filter(|interval| !interval.is_zero()) else {
-            return true;
-        };
-        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let checks = (period.as_secs() / interval.as_secs()).max(1);
-        let number = since.as_secs() / interval.as_secs();
-        number % checks == share(name) % checks
+        self.interval.is_none_or(|interval| {
+            let checks = checks_of(period, interval);
+            self.number_of(interval) % checks == share(name) % checks
+        })
     }
+
+    /// Makes `items` begin with another one at each check. A check that a person requested begins with the
+    /// first one.
+    ///
+    /// The start does not depend on how many items a check reaches. With steps of a fixed length, an item
+    /// could lie behind the end of each check, or before the start of each that looks at it once a day.
+    pub fn rotate<T>(&self, items: &mut [T]) {
+        let number = self.interval.map_or(0, |it| self.number_of(it));
+        let turn = u128::from(number.wrapping_mul(GOLDEN_STEP));
+        let first = (turn * items.len() as u128) >> 64;
+        items.rotate_left(usize::try_from(first).unwrap_or_default());
+    }
+
+    /// Whether the checks of an hour reach each of `all` items, if each check reaches as many as this one,
+    /// which left out `left`. No other check follows one that a person requested.
+    pub fn is_covered(&self, left: usize, all: usize) -> bool {
+        let checks = self.interval.map_or(1, |it| checks_of(HOUR, it));
+        let checks = usize::try_from(checks).unwrap_or(usize::MAX);
+        left == 0 || (all - left).saturating_mul(checks) >= 2 * all
+    }
+}
+
+/// How many checks a `period` has.
+fn checks_of(period: Duration, interval: Duration) -> u64 {
+    (period.as_secs() / interval.as_secs().max(1)).max(1)
 }
 
 /// A number that depends only on `name`.
@@ -50,40 +88,5 @@ fn share(name: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schedule(minute: u64, interval: u64) -> Schedule {
-        Schedule {
-            began: UNIX_EPOCH + Duration::from_secs(minute * 60 + 7),
-            interval: Some(Duration::from_secs(interval * 60)),
-        }
-    }
-
-    #[test]
-    fn each_name_is_due_once_a_day() {
-        for name in ["gitops-dev-shop", "gitops-dev-blog", "cfnstack-dev-shop"] {
-            let due = (0..96).filter(|n| schedule(n * 15, 15).is_due(name, DAY));
-            assert_eq!(due.count(), 1, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_are_spread_over_the_day() {
-        let names: Vec<String> = (0..960).map(|n| format!("gitops-dev-p{n}")).collect();
-        let busiest = (0..96).map(|n| {
-            let now = schedule(n * 15, 15);
-            names.iter().filter(|name| now.is_due(name, DAY)).count()
-        });
-        assert!(busiest.max() < Some(30));
-    }
-
-    #[test]
-    fn requested_check_looks_at_everything() {
-        let requested = Schedule {
-            interval: None,
-            ..schedule(3, 15)
-        };
-        assert!(requested.is_due("gitops-dev-shop", DAY));
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;

@@ -12,18 +12,19 @@ use aws_sdk_cloudformation::types::StackStatus;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
+use super::concurrent::{Checking, TimeLimits, check_each};
 use super::doctor::stack_problem;
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
-use super::progress::{Checking, Cursor, TimeLimits, check_each};
 use super::pushes::SuspectedPush;
+use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::Access;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pushes::{BranchPush, Child, Started};
+use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::pushes::{BranchPush, Started};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a pipeline
 /// one `GetBranch` and one `ListPipelineExecutions`. AWS documents no rate. A
@@ -113,30 +114,20 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
 }
 
 impl FoundStacks {
-    /// Adds what the stack `name` leaves to do.
-    fn add(&mut self, name: &str, child: Child) {
-        let settings = ResourceNames::from_stack_name(name).zip(child.settings);
-        let target = settings.and_then(|(names, settings)| ReviewTarget::of(names, settings));
-        self.reviewing.extend(target);
+    /// Adds what a stack leaves to do.
+    fn add(&mut self, child: Child) {
+        self.reviewing
+            .extend(child.settings.and_then(ReviewTarget::of));
         self.missed.extend(child.waits_for);
     }
 }
 
 impl Checker<'_> {
-    /// Reports pipelines' stacks without an owner, of which earlier invocations found `orphans`, and
-    /// stacks that differ from their templates.
-    pub async fn check_stacks(
-        &self,
-        cursor: &mut Cursor,
-        orphans: usize,
-        limits: &TimeLimits,
-    ) -> (Findings, FoundStacks) {
+    /// Reports pipelines' stacks without an owner, and stacks that differ from their templates.
+    pub async fn check_stacks(&self, limits: &TimeLimits) -> (Findings, FoundStacks) {
         let (mut findings, mut found) = (Findings::default(), FoundStacks::default());
-        if cursor.is_done {
-            return (findings, found);
-        }
         let listing = list(self.clients.aws, &self.environment.id);
-        let Some(stacks) = listed(listing, cursor, &mut findings, limits).await else {
+        let Some(stacks) = listed(listing, &mut findings, limits).await else {
             return (findings, found);
         };
         let pace = &Pace::per_second(STACKS_PER_SECOND);
@@ -146,9 +137,13 @@ impl Checker<'_> {
                 Box::pin(self.check_stack(name, id)).await
             })
         };
-        let rest = cursor.rest(stacks.pipelines.iter());
-        let is_done = check_each(rest, limits, look_up, |name, checked| {
-            cursor.after = Some(name.to_owned());
+        let pipelines = stacks.pipelines.iter();
+        let mut items: Vec<_> = pipelines.map(|(name, id)| (name.as_str(), id)).collect();
+        self.schedule.rotate(&mut items);
+        // No other check of the day compares these with their templates.
+        items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
+        let (mut orphans, all) = (0_usize, items.len());
+        let left = check_each(items, limits, look_up, |name, checked| {
             for compared in &checked.drift {
                 self.report_drift(&mut findings, compared);
             }
@@ -167,9 +162,9 @@ impl Checker<'_> {
             let subject = format!("pipeline stack {name}");
             if stacks.contains(&child.owner_stack_id) {
                 findings.checked(subject, stack_problem(&child.status, id));
-                return found.add(name, child);
+                return found.add(child);
             }
-            findings.totals.orphans += 1;
+            orphans += 1;
             let owner = &child.owner_stack_id;
             let problem = format!(
                 "its owner, stack {owner}, no longer exists; delete it with \
@@ -177,13 +172,11 @@ impl Checker<'_> {
             );
             findings.checked(subject, Some(problem));
         });
-        cursor.is_done = is_done.await;
-        if cursor.is_done {
-            self.delete_leftovers(&stacks.deployed, &mut findings, limits)
-                .await;
-            let orphans = orphans + findings.totals.orphans;
-            self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
-        }
+        let left = left.await;
+        self.report_left("pipeline stacks", left, all, &mut findings);
+        self.delete_leftovers(&stacks.deployed, &mut findings, limits)
+            .await;
+        self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
         (findings, found)
     }
 
@@ -211,9 +204,7 @@ impl Checker<'_> {
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
-        // Half of the time that is left. The rest is for the reports.
-        let now = Instant::now();
-        let until = now + limits.end.saturating_duration_since(now) / 2;
+        let until = limits.half_of_the_rest();
         for push in missed {
             let left = until.saturating_duration_since(Instant::now());
             let time = left.min(PIPELINE_CREATION_TIMEOUT);

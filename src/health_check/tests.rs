@@ -8,7 +8,7 @@ use super::metrics::{
     APPROVALS_WAITING, CREDENTIAL_AGE, HEALTH_CHECK_FAILED, MIRROR_HEALTHY, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_APPROVAL_REQUEST, SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{CheckProgress, EnvironmentError, HealthCheck};
+use super::{EnvironmentError, HealthCheck};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -110,53 +110,22 @@ fn other_environment_is_rejected() {
     }
 }
 
-fn check_every(minutes: &serde_json::Value) -> HealthCheck {
-    let event = json!({"HealthCheck": {"EnvID": "prd", "Minutes": minutes}});
-    HealthCheck::parse(&event.to_string()).expect("asked")
-}
-
 #[test]
-fn check_ends_when_the_next_one_begins() {
-    let lifetime = Duration::from_secs(900);
-    let seconds = Duration::from_secs;
-    for (minutes, passed, time, is_last) in [
-        (15, 0, 900, true),
-        (5, 0, 300, true),
-        // The rest would be too short for another part.
-        (16, 30, 900, true),
-        (16, 0, 900, false),
-        (60, 0, 900, false),
-        (60, 1800, 900, false),
-        (60, 2700, 900, true),
-        (60, 3000, 600, true),
-        (60, 3600, 0, true),
-        (60, 9999, 0, true),
+fn minutes_are_the_interval() {
+    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    for (said, interval) in [
+        (json!(15), minutes(15)),
+        (json!(null), None),
+        (json!(0), None),
+        (json!(-1), None),
+        (json!("15"), None),
+        (json!(1.5), None),
+        (json!(u64::MAX), Some(Duration::from_secs(u64::MAX))),
     ] {
-        let part = check_every(&json!(minutes)).part(now(), now() + seconds(passed), lifetime);
-        let found = (part.time, part.is_last);
-        assert_eq!(found, (seconds(time), is_last), "{minutes} {passed}");
+        let event = json!({"HealthCheck": {"EnvID": "prd", "Minutes": said}}).to_string();
+        let asked = HealthCheck::parse(&event).expect("asked");
+        assert_eq!(asked.interval, interval, "{said}");
     }
-    // Without an interval, the time of the invocation is the only limit.
-    for none in [json!(null), json!(0), json!(-1), json!("15"), json!(1.5)] {
-        let part = check_every(&none).part(now(), now() + seconds(9999), lifetime);
-        assert_eq!((part.time, part.is_last), (lifetime, false), "{none}");
-    }
-    let longest = check_every(&json!(u64::MAX)).part(now(), now(), lifetime);
-    assert_eq!((longest.time, longest.is_last), (lifetime, false));
-}
-
-#[test]
-fn continued_event_is_a_health_check_with_its_progress() {
-    let check = check_every(&json!(30));
-    let environment = check.environment(FUNCTION).expect("an environment");
-    let mut progress = CheckProgress::default();
-    progress.credentials.after = Some("codecommit-mirror/a\"b".to_owned());
-    let event = check.continued(&environment, &progress);
-    let continued = HealthCheck::parse(&event).expect("a health check");
-    assert_eq!(continued.environment(FUNCTION), Ok(environment.clone()));
-    let part = continued.part(now(), now(), Duration::from_secs(900));
-    assert_eq!(part.progress, progress);
-    assert_eq!(continued.continued(&environment, &progress), event);
 }
 
 fn now() -> SystemTime {

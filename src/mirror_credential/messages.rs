@@ -9,12 +9,12 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret};
 use cfn_custom_resource::Reason;
 
-const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames says which users this \
+const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames sets which users this \
     function may manage";
 const SECRETS_HINT: &str = "the provider stack's parameters MirrorSecretNames and \
-    MirrorSecretKmsKeyArn say which secrets and which keys this function may use";
+    MirrorSecretKmsKeyArn set which secrets and which keys this function may use";
 
-const REPOSITORIES_HINT: &str = "the provider stack's parameter RepositoryNames says which \
+const REPOSITORIES_HINT: &str = "the provider stack's parameter RepositoryNames sets which \
     repositories this function may look up";
 
 const STACKS_HINT: &str = "deploy the provider stack again, whose template allows \
@@ -22,25 +22,17 @@ const STACKS_HINT: &str = "deploy the provider stack again, whose template allow
 
 /// Adds to a denied call which parameter would allow it.
 pub fn with_permission_hint(error: CallError) -> CallError {
-    error.with_advice_on_denial(|error| {
-        let action = error.denied_action().unwrap_or_default();
-        match action.split(':').next().unwrap_or_default() {
-            "secretsmanager" | "kms" => SECRETS_HINT,
-            "codecommit" => REPOSITORIES_HINT,
-            "iam" => USERS_HINT,
-            "cloudformation" => STACKS_HINT,
-            // The service's message does not name the denied action.
-            _ if error.doing.contains(" secret ") => SECRETS_HINT,
-            _ if error.doing.contains("repository") => REPOSITORIES_HINT,
-            _ if error.doing.contains(" of stack ") => STACKS_HINT,
-            _ => USERS_HINT,
-        }
+    error.with_advice_on_denial(|error| match error.denied_action().0 {
+        "secretsmanager" | "kms" => SECRETS_HINT,
+        "codecommit" => REPOSITORIES_HINT,
+        "cloudformation" => STACKS_HINT,
+        _ => USERS_HINT,
     })
 }
 
 /// A Delete came after this request.
 pub fn superseded_by_delete() -> Reason {
-    let text = "this request has been overtaken by the resource's deletion";
+    let text = "the deletion of the resource superseded this request";
     Reason::new(Code::OvertakenByDelete, text)
 }
 
@@ -52,14 +44,14 @@ pub fn user_is_missing(name: &str) -> Reason {
 
 /// A later request has changed the secret.
 pub fn later_request() -> Reason {
-    let text = "a later request has already been carried out";
+    let text = "a later request has superseded this one";
     Reason::new(Code::OvertakenByRequest, text)
 }
 
 /// The user belongs to another resource.
 pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     let text = format!(
-        "taking user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
+        "using user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
          with `aws iam untag-user --user-name {name} --tag-keys {} {}`",
         owner.logical_id,
         owner.stack_id,
@@ -76,12 +68,12 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     );
     let text = match owner {
         Some(owner) => format!(
-            "taking secret {name}: it belongs to {} of stack {}; if that stack is gone, release the \
+            "using secret {name}: it belongs to {} of stack {}; if that stack is gone, release the \
              name with {release}",
             owner.logical_id, owner.stack_id,
         ),
         None => format!(
-            "taking secret {name}: it exists and was not made by Custom::MirrorCredential; choose \
+            "using secret {name}: it exists and was not created by Custom::MirrorCredential; choose \
              another SecretName, or free the name with {release}"
         ),
     };
@@ -260,16 +252,14 @@ pub fn not_prepared(version_id: &str) -> Reason {
 
 /// A stack update or another rotation superseded the rotation.
 pub fn rotation_is_overtaken(version_id: &str) -> Reason {
-    let text =
-        format!("the rotation to version {version_id} has been overtaken by a change of the stack");
+    let text = format!("a change of the stack superseded the rotation to version {version_id}");
     Reason::new(Code::RotationOvertaken, text)
 }
 
 /// The mirrors in GitLab are not those that the rotation created.
 pub fn mirrors_have_changed(version_id: &str) -> Reason {
     let text = format!(
-        "the mirrors that were made for version {version_id} are not there any more, or others are \
-         wanted by now"
+        "the mirrors of version {version_id} no longer exist, or the properties name others"
     );
     Reason::new(Code::RotationOvertaken, text)
 }
@@ -278,15 +268,13 @@ pub fn mirrors_have_changed(version_id: &str) -> Reason {
 mod tests {
     use crate::mirror_credential::messages::*;
 
-    fn denied(doing: &str, cause: &str) -> String {
-        with_permission_hint(with_permission_hint(CallError {
-            doing: doing.to_owned(),
+    fn denied(error_type: &'static str, cause: &str) -> String {
+        let error = CallError {
+            error_type,
             code: Some("AccessDenied".to_owned()),
-            status: Some(403),
-            cause: cause.to_owned(),
-            reason_code: Code::AwsDenied.into(),
-        }))
-        .to_string()
+            ..CallError::local(Code::AwsDenied, "tagging user secret repository", cause)
+        };
+        with_permission_hint(with_permission_hint(error)).to_string()
     }
 
     #[test]
@@ -302,11 +290,11 @@ mod tests {
         ] {
             let cause =
                 format!("AccessDenied: User: u is not authorized to perform: {action} on x");
-            let said = denied("tagging user secret repository", &cause);
+            let said = denied("aws_sdk_iam::TagUserError", &cause);
             assert_eq!(said.matches("the provider stack").count(), 1, "{said}");
             assert!(said.contains(parameter), "{said}");
         }
-        let said = denied("reading secret x", "AccessDenied: no");
+        let said = denied("aws_sdk_secretsmanager::E", "AccessDenied: no");
         assert!(said.contains("parameters MirrorSecretNames"), "{said}");
     }
 
@@ -320,7 +308,7 @@ mod tests {
             let cause = format!(
                 "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x {why}"
             );
-            let said = denied("tagging user x", &cause);
+            let said = denied("aws_sdk_iam::TagUserError", &cause);
             assert!(said.contains("no parameter"), "{said}");
             assert!(!said.contains("MirrorUserNames"), "{said}");
         }

@@ -7,6 +7,8 @@
 
 pub mod backoff;
 
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use cfn_custom_resource::Progress;
 
 /// No request of the product needs more steps. The limit ends a planner that repeats itself.
@@ -30,7 +32,7 @@ pub trait Reconcile {
     /// The result when nothing is left to do.
     type Done: Send;
     /// Why it failed.
-    type Error: Send;
+    type Error: From<CallError> + Send;
 
     /// Reads what the next plan depends on and what may have changed since the last step.
     fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -44,15 +46,13 @@ pub trait Reconcile {
 
     /// Executes `step` and updates the state.
     fn apply(&mut self, step: Self::Step) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// The error of a plan that does not end.
-    fn too_many_steps(&self) -> Self::Error;
 }
 
 /// Observes, plans and applies until `target` is done or fails.
 ///
 /// # Errors
-/// The error of the planner, or of the first observation or step that fails.
+/// The error of the planner, or of the first observation or step that fails. An internal error if the
+/// plan does not end.
 pub async fn reconcile<T: Reconcile>(
     target: &mut T,
     progress: &Progress,
@@ -68,5 +68,6 @@ pub async fn reconcile<T: Reconcile>(
             }
         }
     }
-    Err(target.too_many_steps())
+    let cause = "the steps do not end; read the function's log";
+    Err(CallError::local(Code::InternalError, progress.last(), cause).into())
 }

@@ -155,7 +155,7 @@ def test_pipeline_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, e
     infra = Pipeline(aws, "dev", "infra")
     before = infra.child.describe()
     reason = rejected(aws, name, template("infra"))
-    assert f"taking stack gitops-dev-infra: it belongs to Project of stack {environment.id}" in reason
+    assert f"using stack gitops-dev-infra: it belongs to Project of stack {environment.id}" in reason
     assert infra.child.describe() == before
 
 
@@ -163,7 +163,7 @@ def test_foreign_stack_is_rejected(aws: LocalAws, name: str) -> None:
     by_hand = Stack(aws, f"gitops-dev-{name}")
     assert by_hand.create(json.dumps({"Resources": {"Other": {"Type": "AWS::Logs::LogGroup"}}})) == "CREATE_COMPLETE"
     reason = rejected(aws, name, template(name))
-    assert f"taking stack gitops-dev-{name}: it exists and was not made by Custom::GitOpsPipeline" in reason
+    assert f"using stack gitops-dev-{name}: it exists and was not created by Custom::GitOpsPipeline" in reason
     assert by_hand.status() == "CREATE_COMPLETE"
     assert by_hand.delete() == "DELETE_COMPLETE"
 

@@ -52,7 +52,7 @@ def test_user_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, envir
                                                                 name: str) -> None:
     held = steps.login(aws, f"codecommit-mirror/{MIRROR_USER}")
     reason = rejected(aws, name, UserName=MIRROR_USER)
-    assert f"taking user {MIRROR_USER}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert f"using user {MIRROR_USER}: it belongs to MirrorCredential of stack {environment.id}" in reason
     assert held.status(environment.outputs()["RepositoryCloneUrl"]) == 200
 
 
@@ -62,7 +62,7 @@ def test_secret_of_another_stack_is_rejected_naming_its_owner(aws: LocalAws, env
     secret = f"codecommit-mirror/{MIRROR_USER}"
     held = steps.login(aws, secret)
     reason = rejected(aws, name, UserName=own_user, SecretName=secret)
-    assert f"taking secret {secret}: it belongs to MirrorCredential of stack {environment.id}" in reason
+    assert f"using secret {secret}: it belongs to MirrorCredential of stack {environment.id}" in reason
     assert steps.login(aws, secret) == held
 
 
@@ -70,7 +70,7 @@ def test_foreign_secret_is_rejected(aws: LocalAws, own_user: str, name: str) -> 
     secrets, secret = aws.client("secretsmanager"), f"codecommit-mirror/user-dev-{name}"
     secrets.create_secret(Name=secret, SecretString='{"precious": 1}')
     reason = rejected(aws, name, UserName=own_user, SecretName=secret)
-    assert "was not made by Custom::MirrorCredential" in reason
+    assert "was not created by Custom::MirrorCredential" in reason
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == '{"precious": 1}'
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 

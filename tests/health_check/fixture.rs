@@ -9,7 +9,7 @@ use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, CheckProgress, Environment, Part, Schedule};
+use cfn_gitops::health_check::{CheckClients, Environment};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -128,49 +128,38 @@ impl Looked {
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
-    let (looked, rest) = look_part(fake, user_names, caller, Part::whole(time)).await;
-    assert_eq!(rest, None);
-    looked
+    let dev = dev(user_names, false);
+    look_with(fake, dev, fake.connector(caller), None, time).await
+}
+
+/// A health check that runs at every `interval`.
+pub async fn look_by_schedule(fake: &FakeAws, interval: Duration, time: Duration) -> Looked {
+    let connector = fake.connector("health check");
+    let dev = dev("user-dev-*", false);
+    look_with(fake, dev, connector, Some(interval), time).await
 }
 
 /// A health check with `SelfRepair`.
 pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
-    let dev = Environment {
-        id: "dev".to_owned(),
-        user_names: "user-dev-*".to_owned(),
-        repairs: true,
-    };
-    let part = Part {
-        schedule: Schedule {
-            began: fake.now(),
-            interval: None,
-        },
-        ..Part::whole(Duration::from_secs(850))
-    };
-    look_with(fake, dev, caller.connector(), part).await.0
+    let (dev, time) = (dev("user-dev-*", true), Duration::from_secs(850));
+    look_with(fake, dev, caller.connector(), None, time).await
 }
 
-/// One part of such a health check, and what it leaves.
-pub async fn look_part(
-    fake: &FakeAws,
-    user_names: &str,
-    caller: &str,
-    part: Part,
-) -> (Looked, Option<CheckProgress>) {
-    let dev = Environment {
+fn dev(user_names: &str, repairs: bool) -> Environment {
+    Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
-        repairs: false,
-    };
-    look_with(fake, dev, fake.connector(caller), part).await
+        repairs,
+    }
 }
 
 async fn look_with(
     fake: &FakeAws,
     dev: Environment,
     connector: SharedHttpConnector,
-    part: Part,
-) -> (Looked, Option<CheckProgress>) {
+    interval: Option<Duration>,
+    time: Duration,
+) -> Looked {
     let http = Http::new(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
@@ -183,18 +172,22 @@ async fn look_with(
         clock: &clock,
     };
     let pipelines = GitOpsPipeline::new(aws.clone());
-    let checked = health_check::check(&dev, clients, &credentials, &pipelines, part, &emit).await;
-    let rest = checked.rest().cloned();
-    let summary = match &rest {
-        Some(_) => checked.summary(),
-        None => checked.finish(),
-    };
+    let summary = health_check::check(
+        &dev,
+        clients,
+        &credentials,
+        &pipelines,
+        interval,
+        time,
+        &emit,
+    );
+    let summary = summary.await;
     let lines = lines.into_inner().expect("no panic");
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(fake.secret_in(&shown.to_string()), None, "{shown}");
     }
     assert_eq!(fake.secret_in(&fake.transcript()), None);
-    (Looked { lines, summary }, rest)
+    Looked { lines, summary }
 }
 
 /// A diagnosis of `dev`: each subject with its problem.
@@ -204,11 +197,7 @@ pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-    let dev = Environment {
-        repairs: false,
-        id: "dev".to_owned(),
-        user_names: "user-dev-*".to_owned(),
-    };
+    let dev = dev("user-dev-*", false);
     let clients = CheckClients {
         aws: &aws,
         http: &http,

@@ -1,7 +1,6 @@
 //! The scheduled health check, over an AWS and a GitLab in this process: its counts, and that
 //! one fault does not prevent the other checks.
 
-mod continuation;
 mod credentials;
 mod doctor;
 mod faults;
@@ -12,3 +11,4 @@ mod repair;
 mod stacks;
 mod tips;
 mod tokens;
+mod turns;

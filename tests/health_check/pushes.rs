@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::fixture::{
     Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, empty_world, fake as mirror, look_as,
 };
-use fake_aws::FakeAws;
 use fake_aws::custom_resource::{CustomResource, ParentStack};
+use fake_aws::{FakeAws, FaultKind, On};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -17,6 +17,14 @@ const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
 
 fn properties() -> Value {
     json!({"EnvID": "dev", "ProjectID": "shop"})
+}
+
+fn properties_with_gitlab() -> Value {
+    let mut properties = properties();
+    properties["GitLab"] = json!({
+        "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": PROJECT,
+    });
+    properties
 }
 
 /// A pipeline that has deployed `c1`, whose next push is lost.
@@ -35,8 +43,9 @@ async fn with_lost_push(properties: &Value) -> FakeAws {
 }
 
 async fn create_pipeline(fake: &FakeAws, properties: &Value) {
-    fake.stack("shop", "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
+    let name = properties["ProjectID"].as_str().expect("a name");
+    fake.stack(name, "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named(name).expect("just made").id.clone());
     let kind = CustomResource {
         resource_type: "Custom::GitOpsPipeline",
         logical_id: "Project",
@@ -84,11 +93,7 @@ async fn missed_push_of_a_frozen_environment_is_only_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn tip_that_gitlab_does_not_contain_is_not_started() {
-    let mut properties = properties();
-    properties["GitLab"] = json!({
-        "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": PROJECT,
-    });
-    let fake = with_lost_push(&properties).await;
+    let fake = with_lost_push(&properties_with_gitlab()).await;
     fake.push_without_event(REPOSITORY, BRANCH, "pushed-with-a-stolen-password");
     let (looked, executions) = look(&fake).await;
     assert!(looked.values("MissedPushes", PIPELINE).is_empty());
@@ -99,6 +104,28 @@ async fn tip_that_gitlab_does_not_contain_is_not_started() {
     let (looked, executions) = look(&fake).await;
     assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
     assert_eq!(executions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_gitlab_delays_no_other_missed_push() {
+    let mut properties = properties_with_gitlab();
+    let fake = with_lost_push(&properties).await;
+    for project in ["blog", "site"] {
+        properties["ProjectID"] = json!(project);
+        create_pipeline(&fake, &properties).await;
+        fake.push(&format!("codecommit-dev-cfn-{project}"), BRANCH, "c1");
+    }
+    // It also starts the lost push of the first pipeline.
+    look_as(&fake, "first push", Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    for project in ["blog", "shop", "site"] {
+        let repository = format!("codecommit-dev-cfn-{project}");
+        fake.push_without_event(&repository, BRANCH, "c3");
+    }
+    fake.break_from_now(On::Operation("GitLab.GetBranch"), FaultKind::RequestHangs);
+    // The second look is after a minute, and GitLab may take 20 seconds.
+    let looked = look_as(&fake, "health check", Duration::from_secs(100)).await;
+    assert_eq!(looked.texts("Started").len(), 3, "{}", looked.summary);
 }
 
 /// Only the check of the mirror reads GitLab.

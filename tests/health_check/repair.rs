@@ -89,6 +89,17 @@ async fn login_works_during_the_repair_and_the_former_one_ends() {
     assert!(fake.look(|aws| aws.secrets.contains_key(SECRET)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn repair_whose_push_never_ends_leaves_time_for_the_rest() {
+    let (fake, _) = fake().await;
+    break_mirror(&fake, Broken::Deleted);
+    fake.change(|aws| aws.options.sync_takes = Duration::from_hours(2));
+    let began = fake.now();
+    look_and_repair(&fake, &fake.caller(CHECK)).await;
+    let took = fake.now().duration_since(began).expect("a time");
+    assert!(took < Duration::from_mins(10), "{took:?}");
+}
+
 /// A fault at one call of the repair. The checks of the next hours repair what is left.
 async fn with_fault(how: Broken, fault: Option<Fault>) -> FakeAws {
     fastrand::seed(7);

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::fixture::{Looked, PROJECT, REPOSITORY, diagnosed, fake, look};
-use fake_aws::{FakeAws, FaultKind, On, gitlab_history};
+use fake_aws::{FakeAws, FaultKind, On, gitlab};
 
 /// A push to GitLab of which no mirror begins a run.
 fn push_without_mirroring(fake: &FakeAws, branch: &str, commit: &str) {
     fake.change(|aws| {
         let now = aws.now;
         let project = aws.gitlab.project_mut(PROJECT);
-        gitlab_history::record(project, branch, commit, now);
+        gitlab::history::record(project, branch, commit, now);
         project
             .branches
             .insert(branch.to_owned(), commit.to_owned());

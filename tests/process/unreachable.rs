@@ -92,7 +92,7 @@ fn endless_response_is_abandoned_and_the_process_survives() {
     let answer = function.answered(&event);
     let reason = answer["Reason"].as_str().expect("a reason");
     assert!(
-        reason.ends_with("AWS's answer is too large - CFG-204"),
+        reason.ends_with("AWS's response is too large - CFG-204"),
         "{reason}"
     );
     assert!(

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::request::{self, Service};
+use crate::request::{self, Service};
 
 /// How many calls of each operation there were.
 pub(crate) type Tally = BTreeMap<(Service, String), Count>;
@@ -12,7 +12,7 @@ pub(crate) type Tally = BTreeMap<(Service, String), Count>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub calls: usize,
-    /// Those that came too early (see [`super::rates`]).
+    /// Those that came too early (see [`crate::schedule::rates`]).
     pub throttled: usize,
 }
 

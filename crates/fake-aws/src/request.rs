@@ -4,7 +4,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::{Map, Value};
 use std::fmt;
 
-use super::{codebuild, gitlab, gitlab_api, s3};
+use crate::{
+    gitlab,
+    services::{codebuild, s3},
+};
 
 /// Who answers at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,7 +134,7 @@ impl Call {
             }
             Service::ResponseBucket => ("PutResponse".into(), Map::new()),
             Service::GitLab => {
-                gitlab_api::decode(request.method(), rest, &header("content-type"), &body)?
+                gitlab::decode(request.method(), rest, &header("content-type"), &body)?
             }
         };
         let is_aws = !matches!(

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCod
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::request::Service;
+use crate::request::Service;
 
 /// An error of the services' rules, before it gets a service's form.
 #[derive(Clone, Debug, PartialEq, Eq)]

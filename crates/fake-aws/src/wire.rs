@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-use super::{handle::FakeAws, request::Call, response::ApiResponse};
+use crate::{handle::FakeAws, request::Call, response::ApiResponse};
 
 /// One running copy of the product: its name in journals and schedules, and
 /// whether it still runs. A redelivery is a new caller, as Lambda's would be.

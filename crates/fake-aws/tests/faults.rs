@@ -6,7 +6,9 @@ use tokio::time::{Instant, timeout};
 use fake_aws::{
     At, FakeAws, Fault, FaultKind, Line, On, Run,
     clients::{Clients, sdk_config},
+    explore::paused,
     request::Service,
+    schedules,
 };
 
 /// Issues a credential with or without the SDK's retries, while the first
@@ -234,4 +236,20 @@ async fn held_call_sees_the_changes_of_others() {
     let ((slow, took), quick) = tokio::join!(creating, other);
     assert_eq!(quick, "none");
     assert_eq!((slow.as_str(), took), ("ResourceExistsException", held));
+}
+
+#[test]
+fn text_of_a_failed_run_has_its_calls() {
+    let failed = std::panic::catch_unwind(|| {
+        paused(async {
+            assert_eq!(
+                issue_under(&fake(), FaultKind::Denied, 1).await,
+                Run::Killed,
+                "not killed"
+            );
+        });
+    });
+    let text = schedules::text(&*failed.expect_err("a failure"));
+    assert!(text.contains("not killed"), "{text}");
+    assert!(text.contains("CreateServiceSpecificCredential"), "{text}");
 }

@@ -8,8 +8,7 @@ use fake_aws::{
     Answering, Caller, FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep, Run,
     clients::Clients,
     custom_resource::StackRequest,
-    secret_versions::AbandonedBy,
-    secrets::{CURRENT, PENDING},
+    secrets::{CURRENT, PENDING, versions::AbandonedBy},
 };
 
 const NAME: &str = "codecommit-mirror/mirror";
@@ -283,7 +282,7 @@ async fn rotation_restarts_as_a_whole_after_an_error() {
     let (_, pending) = labels(&fake);
     fake.change(|aws| {
         let secret = aws.secrets.get_mut(NAME).unwrap();
-        fake_aws::secret_versions::forget_pending(secret, &pending.unwrap());
+        fake_aws::secrets::versions::forget_pending(secret, &pending.unwrap());
     });
     rotation.tries_again = 1;
     fake.inject("rotation-2.testSecret.1", Fault::at(0, FaultKind::Denied));

@@ -24,6 +24,8 @@ const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows
 pub struct CallError {
     /// A gerund, the thing and its ID.
     pub doing: String,
+    /// The SDK's type of the error, which names the action that was called. Empty if none was.
+    pub error_type: &'static str,
     /// The service's error code. `None` if it did not respond with one.
     pub code: Option<String>,
     /// The HTTP status. `None` if the service did not respond.
@@ -51,13 +53,13 @@ impl CallError {
                 };
                 (metadata.code().map(ToOwned::to_owned), cause)
             }
-            SdkError::TimeoutError(_) => (None, "AWS did not answer in time".to_owned()),
+            SdkError::TimeoutError(_) => (None, "AWS did not respond in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
                 let (code, cause) = no_response(failure);
                 reason_code = code;
                 (None, cause)
             }
-            SdkError::ResponseError(_) => (None, "AWS's answer could not be read".to_owned()),
+            SdkError::ResponseError(_) => (None, "AWS's response could not be read".to_owned()),
             // No region or no credentials, for example.
             _ => {
                 reason_code = Code::AwsUnreachable;
@@ -66,6 +68,7 @@ impl CallError {
         };
         let error = CallError {
             doing: doing.into(),
+            error_type: std::any::type_name::<E>(),
             code,
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
@@ -85,6 +88,7 @@ impl CallError {
     ) -> Self {
         CallError {
             doing: doing.into(),
+            error_type: "",
             code: None,
             status: None,
             cause: cause.into(),
@@ -143,11 +147,11 @@ impl CallError {
         self.has_code(&DENIED)
     }
 
-    /// The action that was denied, such as `iam:TagUser`. `None` if the service does not name it.
-    pub fn denied_action(&self) -> Option<&str> {
-        let (_, named) = self.cause.split_once("not authorized to perform: ")?;
-        self.is_denied()
-            .then(|| named.split_whitespace().next().unwrap_or_default())
+    /// The denied action: the one that the service's message names, or else the one that was called.
+    pub fn denied_action(&self) -> (&str, &str) {
+        let named = self.cause.split_once("not authorized to perform: ");
+        let named = named.and_then(|(_, named)| named.split_whitespace().next()?.split_once(':'));
+        named.unwrap_or_else(|| action_of(self.error_type))
     }
 
     /// Whether a policy other than those of the function's role denies the call, so that allowing
@@ -177,6 +181,9 @@ impl CallError {
 
     /// Whether the same call may succeed later without a change by a person.
     pub fn is_transient(&self) -> bool {
+        if self.reason_code == Code::InternalError.into() {
+            return false;
+        }
         let code = self.code.as_deref();
         let is_expired = code.is_some_and(|code| code.contains("Expired"));
         self.outcome_unknown() || self.is_throttled() || is_expired
@@ -202,6 +209,21 @@ impl CallError {
     pub fn with_advice(mut self, advice: &str) -> Self {
         self.cause = format!("{}; {advice}", self.cause);
         self
+    }
+}
+
+/// The action with the errors `error_type`: the SDK names its crate after the service, and its type after
+/// the action.
+fn action_of(error_type: &str) -> (&str, &str) {
+    let path = error_type.strip_prefix("aws_sdk_");
+    let (service, path) = path.and_then(|it| it.split_once("::")).unwrap_or_default();
+    let (_, error) = path.rsplit_once("::").unwrap_or_default();
+    (service, error.trim_end_matches("Error"))
+}
+
+impl From<CallError> for Reason {
+    fn from(error: CallError) -> Self {
+        error.reason()
     }
 }
 
@@ -238,13 +260,26 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
         Some(HttpError::NoConnection) => "AWS could not be reached: no connection; is the region \
             right, and does the function's network lead there?"
             .to_owned(),
-        Some(HttpError::TooLarge) => "AWS's answer is too large".to_owned(),
+        Some(HttpError::TooLarge) => "AWS's response is too large".to_owned(),
         Some(HttpError::Unsendable) => {
             "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
         }
         Some(HttpError::NoResponse) | None => {
-            "AWS could not be reached: the connection broke".to_owned()
+            "AWS could not be reached: the connection was lost".to_owned()
         }
     };
     (code, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::action_of;
+    use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+
+    #[test]
+    fn error_type_names_the_action() {
+        let action = action_of(std::any::type_name::<CreateSecretError>());
+        assert_eq!(action, ("secretsmanager", "CreateSecret"));
+        assert_eq!(action_of(""), ("", ""));
+    }
 }

@@ -73,7 +73,7 @@ impl SdkClients {
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(retry::MAX_ATTEMPTS)
-                    // Otherwise the SDK wants to close the connection of each retried response, which only its own
+                    // Otherwise the SDK tries to close the connection of each retried response, which only its own
                     // HTTP client offers, and logs an error instead.
                     .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )

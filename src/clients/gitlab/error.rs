@@ -48,7 +48,7 @@ pub enum ErrorKind {
     )]
     UntrustedCertificate(String),
     /// The request was sent, and no response came.
-    #[error("GitLab did not answer in time")]
+    #[error("GitLab did not respond in time")]
     NoResponse,
     /// The response exceeds a limit.
     #[error("the response is larger than any of GitLab's. Check that GitLab.Url leads to GitLab")]
@@ -135,7 +135,7 @@ pub enum ErrorKind {
         status: u16,
         /// GitLab's message.
         message: String,
-        /// The cause, as far as the message and the project tell it.
+        /// The cause, as far as the message and the project show it.
         cause: Rejection,
     },
 }

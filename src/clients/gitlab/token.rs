@@ -71,7 +71,7 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
                 url: access.url.clone(),
             }
         } else {
-            TokenError::Failed(error)
+            TokenError::Failed(Box::new(error))
         }
     };
     let call = aws.secrets.describe_secret().secret_id(secret);

@@ -97,7 +97,7 @@ pub enum TokenError {
     NotAToken,
     /// Another error of AWS.
     #[error("{}", .0.cause)]
-    Failed(CallError),
+    Failed(Box<CallError>),
 }
 
 impl TokenError {

@@ -6,7 +6,6 @@
 mod error;
 mod reqwest_connector;
 mod response_hosts;
-mod server_verifier;
 mod trust_roots;
 
 use std::collections::HashMap;
@@ -17,7 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 
 pub use crate::clients::http::error::HttpError;
 pub use crate::clients::http::reqwest_connector::ClientError;
@@ -43,6 +42,7 @@ pub struct Http {
 #[derive(Clone, Debug)]
 struct Network {
     tls: ClientConfig,
+    roots: Arc<RootCertStore>,
     /// The clients with additional certificates, by these.
     trusting: Arc<Mutex<HashMap<String, SharedHttpConnector>>>,
 }
@@ -64,22 +64,24 @@ impl Http {
 
     /// Sends over the network.
     pub fn over_reqwest() -> Result<Self, ClientError> {
-        Http::over_network(reqwest_connector::tls(vec![])?)
+        let roots = Arc::new(trust_roots::system_roots());
+        Http::over_network(reqwest_connector::tls(Arc::clone(&roots))?, roots)
     }
 
     /// The same client with connections of its own, for another thread.
     pub fn with_own_connections(&self) -> Result<Self, ClientError> {
         match &self.network {
-            Some(network) => Http::over_network(network.tls.clone()),
+            Some(network) => Http::over_network(network.tls.clone(), Arc::clone(&network.roots)),
             None => Ok(self.clone()),
         }
     }
 
-    fn over_network(tls: ClientConfig) -> Result<Self, ClientError> {
+    fn over_network(tls: ClientConfig, roots: Arc<RootCertStore>) -> Result<Self, ClientError> {
         Ok(Http {
             connector: reqwest_connector::connector(tls.clone())?,
             network: Some(Network {
                 tls,
+                roots,
                 trusting: Arc::default(),
             }),
         })
@@ -98,7 +100,9 @@ impl Http {
         let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
-            let connector = reqwest_connector::tls(certificates)
+            let mut roots = RootCertStore::clone(&network.roots);
+            roots.add_parsable_certificates(certificates);
+            let connector = reqwest_connector::tls(Arc::new(roots))
                 .and_then(reqwest_connector::connector)
                 .map_err(|_| InvalidCertificate)?;
             if clients.len() >= MAX_CLIENTS {

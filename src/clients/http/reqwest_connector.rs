@@ -13,11 +13,9 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use reqwest::header::HeaderValue;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
-use rustls::{CipherSuite, ClientConfig, NamedGroup};
+use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
 use super::error::HttpError;
-use super::server_verifier::ServerVerifier;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -56,17 +54,12 @@ pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> 
     Ok(SharedHttpConnector::new(ReqwestConnector(client)))
 }
 
-/// TLS that trusts `certificates` in addition to the system's roots. Its clones share the roots that
-/// were looked up.
-pub fn tls(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(provider());
-    let verifier = ServerVerifier::new(Arc::clone(&provider), certificates);
-    // "Dangerous" is a verifier of one's own. This one leaves every decision to rustls's.
-    let mut tls = ClientConfig::builder_with_provider(provider)
+/// TLS that trusts `roots`.
+pub fn tls(roots: Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| ClientError(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)

@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
+    Capability, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
 };
 
-use super::changes::Change;
+use super::change_set::{Change, ChangeSet, read_creation};
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::reconcile::backoff::Backoff;
 
@@ -66,33 +66,6 @@ pub enum Created {
     Exists,
     /// An operation on the stack runs.
     StackIsBusy,
-}
-
-/// A change set, as CloudFormation describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeSet {
-    /// Its ID. Another change set of the same name has another one.
-    pub id: String,
-    /// How far its creation is.
-    pub progress: Progress,
-    /// Its changes, sorted.
-    pub changes: Vec<Change>,
-    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It lists
-    /// them only if they change, too.
-    pub is_partial: bool,
-}
-
-/// How far the creation of a change set is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// CloudFormation is creating it.
-    Running,
-    /// It can be executed.
-    Complete,
-    /// It has no changes.
-    Empty,
-    /// It cannot be executed, for this reason.
-    Failed(String),
 }
 
 /// A change set in a list.
@@ -198,26 +171,11 @@ pub async fn describe(
             let reason = page.status_reason.unwrap_or_default();
             return Ok(Some(ChangeSet {
                 id: page.change_set_id.unwrap_or_default(),
-                progress: progress(page.status.as_ref(), reason),
+                creation: read_creation(page.status.as_ref(), reason),
                 changes,
                 is_partial,
             }));
         }
-    }
-}
-
-/// CloudFormation's reasons for a change set without changes, which it reports as failed:
-/// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
-const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
-
-fn progress(status: Option<&ChangeSetStatus>, reason: String) -> Progress {
-    match status {
-        Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
-            Progress::Running
-        }
-        Some(ChangeSetStatus::CreateComplete) => Progress::Complete,
-        _ if EMPTY.iter().any(|text| reason.contains(text)) => Progress::Empty,
-        _ => Progress::Failed(reason),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::changes::Change;
+use super::change_set::Change;
 
 /// The most resources in a note.
 pub(super) const MAX_RESOURCES: usize = 100;

@@ -5,15 +5,14 @@
 //! a deployed stack.
 
 mod calls;
-mod changes;
+mod change_set;
+mod comparison;
 mod markdown;
 mod reason;
 
-pub use self::calls::{
-    Base, ChangeSet, Created, NewChangeSet, Progress, abandon, create, delete, describe, execute,
-    list,
-};
-pub use self::changes::{Change, DriftStatus, Effect};
+pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, list};
+pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
+pub use self::comparison::{ComparisonResult, compare};
 pub use self::markdown::{code, counts, short_commit, write_table};
 pub use self::reason::{HIDDEN_REASON, shown_reason};
 

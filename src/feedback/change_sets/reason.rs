@@ -1,5 +1,7 @@
 //! Which reasons of CloudFormation are shown in GitLab.
 
+use crate::gitops_pipeline::names::ResourceNames;
+
 /// The text that is shown instead of a reason with a value.
 pub const HIDDEN_REASON: &str =
     "the reason is not shown, because it has a value of a parameter or an ARN";
@@ -9,8 +11,14 @@ const MIN_CHARACTERS: usize = 4;
 
 /// `reason`, or [`HIDDEN_REASON`] if it contains an ARN or one of the parameters' `values`. For example,
 /// `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's value.
-pub fn shown_reason<'a>(reason: &'a str, values: &[String]) -> &'a str {
-    let is_hidden = reason.contains("arn:aws") || values.iter().any(|value| has(reason, value));
+///
+/// The IDs of environment and project do not count, because the status and the note show them. Most
+/// projects pass them as parameters.
+pub fn shown_reason<'a>(reason: &'a str, values: &[String], names: &ResourceNames) -> &'a str {
+    let is_public =
+        |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
+    let mut values = values.iter().filter(|value| !is_public(value));
+    let is_hidden = reason.contains("arn:aws") || values.any(|value| has(reason, value));
     if is_hidden { HIDDEN_REASON } else { reason }
 }
 

@@ -6,12 +6,15 @@ use crate::feedback::reporting::note::render;
 use crate::feedback::reporting::tests::settings;
 use crate::gitops_pipeline::names::ResourceNames;
 
+fn names() -> ResourceNames {
+    ResourceNames::new("dev", "shop").expect("valid names")
+}
+
 fn note(mut changes: Vec<Change>) -> String {
     changes.sort();
-    let names = ResourceNames::new("dev", "shop").expect("valid names");
     render(
         &changes,
-        &names,
+        &names(),
         &settings(),
         "c0ffee00c0ffee00",
         "https://console/x",
@@ -98,20 +101,36 @@ fn reason_with_a_value_or_an_arn_is_not_shown() {
         "x a-b",
         "User: arn:aws-cn:sts::123456789012:assumed-role/r is not authorized",
     ] {
-        assert_eq!(shown_reason(reason, &values), HIDDEN_REASON, "{reason}");
+        assert_eq!(
+            shown_reason(reason, &values, &names()),
+            HIDDEN_REASON,
+            "{reason}"
+        );
     }
     for reason in [
         "Unresolved resource dependencies [Queue7] in the Resources block",
         "Parameters: [Developer] do not exist in the template",
         "warn: 17 europe",
     ] {
-        assert_eq!(shown_reason(reason, &values), reason);
+        assert_eq!(shown_reason(reason, &values, &names()), reason);
     }
+}
+
+#[test]
+fn reason_with_the_environment_and_the_project_is_shown() {
+    let values = ["dev", "shop", "true"].map(str::to_owned);
+    let reason = "sqs-dev-shop already exists";
+    assert_eq!(shown_reason(reason, &values, &names()), reason);
+    let values = ["dev-orders".to_owned()];
+    assert_eq!(
+        shown_reason("sqs-dev-orders already exists", &values, &names()),
+        HIDDEN_REASON
+    );
 }
 
 #[test]
 fn masked_value_hides_every_reason() {
     let masked = ["****".to_owned()];
-    assert_eq!(shown_reason("any", &masked), HIDDEN_REASON);
-    assert_eq!(shown_reason("any", &[]), "any");
+    assert_eq!(shown_reason("any", &masked, &names()), HIDDEN_REASON);
+    assert_eq!(shown_reason("any", &[], &names()), "any");
 }

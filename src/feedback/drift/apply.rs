@@ -6,65 +6,51 @@ use aws_sdk_cloudformation::types::{Stack, StackStatus};
 
 use super::Subject;
 use super::plan;
-use super::plan::{ChangeSetState, DriftState, DriftStep, Found, StackState};
+use super::plan::{DriftState, DriftStep, Found, StackState};
 use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::{Base, Created, NewChangeSet};
+use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::gitops_pipeline::describe_stack;
-use crate::reconcile::backoff::Backoff;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;
 
 /// The name of the change set. A check deletes the one that an earlier check left behind.
 const CHANGE_SET: &str = "drift-cfn-gitops";
 
-/// Why a stack was not compared.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DriftError {
-    /// CloudFormation rejected a call, or did not respond.
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    /// The plan does not end.
-    #[error("comparing a stack with its template: internal error")]
-    TooManySteps,
-}
-
 /// Compares a stack with its template.
 ///
 /// # Errors
 /// If CloudFormation rejects a call, or does not respond.
-pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, DriftError> {
-    let mut checker = Checker {
+pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, CallError> {
+    let mut comparer = Comparer {
         aws,
         subject,
         state: DriftState {
             stack: None,
-            change_set: ChangeSetState::Unknown,
-            created_id: None,
-            creations: 0,
+            may_exist: true,
+            comparison: None,
             is_repaired: false,
         },
-        backoff: Backoff::new(),
     };
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
-    let found = Box::pin(reconcile(&mut checker, &progress)).await;
-    if found.is_err() && checker.state.may_own_change_set() {
+    let found = Box::pin(reconcile(&mut comparer, &progress)).await;
+    let is_read = matches!(comparer.state.comparison, Some(ComparisonResult::Read(_)));
+    if found.is_err() && is_read && comparer.state.may_exist {
         change_sets::abandon(aws, &subject.stack_name, CHANGE_SET).await;
     }
     found
 }
 
 /// A running comparison.
-struct Checker<'a> {
+struct Comparer<'a> {
     aws: &'a Aws,
     subject: &'a Subject,
     state: DriftState,
-    backoff: Backoff<()>,
 }
 
-impl Checker<'_> {
-    async fn create(&mut self) -> Result<(), CallError> {
+impl Comparer<'_> {
+    async fn compare(&mut self) -> Result<(), CallError> {
         let Some(StackState::Ready {
             parameters,
             capabilities,
@@ -82,48 +68,23 @@ impl Checker<'_> {
             parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
             base: Base::Resources,
         };
-        self.state.creations += 1;
-        self.state.change_set = match change_sets::create(self.aws, &new).await? {
-            Created::Yes(id) => {
-                self.state.created_id = Some(id);
-                ChangeSetState::Created
-            }
-            Created::Exists => ChangeSetState::OfAnotherPrincipal,
-            Created::StackIsBusy => ChangeSetState::StackIsBusy,
-        };
+        self.state.comparison = Some(change_sets::compare(self.aws, &new).await?);
+        self.state.may_exist = true;
         Ok(())
-    }
-
-    async fn read(&mut self) -> Result<(), CallError> {
-        if let ChangeSetState::Read(_) = self.state.change_set {
-            self.backoff.pause().await;
-        }
-        let stack_name = &self.subject.stack_name;
-        let read = change_sets::describe(self.aws, stack_name, CHANGE_SET).await?;
-        self.state.change_set = read.map_or(ChangeSetState::Absent, ChangeSetState::Read);
-        Ok(())
-    }
-
-    /// After the deletion or the execution of the change set.
-    fn end_change_set(&mut self) {
-        let ended = std::mem::replace(&mut self.state.change_set, ChangeSetState::Absent);
-        if let ChangeSetState::Read(read) = ended {
-            self.state.change_set = ChangeSetState::Gone(read);
-        }
     }
 }
 
-impl Reconcile for Checker<'_> {
+impl Reconcile for Comparer<'_> {
     type Step = DriftStep;
     type Done = Found;
-    type Error = DriftError;
+    type Error = CallError;
 
     /// The steps read what the plan depends on.
-    async fn observe(&mut self) -> Result<(), DriftError> {
+    async fn observe(&mut self) -> Result<(), CallError> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<DriftStep, Found, DriftError> {
+    fn plan(&self) -> Next<DriftStep, Found, CallError> {
         plan::next(&self.state, self.subject.repairs)
     }
 
@@ -132,13 +93,12 @@ impl Reconcile for Checker<'_> {
         match step {
             DriftStep::ReadStack => format!("looking up stack {stack}"),
             DriftStep::DeleteChangeSet => format!("deleting the change set of stack {stack}"),
-            DriftStep::CreateChangeSet => format!("comparing stack {stack} with its template"),
-            DriftStep::ReadChangeSet => format!("reading the change set of stack {stack}"),
+            DriftStep::Compare => format!("comparing stack {stack} with its template"),
             DriftStep::ExecuteChangeSet => format!("repairing stack {stack}"),
         }
     }
 
-    async fn apply(&mut self, step: DriftStep) -> Result<(), DriftError> {
+    async fn apply(&mut self, step: DriftStep) -> Result<(), CallError> {
         let stack_name = &self.subject.stack_name;
         match step {
             DriftStep::ReadStack => {
@@ -147,21 +107,16 @@ impl Reconcile for Checker<'_> {
             }
             DriftStep::DeleteChangeSet => {
                 change_sets::delete(self.aws, stack_name, CHANGE_SET).await?;
-                self.end_change_set();
+                self.state.may_exist = false;
             }
-            DriftStep::CreateChangeSet => self.create().await?,
-            DriftStep::ReadChangeSet => self.read().await?,
+            DriftStep::Compare => self.compare().await?,
             DriftStep::ExecuteChangeSet => {
                 change_sets::execute(self.aws, stack_name, CHANGE_SET).await?;
                 self.state.is_repaired = true;
-                self.end_change_set();
+                self.state.may_exist = false;
             }
         }
         Ok(())
-    }
-
-    fn too_many_steps(&self) -> DriftError {
-        DriftError::TooManySteps
     }
 }
 

@@ -11,7 +11,7 @@ mod plan;
 
 use std::fmt::Write;
 
-pub use self::apply::{DriftError, check};
+pub use self::apply::check;
 pub use self::plan::{Drifted, Found};
 
 /// A stack to compare.

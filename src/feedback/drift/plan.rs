@@ -1,11 +1,10 @@
 //! Plans the comparison of a stack: a pure function of the observed state.
 
-use crate::feedback::change_sets::{Change, ChangeSet, DriftStatus, Effect, Progress};
+use crate::clients::aws::CallError;
+use crate::feedback::change_sets::{
+    Change, ChangeSet, ComparisonResult, Creation, DriftStatus, Effect,
+};
 use crate::reconcile::Next;
-
-/// How often a change set that disappeared is created again: another health check has deleted it, or
-/// the pipeline has executed its own, which deletes all others.
-const MAX_CREATIONS: u32 = 3;
 
 /// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +13,8 @@ pub enum DriftStep {
     ReadStack,
     /// Delete the change set: an earlier one, or this one after it was read.
     DeleteChangeSet,
-    /// Create the change set.
-    CreateChangeSet,
-    /// Read the change set, after a pause if it is being created.
-    ReadChangeSet,
+    /// Create the change set, and read it.
+    Compare,
     /// Execute the change set.
     ExecuteChangeSet,
 }
@@ -67,62 +64,23 @@ pub enum StackState {
     },
 }
 
-/// The change set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeSetState {
-    /// It may exist from an earlier check.
-    Unknown,
-    /// It does not exist.
-    Absent,
-    /// CloudFormation accepted it, and it was not read since.
-    Created,
-    /// CloudFormation described it.
-    Read(ChangeSet),
-    /// It was deleted or executed. CloudFormation described it before.
-    Gone(ChangeSet),
-    /// Another principal created one of this name.
-    OfAnotherPrincipal,
-    /// An operation on the stack began.
-    StackIsBusy,
-}
-
 /// What is known of a comparison.
 #[derive(Clone, Debug)]
 pub struct DriftState {
     /// The stack. `None` until it was read.
     pub stack: Option<StackState>,
-    /// The change set.
-    pub change_set: ChangeSetState,
-    /// The ID of the latest one that this check created. `None` if it created none.
-    pub created_id: Option<String>,
-    /// How often it was created.
-    pub creations: u32,
-    /// Whether it was executed.
+    /// Whether a change set of the function may exist: one from an earlier check, or the one that was
+    /// read.
+    pub may_exist: bool,
+    /// The result of the comparison. `None` until it has ended.
+    pub comparison: Option<ComparisonResult>,
+    /// Whether the change set was executed.
     pub is_repaired: bool,
 }
 
-impl DriftState {
-    /// Whether a change set that this check created, or may have created, may exist.
-    pub fn may_own_change_set(&self) -> bool {
-        use ChangeSetState::{Absent, Created, Read};
-        match &self.change_set {
-            Absent | Created => self.creations > 0,
-            Read(read) => self.is_own(read),
-            _ => false,
-        }
-    }
-
-    /// Whether this check created the change set. Another one may have its name: it is not trusted. Only one
-    /// from before the comparison is deleted, because no person chooses this name.
-    fn is_own(&self, read: &ChangeSet) -> bool {
-        self.created_id.as_ref() == Some(&read.id)
-    }
-}
-
 /// Plans the next step until the stack was compared. `repairs` says whether drift is repaired.
-pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
+pub fn next(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, CallError> {
     let nothing = |why: String| Next::Done(Found::Nothing(why));
-    let anothers = || nothing("another change set has the name of the comparison's".to_owned());
     let (parameters, capabilities) = match &state.stack {
         None => return Next::Apply(DriftStep::ReadStack),
         Some(StackState::Missing) => return nothing("it does not exist yet".to_owned()),
@@ -132,36 +90,30 @@ pub fn next<E>(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, E> {
             capabilities,
         }) => (parameters, capabilities),
     };
-    match &state.change_set {
-        ChangeSetState::Unknown => Next::Apply(DriftStep::DeleteChangeSet),
-        ChangeSetState::Absent if state.creations >= MAX_CREATIONS => {
-            nothing("its change set was deleted each time before it was read".to_owned())
-        }
-        ChangeSetState::Absent => Next::Apply(DriftStep::CreateChangeSet),
-        ChangeSetState::Created => Next::Apply(DriftStep::ReadChangeSet),
-        ChangeSetState::StackIsBusy => nothing("an operation on it runs".to_owned()),
-        ChangeSetState::OfAnotherPrincipal => anothers(),
-        ChangeSetState::Read(read) if !state.is_own(read) => anothers(),
-        ChangeSetState::Read(read) => match read.progress {
-            Progress::Running => Next::Apply(DriftStep::ReadChangeSet),
-            Progress::Complete
-                if repairs && read.changes.iter().any(has_drifted) && !is_destructive(read) =>
-            {
-                Next::Apply(DriftStep::ExecuteChangeSet)
-            }
-            _ => Next::Apply(DriftStep::DeleteChangeSet),
-        },
-        ChangeSetState::Gone(read) => {
-            if let Progress::Failed(reason) = &read.progress {
-                return nothing(reason.clone());
-            }
-            let mut drifted = compared(read);
-            drifted.is_repaired = state.is_repaired;
-            drifted.parameters.clone_from(parameters);
-            drifted.capabilities.clone_from(capabilities);
-            Next::Done(Found::Compared(drifted))
-        }
+    let read = match &state.comparison {
+        None if state.may_exist => return Next::Apply(DriftStep::DeleteChangeSet),
+        None => return Next::Apply(DriftStep::Compare),
+        Some(ComparisonResult::Impossible(why)) => return nothing((*why).to_owned()),
+        Some(ComparisonResult::Rejected(error)) => return Next::Fail(error.clone()),
+        Some(ComparisonResult::Read(read)) => read,
+    };
+    if state.may_exist {
+        let is_drifted = read.changes.iter().any(has_drifted) && !is_destructive(read);
+        let is_to_execute = repairs && read.creation == Creation::Complete && is_drifted;
+        return Next::Apply(if is_to_execute {
+            DriftStep::ExecuteChangeSet
+        } else {
+            DriftStep::DeleteChangeSet
+        });
     }
+    if let Creation::Failed(reason) = &read.creation {
+        return nothing(reason.clone());
+    }
+    let mut drifted = compared(read);
+    drifted.is_repaired = state.is_repaired;
+    drifted.parameters.clone_from(parameters);
+    drifted.capabilities.clone_from(capabilities);
+    Next::Done(Found::Compared(drifted))
 }
 
 /// A change of a resource that is as in the template is not drift. CloudFormation shows such changes,

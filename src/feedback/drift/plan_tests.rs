@@ -3,7 +3,7 @@
 use super::*;
 use crate::feedback::change_sets::Effect;
 
-type Planned = Next<DriftStep, Found, ()>;
+type Planned = Next<DriftStep, Found, CallError>;
 
 fn change(id: &str, drift: DriftStatus) -> Change {
     Change {
@@ -14,48 +14,44 @@ fn change(id: &str, drift: DriftStatus) -> Change {
     }
 }
 
-fn state(change_set: ChangeSetState) -> DriftState {
+fn state(may_exist: bool, comparison: impl Into<Option<ComparisonResult>>) -> DriftState {
     DriftState {
         stack: Some(StackState::Ready {
             parameters: vec!["Size".to_owned()],
             capabilities: vec![],
         }),
-        change_set,
-        created_id: Some("own".to_owned()),
-        creations: 0,
+        may_exist,
+        comparison: comparison.into(),
         is_repaired: false,
     }
 }
 
-fn read(changes: Vec<Change>, progress: Progress) -> ChangeSet {
-    ChangeSet {
+fn read(changes: Vec<Change>, creation: Creation) -> ComparisonResult {
+    ComparisonResult::Read(ChangeSet {
         id: "own".to_owned(),
-        progress,
+        creation,
         changes,
         is_partial: false,
-    }
+    })
 }
 
 #[test]
 fn earlier_change_set_is_deleted_first() {
-    let mut state = state(ChangeSetState::Unknown);
+    let mut state = state(true, None);
     assert_eq!(
         next(&state, false),
         Planned::Apply(DriftStep::DeleteChangeSet)
     );
-    state.change_set = ChangeSetState::Absent;
-    assert_eq!(
-        next(&state, false),
-        Planned::Apply(DriftStep::CreateChangeSet)
-    );
+    state.may_exist = false;
+    assert_eq!(next(&state, false), Planned::Apply(DriftStep::Compare));
     state.stack = None;
     assert_eq!(next(&state, false), Planned::Apply(DriftStep::ReadStack));
 }
 
 #[test]
 fn only_drift_is_repaired() {
-    let drifted = read(vec![change("A", DriftStatus::Modified)], Progress::Complete);
-    let state = state(ChangeSetState::Read(drifted.clone()));
+    let drifted = read(vec![change("A", DriftStatus::Modified)], Creation::Complete);
+    let state = state(true, drifted);
     assert_eq!(
         next(&state, true),
         Planned::Apply(DriftStep::ExecuteChangeSet)
@@ -64,13 +60,13 @@ fn only_drift_is_repaired() {
         next(&state, false),
         Planned::Apply(DriftStep::DeleteChangeSet)
     );
-    for (drift, progress) in [
-        (DriftStatus::InSync, Progress::Complete),
-        (DriftStatus::NotCompared, Progress::Complete),
-        (DriftStatus::Modified, Progress::Failed("why".to_owned())),
+    for (drift, creation) in [
+        (DriftStatus::InSync, Creation::Complete),
+        (DriftStatus::NotCompared, Creation::Complete),
+        (DriftStatus::Modified, Creation::Failed("why".to_owned())),
     ] {
         let state = DriftState {
-            change_set: ChangeSetState::Read(read(vec![change("A", drift)], progress)),
+            comparison: Some(read(vec![change("A", drift)], creation)),
             ..state.clone()
         };
         assert_eq!(
@@ -88,7 +84,7 @@ fn changes_of_resources_in_sync_are_not_drift() {
         change("C", DriftStatus::NotCompared),
         change("D", DriftStatus::Modified),
     ];
-    let state = state(ChangeSetState::Gone(read(changes, Progress::Complete)));
+    let state = state(false, read(changes, Creation::Complete));
     let Planned::Done(Found::Compared(drifted)) = next(&state, false) else {
         panic!("not compared");
     };
@@ -103,20 +99,20 @@ fn changes_of_resources_in_sync_are_not_drift() {
 
 #[test]
 fn empty_change_set_is_no_drift_and_a_failed_one_no_result() {
-    let of = |progress| state(ChangeSetState::Gone(read(vec![], progress)));
+    let of = |creation| state(false, read(vec![], creation));
     assert!(matches!(
-        next(&of(Progress::Empty), false),
+        next(&of(Creation::Empty), false),
         Planned::Done(Found::Compared(drifted)) if drifted.resources.is_empty()
     ));
     assert_eq!(
-        next(&of(Progress::Failed("why".to_owned())), false),
+        next(&of(Creation::Failed("why".to_owned())), false),
         Planned::Done(Found::Nothing("why".to_owned()))
     );
 }
 
 #[test]
 fn stack_without_resources_or_in_progress_is_not_compared() {
-    let mut state = state(ChangeSetState::Unknown);
+    let mut state = state(true, None);
     state.stack = Some(StackState::Missing);
     assert!(matches!(
         next(&state, true),
@@ -130,22 +126,9 @@ fn stack_without_resources_or_in_progress_is_not_compared() {
 }
 
 #[test]
-fn another_change_set_is_not_executed() {
-    let drifted = read(vec![change("A", DriftStatus::Modified)], Progress::Complete);
-    let another = ChangeSet {
-        id: "another".to_owned(),
-        ..drifted
-    };
-    for found in [
-        ChangeSetState::Read(another),
-        ChangeSetState::OfAnotherPrincipal,
-    ] {
-        let planned: Planned = next(&state(found), true);
-        assert!(
-            matches!(planned, Next::Done(Found::Nothing(_))),
-            "{planned:?}"
-        );
-    }
+fn impossible_comparison_is_no_result() {
+    let planned = next(&state(true, ComparisonResult::Impossible("why")), true);
+    assert_eq!(planned, Planned::Done(Found::Nothing("why".to_owned())));
 }
 
 #[test]
@@ -157,7 +140,7 @@ fn repair_that_deletes_a_resource_is_not_executed() {
                 ..change("B", drift)
             };
             let changes = vec![change("A", DriftStatus::Modified), deletes];
-            let state = state(ChangeSetState::Read(read(changes, Progress::Complete)));
+            let state = state(true, read(changes, Creation::Complete));
             let expected = if is_executed {
                 DriftStep::ExecuteChangeSet
             } else {

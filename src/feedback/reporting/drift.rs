@@ -7,11 +7,11 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{CommitRef, StatusState};
 use crate::clients::http::Http;
 use crate::feedback::drift::Drifted;
-use crate::feedback::reporting::outcome::{Cause, ReportError};
+use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::PipelineSettings;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
 ///
@@ -49,8 +49,7 @@ pub async fn report(
         }
         Ok(())
     };
-    let failed =
-        |cause: Cause| ReportError::new(format!("the drift of {}", names.pipeline()), cause);
+    let failed = |error: ReportError| error.about(&format!("the drift of {}", names.pipeline()));
     Box::pin(reported).await.map_err(failed)
 }
 

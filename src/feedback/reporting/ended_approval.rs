@@ -8,8 +8,8 @@ use crate::feedback::reporting::note::Ending;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::report_settings::ReportSettings;
-use crate::gitops_pipeline::report_target::ReportTarget;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// Whether a note may say that an approval waits which has ended. The approval's own event has ended the
 /// note before the execution ends, unless the approval was left open.
@@ -47,11 +47,12 @@ pub async fn waiting_notes(
 /// If CodePipeline does not return the actions.
 pub async fn outdated(
     aws: &Aws,
-    target: &ReportTarget,
+    pipeline: &PipelineSettings,
+    environment: &str,
     execution: &Execution,
     waiting: Vec<Note>,
 ) -> Result<Vec<(Note, String)>, CallError> {
-    let pipeline_name = target.names.pipeline();
+    let pipeline_name = pipeline.names.pipeline();
     let mut outdated = vec![];
     for note in waiting {
         let Some(id) = note::waiting_execution(&note.body) else {
@@ -70,8 +71,7 @@ pub async fn outdated(
                 Err(_) => None,
             }
         };
-        let url = target.location.execution_console(&pipeline_name, id);
-        let environment = &target.settings.environment_name;
+        let url = pipeline.location.execution_console(&pipeline_name, id);
         let body = ending.map(|ending| note::end(&note.body, environment, ending, &url));
         outdated.extend(body.map(|body| (note, body)));
     }

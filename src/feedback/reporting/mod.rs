@@ -25,14 +25,14 @@ mod report;
 pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
 pub use crate::feedback::reporting::execution::{Execution, changed_since};
-pub use crate::feedback::reporting::outcome::{Cause, ReportError, Reported};
+pub use crate::feedback::reporting::outcome::{ReportError, Reported};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::http::Http;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::report_target;
+use crate::gitops_pipeline::pipeline_settings;
 
 /// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
 ///
@@ -45,17 +45,20 @@ pub async fn handle(
 ) -> Result<Reported, ReportError> {
     let id = &event.execution_id;
     let reported = async {
-        let Some(target) = report_target::read(aws, &event.names).await? else {
+        let Some(pipeline) = pipeline_settings::read(aws, &event.names).await? else {
+            return Ok(Reported::default());
+        };
+        let Some(settings) = &pipeline.report else {
             return Ok(Reported::default());
         };
         let newest = execution::newest_of_same_commit(aws, &event.names.pipeline(), id).await?;
         let Some(execution) = newest else {
             return Ok(Reported::default());
         };
-        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
-        report::report(aws, &gitlab, &target, event.scope, execution).await
+        let gitlab = gitlab::open(aws, http, &settings.access).await?;
+        report::report(aws, &gitlab, &pipeline, settings, event.scope, execution).await
     };
-    let failed = |cause: Cause| ReportError::new(format!("execution {id}"), cause);
+    let failed = |error: ReportError| error.about(&format!("execution {id}"));
     Box::pin(reported).await.map_err(failed)
 }
 
@@ -77,18 +80,22 @@ pub async fn catch_up(
         if changed.is_empty() {
             return Ok(reported);
         }
-        let Some(target) = report_target::read(aws, &names).await? else {
+        let Some(pipeline) = pipeline_settings::read(aws, &names).await? else {
             return Ok(reported);
         };
-        let gitlab = gitlab::open(aws, http, &target.settings.access).await?;
+        let Some(settings) = &pipeline.report else {
+            return Ok(reported);
+        };
+        let gitlab = gitlab::open(aws, http, &settings.access).await?;
         for execution in changed {
-            let one = report::report(aws, &gitlab, &target, Scope::All, execution).await?;
+            let one =
+                report::report(aws, &gitlab, &pipeline, settings, Scope::All, execution).await?;
             reported.accepted.extend(one.accepted);
             reported.rejected.extend(one.rejected);
         }
         Ok(reported)
     };
-    let failed = |cause: Cause| ReportError::new(format!("pipeline {pipeline_name}"), cause);
+    let failed = |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
     Box::pin(caught_up).await.map_err(failed)
 }
 

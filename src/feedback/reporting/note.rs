@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// What the headline says while the approval waits.
 const WAIT: &str = "wait for an approval";

@@ -4,62 +4,49 @@ use std::collections::BTreeMap;
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
-use crate::common::reason_codes::Code;
 use crate::feedback::reporting::plan::{Post, Topic};
-use cfn_custom_resource::ReasonCode;
+use cfn_custom_resource::Reason;
 
-/// Why an execution is not reported. Lambda delivers the event again, unless it is final.
+/// Why an execution or a build is not reported. Lambda delivers the event again, unless it is final.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("reporting {subject} to GitLab: {cause} - {}", self.code())]
+#[error("{reason}")]
 pub struct ReportError {
-    /// The execution or the pipeline.
-    pub subject: String,
-    /// What went wrong.
-    pub cause: Cause,
+    /// What was reported, and what went wrong.
+    pub reason: Reason,
+    /// Whether GitLab cannot be reached.
+    pub is_unreachable: bool,
+    /// Whether another try would end the same: GitLab rejects the request or the token, or the token
+    /// cannot be read.
+    pub is_final: bool,
 }
 
 impl ReportError {
-    /// `subject` was not reported because of `cause`.
-    pub fn new(subject: String, cause: impl Into<Cause>) -> Self {
+    /// The error of the report about `subject`.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        self.reason.text = format!("reporting {subject} to GitLab: {}", self.reason.text);
+        self
+    }
+}
+
+impl From<CallError> for ReportError {
+    fn from(error: CallError) -> Self {
         ReportError {
-            subject,
-            cause: cause.into(),
-        }
-    }
-
-    /// Whether GitLab cannot be reached.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(&self.cause, Cause::GitLab(error) if error.is_unreachable())
-    }
-
-    /// Whether another try would end the same: GitLab rejects the request or the token, or the token
-    /// cannot be read.
-    pub fn is_final(&self) -> bool {
-        matches!(&self.cause, Cause::GitLab(error) if !may_pass(error))
-    }
-
-    /// The code of its cause.
-    pub(crate) fn code(&self) -> ReasonCode {
-        match &self.cause {
-            Cause::Aws(error) => error.reason_code,
-            Cause::GitLab(error) => error.reason().code,
-            Cause::TooManySteps => Code::InternalError.into(),
+            reason: error.reason(),
+            is_unreachable: false,
+            is_final: false,
         }
     }
 }
 
-/// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
-    /// AWS did not return what has to be reported.
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    /// GitLab did not confirm a request, or cannot be reached.
-    #[error(transparent)]
-    GitLab(#[from] GitLabError),
-    /// The plan does not end.
-    #[error("internal error")]
-    TooManySteps,
+impl From<GitLabError> for ReportError {
+    fn from(error: GitLabError) -> Self {
+        ReportError {
+            reason: error.reason(),
+            is_unreachable: error.is_unreachable(),
+            is_final: !may_pass(&error),
+        }
+    }
 }
 
 /// What a report did.
@@ -110,20 +97,21 @@ mod tests {
     use crate::clients::gitlab::Rejection;
 
     #[test]
-    fn conflict_of_two_reports_may_pass() {
-        let may_pass = |status, message: &str| {
-            may_pass(&GitLabError {
+    fn conflict_of_two_reports_is_not_final() {
+        let is_final = |status, message: &str| {
+            let error = GitLabError {
                 doing: "posting".to_owned(),
                 kind: ErrorKind::Rejected {
                     status,
                     message: message.to_owned(),
                     cause: Rejection::ReportRejected,
                 },
-            })
+            };
+            ReportError::from(error).is_final
         };
-        assert!(may_pass(409, "Conflict"));
-        assert!(may_pass(400, "Failed to obtain a lock"));
-        assert!(may_pass(400, "Cannot transition status via :enqueue"));
-        assert!(!may_pass(400, "name is invalid") && !may_pass(422, "Failed to obtain a lock"));
+        assert!(!is_final(409, "Conflict"));
+        assert!(!is_final(400, "Failed to obtain a lock"));
+        assert!(!is_final(400, "Cannot transition status via :enqueue"));
+        assert!(is_final(400, "name is invalid") && is_final(422, "Failed to obtain a lock"));
     }
 }

@@ -6,7 +6,7 @@ use crate::clients::gitlab::{
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// A part of the report. Each is posted or fails by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,11 +9,12 @@ use crate::clients::gitlab::{
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::outcome::{Cause, Reported, may_pass};
+use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::report_target::ReportTarget;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;
 
@@ -31,19 +32,21 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn report(
     aws: &Aws,
     gitlab: &GitLab,
-    target: &ReportTarget,
+    pipeline: &PipelineSettings,
+    settings: &ReportSettings,
     scope: Scope,
     execution: Execution,
-) -> Result<Reported, Cause> {
+) -> Result<Reported, ReportError> {
     let context = Context {
         aws,
-        target,
+        pipeline,
+        settings,
         gitlab,
         scope,
         commit: CommitRef {
-            project: target.settings.project.clone(),
+            project: settings.project.clone(),
             sha: execution.commit.clone(),
-            branch: target.branch.clone(),
+            branch: pipeline.branch.clone(),
         },
     };
     let mut reporter = Reporter {
@@ -69,7 +72,8 @@ pub async fn report(
 /// What a report is about.
 struct Context<'a> {
     aws: &'a Aws,
-    target: &'a ReportTarget,
+    pipeline: &'a PipelineSettings,
+    settings: &'a ReportSettings,
     gitlab: &'a GitLab,
     scope: Scope,
     commit: CommitRef,
@@ -99,18 +103,15 @@ struct Reporter<'a> {
 
 impl Reporter<'_> {
     /// Decides what GitLab should show of the execution.
-    async fn decide(&mut self) -> Result<(), Cause> {
-        let ReportTarget {
-            names,
-            location,
-            settings,
-            ..
-        } = self.context.target;
-        let state = self.execution.state;
+    async fn decide(&mut self) -> Result<(), ReportError> {
+        let (pipeline, settings) = (self.context.pipeline, self.context.settings);
+        let (names, state) = (&pipeline.names, self.execution.state);
         if self.context.scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
-        let url = location.execution_console(&names.pipeline(), &self.execution.id);
+        let url = pipeline
+            .location
+            .execution_console(&names.pipeline(), &self.execution.id);
         let desired = plan::desired(&self.execution, names, settings, &url);
         let includes = |topic| self.context.scope.includes(topic, state);
         self.desired = Desired {
@@ -131,7 +132,7 @@ impl Reporter<'_> {
         }
         if self.context.scope.includes(Topic::Note, state) {
             self.desired.note = self.note(&url).await?;
-            let (scope, settings) = (self.context.scope, &self.context.target.settings);
+            let scope = self.context.scope;
             self.desired.ends_notes = self.desired.note.is_none()
                 && ended_approval::may_be_noted(settings, scope, &self.execution);
         }
@@ -140,18 +141,19 @@ impl Reporter<'_> {
 
     /// The actions, without reasons that have a value of the deployed stack or an ARN.
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
-        let (aws, target) = (self.context.aws, self.context.target);
-        let pipeline_name = target.names.pipeline();
-        let mut actions = execution::list_actions(aws, &pipeline_name, &self.execution.id).await?;
+        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
+        let id = &self.execution.id;
+        let mut actions = execution::list_actions(aws, &names.pipeline(), id).await?;
         // A person writes the summary of an approval.
         let has_reason =
             |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
         let failed: Vec<&mut Action> = actions.iter_mut().filter(has_reason).collect();
         if !failed.is_empty() {
-            let stack_name = &target.settings.stack_name;
+            let stack_name = &self.context.settings.stack_name;
             let values = outputs::parameter_values(aws, stack_name).await?;
             for action in failed {
-                action.summary = change_sets::shown_reason(&action.summary, &values).to_owned();
+                action.summary =
+                    change_sets::shown_reason(&action.summary, &values, names).to_owned();
             }
         }
         Ok(actions)
@@ -172,7 +174,7 @@ impl Reporter<'_> {
 
     /// The address of the environment, from the output of the deployed stack.
     async fn environment_url(&self) -> Result<Option<String>, CallError> {
-        let settings = &self.context.target.settings;
+        let settings = self.context.settings;
         match (&settings.environment_url_output, self.desired.deployment) {
             (Some(output), Some(StatusState::Success)) => {
                 outputs::address(self.context.aws, &settings.stack_name, output).await
@@ -182,10 +184,8 @@ impl Reporter<'_> {
     }
 
     /// The note about the change set that waits for an approval. `url` is the execution in the console.
-    async fn note(&mut self, url: &str) -> Result<Option<String>, Cause> {
-        let ReportTarget {
-            names, settings, ..
-        } = self.context.target;
+    async fn note(&mut self, url: &str) -> Result<Option<String>, ReportError> {
+        let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let approval = self.execution.action(APPROVAL);
         let waits = self.execution.state == ExecutionState::Running
             && approval.is_some_and(|action| action.state == ActionState::Running);
@@ -202,14 +202,15 @@ impl Reporter<'_> {
         let change_set =
             change_sets::describe(self.context.aws, &settings.stack_name, name).await?;
         let commit = &self.context.commit.sha;
-        let render = |changes: &[Change]| note::render(changes, names, settings, commit, url);
+        let render =
+            |changes: &[Change]| note::render(changes, &pipeline.names, settings, commit, url);
         Ok(change_set.map(|change_set| render(&change_set.changes)))
     }
 
     /// Reads what GitLab shows of everything that it should show.
-    async fn read_shown(&mut self) -> Result<(), Cause> {
+    async fn read_shown(&mut self) -> Result<(), ReportError> {
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
-        let environment = &self.context.target.settings.environment_name;
+        let environment = &self.context.settings.environment_name;
         let mut shown = Shown::default();
         let mut rejected = vec![];
         let statuses = Topic::STATUSES.map(|topic| self.wanted(topic, desired.status(topic)));
@@ -248,10 +249,11 @@ impl Reporter<'_> {
             .wanted(Topic::Note, desired.ends_notes.then_some(()))
             .is_some()
         {
-            let (aws, target) = (self.context.aws, self.context.target);
-            let read = ended_approval::waiting_notes(gitlab, &target.names, commit).await;
+            let (aws, pipeline) = (self.context.aws, self.context.pipeline);
+            let read = ended_approval::waiting_notes(gitlab, &pipeline.names, commit).await;
             let waiting = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
-            let outdated = ended_approval::outdated(aws, target, &self.execution, waiting);
+            let execution = &self.execution;
+            let outdated = ended_approval::outdated(aws, pipeline, environment, execution, waiting);
             shown.outdated_notes = outdated.await?;
         }
         self.shown = shown;
@@ -262,7 +264,7 @@ impl Reporter<'_> {
     /// Reads the statuses of the execution and of its approval, also if only one of them is reported: the
     /// first status of the one joins the pipeline that holds the other.
     async fn read_statuses(&self) -> Result<[Vec<ShownStatus>; 2], GitLabError> {
-        let names = &self.context.target.names;
+        let names = &self.context.pipeline.names;
         let [execution, approval] =
             ["", plan::APPROVAL_SUFFIX].map(|suffix| plan::status_name(names, suffix));
         let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
@@ -288,7 +290,7 @@ impl Reporter<'_> {
         if is_running && !is_progressing && !self.posted.iter().any(of_execution) {
             return Ok(None);
         }
-        let pipeline_name = self.context.target.names.pipeline();
+        let pipeline_name = self.context.pipeline.names.pipeline();
         let newest =
             execution::newest_of_same_commit(self.context.aws, &pipeline_name, &read.id).await?;
         let is_same = |newest: &Execution| (&newest.id, newest.state) == (&read.id, read.state);
@@ -308,7 +310,7 @@ impl Reporter<'_> {
     /// Sends a request. Returns whether it changed what GitLab shows.
     async fn post(&mut self, post: &Post) -> Result<bool, GitLabError> {
         let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
-        let environment = &self.context.target.settings.environment_name;
+        let environment = &self.context.settings.environment_name;
         match post {
             Post::Status(topic, status) => {
                 let latest = self.shown.statuses(*topic).last();
@@ -336,7 +338,7 @@ impl Reporter<'_> {
                 gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
-                let marker = note::marker(&self.context.target.names);
+                let marker = note::marker(&self.context.pipeline.names);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
                 let (project, note) = (&commit.project, (marker.as_str(), body.as_str()));
                 return gitlab.write_note(project, &places, self.author, note).await;
@@ -352,11 +354,11 @@ impl Reporter<'_> {
 impl Reconcile for Reporter<'_> {
     type Step = Vec<Post>;
     type Done = ();
-    type Error = Cause;
+    type Error = ReportError;
 
     /// Reads what GitLab shows. After requests, reads the execution again: another delivery may have
     /// read a later state, and posted it before these requests.
-    async fn observe(&mut self) -> Result<(), Cause> {
+    async fn observe(&mut self) -> Result<(), ReportError> {
         if !self.posted.is_empty()
             && let Some(newest) = self.changed().await?
         {
@@ -375,7 +377,7 @@ impl Reconcile for Reporter<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<Vec<Post>, (), Cause> {
+    fn plan(&self) -> Next<Vec<Post>, (), ReportError> {
         let posts = self.posts();
         if posts.is_empty() {
             Next::Done(())
@@ -389,7 +391,7 @@ impl Reconcile for Reporter<'_> {
         format!("posting {count} changes of commit {commit} to GitLab")
     }
 
-    async fn apply(&mut self, posts: Vec<Post>) -> Result<(), Cause> {
+    async fn apply(&mut self, posts: Vec<Post>) -> Result<(), ReportError> {
         for post in posts {
             match self.post(&post).await {
                 Ok(has_changed) => {
@@ -424,10 +426,6 @@ impl Reconcile for Reporter<'_> {
             }
         }
         Ok(())
-    }
-
-    fn too_many_steps(&self) -> Cause {
-        Cause::TooManySteps
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tests of the parts of reporting share.
 
 use crate::clients::gitlab::Access;
-use crate::gitops_pipeline::report_settings::ReportSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The settings of a pipeline that reports everything, without an address and a change set.
 pub(crate) fn settings() -> ReportSettings {

@@ -5,17 +5,16 @@ use aws_sdk_cloudformation::types::{Parameter, StackStatus};
 use super::build::ReviewBuild;
 use super::note;
 use super::note::Subject;
-use super::plan::{BranchHead, ChangeSetState, DeployedStack, ReviewState, ReviewStep, Reviewed};
+use super::plan::{BranchHead, DeployedStack, ReviewState, ReviewStep, Reviewed};
 use super::target::ReviewTarget;
 use super::{output, parameters, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::{Base, Created, NewChangeSet};
-use crate::feedback::reporting::Cause;
+use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
+use crate::feedback::reporting::ReportError;
 use crate::gitops_pipeline::{describe_stack, early_validation};
-use crate::reconcile::backoff::Backoff;
 use crate::reconcile::{Next, Reconcile};
 
 /// A running review of one build.
@@ -24,7 +23,6 @@ pub struct Reviewer<'a> {
     gitlab: &'a GitLab,
     target: &'a ReviewTarget,
     state: ReviewState,
-    backoff: Backoff<()>,
 }
 
 impl<'a> Reviewer<'a> {
@@ -40,7 +38,6 @@ impl<'a> Reviewer<'a> {
             gitlab,
             target,
             state: ReviewState::new(build),
-            backoff: Backoff::new(),
         }
     }
 
@@ -92,7 +89,7 @@ impl<'a> Reviewer<'a> {
         Ok(())
     }
 
-    async fn create_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
+    async fn compare(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
         let Some(Ok(output)) = &self.state.output else {
             return Ok(());
         };
@@ -109,24 +106,7 @@ impl<'a> Reviewer<'a> {
                 tags: output.tags.clone(),
             },
         };
-        self.state.creations += 1;
-        self.state.change_set = match change_sets::create(self.aws, &new).await {
-            Ok(Created::Yes(_) | Created::Exists) => ChangeSetState::Created,
-            Ok(Created::StackIsBusy) => ChangeSetState::StackIsBusy,
-            // A developer can do something about the template, but not about the function's role.
-            Err(error) if error.is_transient() || error.is_denied() => return Err(error),
-            Err(error) => ChangeSetState::Rejected(error.cause),
-        };
-        Ok(())
-    }
-
-    async fn read_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
-        if let ChangeSetState::Read(_) = self.state.change_set {
-            self.backoff.pause().await;
-        }
-        let name = Self::change_set_name(build);
-        let read = change_sets::describe(self.aws, self.stack_name(), &name).await?;
-        self.state.change_set = read.map_or(ChangeSetState::Absent, ChangeSetState::Read);
+        self.state.comparison = Some(change_sets::compare(self.aws, &new).await?);
         Ok(())
     }
 
@@ -148,21 +128,19 @@ impl<'a> Reviewer<'a> {
     async fn delete_change_set(&mut self, build: &ReviewBuild) -> Result<(), CallError> {
         let name = Self::change_set_name(build);
         change_sets::delete(self.aws, self.stack_name(), &name).await?;
-        self.state.is_cleaned = true;
-        if let ChangeSetState::Read(read) = &self.state.change_set {
-            self.state.change_set = ChangeSetState::Deleted(read.clone());
+        self.state.may_exist = false;
+        if matches!(self.state.comparison, Some(ComparisonResult::Read(_))) {
             // A later commit may have been pushed meanwhile.
             self.state.head = BranchHead::Unread;
         }
         Ok(())
     }
 
-    /// Deletes the change set that a failed review has created, or may have.
+    /// Deletes the change set that a failed review has read.
     pub async fn abandon(&self) {
-        let is_deleted = matches!(self.state.change_set, ChangeSetState::Deleted(_));
-        if let Some(build) = self.state.build.as_ref().filter(|_| !is_deleted)
-            && self.state.creations > 0
-        {
+        let is_read = matches!(self.state.comparison, Some(ComparisonResult::Read(_)));
+        let build = self.state.build.as_ref();
+        if let Some(build) = build.filter(|_| is_read && self.state.may_exist) {
             let name = Self::change_set_name(build);
             change_sets::abandon(self.aws, self.stack_name(), &name).await;
         }
@@ -184,7 +162,7 @@ impl<'a> Reviewer<'a> {
         self.gitlab.note_places(&self.commit(build), target).await
     }
 
-    async fn read_notes(&mut self, build: &ReviewBuild) -> Result<(), Cause> {
+    async fn read_notes(&mut self, build: &ReviewBuild) -> Result<(), ReportError> {
         let project = &self.target.report.project;
         let places = self.places(build).await?;
         let marker = note::marker(&self.target.names);
@@ -198,9 +176,9 @@ impl<'a> Reviewer<'a> {
         Ok(())
     }
 
-    async fn write_notes(&mut self, build: &ReviewBuild) -> Result<(), Cause> {
+    async fn write_notes(&mut self, build: &ReviewBuild) -> Result<(), ReportError> {
         let target = self.target;
-        let Some(finding) = plan::finding(&self.state, &target.review) else {
+        let Some(finding) = plan::finding(&self.state, &target.review, &target.names) else {
             return Ok(());
         };
         let (project, places) = (&target.report.project, self.places(build).await?);
@@ -231,15 +209,15 @@ impl<'a> Reviewer<'a> {
 impl Reconcile for Reviewer<'_> {
     type Step = ReviewStep;
     type Done = Reviewed;
-    type Error = Cause;
+    type Error = ReportError;
 
     /// The steps read what the plan depends on.
-    async fn observe(&mut self) -> Result<(), Cause> {
+    async fn observe(&mut self) -> Result<(), ReportError> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<ReviewStep, Reviewed, Cause> {
-        plan::next(&self.state, &self.target.review)
+    fn plan(&self) -> Next<ReviewStep, Reviewed, ReportError> {
+        plan::next(&self.state, &self.target.review, &self.target.names)
     }
 
     fn describe(&self, step: &ReviewStep) -> String {
@@ -251,8 +229,7 @@ impl Reconcile for Reviewer<'_> {
             ReviewStep::ReadNotes => format!("reading the notes of branch {branch} in GitLab"),
             ReviewStep::ReadOutput => format!("reading what build {id} stored"),
             ReviewStep::ReadStack => format!("looking up stack {stack}"),
-            ReviewStep::CreateChangeSet => format!("creating the change set of build {id}"),
-            ReviewStep::ReadChangeSet => format!("reading the change set of build {id}"),
+            ReviewStep::Compare => format!("creating the change set of build {id}"),
             ReviewStep::ReadValidation => {
                 format!("reading why the change set of build {id} is invalid")
             }
@@ -261,7 +238,7 @@ impl Reconcile for Reviewer<'_> {
         }
     }
 
-    async fn apply(&mut self, step: ReviewStep) -> Result<(), Cause> {
+    async fn apply(&mut self, step: ReviewStep) -> Result<(), ReportError> {
         let Some(build) = self.state.build.clone() else {
             return Ok(());
         };
@@ -270,16 +247,11 @@ impl Reconcile for Reviewer<'_> {
             ReviewStep::ReadNotes => self.read_notes(&build).await?,
             ReviewStep::ReadOutput => self.read_output(&build).await?,
             ReviewStep::ReadStack => self.read_stack().await?,
-            ReviewStep::CreateChangeSet => self.create_change_set(&build).await?,
-            ReviewStep::ReadChangeSet => self.read_change_set(&build).await?,
+            ReviewStep::Compare => self.compare(&build).await?,
             ReviewStep::ReadValidation => self.read_validation(&build).await?,
             ReviewStep::DeleteChangeSet => self.delete_change_set(&build).await?,
             ReviewStep::WriteNotes => self.write_notes(&build).await?,
         }
         Ok(())
-    }
-
-    fn too_many_steps(&self) -> Cause {
-        Cause::TooManySteps
     }
 }

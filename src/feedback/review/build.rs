@@ -198,6 +198,11 @@ pub async fn without_build(
             return Ok(heads);
         }
     }
+    let project = names.review_project();
+    tracing::warn!(
+        project,
+        "no build is started: the project has too many builds to read all"
+    );
     Ok(vec![])
 }
 

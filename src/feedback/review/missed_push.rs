@@ -10,7 +10,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
-use crate::gitops_pipeline::missed_push::is_frozen;
+use crate::gitops_pipeline::missed_push::{Outcome, is_frozen};
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;
@@ -51,19 +51,8 @@ pub async fn find(
     Ok(missed)
 }
 
-/// What became of a head without a build.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Its build is started.
-    Started,
-    /// The event rule is disabled.
-    Frozen,
-    /// CodeBuild did not start it.
-    Failed(CallError),
-}
-
 /// Starts the build of each of `missed` that still is its branch's head and has no build. Returns what
-/// became of them.
+/// became of each, with the error if CodeBuild did not start it.
 ///
 /// # Errors
 /// If CodeCommit does not return a branch, CodeBuild the builds, or EventBridge the rule.
@@ -71,7 +60,7 @@ pub async fn start(
     aws: &Aws,
     target: &ReviewTarget,
     missed: Vec<Head>,
-) -> Result<Vec<(Head, Outcome)>, CallError> {
+) -> Result<Vec<(Head, Result<Outcome, CallError>)>, CallError> {
     let mut heads = vec![];
     for seen in missed {
         let now = head(aws, target, seen.branch.clone()).await?;
@@ -79,22 +68,21 @@ pub async fn start(
     }
     let heads = build::without_build(aws, &target.names, heads).await?;
     if !heads.is_empty() && is_frozen(aws, &target.names.review_rule()).await? {
-        return Ok(heads
-            .into_iter()
-            .map(|head| (head, Outcome::Frozen))
-            .collect());
+        let frozen = heads.into_iter().map(|head| (head, Ok(Outcome::Frozen)));
+        return Ok(frozen.collect());
     }
     let mut outcomes = vec![];
     for head in heads {
-        let outcome = match build::start(aws, &target.names, &head).await {
-            Ok(()) => Outcome::Started,
-            // The project runs one build at a time: its `ConcurrentBuildLimit`. The next checks start the rest.
-            Err(error) if error.has_code(&["AccountLimitExceededException"]) => break,
-            Err(error) => Outcome::Failed(error),
-        };
-        outcomes.push((head, outcome));
+        let started = build::start(aws, &target.names, &head).await;
+        outcomes.push((head, started.map(|()| Outcome::Started)));
     }
     Ok(outcomes)
+}
+
+/// Whether `error` is that another build runs: the project's `ConcurrentBuildLimit` is 1. The next checks
+/// start the rest.
+pub fn is_limit(error: &CallError) -> bool {
+    error.has_code(&["AccountLimitExceededException"])
 }
 
 async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {

@@ -37,7 +37,8 @@ use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::clients::http::Http;
-use crate::feedback::reporting::{Cause, ReportError};
+use crate::feedback::reporting::ReportError;
+use crate::gitops_pipeline::pipeline_settings;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
 
@@ -48,7 +49,8 @@ use cfn_custom_resource::Progress;
 pub async fn handle(aws: &Aws, http: &Http, event: &BuildEvent) -> Result<Reviewed, ReportError> {
     let id = &event.build_id;
     let reviewed = async {
-        let target = target::read(aws, &event.names).await?;
+        let target = pipeline_settings::read(aws, &event.names).await?;
+        let target = target.and_then(ReviewTarget::of);
         let Some(target) = target.filter(|target| target.review.change_set_comment != Some(false))
         else {
             return Ok(Reviewed::Ignored("no reviews are written for the pipeline"));
@@ -60,16 +62,13 @@ pub async fn handle(aws: &Aws, http: &Http, event: &BuildEvent) -> Result<Review
         }
         review(aws, &gitlab, &target, build).await
     };
-    let failed = |cause: Cause| ReportError::new(format!("build {id}"), cause);
-    Box::pin(reviewed).await.or_else(rejected).map_err(failed)
-}
-
-/// What GitLab rejects for good is not an error: Lambda would deliver the event twice more.
-fn rejected(cause: Cause) -> Result<Reviewed, Cause> {
-    match cause {
-        Cause::GitLab(error) if !error.is_transient() => Ok(Reviewed::Rejected(error)),
-        cause => Err(cause),
-    }
+    Box::pin(reviewed).await.or_else(|error: ReportError| {
+        // Lambda would deliver the event twice more.
+        if error.is_final {
+            return Ok(Reviewed::Rejected(error.reason));
+        }
+        Err(error.about(&format!("build {id}")))
+    })
 }
 
 /// Repeats the reviews of the builds that ended after `since`: events may have lost them. Returns
@@ -100,15 +99,13 @@ pub async fn catch_up(
         for build in builds {
             match review(aws, &gitlab, target, Some(build)).await {
                 Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
-                Err(cause) => failure = failure.or(Some(cause)),
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
         failure.map_or(Ok(written), Err)
     };
-    let failed = |cause: Cause| {
-        let project = names.review_project();
-        ReportError::new(format!("the builds of {project}"), cause)
-    };
+    let failed =
+        |error: ReportError| error.about(&format!("the builds of {}", names.review_project()));
     Box::pin(caught_up).await.map_err(failed)
 }
 
@@ -125,7 +122,7 @@ async fn review(
     gitlab: &GitLab,
     target: &ReviewTarget,
     build: Option<ReviewBuild>,
-) -> Result<Reviewed, Cause> {
+) -> Result<Reviewed, ReportError> {
     let mut reviewer = Reviewer::new(aws, gitlab, target, build);
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);

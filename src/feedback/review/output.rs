@@ -8,8 +8,8 @@ use super::build::OutputLocation;
 use super::template::{Blocker, Scan, has_dynamic_reference, scan};
 use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
 use crate::common::reason_codes::Code;
-use crate::gitops_pipeline::change_set_settings::ReviewSettings;
 use crate::gitops_pipeline::names::AwsLocation;
+use crate::gitops_pipeline::settings::ReviewSettings;
 
 /// CloudFormation's limit of a template in S3.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>

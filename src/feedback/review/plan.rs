@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::gitlab::GitLabError;
-use crate::feedback::change_sets::{ChangeSet, Progress, shown_reason};
-use crate::feedback::reporting::Cause;
+use crate::feedback::change_sets::{ChangeSet, ComparisonResult, Creation, shown_reason};
+use crate::feedback::reporting::ReportError;
 use crate::feedback::review::build::{BuildState, ReviewBuild};
 use crate::feedback::review::note;
 use crate::feedback::review::note::Finding;
@@ -12,13 +11,11 @@ use crate::feedback::review::output::{BuildOutput, Unusable};
 use crate::feedback::review::parameters;
 use crate::feedback::review::parameters::MissingValues;
 use crate::feedback::review::template::Blocker;
-use crate::gitops_pipeline::change_set_settings::ReviewSettings;
 use crate::gitops_pipeline::early_validation;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::ReviewSettings;
 use crate::reconcile::Next;
-
-/// How often a change set that disappeared is created again: another delivery has deleted it, or the
-/// pipeline has executed its own, which deletes all others.
-const MAX_CREATIONS: u32 = 3;
+use cfn_custom_resource::Reason;
 
 /// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +28,8 @@ pub enum ReviewStep {
     ReadOutput,
     /// Read the status of the deployed stack.
     ReadStack,
-    /// Create the change set.
-    CreateChangeSet,
-    /// Read the change set, after a pause if it is being created.
-    ReadChangeSet,
+    /// Create the change set, and read it.
+    Compare,
     /// Read why CloudFormation's validation rejected the change set.
     ReadValidation,
     /// Delete the change set.
@@ -51,7 +46,7 @@ pub enum Reviewed {
     /// There was nothing to write, for this reason.
     Ignored(&'static str),
     /// GitLab rejected the review for good.
-    Rejected(GitLabError),
+    Rejected(Reason),
 }
 
 /// The deployed stack.
@@ -76,23 +71,6 @@ pub enum BranchHead {
     At(String),
 }
 
-/// The function's change set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeSetState {
-    /// This delivery has not created it.
-    Absent,
-    /// CloudFormation accepted it, and it was not read since.
-    Created,
-    /// CloudFormation described it.
-    Read(ChangeSet),
-    /// It was deleted. CloudFormation described it before.
-    Deleted(ChangeSet),
-    /// CloudFormation rejected it, for this reason.
-    Rejected(String),
-    /// An operation on the stack began.
-    StackIsBusy,
-}
-
 /// What is known of a review.
 #[derive(Clone, Debug)]
 pub struct ReviewState {
@@ -108,14 +86,13 @@ pub struct ReviewState {
     pub stack: Option<DeployedStack>,
     /// The values of its parameters.
     pub stack_parameters: BTreeMap<String, String>,
-    /// The change set.
-    pub change_set: ChangeSetState,
+    /// The result of the comparison. `None` until it has ended.
+    pub comparison: Option<ComparisonResult>,
+    /// Whether a change set of the build may exist: one that an earlier delivery left behind, or the
+    /// one that was read.
+    pub may_exist: bool,
     /// Why CloudFormation's validation rejected the change set. `None` until it was read.
     pub validation: Option<Vec<early_validation::Finding>>,
-    /// How often this delivery created it.
-    pub creations: u32,
-    /// Whether a change set that an earlier delivery left behind is deleted.
-    pub is_cleaned: bool,
     /// Whether the notes were written.
     pub is_written: bool,
 }
@@ -130,17 +107,20 @@ impl ReviewState {
             output: None,
             stack: None,
             stack_parameters: BTreeMap::new(),
-            change_set: ChangeSetState::Absent,
+            comparison: None,
+            may_exist: true,
             validation: None,
-            creations: 0,
-            is_cleaned: false,
             is_written: false,
         }
     }
 }
 
 /// Plans the next step until the notes show the build.
-pub fn next(state: &ReviewState, settings: &ReviewSettings) -> Next<ReviewStep, Reviewed, Cause> {
+pub fn next(
+    state: &ReviewState,
+    settings: &ReviewSettings,
+    names: &ResourceNames,
+) -> Next<ReviewStep, Reviewed, ReportError> {
     if state.is_written {
         return Next::Done(Reviewed::Written);
     }
@@ -169,57 +149,62 @@ pub fn next(state: &ReviewState, settings: &ReviewSettings) -> Next<ReviewStep, 
     if notes.iter().all(shows_build) {
         return clean_up(state, "the notes show the build already");
     }
-    match (finding(state, settings), &state.change_set) {
-        // CloudFormation may delete the findings with the change set.
-        (Some(_), ChangeSetState::Read(read)) if state.validation.is_none() && is_invalid(read) => {
-            Next::Apply(ReviewStep::ReadValidation)
-        }
-        (Some(_), ChangeSetState::Read(_)) => Next::Apply(ReviewStep::DeleteChangeSet),
-        (Some(_), _) => Next::Apply(ReviewStep::WriteNotes),
+    match (finding(state, settings, names), &state.comparison) {
         (None, _) => next_read(state),
+        (Some(_), Some(ComparisonResult::Rejected(error))) if error.is_denied() => {
+            Next::Fail(error.clone().into())
+        }
+        (Some(_), Some(ComparisonResult::Read(read))) if state.may_exist => {
+            // CloudFormation may delete the findings with the change set.
+            Next::Apply(if state.validation.is_none() && is_invalid(read) {
+                ReviewStep::ReadValidation
+            } else {
+                ReviewStep::DeleteChangeSet
+            })
+        }
+        (Some(_), _) => Next::Apply(ReviewStep::WriteNotes),
     }
 }
 
 /// Whether CloudFormation's validation rejected the change set.
 fn is_invalid(read: &ChangeSet) -> bool {
-    matches!(&read.progress, Progress::Failed(reason) if early_validation::names_validation(reason))
+    matches!(&read.creation, Creation::Failed(reason) if early_validation::names_validation(reason))
 }
 
 /// The step that is missing for a finding.
-fn next_read(state: &ReviewState) -> Next<ReviewStep, Reviewed, Cause> {
+fn next_read(state: &ReviewState) -> Next<ReviewStep, Reviewed, ReportError> {
     // The health check repeats the review.
     const BUSY: &str = "an operation on the deployed stack runs";
     if state.output.is_none() {
         return Next::Apply(ReviewStep::ReadOutput);
     }
-    match (state.stack, &state.change_set) {
+    match (state.stack, &state.comparison) {
         (None, _) => Next::Apply(ReviewStep::ReadStack),
-        (Some(DeployedStack::Busy), ChangeSetState::Absent) | (_, ChangeSetState::StackIsBusy) => {
-            ignore(BUSY)
-        }
-        (_, ChangeSetState::Absent) if state.creations >= MAX_CREATIONS => {
-            ignore("the change set was deleted each time before it was read")
-        }
-        (_, ChangeSetState::Absent) => Next::Apply(ReviewStep::CreateChangeSet),
-        _ => Next::Apply(ReviewStep::ReadChangeSet),
+        (_, Some(ComparisonResult::Impossible(because))) => ignore(because),
+        (Some(DeployedStack::Busy), _) => ignore(BUSY),
+        _ => Next::Apply(ReviewStep::Compare),
     }
 }
 
-fn ignore(because: &'static str) -> Next<ReviewStep, Reviewed, Cause> {
+fn ignore(because: &'static str) -> Next<ReviewStep, Reviewed, ReportError> {
     Next::Done(Reviewed::Ignored(because))
 }
 
 /// Ends, after the deletion of a change set that an earlier delivery may have left behind.
-fn clean_up(state: &ReviewState, because: &'static str) -> Next<ReviewStep, Reviewed, Cause> {
-    if state.is_cleaned {
-        ignore(because)
-    } else {
+fn clean_up(state: &ReviewState, because: &'static str) -> Next<ReviewStep, Reviewed, ReportError> {
+    if state.may_exist {
         Next::Apply(ReviewStep::DeleteChangeSet)
+    } else {
+        ignore(because)
     }
 }
 
 /// What the notes show. `None` if more has to be read.
-pub fn finding(state: &ReviewState, settings: &ReviewSettings) -> Option<Finding> {
+pub fn finding(
+    state: &ReviewState,
+    settings: &ReviewSettings,
+    names: &ResourceNames,
+) -> Option<Finding> {
     let build = state.build.as_ref()?;
     if let BuildState::Failed(phase) = &build.state {
         return Some(Finding::BuildFailed(phase.clone()));
@@ -241,7 +226,7 @@ pub fn finding(state: &ReviewState, settings: &ReviewSettings) -> Option<Finding
         }));
     }
     let values = parameters::values(output, &state.stack_parameters);
-    let shown = |text: &str| shown_reason(text, &values).to_owned();
+    let shown = |text: &str| shown_reason(text, &values, names).to_owned();
     let rejected = |reason: &str| Some(Finding::Rejected(shown(reason)));
     let failed = |reason: &str| {
         let findings = state.validation.iter().flatten();
@@ -253,14 +238,14 @@ pub fn finding(state: &ReviewState, settings: &ReviewSettings) -> Option<Finding
         early_validation::describe(&findings)
             .map_or_else(|| rejected(reason), |it| Some(Finding::Rejected(it)))
     };
-    match &state.change_set {
-        ChangeSetState::Rejected(reason) => rejected(reason),
-        ChangeSetState::Read(read) | ChangeSetState::Deleted(read) => match &read.progress {
-            Progress::Running => None,
-            Progress::Failed(reason) => failed(reason),
-            Progress::Complete | Progress::Empty => Some(Finding::Changes(read.changes.clone())),
+    match state.comparison.as_ref()? {
+        // A developer can do something about the template, but not about the function's role.
+        ComparisonResult::Rejected(error) => rejected(&error.cause),
+        ComparisonResult::Read(read) => match &read.creation {
+            Creation::Failed(reason) => failed(reason),
+            _ => Some(Finding::Changes(read.changes.clone())),
         },
-        ChangeSetState::Absent | ChangeSetState::Created | ChangeSetState::StackIsBusy => None,
+        ComparisonResult::Impossible(_) => None,
     }
 }
 

@@ -1,11 +1,17 @@
 //! The table of a review's plan.
 
 use super::*;
+use crate::clients::aws::CallError;
+use crate::common::reason_codes::Code;
 use crate::feedback::change_sets::{Change, Effect, HIDDEN_REASON};
 use crate::feedback::review::build::OutputLocation;
 use crate::feedback::review::template::Scan;
 
 const COMMIT: &str = "c0ffee00c0ffee00";
+
+fn names() -> ResourceNames {
+    ResourceNames::new("dev", "shop").expect("names")
+}
 
 fn settings() -> ReviewSettings {
     ReviewSettings {
@@ -58,10 +64,10 @@ fn ready() -> ReviewState {
     }
 }
 
-fn change_set(progress: Progress) -> ChangeSet {
+fn change_set(creation: Creation) -> ChangeSet {
     ChangeSet {
         id: String::new(),
-        progress,
+        creation,
         is_partial: false,
         changes: vec![Change {
             effect: Effect::Add,
@@ -74,7 +80,7 @@ fn change_set(progress: Progress) -> ChangeSet {
 
 #[track_caller]
 fn applies(state: &ReviewState, step: ReviewStep) {
-    match next(state, &settings()) {
+    match next(state, &settings(), &names()) {
         Next::Apply(planned) => assert_eq!(planned, step),
         Next::Done(done) => panic!("{done:?} instead of {step:?}"),
         Next::Fail(error) => panic!("{error} instead of {step:?}"),
@@ -83,7 +89,7 @@ fn applies(state: &ReviewState, step: ReviewStep) {
 
 #[track_caller]
 fn ignores(state: &ReviewState, part: &str) {
-    match next(state, &settings()) {
+    match next(state, &settings(), &names()) {
         Next::Done(Reviewed::Ignored(because)) => assert!(because.contains(part), "{because}"),
         _ => panic!("not ignored because of {part}"),
     }
@@ -100,21 +106,17 @@ fn steps_follow_one_another() {
     state.output = Some(Ok(output(Scan::default())));
     applies(&state, ReviewStep::ReadStack);
     state.stack = Some(DeployedStack::Ready);
-    applies(&state, ReviewStep::CreateChangeSet);
-    state.change_set = ChangeSetState::Created;
-    applies(&state, ReviewStep::ReadChangeSet);
-    state.change_set = ChangeSetState::Read(change_set(Progress::Running));
-    applies(&state, ReviewStep::ReadChangeSet);
-    state.change_set = ChangeSetState::Read(change_set(Progress::Complete));
+    applies(&state, ReviewStep::Compare);
+    state.comparison = Some(ComparisonResult::Read(change_set(Creation::Complete)));
     applies(&state, ReviewStep::DeleteChangeSet);
-    state.change_set = ChangeSetState::Deleted(change_set(Progress::Complete));
+    state.may_exist = false;
     state.head = BranchHead::Unread;
     applies(&state, ReviewStep::ReadHead);
     state.head = BranchHead::At(COMMIT.to_owned());
     applies(&state, ReviewStep::WriteNotes);
     state.is_written = true;
     assert!(matches!(
-        next(&state, &settings()),
+        next(&state, &settings(), &names()),
         Next::Done(Reviewed::Written)
     ));
 }
@@ -131,7 +133,7 @@ fn outdated_build_only_deletes_its_change_set() {
         let mut state = ready();
         state.head = head;
         applies(&state, ReviewStep::DeleteChangeSet);
-        state.is_cleaned = true;
+        state.may_exist = false;
         ignores(&state, "");
     }
 }
@@ -141,7 +143,7 @@ fn branch_without_merge_request_is_ignored() {
     let mut state = begun();
     state.notes = Some(vec![]);
     applies(&state, ReviewStep::DeleteChangeSet);
-    state.is_cleaned = true;
+    state.may_exist = false;
     ignores(&state, "merge request");
 }
 
@@ -149,7 +151,7 @@ fn branch_without_merge_request_is_ignored() {
 fn note_of_the_same_build_is_not_repeated() {
     let mut state = begun();
     state.notes = Some(vec![Some("<!-- … build 1-2-3 -->\ntext".to_owned())]);
-    state.is_cleaned = true;
+    state.may_exist = false;
     ignores(&state, "already");
     state.notes = Some(vec![Some("<!-- … build 9 -->\ntext".to_owned())]);
     applies(&state, ReviewStep::ReadOutput);
@@ -161,7 +163,7 @@ fn failed_build_is_written_without_a_change_set() {
     state.build = Some(build(BuildState::Failed("BUILD".to_owned())));
     applies(&state, ReviewStep::WriteNotes);
     assert_eq!(
-        finding(&state, &settings()),
+        finding(&state, &settings(), &names()),
         Some(Finding::BuildFailed("BUILD".to_owned()))
     );
 }
@@ -176,7 +178,7 @@ fn blocked_template_gets_a_summary() {
     state.output = Some(Ok(output(scan)));
     applies(&state, ReviewStep::WriteNotes);
     assert!(matches!(
-        finding(&state, &settings()),
+        finding(&state, &settings(), &names()),
         Some(Finding::Summary(..))
     ));
     let permitting = ReviewSettings {
@@ -184,8 +186,8 @@ fn blocked_template_gets_a_summary() {
         ..settings()
     };
     assert!(matches!(
-        next(&state, &permitting),
-        Next::Apply(ReviewStep::CreateChangeSet)
+        next(&state, &permitting, &names()),
+        Next::Apply(ReviewStep::Compare)
     ));
 }
 
@@ -202,7 +204,7 @@ fn unreadable_template_is_never_permitted() {
         ..settings()
     };
     assert!(matches!(
-        next(&state, &permitting),
+        next(&state, &permitting, &names()),
         Next::Apply(ReviewStep::WriteNotes)
     ));
 }
@@ -220,28 +222,30 @@ fn busy_stack_is_left_to_the_health_check() {
     state.stack = Some(DeployedStack::Busy);
     ignores(&state, "operation");
     state.stack = Some(DeployedStack::Ready);
-    state.change_set = ChangeSetState::StackIsBusy;
-    ignores(&state, "operation");
+    state.comparison = Some(ComparisonResult::Impossible("why"));
+    ignores(&state, "why");
 }
 
-#[test]
-fn vanished_change_set_is_created_three_times() {
-    let mut state = ready();
-    state.creations = 2;
-    applies(&state, ReviewStep::CreateChangeSet);
-    state.creations = 3;
-    ignores(&state, "deleted each time");
+fn rejected(code: &str, cause: &str) -> ComparisonResult {
+    ComparisonResult::Rejected(CallError {
+        code: Some(code.to_owned()),
+        ..CallError::local(Code::AwsRejected, "creating", cause)
+    })
 }
 
 #[test]
 fn rejected_change_set_is_shown() {
     let mut state = ready();
-    state.change_set = ChangeSetState::Rejected("why".to_owned());
+    state.comparison = Some(rejected("AccessDenied", "why"));
+    let planned = next(&state, &settings(), &names());
+    assert!(matches!(planned, Next::Fail(_)));
+    state.comparison = Some(rejected("ValidationError", "why"));
     applies(&state, ReviewStep::WriteNotes);
-    state.change_set = ChangeSetState::Read(change_set(Progress::Failed("why".to_owned())));
+    let failed = Creation::Failed("why".to_owned());
+    state.comparison = Some(ComparisonResult::Read(change_set(failed)));
     applies(&state, ReviewStep::DeleteChangeSet);
     assert_eq!(
-        finding(&state, &settings()),
+        finding(&state, &settings(), &names()),
         Some(Finding::Rejected("why".to_owned()))
     );
 }
@@ -262,8 +266,8 @@ fn reason_with_a_parameter_value_is_not_shown() {
         "no image sha-4711",
         "User: arn:aws:iam::123456789012:role/r",
     ] {
-        state.change_set = ChangeSetState::Rejected(reason.to_owned());
-        let shown = finding(&state, &settings());
+        state.comparison = Some(rejected("ValidationError", reason));
+        let shown = finding(&state, &settings(), &names());
         assert_eq!(
             shown,
             Some(Finding::Rejected(HIDDEN_REASON.to_owned())),
@@ -302,7 +306,7 @@ fn parameter_without_a_value_names_the_file() {
         template_configuration: Some("dev.json".to_owned()),
         ..settings()
     };
-    let found = finding(&state, &settings);
+    let found = finding(&state, &settings, &names());
     let Some(Finding::MissingValues(missing)) = found else {
         panic!("{found:?}");
     };
@@ -312,6 +316,6 @@ fn parameter_without_a_value_names_the_file() {
     state.stack_parameters = present(&["Computed", "New"]);
     built.scan.parameters.remove("Stale");
     state.output = Some(Ok(built));
-    assert_eq!(finding(&state, &settings), None);
-    applies(&state, ReviewStep::CreateChangeSet);
+    assert_eq!(finding(&state, &settings, &names()), None);
+    applies(&state, ReviewStep::Compare);
 }

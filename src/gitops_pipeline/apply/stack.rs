@@ -3,7 +3,6 @@
 use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::clients::aws::CallError;
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall};
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
@@ -12,7 +11,7 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
 use crate::gitops_pipeline::{messages, observe, plan, tombstone};
 use crate::reconcile::{Next, Reconcile};
-use cfn_custom_resource::{Progress, Reason};
+use cfn_custom_resource::Progress;
 
 /// A child stack that matches its spec.
 pub struct ReadyStack {
@@ -249,13 +248,5 @@ impl Reconcile for StackApplier<'_> {
             ApplyStep::Wait => self.tracker.wait().await,
         }
         Ok(())
-    }
-
-    fn too_many_steps(&self) -> ApplyError {
-        let text = format!(
-            "changing stack {}: it did not end; deploy again",
-            self.tracker.name()
-        );
-        ApplyError::Failed(Reason::new(Code::InternalError, text))
     }
 }

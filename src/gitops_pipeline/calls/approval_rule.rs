@@ -59,7 +59,7 @@ pub fn held(name: &str, existing: &FoundRule) -> CallError {
         Code::ApprovalRuleHeld,
         format!("applying approval rule template {name}"),
         format!(
-            "it was not made by this resource (its description: \"{described}\"); free the name: `aws \
+            "it was not created by this resource (its description: \"{described}\"); free the name: `aws \
              codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
              repositories, and then `aws codecommit delete-approval-rule-template \
              --approval-rule-template-name {name}`"

@@ -214,9 +214,4 @@ impl Reconcile for StackDeleter<'_> {
         }
         Ok(())
     }
-
-    fn too_many_steps(&self) -> CallError {
-        let cause = "it did not end; delete again".to_owned();
-        self.deletion.error(Code::InternalError, cause)
-    }
 }

@@ -13,21 +13,21 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &st
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
     let text = match owner {
         Some(owner) if owner.stack_id == own.stack_id => format!(
-            "taking stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
+            "using stack {name}: it belongs to {} of this very stack; to rename the resource, remove \
              it in one deployment and add it under its new name in the next",
             owner.logical_id
         ),
         Some(owner) => format!(
-            "taking stack {name}: it belongs to {} of stack {}; if that stack is gone, free the name \
+            "using stack {name}: it belongs to {} of stack {}; if that stack is gone, free the name \
              with {release}",
             owner.logical_id, owner.stack_id
         ),
         None if status == "REVIEW_IN_PROGRESS" => format!(
-            "taking stack {name}: a change set that was never executed has taken the name; free it \
+            "using stack {name}: a change set that was never executed has the name; free it \
              with {release}"
         ),
         None => format!(
-            "taking stack {name}: it exists and was not made by Custom::GitOpsPipeline; choose another \
+            "using stack {name}: it exists and was not created by Custom::GitOpsPipeline; choose another \
              ProjectID, or free the name with {release}"
         ),
     };
@@ -94,7 +94,7 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
     // Some resource types read the role before they pass it.
     let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
     let parameter = if is_denied_role {
-        "; the provider stack's parameter PipelineRoleNames says which roles a pipeline may have"
+        "; the provider stack's parameter PipelineRoleNames sets which roles a pipeline may have"
     } else {
         ""
     };
@@ -136,20 +136,20 @@ pub fn repository_is_held(name: &str) -> Reason {
 /// `Source` names the child stack's own repository, which the change would delete.
 pub fn own_repository_given(name: &str) -> Reason {
     let text = format!(
-        "Source.RepositoryName: {name} is the repository that this pipeline made for itself, and the \
+        "Source.RepositoryName: {name} is the repository that this pipeline created, and the \
          change would delete it. Remove Source"
     );
     Reason::new(Code::RepositoryHeld, text)
 }
 
 const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
-    as the provider stack says: is EnvID the environment of the ServiceToken?";
-const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames says which \
+    as the provider stack's template shows: is EnvID the environment of the ServiceToken?";
+const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames sets which \
     repositories this function may use";
-const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns says which roles of \
+const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns sets which roles of \
     other accounts this function may assume, and the role's trust policy has to name it";
-const OWN_ROLE: &str = "the function's role, which the provider stack makes, does not allow it";
-const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack makes, allows it for \
+const OWN_ROLE: &str = "the function's role, which the provider stack creates, does not allow it";
+const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack creates, allows it for \
     its own environment alone: is EnvID the environment of the ServiceToken?";
 
 /// Adds the remedy to the error of a call.
@@ -162,12 +162,10 @@ pub fn with_remedy(error: CallError) -> CallError {
         );
     }
     error.with_advice_on_denial(|error| {
-        let action = error.denied_action().unwrap_or_default();
-        match action.split_once(':').unwrap_or_default() {
+        match error.denied_action() {
             _ if error.cause.contains("iam:PassRole") => PASSED_ROLE,
             ("sts", _) => ROLES_ELSEWHERE,
-            ("codecommit", "DeleteRepository" | "UpdateDefaultBranch")
-            | ("cloudformation" | "secretsmanager" | "codepipeline", _) => OWN_ENVIRONMENT,
+            ("codecommit", "DeleteRepository" | "UpdateDefaultBranch") => OWN_ENVIRONMENT,
             // IAM authorizes an association by the repository's name.
             ("codecommit", call)
                 if call.contains("ApprovalRuleTemplate") && !call.contains("ssociate") =>
@@ -175,10 +173,6 @@ pub fn with_remedy(error: CallError) -> CallError {
                 OWN_ROLE
             }
             ("codecommit", _) => NAME_OF_REPOSITORIES,
-            // The service's message does not name the denied action.
-            _ if error.doing.contains(" stack ") => OWN_ENVIRONMENT,
-            _ if error.doing.contains("approval rule template") => OWN_ROLE,
-            _ if error.doing.contains("repository") => NAME_OF_REPOSITORIES,
             _ => OWN_ENVIRONMENT,
         }
     })

@@ -20,7 +20,7 @@ fn denied_call_names_the_remedy() {
         ),
         (
             "codecommit:GetApprovalRuleTemplate",
-            "the function's role, which the provider stack makes, does not allow it",
+            "the function's role, which the provider stack creates, does not allow it",
         ),
         (
             "codecommit:DeleteRepository",
@@ -35,12 +35,10 @@ fn denied_call_names_the_remedy() {
             "is EnvID the environment of the ServiceToken?",
         ),
     ] {
+        let cause = format!("User: u is not authorized to perform: {action} on resource: r");
         let error = CallError {
-            doing: doing.to_owned(),
             code: Some("AccessDeniedException".to_owned()),
-            status: Some(400),
-            reason_code: Code::AwsDenied.into(),
-            cause: format!("User: u is not authorized to perform: {action} on resource: r"),
+            ..CallError::local(Code::AwsDenied, doing, cause)
         };
         let said = with_remedy(with_remedy(error)).to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");

@@ -31,7 +31,7 @@ pub fn all(
 /// The function may not assume the role of the source.
 fn source_is_denied(why: &CallError) -> Reason {
     let text = format!(
-        "the source was not looked at ({why}): CloneUrlHttp is empty, and only an execution of the \
+        "the source was not checked ({why}): CloneUrlHttp is empty, and only an execution of the \
          pipeline shows whether the branch exists. Name the role in the provider stack's parameter \
          SourceRoleArns. Name the function's role and the pipeline's role in the role's trust policy"
     );
@@ -50,7 +50,7 @@ fn repository_hidden(why: &CallError) -> Reason {
 /// The role of the source may not read the branch.
 fn branch_hidden(why: &CallError) -> Reason {
     let text = format!(
-        "the branch was not looked at ({why}). The pipeline reads it with the same role. Allow \
+        "the branch was not checked ({why}). The pipeline reads it with the same role. Allow \
          Source.RoleArn codecommit:GetBranch, and the use of the repository's customer managed key if \
          it has one"
     );

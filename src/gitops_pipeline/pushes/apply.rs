@@ -9,14 +9,13 @@ use super::plan::{End, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::request_token;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use cfn_custom_resource::{Progress, Reason, ReasonCode};
+use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// The result of a first push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,23 +34,9 @@ pub enum Started {
     },
 }
 
-/// Why the pipeline was not created or started. Lambda retries the event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("handling a push for stack {stack_name}: {cause}")]
-pub struct NotStarted {
-    stack_name: String,
-    cause: Reason,
-}
-
-impl NotStarted {
-    pub(crate) fn code(&self) -> ReasonCode {
-        self.cause.code
-    }
-}
-
 /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit. Starts
 /// the pipeline of a stack with `Source.Paths` if the push changes one of these files.
-pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, NotStarted> {
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
     let Some(names) = &push.names else {
         let because = "the event names no stack of a pipeline".to_owned();
         return Ok(Started::Nothing { because });
@@ -66,9 +51,9 @@ pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, NotStarted> 
             is_pushed: None,
         },
     };
-    applier.run().await.map_err(|cause| NotStarted {
-        stack_name: names.stack(),
-        cause,
+    applier.run().await.map_err(|Reason { text, code }| {
+        let text = format!("handling a push for stack {}: {text}", names.stack());
+        Failure::new(code, text)
     })
 }
 
@@ -87,7 +72,7 @@ impl FirstPushApplier<'_> {
         let progress = Progress::new(SystemTime::UNIX_EPOCH);
         match Box::pin(reconcile(self, &progress)).await? {
             End::Ignored(because) => Ok(Started::Nothing { because }),
-            End::HasPipeline(child) => self.execute(&child).await.map_err(|error| error.reason()),
+            End::HasPipeline(child) => Ok(self.execute(&child).await?),
         }
     }
 
@@ -156,7 +141,7 @@ impl Reconcile for FirstPushApplier<'_> {
 
     async fn observe(&mut self) -> Result<(), Reason> {
         let is_new = self.tracker.observe().await;
-        if is_new.map_err(|error| error.reason())? {
+        if is_new? {
             self.state.is_pushed = None;
         }
         Ok(())
@@ -180,18 +165,14 @@ impl Reconcile for FirstPushApplier<'_> {
     async fn apply(&mut self, step: FirstPushStep) -> Result<(), Reason> {
         match step {
             FirstPushStep::ReadBranch => {
-                self.read_branch().await.map_err(|error| error.reason())?;
+                self.read_branch().await?;
             }
             FirstPushStep::AddPipeline => {
-                self.add_pipeline().await.map_err(|error| error.reason())?;
+                self.add_pipeline().await?;
             }
             FirstPushStep::ReadFailure => self.tracker.read_failure(|_, _| false).await,
             FirstPushStep::Wait => self.tracker.wait().await,
         }
         Ok(())
-    }
-
-    fn too_many_steps(&self) -> Reason {
-        Reason::new(Code::InternalError, "the stack's operations do not end")
     }
 }

@@ -20,8 +20,7 @@ pub use self::parts::{
     SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
 };
 use self::parts::{repository_name, sub, tags};
-use super::change_set_settings::ChangeSetSettings;
-use super::report_settings::ReportSettings;
+use super::settings::{ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
 
 /// Renders the template.

@@ -15,7 +15,7 @@ use cfn_custom_resource::{Progress, Reason};
 
 /// The resources that this delivery created, which a rollback deletes.
 #[derive(Debug, Default)]
-pub struct Created {
+pub struct CreatedResources {
     /// The mirrors.
     pub mirrors: BTreeSet<MirrorRecord>,
     /// The credentials. IAM may not list them yet.
@@ -55,7 +55,7 @@ pub struct Applier<'a> {
     pub gitlab_clients: GitLabClients<'a>,
     /// The operator should see these although the request succeeds.
     pub warnings: Vec<Reason>,
-    pub created: Created,
+    pub created: CreatedResources,
     pub retries: RetryBudget,
 }
 

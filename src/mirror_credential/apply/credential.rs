@@ -36,10 +36,9 @@ impl Applier<'_> {
             CredentialStep::VerifyIssued => self.verify_issued().await?,
             CredentialStep::Store => self.store().await?,
             CredentialStep::ReadLogin(version_id) => {
-                if let Some(secret) = self.state.secret.present() {
-                    let login = calls::read_login(aws, secret, &version_id).await?;
-                    self.state.login.stored.insert(version_id, login);
-                }
+                let secret = self.state.secret.required()?;
+                let login = calls::read_login(aws, secret, &version_id).await?;
+                self.state.login.stored.insert(version_id, login);
             }
             CredentialStep::VerifyStored => self.verify_stored().await?,
             CredentialStep::Activate(id) => {
@@ -170,21 +169,17 @@ impl Applier<'_> {
     /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`. A rotation
     /// stores them in the version that Secrets Manager chose, under `AWSPENDING`.
     async fn store(&mut self) -> Result<(), ApplyError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         // For a rotation, see `claim_of`: the entry follows that of the claim.
         let entry = secret.next_entry();
         let (stage, version_id) = match &self.context.rotation {
             Some(rotation) => ("AWSPENDING", rotation.version_id.clone()),
             None => ("AWSCURRENT", version_id(entry)),
         };
-        let Some((value, login)) = self.next_login(entry, version_id) else {
-            return Ok(());
-        };
-        let Some(credential) = self.state.user.credential(&login.credential_id) else {
-            return Ok(());
-        };
+        let no_login = || ApplyError::internal("no login to store");
+        let (value, login) = self.next_login(entry, version_id).ok_or_else(no_login)?;
+        let credential = self.state.user.credential(&login.credential_id);
+        let credential = credential.ok_or_else(no_login)?;
         let (aws, user_name) = (&self.clients.aws, &self.spec.user_name);
         self.created.storing_entry = Some(entry);
         let write = calls::write_login(aws, secret, &login, stage, user_name, credential, &value);

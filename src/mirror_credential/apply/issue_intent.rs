@@ -11,8 +11,8 @@ use crate::mirror_credential::state::{Credential, Secret};
 impl Applier<'_> {
     /// The open intent before a call to issue. Or the closed intent, if the calls have issued only
     /// credentials that the secret names or that this delivery holds.
-    pub fn issue_intent_now(&self, closed: bool) -> Option<IssueIntent> {
-        let secret = self.state.secret.present()?;
+    pub fn issue_intent_now(&self, closed: bool) -> Result<IssueIntent, CallError> {
+        let secret = self.state.secret.required()?;
         let user = &self.state.user;
         let listed = user.credentials.iter();
         let mut before: Vec<(String, CredentialClass)> = listed
@@ -38,7 +38,7 @@ impl Applier<'_> {
             // A closed intent names all credentials of this resource.
             before.retain(|(_, class)| *class != CredentialClass::Foreign);
         }
-        Some(IssueIntent {
+        Ok(IssueIntent {
             secret_key: key(&secret.arn),
             claim: self.state.log.claim.unwrap_or(secret.log.claim),
             started: self.clients.clock.now(),
@@ -72,9 +72,7 @@ impl Applier<'_> {
 
     /// Writes the open or the closed intent, and who owns the user.
     pub async fn write_issue_intent(&mut self, closed: bool) -> Result<(), CallError> {
-        let Some(intent) = self.issue_intent_now(closed) else {
-            return Ok(());
-        };
+        let intent = self.issue_intent_now(closed)?;
         let user = &self.state.user;
         if !closed {
             let earlier = user.issue_intent.as_ref();

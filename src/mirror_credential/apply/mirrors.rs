@@ -43,9 +43,7 @@ impl Applier<'_> {
     }
 
     async fn read_mirror_intent(&mut self, version_id: String) -> Result<(), ApplyError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let read = calls::read_mirror_intent(&self.clients.aws, secret, &version_id).await?;
         self.state.mirrors.orphans.extend(read.created);
         let intent = &mut self.state.mirrors.intent;
@@ -158,9 +156,7 @@ impl Applier<'_> {
 
     /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
     async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), ApplyError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
         let mirror_intent = &self.state.mirrors.intent.content;
         match calls::write_claim(aws, secret, number, mirror_intent).await? {

@@ -84,7 +84,7 @@ impl Applier<'_> {
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
         if let Some(error) = &self.state.mirrors.gitlab_error {
-            let text = format!("the mirrors were not looked at: {}", error.text);
+            let text = format!("the mirrors were not checked: {}", error.text);
             warnings.push(Reason::new(error.code, text));
         }
         if self.context.rotation.is_none() {
@@ -112,7 +112,7 @@ impl Applier<'_> {
                 | Step::Secret(SecretStep::SaveSpec(_))
         );
         let may_close = changes_no_user && plan::may_close_issue_intent(&self.state);
-        may_close.then(|| self.issue_intent_now(true)).flatten()
+        may_close.then(|| self.issue_intent_now(true))?.ok()
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
@@ -165,14 +165,12 @@ impl Reconcile for Applier<'_> {
                 format!("resetting the service-specific credential {id}")
             }
             Step::Credential(CredentialStep::VerifyIssued | CredentialStep::VerifyStored) => {
-                format!("proving that the login of user {user_name} can push")
+                format!("verifying that the login of user {user_name} can push")
             }
-            Step::Mirror(MirrorStep::ReadProjects) => {
-                "looking at the projects in GitLab".to_owned()
-            }
+            Step::Mirror(MirrorStep::ReadProjects) => "reading the projects in GitLab".to_owned(),
             Step::Mirror(MirrorStep::CreateMirrors(indices)) => {
                 let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
-                format!("making the push mirror of {}", places.join(", "))
+                format!("creating the push mirror of {}", places.join(", "))
             }
             Step::Mirror(MirrorStep::EnableMirrors(records)) => {
                 format!("enabling {}", names_of(records))
@@ -186,7 +184,7 @@ impl Reconcile for Applier<'_> {
             Step::Mirror(MirrorStep::DeleteOrphanMirror(record)) => {
                 format!("removing {}", names_of(std::slice::from_ref(record)))
             }
-            _ => format!("making the credential of user {user_name} in secret {secret_name}"),
+            _ => format!("creating the credential of user {user_name} in secret {secret_name}"),
         }
     }
 
@@ -204,10 +202,6 @@ impl Reconcile for Applier<'_> {
             Err(error) => tracing::info!(%error, "the issue intent is not closed yet"),
         }
         result
-    }
-
-    fn too_many_steps(&self) -> ApplyError {
-        ApplyError::internal("no end to the steps")
     }
 }
 

@@ -119,9 +119,7 @@ impl Applier<'_> {
         if self.gitlab_clients.knows(url) {
             return Ok(());
         }
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let access = calls::read_access(&self.clients.aws, secret).await?;
         self.gitlab_clients.add(access);
         Ok(())
@@ -135,7 +133,7 @@ impl Applier<'_> {
     }
 
     /// Deletes the mirrors that this delivery created before a peer took the log over. The peer
-    /// does not know their IDs.
+    /// has not read their IDs.
     pub async fn delete_own_orphans(&mut self) {
         let orphans = &self.state.mirrors.orphans;
         let own: Vec<MirrorRecord> = orphans

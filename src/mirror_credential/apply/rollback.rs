@@ -5,7 +5,7 @@ use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
-use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::state::{Secret, SecretState};
 use crate::mirror_credential::{calls, observe};
 
 impl Applier<'_> {
@@ -78,6 +78,7 @@ impl Applier<'_> {
         let has_nothing_new =
             self.created.stored_credential.is_none() && !self.state.login.may_have_issued;
         if self.state.log.issue_intent_written && has_nothing_new {
+            self.state.secret = SecretState::from(Some(secret));
             return self.write_issue_intent(true).await;
         }
         Ok(())

@@ -32,9 +32,7 @@ impl Applier<'_> {
 
     /// Executes a step that changes one setting or label of the secret.
     async fn change_setting(&mut self, step: SecretStep) -> Result<(), CallError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
         match step {
             SecretStep::DropOldSpec(entry) => {
@@ -122,9 +120,7 @@ impl Applier<'_> {
     }
 
     async fn claim(&mut self, entry: u64) -> Result<(), CallError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         // The mirrors of a peer that was taken over stay named until they are deleted.
         let intent = MirrorIntent {
             claimant: self.context.claimant.clone(),
@@ -197,9 +193,7 @@ impl Applier<'_> {
     }
 
     async fn tag_secret(&mut self) -> Result<(), CallError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let (spec, signed_at) = (self.spec, self.context.signed_at);
         let mut tags = spec.tags.clone();
         tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
@@ -215,9 +209,7 @@ impl Applier<'_> {
 
     /// Moves `AWSCURRENT` from one version to another.
     async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
         if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
             self.state.login.seen_version = Some(to.to_owned());
@@ -233,8 +225,8 @@ impl Applier<'_> {
         }
         self.retries.move_retries += 1;
         if self.retries.move_retries > MAX_MOVE_RETRIES {
-            let doing = format!("handing AWSCURRENT to version {to}");
-            let cause = "it is not where it is shown to be";
+            let doing = format!("moving AWSCURRENT to version {to}");
+            let cause = format!("it is not at version {from}, where Secrets Manager shows it");
             return Err(CallError::local(Code::RotationOvertaken, doing, cause));
         }
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -244,9 +236,8 @@ impl Applier<'_> {
 
     /// Writes the current login again as the log's entry `entry`.
     async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
-        let secret = self.state.secret.present();
-        let Some((secret, current)) = secret.and_then(|s| Some((s, s.log.current.as_ref()?)))
-        else {
+        let secret = self.state.secret.required()?;
+        let Some(current) = &secret.log.current else {
             return Ok(());
         };
         let copy = current.copied_as(entry);

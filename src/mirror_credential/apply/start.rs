@@ -1,7 +1,7 @@
 //! Starts a delivery: reads everything concurrently that does not depend on another read.
 
 use crate::clients::gitlab::Access;
-use crate::mirror_credential::apply::applier::{Applier, Created, RetryBudget};
+use crate::mirror_credential::apply::applier::{Applier, CreatedResources, RetryBudget};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
@@ -40,7 +40,7 @@ impl<'a> Applier<'a> {
             state,
             gitlab_clients: GitLabClients::new(&clients.aws, &clients.http, accesses),
             warnings: Vec::new(),
-            created: Created::default(),
+            created: CreatedResources::default(),
             retries: RetryBudget::default(),
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Applier<'a> {
             ..Applier::new(clients, spec, context, progress, state)
         };
         if !spec.mirrors.is_empty() {
-            progress.doing("looking at the projects in GitLab");
+            progress.doing("reading the projects in GitLab");
             applier.read_projects().await?;
         }
         Ok(applier)

@@ -157,9 +157,9 @@ impl Applier<'_> {
         }
         let has_diverged = error.contains("diverged");
         let mut error = if error.is_empty() {
-            "GitLab gives no reason".to_owned()
+            "GitLab reports no reason".to_owned()
         } else {
-            format!("GitLab says: {error}")
+            format!("GitLab reports: {error}")
         };
         if has_diverged {
             error.push_str(

@@ -23,11 +23,9 @@ pub type Proof = Result<(), (PushCheckError, ApplyError)>;
 impl Applier<'_> {
     pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
         let issued = self.state.login.issued.as_ref();
-        let Some((login, password)) =
-            issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)))
-        else {
-            return Ok(());
-        };
+        let issued =
+            issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)));
+        let (login, password) = issued.ok_or_else(|| ApplyError::internal("no login to verify"))?;
         match self.prove(login, password).await {
             // A peer may have taken the credential over and reset it meanwhile.
             Err((PushCheckError::LoginRejected, failure)) if !self.created.is_login_shared => {
@@ -86,14 +84,11 @@ impl Applier<'_> {
 
     /// Proves the login that the secret holds, or the one that a rotation has prepared.
     pub async fn verify_stored(&mut self) -> Result<(), ApplyError> {
-        let Some(secret) = self.state.secret.present() else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         let rotation = self.context.rotation.as_ref();
         let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
-        let Some(login) = prepared.or(secret.log.current.as_ref()) else {
-            return Ok(());
-        };
+        let login = prepared.or(secret.log.current.as_ref());
+        let login = login.ok_or_else(|| ApplyError::internal("no login to verify"))?;
         let version_id = login.version_id.clone();
         let is_new = self.is_new(secret, &login.credential_id);
         self.state.login.verified_version = Some(version_id.clone());
@@ -153,7 +148,7 @@ impl Applier<'_> {
             if let Err(error) = proof.await {
                 let user = &self.spec.user_name;
                 let reason = format!(
-                    "proving that the login of user {user} can push to repository {name}: {error}"
+                    "verifying that the login of user {user} can push to repository {name}: {error}"
                 );
                 let failure = ApplyError {
                     reason: error.reason_with(reason),

@@ -37,14 +37,12 @@ pub async fn clone_urls(
 
 /// The clone URL of `repository_name`, which CodeCommit returns.
 pub async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
-    match codecommit::look_up(&aws.codecommit, repository_name).await? {
-        Some(repository) => Ok(repository.clone_url),
-        None => Err(CallError {
-            doing: format!("looking up repository {repository_name}"),
-            code: Some("RepositoryDoesNotExistException".to_owned()),
-            status: Some(400),
-            cause: "it does not exist".to_owned(),
-            reason_code: Code::RepositoryMissing.into(),
-        }),
+    if let Some(repository) = codecommit::look_up(&aws.codecommit, repository_name).await? {
+        return Ok(repository.clone_url);
     }
+    let doing = format!("looking up repository {repository_name}");
+    Err(CallError {
+        code: Some("RepositoryDoesNotExistException".to_owned()),
+        ..CallError::local(Code::RepositoryMissing, doing, "it does not exist")
+    })
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::clients::aws::{Aws, CallError};
-use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
@@ -313,14 +312,6 @@ impl Reconcile for Deleter<'_> {
             DeleteStep::DeleteSecret => self.delete_secret().await,
             DeleteStep::ReleaseUser(name) => self.release_user(&name).await,
         }
-    }
-
-    fn too_many_steps(&self) -> CallError {
-        CallError::local(
-            Code::InternalError,
-            doing(self.target),
-            "no end to the steps",
-        )
     }
 }
 

@@ -12,7 +12,7 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 /// environments.
 const MAX_COMPARED: usize = 10;
 
-/// The time after which a branch whose commit GitLab does not know is compared again: GitLab writes the
+/// The time after which a branch whose commit GitLab does not have is compared again: GitLab writes the
 /// event of a push after the push, in a job.
 const SECOND_LOOK_DELAY: Duration = Duration::from_secs(10);
 

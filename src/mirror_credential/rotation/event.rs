@@ -5,7 +5,7 @@ use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::entry_number;
 use crate::mirror_credential::request_context::RotationPhase;
-use cfn_custom_resource::ReasonCode;
+use cfn_custom_resource::{Failure, Reason};
 
 /// Secrets Manager's event: one step of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,34 +18,6 @@ pub struct RotationEvent {
     pub version_id: String,
     /// Whether the health check started the rotation.
     pub is_repair: bool,
-}
-
-/// Why a step failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{step} of secret {secret_id}: {}. {} - {}", cause.reason.text, self.consequence(), cause.reason.code)]
-pub struct RotationError {
-    step: &'static str,
-    secret_id: String,
-    is_repair: bool,
-    cause: ApplyError,
-}
-
-impl RotationError {
-    fn consequence(&self) -> &'static str {
-        if self.cause.is_transient && self.is_repair {
-            "The repair stays pending, and a later health check resumes it"
-        } else if self.cause.is_transient {
-            "The rotation stays pending, and Secrets Manager reattempts it"
-        } else {
-            // The step deleted what the rotation had created, best effort.
-            "The rotation has ended, and the next one starts anew"
-        }
-    }
-
-    /// The code of the reason.
-    pub(crate) fn code(&self) -> ReasonCode {
-        self.cause.reason.code
-    }
 }
 
 impl RotationEvent {
@@ -70,13 +42,20 @@ impl RotationEvent {
         self.phase.step()
     }
 
-    /// The failure of this step because of `cause`.
-    pub fn error(&self, cause: ApplyError) -> RotationError {
-        RotationError {
-            step: self.step(),
-            secret_id: self.secret_id.clone(),
-            is_repair: self.is_repair,
-            cause,
-        }
+    /// The failure of this step because of `cause`, with its consequence.
+    pub fn failure(&self, cause: ApplyError) -> Failure {
+        let consequence = if cause.is_transient && self.is_repair {
+            "The repair stays pending, and a later health check resumes it"
+        } else if cause.is_transient {
+            "The rotation stays pending, and Secrets Manager reattempts it"
+        } else {
+            // The step deleted what the rotation had created, best effort.
+            "The rotation has ended, and the next one starts anew"
+        };
+        let (step, secret_id, Reason { text, code }) = (self.step(), &self.secret_id, cause.reason);
+        Failure::new(
+            code,
+            format!("{step} of secret {secret_id}: {text}. {consequence}"),
+        )
     }
 }

@@ -39,12 +39,12 @@ use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::resource::MirrorCredential;
-pub use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
+pub use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Secret, SecretState, State, User};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
-use cfn_custom_resource::{Progress, Reason};
+use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// A rotation that succeeds takes no longer: four invocations of fifteen minutes, and the time
 /// between them. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
@@ -80,11 +80,7 @@ impl MirrorCredential {
     /// # Errors
     /// If the phase failed. If the failure may pass, the rotation stays pending. Otherwise the
     /// phase deletes what the rotation created, best effort.
-    pub async fn rotate(
-        &self,
-        event: &RotationEvent,
-        until: SystemTime,
-    ) -> Result<(), RotationError> {
+    pub async fn rotate(&self, event: &RotationEvent, until: SystemTime) -> Result<(), Failure> {
         let time = self.clients.clock.until(until);
         let done = tokio::time::timeout(time, Box::pin(self.run_phase(event, until))).await;
         let out_of_time = |_| {
@@ -92,7 +88,7 @@ impl MirrorCredential {
             Err(ApplyError::transient(reason))
         };
         done.unwrap_or_else(out_of_time)
-            .map_err(|error| event.error(error))
+            .map_err(|error| event.failure(error))
     }
 
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
@@ -101,7 +97,9 @@ impl MirrorCredential {
             return Err(not_rotatable("there is no such secret"));
         };
         let Some(owner) = secret.origin.owner.clone() else {
-            return Err(not_rotatable("it was not made by Custom::MirrorCredential"));
+            return Err(not_rotatable(
+                "it was not created by Custom::MirrorCredential",
+            ));
         };
         let is_pending = secret.open_rotation() == Some(&event.version_id);
         let is_prepared = secret.prepared(&event.version_id).is_some();

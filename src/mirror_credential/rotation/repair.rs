@@ -7,7 +7,8 @@ use crate::common::ownership;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::rotation::event::{RotationError, RotationEvent};
+use crate::mirror_credential::rotation::event::RotationEvent;
+use cfn_custom_resource::Failure;
 
 /// How the version of a repair begins. Secrets Manager's own are UUIDs.
 const VERSION_PREFIX: &str = "cfn-gitops-repair-";
@@ -26,7 +27,7 @@ impl MirrorCredential {
         hour: u64,
         is_unfinished: bool,
         until: SystemTime,
-    ) -> Result<bool, RotationError> {
+    ) -> Result<bool, Failure> {
         let mut event = RotationEvent {
             phase: RotationPhase::Create,
             secret_id: secret_id.to_owned(),
@@ -34,7 +35,7 @@ impl MirrorCredential {
             is_repair: true,
         };
         let secret = observe::read_secret(&self.clients.aws, secret_id).await;
-        let Some(secret) = secret.map_err(|error| event.error(error.into()))? else {
+        let Some(secret) = secret.map_err(|error| event.failure(error.into()))? else {
             return Ok(false);
         };
         let current = secret.log.current.as_ref().map(|login| &login.version_id);

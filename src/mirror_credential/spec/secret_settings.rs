@@ -3,7 +3,7 @@
 /// The alias of the key that encrypts a secret for which no key was chosen.
 pub const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
 
-/// The settings: those that the properties ask for, or those that the secret has.
+/// The settings: those that the properties set, or those that the secret has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretSettings {
     /// Key ID, ARN or alias. `None` for the account's default key.

@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, User};
 
+use crate::clients::aws::CallError;
 use crate::clients::gitlab::Mirror;
 use crate::common::password::Password;
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
@@ -34,6 +36,15 @@ impl SecretState {
             SecretState::Present(secret) => Some(secret),
             SecretState::Unread | SecretState::Absent => None,
         }
+    }
+
+    /// The secret, for a step that the planner chooses only after the secret was read.
+    ///
+    /// # Errors
+    /// If the secret is unread or absent.
+    pub fn required(&self) -> Result<&Secret, CallError> {
+        let error = || CallError::local(Code::InternalError, "using the secret", "it was not read");
+        self.present().ok_or_else(error)
     }
 }
 

@@ -3,21 +3,19 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use serde_json::json;
 
 use crate::checks::ANOTHER_PERSON;
 use crate::cloudformation::stack;
+use crate::fixture::{in_account_with, late};
 use crate::scenarios::{Scenario, scenarios};
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::explore::paused;
 use fake_aws::iam::Credential;
-use fake_aws::mutants::past;
-use fake_aws::{FakeAws, Options, Schedules};
+use fake_aws::schedules::Moment;
+use fake_aws::{Caller, FakeAws, Options, Schedules};
 
 const TOMBSTONE: &str = "cfn-gitops:deletion";
 
@@ -62,36 +60,18 @@ pub fn has_succeeded(fake: &FakeAws) -> bool {
 /// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the number
 /// of these calls.
 fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&FakeAws)) -> usize {
-    let met = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&met);
     take_created();
-    let pass = move |fake: FakeAws, honest: fake_aws::Caller, request| {
-        if has_succeeded(&fake) && count.fetch_add(1, Ordering::SeqCst) == index {
-            change(&fake);
-        }
-        HttpConnectorFuture::new(async move { honest.call(request).await })
-    };
-    let played = past(pass, || {
-        paused(scenario.play(options.clone(), None));
-    });
-    if let Err(panic) = played {
-        let text = fake_aws::schedules::text(&*panic);
-        panic!("{}, call {index}: {text}", scenario.name);
-    }
-    met.load(Ordering::SeqCst)
+    let counts = |fake: &FakeAws, _: &Caller| has_succeeded(fake);
+    Moment::before(index).play(counts, change, async |_| {
+        scenario.play(options.clone(), &[]).await;
+    })
 }
 
 /// Plays every scenario with `change` before each call. A schedule whose failure `is_expected` counts
 /// as one that passed.
-fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
-    let late = Options {
-        lists_late: Duration::from_secs(4),
-        tags_late: Duration::from_secs(3),
-        login_late: Duration::from_secs(5),
-        ..Options::default()
-    };
+fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str) -> bool) {
     let mut schedules = Schedules::one_in(5);
-    for options in [Options::default(), late] {
+    for options in [Options::default(), late()] {
         for mut scenario in scenarios()
             .into_iter()
             .filter(|scenario| !scenario.deletes_foreign())
@@ -103,7 +83,7 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
                 schedules.run(schedule, || {
                     let play = || play_with(&scenario, &options, index, change);
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(play))
-                        && !is_expected(&fake_aws::schedules::text(&*panic))
+                        && !is_expected(&scenario, &fake_aws::schedules::text(&*panic))
                     {
                         resume_unwind(panic);
                     }
@@ -120,41 +100,40 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&str) -> bool) {
 fn credential_created_by_another_person_is_untouched() {
     // IAM allows two credentials. A rollback that needs a new password needs the slot that this
     // person took, and has to fail.
-    let has_no_slot = |text: &str| {
-        text.starts_with("rotation rolled back") && text.contains("did not issue: ACCA")
+    let has_no_slot = |scenario: &Scenario, text: &str| {
+        scenario.name == "rotation rolled back" && text.contains("did not issue: ACCA")
     };
     every_call("creates a credential", create_credential, has_no_slot);
 }
 
 #[test]
 fn tags_removed_by_another_person_break_no_invariant() {
-    every_call("removes the user's tags", remove_tags, |_| false);
+    every_call("removes the user's tags", remove_tags, |_, _| false);
 }
 
 /// The tombstone that a Delete of the usual resource leaves, an hour after the Create.
 async fn tombstone() -> String {
     let fake = fake(Options::default());
     let mut stack = stack(&fake);
-    assert!(stack.create(&properties()).await.is_success());
+    stack.create(&properties()).await.assert_success();
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    assert!(stack.delete().await.is_success());
+    stack.delete().await.assert_success();
     fake.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
 }
 
 #[test]
 fn update_that_a_delete_overtook_keeps_the_tombstone() {
     let mark = paused(tombstone());
-    paused(async {
-        let fake = fake(Options {
-            lists_late: Duration::from_secs(4),
-            ..Options::default()
-        });
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    let options = Options {
+        lists_late: Duration::from_secs(4),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         let (id, old) = stack.resource.clone().expect("created");
         tokio::time::sleep(Duration::from_secs(600)).await;
         // Without a free slot, the Update reads the user again for seconds.
-        create_credential(&fake);
+        create_credential(fake);
         let new = with(properties(), "RotationSerial", json!("2"));
         let update = stack.request("Update", Some(&id), &new, Some(&old));
         let marking = async {
@@ -168,8 +147,8 @@ fn update_that_a_delete_overtook_keeps_the_tombstone() {
             });
         };
         let (answer, ()) = tokio::join!(stack.deliver(&update), marking);
-        assert!(answer.reason().contains("overtaken"), "{answer:?}");
+        assert!(answer.reason().contains("superseded"), "{answer:?}");
         let tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
-        assert_eq!(tags.get(TOMBSTONE), Some(&mark), "{}", fake.transcript());
+        assert_eq!(tags.get(TOMBSTONE), Some(&mark));
     });
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::checks::one_live_login;
 use crate::cloudformation::{ParentStack, RequestOutcome, stack};
 use crate::{USER, fake, properties};
+use fake_aws::explore::paused;
 use fake_aws::iam::User;
 use fake_aws::{FakeAws, Options};
 
@@ -19,11 +20,39 @@ pub const TOMBSTONE: &str = "cfn-gitops:deletion";
 /// The ARN of another stack.
 pub const OTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
 
+/// Plays with the stack in a new account.
+pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T) -> T {
+    in_account_with(Options::default(), play)
+}
+
+/// The same in an account with `options`.
+pub fn in_account_with<T>(
+    options: Options,
+    play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T,
+) -> T {
+    paused(async {
+        let fake = fake(options);
+        let mut stack = stack(&fake);
+        let result = play(&fake, &mut stack).await;
+        fake.assert_unbroken();
+        result
+    })
+}
+
+/// IAM's lists, tags and logins are late.
+pub fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        login_late: Duration::from_secs(5),
+        ..Options::default()
+    }
+}
+
 pub async fn created(options: Options) -> (FakeAws, ParentStack) {
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let answer = stack.create(&properties()).await;
-    assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+    stack.create(&properties()).await.assert_success();
     tokio::time::sleep(Duration::from_secs(3600)).await;
     (fake, stack)
 }
@@ -33,14 +62,9 @@ pub async fn rejected(fake: &FakeAws, stack: &mut ParentStack, properties: &Valu
     let before = state(fake);
     let answer = stack.create(properties).await;
     let RequestOutcome::Failed { reason, .. } = answer else {
-        panic!("{answer:?}\n{}", fake.transcript());
+        panic!("{answer:?}");
     };
-    assert_eq!(
-        state(fake),
-        before,
-        "something was touched\n{}",
-        fake.transcript()
-    );
+    assert_eq!(state(fake), before, "something was touched");
     fake.assert_unbroken();
     reason
 }
@@ -62,6 +86,5 @@ fn is_owned(user: &User) -> bool {
 }
 
 pub fn holds(fake: &FakeAws) {
-    let held = fake.look(|aws| one_live_login(aws, NAME, USER));
-    held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+    fake.assert_holds(|aws| one_live_login(aws, NAME, USER));
 }

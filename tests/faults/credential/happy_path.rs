@@ -6,31 +6,26 @@ use serde_json::{Value, json};
 
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RequestOutcome, stack};
+use crate::fixture::{in_account, in_account_with};
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
 use fake_aws::{FakeAws, Options, Service, explore::paused};
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
-    let journal = fake.journal();
-    let own = journal.iter().filter(|entry| entry.caller == caller);
-    own.map(|entry| entry.operation.clone()).collect()
+    let own = fake.journal_of(caller).into_iter();
+    own.map(|call| call.operation).collect()
 }
 
 #[test]
 fn credential_is_issued_kept_rotated_moved_and_deleted() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
+    in_account(async |fake, stack| {
         let holds = |secret: &str, user: &str| {
-            fake.look(|aws| one_live_login(aws, secret, user))
-                .unwrap_or_else(|broken| {
-                    panic!("{broken}\n{}", fake.transcript());
-                });
+            fake.assert_holds(|aws| one_live_login(aws, secret, user));
         };
         let name = format!("codecommit-mirror/{USER}");
         let created = stack.create(&properties()).await;
         let RequestOutcome::Success { id, attributes, .. } = &created else {
-            panic!("{created:?}\n{}", fake.transcript());
+            panic!("{created:?}");
         };
         assert_eq!(*id, name);
         assert_eq!(attributes["SecretName"], name);
@@ -47,11 +42,11 @@ fn credential_is_issued_kept_rotated_moved_and_deleted() {
         );
         holds(&name, USER);
 
-        assert!(stack.update(&properties(), None).await.is_success());
+        stack.update(&properties(), None).await.assert_success();
         holds(&name, USER);
         let rotated = with(properties(), "RotationSerial", json!("2"));
         let again = stack.update(&rotated, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
+        again.assert_success();
         assert_ne!(again, created);
         holds(&name, USER);
         let renamed = with(
@@ -59,8 +54,7 @@ fn credential_is_issued_kept_rotated_moved_and_deleted() {
             "SecretName",
             json!("codecommit-mirror/other"),
         );
-        let again = stack.update(&renamed, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
+        stack.update(&renamed, None).await.assert_success();
         holds("codecommit-mirror/other", USER);
         assert!(fake.look(|aws| !aws.secrets.contains_key(&name)));
         let moved = with(
@@ -68,39 +62,35 @@ fn credential_is_issued_kept_rotated_moved_and_deleted() {
             "SecretName",
             json!("codecommit-mirror/moved"),
         );
-        let again = stack.update(&moved, None).await;
-        assert!(again.is_success(), "{again:?}\n{}", fake.transcript());
+        stack.update(&moved, None).await.assert_success();
         holds("codecommit-mirror/moved", OTHER_USER);
         fake.delete_user(USER)
             .expect("nothing of ours stands in its way");
-        let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        fake.look(nothing_remains).expect("nothing");
+        stack.delete().await.assert_success();
+        fake.assert_holds(nothing_remains);
         fake.delete_user(OTHER_USER)
             .expect("nothing of ours stands in its way");
-        answers_are_sound(&fake);
-        fake.assert_unbroken();
+        answers_are_sound(fake);
     });
 }
 
 #[test]
 fn calls_of_create_no_op_update_and_delete_are_counted() {
-    paused(async {
-        let fake = fake(Options {
-            plain_passwords: true,
-            ..Options::default()
-        });
-        let mut stack = stack(&fake);
+    let options = Options {
+        plain_passwords: true,
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack| {
         let bare = json!({"UserName": USER});
-        assert!(stack.create(&bare).await.is_success());
-        assert!(stack.update(&bare, None).await.is_success());
+        stack.create(&bare).await.assert_success();
+        stack.update(&bare, None).await.assert_success();
         let proved = with(bare.clone(), "RepositoryNames", json!([crate::REPOSITORY]));
-        assert!(stack.update(&proved, None).await.is_success());
-        assert!(stack.delete().await.is_success());
-        let create = calls(&fake, "1-Create.1");
-        let no_op = calls(&fake, "2-Update.1");
-        let proving = calls(&fake, "3-Update.1");
-        let delete = calls(&fake, "4-Delete.1");
+        stack.update(&proved, None).await.assert_success();
+        stack.delete().await.assert_success();
+        let create = calls(fake, "1-Create.1");
+        let no_op = calls(fake, "2-Update.1");
+        let proving = calls(fake, "3-Update.1");
+        let delete = calls(fake, "4-Delete.1");
         fake_aws::figure!("calls: Create {create:?}");
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: no-op Update that proves {proving:?}");
@@ -121,9 +111,9 @@ async fn round_trips(properties: &Value) -> [usize; 3] {
         ..Options::default()
     });
     let mut stack = stack(&fake);
-    assert!(stack.create(properties).await.is_success());
-    assert!(stack.update(properties, None).await.is_success());
-    assert!(stack.delete().await.is_success());
+    stack.create(properties).await.assert_success();
+    stack.update(properties, None).await.assert_success();
+    stack.delete().await.assert_success();
     ["1-Create.1", "2-Update.1", "3-Delete.1"].map(|caller| {
         fake.round_trips(|call| call.caller == caller && call.service != Service::ResponseBucket)
     })

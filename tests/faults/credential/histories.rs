@@ -3,26 +3,24 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::cloudformation::RollBack;
 use crate::scenarios::{Event, Scenario};
 use crate::{OTHER_USER, REPOSITORY, USER};
+use fake_aws::Options;
 use fake_aws::explore::paused;
 use fake_aws::extent::cases;
-use fake_aws::{Fault, FaultKind, Options};
+use fake_aws::histories::{faults_at_random, play_histories};
 
 fn some_properties() -> impl Strategy<Value = Value> {
     (
-        prop::sample::select(vec![USER, OTHER_USER]),
-        prop::option::of(prop::sample::select(vec![
-            "codecommit-mirror/a",
-            "codecommit-mirror/b",
-        ])),
+        select(vec![USER, OTHER_USER]),
+        prop::option::of(select(vec!["codecommit-mirror/a", "codecommit-mirror/b"])),
         any::<bool>(),
         prop::option::of(0..3u8),
-        prop::option::of(prop::sample::select(vec!["alias/one", "alias/two"])),
+        prop::option::of(select(vec!["alias/one", "alias/two"])),
         prop::option::of(0..3u8),
     )
         .prop_map(|(user, secret, proves, serial, key, tag)| {
@@ -91,52 +89,20 @@ fn options() -> impl Strategy<Value = Options> {
         )
 }
 
-/// Faults at calls of the first or second delivery of some request; not all strike.
-fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
-    let kinds: Vec<FaultKind> = FaultKind::EACH
-        .into_iter()
-        .chain(FaultKind::SILENT)
-        .collect();
-    let types = vec!["Create", "Update", "Delete"];
-    let one = (
-        1..6usize,
-        prop::sample::select(types),
-        1..3usize,
-        0..16usize,
-        prop::sample::select(kinds),
-    );
-    let fault = one.prop_map(|(request, request_type, delivery, call, kind)| {
-        (
-            format!("{request}-{request_type}.{delivery}"),
-            Fault::at(call, kind),
-        )
-    });
-    prop::collection::vec(fault, 0..3)
-}
-
 #[test]
 fn no_history_at_random_breaks_an_invariant() {
-    let histories = cases(500, 10_000);
-    let config = Config {
-        cases: u32::try_from(histories).expect("a small number"),
-        failure_persistence: None,
-        max_shrink_iters: 200,
-        ..Config::default()
-    };
-    // The same histories each time; another seed is a line's change.
-    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
-    let mut runner = TestRunner::new_with_rng(config, seed);
-    let every = (history(), options(), faults(), any::<bool>());
-    let outcome = runner.run(&every, |(events, options, faults, delivers_twice)| {
+    let requests = (1..6usize, select(vec!["Create", "Update", "Delete"]));
+    let requests = requests.prop_map(|(number, kind)| format!("{number}-{kind}"));
+    let faults = faults_at_random(requests, 16);
+    let every = (history(), options(), faults, any::<bool>());
+    let play = |(events, options, faults, delivers_twice): (_, _, Vec<_>, _)| {
         let scenario = Scenario {
             name: "at random",
             setup: |_| {},
             events,
             delivers_twice,
         };
-        paused(scenario.play_with(options, faults));
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    fake_aws::figure!("schedules: {histories} histories at random");
+        paused(scenario.play(options, &faults));
+    };
+    play_histories(cases(500, 10_000), 7, every, play);
 }

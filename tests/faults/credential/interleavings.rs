@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
 use crate::{USER, fake, with};
-use fake_aws::custom_resource::answers_are_sound;
+use fake_aws::custom_resource::{answers_are_sound, deliver_both};
 use fake_aws::extent::{orders, some_or};
-use fake_aws::{Explored, FakeAws, Fault, FaultKind, Options, Schedule, explore_ends, sample};
+use fake_aws::{Explored, Fault, FaultKind, Options, Schedule, explore_ends, sample};
 
 /// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
 /// then.
@@ -45,82 +45,56 @@ fn report(what: &str, explored: Explored) {
     assert!(explored.complete, "{what}: not every order was tried");
 }
 
-fn holds(fake: &FakeAws, held: Result<(), String>, context: &str) {
-    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
-}
-
 /// A Create and its Delete, which has `id` and may come first, last, or in between. In every
 /// order nothing remains, also after the Create is delivered again.
-fn delete_overtakes_create(options: &Options, id: &'static str) -> Explored {
-    orders(explore_ends, MAX_ORDERS, |schedule| {
-        let options = options.clone();
-        async move {
-            let fake = fake(options);
-            let mut stack = stack(&fake);
-            let bare = json!({"UserName": USER});
-            let create = stack.request("Create", None, &bare, None);
-            let delete = stack.request("Delete", Some(id), &bare, None);
-            fake.obey(&schedule);
-            let (creating, deleting) = (fake.caller("create"), fake.caller("delete"));
-            schedule
-                .both(
-                    deliver_once(&fake, &creating, &create),
-                    deliver_once(&fake, &deleting, &delete),
-                )
-                .await;
-            let deleted = stack.heard(&delete).await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            holds(&fake, fake.look(nothing_remains), "after both");
-            if id != INVENTED_ID {
-                // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
-                // a minute before it delivers an event again.
-                // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-                tokio::time::sleep(Duration::from_mins(1)).await;
-            }
-            // Lambda delivers the Create again.
-            deliver_once(&fake, &fake.caller("create again"), &create).await;
-            holds(
-                &fake,
-                fake.look(nothing_remains),
-                "after the Create came again",
-            );
-            answers_are_sound(&fake);
-            fake.assert_unbroken();
+fn delete_overtakes_create(what: &str, options: &Options, id: &str) {
+    let explored = orders(explore_ends, MAX_ORDERS, async |schedule| {
+        let fake = fake(options.clone());
+        let mut stack = stack(&fake);
+        let bare = json!({"UserName": USER});
+        let create = stack.request("Create", None, &bare, None);
+        let delete = stack.request("Delete", Some(id), &bare, None);
+        deliver_both(&fake, &schedule, ("create", &create), ("delete", &delete)).await;
+        stack.heard(&delete).await.assert_success();
+        fake.assert_holds_in("after both", nothing_remains);
+        if id != INVENTED_ID {
+            // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
+            // a minute before it delivers an event again.
+            // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
-    })
+        // Lambda delivers the Create again.
+        deliver_once(&fake, "create again", &create).await;
+        fake.assert_holds_in("after the Create came again", nothing_remains);
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
+    });
+    report(what, explored);
 }
 
 #[test]
 fn superseding_delete_leaves_nothing_in_any_order() {
-    let explored = delete_overtakes_create(&prompt(), INVENTED_ID);
-    report("a Create and the Delete that overtakes it", explored);
+    let what = "a Create and the Delete that overtakes it";
+    delete_overtakes_create(what, &prompt(), INVENTED_ID);
 }
 
 #[test]
 fn superseding_delete_leaves_nothing_with_late_iam() {
-    let explored = delete_overtakes_create(&late(), INVENTED_ID);
-    report(
-        "a Create and the Delete that overtakes it, with IAM late",
-        explored,
-    );
+    let what = "a Create and the Delete that overtakes it, with IAM late";
+    delete_overtakes_create(what, &late(), INVENTED_ID);
 }
 
 #[test]
 fn delete_by_id_overtakes_second_delivery_in_any_order() {
-    let explored = delete_overtakes_create(&prompt(), ID_OF_FAILED_CREATE);
-    report(
-        "a Create's second delivery and the Delete by the ID of its failed first one",
-        explored,
-    );
+    let what = "a Create's second delivery and the Delete by the ID of its failed first one";
+    delete_overtakes_create(what, &prompt(), ID_OF_FAILED_CREATE);
 }
 
 #[test]
 fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
-    let explored = delete_overtakes_create(&late(), ID_OF_FAILED_CREATE);
-    report(
-        "a Create's second delivery and the Delete by the ID of its failed first one, IAM late",
-        explored,
-    );
+    let what =
+        "a Create's second delivery and the Delete by the ID of its failed first one, IAM late";
+    delete_overtakes_create(what, &late(), ID_OF_FAILED_CREATE);
 }
 
 /// Two copies of one request: both answer the same, and it ends as one would have.
@@ -129,45 +103,26 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
     let mut stack = stack(&fake);
     let bare = json!({"UserName": USER});
     let request = if update {
-        let created = stack.create(&bare).await;
-        assert!(created.is_success(), "{created:?}");
+        stack.create(&bare).await.assert_success();
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let (id, old) = stack.resource.clone().expect("created");
-        let rotated = with(bare.clone(), "RotationSerial", json!("2"));
-        stack.request("Update", Some(&id), &rotated, Some(&old))
+        stack.request_update(&with(bare.clone(), "RotationSerial", json!("2")))
     } else {
         stack.request("Create", None, &bare, None)
     };
-    fake.obey(&schedule);
-    let (one, other) = (fake.caller("one"), fake.caller("other"));
-    schedule
-        .both(
-            deliver_once(&fake, &one, &request),
-            deliver_once(&fake, &other, &request),
-        )
-        .await;
+    deliver_both(&fake, &schedule, ("one", &request), ("other", &request)).await;
     let RequestOutcome::Success { id, .. } = stack.heard(&request).await else {
-        panic!("it failed\n{}", fake.transcript());
+        panic!("it failed");
     };
-    let url = request.event["ResponseURL"].as_str().expect("an address");
-    let mut answers = fake.responses();
-    answers.retain(|delivery| delivery.url == url);
+    let answers = request.responses(&fake);
     assert!(
         answers
             .iter()
-            .all(|answer| answer.json() == answers[0].json()),
-        "{}",
-        fake.transcript()
+            .all(|answer| answer.json() == answers[0].json())
     );
-    holds(
-        &fake,
-        fake.look(|aws| one_live_login(aws, &id, USER)),
-        "after both",
-    );
+    fake.assert_holds_in("after both", |aws| one_live_login(aws, &id, USER));
     stack.resource = Some((id, bare));
-    let deleted = stack.delete().await;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-    holds(&fake, fake.look(nothing_remains), "after the Delete");
+    stack.delete().await.assert_success();
+    fake.assert_holds_in("after the Delete", nothing_remains);
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }
@@ -204,28 +159,24 @@ async fn second_delivery_meets_update(schedule: Schedule, options: Options) {
     let bare = json!({"UserName": USER});
     let create = stack.request("Create", None, &bare, None);
     let rotated = with(bare.clone(), "RotationSerial", json!("2"));
-    let (first, second) = (fake.caller("first"), fake.caller("second"));
-    let killed = fake.caller("killed");
     let issue = "CreateServiceSpecificCredential";
     fake.inject("killed", Fault::on(issue, 0, FaultKind::KilledAfter));
     fake.obey(&schedule);
     let (_, (id, update)) = schedule
-        .both(deliver_once(&fake, &second, &create), async {
-            deliver_once(&fake, &first, &create).await;
+        .both(deliver_once(&fake, "second", &create), async {
+            deliver_once(&fake, "first", &create).await;
             let RequestOutcome::Success { id, .. } = stack.heard(&create).await else {
-                panic!("the Create failed\n{}", fake.transcript());
+                panic!("the Create failed");
             };
             let update = stack.request("Update", Some(&id), &rotated, Some(&bare));
-            deliver_once(&fake, &killed, &update).await;
+            deliver_once(&fake, "killed", &update).await;
             (id, update)
         })
         .await;
-    assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
-    deliver_once(&fake, &fake.caller("takes over"), &update).await;
-    let updated = stack.heard(&update).await;
-    assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
-    let held = fake.look(|aws| one_live_login(aws, &id, USER));
-    holds(&fake, held, "after the Update");
+    assert_eq!(fake.faults_left(), 0);
+    deliver_once(&fake, "takes over", &update).await;
+    stack.heard(&update).await.assert_success();
+    fake.assert_holds_in("after the Update", |aws| one_live_login(aws, &id, USER));
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }

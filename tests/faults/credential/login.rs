@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::checks::{nothing_remains, one_live_login, ours};
 use crate::cloudformation::{RequestOutcome, deliver_once, stack};
-use crate::fixture::{created, holds, state};
+use crate::fixture::{created, holds, in_account, in_account_with, state};
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::{FakeAws, Options, explore::paused};
 
@@ -18,7 +18,7 @@ fn password_never_contains_a_slash() {
             fake.user(USER);
             let mut stack = stack(&fake);
             let plain = json!({"UserName": USER});
-            assert!(stack.create(&plain).await.is_success());
+            stack.create(&plain).await.assert_success();
             assert!(!fake.look(|aws| ours(aws)[0].1.password.contains('/')));
             holds(&fake);
         });
@@ -34,32 +34,25 @@ fn logins_late_by(seconds: u64) -> Options {
 
 #[test]
 fn login_valid_after_four_minutes_succeeds() {
-    paused(async {
-        let fake = fake(logins_late_by(240));
-        let mut stack = stack(&fake);
-        let answer = stack.create(&properties()).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+    in_account_with(logins_late_by(240), async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         let new = with(properties(), "RotationSerial", json!("2"));
-        let answer = stack.update(&new, None).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
-        holds(&fake);
+        stack.update(&new, None).await.assert_success();
+        holds(fake);
     });
 }
 
 #[test]
 fn login_never_valid_fails_create_and_leaves_nothing() {
     for (service_timeout, at_most) in [("3600", 301), ("60", 50)] {
-        paused(async {
-            let fake = fake(logins_late_by(7200));
-            let mut stack = stack(&fake);
+        in_account_with(logins_late_by(7200), async |fake, stack| {
             let properties = with(properties(), "ServiceTimeout", json!(service_timeout));
             let create = stack.request("Create", None, &properties, None);
             let answer = stack.deliver(&create).await;
             assert!(answer.reason().contains("HTTP 401"), "{answer:?}");
             let took = fake.responses()[0].at.as_secs();
             assert!(took <= at_most, "{took} s");
-            let left = fake.look(nothing_remains);
-            left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+            fake.assert_holds(nothing_remains);
         });
     }
 }
@@ -84,11 +77,9 @@ fn login_never_valid_fails_update_and_keeps_old_login() {
 #[test]
 fn user_change_under_same_secret_name_fails_and_rolls_back() {
     for (user, exists) in [(OTHER_USER, true), ("user-dev-missing", false)] {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
+        in_account(async |fake, stack| {
             let old = with(properties(), "SecretName", json!("codecommit-mirror/named"));
-            assert!(stack.create(&old).await.is_success());
+            stack.create(&old).await.assert_success();
             let id = stack.resource.clone().expect("created").0;
             let mut new = with(old.clone(), "UserName", json!(user));
             new["RotationSerial"] = json!("2");
@@ -97,7 +88,7 @@ fn user_change_under_same_secret_name_fails_and_rolls_back() {
                 new["RepositoryNames"] = json!(["codecommit-dev-missing"]);
             }
             tokio::time::sleep(Duration::from_secs(3600)).await;
-            let before = state(&fake);
+            let before = state(fake);
 
             let update = stack.request("Update", Some(&id), &new, Some(&old));
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -109,10 +100,9 @@ fn user_change_under_same_secret_name_fails_and_rolls_back() {
                 reason.contains(&format!("holds the login of user {USER}")),
                 "{reason}"
             );
-            assert!(stack.deliver(&rollback).await.is_success());
+            stack.deliver(&rollback).await.assert_success();
             for (request, number) in [(&update, 0), (&rollback, 1), (&update, 2)] {
-                let again = fake.caller(&format!("again {number}"));
-                deliver_once(&fake, &again, request).await;
+                deliver_once(fake, &format!("again {number}"), request).await;
             }
             let statuses = fake.responses();
             let statuses = statuses
@@ -120,46 +110,36 @@ fn user_change_under_same_secret_name_fails_and_rolls_back() {
                 .skip(1)
                 .map(|one| one.json()["Status"].clone());
             let expected = ["FAILED", "SUCCESS", "FAILED", "SUCCESS", "FAILED"];
-            assert_eq!(
-                statuses.collect::<Vec<_>>(),
-                expected,
-                "{}",
-                fake.transcript()
-            );
-            assert_eq!(state(&fake), before, "{}", fake.transcript());
+            assert_eq!(statuses.collect::<Vec<_>>(), expected);
+            assert_eq!(state(fake), before);
 
-            assert!(stack.delete().await.is_success());
-            fake.look(nothing_remains).expect("nothing");
-            fake.assert_unbroken();
+            stack.delete().await.assert_success();
+            fake.assert_holds(nothing_remains);
         });
     }
 }
 
 #[test]
 fn user_change_after_secret_was_deleted_by_hand_fails() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
+    in_account(async |fake, stack| {
         let old = with(properties(), "SecretName", json!("codecommit-mirror/named"));
-        assert!(stack.create(&old).await.is_success());
+        stack.create(&old).await.assert_success();
         let id = stack.resource.clone().expect("created").0;
         fake.change(|aws| aws.secrets.remove(&id));
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        let before = state(&fake);
+        let before = state(fake);
 
         let new = with(old.clone(), "UserName", json!(OTHER_USER));
         let update = stack.request("Update", Some(&id), &new, Some(&old));
         let rejected = stack.deliver(&update).await;
         let reason = rejected.reason();
         assert!(reason.contains("change SecretName too"), "{rejected:?}");
-        assert_eq!(state(&fake), before, "{}", fake.transcript());
+        assert_eq!(state(fake), before);
         let rollback = stack.request("Update", Some(&id), &old, Some(&new));
-        assert!(stack.deliver(&rollback).await.is_success());
-        let held = fake.look(|aws| one_live_login(aws, &id, USER));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
-        assert!(stack.delete().await.is_success());
-        fake.look(nothing_remains).expect("nothing");
-        fake.assert_unbroken();
+        stack.deliver(&rollback).await.assert_success();
+        fake.assert_holds(|aws| one_live_login(aws, &id, USER));
+        stack.delete().await.assert_success();
+        fake.assert_holds(nothing_remains);
     });
 }
 
@@ -174,6 +154,6 @@ fn denied_push_names_the_policy_and_rolls_back() {
         };
         assert!(reason.contains("HTTP 403"), "{reason}");
         assert!(reason.contains("codecommit:GitPush"), "{reason}");
-        fake.look(nothing_remains).expect("nothing");
+        fake.assert_holds(nothing_remains);
     });
 }

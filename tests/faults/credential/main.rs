@@ -32,8 +32,6 @@ pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 
 /// A fake AWS as `options` say, with two users and a repository.
 pub fn fake(options: Options) -> FakeAws {
-    // The pauses are random, and every run has the same calls.
-    fastrand::seed(7);
     let fake = FakeAws::with(options);
     fake.user(USER);
     fake.user(OTHER_USER);

@@ -7,7 +7,9 @@ use serde_json::json;
 use crate::by_hand::remove_tags;
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RollBack, deliver_once, stack, stack_called};
-use crate::fixture::{NAME, OTHER_STACK, created, holds, rejected, state};
+use crate::fixture::{
+    NAME, OTHER_STACK, created, holds, in_account, in_account_with, rejected, state,
+};
 use crate::late::failed_then_deleted;
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::{FakeAws, Options, explore::paused};
@@ -39,7 +41,7 @@ fn secret_of_another_stack_is_rejected_and_named() {
         let its_secret = json!({"UserName": OTHER_USER, "SecretName": NAME});
         let reason = rejected(&fake, &mut other, &its_secret).await;
         assert!(
-            reason.contains("taking secret codecommit-mirror/"),
+            reason.contains("using secret codecommit-mirror/"),
             "{reason}"
         );
         assert!(
@@ -54,10 +56,9 @@ fn secret_of_another_stack_is_rejected_and_named() {
 fn user_is_free_for_another_stack_after_its_delete() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         let mut other = stack_called(&fake, OTHER_STACK);
-        let answer = other.create(&properties()).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        other.create(&properties()).await.assert_success();
         holds(&fake);
     });
 }
@@ -72,12 +73,11 @@ fn name_can_be_used_again_at_once_even_within_the_same_second() {
         let fake = fake(options);
         let mut stack = stack(&fake);
         for _ in 0..3 {
-            let answer = stack.create(&properties()).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            stack.create(&properties()).await.assert_success();
             holds(&fake);
-            assert!(stack.delete().await.is_success());
+            stack.delete().await.assert_success();
         }
-        fake.look(nothing_remains).expect("nothing");
+        fake.assert_holds(nothing_remains);
     });
 }
 
@@ -102,12 +102,11 @@ fn foreign_credential_blocks_rotation_and_survives_delete() {
         fake.foreign_credential(USER);
         let before = state(&fake);
         let rotated = with(properties(), "RotationSerial", json!("2"));
-        let (id, old) = stack.resource.clone().expect("created");
-        let request = stack.request("Update", Some(&id), &rotated, Some(&old));
+        let request = stack.request_update(&rotated);
         let answer = stack.deliver(&request).await;
         assert!(!answer.is_success(), "{answer:?}");
         assert_eq!(state(&fake), before);
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         assert_eq!(fake.look(|aws| aws.credentials(USER).len()), 1);
         assert!(
             fake.delete_user(USER).is_err(),
@@ -121,9 +120,9 @@ fn foreign_credentials_are_deleted_if_allowed() {
     paused(async {
         let (fake, mut stack) = created(Options::default()).await;
         let deleting = with(properties(), "ForeignCredentials", json!("Delete"));
-        assert!(stack.update(&deleting, None).await.is_success());
+        stack.update(&deleting, None).await.assert_success();
         fake.foreign_credential(USER);
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         fake.delete_user(USER).expect("nothing is left in its way");
     });
 }
@@ -142,30 +141,26 @@ fn delete_of_rejected_create_leaves_anothers_user_untouched() {
 
 #[test]
 fn delete_of_rejected_create_succeeds_if_tagging_is_denied() {
-    paused(async {
-        let fake = fake(Options::default());
+    in_account(async |fake, stack| {
         fake.deny("iam:TagUser", USER);
-        let mut stack = stack(&fake);
         let delete = stack.request("Delete", Some(NAME), &properties(), None);
-        let deleted = stack.deliver(&delete).await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        stack.deliver(&delete).await.assert_success();
     });
 }
 
 #[test]
 fn later_foreign_credential_survives_a_second_delete() {
-    paused(async {
-        let fake = fake(Options {
-            tags_late: Duration::from_secs(3),
-            ..Options::default()
-        });
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    let options = Options {
+        tags_late: Duration::from_secs(3),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         tokio::time::sleep(Duration::from_secs(60)).await;
         let delete = stack.request("Delete", Some(NAME), &properties(), None);
-        assert!(stack.deliver(&delete).await.is_success());
+        stack.deliver(&delete).await.assert_success();
         let foreign = fake.foreign_credential(USER);
-        deliver_once(&fake, &fake.caller("second delivery"), &delete).await;
+        deliver_once(fake, "second delivery", &delete).await;
         assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
     });
 }
@@ -173,10 +168,8 @@ fn later_foreign_credential_survives_a_second_delete() {
 #[test]
 fn later_foreign_credential_survives_without_the_secret() {
     for is_credential_gone in [false, true] {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
-            assert!(stack.create(&properties()).await.is_success());
+        in_account(async |fake, stack| {
+            stack.create(&properties()).await.assert_success();
             tokio::time::sleep(Duration::from_secs(60)).await;
             fake.arrange(|aws| {
                 aws.secrets.clear();
@@ -189,7 +182,7 @@ fn later_foreign_credential_survives_without_the_secret() {
                 }
             });
             let foreign = fake.foreign_credential(USER);
-            assert!(stack.delete().await.is_success());
+            stack.delete().await.assert_success();
             assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
         });
     }
@@ -214,32 +207,25 @@ fn next_request_restores_tags_that_the_user_has_lost() {
         "cfn-gitops:ended-attempt cfn-gitops:logical-id cfn-gitops:secret-name cfn-gitops:stack-id";
     for (name, update) in updates {
         for rolls_back in [None, Some(RollBack::UpdateBack)] {
-            paused(async {
-                let fake = fake(Options::default());
-                let mut stack = stack(&fake);
+            in_account(async |fake, stack| {
                 let create = stack.request("Create", None, &properties(), None);
-                assert!(stack.deliver(&create).await.is_success());
+                stack.deliver(&create).await.assert_success();
                 stack.resource = Some((NAME.to_owned(), properties()));
-                remove_tags(&fake);
-                deliver_once(&fake, &fake.caller("second delivery"), &create).await;
-                assert_eq!(records(&fake), all, "Create\n{}", fake.transcript());
-                holds(&fake);
+                remove_tags(fake);
+                deliver_once(fake, "second delivery", &create).await;
+                assert_eq!(records(fake), all, "Create");
+                holds(fake);
                 tokio::time::sleep(Duration::from_secs(3600)).await;
-                remove_tags(&fake);
+                remove_tags(fake);
                 let answer = stack.update(&update, rolls_back).await;
-                assert!(
-                    answer.is_success(),
-                    "{name}: {answer:?}\n{}",
-                    fake.transcript()
-                );
-                assert_eq!(records(&fake), all, "{name}\n{}", fake.transcript());
+                assert!(answer.is_success(), "{name}: {answer:?}");
+                assert_eq!(records(fake), all, "{name}");
                 let (id, _) = stack.resource.clone().expect("a resource");
-                let held = fake.look(|aws| one_live_login(aws, &id, USER));
-                held.unwrap_or_else(|broken| panic!("{name}: {broken}\n{}", fake.transcript()));
-                remove_tags(&fake);
+                fake.assert_holds_in(name, |aws| one_live_login(aws, &id, USER));
+                remove_tags(fake);
                 stack.delivers_twice = true;
-                assert!(stack.delete().await.is_success());
-                fake.look(nothing_remains).expect("nothing");
+                stack.delete().await.assert_success();
+                fake.assert_holds(nothing_remains);
             });
         }
     }

@@ -27,7 +27,7 @@ async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
         let request = stack.request("Create", None, wanted, None);
         return (fake, stack, request);
     }
-    assert!(stack.create(&properties()).await.is_success());
+    stack.create(&properties()).await.assert_success();
     tokio::time::sleep(Duration::from_secs(600)).await;
     let request = stack.request("Update", Some(&secret()), wanted, Some(&properties()));
     (fake, stack, request)
@@ -52,8 +52,7 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 #[test]
 fn late_permission_delays_and_does_not_fail() {
     let schedules = checks().late_permission_delays(&|fake| {
-        let held = fake.look(|aws| one_live_login(aws, &secret(), USER));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+        fake.assert_holds(|aws| one_live_login(aws, &secret(), USER));
     });
     fake_aws::figure!("schedules: {schedules} permissions of a credential that come late");
     assert!(schedules > 15, "{schedules}");
@@ -63,7 +62,7 @@ fn late_permission_delays_and_does_not_fail() {
 fn missing_permission_fails_after_a_minute() {
     checks().missing_permission_fails(&async |fake, mut stack| {
         stack.delete_id(&secret(), &wanted()).await;
-        fake.look(nothing_remains).expect("nothing");
+        fake.assert_holds(nothing_remains);
     });
 }
 
@@ -83,7 +82,7 @@ fn denial_without_a_reason_is_retried() {
             later.allow();
         });
         let (answer, _) = timed(&stack, &request).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        answer.assert_success();
         grant.await.expect("no panic");
     });
 }
@@ -117,7 +116,7 @@ fn late_delivery_of_a_request_does_not_retry_again() {
 fn delete_does_not_retry_denials() {
     paused(async {
         let (fake, mut stack, request) = prepare("Create", &properties()).await;
-        assert!(stack.deliver(&request).await.is_success());
+        stack.deliver(&request).await.assert_success();
         fake.deny("*", "");
         let delete = stack.request("Delete", Some(&secret()), &properties(), None);
         let (_, took) = timed(&stack, &delete).await;

@@ -10,7 +10,8 @@ use crate::checks::{nothing_remains, one_live_login, stored_login_works};
 use crate::cloudformation::{ParentStack, RequestOutcome, RollBack, stack};
 use crate::{OTHER_USER, REPOSITORY, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
-use fake_aws::{FakeAws, Fault, Options};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{FakeAws, Options};
 
 /// One thing that happens to the stack.
 #[derive(Clone, Debug)]
@@ -36,19 +37,14 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Runs the scenario in a new fake AWS with `fault`, checks every invariant, deletes the rest
+    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the rest
     /// like the end of the stack, and checks that nothing remains.
-    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> FakeAws {
-        self.play_with(options, fault.into_iter().collect()).await
-    }
-
-    /// As [`Scenario::play`], with any number of faults.
-    pub async fn play_with(&self, options: Options, faults: Vec<(String, Fault)>) -> FakeAws {
+    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         let fake = fake(options);
         (self.setup)(&fake);
         let mut foreign = fake.look(foreign_credentials);
-        for (caller, fault) in faults {
-            fake.inject(&caller, fault);
+        for fault in faults {
+            fault.inject(&fake);
         }
         let mut stack = stack(&fake);
         stack.delivers_twice = self.delivers_twice;
@@ -60,21 +56,14 @@ impl Scenario {
         }
         is_watched.store(false, Ordering::SeqCst);
         if stack.resource.is_some() {
-            let deleted = stack.delete().await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+            stack.delete().await.assert_success();
         }
-        let left = fake.look(nothing_remains);
-        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        fake.assert_holds(nothing_remains);
         if !self.deletes_foreign() {
             foreign.extend(take_created());
             foreign.sort_by(|one, other| one.id.cmp(&other.id));
             let now = fake.look(foreign_credentials);
-            assert_eq!(
-                now,
-                foreign,
-                "a foreign credential was touched\n{}",
-                fake.transcript()
-            );
+            assert_eq!(now, foreign, "a foreign credential was touched");
         }
         answers_are_sound(&fake);
         fake.assert_unbroken();
@@ -151,7 +140,7 @@ fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
         None => fake.look(nothing_remains),
     };
     if let Err(broken) = held {
-        panic!("after {context}: {broken}\n{}", fake.transcript());
+        panic!("after {context}: {broken}");
     }
 }
 

@@ -1,30 +1,10 @@
 //! One fault at every call of every request of every scenario.
 
-use std::time::Duration;
-
-use crate::scenarios::{Scenario, scenarios};
+use crate::fixture::late;
+use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
-use fake_aws::{Fault, FaultKind, Options, Schedules};
-
-/// How late IAM is in the second round: lists, tags and logins.
-fn late() -> Options {
-    Options {
-        lists_late: Duration::from_secs(4),
-        tags_late: Duration::from_secs(3),
-        login_late: Duration::from_secs(5),
-        ..Options::default()
-    }
-}
-
-/// Every call of the scenario: its caller, and its index among the caller's.
-fn calls(scenario: &Scenario, options: &Options) -> Vec<(String, usize)> {
-    let fake = paused(scenario.play(options.clone(), None));
-    let journal = fake.journal();
-    journal
-        .into_iter()
-        .map(|entry| (entry.caller, entry.index))
-        .collect()
-}
+use fake_aws::schedules::SingleFault;
+use fake_aws::{FaultKind, Options, Schedules};
 
 /// Tries faults at every call, of which `SCHEDULES=ci` runs one in so many.
 fn every_single_fault(
@@ -36,20 +16,13 @@ fn every_single_fault(
     let mut schedules = Schedules::one_in(one_in);
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;
-        let mut of_this = 0;
-        for (caller, index) in calls(&scenario, options) {
-            for kind in kinds {
-                let fault = (caller.clone(), Fault::at(index, *kind));
-                let shown = format!("{}: {kind:?} at {caller}#{index}", scenario.name);
-                let played = schedules.run(&shown, || {
-                    paused(scenario.play(options.clone(), Some(fault)))
-                });
-                if let Some(fake) = played {
-                    assert_eq!(fake.faults_left(), 0, "{shown} struck nothing");
-                }
-                of_this += 1;
-            }
-        }
+        let play = |faults: &[SingleFault]| paused(scenario.play(options.clone(), faults));
+        let calls = play(&[]).journal();
+        let faults = calls
+            .iter()
+            .flat_map(|call| SingleFault::each_of(call, kinds));
+        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.name);
+        let of_this = schedules.single_faults(faults, name, play);
         if !delivers_twice {
             fake_aws::figure!(
                 "schedules: {of_this:>4} single faults in \"{}\"",

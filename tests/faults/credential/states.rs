@@ -34,13 +34,8 @@ fn delete_succeeds_if_some_or_all_is_already_deleted() {
                 }
             });
             let answer = stack.delete().await;
-            assert!(
-                answer.is_success(),
-                "{gone}: {answer:?}\n{}",
-                fake.transcript()
-            );
-            fake.look(nothing_remains)
-                .unwrap_or_else(|left| panic!("{gone}: {left}\n{}", fake.transcript()));
+            assert!(answer.is_success(), "{gone}: {answer:?}");
+            fake.assert_holds_in(gone, nothing_remains);
         });
     }
 }
@@ -61,9 +56,8 @@ fn delete_works_with_only_the_id_or_only_the_properties() {
             } else {
                 stack.request("Delete", Some(INVENTED_ID), &properties, None)
             };
-            let answer = stack.deliver(&request).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
-            fake.look(nothing_remains).expect("nothing");
+            stack.deliver(&request).await.assert_success();
+            fake.assert_holds(nothing_remains);
         });
     }
 }
@@ -108,14 +102,10 @@ fn manual_changes_are_healed_by_a_no_op_update() {
             let (fake, mut stack) = created(Options::default()).await;
             fake.change(change);
             let answer = stack.update(&properties(), None).await;
-            assert!(
-                answer.is_success(),
-                "{what}: {answer:?}\n{}",
-                fake.transcript()
-            );
+            assert!(answer.is_success(), "{what}: {answer:?}");
             holds(&fake);
-            assert!(stack.delete().await.is_success());
-            fake.look(nothing_remains).expect("nothing");
+            stack.delete().await.assert_success();
+            fake.assert_holds(nothing_remains);
         });
     }
 }
@@ -164,11 +154,7 @@ fn all_property_errors_are_reported_before_any_call() {
         for path in ["SecretName: ", "RepositoryNames[1]: ", "Username: "] {
             assert!(reason.contains(path), "{reason}");
         }
-        let called = fake
-            .journal()
-            .into_iter()
-            .filter(|entry| entry.caller == "1-Create.1");
-        assert_eq!(called.count(), 1, "only the answer");
+        assert_eq!(fake.calls_of("1-Create.1"), 1, "only the answer");
     });
 }
 
@@ -178,7 +164,7 @@ fn delete_of_a_created_resource_does_not_wait() {
         let (fake, mut stack) = created(Options::default()).await;
         stack.delivers_twice = true;
         let began = fake.now();
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         let took = fake.now().duration_since(began).expect("later");
         assert!(took < Duration::from_secs(1), "{took:?}");
     });

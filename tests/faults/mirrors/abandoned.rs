@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
-use crate::fixture::{changes, check_health, fake, properties, rotation, stack};
+use crate::fixture::{check_health, in_account, properties};
 use fake_aws::custom_resource::ParentStack;
-use fake_aws::explore::paused;
-use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep, Schedules};
+use fake_aws::{FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep, Schedules};
 
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +27,8 @@ enum Next {
 /// Every call of a whole rotation that changes anything: its step, and its index
 /// in the step. A death at a read leaves the same as one after the change before it.
 fn calls() -> Vec<(RotationStep, usize)> {
-    paused(async {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties()).await.is_success());
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         let journal = fake.journal();
         let of_step = |caller: &str| {
@@ -41,15 +38,14 @@ fn calls() -> Vec<(RotationStep, usize)> {
         };
         let calls = journal.iter();
         calls
-            .filter(|entry| changes(&entry.operation))
+            .filter(|entry| !entry.reads())
             .filter_map(|entry| Some((of_step(&entry.caller)?, entry.index)))
             .collect()
     })
 }
 
 fn holds(fake: &FakeAws, context: &str) {
-    let held = fake.look(|aws| checks::at_rest(aws, &properties(), true));
-    held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
+    fake.assert_holds_in(context, |aws| checks::at_rest(aws, &properties(), true));
 }
 
 async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &mut Rotation) {
@@ -63,8 +59,7 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
             }
             assert!(
                 steps.iter().all(|step| matches!(step, Some(Ok(_)))),
-                "{context} {steps:?}\n{}",
-                fake.transcript()
+                "{context} {steps:?}"
             );
             holds(fake, &format!("{context} {steps:?}"));
         }
@@ -72,15 +67,13 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
             rotation.cancel().expect("a secret");
             sleep(Duration::from_mins(90)).await;
             check_health(fake).await;
-            let ready = fake.look(checks::labels_are_in_order);
-            ready.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
+            fake.assert_holds_in(&context, checks::labels_are_in_order);
             // For as long as an invocation, the check's change looks like a peer's.
             sleep(Duration::from_mins(30)).await;
         }
         Next::ACancellation => {
             rotation.cancel().expect("a secret");
-            let updated = stack.update(&properties(), None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+            stack.update(&properties(), None).await.assert_success();
             // A version that the rotation has only named may still be waited for.
             sleep(Duration::from_mins(90)).await;
             check_health(fake).await;
@@ -89,7 +82,7 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
         Next::TheDelete => return,
     }
     let again = rotation.come_due().await;
-    assert_eq!(again, Rotated::Finished, "{context}\n{}", fake.transcript());
+    assert_eq!(again, Rotated::Finished, "{context}");
     holds(fake, &context);
 }
 
@@ -99,23 +92,19 @@ fn every_death(next: Next) -> usize {
     for (step, index) in &calls {
         for kind in [FaultKind::KilledBefore, FaultKind::KilledAfter] {
             schedules.run(format!("{kind:?} at {step}#{index}"), || {
-                paused(async {
-                    let fake = fake(Options::default());
-                    let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-                    assert!(stack.create(&properties()).await.is_success());
-                    let watch = Watch::begin(&fake);
+                in_account(async |fake, stack, rotation| {
+                    stack.create(&properties()).await.assert_success();
+                    let watch = Watch::begin(fake);
                     watch.expect(checks::pairs(&properties()));
                     let caller = format!("rotation-1.{step}.1");
                     fake.inject(&caller, Fault::at(*index, kind));
                     rotation.deliveries = 1;
                     assert_eq!(rotation.rotate().await, Rotated::Died(*step));
                     assert_eq!(fake.faults_left(), 0);
-                    comes(next, &fake, &mut stack, &mut rotation).await;
+                    comes(next, fake, stack, rotation).await;
                     watch.expect_nothing();
-                    assert!(stack.delete().await.is_success());
-                    let left = fake.look(checks::nothing_remains);
-                    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
-                    fake.assert_unbroken();
+                    stack.delete().await.assert_success();
+                    fake.assert_holds(checks::nothing_remains);
                 });
             });
         }

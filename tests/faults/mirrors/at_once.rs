@@ -4,18 +4,10 @@ use serde_json::Value;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    OTHER_PROJECT, OTHER_REPOSITORY, both, fake, mirror, properties, rotation, serial, stack, with,
+    OTHER_PROJECT, OTHER_REPOSITORY, both, in_account, in_orders, mirror, properties, serial, with,
 };
 use fake_aws::custom_resource::ParentStack;
-use fake_aws::explore::{paused, sample};
-use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, Rotation, RotationStep};
-
-fn at_rest(fake: &FakeAws, properties: &Value, context: &str) {
-    let held = fake.look(|aws| checks::at_rest(aws, properties, true));
-    if let Err(broken) = held {
-        panic!("{context}: {broken}\n{}", fake.transcript());
-    }
-}
+use fake_aws::{AwsState, FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep};
 
 /// Checks that the pairs in both `before` and `after` work at every instant.
 fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
@@ -28,30 +20,24 @@ fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
 
 /// All is as `properties` say, or the rotation is pending; all is after one more rotation; and nothing outlives a deletion.
 async fn ends_well(
-    fake: &FakeAws,
     (stack, rotation): (&mut ParentStack, &mut Rotation),
     watch: &Watch,
     properties: &Value,
     context: &str,
 ) {
+    let fake = stack.fake.clone();
+    let is_at_rest = |aws: &AwsState| checks::at_rest(aws, properties, true);
     if rotation.is_pending() {
-        let held = fake.look(|aws| checks::pending(aws, properties));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
+        fake.assert_holds_in(context, |aws| checks::pending(aws, properties));
     } else {
-        at_rest(fake, properties, context);
+        fake.assert_holds_in(context, is_at_rest);
     }
     let again = rotation.come_due().await;
-    assert_eq!(again, Rotated::Finished, "{context}\n{}", fake.transcript());
-    at_rest(fake, properties, context);
+    assert_eq!(again, Rotated::Finished, "{context}");
+    fake.assert_holds_in(context, is_at_rest);
     watch.expect_nothing();
-    assert!(stack.delete().await.is_success());
-    nothing_remains(fake, context);
-}
-
-fn nothing_remains(fake: &FakeAws, context: &str) {
-    let left = fake.look(checks::nothing_remains);
-    left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", fake.transcript()));
-    fake.assert_unbroken();
+    stack.delete().await.assert_success();
+    fake.assert_holds_in(context, checks::nothing_remains);
 }
 
 /// The concurrent updates of the stack, and the mirrors that they have in common with before.
@@ -69,17 +55,14 @@ fn updates() -> Vec<(&'static str, Value)> {
 fn update_between_any_two_rotation_steps_succeeds() {
     for (name, update) in updates() {
         for before in 0..=RotationStep::ALL.len() {
-            paused(async {
-                let fake = fake(Options::default());
-                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-                assert!(stack.create(&properties()).await.is_success());
-                let watch = watch(&fake, &properties(), &update);
+            in_account(async |fake, stack, rotation| {
+                stack.create(&properties()).await.assert_success();
+                let watch = watch(fake, &properties(), &update);
                 rotation.begin().expect("a rotation");
                 let mut steps = vec![];
                 for (number, step) in RotationStep::ALL.into_iter().enumerate() {
                     if number == before {
-                        let updated = stack.update(&update, None).await;
-                        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+                        stack.update(&update, None).await.assert_success();
                     }
                     let stepped = rotation.step(step).await;
                     steps.push(format!("{step}: {stepped:?}"));
@@ -88,18 +71,10 @@ fn update_between_any_two_rotation_steps_succeeds() {
                     }
                 }
                 if before == RotationStep::ALL.len() {
-                    let updated = stack.update(&update, None).await;
-                    assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+                    stack.update(&update, None).await.assert_success();
                 }
                 let context = format!("{name} before step {before}, {steps:?}");
-                ends_well(
-                    &fake,
-                    (&mut stack, &mut rotation),
-                    &watch,
-                    &update,
-                    &context,
-                )
-                .await;
+                ends_well((stack, rotation), &watch, &update, &context).await;
             });
         }
     }
@@ -108,15 +83,13 @@ fn update_between_any_two_rotation_steps_succeeds() {
 #[test]
 fn delete_between_any_two_steps_leaves_nothing() {
     for before in 0..=RotationStep::ALL.len() {
-        paused(async {
-            let fake = fake(Options::default());
-            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-            assert!(stack.create(&both()).await.is_success());
+        in_account(async |fake, stack, rotation| {
+            stack.create(&both()).await.assert_success();
             rotation.begin().expect("a rotation");
             for step in &RotationStep::ALL[..before] {
                 assert_eq!(rotation.step(*step).await, Ok(()));
             }
-            assert!(stack.delete().await.is_success());
+            stack.delete().await.assert_success();
             for step in &RotationStep::ALL[before..] {
                 let stepped = rotation.step(*step).await;
                 assert!(
@@ -124,8 +97,8 @@ fn delete_between_any_two_steps_leaves_nothing() {
                     "{step} of a secret that is gone: {stepped:?}"
                 );
             }
-            nothing_remains(&fake, &format!("before step {before}"));
-            fake.look(checks::no_push_failed).expect("no push failed");
+            fake.assert_holds_in(format!("before step {before}"), checks::nothing_remains);
+            fake.assert_holds(checks::no_push_failed);
         });
     }
 }
@@ -133,59 +106,43 @@ fn delete_between_any_two_steps_leaves_nothing() {
 #[test]
 fn concurrent_rotation_and_update_succeed_in_any_order() {
     for (name, update) in updates() {
-        sample(40, 4, |schedule| {
-            let update = update.clone();
-            async move {
-                let fake = fake(Options::default());
-                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-                assert!(stack.create(&properties()).await.is_success());
-                let watch = watch(&fake, &properties(), &update);
-                fake.obey(&schedule);
-                let works = schedule.both(rotation.rotate(), stack.update(&update, None));
-                let (rotated, updated) = works.await;
-                let context = format!("{name}: {rotated:?}, {updated:?}");
-                assert!(updated.is_success(), "{context}\n{}", fake.transcript());
-                ends_well(
-                    &fake,
-                    (&mut stack, &mut rotation),
-                    &watch,
-                    &update,
-                    &context,
-                )
-                .await;
-            }
+        in_orders(40, 4, async |fake, stack, rotation, schedule| {
+            stack.create(&properties()).await.assert_success();
+            let watch = watch(fake, &properties(), &update);
+            fake.obey(schedule);
+            let works = schedule.both(rotation.rotate(), stack.update(&update, None));
+            let (rotated, updated) = works.await;
+            let context = format!("{name}: {rotated:?}, {updated:?}");
+            assert!(updated.is_success(), "{context}");
+            ends_well((stack, rotation), &watch, &update, &context).await;
         });
     }
 }
 
 #[test]
 fn concurrent_rotation_and_delete_leave_nothing() {
-    sample(120, 4, |schedule| async move {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties()).await.is_success());
-        fake.obey(&schedule);
+    in_orders(120, 4, async |fake, stack, rotation, schedule| {
+        stack.create(&properties()).await.assert_success();
+        fake.obey(schedule);
         let (rotated, deleted) = schedule.both(rotation.rotate(), stack.delete()).await;
         let context = format!("{rotated:?}, {deleted:?}");
-        assert!(deleted.is_success(), "{context}\n{}", fake.transcript());
-        nothing_remains(&fake, &context);
-        fake.look(checks::no_push_failed).expect("no push failed");
+        assert!(deleted.is_success(), "{context}");
+        fake.assert_holds_in(context, checks::nothing_remains);
+        fake.assert_holds(checks::no_push_failed);
     });
 }
 
 #[test]
 fn step_delivered_twice_at_once_runs_once_in_any_order() {
     for twice in RotationStep::ALL {
-        sample(30, 4, |schedule| async move {
-            let fake = fake(Options::default());
-            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-            assert!(stack.create(&properties()).await.is_success());
-            let watch = watch(&fake, &properties(), &properties());
+        in_orders(30, 4, async |fake, stack, rotation, schedule| {
+            stack.create(&properties()).await.assert_success();
+            let watch = watch(fake, &properties(), &properties());
             rotation.begin().expect("a rotation");
             let mut outcomes = vec![];
             for step in RotationStep::ALL {
                 if step == twice {
-                    fake.obey(&schedule);
+                    fake.obey(schedule);
                     let both = schedule.both(rotation.deliver(step, 1), rotation.deliver(step, 2));
                     let (one, other) = both.await;
                     outcomes.push(format!("{one:?} {other:?}"));
@@ -199,25 +156,16 @@ fn step_delivered_twice_at_once_runs_once_in_any_order() {
                 }
             }
             let context = format!("{twice} twice: {outcomes:?}");
-            ends_well(
-                &fake,
-                (&mut stack, &mut rotation),
-                &watch,
-                &properties(),
-                &context,
-            )
-            .await;
+            ends_well((stack, rotation), &watch, &properties(), &context).await;
         });
     }
 }
 
 #[test]
 fn concurrent_rotation_and_update_survive_a_kill() {
-    sample(80, 3, |schedule| async move {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties()).await.is_success());
-        let watch = watch(&fake, &properties(), &properties());
+    in_orders(80, 3, async |fake, stack, rotation, schedule| {
+        stack.create(&properties()).await.assert_success();
+        let watch = watch(fake, &properties(), &properties());
         let mut random = fastrand::Rng::with_seed(schedule.seed());
         let kinds = [FaultKind::KilledBefore, FaultKind::KilledAfter];
         for caller in ["2-Update.1", "rotation-1.createSecret.1"] {
@@ -226,19 +174,12 @@ fn concurrent_rotation_and_update_survive_a_kill() {
                 fake.inject(caller, Fault::at(random.usize(..25), kind));
             }
         }
-        fake.obey(&schedule);
+        fake.obey(schedule);
         let update = serial(&properties(), 2);
         let works = schedule.both(rotation.rotate(), stack.update(&update, None));
         let (rotated, updated) = works.await;
         let context = format!("{rotated:?}, {updated:?}");
-        assert!(updated.is_success(), "{context}\n{}", fake.transcript());
-        ends_well(
-            &fake,
-            (&mut stack, &mut rotation),
-            &watch,
-            &update,
-            &context,
-        )
-        .await;
+        assert!(updated.is_success(), "{context}");
+        ends_well((stack, rotation), &watch, &update, &context).await;
     });
 }

@@ -4,13 +4,13 @@
 use serde_json::json;
 
 use crate::checks;
-use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, fake, properties, stack, with};
+use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, in_account, properties, with};
 use crate::scenarios::{Event, Scenario};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::Mirror;
 use fake_aws::iam::Iam;
 use fake_aws::request::Service;
-use fake_aws::secret_versions::VersionContent;
+use fake_aws::secrets::versions::VersionContent;
 use fake_aws::{FakeAws, Options, Schedules};
 use fake_aws::{FaultKind, On};
 
@@ -51,7 +51,7 @@ fn store(fake: &FakeAws, text: &str) {
             binary: false,
         };
         let token = "by-hand-by-hand-by-hand-by-hand-";
-        fake_aws::secret_versions::add(secret, token, content, &["AWSCURRENT"], now);
+        fake_aws::secrets::versions::add(secret, token, content, &["AWSCURRENT"], now);
     });
 }
 
@@ -161,24 +161,16 @@ fn delete_succeeds_after_every_manual_change() {
         fake.change(|aws| aws.secrets.remove(SECRET));
     }));
     for (name, change) in all {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
-            assert!(stack.create(&properties()).await.is_success());
-            change(&fake);
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
+            change(fake);
             let deleted = stack.delete().await;
-            assert!(
-                deleted.is_success(),
-                "{name}: {deleted:?}\n{}",
-                fake.transcript()
-            );
-            let left = fake.look(|aws| match checks::our_mirrors(aws).first() {
+            assert!(deleted.is_success(), "{name}: {deleted:?}");
+            fake.assert_holds_in(name, |aws| match checks::our_mirrors(aws).first() {
                 // Only the secret had its ID.
                 Some(_) if name == "a secret deleted" => Ok(()),
                 _ => checks::nothing_remains(aws),
             });
-            left.unwrap_or_else(|left| panic!("{name}: {left}\n{}", fake.transcript()));
-            fake.assert_unbroken();
         });
     }
 }
@@ -203,22 +195,16 @@ fn delete_without_gitlab_deletes_the_credential_and_warns() {
         }),
     ];
     for (name, way) in ways {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
-            assert!(stack.create(&both()).await.is_success());
+        in_account(async |fake, stack, _| {
+            stack.create(&both()).await.assert_success();
             let numbers: Vec<u64> = fake
                 .look(checks::our_mirrors)
                 .iter()
                 .map(|(_, mirror)| mirror.id)
                 .collect();
-            way(&fake);
+            way(fake);
             let deleted = stack.delete().await;
-            assert!(
-                deleted.is_success(),
-                "{name}: {deleted:?}\n{}",
-                fake.transcript()
-            );
+            assert!(deleted.is_success(), "{name}: {deleted:?}");
             fake.look(|aws| {
                 assert!(checks::ours(aws).is_empty(), "{name}: a credential is left");
                 assert!(
@@ -234,7 +220,6 @@ fn delete_without_gitlab_deletes_the_credential_and_warns() {
                     "{name}: mirror {number} is not in {body}"
                 );
             }
-            fake.assert_unbroken();
         });
     }
 }
@@ -243,10 +228,8 @@ fn delete_without_gitlab_deletes_the_credential_and_warns() {
 fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
     use fake_aws::Scope;
     use fake_aws::gitlab::REDIRECT_HOST;
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
         fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main"]);
         fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
         let gitlab = json!({
@@ -254,22 +237,15 @@ fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
         });
         let mut moved = with(properties(), "GitLab", gitlab);
         moved["Mirrors"][0]["GitLabProject"] = json!("moved/infra");
-        let updated = stack.update(&moved, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        stack.update(&moved, None).await.assert_success();
         let of = |path: &str| {
             let all = fake.look(checks::our_mirrors);
             all.iter().filter(|(project, _)| project == path).count()
         };
-        assert_eq!(
-            (of(PROJECT), of("moved/infra")),
-            (0, 1),
-            "{}",
-            fake.transcript()
-        );
+        assert_eq!((of(PROJECT), of("moved/infra")), (0, 1));
         fake.mirrors_work("moved/infra", crate::fixture::REPOSITORY)
             .expect("it works");
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
-        fake.assert_unbroken();
     });
 }

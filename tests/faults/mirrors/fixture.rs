@@ -1,11 +1,15 @@
 //! The account, the GitLab and the stack of most tests.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use fake_aws::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once,
+    answers_are_sound,
 };
-use fake_aws::{FakeAws, Options, Rotation};
+use fake_aws::explore::{paused, sample};
+use fake_aws::{FakeAws, Options, Rotation, Schedule};
 
 /// The user of most tests.
 pub const USER: &str = "user-dev-codecommit-mirroring";
@@ -34,8 +38,6 @@ const CREDENTIAL: CustomResource = CustomResource {
 /// A fake AWS with `options`: a user, repositories, and a GitLab with two projects, a token and
 /// a manual mirror.
 pub fn fake(options: Options) -> FakeAws {
-    // The pauses are random, and every run has the same calls.
-    fastrand::seed(7);
     let fake = FakeAws::with(options);
     fake.user(USER);
     for (project, repository) in [(PROJECT, REPOSITORY), (OTHER_PROJECT, OTHER_REPOSITORY)] {
@@ -57,6 +59,62 @@ pub fn stack(fake: &FakeAws) -> ParentStack {
 /// The rotation of its secret.
 pub fn rotation(fake: &FakeAws) -> Rotation {
     Rotation::of(fake, SECRET, CREDENTIAL.wire)
+}
+
+/// Plays with the stack and the rotation of its secret in a new account.
+pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack, &mut Rotation) -> T) -> T {
+    in_account_with(Options::default(), play)
+}
+
+/// The same in an account with `options`.
+pub fn in_account_with<T>(
+    options: Options,
+    play: impl AsyncFnOnce(&FakeAws, &mut ParentStack, &mut Rotation) -> T,
+) -> T {
+    paused(async {
+        let fake = fake(options);
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
+        let result = play(&fake, &mut stack, &mut rotation).await;
+        fake.assert_unbroken();
+        result
+    })
+}
+
+/// Plays in so many orders at random, each in a new account. A call may be held back up to `holds`
+/// times.
+pub fn in_orders(
+    runs: u64,
+    holds: usize,
+    play: impl AsyncFn(&FakeAws, &mut ParentStack, &mut Rotation, &Schedule),
+) {
+    in_orders_with(&Options::default(), (runs, holds), play);
+}
+
+/// The same in accounts with `options`.
+// Its callers pass closures.
+#[allow(clippy::needless_pass_by_value)]
+pub fn in_orders_with(
+    options: &Options,
+    (runs, holds): (u64, usize),
+    play: impl AsyncFn(&FakeAws, &mut ParentStack, &mut Rotation, &Schedule),
+) {
+    sample(runs, holds, async |schedule| {
+        let fake = fake(options.clone());
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
+        play(&fake, &mut stack, &mut rotation, &schedule).await;
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
+    });
+}
+
+/// IAM's lists, tags and logins are late.
+pub fn late() -> Options {
+    Options {
+        lists_late: Duration::from_secs(4),
+        tags_late: Duration::from_secs(3),
+        login_late: Duration::from_secs(5),
+        ..Options::default()
+    }
 }
 
 /// The properties that most tests begin with: one project.
@@ -112,16 +170,7 @@ pub async fn check_health(fake: &FakeAws) {
         wire: |_, caller| caller.connector(),
         lifetime: LAMBDA_MAX_LIFETIME,
     };
-    let answered = answered_once(fake, &fake.caller("health.1"), &request).await;
+    let answered = answered_once(fake, "health.1", &request).await;
     let answered = answered.expect("it lives");
-    answered.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
-}
-
-/// Whether a call of this operation changes anything.
-pub fn changes(operation: &str) -> bool {
-    let operation = operation.strip_prefix("GitLab.").unwrap_or(operation);
-    operation != "GitPush"
-        && !["Get", "List", "Describe"]
-            .iter()
-            .any(|verb| operation.starts_with(verb))
+    answered.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::fixture::{PROJECT, fake, mirror, properties, rotation, serial, stack, with};
+use crate::fixture::{PROJECT, fake, in_account, mirror, properties, serial, stack, with};
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
-use fake_aws::secret_versions::{AbandonedBy, Pending};
+use fake_aws::secrets::versions::{AbandonedBy, Pending};
 use fake_aws::{FakeAws, Options, Rotated, Schedules};
 
 /// The same AWS and GitLab on other days, and in other versions.
@@ -66,20 +66,19 @@ fn every_scenario_succeeds_with_every_option() {
 }
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
-    let journal = fake.journal();
-    let own = journal.iter().filter(|entry| entry.caller == caller);
-    own.map(|entry| entry.operation.clone()).collect()
+    let own = fake.journal_of(caller).into_iter();
+    own.map(|call| call.operation).collect()
 }
 
 #[test]
 fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
-    paused(async {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties()).await.is_success());
-        assert!(stack.update(&properties(), None).await.is_success());
-        let changed = stack.update(&serial(&properties(), 2), None).await;
-        assert!(changed.is_success(), "{changed:?}");
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
+        stack.update(&properties(), None).await.assert_success();
+        stack
+            .update(&serial(&properties(), 2), None)
+            .await
+            .assert_success();
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         for caller in [
             "1-Create.1",
@@ -90,15 +89,14 @@ fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
             "rotation-1.testSecret.1",
             "rotation-1.finishSecret.1",
         ] {
-            let made = calls(&fake, caller);
+            let made = calls(fake, caller);
             assert!(!made.is_empty(), "{caller} did nothing");
             fake_aws::figure!("calls: {caller}: {} {made:?}", made.len());
         }
-        let no_op = calls(&fake, "2-Update.1");
+        let no_op = calls(fake, "2-Update.1");
         assert!(no_op.len() <= 14, "{no_op:?}");
         assert_eq!(fake.mirrors(PROJECT).len(), 2, "ours and the handmade one");
         assert_eq!(fake.secret_in(&fake.transcript()), None);
-        fake.assert_unbroken();
     });
 }
 
@@ -124,13 +122,14 @@ async fn durations(count: usize) -> [Duration; 3] {
     let properties = with(properties(), "Mirrors", mirrors);
     let mut stack = stack(&fake);
     let start = Instant::now();
-    let created = stack.create(&properties).await;
-    assert!(created.is_success(), "{created:?}");
+    stack.create(&properties).await.assert_success();
     let created = Instant::now();
-    let changed = stack.update(&serial(&properties, 2), None).await;
-    assert!(changed.is_success(), "{changed:?}");
+    stack
+        .update(&serial(&properties, 2), None)
+        .await
+        .assert_success();
     let changed = Instant::now();
-    assert!(stack.delete().await.is_success());
+    stack.delete().await.assert_success();
     let [create, delete] = ["1-Create.1", "3-Delete.1"].map(|caller| {
         fake.round_trips(|call| {
             // Every second password has a `/`, and is reset.

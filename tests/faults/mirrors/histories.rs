@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::fixture::{
@@ -15,8 +15,9 @@ use crate::scenarios::{Event, Scenario};
 use fake_aws::custom_resource::RollBack;
 use fake_aws::explore::paused;
 use fake_aws::extent::cases;
-use fake_aws::secret_versions::{AbandonedBy, Pending};
-use fake_aws::{Fault, FaultKind, Options, RotationStep};
+use fake_aws::histories::{faults_at_random, play_histories};
+use fake_aws::secrets::versions::{AbandonedBy, Pending};
+use fake_aws::{Options, RotationStep};
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
@@ -73,7 +74,7 @@ fn options() -> impl Strategy<Value = Options> {
     let late = (0..6u64, 0..6u64, 0..6u64, any::<bool>());
     let pending = (
         any::<bool>(),
-        prop::sample::select(vec![
+        select(vec![
             AbandonedBy::Nothing,
             AbandonedBy::Current,
             AbandonedBy::Any,
@@ -102,42 +103,21 @@ fn options() -> impl Strategy<Value = Options> {
     })
 }
 
-/// Faults at calls of the first or second delivery of some request or step; not all strike.
-fn faults() -> impl Strategy<Value = Vec<(String, Fault)>> {
-    let kinds: Vec<FaultKind> = FaultKind::EACH
-        .into_iter()
-        .chain(FaultKind::SILENT)
-        .collect();
-    let whose = prop_oneof![
-        (
-            1..6usize,
-            prop::sample::select(vec!["Create", "Update", "Delete"])
-        )
+/// The requests of CloudFormation, and the steps of rotations.
+fn requests() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (1..6usize, select(vec!["Create", "Update", "Delete"]))
             .prop_map(|(number, kind)| format!("{number}-{kind}")),
-        (1..4usize, prop::sample::select(RotationStep::ALL.to_vec()))
+        (1..4usize, select(RotationStep::ALL.to_vec()))
             .prop_map(|(number, step)| format!("rotation-{number}.{step}")),
-    ];
-    let one = (whose, 1..3usize, 0..30usize, prop::sample::select(kinds));
-    let fault = one.prop_map(|(whose, delivery, call, kind)| {
-        (format!("{whose}.{delivery}"), Fault::at(call, kind))
-    });
-    prop::collection::vec(fault, 0..3)
+    ]
 }
 
 #[test]
 fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
-    let histories = cases(200, 5_000);
-    let config = Config {
-        cases: u32::try_from(histories).expect("a small number"),
-        failure_persistence: None,
-        max_shrink_iters: 100,
-        ..Config::default()
-    };
-    // The same histories each time; another seed is a line's change.
-    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
-    let mut runner = TestRunner::new_with_rng(config, seed);
-    let every = (history(), options(), faults(), any::<bool>());
-    let outcome = runner.run(&every, |(events, options, faults, delivers_twice)| {
+    let faults = faults_at_random(requests(), 30);
+    let every = (history(), options(), faults, any::<bool>());
+    let play = |(events, options, faults, delivers_twice): (_, _, Vec<_>, _)| {
         let scenario = Scenario {
             name: "at random",
             setup: |_| {},
@@ -146,8 +126,6 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
             step_deliveries: 3,
         };
         paused(scenario.play(options, &faults));
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    fake_aws::figure!("schedules: {histories} histories at random");
+    };
+    play_histories(cases(200, 5_000), 11, every, play);
 }

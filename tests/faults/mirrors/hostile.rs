@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::checks;
 use crate::fixture::{
-    GITLAB, PROJECT, REPOSITORY, SECRET, TOKEN, both, fake, properties, rotation, serial, stack,
+    GITLAB, PROJECT, REPOSITORY, SECRET, TOKEN, both, fake, in_account, properties, serial, stack,
     with,
 };
 use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound};
@@ -49,13 +49,13 @@ fn token_of_another_host_is_never_read_and_never_sent() {
             let fake = fake(Options::default());
             let answer = stack(&fake).create(&gitlab(&url, TOKEN)).await;
             assert!(!answer.is_success(), "{url}: {answer:?}");
-            assert_eq!(asked(&fake), 0, "{url}\n{}", fake.transcript());
+            assert_eq!(asked(&fake), 0, "{url}");
             let reads = fake.journal();
             let read = reads.iter().find(|entry| {
                 entry.operation == "GetSecretValue" && entry.params["SecretId"] == TOKEN
             });
             assert!(read.is_none(), "{url}: its token was read");
-            fake.look(checks::nothing_remains).expect("nothing");
+            fake.assert_holds(checks::nothing_remains);
             answers_are_sound(&fake);
             fake.assert_unbroken();
         });
@@ -73,7 +73,7 @@ fn token_without_a_tag_and_any_other_secret_are_not_sent() {
         for secret in ["somebody/password", "nobody/nothing", SECRET] {
             let answer = stack(&fake).create(&gitlab(GITLAB, secret)).await;
             assert!(!answer.is_success(), "{secret}: {answer:?}");
-            assert_eq!(asked(&fake), 0, "{secret}\n{}", fake.transcript());
+            assert_eq!(asked(&fake), 0, "{secret}");
         }
         fake.look(|aws| aws.secrets.len());
         assert_eq!(stored(&fake), before);
@@ -113,22 +113,19 @@ fn writes(fake: &FakeAws) -> usize {
 fn forged_request_moves_no_login_to_another_secret() {
     for status in ["UPDATE_COMPLETE", "DELETE_IN_PROGRESS", ""] {
         for forged in 0..4 {
-            paused(async {
-                let fake = fake(Options::default());
-                let mut stack = stack(&fake);
-                assert!(stack.create(&properties()).await.is_success());
+            in_account(async |fake, stack, _| {
+                stack.create(&properties()).await.assert_success();
                 fake.options(|options| options.resource_status = status);
-                let before = writes(&fake);
-                let request = moves(&mut stack).swap_remove(forged);
+                let before = writes(fake);
+                let request = moves(stack).swap_remove(forged);
                 let answer = stack.deliver(&request).await;
                 let reason = answer.reason();
                 assert!(
                     reason.contains("CloudFormation does not show"),
                     "{answer:?}"
                 );
-                let after = writes(&fake);
+                let after = writes(fake);
                 assert_eq!(before, after, "{status} {forged}");
-                fake.assert_unbroken();
             });
         }
     }
@@ -136,34 +133,27 @@ fn forged_request_moves_no_login_to_another_secret() {
 
 #[test]
 fn denied_look_up_of_the_stack_moves_no_login() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
         fake.deny("cloudformation:DescribeStackResource", "");
-        let request = moves(&mut stack).swap_remove(0);
+        let request = moves(stack).swap_remove(0);
         let answer = stack.deliver(&request).await;
         assert!(
             answer.reason().contains("deploy the provider stack again"),
             "{answer:?}"
         );
-        fake.assert_unbroken();
     });
 }
 
 #[test]
 fn update_that_moves_no_login_does_not_read_the_stack() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
-        assert!(
-            stack
-                .update(&serial(&properties(), 2), None)
-                .await
-                .is_success()
-        );
-        assert!(stack.delete().await.is_success());
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        stack
+            .update(&serial(&properties(), 2), None)
+            .await
+            .assert_success();
+        stack.delete().await.assert_success();
         let journal = fake.journal();
         let looks = journal
             .iter()
@@ -183,12 +173,11 @@ fn login_that_gitlab_would_break_never_reaches_it() {
             fake.gitlab_project(PROJECT, &["main"]);
             fake.gitlab_token(TOKEN);
             let mut stack = stack(&fake);
-            let created = stack.create(&properties()).await;
-            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            stack.create(&properties()).await.assert_success();
             fake.mirrors_work(PROJECT, REPOSITORY)
                 .expect("a mirror that works");
-            assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_remains).expect("nothing");
+            stack.delete().await.assert_success();
+            fake.assert_holds(checks::nothing_remains);
             // The fake complains of every login with a `/` or a `%` in it.
             fake.assert_unbroken();
         });
@@ -198,11 +187,9 @@ fn login_that_gitlab_would_break_never_reaches_it() {
 // claim: no-secret-of-a-whole-scenario-is-disclosed
 #[test]
 fn no_secret_appears_anywhere_in_a_whole_scenario() {
-    paused(async {
-        let fake = fake(Options::default());
+    in_account(async |fake, stack, rotation| {
         fake.options(|options| options.gitlab.errors_show_the_login = true);
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&both()).await.is_success());
+        stack.create(&both()).await.assert_success();
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         // GitLab's own words hold a login here, as its older versions' did.
         fake.take_git_push(crate::fixture::USER);
@@ -225,6 +212,6 @@ fn no_secret_appears_anywhere_in_a_whole_scenario() {
                 "{secret}"
             );
         }
-        answers_are_sound(&fake);
+        answers_are_sound(fake);
     });
 }

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    PROJECT, REPOSITORY, SECRET, fake, mirror, properties, rotation, serial, stack, with,
+    PROJECT, REPOSITORY, SECRET, fake, in_account, in_account_with, mirror, properties, rotation,
+    serial, stack, with,
 };
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
@@ -32,11 +33,7 @@ fn project_without_commits_counts_as_synced() {
             });
             let mut stack = stack(&fake);
             let created = stack.create(&properties()).await;
-            assert!(
-                created.is_success(),
-                "{way:?}: {created:?}\n{}",
-                fake.transcript()
-            );
+            assert!(created.is_success(), "{way:?}: {created:?}");
             tokio::time::sleep(Duration::from_mins(10)).await;
             let watch = Watch::begin(&fake);
             watch.expect(checks::pairs(&properties()));
@@ -54,17 +51,15 @@ fn project_without_commits_counts_as_synced() {
 
 #[test]
 fn create_without_wait_ends_before_the_push() {
-    paused(async {
-        let fake = fake(Options {
-            sync_takes: Duration::from_mins(30),
-            ..Options::default()
-        });
+    let options = Options {
+        sync_takes: Duration::from_mins(30),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack, _| {
         let mut unawaited = mirror(PROJECT, REPOSITORY);
         unawaited["WaitForSync"] = json!("false");
-        let mut stack = stack(&fake);
         let properties = with(properties(), "Mirrors", json!([unawaited]));
-        let created = stack.create(&properties).await;
-        assert!(created.is_success(), "{created:?}");
+        stack.create(&properties).await.assert_success();
         assert!(fake.now().duration_since(fake.began()).unwrap() < Duration::from_mins(1));
         assert!(fake.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
         tokio::time::sleep(Duration::from_mins(31)).await;
@@ -79,12 +74,10 @@ fn create_without_wait_ends_before_the_push() {
             "BranchRegex": "^main$|^feature$", "RequiredBranches": ["feature"],
         }]);
         let properties = with(properties, "Mirrors", of_regex);
-        let updated = stack.update(&properties, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        stack.update(&properties, None).await.assert_success();
         fake.push_to_gitlab(PROJECT, "feature", "second-of-feature");
         tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(branches(), ["development", "feature", "main"]);
-        fake.assert_unbroken();
     });
 }
 
@@ -100,12 +93,8 @@ fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
         let answer = stack(&fake)
             .create(&with(properties(), "Mirrors", of_regex))
             .await;
-        assert!(
-            answer.reason().contains("BranchRegex"),
-            "{answer:?}\n{}",
-            fake.transcript()
-        );
-        fake.look(checks::nothing_remains).expect("nothing");
+        assert!(answer.reason().contains("BranchRegex"), "{answer:?}");
+        fake.assert_holds(checks::nothing_remains);
         let pushed = fake.look(|aws| aws.repositories[REPOSITORY].branches.len());
         assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
         fake.assert_unbroken();
@@ -114,22 +103,19 @@ fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
 
 #[test]
 fn rotation_without_a_free_place_fails_and_keeps_the_login() {
-    paused(async {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties()).await.is_success());
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
         for number in fake.mirrors(PROJECT).len()..10 {
             let url = format!("https://example.com/{number}");
             fake.manual_mirror(PROJECT, &url, None, true);
         }
-        let watch = Watch::begin(&fake);
+        let watch = Watch::begin(fake);
         watch.expect(checks::pairs(&properties()));
         let Rotated::Failed { reason, .. } = rotation.rotate().await else {
-            panic!("there was a place\n{}", fake.transcript());
+            panic!("there was a place");
         };
         assert!(reason.contains("Maximum number"), "{reason}");
-        let held = fake.look(|aws| checks::at_rest(aws, &properties(), false));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
+        fake.assert_holds(|aws| checks::at_rest(aws, &properties(), false));
         fake.change(|aws| {
             let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
             let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
@@ -138,7 +124,6 @@ fn rotation_without_a_free_place_fails_and_keeps_the_login() {
         // For as long as an invocation, an open claim looks like a peer's.
         tokio::time::sleep(Duration::from_mins(30)).await;
         assert_eq!(rotation.rotate().await, Rotated::Finished);
-        fake.assert_unbroken();
     });
 }
 
@@ -153,8 +138,7 @@ fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
             fake.manual_mirror(PROJECT, &url, None, true);
         }
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}");
+        stack.create(&properties()).await.assert_success();
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         fake.assert_unbroken();
     });
@@ -179,25 +163,22 @@ fn killed_mirror_is_replaced_by_an_update() {
         (Duration::from_hours(2), false),
         (Duration::from_mins(1), true),
     ] {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
-            assert!(stack.create(&properties()).await.is_success());
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
             let old = fake.look(checks::our_mirrors);
-            kill_a_push(&fake).await;
+            kill_a_push(fake).await;
             tokio::time::sleep(age).await;
             let began = fake.now();
             let updated = stack.update(&serial(&properties(), 2), None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+            updated.assert_success();
             assert!(updated.note().contains("a push under way since"));
             let took = fake.now().duration_since(began).expect("later");
             assert_eq!(took > Duration::from_mins(2), waits, "{took:?}");
             let new = fake.look(checks::our_mirrors);
             assert!(new.len() == 1 && new != old, "{new:?}");
             fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
-            assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_remains).expect("nothing");
-            fake.assert_unbroken();
+            stack.delete().await.assert_success();
+            fake.assert_holds(checks::nothing_remains);
         });
     }
 }
@@ -205,16 +186,13 @@ fn killed_mirror_is_replaced_by_an_update() {
 #[test]
 fn killed_mirror_is_replaced_by_a_rotation() {
     for age in [Duration::from_hours(2), Duration::from_mins(1)] {
-        paused(async {
-            let fake = fake(Options::default());
-            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-            assert!(stack.create(&properties()).await.is_success());
-            kill_a_push(&fake).await;
+        in_account(async |fake, stack, rotation| {
+            stack.create(&properties()).await.assert_success();
+            kill_a_push(fake).await;
             tokio::time::sleep(age).await;
             assert_eq!(rotation.rotate().await, Rotated::Finished);
             assert_eq!(fake.look(checks::our_mirrors).len(), 1);
             fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
-            fake.assert_unbroken();
         });
     }
 }
@@ -233,19 +211,18 @@ fn regex_without_a_branch_fails_before_anything_is_pushed() {
         }
         tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(branches(&fake), Vec::<String>::new());
-        fake.look(checks::nothing_remains).expect("nothing");
+        fake.assert_holds(checks::nothing_remains);
         fake.assert_unbroken();
     });
 }
 
 #[test]
 fn protection_removed_during_a_create_fails_it() {
-    paused(async {
-        let fake = fake(Options {
-            login_late: Duration::from_secs(20),
-            ..Options::default()
-        });
-        let mut stack = stack(&fake);
+    let options = Options {
+        login_late: Duration::from_secs(20),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack, _| {
         let unprotect = async {
             tokio::time::sleep(Duration::from_secs(10)).await;
             assert!(!fake.look(checks::our_mirrors).is_empty(), "not made yet");
@@ -256,35 +233,33 @@ fn protection_removed_during_a_create_fails_it() {
         let reason = created.reason();
         assert!(reason.contains("would push every branch"), "{reason}");
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(branches(&fake), Vec::<String>::new());
-        fake.look(checks::nothing_remains).expect("nothing");
-        fake.assert_unbroken();
+        assert_eq!(branches(fake), Vec::<String>::new());
+        fake.assert_holds(checks::nothing_remains);
     });
 }
 
 #[test]
 fn update_and_rotation_of_an_unprotected_project_push_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
+    in_account(async |fake, stack, rotation| {
         let mirrors = json!([{"GitLabProject": PROJECT, "RepositoryName": REPOSITORY}]);
         let properties = with(properties(), "Mirrors", mirrors);
-        assert!(stack.create(&properties).await.is_success());
+        stack.create(&properties).await.assert_success();
         fake.protect(PROJECT, &[]);
         fake.protect_by_group(PROJECT, &["main"]);
         let again = stack.update(&properties, None).await;
-        assert!(again.is_success(), "{again:?}");
+        again.assert_success();
         assert!(again.note().contains("would push every branch"));
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(branches(&fake), ["development", "main"]);
+        assert_eq!(branches(fake), ["development", "main"]);
         let refused = stack.update(&serial(&properties, 2), None).await;
         assert!(refused.reason().contains("would push every branch"));
         fake.protect(PROJECT, &["main"]);
-        let updated = stack.update(&serial(&properties, 2), None).await;
-        assert!(updated.is_success(), "{updated:?}");
-        assert_eq!(branches(&fake), ["development", "main"]);
-        fake.assert_unbroken();
+        stack
+            .update(&serial(&properties, 2), None)
+            .await
+            .assert_success();
+        assert_eq!(branches(fake), ["development", "main"]);
     });
 }
 
@@ -294,7 +269,7 @@ fn lfs_objects_are_named_in_the_answer() {
         let fake = fake(Options::default());
         fake.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
         let created = stack(&fake).create(&properties()).await;
-        assert!(created.is_success(), "{created:?}");
+        created.assert_success();
         let expected = format!("project {PROJECT} has 4096 bytes of Git LFS objects");
         assert!(created.note().contains(&expected), "{created:?}");
         fake.assert_unbroken();
@@ -304,11 +279,9 @@ fn lfs_objects_are_named_in_the_answer() {
 #[test]
 fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
     for (minutes, is_outlasted) in [(2, true), (180, false)] {
-        paused(async {
-            let fake = fake(Options::default());
-            let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-            assert!(stack.create(&properties()).await.is_success());
-            let watch = Watch::begin(&fake);
+        in_account(async |fake, stack, rotation| {
+            stack.create(&properties()).await.assert_success();
+            let watch = Watch::begin(fake);
             watch.expect(checks::pairs(&properties()));
             fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
             let repair = async {
@@ -320,9 +293,7 @@ fn rotation_waits_minutes_for_gitlab_and_is_pending_after_hours() {
             assert_eq!(rotated == Rotated::Finished, is_outlasted, "{context}");
             assert_eq!(rotation.is_pending(), !is_outlasted, "{context}");
             assert_eq!(rotation.come_due().await, Rotated::Finished, "{context}");
-            let held = fake.look(|aws| checks::at_rest(aws, &properties(), true));
-            held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", fake.transcript()));
-            fake.assert_unbroken();
+            fake.assert_holds_in(&context, |aws| checks::at_rest(aws, &properties(), true));
         });
     }
 }
@@ -341,53 +312,46 @@ fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
             "{created:?}"
         );
         tokio::time::sleep(Duration::from_hours(2)).await;
-        fake.look(checks::nothing_remains).expect("nothing");
+        fake.assert_holds(checks::nothing_remains);
         fake.assert_unbroken();
     });
 }
 
 #[test]
 fn project_can_be_named_by_its_id() {
-    paused(async {
-        let fake = fake(Options::default());
+    in_account(async |fake, stack, rotation| {
         let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
         let mirrors = json!([mirror(&number.to_string(), REPOSITORY)]);
         let properties = with(properties(), "Mirrors", mirrors);
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&properties).await.is_success());
-        let watch = Watch::begin(&fake);
+        stack.create(&properties).await.assert_success();
+        let watch = Watch::begin(fake);
         watch.expect(vec![(PROJECT.to_owned(), REPOSITORY.to_owned())]);
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         assert_eq!(fake.look(checks::our_mirrors).len(), 1);
         watch.expect_nothing();
-        assert!(stack.delete().await.is_success());
-        fake.look(checks::nothing_remains).expect("nothing");
-        fake.assert_unbroken();
+        stack.delete().await.assert_success();
+        fake.assert_holds(checks::nothing_remains);
     });
 }
 
 #[test]
 fn update_with_unreachable_gitlab_fails_and_breaks_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
-        let watch = Watch::begin(&fake);
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let watch = Watch::begin(fake);
         watch.expect(checks::pairs(&properties()));
         fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
         let next = serial(&properties(), 2);
         let update = stack.request("Update", Some(SECRET), &next, Some(&properties()));
         let failed = stack.deliver(&update).await;
         assert!(
-            failed.reason().contains("GitLab did not answer"),
+            failed.reason().contains("GitLab did not respond"),
             "{failed:?}"
         );
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&next));
         let _ = stack.deliver(&back).await;
         fake.mend();
-        let held = fake.look(|aws| checks::at_rest(aws, &properties(), false));
-        held.unwrap_or_else(|broken| panic!("{broken}\n{}", fake.transcript()));
-        assert!(stack.update(&next, None).await.is_success());
-        fake.assert_unbroken();
+        fake.assert_holds(|aws| checks::at_rest(aws, &properties(), false));
+        stack.update(&next, None).await.assert_success();
     });
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, fake, properties, stack,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, fake, in_account,
+    properties, stack,
 };
 use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::explore::paused;
@@ -134,7 +135,7 @@ fn situations() -> Vec<Situation> {
         situation(
             "a GitLab out of reach",
             |fake| fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost),
-            &["GitLab did not answer"],
+            &["GitLab did not respond"],
         ),
         situation(
             "a GitLab that is out of order",
@@ -194,14 +195,13 @@ fn asked(properties: Value) -> Value {
     properties
 }
 
-fn says(situation: &Situation, answer: &RequestOutcome, fake: &FakeAws) {
+fn says(situation: &Situation, answer: &RequestOutcome) {
     let reason = answer.reason();
     for part in situation.says {
         assert!(
             reason.contains(part),
-            "{}: {part} is not in {answer:?}\n{}",
-            situation.name,
-            fake.transcript()
+            "{}: {part} is not in {answer:?}",
+            situation.name
         );
     }
 }
@@ -215,11 +215,10 @@ fn create_denied_by_gitlab_has_the_reason_and_leaves_nothing() {
             let foreign = fake.look(checks::foreign);
             let mut stack = stack(&fake);
             let answer = stack.create(&asked(properties())).await;
-            says(&situation, &answer, &fake);
+            says(&situation, &answer);
             fake.mend();
             // If GitLab stayed unreachable, nothing was created there either.
-            let left = fake.look(checks::nothing_remains);
-            left.unwrap_or_else(|left| panic!("{}: {left}\n{}", situation.name, fake.transcript()));
+            fake.assert_holds_in(situation.name, checks::nothing_remains);
             assert_eq!(fake.look(checks::foreign), foreign, "{}", situation.name);
             answers_are_sound(&fake);
             fake.assert_unbroken();
@@ -253,27 +252,21 @@ fn update_denied_by_gitlab_keeps_the_login_and_mirrors() {
             continue;
         }
         tried += 1;
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
+        in_account(async |fake, stack, _| {
             let (before, after) = (asked(properties()), asked(both()));
-            assert!(stack.create(&before).await.is_success());
-            let watch = Watch::begin(&fake);
-            of_other_project(&fake, situation.arrange);
+            stack.create(&before).await.assert_success();
+            let watch = Watch::begin(fake);
+            of_other_project(fake, situation.arrange);
             if situation.name == "a push that diverges" {
                 fake.push(REPOSITORY, "main", "first-of-main");
             }
             watch.expect(checks::pairs(&before));
             let answer = stack.update(&after, None).await;
-            says(&situation, &answer, &fake);
-            fake.look(|aws| checks::at_rest(aws, &before, false))
-                .unwrap_or_else(|broken| {
-                    panic!("{}: {broken}\n{}", situation.name, fake.transcript());
-                });
+            says(&situation, &answer);
+            fake.assert_holds_in(situation.name, |aws| checks::at_rest(aws, &before, false));
             watch.expect_nothing();
-            assert!(stack.delete().await.is_success());
-            fake.look(checks::nothing_remains).expect("nothing");
-            fake.assert_unbroken();
+            stack.delete().await.assert_success();
+            fake.assert_holds(checks::nothing_remains);
         });
     }
     assert_eq!(tried, names.len());

@@ -10,7 +10,8 @@ use crate::fixture::{
     properties, rotation, serial, stack, with,
 };
 use fake_aws::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
-use fake_aws::{FakeAws, Fault, Options, Rotated, Rotation};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{FakeAws, Options, Rotated, Rotation};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -55,15 +56,15 @@ struct Play {
 impl Scenario {
     /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
     /// rest like the end of the stack, and checks that nothing remains.
-    pub async fn play(&self, options: Options, faults: &[(String, Fault)]) -> FakeAws {
+    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         // Requests of CloudFormation and steps of a rotation are further apart than that: AWS's
         // own rotation template relies on it.
         let late = options.secrets_late;
         let fake = fake(options);
         (self.setup)(&fake);
         let foreign = fake.look(checks::foreign);
-        for (caller, fault) in faults {
-            fake.inject(caller, fault.clone());
+        for fault in faults {
+            fault.inject(&fake);
         }
         let mut play = Play {
             stack: stack(&fake),
@@ -90,12 +91,7 @@ impl Scenario {
         play.check("the end");
         answers_are_sound(&fake);
         let now = fake.look(checks::foreign);
-        assert_eq!(
-            now,
-            foreign,
-            "what is not ours changed\n{}",
-            fake.transcript()
-        );
+        assert_eq!(now, foreign, "what is not ours changed");
         fake.assert_unbroken();
         fake
     }
@@ -142,9 +138,7 @@ impl Play {
             Event::Rotate => self.rotate().await,
             Event::Delete => {
                 self.watch.expect_nothing();
-                let answer = self.stack.delete().await;
-                let told = self.fake.transcript();
-                assert!(answer.is_success(), "{answer:?}\n{told}");
+                self.stack.delete().await.assert_success();
             }
             Event::ByHand(change) => {
                 self.watch.expect_nothing();
@@ -160,11 +154,9 @@ impl Play {
     }
 
     fn succeeds(&self, event: &Event, answer: &RequestOutcome) {
-        let transcript = || self.fake.transcript();
         assert!(
             self.is_hurt || answer.is_success(),
-            "{event:?} answered {answer:?}\n{}",
-            transcript()
+            "{event:?} answered {answer:?}"
         );
     }
 
@@ -184,35 +176,29 @@ impl Play {
         // It runs days after the events before: IAM shows their effect by then.
         tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
-        let transcript = || self.fake.transcript();
-        assert!(
-            self.is_hurt || rotated == Rotated::Finished,
-            "{rotated:?}\n{}",
-            transcript()
-        );
+        assert!(self.is_hurt || rotated == Rotated::Finished, "{rotated:?}");
         self.after_rotation = true;
         match rotated {
             Rotated::Finished => return,
             Rotated::Died(_) => {
                 let (_, properties) = self.stack.resource.clone().expect("a resource");
-                let healed = self.stack.update(&properties, None).await;
-                assert!(healed.is_success(), "{healed:?}\n{}", transcript());
+                self.stack.update(&properties, None).await.assert_success();
                 // A version that the rotation has only named may still be waited for.
                 tokio::time::sleep(Duration::from_mins(90)).await;
                 check_health(&self.fake).await;
             }
             Rotated::Failed { .. } => {}
-            Rotated::Refused(refusal) => panic!("{refusal}\n{}", transcript()),
+            Rotated::Refused(refusal) => panic!("{refusal}"),
         }
         if self.rotation.is_pending() {
             let (_, properties) = self.stack.resource.as_ref().expect("a resource");
-            let held = self.fake.look(|aws| checks::pending(aws, properties));
-            held.unwrap_or_else(|broken| panic!("while pending: {broken}\n{}", transcript()));
+            self.fake
+                .assert_holds_in("while pending", |aws| checks::pending(aws, properties));
         } else {
             self.check("a rotation that failed");
         }
         let again = self.rotation.come_due().await;
-        assert_eq!(again, Rotated::Finished, "{}", transcript());
+        assert_eq!(again, Rotated::Finished);
     }
 
     fn check(&self, context: &str) {
@@ -224,7 +210,7 @@ impl Play {
                 .look(|aws| checks::at_rest(aws, properties, self.after_rotation)),
         };
         if let Err(broken) = held {
-            panic!("after {context}: {broken}\n{}", self.fake.transcript());
+            panic!("after {context}: {broken}");
         }
     }
 }

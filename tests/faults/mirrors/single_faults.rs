@@ -2,63 +2,38 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use crate::fixture::changes;
+use crate::fixture::late;
 use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
-use fake_aws::{Fault, FaultKind, Options, Schedules};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{Entry, FaultKind, Options, Schedules};
 
-/// How late IAM is in the second round: lists, tags and logins.
-fn late() -> Options {
-    Options {
-        lists_late: Duration::from_secs(4),
-        tags_late: Duration::from_secs(3),
-        login_late: Duration::from_secs(5),
-        ..Options::default()
-    }
-}
-
-/// One call of a scenario: its caller, its index among the caller's, and the kinds of faults to try.
-struct Call {
-    caller: String,
-    index: usize,
-    kinds: Vec<FaultKind>,
-}
-
-/// Every call of the scenario. A read that never arrived and one whose response is lost have the same
-/// effect, so one of each is enough. A fault that was tried at the same place of an earlier scenario
-/// is tried in turns.
-fn calls(
+/// The faults at every call of the scenario. A read that never arrived and one whose response is lost
+/// have the same effect, so one of each is enough. A fault that was tried at the same place of an
+/// earlier scenario is tried in turns.
+fn faults(
     scenario: &Scenario,
-    options: &Options,
+    calls: &[Entry],
     kinds: &[FaultKind],
     known: &mut BTreeSet<String>,
-) -> Vec<Call> {
-    let fake = paused(scenario.play(options.clone(), &[]));
+) -> Vec<SingleFault> {
     let mut so_far = format!("{} {}", scenario.delivers_twice, scenario.step_deliveries);
-    let mut calls = vec![];
-    for (number, entry) in fake.journal().into_iter().enumerate() {
-        let _ = write!(
-            so_far,
-            "\n{} {} {}",
-            entry.caller, entry.operation, entry.outcome
-        );
+    let mut faults = vec![];
+    for (number, call) in calls.iter().enumerate() {
+        let (caller, operation, outcome) = (&call.caller, &call.operation, &call.outcome);
+        let _ = write!(so_far, "\n{caller} {operation} {outcome}");
         let is_new = known.insert(so_far.clone());
         let mut kinds = kinds.to_vec();
-        if !changes(&entry.operation) {
+        if call.reads() {
             kinds.retain(|kind| !matches!(kind, FaultKind::AnswerLost | FaultKind::KilledBefore));
         }
         if !is_new {
             kinds = vec![kinds[number % kinds.len()]];
         }
-        calls.push(Call {
-            caller: entry.caller,
-            index: entry.index,
-            kinds,
-        });
+        faults.extend(SingleFault::each_of(call, &kinds));
     }
-    calls
+    faults
 }
 
 /// Tries faults at every call, of which `SCHEDULES=ci` runs one in so many.
@@ -72,22 +47,10 @@ fn every_single_fault(
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;
-        let mut of_this = 0;
-        for call in calls(&scenario, options, kinds, &mut known) {
-            for kind in call.kinds {
-                let fault = [(call.caller.clone(), Fault::at(call.index, kind))];
-                let shown = format!(
-                    "{}: {kind:?} at {}#{}",
-                    scenario.name, call.caller, call.index
-                );
-                let played =
-                    schedules.run(&shown, || paused(scenario.play(options.clone(), &fault)));
-                if let Some(fake) = played {
-                    assert_eq!(fake.faults_left(), 0, "{shown} struck nothing");
-                }
-                of_this += 1;
-            }
-        }
+        let play = |faults: &[SingleFault]| paused(scenario.play(options.clone(), faults));
+        let faults = faults(&scenario, &play(&[]).journal(), kinds, &mut known);
+        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.name);
+        let of_this = schedules.single_faults(faults, name, play);
         fake_aws::figure!(
             "schedules: {of_this:>4} single faults in \"{}\"",
             scenario.name

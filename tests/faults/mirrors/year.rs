@@ -6,9 +6,8 @@ use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    PROJECT, REPOSITORY, SECRET, both, fake, properties, rotation, serial, stack,
+    PROJECT, REPOSITORY, SECRET, both, in_account, in_account_with, properties, serial,
 };
-use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Options, Rotated, Rotation, RotationStep};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -29,7 +28,7 @@ impl Pushes {
     fn have_arrived(&self, fake: &FakeAws) {
         let wanted = Some(format!("commit-{}", self.made));
         let held = fake.look(|aws| aws.repositories[REPOSITORY].branches.get("main").cloned());
-        assert_eq!(held, wanted, "{}", fake.transcript());
+        assert_eq!(held, wanted);
     }
 }
 
@@ -40,34 +39,33 @@ async fn rotate_with_pushes(rotation: &mut Rotation, pushes: &mut Pushes) {
     for step in RotationStep::ALL {
         pushes.push(&fake);
         let stepped = rotation.step(step).await;
-        assert_eq!(stepped, Ok(()), "{step}\n{}", fake.transcript());
+        assert_eq!(stepped, Ok(()), "{step}");
     }
     pushes.push(&fake);
 }
 
 #[test]
 fn no_push_fails_in_a_year_of_rotations() {
-    paused(async {
-        let fake = fake(Options {
-            login_late: Duration::from_secs(5),
-            lists_late: Duration::from_secs(4),
-            ..Options::default()
-        });
-        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-        assert!(stack.create(&both()).await.is_success());
+    let options = Options {
+        login_late: Duration::from_secs(5),
+        lists_late: Duration::from_secs(4),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack, rotation| {
+        stack.create(&both()).await.assert_success();
         assert_eq!(rotation.attach_schedule(30, false).await, Rotated::Finished);
-        let watch = Watch::begin(&fake);
+        let watch = Watch::begin(fake);
         watch.expect(checks::pairs(&both()));
         let mut pushes = Pushes::default();
         let mut passwords = std::collections::BTreeSet::new();
         for month in 1..=12 {
             for _ in 0..30 {
                 sleep(DAY).await;
-                pushes.push(&fake);
+                pushes.push(fake);
             }
-            rotate_with_pushes(&mut rotation, &mut pushes).await;
+            rotate_with_pushes(rotation, &mut pushes).await;
             sleep(Duration::from_mins(10)).await;
-            pushes.have_arrived(&fake);
+            pushes.have_arrived(fake);
             if month % 4 == 0 {
                 // The stack is updated now and then: in month 8 with a password of its own.
                 let properties = if month == 8 {
@@ -75,8 +73,7 @@ fn no_push_fails_in_a_year_of_rotations() {
                 } else {
                     both()
                 };
-                let updated = stack.update(&properties, None).await;
-                assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+                stack.update(&properties, None).await.assert_success();
             }
             let held = fake.look(|aws| {
                 let properties = &stack.resource.as_ref().expect("a resource").1;
@@ -98,9 +95,8 @@ fn no_push_fails_in_a_year_of_rotations() {
         );
         assert!(labels <= 8, "labels pile up: {labels}");
         watch.expect_nothing();
-        assert!(stack.delete().await.is_success());
-        fake.look(checks::nothing_remains).expect("nothing");
-        fake.assert_unbroken();
+        stack.delete().await.assert_success();
+        fake.assert_holds(checks::nothing_remains);
     });
 }
 
@@ -108,10 +104,8 @@ fn no_push_fails_in_a_year_of_rotations() {
 fn running_push_survives_every_step() {
     for takes in [1, 20, 59, 100, 290, 880, 2000] {
         for before in RotationStep::ALL {
-            paused(async {
-                let fake = fake(Options::default());
-                let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-                assert!(stack.create(&properties()).await.is_success());
+            in_account(async |fake, stack, rotation| {
+                stack.create(&properties()).await.assert_success();
                 sleep(Duration::from_mins(10)).await;
                 rotation.begin().expect("a rotation");
                 let mut pushes = Pushes::default();
@@ -120,7 +114,7 @@ fn running_push_survives_every_step() {
                     if step == before {
                         let longer = Duration::from_secs(takes);
                         fake.options(|options| options.sync_takes = longer);
-                        pushes.push(&fake);
+                        pushes.push(fake);
                         fake.options(|options| options.sync_takes = Duration::from_secs(3));
                     }
                     steps.push(rotation.step(step).await);
@@ -128,27 +122,18 @@ fn running_push_survives_every_step() {
                         break;
                     }
                 }
-                let transcript = || {
-                    format!(
-                        "{takes} s before {before}: {steps:?}\n{}",
-                        fake.transcript()
-                    )
-                };
+                let context = format!("{takes} s before {before}: {steps:?}");
                 // A push that outlasts the function may make the rotation fail, and no more.
                 if takes < 880 {
-                    assert!(steps.iter().all(Result::is_ok), "{}", transcript());
+                    assert!(steps.iter().all(Result::is_ok), "{context}");
                 }
                 sleep(Duration::from_hours(2)).await;
-                fake.look(checks::no_push_failed).unwrap_or_else(|broken| {
-                    panic!("{broken}\n{}", transcript());
-                });
-                pushes.have_arrived(&fake);
+                fake.assert_holds_in(&context, checks::no_push_failed);
+                pushes.have_arrived(fake);
                 let healed = stack.update(&properties(), None).await;
-                assert!(healed.is_success(), "{healed:?} {}", transcript());
-                fake.look(|aws| checks::at_rest(aws, &properties(), true))
-                    .unwrap_or_else(|broken| panic!("{broken}\n{}", transcript()));
+                assert!(healed.is_success(), "{context}: {healed:?}");
+                fake.assert_holds_in(&context, |aws| checks::at_rest(aws, &properties(), true));
                 assert_eq!(rotation.come_due().await, Rotated::Finished);
-                fake.assert_unbroken();
             });
         }
     }
@@ -164,23 +149,17 @@ fn running_push_survives_updates_of_password_and_mirrors() {
     };
     for takes in [1, 20, 100, 290] {
         for change in [serial(&both(), 2), without_first.clone()] {
-            paused(async {
-                let fake = fake(Options::default());
-                let mut stack = stack(&fake);
-                assert!(stack.create(&both()).await.is_success());
+            in_account(async |fake, stack, _| {
+                stack.create(&both()).await.assert_success();
                 sleep(Duration::from_mins(10)).await;
                 let mut pushes = Pushes::default();
                 fake.options(|options| options.sync_takes = Duration::from_secs(takes));
-                pushes.push(&fake);
+                pushes.push(fake);
                 fake.options(|options| options.sync_takes = Duration::from_secs(3));
-                let changed = stack.update(&change, None).await;
-                assert!(changed.is_success(), "{changed:?}\n{}", fake.transcript());
+                stack.update(&change, None).await.assert_success();
                 sleep(Duration::from_mins(10)).await;
-                pushes.have_arrived(&fake);
-                fake.look(checks::no_push_failed).unwrap_or_else(|broken| {
-                    panic!("{takes}: {broken}\n{}", fake.transcript());
-                });
-                fake.assert_unbroken();
+                pushes.have_arrived(fake);
+                fake.assert_holds_in(takes, checks::no_push_failed);
             });
         }
     }

@@ -41,12 +41,7 @@ async fn deleted_in_the_end(stack: &mut ParentStack) {
 
 fn is_as(before: &Value, fake: &FakeAws, when: &str) {
     let now = fake.look(shape);
-    assert!(
-        now == *before,
-        "{when}: {}\n{}",
-        difference(&now, before),
-        fake.transcript()
-    );
+    assert!(now == *before, "{when}: {}", difference(&now, before));
 }
 
 /// A fake AWS in which the resource is as `wanted`, with its branch, and the request that created
@@ -58,7 +53,7 @@ async fn made(wanted: &Value) -> (ParentStack, StackRequest) {
     let create = stack.request("Create", None, wanted, None);
     let created = stack.deliver(&create).await;
     let RequestOutcome::Success { id, .. } = created else {
-        panic!("{created:?}\n{}", fake.transcript());
+        panic!("{created:?}");
     };
     stack.resource = Some((id, wanted.clone()));
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -108,7 +103,7 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
         "again",
         Fault::on(operation, 0, FaultKind::DeniedExplicitly),
     );
-    deliver_once(&fake, &fake.caller("again"), &create).await;
+    deliver_once(&fake, "again", &create).await;
     assert_eq!(fake.faults_left(), 0, "nothing was denied");
     let heard = stack.heard(&create).await;
     assert!(heard.reason().contains("AccessDenied"), "{heard:?}");
@@ -123,7 +118,7 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
         let own: Vec<_> = fake.responses();
         let told = own.iter().find(|one| one.caller == "1-Create.1");
         let told = told.expect("an answer").json();
-        assert_eq!(told["Status"], "SUCCESS", "{told}\n{}", fake.transcript());
+        assert_eq!(told["Status"], "SUCCESS", "{told}");
         fake.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
     }
     fake.assert_unbroken();
@@ -149,14 +144,14 @@ fn redelivered_replacement_under_denials_keeps_its_resources() {
                 let fake = fake(Options::default());
                 watch(&fake, 2, &[]);
                 let mut stack = stack(&fake);
-                assert!(stack.create(&ruled()).await.is_success());
+                stack.create(&ruled()).await.assert_success();
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 let (old_id, old) = stack.resource.clone().expect("created");
                 let renamed = with(ruled(), "ProjectID", json!("renamed"));
                 let update = stack.request("Update", Some(&old_id), &renamed, Some(&old));
                 let updated = stack.deliver(&update).await;
                 let RequestOutcome::Success { id, .. } = updated else {
-                    panic!("{updated:?}\n{}", fake.transcript());
+                    panic!("{updated:?}");
                 };
                 stack.resource = Some((id, renamed));
                 // Before and after the deletion of the replaced one.
@@ -241,7 +236,7 @@ fn create_denied_the_tombstone_reports_no_resources() {
                 .filter(|delivery| delivery.caller.contains("Create"));
             for delivery in created {
                 let body = delivery.json();
-                assert_eq!(body["Status"], "FAILED", "{kind:?}\n{}", fake.transcript());
+                assert_eq!(body["Status"], "FAILED", "{kind:?}");
             }
             fake.assert_unbroken();
         });
@@ -260,7 +255,7 @@ fn delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
                     // Only the mark of an earlier Delete is read.
                     deleted_in_the_end(&mut stack).await;
                     create = stack.request("Create", None, &wanted, None);
-                    assert!(stack.deliver(&create).await.is_success());
+                    stack.deliver(&create).await.assert_success();
                     stack.resource = Some((id.clone(), wanted.clone()));
                 }
                 let before = fake.look(shape);
@@ -271,7 +266,7 @@ fn delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
                 is_as(&before, &fake, operation);
                 fake.mend();
                 deleted_in_the_end(&mut stack).await;
-                deliver_once(&fake, &fake.caller("create again"), &create).await;
+                deliver_once(&fake, "create again", &create).await;
                 assert_nothing_remains(&fake);
             });
         }
@@ -287,11 +282,7 @@ fn own_repository_cannot_be_its_source_name() {
         let given = with(ruled(), "Source", json!({"RepositoryName": REPOSITORY}));
         let updated = stack.update(&given, None).await;
         let reason = updated.reason();
-        assert!(
-            reason.starts_with("Source.RepositoryName: "),
-            "{updated:?}\n{}",
-            fake.transcript()
-        );
+        assert!(reason.starts_with("Source.RepositoryName: "), "{updated:?}");
         fake.look(|aws| {
             assert_eq!(aws.repositories_gone, Vec::<String>::new());
             assert_eq!(aws.repositories[REPOSITORY].branches[BRANCH], "commit-1");
@@ -313,17 +304,12 @@ fn named_repository_with_the_projects_name_stays_external() {
             "Source",
             json!({"RepositoryName": REPOSITORY}),
         );
-        let created = stack.create(&given).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        stack.create(&given).await.assert_success();
         let before = fake.look(shape);
         // A stack of this name that was deleted has no owner.
         let updated = stack.update(&properties(), None).await;
         let refused = format!("creating repository {REPOSITORY}: it exists");
-        assert!(
-            updated.reason().starts_with(&refused),
-            "{updated:?}\n{}",
-            fake.transcript()
-        );
+        assert!(updated.reason().starts_with(&refused), "{updated:?}");
         is_as(&before, &fake, "after the rollback");
         deleted_in_the_end(&mut stack).await;
         assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
@@ -363,7 +349,7 @@ fn theirs_is_as_it_was(fake: &FakeAws) {
         assert_eq!(theirs.description, "Theirs");
         assert_eq!(theirs.content, r#"{"Version":"2018-11-08"}"#);
         let repositories: Vec<&String> = theirs.repositories.iter().collect();
-        assert_eq!(repositories, [GIVEN], "{}", fake.transcript());
+        assert_eq!(repositories, [GIVEN]);
     });
 }
 
@@ -384,9 +370,8 @@ async fn met_by_theirs(held: &str) {
     let created = stack.heard(&create).await;
     let reason = created.reason();
     assert!(
-        reason.contains(RULE) && reason.contains("not made by this resource"),
-        "{held}: {created:?}\n{}",
-        fake.transcript()
+        reason.contains(RULE) && reason.contains("not created by this resource"),
+        "{held}: {created:?}"
     );
     assert_eq!(fake.faults_left(), 0);
     theirs_is_as_it_was(&fake);
@@ -423,22 +408,15 @@ fn update_adding_an_approval_rule_keeps_a_foreign_one() {
         let (id, old) = stack.resource.clone().expect("created");
         let wanted = changed(ruled());
         let update = stack.request("Update", Some(&id), &wanted, Some(&old));
-        let answer = answered_once(&fake, &fake.caller("2-Update.1"), &update).await;
+        let answer = answered_once(&fake, "2-Update.1", &update).await;
         coming.await.expect("no panic");
         let answer = answer.expect("it lives").expect("an answer");
-        assert_eq!(
-            answer["Status"],
-            "FAILED",
-            "{answer}\n{}",
-            fake.transcript()
-        );
+        assert_eq!(answer["Status"], "FAILED", "{answer}");
         theirs_is_as_it_was(&fake);
         let rolled_back = stack.request("Update", Some(&id), &old, Some(&wanted));
-        let answer = stack.deliver(&rolled_back).await;
-        assert!(answer.is_success(), "{answer:?}");
+        stack.deliver(&rolled_back).await.assert_success();
         theirs_is_as_it_was(&fake);
-        let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}");
+        stack.delete().await.assert_success();
         assert_nothing_remains(&fake);
         theirs_is_as_it_was(&fake);
     });

@@ -113,15 +113,14 @@ pub fn nothing_remains(aws: &AwsState, retained: &[&str]) -> Result<(), String> 
 /// Fails if anything of the resource is left.
 #[track_caller]
 pub fn assert_nothing_remains(fake: &FakeAws) {
-    let left = fake.look(|aws| nothing_remains(aws, &[]));
-    left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+    fake.assert_holds(|aws| nothing_remains(aws, &[]));
 }
 
 /// Deletes the resource. Fails if anything of it is left, or if an invariant was violated.
 pub async fn delete_completely(stack: &mut ParentStack) {
     let deleted = stack.delete().await;
     let fake = &stack.fake;
-    assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+    deleted.assert_success();
     assert_nothing_remains(fake);
     fake.assert_unbroken();
 }
@@ -251,5 +250,5 @@ pub fn assert_runs(fake: &FakeAws, commits: &[(&str, usize)]) {
         .iter()
         .map(|(commit, times)| ((*commit).to_owned(), *times));
     let runs = fake.look(|aws| runs(aws, PIPELINE));
-    assert_eq!(runs, expected.collect(), "{}", fake.transcript());
+    assert_eq!(runs, expected.collect());
 }

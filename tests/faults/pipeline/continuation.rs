@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::checks::{assert_nothing_remains, watch};
-use crate::fixture::{changed, paused};
+use crate::fixture::{changed, in_account_with, paused};
 use crate::fixture::{fake, properties, ruled, stack};
 use fake_aws::custom_resource::{
     ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_all,
 };
-use fake_aws::{FakeAws, Fault, FaultKind, On, Options};
+use fake_aws::{Fault, FaultKind, On, Options};
 
 /// Shorter than the stack's operation.
 const SHORT: Duration = Duration::from_secs(60);
@@ -20,15 +20,15 @@ fn slow() -> Options {
     }
 }
 
-/// A Create that takes several invocations, under `fault`.
+/// A Create that takes several invocations, of which the first one's call or each call has a fault.
 async fn create_under(
-    fault: Option<Fault>,
+    first: Option<FaultKind>,
     lasting: Option<FaultKind>,
 ) -> (ParentStack, StackRequest) {
     let fake = fake(slow());
     watch(&fake, 1, &[]);
-    if let Some(fault) = fault {
-        fake.inject("1-Create.1", fault);
+    if let Some(kind) = first {
+        fake.inject("1-Create.1", Fault::on("Invoke", 0, kind));
     }
     if let Some(kind) = lasting {
         fake.break_from_now(On::Operation("Invoke"), kind);
@@ -41,20 +41,10 @@ async fn create_under(
     (stack, create)
 }
 
-/// The answers at the request's address: status and reason.
-fn answers(fake: &FakeAws, request: &StackRequest) -> Vec<(String, String)> {
-    let url = request.event["ResponseURL"].as_str().expect("an address");
-    let mut answers = fake.responses();
-    answers.retain(|delivery| delivery.url == url);
-    let text =
-        |body: &serde_json::Value, name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    answers
-        .iter()
-        .map(|answer| {
-            let body = answer.json();
-            (text(&body, "Status"), text(&body, "Reason"))
-        })
-        .collect()
+/// The only answer to the request.
+async fn only_answer(stack: &ParentStack, request: &StackRequest) -> RequestOutcome {
+    assert_eq!(request.responses(&stack.fake).len(), 1, "{}", request.name);
+    stack.heard(request).await
 }
 
 async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
@@ -74,11 +64,8 @@ async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
 fn slow_create_gets_one_response_from_its_last_invocation() {
     paused(async {
         let (stack, create) = create_under(None, None).await;
-        let fake = stack.fake.clone();
-        let answers = answers(&fake, &create);
-        assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
-        assert_eq!(answers[0].0, "SUCCESS");
-        let asked = fake.invocations();
+        only_answer(&stack, &create).await.assert_success();
+        let asked = stack.fake.invocations();
         assert!(asked.len() > 1, "several invocations: {}", asked.len());
         for (index, invoked) in asked.iter().enumerate() {
             assert_eq!(invoked.payload["Continuation"]["Hop"], index + 1);
@@ -97,17 +84,9 @@ fn lost_continuation_is_repeated_by_the_next_delivery() {
         FaultKind::KilledBefore,
     ] {
         paused(async {
-            let fault = Fault::on("Invoke", 0, kind);
-            let (stack, create) = create_under(Some(fault), None).await;
-            let fake = stack.fake.clone();
-            let answers = answers(&fake, &create);
-            assert_eq!(
-                answers.len(),
-                1,
-                "{kind:?} {answers:?}\n{}",
-                fake.transcript()
-            );
-            assert_eq!(answers[0].0, "SUCCESS", "{kind:?}\n{}", fake.transcript());
+            let (stack, create) = create_under(Some(kind), None).await;
+            let answer = only_answer(&stack, &create).await;
+            assert!(answer.is_success(), "{kind:?}: {answer:?}");
             ends_well(stack, &create).await;
         });
     }
@@ -121,24 +100,18 @@ fn unconfirmed_continuation_gets_one_response() {
         FaultKind::KilledAfter,
     ] {
         paused(async {
-            let fault = Fault::on("Invoke", 0, kind);
-            let (stack, create) = create_under(Some(fault), None).await;
-            let fake = stack.fake.clone();
+            let (stack, create) = create_under(Some(kind), None).await;
+            let fake = &stack.fake;
             // The invocation that was begun and the event that came again both see the end.
-            let answers = answers(&fake, &create);
-            assert!(!answers.is_empty(), "{kind:?}\n{}", fake.transcript());
-            assert!(
-                answers.iter().all(|(status, _)| status == "SUCCESS"),
-                "{kind:?} {answers:?}\n{}",
-                fake.transcript()
-            );
-            let first = |caller: &str| fake.responses().iter().any(|one| one.caller == caller);
-            assert!(!first("1-Create.1"), "who hands over does not answer");
-            assert_eq!(
-                fake.count("Invoke"),
-                fake.invocations().len(),
-                "asked twice for one hand-over"
-            );
+            let answers = create.responses(fake);
+            assert!(!answers.is_empty(), "{kind:?}");
+            for answer in answers {
+                assert_eq!(answer.json()["Status"], "SUCCESS", "{kind:?}");
+                let hands_over = answer.caller == "1-Create.1";
+                assert!(!hands_over, "who hands over does not answer");
+            }
+            let hand_overs = fake.invocations().len();
+            assert_eq!(fake.count("Invoke"), hand_overs, "{kind:?}: asked twice");
             ends_well(stack, &create).await;
         });
     }
@@ -147,17 +120,8 @@ fn unconfirmed_continuation_gets_one_response() {
 #[test]
 fn throttled_continuation_is_retried() {
     paused(async {
-        let fault = Fault::on("Invoke", 0, FaultKind::Throttled);
-        let (stack, create) = create_under(Some(fault), None).await;
-        let fake = stack.fake.clone();
-        let answers = answers(&fake, &create);
-        assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
-        assert_eq!(
-            answers[0].0,
-            "SUCCESS",
-            "{answers:?}\n{}",
-            fake.transcript()
-        );
+        let (stack, create) = create_under(Some(FaultKind::Throttled), None).await;
+        only_answer(&stack, &create).await.assert_success();
         ends_well(stack, &create).await;
     });
 }
@@ -166,13 +130,9 @@ fn throttled_continuation_is_retried() {
 fn rejected_continuation_fails_with_a_reason() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Denied)).await;
-        let fake = stack.fake.clone();
-        let answers = answers(&fake, &create);
-        assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
-        assert_eq!(answers[0].0, "FAILED");
-        let reason = &answers[0].1;
-        let says = reason.contains("continuing the request in another invocation: AccessDenied");
-        assert!(says, "{reason}");
+        let answer = only_answer(&stack, &create).await;
+        let says = "continuing the request in another invocation: AccessDenied";
+        assert!(answer.reason().contains(says), "{answer:?}");
         ends_well(stack, &create).await;
     });
 }
@@ -181,47 +141,27 @@ fn rejected_continuation_fails_with_a_reason() {
 fn permanently_throttled_continuation_fails() {
     paused(async {
         let (stack, create) = create_under(None, Some(FaultKind::Throttled)).await;
-        let fake = stack.fake.clone();
-        let answers = answers(&fake, &create);
-        assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
-        assert_eq!(answers[0].0, "FAILED");
-        assert!(
-            answers[0].1.contains("continuing the request"),
-            "{answers:?}"
-        );
+        let answer = only_answer(&stack, &create).await;
+        let says = "continuing the request";
+        assert!(answer.reason().contains(says), "{answer:?}");
         ends_well(stack, &create).await;
     });
 }
 
 #[test]
 fn slow_update_and_slow_delete_get_one_response() {
-    paused(async {
-        let fake = fake(slow());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    in_account_with(slow(), async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         stack.lifetime = SHORT;
-        let update = stack.request(
-            "Update",
-            Some("gitops-dev-shop"),
-            &changed(ruled()),
-            Some(&properties()),
-        );
+        let update = stack.request_update(&changed(ruled()));
         let delete = stack.request("Delete", Some("gitops-dev-shop"), &changed(ruled()), None);
         for request in [&update, &delete] {
             let before = fake.invocations().len();
-            deliver_all(&fake, request, false).await;
-            let answers = answers(&fake, request);
-            assert_eq!(answers.len(), 1, "{answers:?}\n{}", fake.transcript());
-            assert_eq!(
-                answers[0].0,
-                "SUCCESS",
-                "{answers:?}\n{}",
-                fake.transcript()
-            );
+            deliver_all(fake, request, false).await;
+            only_answer(stack, request).await.assert_success();
             assert!(fake.invocations().len() > before, "{}", request.name);
         }
-        assert_nothing_remains(&fake);
-        fake.assert_unbroken();
+        assert_nothing_remains(fake);
+        stack.resource = None;
     });
 }

@@ -5,14 +5,22 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, runs, watch};
+use crate::checks::{assert_nothing_remains, assert_runs, runs, watch};
 use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
-    properties, push_to, stack, with,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, in_account,
+    paused, properties, push_to, stack, with,
 };
-use fake_aws::custom_resource::RequestOutcome;
+use fake_aws::custom_resource::{ParentStack, RequestOutcome};
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::{FakeAws, Options};
+
+/// Plays beside an account with the source's repository.
+fn with_source(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {
+    in_account(async |fake, stack| {
+        fake.repository_in_other_account(REPOSITORY);
+        play(fake, stack).await;
+    });
+}
 
 fn attributes(answer: &RequestOutcome) -> &serde_json::Value {
     match answer {
@@ -39,26 +47,21 @@ fn branch_exists(fake: &FakeAws) -> Option<String> {
 
 #[test]
 fn first_push_in_the_other_account_runs_once() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
+    with_source(async |fake, stack| {
         let created = stack.create(&cross_account()).await;
         assert_eq!(
             attributes(&created)["RepositoryArn"],
             repository_arn(REPOSITORY)
         );
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
-        push_to(&fake, &cross_account(), "commit-1", "first").await;
-        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        assert_runs(&fake, &[("commit-1", 1)]);
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        push_to(fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
+        assert_runs(fake, &[("commit-1", 1)]);
         // A repository of the same name may be here, too: it is none of this pipeline's.
         assert_eq!(fake.count("UpdateDefaultBranch"), 0);
-        assert!(stack.delete().await.is_success());
-        assert_nothing_remains(&fake);
+        stack.delete().await.assert_success();
+        assert_nothing_remains(fake);
         assert!(fake.look(|aws| aws.other_account.repositories.contains_key(REPOSITORY)));
-        fake.assert_unbroken();
     });
 }
 
@@ -71,10 +74,10 @@ fn push_to_a_local_repository_of_the_name_starts_nothing() {
         fake.repository(REPOSITORY);
         watch(&fake, 1, &[REPOSITORY]);
         let mut stack = stack(&fake);
-        assert!(stack.create(&cross_account()).await.is_success());
+        stack.create(&cross_account()).await.assert_success();
         assert_eq!(fake.push(REPOSITORY, BRANCH, "commit-here"), []);
         assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
         fake.assert_unbroken();
     });
@@ -82,20 +85,16 @@ fn push_to_a_local_repository_of_the_name_starts_nothing() {
 
 #[test]
 fn role_that_denies_the_function_creates_the_pipeline() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
+    with_source(async |fake, stack| {
         fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
         fake.arrange(|aws| aws.other_account.admits = false);
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
         let created = stack.create(&cross_account()).await;
         let shown = attributes(&created);
         assert_eq!(shown["RepositoryArn"], repository_arn(REPOSITORY));
         assert_eq!(shown["RepositoryName"], REPOSITORY);
         assert_eq!(shown["CloneUrlHttp"], "", "{shown}");
-        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        let said = note(&fake);
+        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
+        let said = note(fake);
         for part in [
             SOURCE_ROLE,
             "AccessDenied",
@@ -105,47 +104,36 @@ fn role_that_denies_the_function_creates_the_pipeline() {
             assert!(said.contains(part), "{part} is missing: {said}");
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_runs(&fake, &[("commit-1", 1)]);
+        assert_runs(fake, &[("commit-1", 1)]);
 
         // Once the role trusts it, the next update returns all attributes.
         fake.arrange(|aws| aws.other_account.admits = true);
         let updated = stack.update(&cross_account(), None).await;
         assert_ne!(attributes(&updated)["CloneUrlHttp"], "");
-        assert_eq!(note(&fake), "");
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        assert_eq!(note(fake), "");
     });
 }
 
 #[test]
 fn branch_permission_is_enough_to_wait_for_a_branch() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
+    with_source(async |fake, stack| {
         fake.arrange(|aws| {
             aws.other_account.shows.remove("GetRepository");
         });
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
         let created = stack.create(&cross_account()).await;
         assert_eq!(attributes(&created)["CloneUrlHttp"], "");
-        let said = note(&fake);
+        let said = note(fake);
         assert!(said.contains("codecommit:GetRepository"), "{said}");
         assert!(!said.contains("branch"), "{said}");
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
-        push_to(&fake, &cross_account(), "commit-1", "first").await;
-        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        push_to(fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
     });
 }
 
 #[test]
 fn missing_repository_in_the_other_account_is_rejected_first() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
+    in_account(async |fake, stack| {
         let refused = stack.create(&cross_account()).await;
         for part in [
             "Source.RepositoryArn",
@@ -155,7 +143,6 @@ fn missing_repository_in_the_other_account_is_rejected_first() {
             assert!(refused.reason().contains(part), "{part}: {refused:?}");
         }
         assert_eq!(fake.count("CreateStack"), 0);
-        fake.assert_unbroken();
     });
 }
 
@@ -184,7 +171,7 @@ fn session_of_the_other_account_is_never_shown() {
             }));
             // Of each session the key and the token.
             let secrets = fake.look(|aws| aws.secrets_ever.clone());
-            assert!(secrets.len() >= 4, "{}", fake.transcript());
+            assert!(secrets.len() >= 4);
             for secret in secrets {
                 assert!(shown.iter().all(|text| !text.contains(&secret)));
             }
@@ -195,61 +182,41 @@ fn session_of_the_other_account_is_never_shown() {
 
 #[test]
 fn denied_repository_key_hides_it_and_fails_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
+    with_source(async |fake, stack| {
         fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
         fake.arrange(|aws| aws.other_account.key_is_refused = true);
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
         let created = stack.create(&cross_account()).await;
         assert_eq!(attributes(&created)["CloneUrlHttp"], "");
-        let said = note(&fake);
+        let said = note(fake);
         assert!(said.contains("EncryptionKeyAccessDenied"), "{said}");
-        assert!(said.contains("the branch was not looked at"), "{said}");
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        assert!(said.contains("the branch was not checked"), "{said}");
     });
 }
 
 #[test]
 fn create_retries_a_role_that_admits_late() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
+    with_source(async |fake, stack| {
         fake.arrange(|aws| aws.other_account.admits_from = aws.now + Duration::from_secs(5));
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&cross_account()).await.is_success());
-        assert_eq!(note(&fake), "");
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        stack.create(&cross_account()).await.assert_success();
+        assert_eq!(note(fake), "");
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
     });
 }
 
 #[test]
 fn missing_branch_is_awaited_after_the_role_denies() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&cross_account()).await.is_success());
+    with_source(async |fake, stack| {
+        stack.create(&cross_account()).await.assert_success();
         fake.arrange(|aws| aws.other_account.admits = false);
-        assert!(
-            stack
-                .update(&changed(cross_account()), None)
-                .await
-                .is_success()
-        );
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        stack
+            .update(&changed(cross_account()), None)
+            .await
+            .assert_success();
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
         // The push is believed.
-        push_to(&fake, &cross_account(), "commit-1", "first").await;
-        assert_eq!(branch_exists(&fake).as_deref(), Some("true"));
-        assert_runs(&fake, &[("commit-1", 1)]);
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        push_to(fake, &cross_account(), "commit-1", "first").await;
+        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
+        assert_runs(fake, &[("commit-1", 1)]);
     });
 }
 
@@ -257,19 +224,15 @@ fn missing_branch_is_awaited_after_the_role_denies() {
 fn second_push_runs_although_the_branch_cannot_be_read() {
     // At least a millisecond, so that the branch ends with the second commit.
     for after in (1..10_000).step_by(500) {
-        paused(async {
-            let fake = fake(Options::default());
-            fake.repository_in_other_account(REPOSITORY);
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
-            assert!(stack.create(&cross_account()).await.is_success());
+        with_source(async |fake, stack| {
+            stack.create(&cross_account()).await.assert_success();
             fake.arrange(|aws| aws.other_account.admits = false);
             let first = fake.clone();
             let pushing = tokio::spawn(async move {
                 push_to(&first, &cross_account(), "commit-1", "first").await;
             });
             tokio::time::sleep(Duration::from_millis(after)).await;
-            push_to(&fake, &cross_account(), "commit-2", "second").await;
+            push_to(fake, &cross_account(), "commit-2", "second").await;
             pushing.await.expect("no panic");
             tokio::time::sleep(Duration::from_secs(60)).await;
             // The push that came late may start the latest commit a second time, never the older one.
@@ -281,79 +244,51 @@ fn second_push_runs_although_the_branch_cannot_be_read() {
             assert_eq!(
                 latest.as_deref(),
                 Some("commit-2"),
-                "after {after} ms: {found:?}\n{}",
-                fake.transcript()
+                "after {after} ms: {found:?}"
             );
-            assert!(stack.delete().await.is_success());
-            fake.assert_unbroken();
         });
     }
 }
 
 #[test]
 fn late_push_to_the_former_source_creates_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    with_source(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         let reactions = fake.push(REPOSITORY, BRANCH, "commit-here");
-        assert!(stack.update(&cross_account(), None).await.is_success());
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        stack.update(&cross_account(), None).await.assert_success();
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
         fake.arrange(|aws| aws.other_account.admits = false);
-        deliver_events(&fake, &reactions, "late").await;
-        assert_eq!(
-            branch_exists(&fake).as_deref(),
-            Some("false"),
-            "{}",
-            fake.transcript()
-        );
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        deliver_events(fake, &reactions, "late").await;
+        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
     });
 }
 
 #[test]
 fn pipeline_moved_back_runs_the_first_push_to_its_repository() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
+    with_source(async |fake, stack| {
         fake.push_in_other_account(REPOSITORY, BRANCH, "commit-there");
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
-        push_to(&fake, &properties(), "commit-1", "first").await;
+        stack.create(&properties()).await.assert_success();
+        push_to(fake, &properties(), "commit-1", "first").await;
         for moved in [cross_account(), properties()] {
-            let updated = stack.update(&moved, None).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+            stack.update(&moved, None).await.assert_success();
         }
-        push_to(&fake, &properties(), "commit-2", "second").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-        delete_completely(&mut stack).await;
+        push_to(fake, &properties(), "commit-2", "second").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
     });
 }
 
 #[test]
 fn missing_bucket_is_reported() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository_in_other_account(REPOSITORY);
-        let mut stack = stack(&fake);
+    with_source(async |fake, stack| {
         let mut without = cross_account();
         without
             .as_object_mut()
             .expect("an object")
             .remove("ArtifactBucketName");
-        assert!(stack.create(&without).await.is_success());
-        assert!(
-            note(&fake).contains("ArtifactBucketName"),
-            "{}",
-            note(&fake)
-        );
-        assert!(stack.update(&cross_account(), None).await.is_success());
-        assert_eq!(note(&fake), "");
-        assert!(stack.delete().await.is_success());
-        fake.assert_unbroken();
+        stack.create(&without).await.assert_success();
+        assert!(note(fake).contains("ArtifactBucketName"), "{}", note(fake));
+        stack.update(&cross_account(), None).await.assert_success();
+        assert_eq!(note(fake), "");
     });
 }
 
@@ -372,29 +307,26 @@ fn image_read_before_the_code_is_not_used_as_the_code() {
             "ImageSource",
             json!({"RepositoryName": "team/base"}),
         );
-        assert!(stack.create(&with_image).await.is_success());
+        stack.create(&with_image).await.assert_success();
         push_to(&fake, &with_image, "commit-1", "first").await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_runs(&fake, &[("commit-1", 1)]);
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         fake.assert_unbroken();
     });
 }
 
 #[test]
 fn image_changes_the_child_stack_and_is_deleted_with_it() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
+    in_account(async |fake, stack| {
         let with_image = with(
             properties(),
             "ImageSource",
             json!({"RepositoryName": "team/base"}),
         );
-        assert!(stack.create(&properties()).await.is_success());
-        push_to(&fake, &properties(), "commit-1", "first").await;
-        let updated = stack.update(&with_image, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        stack.create(&properties()).await.assert_success();
+        push_to(fake, &properties(), "commit-1", "first").await;
+        stack.update(&with_image, None).await.assert_success();
         let rules = |fake: &FakeAws| {
             fake.look(|aws| {
                 let rules = aws
@@ -405,14 +337,13 @@ fn image_changes_the_child_stack_and_is_deleted_with_it() {
             })
         };
         assert_eq!(
-            rules(&fake),
+            rules(fake),
             [
                 "event-rule-dev-codepipeline-exec-cfn-shop",
                 "event-rule-dev-codepipeline-exec-ecr-shop",
             ]
         );
-        assert!(stack.update(&properties(), None).await.is_success());
-        assert_eq!(rules(&fake).len(), 1);
-        delete_completely(&mut stack).await;
+        stack.update(&properties(), None).await.assert_success();
+        assert_eq!(rules(fake).len(), 1);
     });
 }

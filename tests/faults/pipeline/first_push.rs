@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::checks::{assert_runs, delete_completely, runs, shape, watch};
 use crate::fixture::{
     BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, delete_branch, event, fake,
-    paused, properties, push, pushed, stack, stack_called, with,
+    in_account, paused, properties, push, pushed, stack, stack_called, with,
 };
 use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_once};
 use fake_aws::{FakeAws, Options, Reaction, ResourceAction};
@@ -17,8 +17,7 @@ async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
-    let answer = stack.create(wanted).await;
-    assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+    stack.create(wanted).await.assert_success();
     tokio::time::sleep(Duration::from_secs(60)).await;
     (fake, stack)
 }
@@ -78,11 +77,7 @@ fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
                 done.expect("no panic in a delivery");
             }
             let answer = stack.heard(&update).await;
-            assert!(
-                answer.is_success(),
-                "after {after} s: {answer:?}\n{}",
-                fake.transcript()
-            );
+            assert!(answer.is_success(), "after {after} s: {answer:?}");
             tokio::time::sleep(Duration::from_secs(60)).await;
             assert_runs(&fake, &[("commit-1", 1)]);
             stack.resource = Some((CHILD.to_owned(), wanted));
@@ -119,15 +114,10 @@ fn second_push_during_the_creation_runs_once() {
             tokio::time::sleep(Duration::from_secs(60)).await;
             let runs = fake.look(|aws| runs(aws, PIPELINE));
             let context = format!("{runs:?} with the second push after {after} ms");
-            assert_eq!(
-                runs.get("commit-2"),
-                Some(&1),
-                "{context}\n{}",
-                fake.transcript()
-            );
+            assert_eq!(runs.get("commit-2"), Some(&1), "{context}");
             // The first may have been passed by the second, and is not run twice.
             let first = runs.get("commit-1").copied().unwrap_or(0);
-            assert!(first <= 1, "{context}\n{}", fake.transcript());
+            assert!(first <= 1, "{context}");
             delete_completely(&mut stack).await;
         });
         times += 1;
@@ -145,13 +135,10 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
         (properties(), REPOSITORY, false),
     ] {
         for after in (0..16_000).step_by(800) {
-            paused(async {
-                let fake = fake(Options::default());
+            in_account(async |fake, stack| {
                 if is_pushed {
                     fake.push(repository, BRANCH, "commit-0");
                 }
-                watch(&fake, 1, &[]);
-                let mut stack = stack(&fake);
                 let create = stack.request("Create", None, &wanted, None);
                 let mut running = JoinSet::new();
                 let creating = (fake.clone(), create.clone());
@@ -162,23 +149,16 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
                 while fake.look(|aws| !aws.repositories.contains_key(repository)) {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                push(&fake, repository, "commit-1", "push").await;
+                push(fake, repository, "commit-1", "push").await;
                 while let Some(done) = running.join_next().await {
                     done.expect("no panic in a delivery");
                 }
-                let answer = stack.heard(&create).await;
-                assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+                stack.heard(&create).await.assert_success();
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 let runs = fake.look(|aws| runs(aws, PIPELINE));
                 let context = format!("{runs:?} with a push to {repository} after {after} ms");
-                assert_eq!(
-                    runs.get("commit-1"),
-                    Some(&1),
-                    "{context}\n{}",
-                    fake.transcript()
-                );
+                assert_eq!(runs.get("commit-1"), Some(&1), "{context}");
                 stack.resource = Some((CHILD.to_owned(), wanted.clone()));
-                delete_completely(&mut stack).await;
             });
             times += 1;
         }
@@ -218,8 +198,7 @@ fn next_request_creates_a_pipeline_that_a_push_could_not() {
             "rolled back"
         );
         assert!(fake.look(|aws| aws.pipelines.is_empty()));
-        let answer = stack.update(&properties(), None).await;
-        assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+        stack.update(&properties(), None).await.assert_success();
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_runs(&fake, &[("commit-1", 1)]);
         delete_completely(&mut stack).await;
@@ -233,11 +212,7 @@ fn push_of_a_deleted_branch_creates_no_pipeline() {
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         delete_branch(&fake);
         deliver_all(&fake, &pushed(&fake, "push", told), false).await;
-        assert!(
-            fake.look(|aws| aws.pipelines.is_empty()),
-            "{}",
-            fake.transcript()
-        );
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
         delete_completely(&mut stack).await;
     });
 }
@@ -247,13 +222,13 @@ fn event_about_something_else_changes_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+        stack.create(&properties()).await.assert_success();
         let mut second = stack_called(&fake, OTHER_PARENT);
         second.starts_counting_at(100);
-        let created = second
+        second
             .create(&with(properties(), "ProjectID", json!("second")))
-            .await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            .await
+            .assert_success();
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         let arn = told["resources"][0].as_str().expect("the repository");
         let given = arn.replace(REPOSITORY, GIVEN);
@@ -277,17 +252,14 @@ fn event_about_something_else_changes_nothing() {
             let mut event = told.clone();
             *event.pointer_mut(at).expect("a member of the event") = value;
             let one = pushed(&fake, what, event);
-            deliver_once(&fake, &fake.caller(what), &one).await;
-            let changes = fake.journal().into_iter().filter(|entry| {
-                entry.caller == what
-                    && !["Get", "List", "Describe"]
-                        .iter()
-                        .any(|verb| entry.operation.starts_with(verb))
-            });
-            assert_eq!(changes.count(), 0, "{what}\n{}", fake.transcript());
+            deliver_once(&fake, what, &one).await;
+            let changes = fake
+                .journal_of(what)
+                .into_iter()
+                .filter(|call| !call.reads());
+            assert_eq!(changes.count(), 0, "{what}");
         }
-        let deleted = second.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        second.delete().await.assert_success();
         delete_completely(&mut stack).await;
     });
 }

@@ -1,12 +1,14 @@
 //! The project of most tests, and the rest of its account.
 
-use std::future::Future;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::checks::{delete_completely, watch};
 use fake_aws::custom_resource::{CustomResource, ParentStack, StackRequest, deliver_all};
-use fake_aws::{FakeAws, Options, Reaction, explore};
+use fake_aws::{FakeAws, Options, Reaction};
+
+pub use fake_aws::explore::paused;
 
 /// The stack that holds the custom resource.
 pub const PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10-0000-11f0-8000-0a0000000000";
@@ -65,6 +67,30 @@ pub fn stack(fake: &FakeAws) -> ParentStack {
 /// The same in the stack of this ARN.
 pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
     ParentStack::called(fake, RESOURCE, arn)
+}
+
+/// Plays with the project's stack in a new account, under the [invariants](watch). In the end deletes
+/// the resource.
+pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T) -> T {
+    in_account_with(Options::default(), play)
+}
+
+/// The same in an account with `options`.
+pub fn in_account_with<T>(
+    options: Options,
+    play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T,
+) -> T {
+    paused(async {
+        let fake = fake(options);
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        let result = play(&fake, &mut stack).await;
+        if stack.resource.is_some() {
+            delete_completely(&mut stack).await;
+        }
+        fake.assert_unbroken();
+        result
+    })
 }
 
 /// The properties that most tests begin with.
@@ -178,11 +204,4 @@ pub async fn deliver_events(fake: &FakeAws, reactions: &[Reaction], name: &str) 
     }
     // The pipeline reads its source.
     tokio::time::sleep(Duration::from_secs(10)).await;
-}
-
-/// Runs under a paused clock, with the product's own random choices the same each time: pauses
-/// that differ would make other calls.
-pub fn paused<T>(work: impl Future<Output = T>) -> T {
-    fastrand::seed(7);
-    explore::paused(work)
 }

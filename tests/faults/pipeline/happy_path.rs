@@ -1,6 +1,6 @@
 //! Each scenario without faults, and its calls.
 
-use crate::fixture::{fake, paused, properties, stack};
+use crate::fixture::{in_account, paused, properties};
 use crate::scenario_table::scenarios;
 use fake_aws::{FakeAws, Options, SeenTokens};
 
@@ -22,16 +22,15 @@ fn every_scenario_succeeds_with_every_option() {
                 };
                 let mut scenario = scenario.clone();
                 scenario.delivers_twice = delivers_twice;
-                paused(scenario.play(options, None));
+                paused(scenario.play(options, &[]));
             }
         }
     }
 }
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
-    let journal = fake.journal();
-    let own = journal.iter().filter(|entry| entry.caller == caller);
-    let mut calls: Vec<String> = own.map(|entry| entry.operation.clone()).collect();
+    let own = fake.journal_of(caller).into_iter();
+    let mut calls: Vec<String> = own.map(|call| call.operation).collect();
     // The number of polls depends on CloudFormation's time.
     calls.dedup();
     calls
@@ -39,15 +38,13 @@ fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
 
 #[test]
 fn calls_of_create_no_op_update_and_delete_are_counted() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
-        assert!(stack.update(&properties(), None).await.is_success());
-        assert!(stack.delete().await.is_success());
-        let create = calls(&fake, "1-Create.1");
-        let no_op = calls(&fake, "2-Update.1");
-        let delete = calls(&fake, "3-Delete.1");
+    in_account(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
+        stack.update(&properties(), None).await.assert_success();
+        stack.delete().await.assert_success();
+        let create = calls(fake, "1-Create.1");
+        let no_op = calls(fake, "2-Update.1");
+        let delete = calls(fake, "3-Delete.1");
         fake_aws::figure!("calls: Create {create:?}");
         fake_aws::figure!("calls: no-op Update {no_op:?}");
         fake_aws::figure!("calls: Delete {delete:?}");

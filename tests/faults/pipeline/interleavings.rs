@@ -4,7 +4,6 @@
 //! Orders that differ only by swapping reads which cannot see each other's neighbours are tried
 //! once.
 
-use std::future::Future;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,9 +12,11 @@ use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, watc
 use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
 };
-use fake_aws::custom_resource::{INVENTED_ID, answers_are_sound, deliver_once};
+use fake_aws::custom_resource::{
+    INVENTED_ID, ParentStack, StackRequest, answers_are_sound, deliver_once,
+};
 use fake_aws::extent::orders;
-use fake_aws::{Options, Schedule, SeenTokens, explore_reduced, sample};
+use fake_aws::{FakeAws, Options, Schedule, SeenTokens, explore_reduced, sample};
 
 /// More runs than the explorations of whole orders need.
 const LIMIT: usize = 5_000;
@@ -29,9 +30,15 @@ const HOLDS: usize = 4;
 
 /// Runs `run` in every order, and then in some at random, where the product's own pauses differ
 /// from run to run too.
-fn in_any_order<R: Future<Output = ()>>(what: &str, mut run: impl FnMut(Schedule) -> R) {
-    let explored = orders(explore_reduced, LIMIT, &mut run);
-    let at_random = sample(SAMPLES, HOLDS, &mut run);
+// Its callers pass closures.
+#[allow(clippy::needless_pass_by_value)]
+pub fn in_any_order(what: &str, run: impl AsyncFn(&Schedule)) {
+    let run = async |schedule: Schedule| {
+        fastrand::seed(schedule.seed());
+        run(&schedule).await;
+    };
+    let explored = orders(explore_reduced, LIMIT, &run);
+    let at_random = sample(SAMPLES, HOLDS, &run);
     fake_aws::figure!(
         "schedules: {} interleavings of {what} ({} more were the same as one of these), and \
          {at_random} at random",
@@ -39,6 +46,24 @@ fn in_any_order<R: Future<Output = ()>>(what: &str, mut run: impl FnMut(Schedule
         explored.repeated
     );
     assert!(explored.complete, "{what}: not every order was tried");
+}
+
+/// The same with the project's stack in a new account.
+// Its callers pass closures.
+#[allow(clippy::needless_pass_by_value)]
+fn with_stack(
+    what: &str,
+    options: &Options,
+    run: impl AsyncFn(&FakeAws, &mut ParentStack, &Schedule),
+) {
+    in_any_order(what, async |schedule| {
+        let fake = fake(options.clone());
+        watch(&fake, 1, &[]);
+        let mut stack = stack(&fake);
+        run(&fake, &mut stack, schedule).await;
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
+    });
 }
 
 fn prompt() -> Options {
@@ -56,41 +81,34 @@ fn refusing() -> Options {
     }
 }
 
-/// In a run at random the second delivery begins at any time while the first one runs.
-async fn later<T>(schedule: &Schedule, work: impl Future<Output = T>) -> T {
-    tokio::time::sleep(Duration::from_millis(schedule.seed() * 570 % 9_000)).await;
-    work.await
+/// Delivers two requests at once. In a run at random, the second one begins at any time while the
+/// first one runs.
+pub async fn deliver_both(
+    fake: &FakeAws,
+    schedule: &Schedule,
+    (one, first): (&str, &StackRequest),
+    (other, second): (&str, &StackRequest),
+) {
+    fake.obey(schedule);
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(schedule.seed() * 570 % 9_000)).await;
+        deliver_once(fake, other, second).await
+    };
+    schedule.both(deliver_once(fake, one, first), later).await;
 }
 
 /// A Create that CloudFormation cancels: its Delete has a generated ID and may come first,
 /// last, or in between. In every order nothing remains, also after the Create is delivered again.
 fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
-    in_any_order(what, |schedule| {
-        let (options, wanted) = (options.clone(), wanted.clone());
-        async move {
-            fastrand::seed(schedule.seed());
-            let fake = fake(options);
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
-            let create = stack.request("Create", None, &wanted, None);
-            let delete = stack.request("Delete", Some(INVENTED_ID), &wanted, None);
-            fake.obey(&schedule);
-            let (creating, deleting) = (fake.caller("create"), fake.caller("delete"));
-            schedule
-                .both(
-                    deliver_once(&fake, &creating, &create),
-                    later(&schedule, deliver_once(&fake, &deleting, &delete)),
-                )
-                .await;
-            let deleted = stack.heard(&delete).await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            assert_nothing_remains(&fake);
-            // Lambda delivers the Create again.
-            deliver_once(&fake, &fake.caller("create again"), &create).await;
-            assert_nothing_remains(&fake);
-            answers_are_sound(&fake);
-            fake.assert_unbroken();
-        }
+    with_stack(what, options, async |fake, stack, schedule| {
+        let create = stack.request("Create", None, wanted, None);
+        let delete = stack.request("Delete", Some(INVENTED_ID), wanted, None);
+        deliver_both(fake, schedule, ("create", &create), ("delete", &delete)).await;
+        stack.heard(&delete).await.assert_success();
+        assert_nothing_remains(fake);
+        // Lambda delivers the Create again.
+        deliver_once(fake, "create again", &create).await;
+        assert_nothing_remains(fake);
     });
 }
 
@@ -107,71 +125,48 @@ fn overtaking_delete_leaves_no_approval_rule_in_any_order() {
 }
 
 /// Two copies of one request: both answer the same, and it ends as one would have.
-fn two_copies(what: &str, options: &Options, request_type: &'static str) {
-    in_any_order(what, |schedule| {
-        let options = options.clone();
-        async move {
-            fastrand::seed(schedule.seed());
-            let fake = fake(options);
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
-            let request = if request_type == "Create" {
-                stack.request("Create", None, &ruled(), None)
-            } else {
-                let created = stack.create(&properties()).await;
-                assert!(created.is_success(), "{created:?}");
-                tokio::time::sleep(Duration::from_secs(60)).await;
-                let (id, old) = stack.resource.clone().expect("created");
-                let wanted = changed(ruled());
-                let old = (request_type == "Update").then_some(old);
-                stack.request(request_type, Some(&id), &wanted, old.as_ref())
-            };
-            let operations = fake.count("CreateStack") + fake.count("UpdateStack");
-            fake.obey(&schedule);
-            let (one, other) = (fake.caller("one"), fake.caller("other"));
-            schedule
-                .both(
-                    deliver_once(&fake, &one, &request),
-                    later(&schedule, deliver_once(&fake, &other, &request)),
-                )
-                .await;
-            let heard = stack.heard(&request).await;
-            assert!(heard.is_success(), "{heard:?}\n{}", fake.transcript());
-            let url = request.event["ResponseURL"].as_str().expect("an address");
-            let mut answers = fake.responses();
-            answers.retain(|delivery| delivery.url == url);
-            assert_eq!(answers.len(), 2, "each delivery answers");
-            assert!(
-                answers
-                    .iter()
-                    .all(|answer| answer.json() == answers[0].json()),
-                "{}",
-                fake.transcript()
-            );
-            let began = fake.look(|aws| {
-                let stacks = aws.stacks.all.values();
-                let events = stacks.flat_map(|stack| stack.course());
-                events
-                    .filter(|status| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status))
-                    .count()
-            });
-            let expected = match request_type {
-                "Create" => 1,
-                "Update" => operations + 1,
-                _ => operations,
-            };
-            // The stacks of others begin nothing.
-            assert_eq!(began, expected, "operations\n{}", fake.transcript());
-            if request_type != "Delete" {
-                stack.resource = Some((CHILD.to_owned(), changed(ruled())));
-                let deleted = stack.delete().await;
-                assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-            }
-            assert_nothing_remains(&fake);
-            answers_are_sound(&fake);
-            fake.assert_unbroken();
+fn two_copies(what: &str, options: &Options, request_type: &str) {
+    with_stack(what, options, async |fake, stack, schedule| {
+        if request_type != "Create" {
+            created(stack).await;
         }
+        let request = match request_type {
+            "Create" => stack.request("Create", None, &ruled(), None),
+            "Update" => stack.request_update(&changed(ruled())),
+            _ => stack.request("Delete", Some(CHILD), &changed(ruled()), None),
+        };
+        let operations = fake.count("CreateStack") + fake.count("UpdateStack");
+        deliver_both(fake, schedule, ("one", &request), ("other", &request)).await;
+        stack.heard(&request).await.assert_success();
+        let answers = request.responses(fake);
+        assert_eq!(answers.len(), 2, "each delivery answers");
+        assert_eq!(answers[0].json(), answers[1].json());
+        let began = fake.look(|aws| {
+            let stacks = aws.stacks.all.values();
+            let events = stacks.flat_map(|stack| stack.course());
+            events
+                .filter(|status| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status))
+                .count()
+        });
+        let expected = match request_type {
+            "Create" => 1,
+            "Update" => operations + 1,
+            _ => operations,
+        };
+        // The stacks of others begin nothing.
+        assert_eq!(began, expected, "operations");
+        if request_type != "Delete" {
+            stack.resource = Some((CHILD.to_owned(), changed(ruled())));
+            stack.delete().await.assert_success();
+        }
+        assert_nothing_remains(fake);
     });
+}
+
+/// Creates the project, a minute ago.
+async fn created(stack: &mut ParentStack) {
+    stack.create(&properties()).await.assert_success();
+    tokio::time::sleep(Duration::from_mins(1)).await;
 }
 
 #[test]
@@ -195,47 +190,33 @@ fn two_copies_of_one_delete_end_as_one_in_any_order() {
     two_copies("two copies of one Delete", &refusing(), "Delete");
 }
 
+/// The first push, as EventBridge's event.
+fn first_push(fake: &FakeAws) -> StackRequest {
+    let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+    pushed(fake, "push", event)
+}
+
 /// A first push that meets an Update, or that comes twice.
 fn first_push_meets(what: &str, other_is_update: bool) {
-    in_any_order(what, |schedule| async move {
-        fastrand::seed(schedule.seed());
-        let fake = fake(prompt());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}");
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        let push = pushed(&fake, "push", event);
-        let other = if other_is_update {
-            let (id, old) = stack.resource.clone().expect("created");
-            stack.request("Update", Some(&id), &changed(properties()), Some(&old))
+    with_stack(what, &prompt(), async |fake, stack, schedule| {
+        created(stack).await;
+        let push = first_push(fake);
+        let (other, wanted) = if other_is_update {
+            let wanted = changed(properties());
+            (stack.request_update(&wanted), wanted)
         } else {
-            push.clone()
+            (push.clone(), properties())
         };
-        fake.obey(&schedule);
-        let (one, another) = (fake.caller("push"), fake.caller("zother"));
-        schedule
-            .both(
-                deliver_once(&fake, &one, &push),
-                later(&schedule, deliver_once(&fake, &another, &other)),
-            )
-            .await;
+        deliver_both(fake, schedule, ("push", &push), ("zother", &other)).await;
         // Lambda retries a failed invocation.
-        deliver_once(&fake, &fake.caller("push again"), &push).await;
+        deliver_once(fake, "push again", &push).await;
         if other_is_update {
-            let heard = stack.heard(&other).await;
-            assert!(heard.is_success(), "{heard:?}\n{}", fake.transcript());
+            stack.heard(&other).await.assert_success();
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_runs(&fake, &[("commit-1", 1)]);
-        let wanted = if other_is_update {
-            changed(properties())
-        } else {
-            properties()
-        };
+        assert_runs(fake, &[("commit-1", 1)]);
         stack.resource = Some((CHILD.to_owned(), wanted));
-        delete_completely(&mut stack).await;
+        delete_completely(stack).await;
     });
 }
 
@@ -252,29 +233,14 @@ fn first_push_and_an_update_both_take_place_in_any_order() {
 /// A first push while the resource is deleted.
 #[test]
 fn first_push_and_a_delete_leave_nothing_in_any_order() {
-    in_any_order("a first push and a Delete", |schedule| async move {
-        fastrand::seed(schedule.seed());
-        let fake = fake(prompt());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}");
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        let push = pushed(&fake, "push", event);
+    let what = "a first push and a Delete";
+    with_stack(what, &prompt(), async |fake, stack, schedule| {
+        created(stack).await;
+        let push = first_push(fake);
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
-        fake.obey(&schedule);
-        let (one, another) = (fake.caller("push"), fake.caller("zdelete"));
-        schedule
-            .both(
-                deliver_once(&fake, &one, &push),
-                later(&schedule, deliver_once(&fake, &another, &delete)),
-            )
-            .await;
-        deliver_once(&fake, &fake.caller("push again"), &push).await;
-        let deleted = stack.heard(&delete).await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
-        assert_nothing_remains(&fake);
-        fake.assert_unbroken();
+        deliver_both(fake, schedule, ("push", &push), ("zdelete", &delete)).await;
+        deliver_once(fake, "push again", &push).await;
+        stack.heard(&delete).await.assert_success();
+        assert_nothing_remains(fake);
     });
 }

@@ -45,7 +45,7 @@ async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
         let request = stack.request("Create", None, wanted, None);
         return (fake, stack, request);
     }
-    assert!(stack.create(&ruled()).await.is_success());
+    stack.create(&ruled()).await.assert_success();
     tokio::time::sleep(Duration::from_secs(600)).await;
     let request = stack.request("Update", Some(CHILD), wanted, Some(&ruled()));
     (fake, stack, request)
@@ -89,7 +89,7 @@ fn late_role_delays_and_does_not_fail() {
             let (fake, stack, request) = prepare(request_type, &wanted()).await;
             fake.withhold_roles(Duration::from_secs(40));
             let (answer, took) = timed(&stack, &request).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            answer.assert_success();
             assert!(took > Duration::from_secs(39), "{took:?}");
             fake.assert_unbroken();
         });
@@ -118,15 +118,15 @@ fn missing_role_fails_with_its_name() {
 fn delete_and_first_push_do_not_retry_denials() {
     paused(async {
         let (fake, mut stack, request) = prepare("Create", &properties()).await;
-        assert!(stack.deliver(&request).await.is_success());
+        stack.deliver(&request).await.assert_success();
         fake.deny("*", "");
         let began = tokio::time::Instant::now();
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         stack.deliver(&delete).await;
-        assert_eq!(retried_denials(&fake), 0, "{}", fake.transcript());
+        assert_eq!(retried_denials(&fake), 0);
         assert!(began.elapsed() < Duration::from_secs(10));
         push(&fake, "codecommit-dev-cfn-shop", "a-commit", "push").await;
-        assert_eq!(retried_denials(&fake), 0, "{}", fake.transcript());
+        assert_eq!(retried_denials(&fake), 0);
     });
 }
 
@@ -156,7 +156,7 @@ fn stack_with_a_late_role_is_created_again() {
         paused(async {
             let late = created_with_late_role(resource, reason, 1, None);
             let (fake, mut stack, answer) = late.await;
-            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            answer.assert_success();
             assert_eq!(fake.count("CreateStack"), 2);
             delete_completely(&mut stack).await;
         });
@@ -196,12 +196,7 @@ fn update_with_a_late_role_is_repeated() {
             fake.fail_resource(resource, ResourceAction::Update, reason, times);
             let before = fake.count("UpdateStack");
             let (answer, _) = timed(&stack, &request).await;
-            assert_eq!(
-                answer.is_success(),
-                succeeds,
-                "{answer:?}\n{}",
-                fake.transcript()
-            );
+            assert_eq!(answer.is_success(), succeeds, "{answer:?}");
             assert_eq!(fake.count("UpdateStack") - before, 2);
             fake.assert_unbroken();
         });
@@ -214,20 +209,14 @@ fn late_role_survives_a_fault_at_each_call() {
     let late = |fault| created_with_late_role(resource, reason, 1, fault);
     let calls = paused(async {
         let (fake, _, _) = late(None).await;
-        let journal = fake.journal();
-        let own = journal.iter().filter(|entry| entry.caller == "1-Create.1");
-        own.count()
+        fake.calls_of("1-Create.1")
     });
     let mut schedules = 0;
     for call in 0..calls {
         for kind in FaultKind::EACH {
             paused(async {
                 let (fake, mut stack, answer) = late(Some(Fault::at(call, kind))).await;
-                let told = fake.transcript();
-                assert!(
-                    answer.is_success(),
-                    "{kind:?} at {call}: {answer:?}\n{told}"
-                );
+                assert!(answer.is_success(), "{kind:?} at {call}: {answer:?}");
                 assert_eq!(fake.faults_left(), 0, "{kind:?} at {call} struck nothing");
                 delete_completely(&mut stack).await;
             });

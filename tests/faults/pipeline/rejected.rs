@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::checks::{assert_nothing_remains, watch};
 use crate::fixture::{
-    CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called, with,
+    CHILD, OTHER_PARENT, changed, fake, in_account, paused, properties, stack, stack_called, with,
 };
 use fake_aws::custom_resource::{FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all};
 use fake_aws::stacks::Finding;
@@ -29,11 +29,8 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
     ] {
         for why in [Denied::NoPolicy, Denied::Explicitly] {
             for id in [CHILD, INVENTED_ID] {
-                paused(async {
-                    let fake = fake(Options::default());
-                    watch(&fake, 1, &[]);
-                    let mut stack = stack(&fake);
-                    assert!(stack.create(&properties()).await.is_success());
+                in_account(async |fake, stack| {
+                    stack.create(&properties()).await.assert_success();
                     fake.deny_because(action, "", why);
                     let delete = stack.request("Delete", Some(id), &properties(), None);
                     let answer = stack.deliver(&delete).await;
@@ -41,8 +38,7 @@ fn delete_with_denied_look_up_fails_with_the_permission() {
                     assert_eq!(failed_id(&answer), id);
                     fake.allow();
                     stack.delete_id(id, &properties()).await;
-                    assert_nothing_remains(&fake);
-                    fake.assert_unbroken();
+                    assert_nothing_remains(fake);
                 });
             }
         }
@@ -63,18 +59,14 @@ fn service_token_of_another_function_is_rejected() {
         FUNCTION.replace("lambda", "sns"),
         "cfn-gitops-dev".to_owned(),
     ] {
-        paused(async {
-            let fake = fake(Options::default());
-            let mut stack = stack(&fake);
-            let forged = with_token(&mut stack, &other);
+        in_account(async |fake, stack| {
+            let forged = with_token(stack, &other);
             let answer = stack.deliver(&forged).await;
             assert!(answer.reason().contains(FUNCTION), "{other}: {answer:?}");
-            assert_nothing_remains(&fake);
+            assert_nothing_remains(fake);
             // A version or an alias is this function, too.
-            let qualified = with_token(&mut stack, &format!("{FUNCTION}:live"));
-            let answer = stack.deliver(&qualified).await;
-            assert!(answer.is_success(), "{answer:?}");
-            fake.assert_unbroken();
+            let qualified = with_token(stack, &format!("{FUNCTION}:live"));
+            stack.deliver(&qualified).await.assert_success();
         });
     }
 }
@@ -86,10 +78,8 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
         with(properties(), "Unknown", json!("property")),
         with(properties(), "Source", json!({"RepositoryName": "missing"})),
     ] {
-        paused(async {
-            let fake = fake(Options::default());
+        in_account(async |fake, stack| {
             fake.deny("cloudformation:DescribeStacks", "");
-            let mut stack = stack(&fake);
             stack.delivers_twice = true;
             let create = stack.request("Create", None, &wanted, None);
             let answer = stack.deliver(&create).await;
@@ -102,8 +92,7 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
             let took = began.elapsed();
             assert!(took > Duration::from_secs(30), "{took:?}");
             assert!(took < Duration::from_secs(90), "{took:?}");
-            assert_nothing_remains(&fake);
-            fake.assert_unbroken();
+            assert_nothing_remains(fake);
         });
     }
 }
@@ -113,7 +102,7 @@ fn create_of_a_foreign_stack_is_rejected_and_deletes_nothing() {
     paused(async {
         let fake = fake(Options::default());
         let mut owner = stack_called(&fake, OTHER_PARENT);
-        assert!(owner.create(&properties()).await.is_success());
+        owner.create(&properties()).await.assert_success();
         let mut other = stack(&fake);
         other.starts_counting_at(10);
         let create = other.request("Create", None, &properties(), None);
@@ -126,41 +115,34 @@ fn create_of_a_foreign_stack_is_rejected_and_deletes_nothing() {
 
 #[test]
 fn create_that_began_a_stack_is_not_rejected() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
+    in_account(async |fake, stack| {
         fake.fail_resource(
             "BuildProject",
             ResourceAction::Create,
             "no such image",
             usize::MAX,
         );
-        let mut stack = stack(&fake);
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         assert_eq!(failed_id(&answer), CHILD);
         stack.delete_id(CHILD, &properties()).await;
-        assert_nothing_remains(&fake);
+        assert_nothing_remains(fake);
     });
 }
 
 /// The first delivery is rejected, and a second one succeeds before CloudFormation's Delete.
 #[test]
 fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
+    in_account(async |fake, stack| {
         let create = stack.request("Create", None, &properties(), None);
         fake.deny_because("*", "", Denied::Explicitly);
         let answer = stack.deliver(&create).await;
         assert_eq!(failed_id(&answer), REJECTED);
         fake.allow();
-        deliver_all(&fake, &create, false).await;
+        deliver_all(fake, &create, false).await;
         fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
         stack.delete_id(REJECTED, &properties()).await;
-        assert_nothing_remains(&fake);
-        fake.assert_unbroken();
+        assert_nothing_remains(fake);
     });
 }
 
@@ -171,7 +153,7 @@ fn rollback_of_a_rejected_update_succeeds() {
         let fake = fake(Options::default());
         watch(&fake, 1, &[]);
         let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+        stack.create(&properties()).await.assert_success();
         fake.deny("*", "gitops-prd-");
         let moved = with(
             with(properties(), "EnvID", json!("prd")),
@@ -180,7 +162,7 @@ fn rollback_of_a_rejected_update_succeeds() {
         );
         let answer = stack.update(&moved, None).await;
         assert!(answer.reason().contains("AccessDenied"), "{answer:?}");
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
     });
 }
 
@@ -206,12 +188,9 @@ fn findings() -> Vec<Finding> {
 fn failed_validation_is_reported_with_its_resource() {
     for is_update in [false, true] {
         for is_denied in [false, true] {
-            paused(async {
-                let fake = fake(Options::default());
-                watch(&fake, 1, &[]);
-                let mut stack = stack(&fake);
+            in_account(async |fake, stack| {
                 let request = if is_update {
-                    assert!(stack.create(&properties()).await.is_success());
+                    stack.create(&properties()).await.assert_success();
                     let wanted = changed(properties());
                     stack.request("Update", Some(CHILD), &wanted, Some(&properties()))
                 } else {
@@ -232,8 +211,7 @@ fn failed_validation_is_reported_with_its_resource() {
                 fake.change(|aws| aws.stacks.findings.clear());
                 fake.allow();
                 stack.delete_id(CHILD, &properties()).await;
-                assert_nothing_remains(&fake);
-                fake.assert_unbroken();
+                assert_nothing_remains(fake);
             });
         }
     }

@@ -8,7 +8,7 @@ use crate::checks::{
     assert_nothing_remains, assert_runs, delete_completely, nothing_remains, ours, shape, watch,
 };
 use crate::fixture::{
-    BRANCH, GIVEN, REPOSITORY, RULE, fake, paused, properties, push, ruled, stack, with,
+    BRANCH, GIVEN, REPOSITORY, RULE, fake, in_account, paused, properties, push, ruled, stack, with,
 };
 use crate::scenario_table::leave_repository;
 use fake_aws::custom_resource::ParentStack;
@@ -32,50 +32,44 @@ async fn refused(fake: &FakeAws, stack: &mut ParentStack, wanted: &Value, says: 
             "{part} is missing: {answer:?}"
         );
     }
-    assert_eq!(fake.look(shape), before, "{}", fake.transcript());
-    assert_eq!(fake.count("CreateStack"), 0, "{}", fake.transcript());
+    assert_eq!(fake.look(shape), before);
+    assert_eq!(fake.count("CreateStack"), 0);
     fake.assert_unbroken();
 }
 
 #[test]
 fn retained_repository_is_adopted_and_deleted_by_policy() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        assert!(stack.create(&retaining()).await.is_success());
-        push(&fake, REPOSITORY, "commit-1", "push").await;
+    in_account(async |fake, stack| {
+        stack.create(&retaining()).await.assert_success();
+        push(fake, REPOSITORY, "commit-1", "push").await;
         let id = fake.look(|aws| aws.repositories[REPOSITORY].id.clone());
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         let kept = |fake: &FakeAws| {
             fake.look(|aws| aws.repositories.get(REPOSITORY).map(|held| held.id.clone()))
         };
-        assert_eq!(kept(&fake).as_ref(), Some(&id), "retained");
-        fake.look(|aws| nothing_remains(aws, &[REPOSITORY]))
-            .expect("nothing else");
+        assert_eq!(kept(fake).as_ref(), Some(&id), "retained");
+        fake.assert_holds(|aws| nothing_remains(aws, &[REPOSITORY]));
 
         // Its branch exists: the pipeline is created with the stack, and runs the latest commit.
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let created = stack.create(&retaining()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        stack.create(&retaining()).await.assert_success();
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_runs(&fake, &[("commit-1", 1)]);
-        assert_eq!(kept(&fake).as_ref(), Some(&id), "the same one");
+        assert_runs(fake, &[("commit-1", 1)]);
+        assert_eq!(kept(fake).as_ref(), Some(&id), "the same one");
 
         // It stays through an update, and is retained again.
-        assert!(stack.update(&retaining(), None).await.is_success());
-        assert!(stack.delete().await.is_success());
-        assert_eq!(kept(&fake).as_ref(), Some(&id), "retained again");
+        stack.update(&retaining(), None).await.assert_success();
+        stack.delete().await.assert_success();
+        assert_eq!(kept(fake).as_ref(), Some(&id), "retained again");
 
         // Until the policy changes.
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert!(stack.create(&retaining()).await.is_success());
-        let updated = stack.update(&properties(), None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
-        assert_eq!(kept(&fake).as_ref(), Some(&id), "an update deletes nothing");
-        assert!(stack.delete().await.is_success());
-        assert_eq!(kept(&fake), None);
-        assert_nothing_remains(&fake);
-        fake.assert_unbroken();
+        stack.create(&retaining()).await.assert_success();
+        stack.update(&properties(), None).await.assert_success();
+        assert_eq!(kept(fake).as_ref(), Some(&id), "an update deletes nothing");
+        stack.delete().await.assert_success();
+        assert_eq!(kept(fake), None);
+        assert_nothing_remains(fake);
     });
 }
 
@@ -118,9 +112,9 @@ fn named_repository_keeps_its_default_branch_and_is_kept() {
         watch(&fake, 1, &[GIVEN]);
         let before = fake.look(|aws| aws.repositories[GIVEN].clone());
         let mut stack = stack(&fake);
-        assert!(stack.create(&given(GIVEN)).await.is_success());
-        assert!(stack.update(&given(GIVEN), None).await.is_success());
-        assert!(stack.delete().await.is_success());
+        stack.create(&given(GIVEN)).await.assert_success();
+        stack.update(&given(GIVEN), None).await.assert_success();
+        stack.delete().await.assert_success();
         assert_eq!(fake.look(|aws| aws.repositories[GIVEN].clone()), before);
         fake.assert_unbroken();
     });
@@ -133,7 +127,7 @@ fn source_can_change_to_a_named_repository_with_its_rule() {
         fake.push(GIVEN, BRANCH, "commit-1");
         watch(&fake, 1, &[GIVEN]);
         let mut stack = stack(&fake);
-        assert!(stack.create(&ruled()).await.is_success());
+        stack.create(&ruled()).await.assert_success();
         let associated = |fake: &FakeAws| {
             fake.look(|aws| {
                 let held = aws.rule_templates[RULE].repositories.iter();
@@ -142,8 +136,7 @@ fn source_can_change_to_a_named_repository_with_its_rule() {
         };
         assert_eq!(associated(&fake), [REPOSITORY]);
         let moved = with(ruled(), "Source", json!({"RepositoryName": GIVEN}));
-        let updated = stack.update(&moved, None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
+        stack.update(&moved, None).await.assert_success();
         assert_eq!(associated(&fake), [GIVEN]);
         assert!(!fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -168,9 +161,8 @@ fn foreign_approval_rule_template_is_rejected_and_kept() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let mut stack = stack(&fake);
         stack.starts_counting_at(10);
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
-        assert!(stack.delete().await.is_success());
+        stack.create(&properties()).await.assert_success();
+        stack.delete().await.assert_success();
         fake.assert_unbroken();
     });
 }
@@ -195,10 +187,7 @@ fn adopted_repository_survives_a_failed_create() {
 fn delete_during_a_create_leaves_no_approval_rule() {
     let mut times = 0;
     for after in (0..18_000).step_by(300) {
-        paused(async {
-            let fake = fake(Options::default());
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
+        in_account(async |fake, stack| {
             let create = stack.request("Create", None, &ruled(), None);
             let creating = (fake.clone(), create.clone());
             let running = tokio::spawn(Box::pin(async move {
@@ -208,9 +197,8 @@ fn delete_during_a_create_leaves_no_approval_rule() {
             let invented = fake_aws::custom_resource::INVENTED_ID;
             stack.delete_id(invented, &ruled()).await;
             running.await.expect("no panic in a delivery");
-            assert_nothing_remains(&fake);
+            assert_nothing_remains(fake);
             assert!(fake.look(|aws| ours(aws).is_empty()));
-            fake.assert_unbroken();
         });
         times += 1;
     }

@@ -19,7 +19,7 @@ fn of_request(fake: &FakeAws, caller: &str, operation: &str) -> (usize, usize) {
     let is_own = |call: &Entry| call.caller == caller && call.service != Service::ResponseBucket;
     let mut own = journal.iter().filter(|call| is_own(call));
     let start = own.find(|call| call.operation == operation);
-    let start = start.unwrap_or_else(|| panic!("no {operation}:\n{}", fake.transcript()));
+    let start = start.unwrap_or_else(|| panic!("no {operation}:"));
     let before = fake.round_trips(|call| is_own(call) && call.at < start.at);
     (before, fake.round_trips(is_own))
 }
@@ -34,9 +34,9 @@ async fn measure(properties: &Value) -> [(usize, usize); 3] {
     fake.repository_in_other_account(REPOSITORY);
     fake.push(GIVEN, BRANCH, "a commit");
     let mut stack = stack(&fake);
-    assert!(stack.create(properties).await.is_success());
-    assert!(stack.update(properties, None).await.is_success());
-    assert!(stack.delete().await.is_success());
+    stack.create(properties).await.assert_success();
+    stack.update(properties, None).await.assert_success();
+    stack.delete().await.assert_success();
     [
         of_request(&fake, "1-Create.1", "CreateStack"),
         of_request(&fake, "2-Update.1", "UpdateStack"),

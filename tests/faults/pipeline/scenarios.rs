@@ -12,7 +12,8 @@ use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, sta
 use fake_aws::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_all,
 };
-use fake_aws::{FakeAws, Fault, Options};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{FakeAws, Options};
 
 thread_local! {
     /// The expectation after the events so far.
@@ -58,15 +59,14 @@ pub struct Played {
 }
 
 impl Scenario {
-    /// Runs the scenario in a new fake AWS with `fault`, checks every invariant, deletes the rest
+    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the rest
     /// like the end of the stack, and checks that nothing remains.
-    pub async fn play(&self, options: Options, fault: Option<(String, Fault)>) -> Played {
+    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> Played {
         let fake = fake(options.clone());
         (self.setup)(&fake);
         watch(&fake, self.stacks, self.retained);
-        let is_faultless = fault.is_none();
-        if let Some((caller, fault)) = fault {
-            fake.inject(&caller, fault);
+        for fault in faults {
+            fault.inject(&fake);
         }
         let mut stack = stack(&fake);
         stack.delivers_twice = self.delivers_twice;
@@ -74,18 +74,16 @@ impl Scenario {
         let mut commits = vec![];
         for (index, event) in self.events.iter().enumerate() {
             let answer = self.happen(index, event, &mut stack, &mut commits).await;
-            if is_faultless {
-                reason_of(event, answer.as_ref(), &fake);
+            if faults.is_empty() {
+                reason_of(event, answer.as_ref());
             }
             self.check(&fake, &stack, &commits, &options, event);
             answers.push(answer);
         }
         if stack.resource.is_some() {
-            let deleted = stack.delete().await;
-            assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+            stack.delete().await.assert_success();
         }
-        let left = fake.look(|aws| nothing_remains(aws, self.retained));
-        left.unwrap_or_else(|left| panic!("{left}\n{}", fake.transcript()));
+        fake.assert_holds(|aws| nothing_remains(aws, self.retained));
         for name in self.retained {
             let is_there = fake.look(|aws| aws.repositories.contains_key(*name));
             assert!(is_there || !was_made(&fake, name), "{name} is gone");
@@ -112,11 +110,7 @@ impl Scenario {
             }
             Event::CreateThatFails(properties, _) => {
                 let answer = stack.create(properties).await;
-                assert!(
-                    !answer.is_success(),
-                    "{answer:?}\n{}",
-                    stack.fake.transcript()
-                );
+                assert!(!answer.is_success(), "{answer:?}");
                 answer
             }
             Event::CreateCancelled(properties, after) => {
@@ -143,11 +137,7 @@ impl Scenario {
             Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
             Event::UpdateThatFails(properties, _) => {
                 let answer = stack.update(properties, None).await;
-                assert!(
-                    !answer.is_success(),
-                    "{answer:?}\n{}",
-                    stack.fake.transcript()
-                );
+                assert!(!answer.is_success(), "{answer:?}");
                 answer
             }
             Event::Push(commit) => {
@@ -172,25 +162,19 @@ impl Scenario {
     ) {
         let Some((_, properties)) = &stack.resource else {
             let left = fake.look(|aws| nothing_remains(aws, self.retained));
-            return left.unwrap_or_else(|left| panic!("{event:?}: {left}\n{}", fake.transcript()));
+            return left.unwrap_or_else(|left| panic!("{event:?}: {left}"));
         };
         let expected = self.expected(properties, commits, options);
         let now = fake.look(shape);
         assert!(
             now == *expected,
-            "after {event:?}: {}\n{}",
-            difference(&now, &expected),
-            fake.transcript()
+            "after {event:?}: {}",
+            difference(&now, &expected)
         );
         // Every commit that was pushed since is run, and once.
         let runs = fake.look(|aws| runs(aws, PIPELINE));
         for commit in commits.iter().filter(|_| properties["ProjectID"] == "shop") {
-            assert_eq!(
-                runs.get(*commit),
-                Some(&1),
-                "{commit} {runs:?}\n{}",
-                fake.transcript()
-            );
+            assert_eq!(runs.get(*commit), Some(&1), "{commit} {runs:?}");
         }
     }
 
@@ -226,8 +210,7 @@ async fn created_at_once(
     let fake = fake(options.clone());
     setup(&fake);
     fake.change(|aws| aws.stacks.failing.clear());
-    let created = stack(&fake).create(properties).await;
-    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+    stack(&fake).create(properties).await.assert_success();
     for (index, commit) in commits.iter().enumerate() {
         let name = format!("{index}-expected");
         push_to(&fake, properties, commit, &name).await;
@@ -236,12 +219,12 @@ async fn created_at_once(
 }
 
 /// Without a fault a failure names its cause.
-fn reason_of(event: &Event, answer: Option<&RequestOutcome>, fake: &FakeAws) {
+fn reason_of(event: &Event, answer: Option<&RequestOutcome>) {
     let expected = match event {
         Event::CreateThatFails(_, expected) | Event::UpdateThatFails(_, expected) => *expected,
         Event::Create(_) | Event::Update(_) | Event::Delete | Event::UpdateRolledBack(..) => {
             let succeeded = answer.is_some_and(RequestOutcome::is_success);
-            assert!(succeeded, "{event:?}: {answer:?}\n{}", fake.transcript());
+            assert!(succeeded, "{event:?}: {answer:?}");
             return;
         }
         _ => return,

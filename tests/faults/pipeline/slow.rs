@@ -42,8 +42,7 @@ fn slow_stack_is_finished_by_later_invocations() {
         let fake = slow(Duration::from_mins(10));
         watch(&fake, 1, &[]);
         let mut stack = stack(&fake);
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        stack.create(&properties()).await.assert_success();
         let copies = deliveries(&fake, "1-Create");
         assert_eq!(copies.len(), 3, "{copies:?}");
         assert_eq!(fake.responses().len(), 1, "one answer");
@@ -58,10 +57,11 @@ fn slow_stack_is_finished_by_later_invocations() {
             assert_eq!(invoked.function, fake_aws::custom_resource::FUNCTION);
         }
 
-        let updated = stack.update(&changed(properties()), None).await;
-        assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
-        let deleted = stack.delete().await;
-        assert!(deleted.is_success(), "{deleted:?}\n{}", fake.transcript());
+        stack
+            .update(&changed(properties()), None)
+            .await
+            .assert_success();
+        stack.delete().await.assert_success();
         assert!(deliveries(&fake, "3-Delete").len() > 1);
         assert_nothing_remains(&fake);
         assert_eq!(fake.responses().len(), 3, "one answer for each");
@@ -80,9 +80,8 @@ fn long_request_survives_a_kill_of_every_delivery() {
             let fault = fake_aws::Fault::at(12, fake_aws::FaultKind::KilledAfter);
             fake.inject(caller, fault);
         }
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
-        assert_eq!(fake.faults_left(), 0, "{}", fake.transcript());
+        stack.create(&properties()).await.assert_success();
+        assert_eq!(fake.faults_left(), 0);
         assert_eq!(operations(&fake, "CreateStack"), 1);
         delete_completely(&mut stack).await;
     });
@@ -97,7 +96,7 @@ fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
         let RequestOutcome::Failed { id, reason } = answer else {
-            panic!("{answer:?}\n{}", fake.transcript());
+            panic!("{answer:?}");
         };
         assert!(
             reason.contains("waiting for stack gitops-dev-shop"),
@@ -181,8 +180,7 @@ fn late_delivery_of_a_long_request_starts_nothing() {
         watch(&fake, 1, &[]);
         let mut stack = stack(&fake);
         stack.delivers_twice = true;
-        let created = stack.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        stack.create(&properties()).await.assert_success();
         assert_eq!(operations(&fake, "CreateStack"), 1);
         let answers = fake.responses();
         assert!(answers.iter().all(|one| one.json() == answers[0].json()));

@@ -9,7 +9,7 @@ use crate::checks::{difference, foreign, nothing_remains, shape};
 use crate::fixture::{CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called};
 use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 use fake_aws::stacks::STATUSES;
-use fake_aws::{FakeAws, Options, Schedules, stack_operations};
+use fake_aws::{FakeAws, Options, Schedules, stacks};
 
 /// Who began the operation that led to the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +82,7 @@ async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest, Value
     };
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let created = stack.create(&properties()).await;
-    assert!(created.is_success(), "{created:?}");
+    stack.create(&properties()).await.assert_success();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let request = match request_type {
         // CloudFormation does not keep the former state.
@@ -105,7 +104,7 @@ async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest, Value
 /// The token that a delivery of this request gives to its operation.
 async fn own_token(fake: &FakeAws, request: &StackRequest) -> String {
     let fork = fake.fork();
-    deliver_once(&fork, &fork.caller("fork"), request).await;
+    deliver_once(&fork, "fork", request).await;
     let journal = fork.journal();
     let begins =
         |operation: &str| ["CreateStack", "UpdateStack", "DeleteStack"].contains(&operation);
@@ -120,7 +119,7 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
         let id = aws.stacks.named(CHILD).expect("the child stack").id.clone();
         let now = aws.now;
         if status.starts_with("DELETE_") && status != "DELETE_FAILED" {
-            stack_operations::delete(aws, &id, &[], token.map(str::to_owned));
+            stacks::operations::delete(aws, &id, &[], token.map(str::to_owned));
             let ends = now + Duration::from_hours(1);
             if status == "DELETE_COMPLETE" {
                 while aws.step(ends) {}
@@ -137,7 +136,7 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
             stack.outputs.clear();
             for held in resources {
                 let (kind, name) = (&held.desired.kind, &held.desired.physical_id);
-                fake_aws::stack_resources::delete(aws, kind, name);
+                fake_aws::stacks::resources::delete(aws, kind, name);
             }
         }
     });
@@ -159,17 +158,15 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
         arrange(&fake, status, token.as_deref());
         let context = format!("{request_type} that finds {status}, begun by {begun:?}");
         let answer = stack.deliver(&request).await;
-        let transcript = || fake.transcript();
         let outcome = match &answer {
             RequestOutcome::Success { .. } => Outcome::Done,
             RequestOutcome::Failed { .. } => Outcome::Failed,
-            RequestOutcome::Silence => panic!("{context}: no answer\n{}", transcript()),
+            RequestOutcome::Silence => panic!("{context}: no answer"),
         };
         assert_eq!(
             outcome,
             expected(request_type, status, begun),
-            "{context}: {answer:?}\n{}",
-            transcript()
+            "{context}: {answer:?}"
         );
         assert!(
             answer.is_success() || answer.reason().contains("stack gitops-dev-shop"),
@@ -187,30 +184,23 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
             // The resources that the prepared operation of this request reports were never created.
             assert!(
                 is_itself || now == fresh,
-                "{context}: {}\n{}",
-                difference(&now, &fresh),
-                transcript()
+                "{context}: {}",
+                difference(&now, &fresh)
             );
         }
         // A stack that was complete once is left to the Delete that follows.
         let was_complete = settled(status).starts_with("UPDATE_");
         if outcome == Outcome::Failed && request_type == "Create" && !was_complete {
-            let left = fake.look(|aws| nothing_remains(aws, &[]));
-            left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
+            fake.assert_holds_in(&context, |aws| nothing_remains(aws, &[]));
         }
         // And then it can be deleted.
         if outcome == Outcome::Failed && request_type == "Update" {
             let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
             let backed = stack.deliver(&back).await;
-            assert!(
-                backed.is_success(),
-                "{context}: {backed:?}\n{}",
-                transcript()
-            );
+            assert!(backed.is_success(), "{context}: {backed:?}");
         }
         stack.delete_id(CHILD, &properties()).await;
-        let left = fake.look(|aws| nothing_remains(aws, &[]));
-        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", transcript()));
+        fake.assert_holds_in(&context, |aws| nothing_remains(aws, &[]));
         fake.assert_unbroken();
     });
 }
@@ -218,8 +208,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
 /// A Create's resources in an empty account.
 async fn fresh(wanted: &Value) -> Value {
     let fake = fake(Options::default());
-    let created = stack(&fake).create(wanted).await;
-    assert!(created.is_success(), "{created:?}");
+    stack(&fake).create(wanted).await.assert_success();
     fake.look(shape)
 }
 
@@ -274,7 +263,7 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
                     );
                     if request_type != "Delete" {
                         let reason = answer.reason();
-                        assert!(reason.contains("taking stack gitops-dev-shop"), "{reason}");
+                        assert!(reason.contains("using stack gitops-dev-shop"), "{reason}");
                         assert!(
                             reason.contains("aws cloudformation delete-stack"),
                             "{reason}"
@@ -287,14 +276,9 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
                         // The Delete that follows touches nothing either.
                         stack.delete_id(CHILD, &properties()).await;
                     }
-                    assert_eq!(
-                        fake.look(foreign),
-                        before,
-                        "{context}\n{}",
-                        fake.transcript()
-                    );
+                    assert_eq!(fake.look(foreign), before, "{context}");
                     for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
-                        assert_eq!(fake.count(operation), 0, "{context}\n{}", fake.transcript());
+                        assert_eq!(fake.count(operation), 0, "{context}");
                     }
                     fake.assert_unbroken();
                 });
@@ -311,7 +295,7 @@ fn project_of_another_parent_is_rejected_and_kept() {
     paused(async {
         let fake = fake(Options::default());
         let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+        stack.create(&properties()).await.assert_success();
         let before = fake.look(shape);
         let mut other = stack_called(&fake, OTHER_PARENT);
         let refused = other.create(&changed(properties())).await;
@@ -320,9 +304,8 @@ fn project_of_another_parent_is_rejected_and_kept() {
             "{refused:?}"
         );
         assert_eq!(fake.look(shape), before);
-        assert!(stack.delete().await.is_success());
+        stack.delete().await.assert_success();
         // And then the name is free.
-        let created = other.create(&properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        other.create(&properties()).await.assert_success();
     });
 }

@@ -35,23 +35,21 @@ fn answers_are_true_when_they_come(fake: &FakeAws) {
 /// poll, the other one starts its operation. Returns both statuses, in their
 /// order.
 async fn two_copies(fake: &FakeAws, request: &StackRequest, look: usize) -> Vec<Value> {
-    let url = request.event["ResponseURL"].as_str().expect("an address");
     fake.hold(
         "slow",
         At::Operation("DescribeStackEvents".to_owned(), look),
         Duration::from_millis(1500),
     );
     let slow = async {
-        deliver_once(fake, &fake.caller("slow"), request).await;
+        deliver_once(fake, "slow", request).await;
     };
     let quick = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        deliver_once(fake, &fake.caller("quick"), request).await;
+        deliver_once(fake, "quick", request).await;
     };
     tokio::join!(Box::pin(slow), Box::pin(quick));
     assert_eq!(fake.faults_left(), 0, "nothing was held");
-    let mut answers = fake.responses();
-    answers.retain(|delivery| delivery.url == url);
+    let answers = request.responses(fake);
     answers
         .iter()
         .map(|answer| answer.json()["Status"].clone())
@@ -64,7 +62,7 @@ async fn created() -> (ParentStack, StackRequest) {
     watch(&fake, 1, &[]);
     answers_are_true_when_they_come(&fake);
     let mut stack = stack(&fake);
-    assert!(stack.create(&properties()).await.is_success());
+    stack.create(&properties()).await.assert_success();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let update = change(&mut stack);
     (stack, update)
@@ -89,7 +87,7 @@ fn copy_waits_for_the_operation_of_its_peer() {
         let (stack, update) = created().await;
         let fake = stack.fake.clone();
         let answers = two_copies(&fake, &update, 0).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"]);
         fake.assert_unbroken();
         ends_well(stack).await;
     });
@@ -102,7 +100,7 @@ fn copy_reports_the_failure_of_its_peer() {
         let fake = stack.fake.clone();
         fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
         let answers = two_copies(&fake, &update, 0).await;
-        assert_eq!(answers, ["FAILED", "FAILED"], "{}", fake.transcript());
+        assert_eq!(answers, ["FAILED", "FAILED"]);
         fake.assert_unbroken();
         ends_well(stack).await;
     });
@@ -121,7 +119,7 @@ fn update_after_a_rollback_is_a_new_update() {
         tokio::time::sleep(Duration::from_mins(1)).await;
         let update = change(&mut stack);
         let answers = two_copies(&fake, &update, 0).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"]);
         ends_well(stack).await;
     });
 }
@@ -141,7 +139,7 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         let delete = stack.request("Delete", Some(CHILD), &properties(), None);
         // The first read is that of the tombstone.
         let answers = two_copies(&fake, &delete, 1).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"], "{}", fake.transcript());
+        assert_eq!(answers, ["SUCCESS", "SUCCESS"]);
         assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
@@ -152,7 +150,7 @@ fn every_life(options: &Options) {
     for scenario in scenarios() {
         let mut scenario = scenario.clone();
         scenario.delivers_twice = true;
-        let played = paused(scenario.play(options.clone(), None));
+        let played = paused(scenario.play(options.clone(), &[]));
         played.fake.assert_unbroken();
     }
 }
@@ -197,9 +195,9 @@ fn approval_rule_waits_for_the_stack_that_is_described_late() {
         answers_are_true_when_they_come(&fake);
         let mut stack = stack(&fake);
         let wanted = with(ruled(), "RepositoryDeletionPolicy", "Delete".into());
-        assert!(stack.create(&wanted).await.is_success());
-        assert!(stack.update(&changed(wanted), None).await.is_success());
-        assert!(stack.delete().await.is_success());
+        stack.create(&wanted).await.assert_success();
+        stack.update(&changed(wanted), None).await.assert_success();
+        stack.delete().await.assert_success();
         fake.assert_unbroken();
     });
 }

@@ -1,7 +1,6 @@
 //! Two deliveries at once, while the execution changes.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 
 use crate::checks::check_with_notes;
 use crate::fixture::{SHOP, catch_up, deliver_once, fake};
@@ -17,24 +16,10 @@ fn is_new(script: &Script, until: usize, known: &mut BTreeSet<String>) -> bool {
 /// Orders at random, of which the execution's own change is a part.
 const SAMPLES: u64 = 12;
 
-/// Plays the script up to its step `until`, with every event.
-async fn play(fake: &FakeAws, script: &Script, until: usize) {
-    for (at, step) in script.steps[..until].iter().enumerate() {
-        step.take(fake, SHOP).await;
-        if step.has_event() {
-            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-        }
-    }
-}
-
 /// The rest of the script, and the health check.
 async fn finish(fake: &FakeAws, script: &Script, from: usize) {
-    for (at, step) in script.steps.iter().enumerate().skip(from) {
-        step.take(fake, SHOP).await;
-        if step.has_event() {
-            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-        }
-    }
+    let rest = from..script.steps.len();
+    script.play_steps(fake, rest).await;
     catch_up(fake, SHOP, "health check").await;
     check_with_notes(fake, SHOP, &script.expected, 2);
 }
@@ -48,34 +33,22 @@ fn doubled_event_at_once_ends_in_the_last_state() {
             if !step.has_event() || !is_new(&script, at, &mut known) {
                 continue;
             }
-            let run = |schedule: Schedule| {
-                let script = &script;
-                async move {
-                    let fake = fake(&[SHOP]).await;
-                    play(&fake, script, at).await;
-                    step.take(&fake, SHOP).await;
-                    fake.obey(&schedule);
-                    schedule
-                        .both(
-                            deliver_once(&fake, SHOP, step.subject(), "one"),
-                            deliver_once(&fake, SHOP, step.subject(), "other"),
-                        )
-                        .await;
-                    finish(&fake, script, at + 1).await;
-                }
-            };
-            let samples = some_or(SAMPLES, 400);
-            orders += sample(samples, 0, run);
+            orders += sample(some_or(SAMPLES, 400), 0, async |schedule: Schedule| {
+                let fake = fake(&[SHOP]).await;
+                script.play_steps(&fake, 0..at).await;
+                step.take(&fake, SHOP).await;
+                fake.obey(&schedule);
+                let one = deliver_once(&fake, SHOP, step.subject(), "one");
+                let other = deliver_once(&fake, SHOP, step.subject(), "other");
+                schedule.both(one, other).await;
+                finish(&fake, &script, at + 1).await;
+            });
         }
     }
     fake_aws::figure!("schedules: {orders} orders of two deliveries of one event");
 }
 
 /// The second event follows a change that happens while the first one is handled.
-fn overtaking<R: Future<Output = ()>>(run: impl FnMut(Schedule) -> R) -> u64 {
-    sample(SAMPLES, 0, run)
-}
-
 #[test]
 fn event_during_an_earlier_one_ends_in_the_last_state() {
     let (mut orders, mut known) = (0, BTreeSet::new());
@@ -85,21 +58,16 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
             if !after.has_event() || !is_new(&script, at, &mut known) {
                 continue;
             }
-            orders += overtaking(|schedule| {
-                let script = &script;
-                async move {
-                    let fake = fake(&[SHOP]).await;
-                    play(&fake, script, at - 1).await;
-                    before.take(&fake, SHOP).await;
-                    fake.obey(&schedule);
-                    schedule
-                        .both(
-                            deliver_once(&fake, SHOP, before.subject(), "earlier"),
-                            change_and_deliver(&fake, after),
-                        )
-                        .await;
-                    finish(&fake, script, at + 1).await;
-                }
+            orders += sample(SAMPLES, 0, async |schedule: Schedule| {
+                let fake = fake(&[SHOP]).await;
+                script.play_steps(&fake, 0..at - 1).await;
+                before.take(&fake, SHOP).await;
+                fake.obey(&schedule);
+                let earlier = deliver_once(&fake, SHOP, before.subject(), "earlier");
+                schedule
+                    .both(earlier, change_and_deliver(&fake, after))
+                    .await;
+                finish(&fake, &script, at + 1).await;
             });
         }
     }

@@ -1,22 +1,20 @@
 //! The calls of each kind of event.
 
-use crate::fixture::{SHOP, deliver_once, fake, paused};
+use crate::fixture::{SHOP, deliver_once, in_account};
 use crate::scripts::{Script, Step, scripts};
 use fake_aws::Service;
 
 /// The calls of AWS and of GitLab by the last event of the script up to a step.
 fn calls_at(script: &Script, is_last: impl Fn(&Step) -> bool) -> (usize, usize) {
-    paused(async {
-        let fake = fake(&[SHOP]).await;
+    in_account(async |fake| {
         for (at, step) in script.steps.iter().enumerate() {
-            step.take(&fake, SHOP).await;
+            step.take(fake, SHOP).await;
             let name = format!("event-{at}");
             if step.has_event() {
-                deliver_once(&fake, SHOP, step.subject(), &name).await;
+                deliver_once(fake, SHOP, step.subject(), &name).await;
             }
             if is_last(step) {
-                let journal = fake.journal();
-                let calls = journal.iter().filter(|entry| entry.caller == name);
+                let calls = fake.journal_of(&name).into_iter();
                 let (gitlab, aws): (Vec<_>, Vec<_>) =
                     calls.partition(|entry| entry.service == Service::GitLab);
                 return (aws.len(), gitlab.len());

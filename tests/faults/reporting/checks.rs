@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::fixture::{COMMITS, PROJECT, Reporting, SITE};
 use crate::scripts::Expected;
-use crate::secrecy::check_shown;
 use fake_aws::FakeAws;
-use fake_aws::gitlab_records::{Note, OWN_USER, Records, Status, is_open};
+use fake_aws::gitlab::records::{Note, OWN_USER, Records, Status, is_open};
+use fake_aws::secrecy::assert_none_shown;
 
 /// Calls that change a pipeline.
 const FORBIDDEN: [&str; 4] = [
@@ -28,7 +28,7 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
         .iter()
         .find_map(|one| difference(&records, of, one, notes).err());
     if let Some(wrong) = wrong.or_else(|| ended_approval(fake, of, &records)) {
-        panic!("{wrong}\n{records:#?}\n{}", fake.transcript());
+        panic!("{wrong}\n{records:#?}");
     }
     check_harmless(fake);
 }
@@ -57,12 +57,12 @@ fn ended_approval(fake: &FakeAws, of: Reporting, records: &Records) -> Option<St
 /// Fails if reporting has called something that changes a pipeline, or shown a secret.
 pub fn check_harmless(fake: &FakeAws) {
     for operation in FORBIDDEN {
-        assert_eq!(fake.count(operation), 0, "{}", fake.transcript());
+        assert_eq!(fake.count(operation), 0);
     }
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let shown = format!("{records:?}");
     assert_eq!(fake.secret_in(&shown), None, "{shown}");
-    check_shown(fake);
+    assert_none_shown(fake);
     fake.assert_unbroken();
 }
 
@@ -126,8 +126,7 @@ pub fn check_pipelines(fake: &FakeAws, expected: &[Expected]) {
         let statuses = records.statuses.iter();
         let of_execution = statuses.filter(|one| one.target_url.contains(&link));
         let pipelines: BTreeSet<u64> = of_execution.map(|one| one.pipeline).collect();
-        let transcript = || fake.transcript();
-        assert_eq!(pipelines.len(), 1, "{records:#?}\n{}", transcript());
+        assert_eq!(pipelines.len(), 1, "{records:#?}");
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::Duration;
 
 use cfn_gitops::clients::aws::SdkClients;
@@ -11,12 +10,15 @@ use cfn_gitops::feedback::reporting;
 use cfn_gitops::gitops_pipeline::health;
 use serde_json::{Value, json};
 
-use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE, check_shown, record, wire};
+use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE};
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
 };
-use fake_aws::{FakeAws, Options, explore};
+use fake_aws::secrecy::{assert_none_shown, record, wire};
+use fake_aws::{FakeAws, Options};
+
+pub use fake_aws::explore::paused;
 
 /// The project in GitLab.
 pub const PROJECT: &str = "platform/infra";
@@ -26,7 +28,7 @@ pub const SITE: &str = "https://shop.example.com";
 pub const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
 
 /// GitLab's address.
-pub const GITLAB: &str = "https://gitlab.example.com";
+const GITLAB: &str = "https://gitlab.example.com";
 const TOKEN: &str = "gitlab/token";
 const REPOSITORY: &str = "given";
 const BRANCH: &str = "development";
@@ -106,6 +108,16 @@ pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
     fake.fork()
 }
 
+/// Plays in the account of most tests.
+pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws) -> T) -> T {
+    paused(async {
+        let fake = fake(&[SHOP]).await;
+        let result = play(&fake).await;
+        fake.assert_unbroken();
+        result
+    })
+}
+
 async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     let options = Options {
         resource_takes: Duration::from_millis(200),
@@ -126,8 +138,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
         let arn = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/p{number}/{id}");
         let mut parent = ParentStack::called(&fake, RESOURCE, &arn);
         parent.starts_counting_at(number * 10);
-        let created = parent.create(&one.properties()).await;
-        assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        parent.create(&one.properties()).await.assert_success();
         fake.stack(&one.stack(), "UPDATE_COMPLETE", &[]);
     }
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -151,7 +162,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
             stack.arrange("UPDATE_COMPLETE", None, None, now);
         }
     });
-    check_shown(&fake);
+    assert_none_shown(&fake);
     fake
 }
 
@@ -196,9 +207,9 @@ pub async fn deliver(fake: &FakeAws, of: Reporting, subject: Subject, name: &str
 /// Delivers an event once. Returns the number of changes that GitLab accepted.
 pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> u64 {
     let event = event(fake, of, subject, name);
-    let answer = answered_once(fake, &fake.caller(name), &event).await;
+    let answer = answered_once(fake, name, &event).await;
     let answer = answer.expect("not killed").expect("a report");
-    assert_eq!(answer["Report"]["Rejected"], 0, "{}", fake.transcript());
+    assert_eq!(answer["Report"]["Rejected"], 0);
     answer["Report"]["Posted"].as_u64().expect("a number")
 }
 
@@ -212,13 +223,7 @@ pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
     let reported = reporting::catch_up(&aws, &http, &pipeline, changed).await;
-    let reported = reported.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
+    let reported = reported.unwrap_or_else(|error| panic!("{error}"));
     assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
     reported.accepted.len()
-}
-
-/// Runs under a paused clock, with the product's own random choices the same each time.
-pub fn paused<T>(work: impl Future<Output = T>) -> T {
-    fastrand::seed(7);
-    explore::paused(work)
 }

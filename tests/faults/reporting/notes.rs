@@ -1,9 +1,9 @@
 //! The note about a change set: how it ends, and what others write beside it.
 
 use crate::checks::check;
-use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, fake, paused};
-use crate::scripts::{Script, Step, scripts};
-use fake_aws::gitlab_records::OTHER_USER;
+use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, fake, in_account, paused};
+use crate::scripts::{Script, Step, script_of};
+use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, Schedules};
 
 /// The function's notes, which are all notes that begin with a marker.
@@ -11,11 +11,6 @@ fn notes(fake: &FakeAws) -> Vec<String> {
     let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
     let own = notes.into_iter().filter(|note| note.user != OTHER_USER);
     own.map(|note| note.body).collect()
-}
-
-fn script_of(name: &str) -> Script {
-    let mut scripts = scripts().into_iter();
-    scripts.find(|one| one.name == name).expect("a script")
 }
 
 /// Plays the script, and delivers the events that are `delivered`.
@@ -46,7 +41,7 @@ fn note_says_how_the_approval_ended() {
             play(&fake, &script, |_| true).await;
             check(&fake, SHOP, &script.expected);
             let notes = notes(&fake);
-            assert!(!notes.is_empty(), "{}", fake.transcript());
+            assert!(!notes.is_empty());
             for note in notes {
                 assert!(note.contains(headline), "{name}: {note}");
                 // The table stays.
@@ -73,8 +68,7 @@ fn approval_that_ended_before_its_note_gets_none() {
 #[test]
 fn note_of_an_earlier_execution_ends_with_its_approval() {
     use Step::{Build, End, Source, Start, Wait};
-    paused(async {
-        let fake = fake(&[SHOP]).await;
+    in_account(async |fake| {
         let steps = [
             Start("e1"),
             Source("e1", 0),
@@ -92,10 +86,10 @@ fn note_of_an_earlier_execution_ends_with_its_approval() {
             expected: vec![],
             left: 0,
         };
-        play(&fake, &script, |_| true).await;
-        catch_up(&fake, SHOP, "health check").await;
-        check(&fake, SHOP, &[]);
-        for note in notes(&fake) {
+        play(fake, &script, |_| true).await;
+        catch_up(fake, SHOP, "health check").await;
+        check(fake, SHOP, &[]);
+        for note in notes(fake) {
             assert!(note.contains("no longer need an approval"), "{note}");
         }
     });
@@ -112,8 +106,7 @@ fn comments_of_others_do_not_suppress_the_note() {
         };
         for (count, length) in [(2, 160_000), (1, 1_000_000), (100, 4_000)] {
             schedules.run(format!("{count} of {length} on {places:?}"), || {
-                paused(async {
-                    let fake = fake(&[SHOP]).await;
+                in_account(async |fake| {
                     fake.change(|aws| {
                         let records = &mut aws.gitlab.project_mut(PROJECT).records;
                         for place in &places {
@@ -129,9 +122,9 @@ fn comments_of_others_do_not_suppress_the_note() {
                         }
                     }
                     script.expected[0].commit = commit;
-                    play(&fake, &script, |_| true).await;
-                    check(&fake, SHOP, &script.expected);
-                    assert_eq!(notes(&fake).len(), places.len());
+                    play(fake, &script, |_| true).await;
+                    check(fake, SHOP, &script.expected);
+                    assert_eq!(notes(fake).len(), places.len());
                 });
             });
         }
@@ -143,8 +136,7 @@ fn comments_of_others_do_not_suppress_the_note() {
 /// Requests that only contain the commit do not displace the one that it comes from.
 #[test]
 fn requests_that_the_commit_comes_from_are_first() {
-    paused(async {
-        let fake = fake(&[SHOP]).await;
+    in_account(async |fake| {
         for iid in 10..17 {
             fake.merge_request(PROJECT, iid, "feature", COMMITS[0], "opened");
             let is_from_fork = iid < 12;
@@ -160,7 +152,7 @@ fn requests_that_the_commit_comes_from_are_first() {
             "head".clone_into(&mut one.head);
             one.merge_commit = Some(COMMITS[0].to_owned());
         });
-        play(&fake, &script_of("stopped while it waits"), |_| true).await;
+        play(fake, &script_of("stopped while it waits"), |_| true).await;
         let places = fake.look(|aws| {
             let notes = aws.gitlab.named(PROJECT).records.notes.iter();
             notes.map(|note| note.place.clone()).collect::<Vec<_>>()

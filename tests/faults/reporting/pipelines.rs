@@ -2,21 +2,14 @@
 //! GitLab adds a status to the newest pipeline, unless the request names another one.
 
 use crate::checks::{check, check_pipelines, check_with_notes};
-use crate::fixture::{PROJECT, SHOP, catch_up, deliver_once, fake, paused};
-use crate::scripts::{Script, Step, scripts};
+use crate::fixture::{PROJECT, SHOP, catch_up, deliver_once, fake, in_account, paused};
+use crate::scripts::{Script, scripts};
 use fake_aws::extent::some_or;
-use fake_aws::gitlab_records::CiRuns;
+use fake_aws::gitlab::records::CiRuns;
 use fake_aws::{FakeAws, Schedule, Schedules, Service, sample};
 
 /// Orders at random of two deliveries.
 const SAMPLES: u64 = 12;
-
-async fn take(fake: &FakeAws, step: Step, at: usize) {
-    step.take(fake, SHOP).await;
-    if step.has_event() {
-        deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-    }
-}
 
 fn run_ci(fake: &FakeAws, runs: CiRuns) {
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).records.ci_runs = runs);
@@ -26,9 +19,7 @@ fn run_ci(fake: &FakeAws, runs: CiRuns) {
 async fn play(script: &Script, runs: CiRuns) -> FakeAws {
     let fake = fake(&[SHOP]).await;
     run_ci(&fake, runs);
-    for (at, step) in script.steps.iter().enumerate() {
-        take(&fake, *step, at).await;
-    }
+    script.play(&fake).await;
     fake
 }
 
@@ -55,7 +46,7 @@ fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
                     check(&fake, SHOP, &script.expected);
                     check_pipelines(&fake, &script.expected);
                     let posted = catch_up(&fake, SHOP, "second health check").await;
-                    assert_eq!(posted, 0, "posted again\n{}", fake.transcript());
+                    assert_eq!(posted, 0, "posted again");
                 });
             });
         }
@@ -76,25 +67,19 @@ fn first_status_in_two_pipelines_ends_in_both() {
                 continue;
             }
             let samples = some_or(SAMPLES / 3, 400);
-            orders += sample(samples, 0, |schedule: Schedule| {
-                let script = &script;
-                async move {
-                    let fake = fake(&[SHOP]).await;
-                    for (at, step) in script.steps[..at].iter().enumerate() {
-                        take(&fake, *step, at).await;
-                    }
-                    step.take(&fake, SHOP).await;
-                    run_ci(&fake, CiRuns::Always);
-                    fake.obey(&schedule);
-                    let one = deliver_once(&fake, SHOP, step.subject(), "one");
-                    let other = deliver_once(&fake, SHOP, step.subject(), "other");
-                    schedule.both(one, other).await;
-                    for (at, step) in script.steps.iter().enumerate().skip(at + 1) {
-                        take(&fake, *step, at).await;
-                    }
-                    catch_up(&fake, SHOP, "health check").await;
-                    check_with_notes(&fake, SHOP, &script.expected, 2);
-                }
+            orders += sample(samples, 0, async |schedule: Schedule| {
+                let fake = fake(&[SHOP]).await;
+                script.play_steps(&fake, 0..at).await;
+                step.take(&fake, SHOP).await;
+                run_ci(&fake, CiRuns::Always);
+                fake.obey(&schedule);
+                let one = deliver_once(&fake, SHOP, step.subject(), "one");
+                let other = deliver_once(&fake, SHOP, step.subject(), "other");
+                schedule.both(one, other).await;
+                let rest = at + 1..script.steps.len();
+                script.play_steps(&fake, rest).await;
+                catch_up(&fake, SHOP, "health check").await;
+                check_with_notes(&fake, SHOP, &script.expected, 2);
             });
         }
     }
@@ -108,21 +93,17 @@ fn status_of_an_archived_pipeline_goes_to_the_newest() {
     for script in scripts() {
         for at in 1..script.steps.len() {
             schedules.run(format!("{}: archived at {at}", script.name), || {
-                paused(async {
-                    let fake = fake(&[SHOP]).await;
-                    for (step_at, step) in script.steps.iter().enumerate() {
-                        if step_at == at {
-                            fake.change(|aws| {
-                                let records = &mut aws.gitlab.project_mut(PROJECT).records;
-                                for pipeline in &mut records.pipelines {
-                                    pipeline.is_archived = true;
-                                }
-                            });
+                in_account(async |fake| {
+                    script.play_steps(fake, 0..at).await;
+                    fake.change(|aws| {
+                        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+                        for pipeline in &mut records.pipelines {
+                            pipeline.is_archived = true;
                         }
-                        take(&fake, *step, step_at).await;
-                    }
-                    catch_up(&fake, SHOP, "health check").await;
-                    check(&fake, SHOP, &script.expected);
+                    });
+                    script.play_steps(fake, at..script.steps.len()).await;
+                    catch_up(fake, SHOP, "health check").await;
+                    check(fake, SHOP, &script.expected);
                 });
             });
         }

@@ -1,8 +1,9 @@
 //! What happens to the executions of a pipeline, step by step.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use crate::fixture::{COMMITS, Reporting, Subject};
+use crate::fixture::{COMMITS, Reporting, SHOP, Subject, deliver, deliver_once};
 use crate::secrecy::PROPERTY;
 use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 
@@ -89,6 +90,12 @@ fn script(name: &'static str, steps: &[&[Step]], expected: &[Expected]) -> Scrip
         // The alarm changes an execution that has ended.
         left: usize::from(name == "rolled back by an alarm"),
     }
+}
+
+/// The script of this name.
+pub fn script_of(name: &str) -> Script {
+    let mut scripts = scripts().into_iter();
+    scripts.find(|one| one.name == name).expect("a script")
 }
 
 /// One of each kind.
@@ -202,6 +209,38 @@ pub fn scripts() -> Vec<Script> {
             &[expect(0, "e2", "success", success, success)],
         ),
     ]
+}
+
+impl Script {
+    /// Plays every step, and delivers the event of each once.
+    pub async fn play(&self, fake: &FakeAws) {
+        self.play_steps(fake, 0..self.steps.len()).await;
+    }
+
+    /// The same for some of the steps.
+    pub async fn play_steps(&self, fake: &FakeAws, steps: Range<usize>) {
+        for at in steps {
+            let step = self.steps[at];
+            step.take(fake, SHOP).await;
+            if step.has_event() {
+                deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+            }
+        }
+    }
+
+    /// Plays every step, and delivers its event as Lambda does. `change` happens between the step of this
+    /// index and its event.
+    pub async fn play_with(&self, fake: &FakeAws, changed: usize, change: impl Fn()) {
+        for (at, step) in self.steps.iter().enumerate() {
+            step.take(fake, SHOP).await;
+            if at == changed {
+                change();
+            }
+            if step.has_event() {
+                deliver(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+            }
+        }
+    }
 }
 
 impl Step {

@@ -2,10 +2,10 @@
 
 use crate::checks::{check, check_harmless};
 use crate::fixture::{
-    COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver, deliver_once, fake, paused,
+    COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
 };
 use crate::scripts::{Script, scripts};
-use fake_aws::gitlab_records::{OTHER_USER, Status};
+use fake_aws::gitlab::records::{OTHER_USER, Status};
 use fake_aws::{FakeAws, Schedules};
 
 /// The same project in another environment, from whose name GitLab guesses the tier `testing`.
@@ -84,26 +84,17 @@ fn status_of_another_bot_is_replaced_by_the_health_check() {
         for at in 0..script.steps.len() {
             for state in ["pending", "running", "success", "failed"] {
                 schedules.run(format!("{}: {state} at {at}", script.name), || {
-                    paused(async {
-                        let fake = fake(&[SHOP]).await;
-                        for (step_at, step) in script.steps.iter().enumerate() {
-                            step.take(&fake, SHOP).await;
-                            if step_at == at {
-                                post_as_other(&fake, state);
-                            }
-                            if step.has_event() {
-                                let name = format!("event-{step_at}");
-                                deliver(&fake, SHOP, step.subject(), &name).await;
-                            }
-                        }
-                        check_harmless(&fake);
+                    in_account(async |fake| {
+                        let post = || post_as_other(fake, state);
+                        script.play_with(fake, at, post).await;
+                        check_harmless(fake);
                         // GitLab never shows an open status again that another user has replaced.
                         let mut expected = script.expected.iter();
                         if expected.any(|one| one.state == "running") {
                             return;
                         }
-                        catch_up(&fake, SHOP, "health check").await;
-                        check(&fake, SHOP, &script.expected);
+                        catch_up(fake, SHOP, "health check").await;
+                        check(fake, SHOP, &script.expected);
                     });
                 });
             }

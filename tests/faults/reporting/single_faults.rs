@@ -1,76 +1,61 @@
 //! One fault at every call of AWS and of GitLab.
 
+use std::collections::BTreeSet;
+
 use crate::checks::{check, check_harmless};
-use crate::fixture::{PROJECT, SHOP, catch_up, deliver, event, fake, paused};
+use crate::fixture::{PROJECT, SHOP, catch_up, event, fake, in_account, paused};
 use crate::scripts::{Script, scripts};
 use fake_aws::custom_resource::answered_once;
-use fake_aws::{FakeAws, Fault, FaultKind, On, Schedules, Service};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{FakeAws, FaultKind, On, Schedules, Service};
 
-/// Plays a script with this fault in the first delivery of its event `at`, and Lambda's retries.
-async fn play(fake: &FakeAws, script: &Script, fault: Option<(usize, Fault)>) {
-    if let Some((at, fault)) = fault {
-        fake.inject(&format!("event-{at}.1"), fault);
-    }
-    for (at, step) in script.steps.iter().enumerate() {
-        step.take(fake, SHOP).await;
-        if step.has_event() {
-            deliver(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-        }
-    }
+/// Plays every step, and delivers its event with Lambda's retries.
+async fn play(fake: &FakeAws, script: &Script) {
+    script.play_with(fake, 0, || {}).await;
 }
 
-/// Each fault at a call of a delivery whose calls are not like those of an earlier script.
-fn places(script: &Script, known: &mut Vec<String>) -> Vec<(usize, Fault)> {
-    paused(async {
-        let fake = fake(&[SHOP]).await;
-        play(&fake, script, None).await;
-        let mut places = vec![];
-        for at in 0..script.steps.len() {
-            let caller = format!("event-{at}.1");
-            let journal = fake.journal();
-            let calls = journal.iter().filter(|entry| entry.caller == caller);
-            let calls: Vec<_> = calls.collect();
-            let course = calls.iter();
-            let course: Vec<_> = course
-                .map(|call| format!("{} {:?}", call.operation, call.params.get("state")))
-                .collect();
-            let course = course.join(", ");
-            if known.contains(&course) {
-                continue;
-            }
-            known.push(course);
-            for (index, call) in calls.iter().enumerate() {
-                // It makes no difference whether a read whose response is lost was executed.
-                let kinds = FaultKind::EACH.into_iter();
-                let kinds = kinds.filter(|kind| !(kind.executes() && call.reads()));
-                places.extend(kinds.map(|kind| (at, Fault::at(index, kind))));
-            }
+/// Each fault at a call of a first delivery whose calls are not like those of an earlier script.
+fn faults(script: &Script, known: &mut BTreeSet<String>) -> Vec<SingleFault> {
+    let journal = in_account(async |fake| {
+        play(fake, script).await;
+        fake.journal()
+    });
+    let mut faults = vec![];
+    for at in 0..script.steps.len() {
+        let caller = format!("event-{at}.1");
+        let calls = journal.iter().filter(|call| call.caller == caller);
+        let course = calls.clone();
+        let course =
+            course.map(|call| format!("{} {:?}", call.operation, call.params.get("state")));
+        if known.insert(course.collect::<Vec<_>>().join(", ")) {
+            faults.extend(calls.flat_map(SingleFault::each_different));
         }
-        places
-    })
+    }
+    faults
 }
 
 #[test]
 fn single_fault_ends_in_the_last_state() {
     let mut schedules = Schedules::default();
-    let mut known = vec![];
+    let mut known = BTreeSet::new();
     for script in scripts() {
-        for (at, fault) in places(&script, &mut known) {
-            let name = format!("{}: {fault:?} at event-{at}.1", script.name);
-            schedules.run(name, || {
-                paused(async {
-                    let fake = fake(&[SHOP]).await;
-                    play(&fake, &script, Some((at, fault))).await;
-                    assert_eq!(fake.faults_left(), 0);
-                    if script.left == 0 {
-                        check(&fake, SHOP, &script.expected);
-                    }
-                    let posted = catch_up(&fake, SHOP, "health check").await;
-                    assert_eq!(posted, script.left, "{}", fake.transcript());
-                    check(&fake, SHOP, &script.expected);
-                });
-            });
-        }
+        let name =
+            |one: &SingleFault| format!("{}: {:?} at {}", script.name, one.fault(), one.caller);
+        schedules.single_faults(faults(&script, &mut known), name, |faults| {
+            in_account(async |fake| {
+                for fault in faults {
+                    fault.inject(fake);
+                }
+                play(fake, &script).await;
+                if script.left == 0 {
+                    check(fake, SHOP, &script.expected);
+                }
+                let posted = catch_up(fake, SHOP, "health check").await;
+                assert_eq!(posted, script.left);
+                check(fake, SHOP, &script.expected);
+                fake.clone()
+            })
+        });
     }
     let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} single faults at calls of AWS and GitLab");
@@ -92,15 +77,13 @@ fn service_that_fails_for_hours_only_delays_the_report() {
         for service in services {
             for kind in [FaultKind::InternalError500, FaultKind::Denied] {
                 schedules.run(format!("{}: {service} {kind:?}", script.name), || {
-                    paused(async {
-                        let fake = fake(&[SHOP]).await;
+                    in_account(async |fake| {
                         fake.break_from_now(On::Service(service), kind);
-                        let broken = play(&fake, &script, None);
-                        broken.await;
-                        check_harmless(&fake);
+                        play(fake, &script).await;
+                        check_harmless(fake);
                         fake.mend();
-                        catch_up(&fake, SHOP, "health check").await;
-                        check(&fake, SHOP, &script.expected);
+                        catch_up(fake, SHOP, "health check").await;
+                        check(fake, SHOP, &script.expected);
                     });
                 });
             }
@@ -129,11 +112,11 @@ fn report_that_fails_for_good_is_no_error_of_the_function() {
             });
             for (at, step) in script.steps.iter().enumerate() {
                 let event = event(&fake, SHOP, step.subject(), &format!("event-{at}"));
-                let answer = answered_once(&fake, &fake.caller(&event.name), &event).await;
+                let answer = answered_once(&fake, &event.name, &event).await;
                 let answer = answer.expect("not killed").expect("no error");
                 let report = &answer["Report"];
-                assert_eq!(report["Posted"], 0, "{}", fake.transcript());
-                assert_ne!(report["Rejected"], 0, "{}", fake.transcript());
+                assert_eq!(report["Posted"], 0);
+                assert_ne!(report["Rejected"], 0);
             }
             check_harmless(&fake);
         }
@@ -149,23 +132,15 @@ fn conflicts_of_gitlab_are_retried() {
             for at in 0..script.steps.len() {
                 let name = format!("{}: {conflicts} conflicts at {at}", script.name);
                 schedules.run(name, || {
-                    paused(async {
-                        let fake = fake(&[SHOP]).await;
-                        for (step_at, step) in script.steps.iter().enumerate() {
-                            step.take(&fake, SHOP).await;
-                            if step_at == at {
-                                fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
-                            }
-                            if step.has_event() {
-                                let name = format!("event-{step_at}");
-                                deliver(&fake, SHOP, step.subject(), &name).await;
-                            }
-                        }
+                    in_account(async |fake| {
+                        let conflict =
+                            || fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
+                        script.play_with(fake, at, conflict).await;
                         fake.change(|aws| aws.gitlab.status_conflicts = 0);
                         if script.left > 0 {
-                            catch_up(&fake, SHOP, "health check").await;
+                            catch_up(fake, SHOP, "health check").await;
                         }
-                        check(&fake, SHOP, &script.expected);
+                        check(fake, SHOP, &script.expected);
                     });
                 });
             }

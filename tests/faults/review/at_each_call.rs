@@ -1,11 +1,9 @@
 //! What others do at each call of a review: they push, delete the branch, close the merge request,
 //! deploy, or update the stack.
 
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use serde_json::Value;
 
 use crate::scenarios::check_status;
@@ -15,12 +13,10 @@ use crate::checks::{
 };
 use crate::fixture::{
     CHILD, LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day,
-    delete_branch, deliver, deployed, fake, paused, push, pushed, succeed,
+    delete_branch, deliver, deployed, fake, in_account, push, pushed, succeed,
 };
-use fake_aws::{Caller, FakeAws, Schedules, mutants};
-
-/// More calls than a delivery makes.
-const MAX_CALLS: usize = 100;
+use fake_aws::schedules::{Moment, Seen};
+use fake_aws::{Caller, FakeAws, Schedules};
 
 /// The change of another principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +57,8 @@ const CHANGES: [Change; 9] = [
     Change::DeleteChangeSet,
 ];
 
-/// When it happens: before or after this call of the first delivery.
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    call: usize,
-    is_after: bool,
-}
-
-/// What has happened.
-#[derive(Default)]
-struct Happened {
-    calls: usize,
-    has_changed: bool,
-    /// The build and the event of a later push.
-    later: Option<(String, Value)>,
-}
+/// The build and the event of a later push.
+type Later = Arc<Mutex<Option<(String, Value)>>>;
 
 impl Change {
     fn prepare(self, fake: &FakeAws) {
@@ -91,12 +74,10 @@ impl Change {
         }
     }
 
-    fn happen(self, fake: &FakeAws, happened: &Mutex<Happened>) {
+    fn happen(self, fake: &FakeAws, later: &Later) {
         let takes = Duration::from_secs(30);
-        let mut happened = happened.lock().expect("no panic");
-        happened.has_changed = true;
         match self {
-            Change::Push => happened.later = Some(pushed(fake, LOGIN, "c2")),
+            Change::Push => *later.lock().expect("no panic") = Some(pushed(fake, LOGIN, "c2")),
             Change::DeleteBranch => delete_branch(fake, LOGIN),
             Change::Close => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
             Change::Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "opened"),
@@ -138,7 +119,7 @@ impl Change {
             // Before the call or after it, the stack existed.
             Change::DeleteStack => {
                 let notes = own_notes(fake, LOGIN.1);
-                assert_eq!(notes.len(), 1, "{notes:?}\n{}", fake.transcript());
+                assert_eq!(notes.len(), 1, "{notes:?}");
             }
             _ => check_note(fake, LOGIN.1, build, "1 **replaced**, 1 added"),
         }
@@ -152,134 +133,92 @@ fn all_of_stack(aws: &fake_aws::AwsState) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Plays a review during which `change` happens.
-async fn play(change: Change, happened: &Mutex<Happened>) {
-    let fake = fake().await;
-    let (mut build, event) = pushed(&fake, LOGIN, "c1");
-    change.prepare(&fake);
-    let others = change.others(&fake);
-    deliver(&fake, &event, "event").await;
-    if !happened.lock().expect("no panic").has_changed {
-        return;
-    }
-    let later = happened.lock().expect("no panic").later.take();
-    if let Some((later, event)) = later {
-        build = later;
-        deliver(&fake, &event, "later event").await;
-    }
-    // The operation on the stack ends.
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    check_health(&fake, "first health check").await;
-    change.check(&fake, &build, &others);
-    check_health_for_a_day(&fake).await;
-    change.check(&fake, &build, &others);
+/// Plays a review during which `change` happens. Returns whether it has such a call.
+fn play(change: Change, moment: Moment) -> bool {
+    play_at(change, moment, async |seen, later| {
+        let fake = fake().await;
+        let (mut build, event) = pushed(&fake, LOGIN, "c1");
+        change.prepare(&fake);
+        let others = change.others(&fake);
+        deliver(&fake, &event, "event").await;
+        if seen.calls() <= moment.call {
+            return;
+        }
+        let later = later.lock().expect("no panic").take();
+        if let Some((later, event)) = later {
+            build = later;
+            deliver(&fake, &event, "later event").await;
+        }
+        // The operation on the stack ends.
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        check_health(&fake, "first health check").await;
+        change.check(&fake, &build, &others);
+        check_health_for_a_day(&fake).await;
+        change.check(&fake, &build, &others);
+    })
 }
 
-/// Plays a health check that compares both stacks, during which `change` happens.
-async fn play_comparison(change: Change, happened: &Mutex<Happened>) {
-    let fake = fake().await;
-    change.prepare(&fake);
-    fake.drift(STACK, "Orders", "MODIFIED");
-    let others = change.others(&fake);
-    check_health(&fake, "event").await;
-    if !happened.lock().expect("no panic").has_changed {
-        return;
-    }
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    check_health_for_a_day(&fake).await;
-    check_harmless(&fake, &others);
-    if change != Change::DeleteStack {
-        check_status(&fake, "failed", "Orders");
-    }
+/// The same for a health check that compares both stacks.
+fn play_comparison(change: Change, moment: Moment) -> bool {
+    play_at(change, moment, async |seen, _| {
+        let fake = fake().await;
+        change.prepare(&fake);
+        fake.drift(STACK, "Orders", "MODIFIED");
+        let others = change.others(&fake);
+        check_health(&fake, "event").await;
+        if seen.calls() <= moment.call {
+            return;
+        }
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        check_health_for_a_day(&fake).await;
+        check_harmless(&fake, &others);
+        if change != Change::DeleteStack {
+            check_status(&fake, "failed", "Orders");
+        }
+    })
 }
 
 /// Plays with `change` at this moment of the first delivery. Returns whether the delivery has such a
 /// call.
-fn play_at<R: Future<Output = ()>>(
-    change: Change,
-    moment: Moment,
-    play: impl FnOnce(Arc<Mutex<Happened>>) -> R,
-) -> bool {
-    let happened = Arc::new(Mutex::new(Happened::default()));
-    let seen = Arc::clone(&happened);
-    let pass = move |fake: FakeAws, honest: Caller, request| {
-        let is_first = honest.name() == "event.1";
-        let happened = Arc::clone(&seen);
-        HttpConnectorFuture::new(async move {
-            let is_it = is_first && {
-                let mut happened = happened.lock().expect("no panic");
-                happened.calls += 1;
-                happened.calls == moment.call + 1
-            };
-            if is_it && !moment.is_after {
-                change.happen(&fake, &happened);
-            }
-            let response = honest.call(request).await;
-            if is_it && moment.is_after {
-                change.happen(&fake, &happened);
-            }
-            response
-        })
-    };
-    let played = mutants::past(pass, || {
-        let happened = Arc::clone(&happened);
-        paused(play(happened));
-    });
-    if let Err(panic) = played {
-        resume_unwind(panic);
+fn play_at(change: Change, moment: Moment, play: impl AsyncFnOnce(&Seen, &Later)) -> bool {
+    let later = Later::default();
+    let pushed = Arc::clone(&later);
+    let is_first = |_: &FakeAws, caller: &Caller| caller.name() == "event.1";
+    let happen = move |fake: &FakeAws| change.happen(fake, &pushed);
+    let calls = moment.play(is_first, happen, async |seen| play(seen, &later).await);
+    calls > moment.call
+}
+
+/// Plays with each of these changes before and after each call. Returns the number of schedules.
+fn every_change(changes: &[Change], play: fn(Change, Moment) -> bool) -> usize {
+    let mut schedules = Schedules::default();
+    for change in changes {
+        for is_after in [false, true] {
+            let name = |call| format!("{change:?} at {:?}", Moment { call, is_after });
+            schedules.each_call(name, |call| play(*change, Moment { call, is_after }));
+        }
     }
-    happened.lock().expect("no panic").has_changed
+    schedules.finish()
 }
 
 #[test]
 fn change_at_each_call_ends_in_the_heads_note() {
-    let mut schedules = Schedules::default();
-    for change in CHANGES {
-        for is_after in [false, true] {
-            for call in 0..MAX_CALLS {
-                let moment = Moment { call, is_after };
-                let name = format!("{change:?} at {moment:?}");
-                let run = || {
-                    play_at(change, moment, async |happened| {
-                        play(change, &happened).await;
-                    })
-                };
-                if schedules.run(name, run) == Some(false) {
-                    break;
-                }
-            }
-        }
-    }
-    let schedules = schedules.finish();
+    let schedules = every_change(&CHANGES, play);
     fake_aws::figure!("schedules: {schedules} changes by others at calls of a review");
     assert!(schedules > 250);
 }
 
 #[test]
 fn change_at_each_call_of_a_comparison_leaves_nothing() {
-    let mut schedules = Schedules::default();
-    for change in [
+    let changes = [
         Change::Deploy,
         Change::Update,
         Change::UpdateThatKeeps,
         Change::UpdateChild,
         Change::DeleteStack,
         Change::ReplaceChangeSet,
-    ] {
-        for is_after in [false, true] {
-            for call in 0..MAX_CALLS {
-                let moment = Moment { call, is_after };
-                let name = format!("{change:?} at {moment:?}");
-                let play = async |happened: Arc<Mutex<Happened>>| {
-                    play_comparison(change, &happened).await;
-                };
-                if schedules.run(name, || play_at(change, moment, play)) == Some(false) {
-                    break;
-                }
-            }
-        }
-    }
-    let schedules = schedules.finish();
+    ];
+    let schedules = every_change(&changes, play_comparison);
     fake_aws::figure!("schedules: {schedules} changes by others at calls of a comparison");
     assert!(schedules > 250);
 }
@@ -287,16 +226,15 @@ fn change_at_each_call_of_a_comparison_leaves_nothing() {
 /// The template of the branch is the deployed one now.
 #[test]
 fn merged_branch_shows_no_changes() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         fake.deploy(STACK, &changed(), Duration::from_secs(30));
         tokio::time::sleep(Duration::from_mins(1)).await;
-        let others = Others::of(&fake);
-        let build = push(&fake, LOGIN, "c1");
+        let others = Others::of(fake);
+        let build = push(fake, LOGIN, "c1");
         let output = Output::of(changed());
-        let event = succeed(&fake, &build, &output);
-        deliver(&fake, &event, "event").await;
-        check_harmless(&fake, &others);
-        check_note(&fake, LOGIN.1, &build, "no resource changes");
+        let event = succeed(fake, &build, &output);
+        deliver(fake, &event, "event").await;
+        check_harmless(fake, &others);
+        check_note(fake, LOGIN.1, &build, "no resource changes");
     });
 }

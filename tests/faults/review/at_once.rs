@@ -22,7 +22,7 @@ const TEXT: &str = "1 **replaced**, 1 added";
 async fn succeed_once(fake: &FakeAws, event: &Value, name: &str) {
     let answer = deliver_once(fake, event, name).await;
     let answer = answer.expect("not killed");
-    answer.unwrap_or_else(|error| panic!("{error}\n{}", fake.transcript()));
+    answer.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// After one more health check, exactly one note shows the head's build.

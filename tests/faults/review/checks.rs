@@ -1,10 +1,10 @@
 //! What GitLab has to show, and what the function must not have done.
 
 use crate::fixture::{CHILD, MARKER, PROJECT, STACK, uuid};
-use crate::secrecy::check_shown;
 use fake_aws::FakeAws;
-use fake_aws::gitlab_records::{Note, OWN_USER};
-use fake_aws::stack_change_sets::ChangeSet;
+use fake_aws::gitlab::records::{Note, OWN_USER};
+use fake_aws::secrecy::assert_none_shown;
+use fake_aws::stacks::change_sets::ChangeSet;
 
 /// Calls that change something, and that the function makes here.
 const PERMITTED: [&str; 9] = [
@@ -58,13 +58,13 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
         .iter()
         .filter(|(_, name)| is_of_function(name))
         .collect();
-    assert!(left.is_empty(), "left: {left:?}\n{}", fake.transcript());
+    assert!(left.is_empty(), "left: {left:?}");
     check_calls(fake);
-    let (now, transcript) = (Others::of(fake), fake.transcript());
+    let now = Others::of(fake);
     let (kept, expected) = (&now.change_sets, &before.change_sets);
-    assert_eq!(kept, expected, "change sets of others\n{transcript}");
-    assert_eq!(now.notes, before.notes, "notes of others\n{transcript}");
-    check_shown(fake);
+    assert_eq!(kept, expected, "change sets of others");
+    assert_eq!(now.notes, before.notes, "notes of others");
+    assert_none_shown(fake);
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let shown = format!("{records:?}");
     assert_eq!(fake.secret_in(&shown), None, "a secret in: {shown}");
@@ -84,27 +84,18 @@ fn check_calls(fake: &FakeAws) {
     let is_repair = |(stack, name): &(String, Option<String>)| {
         stack == CHILD && name.as_deref() == Some("drift-cfn-gitops")
     };
-    assert!(
-        executed.iter().all(is_repair),
-        "executed: {executed:?}\n{}",
-        fake.transcript()
-    );
+    assert!(executed.iter().all(is_repair), "executed: {executed:?}");
     assert_eq!(macros, Vec::<String>::new(), "CloudFormation ran macros");
     for call in fake.journal() {
         let operation = call.operation.as_str();
-        assert!(
-            call.reads() || PERMITTED.contains(&operation),
-            "{call}\n{}",
-            fake.transcript()
-        );
+        assert!(call.reads() || PERMITTED.contains(&operation), "{call}");
         let is_of_deployed = call
             .params
             .get("StackName")
             .is_some_and(|name| name == STACK);
         assert!(
             !(operation == "ExecuteChangeSet" && is_of_deployed),
-            "executed\n{}",
-            fake.transcript()
+            "executed"
         );
     }
 }
@@ -126,14 +117,13 @@ pub fn check_note(fake: &FakeAws, iid: u64, build: &str, text: &str) {
     let is_shown = |note: &String| note.starts_with(&marker) && note.contains(text);
     assert!(
         notes.len() == 1 && is_shown(&notes[0]),
-        "{} notes instead of one of {build} with {text}: {notes:?}\n{}",
-        notes.len(),
-        fake.transcript()
+        "{} notes instead of one of {build} with {text}: {notes:?}",
+        notes.len()
     );
 }
 
 /// Fails if a merge request has more than one note.
 pub fn check_at_most_one(fake: &FakeAws, iid: u64) {
     let notes = own_notes(fake, iid);
-    assert!(notes.len() <= 1, "{notes:?}\n{}", fake.transcript());
+    assert!(notes.len() <= 1, "{notes:?}");
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, fake, paused,
+    CART, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, in_account,
     push, push_to_codecommit, pushed, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
@@ -62,17 +62,16 @@ fn events_in_any_order_end_in_the_heads_note() {
         // One event, or none, is delivered again after all.
         for again in [None, Some(0), Some(1), Some(2)] {
             schedules.run(format!("{order:?}, then {again:?}"), || {
-                paused(async {
-                    let fake = fake().await;
-                    let pushes = Pushes::of(&fake, order).await;
-                    let others = Others::of(&fake);
+                in_account(async |fake| {
+                    let pushes = Pushes::of(fake, order).await;
+                    let others = Others::of(fake);
                     for at in order.into_iter().chain(again) {
-                        deliver(&fake, &pushes.events[at], &format!("event-{at}")).await;
+                        deliver(fake, &pushes.events[at], &format!("event-{at}")).await;
                     }
                     // Without the health check.
-                    pushes.check(&fake, &others);
-                    check_health_for_a_day(&fake).await;
-                    pushes.check(&fake, &others);
+                    pushes.check(fake, &others);
+                    check_health_for_a_day(fake).await;
+                    pushes.check(fake, &others);
                 });
             });
         }
@@ -92,15 +91,14 @@ fn lost_events_are_repeated_by_the_health_check() {
         {
             let name = format!("ended {ends:?}: {delivered} events of {order:?}");
             schedules.run(name, || {
-                paused(async {
-                    let fake = fake().await;
-                    let pushes = Pushes::of(&fake, ends).await;
-                    let others = Others::of(&fake);
+                in_account(async |fake| {
+                    let pushes = Pushes::of(fake, ends).await;
+                    let others = Others::of(fake);
                     for at in &order[..delivered] {
-                        deliver(&fake, &pushes.events[*at], &format!("event-{at}")).await;
+                        deliver(fake, &pushes.events[*at], &format!("event-{at}")).await;
                     }
-                    check_health(&fake, "health check").await;
-                    pushes.check(&fake, &others);
+                    check_health(fake, "health check").await;
+                    pushes.check(fake, &others);
                 });
             });
         }
@@ -113,18 +111,17 @@ fn lost_events_are_repeated_by_the_health_check() {
 /// each time. Lambda does not deliver the event again.
 #[test]
 fn failed_review_does_not_prevent_others() {
-    paused(async {
-        let fake = fake().await;
-        let pushes = Pushes::of(&fake, ORDERS[0]).await;
-        let others = Others::of(&fake);
+    in_account(async |fake| {
+        let pushes = Pushes::of(fake, ORDERS[0]).await;
+        let others = Others::of(fake);
         let branch = ("review/a", 9);
-        let build = push_to_codecommit(&fake, branch.0, "c4");
-        let event = succeed(&fake, &build, &Output::of(changed()));
-        let answer = deliver_once(&fake, &event, "event").await;
+        let build = push_to_codecommit(fake, branch.0, "c4");
+        let event = succeed(fake, &build, &Output::of(changed()));
+        let answer = deliver_once(fake, &event, "event").await;
         let answer = answer.expect("not killed").expect("not an error");
-        assert_eq!(answer["Review"]["Rejected"], 1, "{}", fake.transcript());
-        check_health(&fake, "health check").await;
-        pushes.check(&fake, &others);
+        assert_eq!(answer["Review"]["Rejected"], 1);
+        check_health(fake, "health check").await;
+        pushes.check(fake, &others);
     });
 }
 
@@ -135,24 +132,19 @@ fn failed_review_leaves_no_change_set() {
         "cloudformation:DescribeChangeSet",
         "cloudformation:DescribeEvents",
     ] {
-        paused(async {
-            let fake = fake().await;
-            let (_, event) = pushed(&fake, LOGIN, "c1");
-            let others = Others::of(&fake);
+        in_account(async |fake| {
+            let (_, event) = pushed(fake, LOGIN, "c1");
+            let others = Others::of(fake);
             fake.deny(action, "");
             for delivery in ["event.1", "event.2"] {
-                drop(deliver_once(&fake, &event, delivery).await);
+                drop(deliver_once(fake, &event, delivery).await);
             }
             let created = fake.journal();
             let mut created = created
                 .iter()
                 .filter(|call| call.operation == "CreateChangeSet");
-            assert!(
-                created.any(|call| call.caller.starts_with("event")),
-                "{}",
-                fake.transcript()
-            );
-            check_harmless(&fake, &others);
+            assert!(created.any(|call| call.caller.starts_with("event")));
+            check_harmless(fake, &others);
         });
     }
 }

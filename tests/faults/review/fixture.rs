@@ -1,7 +1,6 @@
 //! A pipeline whose branches are reviewed, pushes to them, and the deliveries of their events.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
@@ -9,22 +8,25 @@ use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment, Part};
+use cfn_gitops::health_check::{CheckClients, Environment};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
-use crate::secrecy::{PARAMETER, PROPERTY, VARIABLE, record, wire};
+use crate::secrecy::{PARAMETER, PROPERTY, VARIABLE};
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
 };
-use fake_aws::gitlab_records::{OTHER_USER, OWN_USER};
-use fake_aws::{Execution, FakeAws, Options, Reaction, explore};
+use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
+use fake_aws::secrecy::{self, record, wire};
+use fake_aws::{Execution, FakeAws, Options, Reaction};
+
+pub use fake_aws::explore::paused;
 
 /// The project in GitLab.
 pub const PROJECT: &str = "platform/infra";
 /// GitLab's address.
-pub const GITLAB: &str = "https://gitlab.example.com";
+const GITLAB: &str = "https://gitlab.example.com";
 /// The stack that the pipeline deploys.
 pub const STACK: &str = "cfnstack-dev-shop";
 /// The pipeline's stack.
@@ -115,6 +117,16 @@ pub async fn fake() -> FakeAws {
     fake
 }
 
+/// Plays in the account.
+pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws) -> T) -> T {
+    paused(async {
+        let fake = fake().await;
+        let result = play(&fake).await;
+        fake.assert_unbroken();
+        result
+    })
+}
+
 async fn prepared() -> FakeAws {
     let options = Options {
         resource_takes: Duration::from_millis(200),
@@ -132,10 +144,10 @@ async fn prepared() -> FakeAws {
     });
     fake.stack("owner", "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("a stack").id.clone());
-    let created = ParentStack::called(&fake, RESOURCE, &owner)
+    ParentStack::called(&fake, RESOURCE, &owner)
         .create(&properties())
-        .await;
-    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+        .await
+        .assert_success();
     let parameters = [("Stage", PARAMETER), ("Key", PARAMETER)];
     fake.deployed_stack(STACK, &deployed(), &parameters);
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -279,7 +291,7 @@ pub async fn deliver_once(
     event: &Value,
     name: &str,
 ) -> Option<Result<Value, String>> {
-    answered_once(fake, &fake.caller(name), &request(fake, event, name)).await
+    answered_once(fake, name, &request(fake, event, name)).await
 }
 
 /// A health check that looks at everything, with `SelfRepair`. It is delivered as Lambda does.
@@ -313,10 +325,17 @@ async fn check_health_once(
         clock: &clock,
     };
     let pipelines = GitOpsPipeline::new(aws.clone());
-    let emit = |line: Value| crate::secrecy::note(line.to_string());
-    let part = Part::whole(CHECK_TIME);
-    let checked = health_check::check(&dev, clients, &credentials, &pipelines, part, &emit).await;
-    crate::secrecy::note(checked.finish().to_string());
+    let emit = |line: Value| secrecy::note(line.to_string());
+    let summary = health_check::check(
+        &dev,
+        clients,
+        &credentials,
+        &pipelines,
+        None,
+        CHECK_TIME,
+        &emit,
+    );
+    secrecy::note(summary.await.to_string());
 }
 
 /// A health check, and the one of the next day: it deletes what was left behind an hour ago.
@@ -326,10 +345,4 @@ pub async fn check_health_for_a_day(fake: &FakeAws) {
     check_health(fake, "next day's health check").await;
     // A repaired stack is updated.
     tokio::time::sleep(Duration::from_mins(1)).await;
-}
-
-/// Runs under a paused clock, with the product's own random choices the same each time.
-pub fn paused<T>(work: impl Future<Output = T>) -> T {
-    fastrand::seed(7);
-    explore::paused(work)
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, own_notes};
 use crate::fixture::{
-    LOGIN, Output, PROJECT, STACK, changed, check_health_for_a_day, deliver, deployed, fake,
-    paused, push, pushed, succeed,
+    LOGIN, Output, PROJECT, STACK, changed, check_health_for_a_day, deliver, deployed, in_account,
+    push, pushed, succeed,
 };
 use crate::secrecy::PARAMETER;
 use fake_aws::{FakeAws, Schedules};
@@ -114,17 +114,16 @@ fn text_of_a_branch_stays_code() {
     for place in PLACES {
         for text in HOSTILE {
             schedules.run(format!("{place:?}: {text:?}"), || {
-                paused(async {
-                    let fake = fake().await;
-                    let output = output(&fake, place, text);
-                    let build = push(&fake, LOGIN, "c1");
-                    let event = succeed(&fake, &build, &output);
-                    let others = Others::of(&fake);
-                    deliver(&fake, &event, "event").await;
-                    check_health_for_a_day(&fake).await;
-                    check_harmless(&fake, &others);
-                    let notes = own_notes(&fake, LOGIN.1);
-                    assert_eq!(notes.len(), 1, "{}", fake.transcript());
+                in_account(async |fake| {
+                    let output = output(fake, place, text);
+                    let build = push(fake, LOGIN, "c1");
+                    let event = succeed(fake, &build, &output);
+                    let others = Others::of(fake);
+                    deliver(fake, &event, "event").await;
+                    check_health_for_a_day(fake).await;
+                    check_harmless(fake, &others);
+                    let notes = own_notes(fake, LOGIN.1);
+                    assert_eq!(notes.len(), 1);
                     check_is_code(&notes[0], text);
                 });
             });
@@ -142,7 +141,7 @@ async fn note_about(fake: &FakeAws, output: &Output) -> String {
     deliver(fake, &event, "event").await;
     check_harmless(fake, &others);
     let mut notes = own_notes(fake, LOGIN.1);
-    assert_eq!(notes.len(), 1, "{notes:?}\n{}", fake.transcript());
+    assert_eq!(notes.len(), 1, "{notes:?}");
     notes.remove(0)
 }
 
@@ -153,10 +152,9 @@ fn reason_with_a_value_or_an_arn_is_not_shown() {
         &of_value,
         "User: arn:aws:iam::123456789012:role/r is not authorized",
     ] {
-        paused(async {
-            let fake = fake().await;
+        in_account(async |fake| {
             fake.fail_next_change_set(STACK, reason);
-            let note = note_about(&fake, &Output::of(changed())).await;
+            let note = note_about(fake, &Output::of(changed())).await;
             assert!(note.contains("the reason is not shown"), "{note}");
             assert!(!note.contains("arn:"), "{note}");
         });
@@ -166,27 +164,25 @@ fn reason_with_a_value_or_an_arn_is_not_shown() {
 #[test]
 fn reference_in_a_value_gets_no_change_set() {
     for of in ["Parameters", "Tags"] {
-        paused(async {
-            let fake = fake().await;
+        in_account(async |fake| {
             let mut output = Output::of(changed());
             let configuration = output.configuration.as_mut().expect("a configuration");
             configuration[of]["Stage"] = json!("{{resolve:ssm:/prod/x:1}}");
-            let note = note_about(&fake, &output).await;
+            let note = note_about(fake, &output).await;
             assert!(note.contains("has a dynamic reference"), "{note}");
             let calls = fake.journal();
             let is_created = calls.iter().any(|call| call.operation == "CreateChangeSet");
-            assert!(!is_created, "{}", fake.transcript());
+            assert!(!is_created);
         });
     }
 }
 
 #[test]
 fn parameter_without_a_value_names_its_file() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         let mut template = changed();
         template["Parameters"]["Size"] = json!({"Type": "Number"});
-        let note = note_about(&fake, &Output::of(template)).await;
+        let note = note_about(fake, &Output::of(template)).await;
         let text = "no value of `Size`. Add a value to `Parameters` in `dev.json`";
         assert!(note.contains(text), "{note}");
     });
@@ -194,13 +190,12 @@ fn parameter_without_a_value_names_its_file() {
 
 #[test]
 fn configuration_of_another_shape_is_named() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         let output = Output {
             configuration: Some(json!([{"ParameterKey": "Stage", "ParameterValue": PARAMETER}])),
             ..Output::of(changed())
         };
-        let note = note_about(&fake, &output).await;
+        let note = note_about(fake, &output).await;
         let text = "`dev.json` is not a template configuration: `it is not a JSON object`";
         assert!(note.contains(text), "{note}");
     });
@@ -208,15 +203,14 @@ fn configuration_of_another_shape_is_named() {
 
 #[test]
 fn public_project_gets_no_note_by_default() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
-        let (_, event) = pushed(&fake, LOGIN, "c1");
-        let others = Others::of(&fake);
-        deliver(&fake, &event, "event").await;
-        check_health_for_a_day(&fake).await;
-        check_harmless(&fake, &others);
-        assert_eq!(own_notes(&fake, LOGIN.1), Vec::<String>::new());
+        let (_, event) = pushed(fake, LOGIN, "c1");
+        let others = Others::of(fake);
+        deliver(fake, &event, "event").await;
+        check_health_for_a_day(fake).await;
+        check_harmless(fake, &others);
+        assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
     });
 }
 

@@ -1,19 +1,17 @@
 //! Pushes whose events CodeCommit loses, delays or repeats: each head has a build and a note in the
 //! end, and the function starts at most one.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, LOGIN, Output, changed, check_health, delete_branch, deliver, fake, lose_push, paused,
-    push, succeed,
+    CART, LOGIN, Output, changed, check_health, delete_branch, deliver, fake, in_account,
+    lose_push, push, succeed,
 };
-use crate::secrecy::shown;
 use fake_aws::extent::some_or;
-use fake_aws::{Caller, FakeAws, Schedule, Schedules, mutants, sample};
+use fake_aws::schedules::Moment;
+use fake_aws::secrecy::shows;
+use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 
 const TEXT: &str = "1 **replaced**, 1 added";
 
@@ -32,7 +30,7 @@ fn builds_of(fake: &FakeAws, (branch, _): (&str, u64), commit: &str) -> Vec<(Str
 /// The build of a head with only one, which ends now with its note.
 async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> String {
     let builds = builds_of(fake, branch, commit);
-    assert_eq!(builds.len(), 1, "{builds:?}\n{}", fake.transcript());
+    assert_eq!(builds.len(), 1, "{builds:?}");
     let event = succeed(fake, &builds[0].0, &Output::of(changed()));
     deliver(fake, &event, "event").await;
     check_note(fake, branch.1, &builds[0].0, TEXT);
@@ -52,61 +50,62 @@ fn end_builds(fake: &FakeAws) {
 
 #[test]
 fn lost_push_of_a_review_branch_gets_its_build() {
-    paused(async {
-        let fake = fake().await;
-        let others = Others::of(&fake);
-        let known = push(&fake, CART, "c1");
+    in_account(async |fake| {
+        let others = Others::of(fake);
+        let known = push(fake, CART, "c1");
         // The first push of one branch, and a later one of the other.
-        lose_push(&fake, LOGIN, "c2");
+        lose_push(fake, LOGIN, "c2");
         fake.end_build(&known, "STOPPED");
-        check_health(&fake, "health check").await;
-        assert!(shown(r#""MissedPushes":1"#), "{}", fake.transcript());
-        end_only_build(&fake, LOGIN, "c2").await;
-        lose_push(&fake, CART, "c3");
+        check_health(fake, "health check").await;
+        assert!(shows(r#""MissedPushes":1"#));
+        end_only_build(fake, LOGIN, "c2").await;
+        lose_push(fake, CART, "c3");
         for check in ["second", "third"] {
-            check_health(&fake, check).await;
+            check_health(fake, check).await;
         }
-        end_only_build(&fake, CART, "c3").await;
+        end_only_build(fake, CART, "c3").await;
         // A build that was stopped is not repeated, and neither is one of an older commit.
-        assert_eq!(builds_of(&fake, CART, "c1"), [(known, false)]);
-        check_harmless(&fake, &others);
+        assert_eq!(builds_of(fake, CART, "c1"), [(known, false)]);
+        check_harmless(fake, &others);
     });
 }
 
 #[test]
 fn disabled_rule_starts_no_build() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         let rule = "event-rule-dev-codepipeline-exec-rev-shop".to_owned();
         let switch = |state| {
             let key = ("AWS::Events::Rule".to_owned(), rule.clone());
             fake.change(|aws| aws.made.get_mut(&key).expect("a rule").properties["State"] = state);
         };
         switch("DISABLED".into());
-        lose_push(&fake, LOGIN, "c1");
-        check_health(&fake, "frozen").await;
-        assert!(shown(r#""MissedPushes":1"#), "{}", fake.transcript());
-        assert!(builds_of(&fake, LOGIN, "c1").is_empty());
+        lose_push(fake, LOGIN, "c1");
+        check_health(fake, "frozen").await;
+        assert!(shows(r#""MissedPushes":1"#));
+        assert!(builds_of(fake, LOGIN, "c1").is_empty());
         switch("ENABLED".into());
-        check_health(&fake, "thawed").await;
-        end_only_build(&fake, LOGIN, "c1").await;
+        check_health(fake, "thawed").await;
+        end_only_build(fake, LOGIN, "c1").await;
     });
 }
 
 #[test]
 fn build_above_the_concurrent_limit_starts_later() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         for (branch, commit) in [(LOGIN, "c1"), (CART, "c2")] {
-            lose_push(&fake, branch, commit);
+            lose_push(fake, branch, commit);
         }
-        check_health(&fake, "one at a time").await;
+        check_health(fake, "one at a time").await;
+        assert!(shows(r#""MissedPushes":2"#));
+        assert!(shows(
+            "the head has no build, and waits for another one to end"
+        ));
         // Branches are compared in the order of their names.
-        end_only_build(&fake, CART, "c2").await;
-        assert!(builds_of(&fake, LOGIN, "c1").is_empty());
-        check_health(&fake, "next check").await;
-        end_only_build(&fake, LOGIN, "c1").await;
-        assert!(!shown("AccountLimitExceeded"), "{}", fake.transcript());
+        end_only_build(fake, CART, "c2").await;
+        assert!(builds_of(fake, LOGIN, "c1").is_empty());
+        check_health(fake, "next check").await;
+        end_only_build(fake, LOGIN, "c1").await;
+        assert!(!shows("AccountLimitExceeded"));
     });
 }
 
@@ -132,53 +131,34 @@ fn happen(change: Change, fake: &FakeAws) {
 
 /// The head loses its event, and `change` happens at this call. Returns whether the check has it.
 fn play_at(change: Change, at: usize) -> bool {
-    let seen = Arc::new(Mutex::new(0));
-    let calls = Arc::clone(&seen);
-    let pass = move |fake: FakeAws, honest: Caller, request| {
-        let calls = Arc::clone(&calls);
-        HttpConnectorFuture::new(async move {
-            if honest.name() == "first check.1" {
-                let mut calls = calls.lock().expect("no panic");
-                *calls += 1;
-                if *calls == at + 1 {
-                    happen(change, &fake);
-                }
-            }
-            honest.call(request).await
-        })
-    };
-    let played = mutants::past(pass, || {
-        paused(async {
-            let fake = fake().await;
-            let built = push(&fake, LOGIN, "c0");
-            fake.end_build(&built, "FAILED");
-            lose_push(&fake, LOGIN, "c1");
-            check_health(&fake, "first check").await;
-            // The token of a start is valid for five minutes.
-            tokio::time::sleep(Duration::from_mins(10)).await;
-            end_builds(&fake);
-            check_health(&fake, "second check").await;
-            if *seen.lock().expect("no panic") <= at {
-                return;
-            }
-            for commit in ["c0", "c1", "c2"] {
-                let builds = builds_of(&fake, LOGIN, commit);
-                let own = builds.iter().filter(|(_, is_own)| *is_own).count();
-                let is_head = match change {
-                    Change::LatePush | Change::LostPush => commit == "c2",
-                    Change::LateEvent => commit == "c1",
-                    Change::Rewind => commit == "c0",
-                    Change::Delete => false,
-                };
-                let is_enough = !is_head || !builds.is_empty();
-                assert!(own <= 1 && is_enough, "{builds:?}\n{}", fake.transcript());
-            }
-        });
+    let is_of_check = |_: &FakeAws, caller: &Caller| caller.name() == "first check.1";
+    let happen = move |fake: &FakeAws| happen(change, fake);
+    let calls = Moment::before(at).play(is_of_check, happen, async |seen| {
+        let fake = fake().await;
+        let built = push(&fake, LOGIN, "c0");
+        fake.end_build(&built, "FAILED");
+        lose_push(&fake, LOGIN, "c1");
+        check_health(&fake, "first check").await;
+        // The token of a start is valid for five minutes.
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        end_builds(&fake);
+        check_health(&fake, "second check").await;
+        if seen.calls() <= at {
+            return;
+        }
+        for commit in ["c0", "c1", "c2"] {
+            let builds = builds_of(&fake, LOGIN, commit);
+            let own = builds.iter().filter(|(_, is_own)| *is_own).count();
+            let is_head = match change {
+                Change::LatePush | Change::LostPush => commit == "c2",
+                Change::LateEvent => commit == "c1",
+                Change::Rewind => commit == "c0",
+                Change::Delete => false,
+            };
+            let is_enough = !is_head || !builds.is_empty();
+            assert!(own <= 1 && is_enough, "{builds:?}");
+        }
     });
-    if let Err(panic) = played {
-        std::panic::resume_unwind(panic);
-    }
-    let calls = *seen.lock().expect("no panic");
     calls > at
 }
 
@@ -192,11 +172,7 @@ fn change_at_each_call_starts_at_most_one_build() {
         Change::Rewind,
         Change::Delete,
     ] {
-        for at in 0..100 {
-            if schedules.run(format!("{change:?} at {at}"), || play_at(change, at)) == Some(false) {
-                break;
-            }
-        }
+        schedules.each_call(|at| format!("{change:?} at {at}"), |at| play_at(change, at));
     }
     let schedules = schedules.finish();
     fake_aws::figure!("schedules: {schedules} pushes at calls of a check that finds a lost push");
@@ -222,24 +198,23 @@ fn checks_at_once_start_one_build() {
 /// All events of 105 builds are lost. More builds than a page has are read.
 #[test]
 fn each_head_of_many_builds_gets_its_note() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         let branches: Vec<(String, u64)> =
             (0..60).map(|n| (format!("review/b{n}"), 100 + n)).collect();
         let mut builds = vec![];
         for (n, (branch, iid)) in branches.iter().enumerate() {
-            builds.push(push(&fake, (branch, *iid), &format!("c{n}")));
+            builds.push(push(fake, (branch, *iid), &format!("c{n}")));
         }
         for n in 60..105 {
-            let build = push(&fake, LOGIN, &format!("c{n}"));
+            let build = push(fake, LOGIN, &format!("c{n}"));
             fake.end_build(&build, "FAILED");
         }
         for build in &builds {
             fake.end_build(build, "FAILED");
         }
-        check_health(&fake, "health check").await;
+        check_health(fake, "health check").await;
         for ((_, iid), build) in branches.iter().zip(&builds) {
-            check_note(&fake, *iid, build, "phase `FAILED`");
+            check_note(fake, *iid, build, "phase `FAILED`");
         }
     });
 }

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, fake, paused, push,
+    LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account, push,
     pushed, succeed,
 };
-use fake_aws::gitlab_records::OTHER_USER;
+use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, Schedules};
 
 const TEXT: &str = "1 **replaced**, 1 added";
@@ -35,24 +35,23 @@ fn open_others(fake: &FakeAws, commit: &str) {
 #[test]
 fn only_own_request_into_the_branch_gets_a_note() {
     for is_own_open in [true, false] {
-        paused(async {
-            let fake = fake().await;
-            let (build, event) = pushed(&fake, LOGIN, "c1");
-            open_others(&fake, "c1");
+        in_account(async |fake| {
+            let (build, event) = pushed(fake, LOGIN, "c1");
+            open_others(fake, "c1");
             if !is_own_open {
                 fake.set_merge_request_state(PROJECT, LOGIN.1, "closed");
             }
-            let others = Others::of(&fake);
-            deliver(&fake, &event, "event").await;
-            check_health_for_a_day(&fake).await;
-            check_harmless(&fake, &others);
+            let others = Others::of(fake);
+            deliver(fake, &event, "event").await;
+            check_health_for_a_day(fake).await;
+            check_harmless(fake, &others);
             for iid in [FORK, ELSEWHERE] {
-                assert_eq!(own_notes(&fake, iid), Vec::<String>::new());
+                assert_eq!(own_notes(fake, iid), Vec::<String>::new());
             }
             if is_own_open {
-                check_note(&fake, LOGIN.1, &build, TEXT);
+                check_note(fake, LOGIN.1, &build, TEXT);
             } else {
-                assert_eq!(own_notes(&fake, LOGIN.1), Vec::<String>::new());
+                assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
             }
         });
     }
@@ -61,12 +60,11 @@ fn only_own_request_into_the_branch_gets_a_note() {
 /// The request has a later commit than the build: GitLab lists it for its earlier commits, too.
 #[test]
 fn request_with_another_head_gets_no_note() {
-    paused(async {
-        let fake = fake().await;
-        let (_, event) = pushed(&fake, LOGIN, "c1");
+    in_account(async |fake| {
+        let (_, event) = pushed(fake, LOGIN, "c1");
         fake.describe_merge_request(PROJECT, LOGIN.1, |one| "c2".clone_into(&mut one.head));
-        deliver(&fake, &event, "event").await;
-        assert_eq!(own_notes(&fake, LOGIN.1), Vec::<String>::new());
+        deliver(fake, &event, "event").await;
+        assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
     });
 }
 
@@ -76,21 +74,19 @@ fn note_says_how_far_the_branch_is_behind() {
         (1, "1 commit behind `development`"),
         (3, "3 commits behind"),
     ] {
-        paused(async {
-            let fake = fake().await;
-            let (build, event) = pushed(&fake, LOGIN, "c1");
+        in_account(async |fake| {
+            let (build, event) = pushed(fake, LOGIN, "c1");
             fake.describe_merge_request(PROJECT, LOGIN.1, |one| one.commits_behind = behind);
-            deliver(&fake, &event, "event").await;
-            check_note(&fake, LOGIN.1, &build, text);
-            check_note(&fake, LOGIN.1, &build, "**This branch changes `dev`**");
+            deliver(fake, &event, "event").await;
+            check_note(fake, LOGIN.1, &build, text);
+            check_note(fake, LOGIN.1, &build, "**This branch changes `dev`**");
         });
     }
-    paused(async {
-        let fake = fake().await;
-        let (build, event) = pushed(&fake, LOGIN, "c1");
-        deliver(&fake, &event, "event").await;
-        check_note(&fake, LOGIN.1, &build, "**A merge changes `dev`**");
-        assert!(!own_notes(&fake, LOGIN.1)[0].contains("behind"));
+    in_account(async |fake| {
+        let (build, event) = pushed(fake, LOGIN, "c1");
+        deliver(fake, &event, "event").await;
+        check_note(fake, LOGIN.1, &build, "**A merge changes `dev`**");
+        assert!(!own_notes(fake, LOGIN.1)[0].contains("behind"));
     });
 }
 
@@ -123,19 +119,18 @@ fn comments_of_others_do_not_suppress_the_note() {
     let mut schedules = Schedules::default();
     for comments in COMMENTS {
         schedules.run(format!("{comments:?}"), || {
-            paused(async {
-                let fake = fake().await;
-                comment(&fake, comments);
-                let (build, event) = pushed(&fake, LOGIN, "c1");
-                let others = Others::of(&fake);
-                deliver(&fake, &event, "event").await;
-                check_harmless(&fake, &others);
-                check_note(&fake, LOGIN.1, &build, TEXT);
+            in_account(async |fake| {
+                comment(fake, comments);
+                let (build, event) = pushed(fake, LOGIN, "c1");
+                let others = Others::of(fake);
+                deliver(fake, &event, "event").await;
+                check_harmless(fake, &others);
+                check_note(fake, LOGIN.1, &build, TEXT);
                 // The note is now between others.
-                comment(&fake, comments);
-                let (build, event) = pushed(&fake, LOGIN, "c2");
-                deliver(&fake, &event, "later event").await;
-                check_note(&fake, LOGIN.1, &build, TEXT);
+                comment(fake, comments);
+                let (build, event) = pushed(fake, LOGIN, "c2");
+                deliver(fake, &event, "later event").await;
+                check_note(fake, LOGIN.1, &build, TEXT);
             });
         });
     }
@@ -146,33 +141,31 @@ fn comments_of_others_do_not_suppress_the_note() {
 /// Its author writes a description of any length, and those of other requests do not matter.
 #[test]
 fn long_description_of_another_request_hides_none() {
-    paused(async {
-        let fake = fake().await;
-        let (build, event) = pushed(&fake, LOGIN, "c1");
-        open_others(&fake, "c1");
+    in_account(async |fake| {
+        let (build, event) = pushed(fake, LOGIN, "c1");
+        open_others(fake, "c1");
         let describe = |iid, length| {
             fake.describe_merge_request(PROJECT, iid, |one| one.description = "x".repeat(length));
         };
         describe(FORK, 1_000_000);
         describe(ELSEWHERE, 200_000);
         describe(LOGIN.1, 200_000);
-        deliver(&fake, &event, "event").await;
-        check_note(&fake, LOGIN.1, &build, TEXT);
+        deliver(fake, &event, "event").await;
+        check_note(fake, LOGIN.1, &build, TEXT);
     });
 }
 
 /// CloudFormation has not seen the types of a summary.
 #[test]
 fn type_of_a_megabyte_is_shortened_in_the_note() {
-    paused(async {
-        let fake = fake().await;
+    in_account(async |fake| {
         let mut template = deployed();
         template["Transform"] = json!("AWS::Include");
         template["Resources"]["New"] = json!({"Type": "x".repeat(900_000)});
-        let build = push(&fake, LOGIN, "c1");
-        let event = succeed(&fake, &build, &Output::of(template));
-        deliver(&fake, &event, "event").await;
-        check_note(&fake, LOGIN.1, &build, "it has a transform");
-        assert!(own_notes(&fake, LOGIN.1)[0].len() < 2_000);
+        let build = push(fake, LOGIN, "c1");
+        let event = succeed(fake, &build, &Output::of(template));
+        deliver(fake, &event, "event").await;
+        check_note(fake, LOGIN.1, &build, "it has a transform");
+        assert!(own_notes(fake, LOGIN.1)[0].len() < 2_000);
     });
 }

@@ -211,8 +211,7 @@ impl Scenario {
                 let (drifts, status) = drifts;
                 assert!(
                     drifts.is_empty() && status == "UPDATE_COMPLETE",
-                    "{drifts:?} {status}\n{}",
-                    fake.transcript()
+                    "{drifts:?} {status}"
                 );
                 check_status(fake, "success", "as in its template");
                 assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
@@ -243,7 +242,6 @@ pub fn check_status(fake: &FakeAws, state: &str, text: &str) {
     });
     assert!(
         shown.len() == 1 && shown[0].0 == state && shown[0].1.contains(text),
-        "{shown:?}\n{}",
-        fake.transcript()
+        "{shown:?}"
     );
 }

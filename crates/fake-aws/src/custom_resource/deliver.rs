@@ -7,8 +7,12 @@ use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::{FUNCTION, StackRequest};
-use crate::{Caller, FakeAws, clients::sdk_config, reason_codes};
+use crate::{
+    FakeAws, Schedule,
+    clients::sdk_config,
+    custom_resource::{FUNCTION, StackRequest},
+    reason_codes,
+};
 
 /// The delay between the request for a continuation and its start.
 const BEGINS_AFTER: Duration = Duration::from_secs(1);
@@ -35,13 +39,13 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
         let (fake, request) = (fake.clone(), request.clone());
         running.spawn(Box::pin(async move {
             tokio::time::sleep(delivering.after).await;
-            let caller = fake.caller(&format!("{}.{}", delivering.name, delivering.attempt));
+            let name = format!("{}.{}", delivering.name, delivering.attempt);
             let one = StackRequest {
                 event: delivering.event.clone(),
                 ..request
             };
             Delivered {
-                finished: deliver_once(&fake, &caller, &one).await,
+                finished: deliver_once(&fake, &name, &one).await,
                 was: delivering,
             }
         }));
@@ -95,21 +99,37 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
     }
 }
 
-/// One delivery: whether Lambda took it as done; `None` when it was killed.
-pub async fn deliver_once(fake: &FakeAws, caller: &Caller, request: &StackRequest) -> Option<bool> {
-    answered_once(fake, caller, request)
+/// One delivery, whose calls have this name: whether Lambda took it as done; `None` when it was killed.
+pub async fn deliver_once(fake: &FakeAws, name: &str, request: &StackRequest) -> Option<bool> {
+    answered_once(fake, name, request)
         .await
         .map(|answer| answer.is_ok())
+}
+
+/// Delivers two requests at once, under their names, in the order of `schedule`.
+pub async fn deliver_both(
+    fake: &FakeAws,
+    schedule: &Schedule,
+    (one, first): (&str, &StackRequest),
+    (other, second): (&str, &StackRequest),
+) {
+    fake.obey(schedule);
+    let deliveries = schedule.both(
+        deliver_once(fake, one, first),
+        deliver_once(fake, other, second),
+    );
+    deliveries.await;
 }
 
 /// Like [`deliver_once`], with the function's result.
 pub async fn answered_once(
     fake: &FakeAws,
-    caller: &Caller,
+    name: &str,
     request: &StackRequest,
 ) -> Option<Result<Value, String>> {
+    let caller = fake.caller(name);
     let clock = Clock::starting_at(fake.now());
-    let wire = (request.wire)(fake, caller);
+    let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
     let provider = Handler::new(&config, wire, clock);
     let invocation = Invocation {

@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
 
-use crate::{Caller, FakeAws};
+use crate::{Caller, FakeAws, SentResponse};
 
-pub use deliver::{answered_once, deliver_all, deliver_once};
+pub use deliver::{answered_once, deliver_all, deliver_both, deliver_once};
 pub use sound::answers_are_sound;
 
 /// CloudFormation's timeout without a `ServiceTimeout`.
@@ -58,6 +58,12 @@ impl RequestOutcome {
         matches!(self, RequestOutcome::Success { .. })
     }
 
+    /// Fails the test unless it was a success.
+    #[track_caller]
+    pub fn assert_success(&self) {
+        assert!(self.is_success(), "{self:?}");
+    }
+
     /// The reason of a success; empty after a failure.
     pub fn note(&self) -> &str {
         match self {
@@ -87,6 +93,14 @@ pub struct StackRequest {
 }
 
 impl StackRequest {
+    /// The responses to it, the earliest first.
+    pub fn responses(&self, fake: &FakeAws) -> Vec<SentResponse> {
+        let url = self.event["ResponseURL"].as_str().expect("an address");
+        let mut responses = fake.responses();
+        responses.retain(|one| one.url == url);
+        responses
+    }
+
     /// The same request, whose `ResponseURL` expires `seconds` after it was signed.
     #[must_use]
     pub fn valid_for(mut self, seconds: u32) -> Self {
@@ -176,6 +190,12 @@ impl ParentStack {
         }
     }
 
+    /// CloudFormation signs an Update of the stored resource.
+    pub fn request_update(&mut self, properties: &Value) -> StackRequest {
+        let (id, old) = self.resource.clone().expect("a resource to update");
+        self.request("Update", Some(&id), properties, Some(&old))
+    }
+
     /// Delivers a request as Lambda does: again after one and two minutes if
     /// a delivery is killed or fails, and every continuation that it requests.
     /// Returns the first response that CloudFormation received.
@@ -187,15 +207,13 @@ impl ParentStack {
     /// CloudFormation's result of a request: the first response that arrived in
     /// time. Waits for it.
     pub async fn heard(&self, request: &StackRequest) -> RequestOutcome {
-        let url = request.event["ResponseURL"].as_str().expect("an address");
         let timeout = service_timeout(request);
         let in_time = |at: Duration| {
             let since = request.signed_at.duration_since(self.fake.began());
             at <= since.expect("forwards") + timeout
         };
-        let deliveries = self.fake.responses();
-        let mut answers = deliveries.iter().filter(|delivery| delivery.url == url);
-        let Some(delivery) = answers.next().filter(|one| in_time(one.at)) else {
+        let responses = request.responses(&self.fake);
+        let Some(delivery) = responses.first().filter(|one| in_time(one.at)) else {
             let passed = self
                 .fake
                 .now()
@@ -245,7 +263,7 @@ impl ParentStack {
         roll_back: Option<RollBack>,
     ) -> RequestOutcome {
         let (old_id, old) = self.resource.clone().expect("a resource to update");
-        let request = self.request("Update", Some(&old_id), properties, Some(&old));
+        let request = self.request_update(properties);
         let answer = self.deliver(&request).await;
         match &answer {
             RequestOutcome::Success { id, .. } => {

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::FakeAws;
 use crate::{
-    codebuild::{self, Build},
-    s3,
+    handle::FakeAws,
+    services::{
+        codebuild::{self, Build},
+        s3,
+    },
 };
 
 impl FakeAws {

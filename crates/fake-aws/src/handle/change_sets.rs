@@ -3,11 +3,13 @@
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-use super::FakeAws;
 use crate::{
-    stack_change_sets::{self, ChangeSet},
-    stack_comparison, stack_resources,
-    stacks::{Finding, Stack},
+    handle::FakeAws,
+    services::stacks::{
+        Finding, Stack,
+        change_sets::{self, ChangeSet},
+        comparison, resources,
+    },
 };
 
 /// Setup, and calls of others meanwhile.
@@ -21,7 +23,7 @@ impl FakeAws {
             let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
             let parameters = parameters.iter().map(owned).collect();
             stack.deploy(&Arc::new(template.clone()), parameters, aws.now);
-            let needed = stack_comparison::needed_capability(template);
+            let needed = comparison::needed_capability(template);
             stack.capabilities = needed.iter().map(|&needed| needed.to_owned()).collect();
             stack.arrange("CREATE_COMPLETE", None, None, aws.now);
             aws.stacks.all.insert(stack.id.clone(), stack);
@@ -38,8 +40,8 @@ impl FakeAws {
             let held = found.resources.get(logical_id);
             let held = held.expect("a resource that drifts").desired.clone();
             found.drifts.insert(logical_id.to_owned(), status);
-            if status == "DELETED" && stack_resources::is_known(&held.kind) {
-                stack_resources::delete(aws, &held.kind, &held.physical_id);
+            if status == "DELETED" && resources::is_known(&held.kind) {
+                resources::delete(aws, &held.kind, &held.physical_id);
             }
         });
     }
@@ -120,7 +122,7 @@ impl FakeAws {
     pub fn execute_change_set(&self, stack: &str, name: &str) {
         self.change(|aws| {
             let key = (stack.to_owned(), name.to_owned());
-            stack_change_sets::execute(aws, &key, None);
+            change_sets::execute(aws, &key, None);
         });
     }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{FakeAws, Inner};
 use crate::{
-    faults::{At, Fault, FaultKind, Lasting},
-    gate::Gate,
+    handle::{FakeAws, Inner},
     journal::Entry,
     request::{Call, Service},
     response::{ApiResponse, Denied},
-    response_bucket::BucketFailure,
+    schedule::{
+        faults::{At, Fault, FaultKind, Lasting},
+        gate::Gate,
+    },
+    services::response_bucket::BucketFailure,
     wire::Fate,
 };
 

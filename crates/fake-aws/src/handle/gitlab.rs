@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::FakeAws;
 use crate::{
-    gitlab::{ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted},
-    gitlab_merge_requests::MergeRequest,
-    gitlab_records::Records,
-    gitlab_runs,
-    iam::{Credential, characters},
-    secret_versions::VersionContent,
-    secrets::Secret,
+    gitlab::{
+        ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted,
+        merge_requests::MergeRequest, records::Records, runs,
+    },
+    handle::FakeAws,
+    services::{
+        iam::{Credential, characters},
+        secrets::{Secret, versions::VersionContent},
+    },
     state::AwsState,
 };
 
@@ -66,9 +67,9 @@ impl FakeAws {
         });
     }
 
-    /// Kills the Sidekiq process that runs the project's mirrors (see [`gitlab_runs::kill_sidekiq`]).
+    /// Kills the Sidekiq process that runs the project's mirrors (see [`runs::kill_sidekiq`]).
     pub fn kill_sidekiq(&self, project: &str) {
-        self.change(|aws| gitlab_runs::kill_sidekiq(aws, project));
+        self.change(|aws| runs::kill_sidekiq(aws, project));
     }
 
     /// A token of scope `api` for [`HOST`], in a secret that is tagged for it. Answers the token.
@@ -105,7 +106,7 @@ impl FakeAws {
 
     /// A push to GitLab: it runs the project's enabled mirrors.
     pub fn push_to_gitlab(&self, project: &str, branch: &str, commit: &str) {
-        self.change(|aws| gitlab_runs::push(aws, project, branch, commit));
+        self.change(|aws| runs::push(aws, project, branch, commit));
     }
 
     /// A merge request of this source branch contains this commit, too. Its state is `opened`,
@@ -216,8 +217,8 @@ fn store(aws: &mut AwsState, name: &str, url: &str, text: String) {
         text,
         binary: false,
     };
-    let current = [crate::secrets::CURRENT];
-    crate::secret_versions::add(&mut secret, token, content, &current, Duration::ZERO);
+    let current = [crate::services::secrets::CURRENT];
+    crate::services::secrets::versions::add(&mut secret, token, content, &current, Duration::ZERO);
     let seen = secret.clone();
     aws.secrets.insert(name.to_owned(), secret);
     let insert = |all: &mut std::collections::BTreeMap<String, Secret>| {

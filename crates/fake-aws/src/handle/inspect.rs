@@ -1,13 +1,13 @@
 //! The records that tests read: the account's state, the calls, the responses, the violations.
 
-use std::time::SystemTime;
+use std::{fmt::Display, time::SystemTime};
 
-use super::FakeAws;
-use crate::functions::Invoked;
-use crate::journal;
-use crate::journal::Entry;
-use crate::response_bucket::SentResponse;
-use crate::state::AwsState;
+use crate::{
+    handle::FakeAws,
+    journal::{self, Entry},
+    services::{functions::Invoked, response_bucket::SentResponse},
+    state::AwsState,
+};
 
 impl FakeAws {
     /// Virtual time.
@@ -29,6 +29,23 @@ impl FakeAws {
         look(&inner.aws)
     }
 
+    /// Fails the test unless this holds now.
+    #[track_caller]
+    pub fn assert_holds(&self, holds: impl FnOnce(&AwsState) -> Result<(), String>) {
+        self.look(holds).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+
+    /// The same, and the message begins with `context`.
+    #[track_caller]
+    pub fn assert_holds_in(
+        &self,
+        context: impl Display,
+        holds: impl FnOnce(&AwsState) -> Result<(), String>,
+    ) {
+        self.look(holds)
+            .unwrap_or_else(|broken| panic!("{context}: {broken}"));
+    }
+
     /// A copy of the state.
     pub fn snapshot(&self) -> AwsState {
         let mut inner = self.inner();
@@ -47,6 +64,13 @@ impl FakeAws {
 
     pub fn journal(&self) -> Vec<Entry> {
         self.inner().journal.clone()
+    }
+
+    /// The calls of this caller.
+    pub fn journal_of(&self, caller: &str) -> Vec<Entry> {
+        let mut journal = self.journal();
+        journal.retain(|call| call.caller == caller);
+        journal
     }
 
     /// The journal as lines, for the message of a failed assertion.

@@ -17,19 +17,24 @@ use std::{
 };
 use tokio::time::Instant;
 
-use super::{
-    codecommit::Repository,
-    event_bus::{self, Reaction},
-    explore::Schedule,
-    faults::{At, Fault, FaultKind, Lasting, On},
-    gate::Gate,
-    iam::{ACCOUNT, Credential, User},
+use crate::{
     journal::{Entry, Tally},
-    other_account,
+    options::Options,
     response::{AwsError, Denied},
-    response_bucket::{self, BucketFailure},
-    stacks::{ResourceAction, ResourceFailure, Stack},
-    state::{AwsState, Denial, Options},
+    schedule::{
+        explore::Schedule,
+        failures,
+        faults::{At, Fault, FaultKind, Lasting, On},
+        gate::Gate,
+    },
+    services::{
+        codecommit::{Repository, other_account},
+        event_bus::{self, Reaction},
+        iam::{ACCOUNT, Credential, User},
+        response_bucket::{self, BucketFailure},
+        stacks::{ResourceAction, ResourceFailure, Stack},
+    },
+    state::{AwsState, Denial},
     wire::Caller,
 };
 
@@ -116,6 +121,11 @@ impl FakeAws {
         Self {
             inner: Arc::new(Mutex::new(inner)),
         }
+    }
+
+    /// Whether both are the same account.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Changes the state like another principal, under the invariants.
@@ -375,6 +385,7 @@ impl FakeAws {
 
     /// A running copy of the product.
     pub fn caller(&self, name: &str) -> Caller {
+        failures::note(self);
         Caller::new(self, name)
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{FakeAws, Inner};
 use crate::{
-    functions::Invoked, journal::Count, request::Call, response_bucket::SentResponse, stacks::Stack,
+    handle::{FakeAws, Inner},
+    journal::Count,
+    request::Call,
+    services::{functions::Invoked, response_bucket::SentResponse, stacks::Stack},
 };
 
 impl FakeAws {

@@ -42,7 +42,7 @@ fn secret_of_another_owner_is_rejected() {
 #[test]
 fn secret_without_an_owner_is_rejected() {
     let state = state(settled(), |k| present(k, |s| s.origin.owner = None));
-    assert_rejected(&state, "was not made by Custom::MirrorCredential");
+    assert_rejected(&state, "was not created by Custom::MirrorCredential");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use fake_aws::On;
 use fake_aws::explore::paused;
 use fake_aws::iam::Iam;
 use fake_aws::request::Service;
-use fake_aws::secret_versions::{AbandonedBy, Pending};
+use fake_aws::secrets::versions::{AbandonedBy, Pending};
 use fake_aws::{FakeAws, FaultKind, Options, Rotated, RotationStep};
 
 use super::fixture_with_schedule;
@@ -34,7 +34,7 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
                     checks::works(aws, &checks::pairs(&properties()))?;
                     checks::labels_are_in_order(aws)
                 });
-                held.unwrap_or_else(|broken| panic!("{broken}\n{}", fixture.fake.transcript()));
+                held.unwrap_or_else(|broken| panic!("{broken}"));
                 sleep(Duration::from_hours(1)).await;
             }
             check_health(&fixture.fake).await;
@@ -48,7 +48,7 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
             // An open claim counts as a running invocation for 20 minutes.
             sleep(Duration::from_mins(30)).await;
             let rotated = fixture.rotation.come_due().await;
-            assert_eq!(rotated, Rotated::Finished, "{}", fixture.fake.transcript());
+            assert_eq!(rotated, Rotated::Finished);
             fixture.is_rotated(&context);
             fixture.ends_well(&context).await;
         });
@@ -74,11 +74,7 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
             let mut fixture = fixture_with_schedule(Options::default()).await;
             let reason = fixture.fail_at(step, harm).await;
             assert!(reason.contains("has ended"), "{says}: {reason}");
-            assert!(
-                !fixture.rotation.is_pending(),
-                "{says}\n{}",
-                fixture.fake.transcript()
-            );
+            assert!(!fixture.rotation.is_pending(), "{says}");
             fixture.is_at_rest(&properties(), true, says);
             assert_eq!(fixture.change_days().await, Rotated::Finished, "{says}");
             fixture.fake.assert_unbroken();
@@ -101,7 +97,7 @@ fn rejected_new_login_stays_pending_and_later_ends() {
         );
         sleep(Duration::from_mins(20)).await;
         let resumed = fixture.rotation.reattempt().await;
-        assert_eq!(resumed, Rotated::Finished, "{}", fixture.fake.transcript());
+        assert_eq!(resumed, Rotated::Finished);
         fixture.is_rotated("late login");
         fixture.fake.assert_unbroken();
     });
@@ -164,12 +160,7 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
                 fixture.fake.mend();
                 fixture.is_pending(&context);
                 let next = serial(&properties(), 2);
-                let updated = fixture.stack.update(&next, None).await;
-                assert!(
-                    updated.is_success(),
-                    "{updated:?}\n{}",
-                    fixture.fake.transcript()
-                );
+                fixture.stack.update(&next, None).await.assert_success();
                 fixture.is_at_rest(&next, false, &context);
                 assert!(!fixture.rotation.is_pending(), "{context}");
                 // The reattempt of a superseded rotation changes nothing.

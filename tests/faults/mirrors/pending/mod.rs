@@ -30,7 +30,7 @@ struct RotationFixture {
 async fn fixture_with_schedule(options: Options) -> RotationFixture {
     let fake = fake(options);
     let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-    assert!(stack.create(&properties()).await.is_success());
+    stack.create(&properties()).await.assert_success();
     sleep(Duration::from_hours(1)).await;
     let attached = rotation.attach_schedule(30, false).await;
     assert_eq!(attached, Rotated::Finished);
@@ -53,7 +53,7 @@ impl RotationFixture {
             .take_while(|before| *before != step)
         {
             let stepped = self.rotation.step(before).await;
-            assert_eq!(stepped, Ok(()), "{}", self.fake.transcript());
+            assert_eq!(stepped, Ok(()));
         }
         harm(&self.fake);
         self.fails(step).await
@@ -62,37 +62,29 @@ impl RotationFixture {
     async fn fails(&self, step: RotationStep) -> String {
         match self.rotation.step(step).await {
             Err(Rotated::Failed { reason, .. }) => reason,
-            other => panic!("{step}: {other:?}\n{}", self.fake.transcript()),
+            other => panic!("{step}: {other:?}"),
         }
     }
 
     fn is_pending(&self, context: &str) {
-        let transcript = || self.fake.transcript();
-        assert!(self.rotation.is_pending(), "{context}\n{}", transcript());
-        let held = self.fake.look(|aws| checks::pending(aws, &properties()));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", transcript()));
+        assert!(self.rotation.is_pending(), "{context}");
+        self.fake
+            .assert_holds_in(context, |aws| checks::pending(aws, &properties()));
     }
 
     fn is_rotated(&self, context: &str) {
         let version = self.rotation.version();
-        let transcript = || self.fake.transcript();
         let current = self
             .fake
             .look(|aws| aws.secrets[SECRET].at_stage(CURRENT).map(str::to_owned));
-        assert_eq!(
-            current.as_deref(),
-            Some(version),
-            "{context}\n{}",
-            transcript()
-        );
+        assert_eq!(current.as_deref(), Some(version), "{context}");
         self.is_at_rest(&properties(), true, context);
     }
 
     fn is_at_rest(&self, properties: &Value, after_rotation: bool, context: &str) {
-        let held = self
-            .fake
-            .look(|aws| checks::at_rest(aws, properties, after_rotation));
-        held.unwrap_or_else(|broken| panic!("{context}: {broken}\n{}", self.fake.transcript()));
+        self.fake.assert_holds_in(context, |aws| {
+            checks::at_rest(aws, properties, after_rotation)
+        });
     }
 
     /// A change of the `RotationSchedule`.
@@ -112,12 +104,7 @@ impl RotationFixture {
     async fn ends_well(mut self, context: &str) {
         sleep(Duration::from_hours(24)).await;
         let again = self.rotation.rotate().await;
-        assert_eq!(
-            again,
-            Rotated::Finished,
-            "{context}\n{}",
-            self.fake.transcript()
-        );
+        assert_eq!(again, Rotated::Finished, "{context}");
         self.is_rotated(context);
         self.expect_deleted(context).await;
     }
@@ -126,8 +113,7 @@ impl RotationFixture {
         self.watch.expect_nothing();
         let deleted = self.stack.delete().await;
         assert!(deleted.is_success(), "{context}: {deleted:?}");
-        let left = self.fake.look(checks::nothing_remains);
-        left.unwrap_or_else(|left| panic!("{context}: {left}\n{}", self.fake.transcript()));
+        self.fake.assert_holds_in(context, checks::nothing_remains);
         self.fake.assert_unbroken();
     }
 }

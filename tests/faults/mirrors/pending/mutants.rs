@@ -1,16 +1,16 @@
 //! Products that end or keep a rotation wrongly.
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-
 use crate::checks::{self};
 use crate::fixture::SECRET;
 use fake_aws::On;
 use fake_aws::explore::paused;
-use fake_aws::mutants::{self as misbehaving, assert_noticed, body_of, invented};
+use fake_aws::mutants::{
+    self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
+    operation_of,
+};
 use fake_aws::request::Service;
-use fake_aws::secret_versions::forget_pending;
 use fake_aws::secrets::PENDING;
+use fake_aws::secrets::versions::forget_pending;
 use fake_aws::{Caller, FakeAws, FaultKind, Options, RotationStep};
 
 use super::fixture_with_schedule;
@@ -25,25 +25,23 @@ enum RotationMutant {
 }
 
 impl misbehaving::Mutant for RotationMutant {
-    fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> HttpConnectorFuture {
+    async fn pass(self, fake: FakeAws, honest: Caller, request: HttpRequest) -> Response {
         let body = body_of(&request);
         let drops = body.contains("AWSPENDING") && body.contains("RemoveFromVersionId");
-        let is_gitlab = request.uri().contains("/remote_mirrors");
-        HttpConnectorFuture::new(async move {
-            match self {
-                RotationMutant::KeepsPending if drops => return Ok(invented(200, "{}")),
-                RotationMutant::DropsPending if is_gitlab => fake.change(|aws| {
-                    let Some(secret) = aws.secrets.get_mut(SECRET) else {
-                        return;
-                    };
-                    if let Some(pending) = secret.at_stage(PENDING).map(str::to_owned) {
-                        forget_pending(secret, &pending);
-                    }
-                }),
-                _ => {}
-            }
-            honest.call(request).await
-        })
+        let is_gitlab = operation_of(&request).contains("Mirror");
+        match self {
+            RotationMutant::KeepsPending if drops => return Ok(invented(200, "{}")),
+            RotationMutant::DropsPending if is_gitlab => fake.change(|aws| {
+                let Some(secret) = aws.secrets.get_mut(SECRET) else {
+                    return;
+                };
+                if let Some(pending) = secret.at_stage(PENDING).map(str::to_owned) {
+                    forget_pending(secret, &pending);
+                }
+            }),
+            _ => {}
+        }
+        honest.call(request).await
     }
 }
 
@@ -66,14 +64,12 @@ fn wrong_ends_of_a_rotation_are_detected() {
                 fixture.fail_at(RotationStep::Set, harm).await;
                 match mutant {
                     RotationMutant::KeepsPending => {
-                        let held = fixture.fake.look(checks::labels_are_in_order);
-                        held.unwrap_or_else(|broken| panic!("{broken}"));
+                        fixture.fake.assert_holds(checks::labels_are_in_order);
                     }
                     RotationMutant::DropsPending => fixture.is_pending("GitLab is down"),
                 }
             });
         };
-        let first = assert_noticed(mutant, says, play);
-        fake_aws::figure!("mutant {mutant:?}: noticed: {first}");
+        assert_noticed(mutant, says, play);
     }
 }

@@ -8,10 +8,10 @@ use super::{
     AGAIN, CANCELED, LONG_ACTION, approving, assert_executions, check_health, executions, update,
     waiting,
 };
-use crate::checks::{delete_completely, watch};
+use crate::checks::delete_completely;
 use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, paused,
-    properties, push, stack, with,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, in_account,
+    paused, properties, push, with,
 };
 use fake_aws::custom_resource::{ParentStack, RollBack};
 use fake_aws::{FakeAws, Options, ResourceAction};
@@ -21,8 +21,7 @@ fn update_starts_the_canceled_commit_again() {
     paused(async {
         let (fake, mut stack) = waiting(Options::default()).await;
         let lists = fake.count("ListPipelineExecutions");
-        let updated = update(&mut stack, &approving()).await;
-        assert!(updated.is_success(), "{updated:?}");
+        update(&mut stack, &approving()).await.assert_success();
         assert_executions(&fake, AGAIN);
         assert_eq!(fake.count("ListPipelineExecutions"), lists + 1);
         for name in ["check", "later check"] {
@@ -39,7 +38,7 @@ fn update_of_something_else_lists_no_executions() {
         paused(async {
             let (fake, mut stack) = waiting(Options::default()).await;
             let lists = fake.count("ListPipelineExecutions");
-            assert!(update(&mut stack, &wanted).await.is_success());
+            update(&mut stack, &wanted).await.assert_success();
             assert_executions(&fake, &[("commit-1", "InProgress")]);
             assert_eq!(fake.count("ListPipelineExecutions"), lists);
             delete_completely(&mut stack).await;
@@ -54,18 +53,16 @@ async fn updated_during_an_action() -> (FakeAws, ParentStack) {
         ..Options::default()
     };
     let (fake, mut stack) = waiting(options).await;
-    assert!(update(&mut stack, &approving()).await.is_success());
+    update(&mut stack, &approving()).await.assert_success();
     (fake, stack)
 }
 
 /// The calls of a health check, without the polls of its comparison with the template, whose number
 /// is random.
 fn calls_of(fake: &FakeAws, name: &str) -> usize {
-    let journal = fake.journal();
-    let calls = journal.iter().filter(|entry| entry.caller == name);
-    calls
-        .filter(|entry| entry.operation != "DescribeChangeSet")
-        .count()
+    let calls = fake.journal_of(name).into_iter();
+    let calls = calls.filter(|call| call.operation != "DescribeChangeSet");
+    calls.count()
 }
 
 #[test]
@@ -100,7 +97,7 @@ fn execution_canceled_long_ago_is_not_started() {
             if expected == CANCELED {
                 // Neither does an update of the pipeline then.
                 let wanted = with(properties(), "Approval", json!({"CustomData": "Again"}));
-                assert!(update(&mut stack, &wanted).await.is_success());
+                update(&mut stack, &wanted).await.assert_success();
                 check_health(&fake, "later check").await;
                 assert_executions(&fake, CANCELED);
             }
@@ -118,7 +115,7 @@ fn execution_that_a_person_ended_is_not_started() {
                 let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
                 pipeline.executions[0].status = status;
             });
-            assert!(update(&mut stack, &approving()).await.is_success());
+            update(&mut stack, &approving()).await.assert_success();
             check_health(&fake, "check").await;
             assert_executions(&fake, &[("commit-1", status)]);
             delete_completely(&mut stack).await;
@@ -137,7 +134,7 @@ fn execution_canceled_in_the_console_is_not_started() {
         });
         check_health(&fake, "check").await;
         assert_executions(&fake, CANCELED);
-        assert!(update(&mut stack, &approving()).await.is_success());
+        update(&mut stack, &approving()).await.assert_success();
         check_health(&fake, "later check").await;
         assert_executions(&fake, CANCELED);
         delete_completely(&mut stack).await;
@@ -162,14 +159,14 @@ fn rolled_back_updates_leave_one_running_execution() {
         let wanted = with(approving(), "EventRoleArn", json!(role));
         fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
         let answer = update(&mut stack, &wanted).await;
-        assert!(!answer.is_success(), "{}", fake.transcript());
+        assert!(!answer.is_success());
         let was_updated = fake.look(|aws| {
             let events = &aws.stacks.named(CHILD).expect("the stack").events;
             events.iter().any(|event| {
                 event.kind.ends_with("::Pipeline") && event.status == "UPDATE_COMPLETE"
             })
         });
-        assert!(was_updated, "{}", fake.transcript());
+        assert!(was_updated);
         assert_executions(&fake, AGAIN);
         delete_completely(&mut stack).await;
     });
@@ -191,13 +188,13 @@ fn newer_push_is_not_overtaken() {
                     tokio::time::sleep(Duration::from_millis(after)).await;
                     push(&pushing, REPOSITORY, "commit-2", "second").await;
                 });
-                assert!(update(&mut stack, &approving()).await.is_success());
+                update(&mut stack, &approving()).await.assert_success();
                 other.await.expect("no panic in a push");
                 tokio::time::sleep(LONG_ACTION).await;
                 for name in ["check", "later check"] {
                     check_health(&fake, name).await;
                 }
-                let context = format!("a push after {after} ms\n{}", fake.transcript());
+                let context = format!("a push after {after} ms");
                 let found = executions(&fake);
                 let (commit, status) = found.last().expect("an execution");
                 assert_eq!(
@@ -249,27 +246,24 @@ fn paths_decide_whether_a_later_head_is_another_push() {
         ([("shop/a", "1"), ("docs/a", "2")], true),
         ([("shop/a", "2"), ("docs/a", "1")], false),
     ] {
-        paused(async {
-            let fake = fake(Options::default());
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
+        in_account(async |fake, stack| {
             let paths = json!({"Paths": {"Includes": ["shop/**"]}});
-            let created = stack
+            stack
                 .create(&with(properties(), "Source", paths.clone()))
-                .await;
-            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+                .await
+                .assert_success();
             let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &files);
-            deliver_events(&fake, &reactions, "first").await;
+            deliver_events(fake, &reactions, "first").await;
             // EventBridge loses the event of a matching push. The update does not replace it, but the health
             // check does.
             fake.push_files(REPOSITORY, BRANCH, "commit-2", &later);
-            let updated = update(&mut stack, &with(approving(), "Source", paths)).await;
-            assert!(updated.is_success(), "{updated:?}");
+            update(stack, &with(approving(), "Source", paths))
+                .await
+                .assert_success();
             let again = [CANCELED[0], ("commit-2", "InProgress")];
-            assert_executions(&fake, &again[..=usize::from(is_started)]);
-            check_health(&fake, "check").await;
-            assert_executions(&fake, &again);
-            delete_completely(&mut stack).await;
+            assert_executions(fake, &again[..=usize::from(is_started)]);
+            check_health(fake, "check").await;
+            assert_executions(fake, &again);
         });
     }
 }
@@ -277,24 +271,21 @@ fn paths_decide_whether_a_later_head_is_another_push() {
 #[test]
 fn commit_of_another_account_is_started_if_it_can_be_looked_up() {
     for (is_denied, expected) in [(false, AGAIN), (true, CANCELED)] {
-        paused(async {
-            let fake = fake(Options::default());
+        in_account(async |fake, stack| {
             fake.repository_in_other_account(REPOSITORY);
             fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
-            let mut stack = stack(&fake);
-            let created = stack.create(&cross_account()).await;
-            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            stack.create(&cross_account()).await.assert_success();
             tokio::time::sleep(Duration::from_mins(2)).await;
             if is_denied {
                 fake.deny("sts:AssumeRole", "");
             }
             let approval = json!({"CustomData": "Look"});
-            let updated = update(&mut stack, &with(cross_account(), "Approval", approval)).await;
-            assert!(updated.is_success(), "{updated:?}\n{}", fake.transcript());
-            check_health(&fake, "check").await;
-            assert_executions(&fake, expected);
+            update(stack, &with(cross_account(), "Approval", approval))
+                .await
+                .assert_success();
+            check_health(fake, "check").await;
+            assert_executions(fake, expected);
             fake.allow();
-            delete_completely(&mut stack).await;
         });
     }
 }

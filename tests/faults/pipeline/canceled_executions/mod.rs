@@ -25,8 +25,7 @@ async fn waiting(options: Options) -> (FakeAws, ParentStack) {
     let fake = fake(options);
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
-    let created = stack.create(&properties()).await;
-    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+    stack.create(&properties()).await.assert_success();
     push(&fake, REPOSITORY, "commit-1", "first").await;
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_executions(&fake, &[("commit-1", "InProgress")]);
@@ -41,7 +40,7 @@ fn assert_executions(fake: &FakeAws, expected: &[(&str, &str)]) {
         .iter()
         .map(|(commit, status)| (&**commit, *status))
         .collect();
-    assert_eq!(found, expected, "{}", fake.transcript());
+    assert_eq!(found, expected);
 }
 
 fn executions(fake: &FakeAws) -> Vec<(String, &'static str)> {
@@ -67,6 +66,6 @@ async fn update(stack: &mut ParentStack, wanted: &Value) -> RequestOutcome {
 
 async fn check_health(fake: &FakeAws, name: &str) {
     let check = pushed(fake, name, json!({"HealthCheck": {"EnvID": "dev"}}));
-    deliver_once(fake, &fake.caller(name), &check).await;
+    deliver_once(fake, name, &check).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
 }

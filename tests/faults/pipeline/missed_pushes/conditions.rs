@@ -7,9 +7,8 @@ use serde_json::json;
 use super::{assert_commits, check_health, deployed, deployed_with, end_executions, lose_push};
 use crate::checks::delete_completely;
 use crate::fixture::{
-    BRANCH, PIPELINE, REPOSITORY, cross_account, fake, paused, properties, stack, with,
+    BRANCH, PIPELINE, REPOSITORY, cross_account, in_account, paused, properties, with,
 };
-use fake_aws::Options;
 
 const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
 
@@ -37,6 +36,31 @@ fn tip_that_failed_or_was_stopped_is_not_started_again() {
             end_executions(&fake, status);
             check_health(&fake, "check").await;
             assert_commits(&fake, &["commit-1", "commit-2"]);
+            delete_completely(&mut stack).await;
+        });
+    }
+}
+
+#[test]
+fn push_whose_execution_was_canceled_while_reading_is_deployed() {
+    for (status, expected) in [
+        ("Cancelled", &["commit-1", "", "commit-2"][..]),
+        // Another one would fail too, or a person stopped it.
+        ("Failed", &["commit-1", ""]),
+        ("Stopped", &["commit-1", ""]),
+    ] {
+        paused(async {
+            let (fake, mut stack) = deployed().await;
+            fake.push(REPOSITORY, BRANCH, "commit-2");
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            fake.change(|aws| {
+                let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+                let execution = pipeline.executions.last_mut().expect("an execution");
+                execution.revision = None;
+                execution.status = status;
+            });
+            check_health(&fake, "check").await;
+            assert_commits(&fake, expected);
             delete_completely(&mut stack).await;
         });
     }
@@ -133,15 +157,12 @@ fn lost_event_of_another_account_counts_if_it_can_be_looked_up() {
         (false, &["commit-1", "commit-2"][..]),
         (true, &["commit-1"]),
     ] {
-        paused(async {
-            let fake = fake(Options::default());
+        in_account(async |fake, stack| {
             fake.repository_in_other_account(REPOSITORY);
             fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
-            let mut stack = stack(&fake);
-            let created = stack.create(&cross_account()).await;
-            assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+            stack.create(&cross_account()).await.assert_success();
             tokio::time::sleep(Duration::from_mins(2)).await;
-            end_executions(&fake, "Succeeded");
+            end_executions(fake, "Succeeded");
             fake.change(|aws| {
                 let held = aws.other_account.repositories.get_mut(REPOSITORY);
                 held.expect("the repository").push(BRANCH, "commit-2");
@@ -149,10 +170,9 @@ fn lost_event_of_another_account_counts_if_it_can_be_looked_up() {
             if is_denied {
                 fake.deny("sts:AssumeRole", "");
             }
-            check_health(&fake, "check").await;
-            assert_commits(&fake, expected);
+            check_health(fake, "check").await;
+            assert_commits(fake, expected);
             fake.allow();
-            delete_completely(&mut stack).await;
         });
     }
 }

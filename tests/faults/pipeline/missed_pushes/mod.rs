@@ -22,8 +22,7 @@ async fn deployed_with(properties: &Value) -> (FakeAws, ParentStack) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
-    let created = stack.create(properties).await;
-    assert!(created.is_success(), "{created:?}\n{}", fake.transcript());
+    stack.create(properties).await.assert_success();
     let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &[("shop/a", "1")]);
     deliver_events(&fake, &reactions, "first").await;
     tokio::time::sleep(Duration::from_mins(2)).await;
@@ -61,7 +60,7 @@ fn commits(fake: &FakeAws) -> Vec<String> {
 
 #[track_caller]
 fn assert_commits(fake: &FakeAws, expected: &[&str]) {
-    assert_eq!(commits(fake), expected, "{}", fake.transcript());
+    assert_eq!(commits(fake), expected);
 }
 
 /// How many executions the function has started since the pipeline exists.
@@ -74,7 +73,7 @@ fn started_by_function(fake: &FakeAws) -> usize {
 
 async fn check_health(fake: &FakeAws, name: &str) {
     let check = pushed(fake, name, json!({"HealthCheck": {"EnvID": "dev"}}));
-    deliver_once(fake, &fake.caller(name), &check).await;
+    deliver_once(fake, name, &check).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
 }
 

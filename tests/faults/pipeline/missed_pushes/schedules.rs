@@ -1,11 +1,8 @@
 //! Every time of two events and a health check, every fault, and two health checks at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,9 +10,14 @@ use super::{
 };
 use crate::checks::delete_completely;
 use crate::fixture::{BRANCH, REPOSITORY, paused, pushed};
-use fake_aws::custom_resource::{deliver_all, deliver_once};
-use fake_aws::mutants::{self, Mutant, assert_noticed, body_of, replace_body};
-use fake_aws::{Caller, FakeAws, Fault, FaultKind, Schedule, Schedules, sample};
+use crate::interleavings::deliver_both;
+use fake_aws::custom_resource::deliver_all;
+use fake_aws::mutants::{
+    HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
+    replace_body,
+};
+use fake_aws::schedules::{Moment, SingleFault};
+use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 
 /// When an event is delivered, in seconds after the push before the health check: never, once or twice.
 /// The check begins after [`CHECK`] seconds, and takes its second look a minute later.
@@ -75,7 +77,7 @@ async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64
     check_health(&fake, "second check").await;
     let healed = started_by_function(&fake);
     let found = commits(&fake);
-    let context = format!("{found:?}\n{}", fake.transcript());
+    let context = format!("{found:?}");
     assert_eq!(found.last().map(|last| &**last), Some(second), "{context}");
     tokio::time::sleep(INTERVAL).await;
     check_health(&fake, "third check").await;
@@ -131,12 +133,8 @@ fn event_at_each_call_of_a_health_check_deploys_the_tip() {
     let mut schedules = Schedules::default();
     for times in [1, 2] {
         for is_after in [false, true] {
-            for call in 0..100 {
-                let name = format!("{times} at {call}, after: {is_after}");
-                if schedules.run(name, || event_at_call(call, is_after, times)) == Some(false) {
-                    break;
-                }
-            }
+            let name = |call| format!("{times} at {call}, after: {is_after}");
+            schedules.each_call(name, |call| event_at(Moment { call, is_after }, times));
         }
     }
     let count = schedules.finish();
@@ -146,84 +144,56 @@ fn event_at_each_call_of_a_health_check_deploys_the_tip() {
 
 /// Plays a lost event that arrives at a call of the health check after all. Returns whether the check
 /// has such a call.
-fn event_at_call(call: usize, is_after: bool, times: usize) -> bool {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&calls);
+fn event_at(moment: Moment, times: usize) -> bool {
     let lost = Arc::new(Mutex::new(Value::Null));
     let arriving = Arc::clone(&lost);
-    let pass = move |fake: FakeAws, honest: Caller, request| {
-        let is_it = honest.name() == "check" && seen.fetch_add(1, Ordering::Relaxed) == call;
+    let arrive = move |fake: &FakeAws| {
         let event = arriving.lock().expect("no panic").clone();
-        HttpConnectorFuture::new(async move {
-            let arrive = || {
-                for _ in 0..times {
-                    fake.send_event(&event);
-                }
-            };
-            if is_it && !is_after {
-                arrive();
-            }
-            let response = honest.call(request).await;
-            if is_it && is_after {
-                arrive();
-            }
-            response
-        })
+        for _ in 0..times {
+            fake.send_event(&event);
+        }
     };
-    let played = mutants::past(pass, || {
-        paused(async {
-            let (fake, mut stack) = deployed().await;
-            *lost.lock().expect("no panic") = lose_push(&fake, "commit-2");
-            check_health(&fake, "check").await;
-            for name in ["second check", "third check"] {
-                tokio::time::sleep(INTERVAL).await;
-                check_health(&fake, name).await;
-            }
-            let found = commits(&fake);
-            let context = format!("{found:?}\n{}", fake.transcript());
-            assert_eq!(
-                found.last().map(|last| &**last),
-                Some("commit-2"),
-                "{context}"
-            );
-            assert!(started_by_function(&fake) <= 1, "{context}");
-            delete_completely(&mut stack).await;
-        });
+    let is_of_check = |_: &FakeAws, caller: &Caller| caller.name() == "check";
+    let calls = moment.play(is_of_check, arrive, async |_| {
+        let (fake, mut stack) = deployed().await;
+        *lost.lock().expect("no panic") = lose_push(&fake, "commit-2");
+        check_health(&fake, "check").await;
+        for name in ["second check", "third check"] {
+            tokio::time::sleep(INTERVAL).await;
+            check_health(&fake, name).await;
+        }
+        let found = commits(&fake);
+        assert_eq!(found.last().map(|last| &**last), Some("commit-2"));
+        assert!(started_by_function(&fake) <= 1, "{found:?}");
+        delete_completely(&mut stack).await;
     });
-    if let Err(panic) = played {
-        std::panic::resume_unwind(panic);
-    }
-    calls.load(Ordering::Relaxed) > call
+    calls > moment.call
 }
 
 #[test]
 fn single_faults_of_a_health_check_start_one_execution() {
-    let play = |fault: Option<Fault>| {
-        paused(async move {
+    let play = |faults: &[SingleFault]| {
+        paused(async {
             let (fake, mut stack) = deployed().await;
             lose_push(&fake, "commit-2");
-            if let Some(fault) = fault {
-                fake.inject("check.1", fault);
+            for fault in faults {
+                fault.inject(&fake);
             }
             let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
             deliver_all(&fake, &check, false).await;
             tokio::time::sleep(INTERVAL).await;
             check_health(&fake, "later check").await;
             assert_commits(&fake, &["commit-1", "commit-2"]);
-            assert_eq!(fake.faults_left(), 0, "struck nothing");
             delete_completely(&mut stack).await;
             fake
         })
     };
-    let calls = play(None).calls_of("check.1");
-    assert!(calls > 5, "{calls} calls");
+    let calls = play(&[]).journal_of("check.1");
+    assert!(calls.len() > 5, "{} calls", calls.len());
     let mut schedules = Schedules::default();
-    for call in 0..calls {
-        for kind in FaultKind::EACH {
-            let name = format!("{kind:?} at #{call}");
-            schedules.run(name, || play(Some(Fault::at(call, kind))));
-        }
-    }
+    let faults = calls.iter().flat_map(SingleFault::each);
+    let name = |fault: &SingleFault| format!("{:?} at #{}", fault.kind, fault.index);
+    schedules.single_faults(faults, name, play);
     let count = schedules.finish();
     fake_aws::figure!(
         "schedules: {count} single faults of a health check that starts a missed push"
@@ -232,26 +202,17 @@ fn single_faults_of_a_health_check_start_one_execution() {
 
 /// Two health checks at once.
 fn at_once(orders: u64) -> u64 {
-    let run = |schedule: Schedule| async move {
+    sample(orders, 4, async |schedule: Schedule| {
         fastrand::seed(schedule.seed());
         let (fake, mut stack) = deployed().await;
         lose_push(&fake, "commit-2");
         let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
-        fake.obey(&schedule);
-        let (one, another) = (fake.caller("one"), fake.caller("zother"));
-        let later = async {
-            tokio::time::sleep(Duration::from_millis(schedule.seed() * 570 % 9_000)).await;
-            deliver_once(&fake, &another, &check).await
-        };
-        schedule
-            .both(deliver_once(&fake, &one, &check), later)
-            .await;
+        deliver_both(&fake, &schedule, ("one", &check), ("zother", &check)).await;
         tokio::time::sleep(INTERVAL).await;
         check_health(&fake, "later check").await;
         assert_commits(&fake, &["commit-1", "commit-2"]);
         delete_completely(&mut stack).await;
-    };
-    sample(orders, 4, run)
+    })
 }
 
 #[test]
@@ -269,9 +230,8 @@ enum OtherStart {
 }
 
 impl Mutant for OtherStart {
-    fn pass(self, _: FakeAws, honest: Caller, mut request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        if target.ends_with(".StartPipelineExecution") {
+    async fn pass(self, _: FakeAws, honest: Caller, mut request: HttpRequest) -> Response {
+        if operation_of(&request) == "StartPipelineExecution" {
             let mut body: Value = serde_json::from_str(&body_of(&request)).expect("JSON");
             match self {
                 OtherStart::WithoutToken => body = json!({"name": body["name"]}),
@@ -284,16 +244,15 @@ impl Mutant for OtherStart {
             }
             replace_body(&mut request, body.to_string());
         }
-        honest.call(request)
+        honest.call(request).await
     }
 }
 
 #[test]
 fn other_starts_are_detected() {
     for mutant in [OtherStart::WithoutToken, OtherStart::OfACommit] {
-        let first = assert_noticed(mutant, "assertion", || {
+        assert_noticed(mutant, "assertion", || {
             at_once(640);
         });
-        fake_aws::figure!("mutant {mutant:?} of a missed push: noticed: {first}");
     }
 }

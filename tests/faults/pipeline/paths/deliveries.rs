@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{MATCHING, OTHER, deliver, event_of, push, running};
 use crate::checks::{assert_runs, delete_completely, runs};
 use crate::fixture::{PIPELINE, paused, pushed};
+use crate::interleavings::in_any_order;
 use fake_aws::custom_resource::{deliver_all, deliver_once};
-use fake_aws::extent::orders;
-use fake_aws::{Fault, FaultKind, On, Schedule, Schedules, Service, explore_reduced, sample};
+use fake_aws::{Fault, FaultKind, On, Schedules, Service};
 
 #[test]
 fn repeated_event_starts_once() {
@@ -58,22 +58,14 @@ fn events_in_any_order_end_with_the_latest_commit() {
                         deliver(&fake, &events[event], &format!("push-{index}")).await;
                     }
                     let runs = fake.look(|aws| runs(aws, PIPELINE));
-                    assert!(
-                        runs.values().all(|times| *times == 1),
-                        "{runs:?}\n{}",
-                        fake.transcript()
-                    );
+                    assert!(runs.values().all(|times| *times == 1), "{runs:?}");
                     let latest = fake.look(|aws| {
                         let executions = &aws.pipelines[PIPELINE].executions;
                         executions.last().and_then(|one| one.revision.clone())
                     });
                     // Nothing that matches changed after the third commit.
                     let latest = latest.unwrap_or_default();
-                    assert!(
-                        ["commit-3", "commit-4"].contains(&&*latest),
-                        "{latest}\n{}",
-                        fake.transcript()
-                    );
+                    assert!(["commit-3", "commit-4"].contains(&&*latest), "{latest}");
                     delete_completely(&mut stack).await;
                 });
             });
@@ -85,35 +77,22 @@ fn events_in_any_order_end_with_the_latest_commit() {
 
 #[test]
 fn event_twice_at_once_starts_once_in_any_order() {
-    let run = |schedule: Schedule| async move {
-        fastrand::seed(schedule.seed());
+    let what = "a push with Source.Paths delivered twice";
+    in_any_order(what, async |schedule| {
         let (fake, mut stack) = running().await;
-        fake.obey(&schedule);
+        fake.obey(schedule);
         let event = event_of(&fake, "commit-2", MATCHING);
-        let deliveries = ["one", "other"].map(|name| {
-            let (fake, one) = (fake.clone(), pushed(&fake, name, event.clone()));
-            let after = Duration::from_millis(schedule.seed() * 170 % 3_000);
-            Box::pin(async move {
-                if name == "other" {
-                    tokio::time::sleep(after).await;
-                }
-                deliver_once(&fake, &fake.caller(name), &one).await
-            })
-        });
-        let [one, other] = deliveries;
-        let done = schedule.both(one, other).await;
-        assert_eq!(done, (Some(true), Some(true)), "{}", fake.transcript());
+        let [one, other] = ["one", "other"].map(|name| pushed(&fake, name, event.clone()));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(schedule.seed() * 170 % 3_000)).await;
+            deliver_once(&fake, "other", &other).await
+        };
+        let done = schedule.both(deliver_once(&fake, "one", &one), later).await;
+        assert_eq!(done, (Some(true), Some(true)));
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
         delete_completely(&mut stack).await;
-    };
-    let explored = orders(explore_reduced, 5_000, run);
-    let runs = sample(60, 4, run);
-    fake_aws::figure!(
-        "schedules: {} interleavings of a push with Source.Paths delivered twice, and {runs} at random",
-        explored.runs
-    );
-    assert!(explored.complete);
+    });
 }
 
 #[test]

@@ -31,8 +31,7 @@ async fn running() -> (FakeAws, ParentStack) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     let mut stack = stack(&fake);
-    let answer = stack.create(&wanted()).await;
-    assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+    stack.create(&wanted()).await.assert_success();
     push(&fake, "commit-1", FIRST, "first").await;
     assert_runs(&fake, &[("commit-1", 1)]);
     tokio::time::sleep(Duration::from_mins(2)).await;

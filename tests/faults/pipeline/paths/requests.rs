@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
-use crate::checks::{assert_runs, delete_completely, watch};
+use crate::checks::{assert_runs, delete_completely};
 use crate::fixture::{
-    BRANCH, CHILD, REPOSITORY, changed, deliver_events, fake, paused, properties, stack, with,
+    BRANCH, CHILD, REPOSITORY, changed, deliver_events, in_account, paused, properties, with,
 };
 use fake_aws::custom_resource::deliver_all;
-use fake_aws::{Options, Reaction, ResourceAction};
+use fake_aws::{Reaction, ResourceAction};
 
 #[test]
 fn push_while_the_stack_is_updated_runs_once() {
@@ -26,8 +26,7 @@ fn push_while_the_stack_is_updated_runs_once() {
             push(&fake, "commit-2", MATCHING, "push").await;
             push(&fake, "commit-3", OTHER, "another").await;
             updated.await.expect("no panic in a delivery");
-            let answer = stack.heard(&update).await;
-            assert!(answer.is_success(), "{answer:?}\n{}", fake.transcript());
+            stack.heard(&update).await.assert_success();
             // From the second commit to the third, the matching file changed back.
             assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1), ("commit-3", 1)]);
             stack.resource = Some((CHILD.to_owned(), changed(wanted())));
@@ -38,29 +37,25 @@ fn push_while_the_stack_is_updated_runs_once() {
 
 #[test]
 fn paths_are_added_changed_and_removed() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&properties()).await.is_success());
+    in_account(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
         let first = fake.push_files(REPOSITORY, BRANCH, "commit-1", FIRST);
-        deliver_events(&fake, &first, "first").await;
-        assert!(stack.update(&wanted(), None).await.is_success());
-        push(&fake, "commit-2", OTHER, "other").await;
-        assert_runs(&fake, &[("commit-1", 1)]);
+        deliver_events(fake, &first, "first").await;
+        stack.update(&wanted(), None).await.assert_success();
+        push(fake, "commit-2", OTHER, "other").await;
+        assert_runs(fake, &[("commit-1", 1)]);
         let docs = json!({"Paths": {"Includes": ["docs/**"]}});
         let docs = with(properties(), "Source", docs);
-        assert!(stack.update(&docs, None).await.is_success());
-        push(&fake, "commit-3", FIRST, "docs").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-3", 1)]);
+        stack.update(&docs, None).await.assert_success();
+        push(fake, "commit-3", FIRST, "docs").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-3", 1)]);
         // The event waits while the paths are removed: then every push starts the pipeline.
-        let waiting = event_of(&fake, "commit-4", MATCHING);
-        assert!(stack.update(&properties(), None).await.is_success());
-        deliver(&fake, &waiting, "waiting").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-3", 1), ("commit-4", 1)]);
+        let waiting = event_of(fake, "commit-4", MATCHING);
+        stack.update(&properties(), None).await.assert_success();
+        deliver(fake, &waiting, "waiting").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-3", 1), ("commit-4", 1)]);
         let last = fake.push_files(REPOSITORY, BRANCH, "commit-5", OTHER);
         assert!(matches!(last[..], [Reaction::Started { .. }]), "{last:?}");
-        delete_completely(&mut stack).await;
     });
 }
 
@@ -96,14 +91,10 @@ fn event_after_the_delete_starts_nothing() {
 
 #[test]
 fn first_push_that_fails_is_retried_with_the_event() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        assert!(stack.create(&wanted()).await.is_success());
+    in_account(async |fake, stack| {
+        stack.create(&wanted()).await.assert_success();
         fake.fail_resource("Pipeline", ResourceAction::Create, "no such role yet", 1);
-        push(&fake, "commit-1", FIRST, "push").await;
-        assert_runs(&fake, &[("commit-1", 1)]);
-        delete_completely(&mut stack).await;
+        push(fake, "commit-1", FIRST, "push").await;
+        assert_runs(fake, &[("commit-1", 1)]);
     });
 }

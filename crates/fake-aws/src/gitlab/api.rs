@@ -1,0 +1,400 @@
+//! GitLab's REST API, as far as push mirrors need it: `lib/api/remote_mirrors.rb`,
+//! `lib/api/projects.rb` and `lib/api/protected_branches.rb`. [`gitlab_commits_api`] has the calls of
+//! reporting, [`gitlab_history`] those of branches and their commits.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    gitlab::{
+        GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
+        REPORTER, Scope, Token, Wanted, commits_api, history, records::OWN_USER, runs,
+    },
+    request::{Call, form, unescaped},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
+};
+
+/// Pages (`doc/api/rest/_index.md`, "Offset-based pagination").
+const PAGE: usize = 20;
+const LARGEST_PAGE: usize = 100;
+
+/// The operation and its parameters at an address behind the host.
+pub fn decode(
+    method: &str,
+    address: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<(String, Map<String, Value>), String> {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let unknown = || format!("GitLab knows no {method} {path}");
+    if (method, path) == ("GET", "/api/v4/metadata") {
+        return Ok(("GitLab.GetMetadata".to_owned(), Map::new()));
+    }
+    if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
+        return Ok(("GitLab.GetToken".to_owned(), Map::new()));
+    }
+    let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
+    let parts: Vec<&str> = rest.split('/').collect();
+    let of_commits =
+        commits_api::decode(method, &parts[1..]).or_else(|| history::decode(method, &parts[1..]));
+    let (operation, named) = match (method, parts.as_slice()) {
+        _ if of_commits.is_some() => of_commits.unwrap_or_default(),
+        ("GET", [_]) => ("GetProject", vec![]),
+        ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", vec![]),
+        ("GET", [_, "remote_mirrors"]) => ("ListMirrors", vec![]),
+        ("POST", [_, "remote_mirrors"]) => ("CreateMirror", vec![]),
+        ("GET", [_, "remote_mirrors", mirror]) => {
+            ("GetMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("PUT", [_, "remote_mirrors", mirror]) => {
+            ("UpdateMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("DELETE", [_, "remote_mirrors", mirror]) => {
+            ("DeleteMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        ("POST", [_, "remote_mirrors", mirror, "sync"]) => {
+            ("SyncMirror", vec![("mirror_id", (*mirror).to_owned())])
+        }
+        _ => return Err(unknown()),
+    };
+    let mut params = form(query);
+    if !body.is_empty() {
+        let sent = if content_type.starts_with("application/json") {
+            serde_json::from_slice(body)
+                .map_err(|error| format!("a body that is no JSON object: {error}"))?
+        } else {
+            form(&String::from_utf8_lossy(body))
+        };
+        params.extend(sent);
+    }
+    params.insert("project".into(), unescaped(parts[0]).into());
+    for (name, value) in named {
+        params.insert(name.into(), value.into());
+    }
+    Ok((format!("GitLab.{operation}"), params))
+}
+
+pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
+    let host = call.host();
+    let bearer = call.header("authorization");
+    let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
+    let token = call.header("private-token").or(bearer).unwrap_or_default();
+    let known = aws.gitlab.tokens.get(token).cloned();
+    if known.as_ref().is_some_and(|known| known.host != host) {
+        aws.complaints
+            .push(format!("GitLab's token was sent to {host}"));
+    }
+    if aws.options.gitlab.redirects {
+        if host == REDIRECT_HOST {
+            aws.complaints.push("a redirect was followed".to_owned());
+        } else {
+            let mut answer = ApiResponse::plain(302, "");
+            let location = call.url.replacen(HOST, REDIRECT_HOST, 1);
+            answer.headers.push(("location", location));
+            return Ok(answer);
+        }
+    }
+    // `lib/api/api_guard.rb`.
+    let Some(known) = known.filter(|known| known.host == host) else {
+        return Err(refused(401, "401 Unauthorized"));
+    };
+    if known.expires.is_some_and(|expires| expires <= aws.now) {
+        return Ok(expired_token());
+    }
+    if call.operation == "GitLab.GetToken" {
+        return Ok(ApiResponse::json(&shown_token(&known)));
+    }
+    let reads = call.method == "GET";
+    if known.scope == Scope::ReadRepository || (known.scope == Scope::ReadApi && !reads) {
+        return Ok(insufficient_scope(if reads {
+            "api read_api"
+        } else {
+            "api"
+        }));
+    }
+    if call.operation == "GitLab.GetMetadata" {
+        // `lib/api/metadata.rb`.
+        let premium = aws.options.gitlab.premium;
+        return Ok(ApiResponse::json(
+            &json!({"version": "18.9.0", "enterprise": premium}),
+        ));
+    }
+    let project = aws.gitlab.project(host, call.needed("project"));
+    let project = project.filter(|project| project.access.is_some());
+    let Some(project) = project.cloned() else {
+        return Err(refused(404, "404 Project Not Found"));
+    };
+    match call.operation.as_str() {
+        "GitLab.GetProject" => {
+            let with_statistics = call.params.get("statistics") == Some(&json!("true"));
+            return Ok(ApiResponse::json(&shown_project(&project, with_statistics)));
+        }
+        "GitLab.ListProtectedBranches" => {
+            let premium = aws.options.gitlab.premium;
+            return Ok(page(aws, call, &shown_protections(&project, premium)));
+        }
+        _ => {}
+    }
+    if let Some(answer) = history::answer(aws, call, &project) {
+        return answer;
+    }
+    if let Some(answer) = commits_api::answer(aws, call, &project) {
+        return answer;
+    }
+    // Without `admin_remote_mirror` in `app/policies/project_policy.rb`, the API responds with
+    // `unauthorized!` (`before` in `lib/api/remote_mirrors.rb`).
+    if project.access < Some(MAINTAINER) || aws.options.gitlab.mirroring_disabled {
+        return Err(refused(401, "401 Unauthorized"));
+    }
+    mirrors(aws, call, caller, &project)
+}
+
+fn mirrors(
+    aws: &mut AwsState,
+    call: &Call,
+    caller: &str,
+    project: &Project,
+) -> Result<ApiResponse, AwsError> {
+    let behaviour = aws.options.gitlab.clone();
+    let shown = |mirror: &Mirror| {
+        let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
+        shown_mirror(mirror, is_enabled, behaviour.premium)
+    };
+    let number = call.needed("mirror_id").parse().ok();
+    let mirror = number.and_then(|number| project.mirrors.get(&number));
+    let mirror = mirror.ok_or_else(|| refused(404, "404 Not found"));
+    match call.operation.as_str() {
+        "GitLab.ListMirrors" => {
+            let all: Vec<Value> = project.mirrors.values().map(shown).collect();
+            Ok(page(aws, call, &all))
+        }
+        "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
+        "GitLab.CreateMirror" => {
+            let wanted = wanted(call, behaviour.premium)?;
+            let url = call.needed("url");
+            complain_of_login(aws, url);
+            aws.remember_secret(url);
+            let gitlab = &mut aws.gitlab;
+            let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
+            Ok(made.map_or_else(invalid, |mirror| ApiResponse {
+                status: 201,
+                ..ApiResponse::json(&shown(mirror))
+            }))
+        }
+        "GitLab.UpdateMirror" => {
+            let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
+            let updated = aws
+                .gitlab
+                .update_mirror(&behaviour, project.id, id, &wanted);
+            let mirror = &aws.gitlab.projects[&project.id].mirrors[&id];
+            Ok(updated.map_or_else(invalid, |()| ApiResponse::json(&shown(mirror))))
+        }
+        "GitLab.DeleteMirror" => {
+            let id = mirror?.id;
+            let held = aws.gitlab.projects.get_mut(&project.id);
+            held.expect("just found").mirrors.remove(&id);
+            Ok(ApiResponse::plain(204, ""))
+        }
+        // `app/services/remote_mirrors/sync_service.rb`.
+        "GitLab.SyncMirror" => {
+            let mirror = mirror?;
+            if !GitLab::is_enabled(&behaviour, project, mirror) {
+                let message = "Cannot proceed with the push mirroring. Please verify your mirror \
+                               configuration.";
+                return Err(refused(400, message));
+            }
+            if mirror.status != "started" {
+                runs::sync(aws, project.id, mirror.id);
+            }
+            Ok(ApiResponse::plain(204, ""))
+        }
+        unknown => Err(aws.unknown_operation("gitlab", unknown)),
+    }
+}
+
+/// The members that a request names. Booleans may be sent as words (Grape's coercion).
+fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
+    let flag = |name: &str| match call.params.get(name) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(Value::String(word)) if ["true", "1"].contains(&word.as_str()) => Ok(Some(true)),
+        Some(Value::String(word)) if ["false", "0"].contains(&word.as_str()) => Ok(Some(false)),
+        Some(_) => Err(refused(400, &format!("{name} is invalid"))),
+    };
+    let regex = call.params.get("mirror_branch_regex").filter(|_| premium);
+    // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` checks only the
+    // names: `false` and null count too.
+    if regex.is_some() && call.params.contains_key("only_protected_branches") {
+        let message = "only_protected_branches, mirror_branch_regex are mutually exclusive";
+        return Err(refused(400, message));
+    }
+    let regex = regex.map(|regex| regex.as_str().unwrap_or_default().to_owned());
+    Ok(Wanted {
+        enabled: flag("enabled")?,
+        only_protected_branches: flag("only_protected_branches")?,
+        branch_regex: regex,
+        keep_divergent_refs: flag("keep_divergent_refs")?,
+    })
+}
+
+/// A URL that the product must not send: it does not arrive at `CodeCommit` unchanged.
+fn complain_of_login(aws: &mut AwsState, url: &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let Some((login, _)) = rest.rsplit_once('@') else {
+        return;
+    };
+    if login.contains('/') {
+        let complaint = "a login with a / was sent to GitLab";
+        aws.complaints.push(complaint.to_owned());
+    }
+    if login.contains('%') {
+        let complaint = "a percent-encoded login was sent to GitLab";
+        aws.complaints.push(complaint.to_owned());
+    }
+}
+
+fn refused(status: u16, message: &str) -> AwsError {
+    AwsError::new(status, "GitLab", message)
+}
+
+/// `render_validation_error!` in `lib/api/helpers.rb`.
+fn invalid((member, reason): (&str, String)) -> ApiResponse {
+    ApiResponse {
+        status: 400,
+        ..ApiResponse::json(&json!({"message": {member: [reason]}}))
+    }
+}
+
+/// `lib/api/api_guard.rb`, `InsufficientScopeError`.
+fn insufficient_scope(needed: &str) -> ApiResponse {
+    let description = "The request requires higher privileges than provided by the access token.";
+    ApiResponse {
+        status: 403,
+        ..ApiResponse::json(&json!({
+            "error": "insufficient_scope", "error_description": description, "scope": needed,
+        }))
+    }
+}
+
+/// `lib/api/api_guard.rb`, `oauth2_bearer_token_error_handler`.
+fn expired_token() -> ApiResponse {
+    let description = "Token is expired. You can either do re-authorization or token refresh.";
+    ApiResponse {
+        status: 401,
+        ..ApiResponse::json(&json!({"error": "invalid_token", "error_description": description}))
+    }
+}
+
+/// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every scope
+/// may read it, see `lib/api/personal_access_tokens/self_information.rb` (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
+fn shown_token(token: &Token) -> Value {
+    let expires = token.expires.map(AwsState::date);
+    let scope = match token.scope {
+        Scope::Api => "api",
+        Scope::ReadApi => "read_api",
+        Scope::ReadRepository => "read_repository",
+    };
+    let day = expires.as_ref().and_then(|time| time.split('T').next());
+    json!({
+        "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
+        "expires_at": day, "scopes": [scope],
+    })
+}
+
+/// `lib/api/entities/remote_mirror.rb`.
+fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
+    let mut shown = json!({
+        "id": mirror.id,
+        "enabled": is_enabled,
+        "url": mirror.masked_url(),
+        "update_status": mirror.status,
+        "last_update_at": mirror.updated.map(AwsState::instant),
+        "last_update_started_at": mirror.started.map(AwsState::instant),
+        "last_successful_update_at": mirror.succeeded.map(AwsState::instant),
+        "last_error": mirror.last_error,
+        "only_protected_branches": mirror.only_protected_branches,
+        "keep_divergent_refs": mirror.keep_divergent_refs,
+        "auth_method": "password",
+        "host_keys": [],
+    });
+    if premium {
+        shown["mirror_branch_regex"] = json!(mirror.branch_regex);
+    }
+    shown
+}
+
+/// `lib/api/entities/project_with_access.rb`, the members that matter here.
+fn shown_project(project: &Project, with_statistics: bool) -> Value {
+    let name = project.path.rsplit('/').next();
+    let access = project.access.unwrap_or_default();
+    let mut shown = json!({
+        "id": project.id,
+        "name": name,
+        "path_with_namespace": project.path,
+        "default_branch": project.default_branch,
+        "empty_repo": project.branches.is_empty(),
+        "archived": false,
+        "lfs_enabled": true,
+        "visibility": if project.records.is_public { "public" } else { "private" },
+        "builds_access_level": if project.records.without_ci { "disabled" } else { "enabled" },
+        "permissions": {
+            "project_access": {"access_level": access, "notification_level": 3},
+            "group_access": null,
+        },
+    });
+    // `read_statistics` in `app/policies/project_policy.rb` is a Reporter's
+    // (<https://docs.gitlab.com/api/projects/#retrieve-a-project>).
+    if with_statistics && access >= REPORTER {
+        shown["statistics"] = json!({"lfs_objects_size": project.lfs_objects_size});
+    }
+    shown
+}
+
+/// `app/finders/protected_branches_finder.rb`: the project's and its groups' together, at most a
+/// hundred. `inherited` is `lib/api/entities/protected_branch.rb` of `ee`.
+fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
+    let own = project.protected.iter().map(|name| (name, false));
+    let groups = project.protected_by_group.iter().map(|name| (name, true));
+    let all = own.chain(groups).take(MAX_PROTECTED_BRANCHES_LISTED);
+    let shown = all.map(|(name, inherited)| {
+        let mut shown = json!({"name": name, "allow_force_push": false});
+        if premium {
+            shown["inherited"] = json!(inherited);
+        }
+        shown
+    });
+    shown.collect()
+}
+
+pub(crate) fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
+    let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
+    let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
+    let length = number("per_page")
+        .unwrap_or(PAGE)
+        .clamp(1, at_most.min(LARGEST_PAGE));
+    let at = number("page").unwrap_or(1).max(1);
+    let pages = all.len().div_ceil(length).max(1);
+    let shown: Vec<Value> = all
+        .iter()
+        .skip((at - 1) * length)
+        .take(length)
+        .cloned()
+        .collect();
+    let mut answer = ApiResponse::json(&shown.into());
+    let next = if at < pages {
+        (at + 1).to_string()
+    } else {
+        String::new()
+    };
+    answer.headers.push(("x-page", at.to_string()));
+    answer.headers.push(("x-per-page", length.to_string()));
+    answer.headers.push(("x-next-page", next.clone()));
+    answer.headers.push(("x-total", all.len().to_string()));
+    answer.headers.push(("x-total-pages", pages.to_string()));
+    if !next.is_empty() {
+        let address = call.url.split('?').next().unwrap_or_default();
+        let link = format!("<{address}?page={next}&per_page={length}>; rel=\"next\"");
+        answer.headers.push(("link", link));
+    }
+    answer
+}

@@ -1,0 +1,332 @@
+//! GitLab's REST API, as far as reporting needs it: `lib/api/commit_statuses.rb`,
+//! `lib/api/deployments.rb`, `lib/api/environments.rb`, `lib/api/commits.rb`, `lib/api/notes.rb` and
+//! `lib/api/discussions.rb`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    gitlab::{
+        DEVELOPER, Project,
+        api::page,
+        merge_requests,
+        records::{Deployment, Environment, Note, OWN_USER, Records, Rejection, Status},
+    },
+    request::{Call, unescaped},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
+};
+
+const STATES: [&str; 5] = ["pending", "running", "success", "failed", "canceled"];
+
+/// `Environment.tiers` in `app/models/environment.rb`.
+const TIERS: [&str; 5] = ["production", "staging", "testing", "development", "other"];
+
+/// The operation at a path below a project, and its parameters.
+pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
+    let (operation, params) = match (method, parts) {
+        ("GET", ["repository", "commits", sha, "statuses"]) => {
+            ("ListStatuses", vec![("sha", *sha)])
+        }
+        ("POST", ["statuses", sha]) => ("PostStatus", vec![("sha", *sha)]),
+        ("GET", ["deployments"]) => ("ListDeployments", vec![]),
+        ("POST", ["deployments"]) => ("CreateDeployment", vec![]),
+        ("GET", ["environments"]) => ("ListEnvironments", vec![]),
+        ("PUT", ["environments", id]) => ("UpdateEnvironment", vec![("id", *id)]),
+        ("GET", ["repository", "commits", sha, "merge_requests"]) => {
+            ("ListMergeRequests", vec![("sha", *sha)])
+        }
+        ("GET", ["merge_requests", iid]) => ("GetMergeRequest", vec![("iid", *iid)]),
+        ("GET", ["merge_requests", iid, "notes"]) => ("ListNotes", vec![("iid", *iid)]),
+        ("POST", ["merge_requests", iid, "notes"]) => ("CreateNote", vec![("iid", *iid)]),
+        ("PUT", ["merge_requests", iid, "notes", id]) => {
+            ("UpdateNote", vec![("iid", *iid), ("id", *id)])
+        }
+        ("DELETE", ["merge_requests", iid, "notes", id]) => {
+            ("DeleteNote", vec![("iid", *iid), ("id", *id)])
+        }
+        ("GET", ["repository", "commits", sha, "discussions"]) => {
+            ("ListDiscussions", vec![("sha", *sha)])
+        }
+        ("POST", ["repository", "commits", sha, "discussions"]) => {
+            ("CreateDiscussion", vec![("sha", *sha)])
+        }
+        ("PUT", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
+            ("UpdateDiscussion", vec![("sha", *sha), ("id", *id)])
+        }
+        ("DELETE", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
+            ("DeleteDiscussion", vec![("sha", *sha), ("id", *id)])
+        }
+        _ => return None,
+    };
+    let params = params.into_iter();
+    let params = params.map(|(name, value)| (name, unescaped(value)));
+    Some((operation, params.collect()))
+}
+
+/// The response to a call about a project that the caller may see. `None` if it is another call.
+pub fn answer(
+    aws: &mut AwsState,
+    call: &Call,
+    project: &Project,
+) -> Option<Result<ApiResponse, AwsError>> {
+    let operation = call.operation.strip_prefix("GitLab.")?;
+    let reads = operation.starts_with("List") || operation == "GetMergeRequest";
+    let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
+    records.before_call(&project.commits, &project.default_branch);
+    // `create_commit_status`, `create_deployment` and `create_note` are a Developer's at most.
+    if !reads && project.access < Some(DEVELOPER) {
+        return Some(Err(AwsError::new(403, "GitLab", "403 Forbidden")));
+    }
+    if operation == "GetMergeRequest" {
+        let iid = call.needed("iid").parse().unwrap_or(0);
+        let with_count = call.text("include_diverged_commits_count") == Some("true");
+        let shown = merge_requests::shown_alone(project, iid, with_count);
+        let missing = || AwsError::new(404, "GitLab", "404 Not found");
+        return Some(
+            shown
+                .map(|shown| ApiResponse::json(&shown))
+                .ok_or_else(missing),
+        );
+    }
+    if let Some(listed) = listed(operation, call, project) {
+        return Some(match listed {
+            Ok(listed) => Ok(page(aws, call, &listed)),
+            Err(error) => Err(error),
+        });
+    }
+    if operation == "PostStatus" && aws.gitlab.status_conflicts > 0 {
+        // `FailedToObtainLockError` in `lib/api/commit_statuses.rb`.
+        aws.gitlab.status_conflicts -= 1;
+        let message = "Another update to this commit status is in progress";
+        return Some(Err(AwsError::new(409, "GitLab", message)));
+    }
+    let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
+    let now = AwsState::instant(aws.now);
+    let changed = changed(operation, call, project, records, &now)?;
+    Some(changed.or_else(|(status, message)| {
+        Ok(ApiResponse {
+            status,
+            ..ApiResponse::json(&json!({"message": message}))
+        })
+    }))
+}
+
+fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<Value>, AwsError>> {
+    let records = &project.records;
+    let is_wanted = |name: &str, value: &str| call.text(name).is_none_or(|given| given == value);
+    let sha = call.needed("sha");
+    let listed: Vec<Value> = match operation {
+        "ListStatuses" | "ListMergeRequests" | "ListDiscussions"
+            if !project.commits.contains(sha) =>
+        {
+            return Some(Err(AwsError::new(404, "GitLab", "404 Commit Not Found")));
+        }
+        "ListStatuses" => {
+            let statuses = records.statuses.iter().filter(|one| {
+                one.sha == sha
+                    && !one.is_retried
+                    && is_wanted("name", &one.name)
+                    && is_wanted("ref", &one.reference)
+            });
+            statuses.map(shown_status).collect()
+        }
+        "ListDeployments" => {
+            let deployments = records.deployments.iter();
+            let mut found: Vec<&Deployment> = deployments
+                .filter(|one| is_wanted("environment", &one.environment))
+                .collect();
+            if call.text("sort") == Some("desc") {
+                found.reverse();
+            }
+            found.into_iter().map(shown_deployment).collect()
+        }
+        "ListEnvironments" => {
+            let environments = records.environments.iter();
+            let found = environments.filter(|one| is_wanted("name", &one.name));
+            found.map(shown_environment).collect()
+        }
+        "ListMergeRequests" => {
+            let requests = records.merge_requests.get(sha).into_iter().flatten();
+            // Newest first (`app/finders/issuable_finder.rb`, `sort`).
+            let mut requests: Vec<_> = requests.collect();
+            requests.sort_by_key(|(iid, _)| std::cmp::Reverse(*iid));
+            let shown = requests.into_iter();
+            let shown = shown.map(|(iid, state)| merge_requests::shown(project, *iid, state));
+            shown.collect()
+        }
+        "ListNotes" => {
+            let place = format!("merge_requests/{}", call.needed("iid"));
+            // `app/finders/notes_finder.rb`, `notes_filter`.
+            let only_comments = call.text("activity_filter") == Some("only_comments");
+            let is_listed = |one: &&Note| one.place == place && !(only_comments && one.is_system);
+            let notes = records.notes.iter().filter(is_listed).map(shown_note);
+            // The default is `sort=desc`.
+            match call.text("sort") {
+                Some("asc") => notes.collect(),
+                _ => notes.rev().collect(),
+            }
+        }
+        "ListDiscussions" => {
+            let place = format!("commits/{sha}");
+            let notes = records.notes.iter().filter(|one| one.place == place);
+            notes.map(shown_discussion).collect()
+        }
+        _ => return None,
+    };
+    Some(Ok(listed))
+}
+
+type Changed = Result<ApiResponse, Rejection>;
+
+fn changed(
+    operation: &str,
+    call: &Call,
+    project: &Project,
+    records: &mut Records,
+    now: &str,
+) -> Option<Changed> {
+    let created = |shown: &Value| ApiResponse {
+        status: 201,
+        ..ApiResponse::json(shown)
+    };
+    let id = call.needed("id").parse().unwrap_or(0);
+    let no_state = || (400, json!("state does not have a valid value"));
+    let state = |name: &str| {
+        let given = call.text(name);
+        STATES.into_iter().find(|state| Some(*state) == given)
+    };
+    let sha = call.needed("sha");
+    let body = call.needed("body");
+    Some(match operation {
+        "PostStatus" if !project.commits.contains(sha) => Err((404, json!("404 Commit Not Found"))),
+        "PostStatus" => state("state").ok_or_else(no_state).and_then(|state| {
+            let pipeline_id = call.params.get("pipeline_id").and_then(Value::as_u64);
+            let posted = Status {
+                id: 0,
+                pipeline: 0,
+                sha: sha.to_owned(),
+                name: call.needed("name").to_owned(),
+                state,
+                reference: call.needed("ref").to_owned(),
+                description: call.needed("description").to_owned(),
+                target_url: call.needed("target_url").to_owned(),
+                user: OWN_USER,
+                is_retried: false,
+            };
+            let saved = records.post_status(posted, pipeline_id)?;
+            Ok(created(&shown_status(&saved)))
+        }),
+        "CreateDeployment" => state("status").ok_or_else(no_state).and_then(|state| {
+            let reference = call.needed("ref");
+            let is_known =
+                |name: &str| project.commits.contains(name) || project.branches.contains_key(name);
+            if !is_known(sha) {
+                return Err((400, json!({"sha": ["The commit does not exist"]})));
+            }
+            if !is_known(reference) {
+                return Err((400, json!({"ref": ["The branch or tag does not exist"]})));
+            }
+            let environment = call.needed("environment");
+            let made = records.create_deployment(environment, sha, reference, state, now);
+            Ok(created(&shown_deployment(&made)))
+        }),
+        "UpdateEnvironment" => {
+            let found = records.environments.iter_mut().find(|one| one.id == id);
+            found.ok_or((404, json!("404 Not found"))).map(|found| {
+                if let Some(url) = call.text("external_url") {
+                    found.external_url = Some(url.to_owned());
+                }
+                let tier = TIERS
+                    .into_iter()
+                    .find(|tier| call.text("tier") == Some(tier));
+                found.tier = tier.unwrap_or(found.tier);
+                ApiResponse::json(&shown_environment(found))
+            })
+        }
+        "CreateNote" => {
+            let place = format!("merge_requests/{}", call.needed("iid"));
+            Ok(created(&shown_note(
+                &records.create_note(&place, body, OWN_USER),
+            )))
+        }
+        "CreateDiscussion" => {
+            let place = format!("commits/{sha}");
+            let made = records.create_note(&place, body, OWN_USER);
+            Ok(created(&shown_discussion(&made)))
+        }
+        "UpdateNote" | "UpdateDiscussion" => {
+            let found = records.notes.iter_mut().find(|one| one.id == id);
+            // `app/policies/note_policy.rb`, `is_author`.
+            found
+                .filter(|note| note.user == OWN_USER)
+                .ok_or((403, json!("403 Forbidden")))
+                .map(|note| {
+                    body.clone_into(&mut note.body);
+                    ApiResponse::json(&shown_note(note))
+                })
+        }
+        // `delete_note` in `lib/api/helpers/notes_helpers.rb`.
+        "DeleteNote" | "DeleteDiscussion" => {
+            match records.notes.iter().position(|one| one.id == id) {
+                None => Err((404, json!("404 Note Not Found"))),
+                Some(at) if records.notes[at].user != OWN_USER => {
+                    Err((403, json!("403 Forbidden")))
+                }
+                Some(at) => {
+                    records.notes.remove(at);
+                    Ok(ApiResponse::plain(204, ""))
+                }
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// `lib/api/entities/commit_status.rb`.
+fn shown_status(status: &Status) -> Value {
+    json!({
+        "id": status.id,
+        "sha": status.sha,
+        "ref": status.reference,
+        "status": status.state,
+        "name": status.name,
+        "target_url": status.target_url,
+        "description": status.description,
+        "pipeline_id": status.pipeline,
+        "author": {"id": status.user},
+    })
+}
+
+/// `lib/api/entities/deployment.rb`.
+fn shown_deployment(deployment: &Deployment) -> Value {
+    json!({
+        "id": deployment.id,
+        "ref": deployment.reference,
+        "sha": deployment.sha,
+        "environment": {"name": deployment.environment},
+        "status": deployment.state,
+        "created_at": deployment.created_at,
+    })
+}
+
+/// `lib/api/entities/environment.rb`.
+fn shown_environment(environment: &Environment) -> Value {
+    json!({
+        "id": environment.id,
+        "name": environment.name,
+        "external_url": environment.external_url,
+        "tier": environment.tier,
+    })
+}
+
+/// `lib/api/entities/note.rb`.
+fn shown_note(note: &Note) -> Value {
+    json!({
+        "id": note.id, "body": note.body, "author": {"id": note.user}, "system": note.is_system,
+    })
+}
+
+/// `lib/api/entities/discussion.rb`.
+fn shown_discussion(note: &Note) -> Value {
+    json!({"id": format!("discussion-{}", note.id), "notes": [shown_note(note)]})
+}

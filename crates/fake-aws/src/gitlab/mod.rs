@@ -1,0 +1,463 @@
+//! GitLab's projects, their branches and their push mirrors: the state, and the rules that change
+//! it. Each rule names the file of GitLab's source that it was read from; where GitLab's versions
+//! differ, [`Behaviour`] decides.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    gitlab::{
+        records::Records,
+        runs::{Job, Push},
+    },
+    services::event_bus::Reaction,
+};
+
+/// GitLab's REST API.
+mod api;
+/// GitLab's REST API of commits, deployments and notes.
+mod commits_api;
+/// GitLab's branches, ancestors of commits and push events.
+pub mod history;
+/// GitLab's merge requests.
+pub mod merge_requests;
+/// GitLab's commit statuses, deployments, environments and notes.
+pub mod records;
+/// The runs of push mirrors.
+pub(crate) mod runs;
+
+pub(crate) use api::{answer, decode};
+
+/// The GitLab of most tests.
+pub const HOST: &str = "gitlab.example.com";
+/// Another GitLab, which has no token unless a test adds one.
+pub const REDIRECT_HOST: &str = "gitlab.elsewhere.example";
+/// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
+pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
+/// `MAX_INCREMENTAL_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run.
+pub(crate) const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
+/// `MAX_FIRST_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run of a mirror that has no
+/// `last_update_at`.
+pub(crate) const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
+/// `LIMIT` in `app/finders/protected_branches_finder.rb`, over all pages.
+pub(crate) const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
+/// Access levels (`lib/gitlab/access.rb`).
+pub(crate) const REPORTER: u64 = 20;
+pub const DEVELOPER: u64 = 30;
+pub(crate) const MAINTAINER: u64 = 40;
+/// The creator of foreign mirrors.
+pub const ANOTHER_PERSON: &str = "another person";
+
+/// Where one GitLab differs from another, by version, edition or an administrator's hand.
+/// One that is out of reach is a fault like any other service's (`FakeAws::break_from_now`).
+#[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
+pub struct Behaviour {
+    /// Rejects a second mirror to the same address in a project ("url uniqueness" in
+    /// `spec/models/remote_mirror_spec.rb`: since 2026, without regard to the login).
+    pub unique_urls: bool,
+    /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    pub premium: bool,
+    /// How many mirrors of a project may be enabled. `None` in versions before 18.9
+    /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).
+    pub enabled_mirrors_limit: Option<usize>,
+    /// The behaviour of a mirror of a project without commits.
+    pub empty_projects: EmptyProjects,
+    /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
+    pub mirroring_disabled: bool,
+    /// Silent mode: mirrors remain and push nothing (`enabled` in `app/models/remote_mirror.rb`).
+    pub silent: bool,
+    /// Every request is redirected to [`REDIRECT_HOST`].
+    pub redirects: bool,
+    /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
+    /// is there to prevent.
+    pub errors_show_the_login: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            unique_urls: true,
+            premium: true,
+            enabled_mirrors_limit: Some(MAX_MIRRORS_PER_PROJECT),
+            empty_projects: EmptyProjects::NeverRun,
+            mirroring_disabled: false,
+            silent: false,
+            redirects: false,
+            errors_show_the_login: false,
+        }
+    }
+}
+
+/// The states of a project without commits. No source documents them for all versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyProjects {
+    /// A sync is accepted, and nothing ever happens.
+    NeverRun,
+    /// There is nothing to push: a run ends as failed.
+    Fail,
+    /// `repository_exists?` is false: mirrors are shown as disabled, and cannot be synced.
+    LookDisabled,
+}
+
+/// The scope of a token (`lib/gitlab/auth/scope_validator.rb`, `API_SCOPES`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Api,
+    ReadApi,
+    ReadRepository,
+}
+
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub host: &'static str,
+    pub scope: Scope,
+    /// When it expires: at the day's midnight. `None` for a token that does not expire.
+    pub expires: Option<Duration>,
+}
+
+/// Two hosts' worth of projects and tokens.
+#[derive(Clone, Debug, Default)]
+pub struct GitLab {
+    pub projects: BTreeMap<u64, Project>,
+    /// By the token itself.
+    pub tokens: BTreeMap<String, Token>,
+    /// Runs of mirrors that are to begin.
+    pub jobs: Vec<Job>,
+    /// Runs that are under way.
+    pub pushes: Vec<Push>,
+    /// The events that `EventBridge` sent because of the mirrors' pushes.
+    pub reactions: Vec<Reaction>,
+    pub(super) mirrors_made: u64,
+    /// How many more posts of a commit status find another one under way.
+    pub status_conflicts: usize,
+    /// Mirrors whose maker was cut off before any secret named them.
+    pub unnamed_mirrors: BTreeSet<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: u64,
+    pub host: &'static str,
+    /// With its groups: `group/subgroup/project`.
+    pub path: String,
+    /// The newest commit of each branch; none in a project without commits.
+    pub branches: BTreeMap<String, String>,
+    pub default_branch: String,
+    /// Names or patterns with `*`, protected in the project itself.
+    pub protected: BTreeSet<String>,
+    /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`
+    /// (<https://docs.gitlab.com/api/protected_branches/>).
+    pub(crate) protected_by_group: BTreeSet<String>,
+    /// `statistics.lfs_objects_size` (<https://docs.gitlab.com/api/projects/>), in bytes.
+    pub lfs_objects_size: u64,
+    /// The access level of the tokens' user. `None` if they may not see the project.
+    pub access: Option<u64>,
+    pub mirrors: BTreeMap<u64, Mirror>,
+    /// All that was ever pushed here: a commit that is not among them has diverged.
+    pub commits: BTreeSet<String>,
+    /// What it shows of its commits.
+    pub records: Records,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    pub id: u64,
+    /// Without its login.
+    pub url: String,
+    pub login: Option<(String, String)>,
+    /// The stored setting. GitLab's responses depend on more ([`GitLab::is_enabled`]).
+    pub enabled: bool,
+    pub only_protected_branches: bool,
+    pub branch_regex: Option<String>,
+    pub keep_divergent_refs: bool,
+    pub status: &'static str,
+    pub last_error: Option<String>,
+    pub started: Option<Duration>,
+    pub updated: Option<Duration>,
+    pub succeeded: Option<Duration>,
+    /// When the lease ends that a killed run left behind.
+    pub(crate) abandoned_lease_ends: Option<Duration>,
+    /// The caller that created it. GitLab does not store it; the tests need it.
+    pub made_by: String,
+}
+
+/// Members of a mirror, as far as a request names them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub enabled: Option<bool>,
+    pub only_protected_branches: Option<bool>,
+    /// An empty one removes it.
+    pub branch_regex: Option<String>,
+    pub keep_divergent_refs: Option<bool>,
+}
+
+/// A member of a mirror and its error.
+pub type Invalid = (&'static str, String);
+
+impl GitLab {
+    /// By number or by full path.
+    pub fn project(&self, host: &str, name: &str) -> Option<&Project> {
+        let number = name.parse().ok();
+        self.projects.values().find(|project| {
+            project.host == host && (Some(project.id) == number || project.path == name)
+        })
+    }
+
+    /// The project of a test. It has to exist.
+    pub fn named(&self, name: &str) -> &Project {
+        let number = name.parse().ok();
+        let mut projects = self.projects.values();
+        projects
+            .find(|project| Some(project.id) == number || project.path == name)
+            .expect("a project of the fake GitLab")
+    }
+
+    /// As [`GitLab::named`].
+    pub fn project_mut(&mut self, name: &str) -> &mut Project {
+        let number = name.parse().ok();
+        let mut projects = self.projects.values_mut();
+        projects
+            .find(|project| Some(project.id) == number || project.path == name)
+            .expect("a project of the fake GitLab")
+    }
+
+    /// The shown state, and whether the mirror pushes (`enabled` in `app/models/remote_mirror.rb`).
+    pub(crate) fn is_enabled(behaviour: &Behaviour, project: &Project, mirror: &Mirror) -> bool {
+        let looks_disabled =
+            project.branches.is_empty() && behaviour.empty_projects == EmptyProjects::LookDisabled;
+        mirror.enabled && !behaviour.mirroring_disabled && !behaviour.silent && !looks_disabled
+    }
+
+    /// Creates a mirror (`post ':id/remote_mirrors'` in `lib/api/remote_mirrors.rb`): by default
+    /// disabled, and for all branches.
+    pub(crate) fn create_mirror(
+        &mut self,
+        behaviour: &Behaviour,
+        project: u64,
+        raw_url: &str,
+        wanted: &Wanted,
+        made_by: &str,
+    ) -> Result<&Mirror, Invalid> {
+        let (url, login) = sanitized(raw_url).map_err(|reason| ("url", reason))?;
+        let id = 100 + self.mirrors_made;
+        let mut mirror = Mirror {
+            id,
+            url,
+            login,
+            enabled: false,
+            only_protected_branches: false,
+            branch_regex: None,
+            keep_divergent_refs: false,
+            status: "none",
+            last_error: None,
+            started: None,
+            updated: None,
+            succeeded: None,
+            abandoned_lease_ends: None,
+            made_by: made_by.to_owned(),
+        };
+        let project = self.projects.get_mut(&project).expect("a project");
+        let mut others = project.mirrors.values();
+        if behaviour.unique_urls && others.any(|other| other.url == mirror.url) {
+            return Err(("url", "has already been taken".to_owned()));
+        }
+        project.has_place_for(behaviour, &mirror, wanted)?;
+        wanted.apply(&mut mirror);
+        self.mirrors_made += 1;
+        Ok(project.mirrors.entry(id).or_insert(mirror))
+    }
+
+    /// Changes a mirror (`put ':id/remote_mirrors/:mirror_id'`). It has no parameter `url`.
+    pub(crate) fn update_mirror(
+        &mut self,
+        behaviour: &Behaviour,
+        project: u64,
+        mirror: u64,
+        wanted: &Wanted,
+    ) -> Result<(), Invalid> {
+        let project = self.projects.get_mut(&project).expect("a project");
+        let held = project.mirrors[&mirror].clone();
+        project.has_place_for(behaviour, &held, wanted)?;
+        wanted.apply(project.mirrors.get_mut(&mirror).expect("just found"));
+        Ok(())
+    }
+}
+
+impl Project {
+    /// `validate_mirror_count` in `spec/models/remote_mirror_spec.rb`: enabled mirrors count, when
+    /// one more is created or enabled.
+    fn has_place_for(
+        &self,
+        behaviour: &Behaviour,
+        mirror: &Mirror,
+        wanted: &Wanted,
+    ) -> Result<(), Invalid> {
+        let Some(limit) = behaviour.enabled_mirrors_limit else {
+            return Ok(());
+        };
+        let enabled = self.mirrors.values().filter(|mirror| mirror.enabled);
+        if wanted.enabled == Some(true) && !mirror.enabled && enabled.count() >= limit {
+            let message =
+                format!("Maximum number of push mirrors ({limit}) exceeded for this project.");
+            return Err(("base", message));
+        }
+        Ok(())
+    }
+
+    /// The branches that a mirror pushes: `options_for_update` in `app/models/remote_mirror.rb`
+    /// names the project's own protected branches (`project.protected_branches.pluck(:name)`), and
+    /// in `ee/app/models/ee/remote_mirror.rb` the existing branches that match the regex. Gitaly's
+    /// `newReferenceMatcher` matches every branch if that list is empty
+    /// (`internal/gitaly/service/remote/update_remote_mirror.go`;
+    /// <https://gitlab.com/gitlab-org/gitlab/-/issues/221215>).
+    pub fn mirrored(&self, mirror: &Mirror) -> Vec<(String, String)> {
+        let names: Vec<&String> = match &mirror.branch_regex {
+            _ if mirror.only_protected_branches => self.protected.iter().collect(),
+            Some(regex) => self.branches_like(regex).collect(),
+            None => vec![],
+        };
+        let is_mirrored =
+            |branch: &str| names.is_empty() || names.iter().any(|name| is_like(name, branch));
+        let branches = self.branches.iter();
+        branches
+            .filter(|(branch, _)| is_mirrored(branch))
+            .map(|(branch, commit)| (branch.clone(), commit.clone()))
+            .collect()
+    }
+
+    /// The existing branches whose names match (`app/finders/branches_finder.rb`, `by_regex`).
+    pub(crate) fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
+        let branches = self.branches.keys();
+        branches.filter(move |branch| matches_regex(regex, branch))
+    }
+}
+
+impl Mirror {
+    /// How often it runs (`PROTECTED_BACKOFF_DELAY` and `UNPROTECTED_BACKOFF_DELAY` in
+    /// `app/models/remote_mirror.rb`).
+    pub(crate) fn backoff(&self) -> Duration {
+        Duration::from_mins(if self.only_protected_branches { 1 } else { 5 })
+    }
+
+    /// `masked_url` in `lib/gitlab/url_sanitizer.rb`.
+    pub(crate) fn masked_url(&self) -> String {
+        match self.login {
+            Some(_) => self.url.replacen("://", "://*****:*****@", 1),
+            None => self.url.clone(),
+        }
+    }
+
+    /// `stuck` in `app/models/remote_mirror.rb`: a push to the project sets it to failed.
+    pub(crate) fn is_stuck(&self, now: Duration) -> bool {
+        let started = self.started.filter(|_| self.status == "started");
+        started.is_some_and(|started| started + self.max_runtime() < now)
+    }
+
+    /// `max_runtime` in `app/models/remote_mirror.rb`.
+    pub(crate) fn max_runtime(&self) -> Duration {
+        match self.updated {
+            Some(_) => MAX_INCREMENTAL_RUNTIME,
+            None => MAX_FIRST_RUNTIME,
+        }
+    }
+
+    /// The `CodeCommit` repository of its URL, in any spelling.
+    pub fn repository(&self) -> Option<&str> {
+        let rest = self.url.strip_prefix("https://")?;
+        let (host, path) = rest.split_once('/')?;
+        let host = host.strip_suffix(":443").unwrap_or(host);
+        if !host.eq_ignore_ascii_case("git-codecommit.eu-central-1.amazonaws.com") {
+            return None;
+        }
+        Some(path.strip_prefix("v1/repos/")?.trim_end_matches('/'))
+    }
+
+    pub fn is_ours(&self) -> bool {
+        self.made_by != ANOTHER_PERSON
+    }
+}
+
+impl Wanted {
+    /// `verify_mirror_branches_setting` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`: one
+    /// of the two replaces the other one.
+    fn apply(&self, mirror: &mut Mirror) {
+        mirror.enabled = self.enabled.unwrap_or(mirror.enabled);
+        mirror.keep_divergent_refs = self
+            .keep_divergent_refs
+            .unwrap_or(mirror.keep_divergent_refs);
+        if let Some(only) = self.only_protected_branches {
+            mirror.only_protected_branches = only;
+            if only {
+                mirror.branch_regex = None;
+            }
+        }
+        if let Some(regex) = &self.branch_regex {
+            mirror.branch_regex = Some(regex.clone()).filter(|regex| !regex.is_empty());
+            if mirror.branch_regex.is_some() {
+                mirror.only_protected_branches = false;
+            }
+        }
+    }
+}
+
+/// Splits the login off a URL like `parse_url` in `lib/gitlab/url_sanitizer.rb`: raw, up to
+/// the last `@`, and the name up to the first `:`. It is stored unchanged. When it is used,
+/// `encode_percent` escapes it, so a login that was already escaped arrives escaped.
+///
+/// `valid?` first parses the whole URL. A `/`, `?` or `#` in the login ends the part that may
+/// contain a login, and the rest is not a valid URL (`lib/gitlab/url_blocker.rb`, `parse_url`).
+fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
+    let schemes = ["https", "http", "ssh", "git"];
+    let Some((scheme, rest)) = raw.trim().split_once("://") else {
+        return Err("is blocked: URI is invalid".to_owned());
+    };
+    if !schemes.contains(&scheme) {
+        return Err("is blocked: Only allowed schemes are http, https, ssh, git".to_owned());
+    }
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.rfind('@') {
+        None => Ok((raw.trim().to_owned(), None)),
+        Some(at) if at > authority => Err("is blocked: URI is invalid".to_owned()),
+        Some(at) => {
+            let (name, password) = rest[..at].split_once(':').unwrap_or((&rest[..at], ""));
+            // `validate_user` in `lib/gitlab/url_blocker.rb`.
+            if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+                let reason = "is blocked: Username needs to start with an alphanumeric character";
+                return Err(reason.to_owned());
+            }
+            let login = Some((name.to_owned(), password.to_owned()));
+            Ok((format!("{scheme}://{}", &rest[at + 1..]), login))
+        }
+    }
+}
+
+/// Protected branches: `*` matches anything (`app/models/concerns/protected_ref.rb`).
+fn is_like(pattern: &str, branch: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == branch,
+        Some((start, rest)) => branch.strip_prefix(start).is_some_and(|tail| {
+            let mut ends = (0..=tail.len()).filter(|at| tail.is_char_boundary(*at));
+            ends.any(|at| is_like(rest, &tail[at..]))
+        }),
+    }
+}
+
+/// As much of RE2 as tests write: alternatives, `^`, `$` and `.*`. Matches anywhere, as
+/// `Gitlab::UntrustedRegexp` does.
+fn matches_regex(regex: &str, branch: &str) -> bool {
+    let alternatives = regex.split('|');
+    let mut patterns = alternatives.map(|one| {
+        let one = one.replace(".*", "*");
+        let plain = one.trim_start_matches('^').trim_end_matches('$');
+        let unsupported = |c: char| "\\[](){}+?.^$".contains(c);
+        assert!(!plain.contains(unsupported), "the fake can not {regex}");
+        let before = if one.starts_with('^') { "" } else { "*" };
+        let after = if one.ends_with('$') { "" } else { "*" };
+        format!("{before}{plain}{after}")
+    });
+    patterns.any(|pattern| is_like(&pattern, branch))
+}

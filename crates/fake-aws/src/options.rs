@@ -1,0 +1,111 @@
+//! Where AWS's answer differs from day to day.
+
+use std::time::Duration;
+
+use crate::{
+    gitlab::Behaviour,
+    schedule::rates::Rate,
+    services::{
+        secrets::versions::Pending,
+        stacks::{ChangeSetBehaviour, SeenTokens, resources::FIRST_RUN_AFTER},
+    },
+};
+
+/// Where AWS's answer differs from day to day.
+#[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
+pub struct Options {
+    /// How long IAM's list of credentials lags behind.
+    pub lists_late: Duration,
+    /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
+    pub tags_late: Duration,
+    /// How long git rejects a new login, and accepts an old one.
+    pub login_late: Duration,
+    /// Whether no password contains a `/`, so that none is reset.
+    pub plain_passwords: bool,
+    /// Every other read by lists and tags sees the present all the same: two
+    /// reads reach two replicas, and the second may show less than the first.
+    pub replicas_differ: bool,
+    /// How long a secret that was deleted by force is still scheduled for deletion.
+    pub deletion_takes: Duration,
+    /// Whether `CreateSecret` without a value, repeated with its token, succeeds.
+    /// The documentation speaks of versions only, and such a secret has none.
+    pub empty_create_is_idempotent: bool,
+    /// The time from a call's execution until its answer. Calls that do not wait for each other
+    /// take it at the same time (see [`crate::FakeAws::round_trips`]).
+    pub latency: Duration,
+    /// How many items IAM, CloudFormation and CodeCommit put on one page.
+    pub page_length: Option<usize>,
+    /// CloudFormation's time for each resource.
+    pub resource_takes: Duration,
+    /// The treatment of a repeated `ClientRequestToken`.
+    pub seen_tokens: SeenTokens,
+    /// Whether an update that changes parameters and no resource is one.
+    pub parameters_alone_are_updates: bool,
+    /// Whether a stack can be deleted while its creation is rolled back.
+    pub deletes_during_rollback: bool,
+    /// Whether the events that follow a cancellation carry its token.
+    pub cancellation_has_its_own_token: bool,
+    /// How often services answer. One that is not mentioned answers always.
+    pub rates: Vec<Rate>,
+    pub change_sets: ChangeSetBehaviour,
+    /// The delay of `DescribeStacks`. No page excludes one.
+    pub stacks_late: Duration,
+    /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
+    /// their stack does not exist. CloudFormation sends a request only while it works on one.
+    pub resource_status: &'static str,
+    /// How long `DescribeStackEvents` lags behind.
+    pub events_late: Duration,
+    /// How long `ListPipelineExecutions` lags behind.
+    pub executions_late: Duration,
+    /// How long a pipeline's source stage takes to upload the code.
+    pub source_takes: Duration,
+    /// How long the running action of an execution still takes after its pipeline was updated.
+    pub actions_take: Duration,
+    /// How long `DescribeSecret` lags behind: "it takes time for the change to become visible"
+    /// (Secrets Manager User Guide, Troubleshooting).
+    pub secrets_late: Duration,
+    /// How long `ListSecrets` lags behind: it "might not reflect changes from the last five
+    /// minutes" (API reference).
+    pub secret_lists_late: Duration,
+    /// The effect on AWSPENDING when another label moves.
+    pub pending: Pending,
+    /// The time of a push mirror's push.
+    pub sync_takes: Duration,
+    pub gitlab: Behaviour,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lists_late: Duration::ZERO,
+            tags_late: Duration::ZERO,
+            login_late: Duration::ZERO,
+            plain_passwords: false,
+            replicas_differ: false,
+            deletion_takes: Duration::ZERO,
+            empty_create_is_idempotent: false,
+            latency: Duration::ZERO,
+            page_length: None,
+            resource_takes: Duration::from_secs(2),
+            seen_tokens: SeenTokens::default(),
+            parameters_alone_are_updates: false,
+            deletes_during_rollback: false,
+            cancellation_has_its_own_token: false,
+            rates: vec![],
+            change_sets: ChangeSetBehaviour::default(),
+            stacks_late: Duration::ZERO,
+            resource_status: "UPDATE_IN_PROGRESS",
+            events_late: Duration::ZERO,
+            executions_late: Duration::ZERO,
+            source_takes: FIRST_RUN_AFTER,
+            actions_take: Duration::ZERO,
+            secrets_late: Duration::ZERO,
+            secret_lists_late: Duration::ZERO,
+            pending: Pending::default(),
+            sync_takes: Duration::from_secs(3),
+            gitlab: Behaviour::default(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How many of the schedules run: the environment variable `SCHEDULES`.
+//!
+//! | Value | Runs |
+//! |---|---|
+//! | `test`, the default | a quarter of `ci`'s schedules, and of each exploration some orders at random |
+//! | `ci` | half of the schedules, of the slowest kinds fewer, and each exploration |
+//! | `all` | every schedule, and larger samples |
+//!
+//! The same ones each time: a schedule's name decides.
+
+use crate::schedule::explore::{Explored, Schedule, sample};
+
+/// The orders at random that stand for an exploration, before [`cases`] takes a part of them.
+const ORDERS: u64 = 200;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Test,
+    Ci,
+    All,
+}
+
+/// # Panics
+/// If `SCHEDULES` has another value: a misspelled one would run less than expected.
+fn extent() -> Extent {
+    match std::env::var("SCHEDULES").as_deref() {
+        Err(_) | Ok("" | "test") => Extent::Test,
+        Ok("ci") => Extent::Ci,
+        Ok("all") => Extent::All,
+        Ok(other) => panic!("SCHEDULES={other}: test, ci or all"),
+    }
+}
+
+/// Whether the schedule of this name runs, if with `ci` one in `one_in` does.
+pub(crate) fn includes(name: &str, one_in: u64) -> bool {
+    let divisor = match extent() {
+        Extent::Test => 4 * one_in,
+        Extent::Ci => one_in,
+        Extent::All => 1,
+    };
+    // FNV-1a: the same in each run, and on each machine.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32).is_multiple_of(divisor)
+}
+
+/// `some`, or with `all` the larger number.
+pub fn some_or<T>(some: T, all: T) -> T {
+    if extent() == Extent::All { all } else { some }
+}
+
+/// The number of random cases: `some`, with `test` a part of them, and with `all` the larger number.
+pub fn cases(some: u64, all: u64) -> u64 {
+    match extent() {
+        Extent::Test => some.div_ceil(8),
+        Extent::Ci => some,
+        Extent::All => all,
+    }
+}
+
+/// Tries every order with `explore`, such as [`explore_reduced`](crate::explore_reduced), or a sample
+/// of the orders.
+pub fn orders<F: AsyncFnMut(Schedule)>(
+    explore: fn(usize, F) -> Explored,
+    limit: usize,
+    run: F,
+) -> Explored {
+    if extent() != Extent::Test {
+        return explore(limit, run);
+    }
+    let runs = sample(ORDERS, 0, run);
+    Explored {
+        runs: usize::try_from(runs).unwrap_or_default(),
+        repeated: 0,
+        complete: true,
+    }
+}

@@ -1,0 +1,113 @@
+//! IAM propagates the permissions of the function late, or never: the checks that hold for every
+//! custom resource.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::{
+    Denied, FakeAws,
+    custom_resource::{ParentStack, RequestOutcome, StackRequest},
+    schedule::explore::paused,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// An account that is ready for the request under test.
+pub type Prepared = (FakeAws, ParentStack, StackRequest);
+
+/// The requests of one custom resource, and their limits.
+pub struct PermissionChecks<P> {
+    /// Prepares the account for a Create or an Update.
+    pub prepare: P,
+    /// The time of a request in addition to the retries of denials.
+    pub work: Duration,
+}
+
+impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
+    /// Each action that a request calls, and `*`.
+    fn actions(&self, request_type: &str) -> BTreeSet<String> {
+        let journal = paused(async {
+            let (fake, stack, request) = (self.prepare)(request_type).await;
+            let before = fake.journal().len();
+            assert!(stack.deliver(&request).await.is_success());
+            fake.journal().split_off(before)
+        });
+        let called = journal.iter().filter(|entry| entry.service.has_policies());
+        let actions = called.map(|entry| format!("{}:{}", entry.service, entry.operation));
+        actions.chain(["*".to_owned()]).collect()
+    }
+
+    /// Each request with each of its actions.
+    fn each(&self, check: &impl AsyncFn(Prepared, &str)) -> usize {
+        let mut schedules = 0;
+        for request_type in ["Create", "Update"] {
+            for action in self.actions(request_type) {
+                paused(async { check((self.prepare)(request_type).await, &action).await });
+                schedules += 1;
+            }
+        }
+        schedules
+    }
+
+    /// A permission that arrives after 40 seconds delays the request. Returns the number of
+    /// schedules.
+    pub fn late_permission_delays(&self, check: &impl Fn(&FakeAws)) -> usize {
+        self.each(&async |(fake, stack, request), action| {
+            fake.withhold(action, Duration::from_secs(40));
+            let answer = stack.deliver(&request).await;
+            let transcript = fake.transcript();
+            assert!(answer.is_success(), "{action}: {answer:?}\n{transcript}");
+            check(&fake);
+            fake.assert_unbroken();
+        })
+    }
+
+    /// A missing permission fails the request after a minute of retries. `clean_up` deletes the
+    /// resource and checks that nothing is left.
+    pub fn missing_permission_fails(&self, clean_up: &impl AsyncFn(&FakeAws, ParentStack)) {
+        self.each(&async |(fake, stack, request), action| {
+            fake.deny(action, "");
+            let (answer, took) = timed(&stack, &request).await;
+            let reason = answer.reason();
+            assert!(took < MINUTE + self.work, "{action}: {took:?}");
+            if !answer.is_success() {
+                assert!(reason.contains("AccessDenied"), "{action}: {reason}");
+                assert!(took > MINUTE / 2, "{action}: {took:?}");
+            }
+            fake.allow();
+            clean_up(&fake, stack).await;
+            fake.assert_unbroken();
+        });
+    }
+
+    /// An explicit denial, or one by a permissions boundary, is not retried.
+    pub fn other_denial_fails_at_once(&self) {
+        for why in [Denied::Explicitly, Denied::ByBoundary] {
+            self.each(&async |(fake, stack, request), action| {
+                fake.deny_because(action, "", why);
+                let (answer, took) = timed(&stack, &request).await;
+                assert!(took < self.work, "{action}: {took:?} {answer:?}");
+                let transcript = fake.transcript();
+                assert_eq!(retried_denials(&fake), 0, "{action}\n{transcript}");
+            });
+        }
+    }
+}
+
+/// Delivers the request. Returns the outcome and the time that it took.
+pub async fn timed(stack: &ParentStack, request: &StackRequest) -> (RequestOutcome, Duration) {
+    let began = tokio::time::Instant::now();
+    let answer = stack.deliver(request).await;
+    (answer, began.elapsed())
+}
+
+/// The number of times that a caller repeated the call that had just been denied.
+pub fn retried_denials(fake: &FakeAws) -> usize {
+    let journal = fake.journal();
+    let repeats = journal.windows(2).filter(|pair| {
+        pair[0].outcome.starts_with("AccessDenied")
+            && pair[0].caller == pair[1].caller
+            && (&pair[0].operation, &pair[0].params) == (&pair[1].operation, &pair[1].params)
+    });
+    repeats.count()
+}

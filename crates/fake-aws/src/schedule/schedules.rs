@@ -1,0 +1,85 @@
+//! Schedules that a test tries one after another. All failures are reported together.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::schedule::extent;
+
+pub use crate::schedule::{
+    failures::text,
+    moments::{Moment, Seen},
+    single_faults::SingleFault,
+};
+
+/// The first schedules of each test run in any case.
+const ALWAYS: usize = 5;
+
+/// The schedules of a test, and the failures among them.
+pub struct Schedules {
+    one_in: u64,
+    /// All, also those that [`extent`] leaves out.
+    all: usize,
+    tried: usize,
+    failures: Vec<String>,
+}
+
+impl Default for Schedules {
+    fn default() -> Self {
+        Schedules::one_in(2)
+    }
+}
+
+impl Schedules {
+    /// Schedules of which `SCHEDULES=ci` runs one in so many.
+    pub fn one_in(one_in: u64) -> Self {
+        Schedules {
+            one_in,
+            all: 0,
+            tried: 0,
+            failures: vec![],
+        }
+    }
+
+    /// Runs one schedule. `None` if it failed, or if this run leaves it out.
+    pub fn run<T>(&mut self, name: impl Display, schedule: impl FnOnce() -> T) -> Option<T> {
+        self.all += 1;
+        if self.all > ALWAYS && !extent::includes(&name.to_string(), self.one_in) {
+            return None;
+        }
+        self.tried += 1;
+        match catch_unwind(AssertUnwindSafe(schedule)) {
+            Ok(result) => Some(result),
+            Err(panic) => {
+                self.failures.push(format!("{name}\n{}", text(&*panic)));
+                None
+            }
+        }
+    }
+
+    /// Fails the test if a schedule failed. Returns the number of schedules, also of those that this run
+    /// leaves out.
+    pub fn finish(self) -> usize {
+        let Self {
+            all,
+            tried,
+            failures,
+            ..
+        } = self;
+        let beginning = |failure: &String| {
+            let lines: Vec<&str> = failure.lines().take(2).collect();
+            lines.join(" | ").chars().take(400).collect::<String>()
+        };
+        let lines: Vec<String> = failures.iter().map(beginning).collect();
+        assert!(
+            failures.is_empty(),
+            "{} of {tried} schedules failed:\n{}\n\n{}",
+            failures.len(),
+            lines.join("\n"),
+            failures[..failures.len().min(2)].join("\n\n")
+        );
+        if tried < all {
+            crate::figure!("SCHEDULES: {tried} of {all} ran:");
+        }
+        all
+    }
+}

@@ -1,0 +1,276 @@
+//! CodeBuild's builds, as far as the product reads and starts them.
+//! <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>
+
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    request::Call,
+    response::{ApiResponse, AwsError},
+    services::{iam::ACCOUNT, stacks::resources::BUILD_PROJECT},
+    state::AwsState,
+};
+
+/// "If there are more than 100 items in the list, only the first 100 items are returned" (API
+/// Reference, `ListBuildsForProject`), and `BatchGetBuilds` accepts at most 100 IDs.
+const LONGEST_PAGE: usize = 100;
+
+/// "The token is included in the `StartBuild` request and is valid for 5 minutes" (API Reference,
+/// `StartBuild`).
+const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
+
+/// All builds of the account, by ID.
+pub type Builds = BTreeMap<String, Build>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Build {
+    /// `<project>:<UUID>`.
+    pub id: String,
+    pub project: String,
+    /// "For each project, the `buildNumber` of its first build is 1" (API Reference, `Build`).
+    pub number: usize,
+    /// `IN_PROGRESS`, `SUCCEEDED`, `FAILED`, `FAULT`, `STOPPED` or `TIMED_OUT`.
+    pub status: &'static str,
+    /// As the request that started the build names it.
+    pub source_version: String,
+    /// "For `CodeCommit` […] the commit ID". `None` before `CodeBuild` has read the source (?).
+    pub resolved_source_version: Option<String>,
+    pub started: Duration,
+    /// `None` while the build runs.
+    pub ended: Option<Duration>,
+    /// `idempotencyToken` of the `StartBuild` that started it.
+    pub token: Option<String>,
+    /// The ARN of the folder with the artifacts. `None` if the build uploads none.
+    pub artifacts: Option<String>,
+}
+
+impl Build {
+    pub(crate) fn uuid(&self) -> &str {
+        self.id.rsplit(':').next().unwrap_or_default()
+    }
+
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:codebuild:eu-central-1:{ACCOUNT}:build/{}", self.id)
+    }
+
+    /// The build ends now.
+    pub fn end(&mut self, status: &'static str, now: Duration) {
+        self.status = status;
+        self.ended = Some(now);
+    }
+}
+
+pub(crate) fn project_arn(name: &str) -> String {
+    format!("arn:aws:codebuild:eu-central-1:{ACCOUNT}:project/{name}")
+}
+
+/// Starts a build. The artifacts are where the project stores them, with `NamespaceType: BUILD_ID`
+/// and the name `/`: "MyArtifacts/build-ID" (API Reference, `ProjectArtifacts`). Returns the ID.
+pub(crate) fn start(aws: &mut AwsState, project: &str, uuid: &str, source_version: &str) -> String {
+    let id = format!("{project}:{uuid}");
+    let others = aws.builds.values().filter(|build| build.project == project);
+    let number = others.map(|build| build.number).max().unwrap_or(0) + 1;
+    let commit = source_version.split_once("^{");
+    let commit = commit.and_then(|(_, rest)| rest.strip_suffix('}'));
+    let made = aws
+        .made
+        .get(&(BUILD_PROJECT.to_owned(), project.to_owned()));
+    let artifacts = made.and_then(|made| {
+        let declared = &made.properties["Artifacts"];
+        let (bucket, path) = (declared["Location"].as_str()?, declared["Path"].as_str()?);
+        Some(format!("arn:aws:s3:::{bucket}/{path}/{uuid}"))
+    });
+    let build = Build {
+        id: id.clone(),
+        project: project.to_owned(),
+        number,
+        status: "IN_PROGRESS",
+        source_version: source_version.to_owned(),
+        resolved_source_version: commit.map(str::to_owned),
+        started: aws.now,
+        ended: None,
+        token: None,
+        artifacts,
+    };
+    aws.builds.insert(id.clone(), build);
+    id
+}
+
+pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+    let body = match call.operation.as_str() {
+        "BatchGetBuilds" => batch_get(aws, call)?,
+        "ListBuildsForProject" => list(aws, call)?,
+        "StartBuild" => start_by_call(aws, call)?,
+        unknown => return Err(aws.unknown_operation("codebuild", unknown)),
+    };
+    Ok(ApiResponse::json(&body))
+}
+
+/// "If you repeat the `StartBuild` request with the same token, but change a parameter, `CodeBuild`
+/// returns a parameter mismatch error."
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>
+fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+    let (project, source_version) = (call.needed("projectName"), call.needed("sourceVersion"));
+    let made = (BUILD_PROJECT.to_owned(), project.to_owned());
+    if !aws.made.contains_key(&made) {
+        let message = format!("Project cannot be found: {}", project_arn(project));
+        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+    }
+    let token = call.text("idempotencyToken").map(str::to_owned);
+    let is_same = |build: &&Build| {
+        token.is_some() && build.token == token && aws.now < build.started + TOKEN_LIFETIME
+    };
+    if let Some(same) = aws.builds.values().find(is_same) {
+        if same.project != project || same.source_version != source_version {
+            return Err(invalid("Parameter mismatch for the idempotency token"));
+        }
+        return Ok(json!({"build": shown(same)}));
+    }
+    check_limit(aws, project)?;
+    let uuid = aws.next_id();
+    let id = start(aws, project, &uuid, source_version);
+    let build = aws.builds.get_mut(&id).expect("just started");
+    build.token = token;
+    Ok(json!({"build": shown(build)}))
+}
+
+/// "If the build project has a concurrent build limit set, builds return an error if the number of
+/// running builds reaches the concurrent build limit for the project." The message is not documented (?).
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
+fn check_limit(aws: &AwsState, project: &str) -> Result<(), AwsError> {
+    let made = &aws.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
+    let running = aws.builds.values().filter(|build| build.project == project);
+    let running = running.filter(|build| build.ended.is_none()).count();
+    match made.properties["ConcurrentBuildLimit"].as_u64() {
+        Some(limit) if running as u64 >= limit => {
+            let message = format!("Cannot have more than {limit} builds in queue for the project");
+            Err(AwsError::new(400, "AccountLimitExceededException", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A missing build is in `buildsNotFound`, and the call succeeds.
+fn batch_get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let ids = call.list("ids");
+    if !(1..=LONGEST_PAGE).contains(&ids.len()) {
+        return Err(invalid("Invalid number of build IDs: 1 to 100"));
+    }
+    // An ARN names a build as well (?).
+    let id_of = |id: &str| {
+        id.rsplit_once(":build/")
+            .map_or(id, |(_, id)| id)
+            .to_owned()
+    };
+    let found = ids.iter().filter_map(|id| aws.builds.get(&id_of(id)));
+    let builds: Vec<Value> = found.map(shown).collect();
+    let missing = ids.iter().filter(|id| !aws.builds.contains_key(&id_of(id)));
+    let missing: Vec<&&str> = missing.collect();
+    Ok(json!({"builds": builds, "buildsNotFound": missing}))
+}
+
+/// "The results are sorted by build number […]. If this is not specified, the results are sorted in
+/// descending order."
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ListBuildsForProject.html>
+fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let project = call.needed("projectName");
+    let of_project = aws.builds.values().filter(|build| build.project == project);
+    let mut builds: Vec<&Build> = of_project.collect();
+    let made = (BUILD_PROJECT.to_owned(), project.to_owned());
+    if builds.is_empty() && !aws.made.contains_key(&made) {
+        let message = format!(
+            "The provided project {} does not exist",
+            project_arn(project)
+        );
+        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+    }
+    builds.sort_by_key(|build| std::cmp::Reverse(build.number));
+    if let Some(order) = call.text("sortOrder") {
+        // "If the project has more than 100 builds, setting the sort order will result in an error."
+        if builds.len() > LONGEST_PAGE {
+            return Err(invalid(
+                "Cannot specify sort order for more than 100 builds",
+            ));
+        }
+        if order == "ASCENDING" {
+            builds.reverse();
+        }
+    }
+    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
+    let start: usize = match call.text("nextToken") {
+        None => 0,
+        Some(token) => token.parse().map_err(|_| invalid("Invalid nextToken"))?,
+    };
+    let page = builds.iter().skip(start).take(length);
+    let ids: Vec<&str> = page.map(|build| build.id.as_str()).collect();
+    let mut body = json!({"ids": ids});
+    if start + length < builds.len() {
+        body["nextToken"] = (start + length).to_string().into();
+    }
+    Ok(body)
+}
+
+fn invalid(message: &str) -> AwsError {
+    AwsError::new(400, "InvalidInputException", message)
+}
+
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html>
+fn shown(build: &Build) -> Value {
+    let is_over = build.ended.is_some();
+    let group = format!("/aws/codebuild/{}", build.project);
+    let mut shown = json!({
+        "id": build.id,
+        "arn": build.arn(),
+        "buildNumber": build.number,
+        "startTime": AwsState::seconds(build.started),
+        "currentPhase": if is_over { "COMPLETED" } else { "BUILD" },
+        "buildStatus": build.status,
+        "sourceVersion": build.source_version,
+        "projectName": build.project,
+        "buildComplete": is_over,
+        "logs": {"groupName": group, "streamName": build.uuid()},
+    });
+    if let Some(commit) = &build.resolved_source_version {
+        shown["resolvedSourceVersion"] = json!(commit);
+    }
+    if let Some(ended) = build.ended {
+        shown["endTime"] = AwsState::seconds(ended).into();
+    }
+    if let Some(location) = &build.artifacts {
+        shown["artifacts"] = json!({"location": location});
+    }
+    shown
+}
+
+/// EventBridge's event of the build's present status.
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
+pub(crate) fn event(aws: &mut AwsState, id: &str) -> Value {
+    let event_id = aws.next_id();
+    let build = aws.builds.get(id).expect("a build that changed");
+    let is_over = build.ended.is_some();
+    let location = build.artifacts.as_deref().unwrap_or_default();
+    json!({
+        "version": "0",
+        "id": event_id,
+        "detail-type": "CodeBuild Build State Change",
+        "source": "aws.codebuild",
+        "account": ACCOUNT,
+        "time": AwsState::date(aws.now),
+        "region": "eu-central-1",
+        "resources": [build.arn()],
+        "detail": {
+            "build-status": build.status,
+            "project-name": build.project,
+            "build-id": build.arn(),
+            "additional-information": {
+                "artifact": {"location": location},
+                "build-complete": is_over,
+                "build-number": build.number,
+                "source-version": build.source_version,
+            },
+            "current-phase": if is_over { "COMPLETED" } else { "SUBMITTED" },
+            "current-phase-context": "[]",
+            "version": "1",
+        },
+    })
+}

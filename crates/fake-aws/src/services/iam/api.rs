@@ -1,0 +1,181 @@
+//! IAM's query protocol: parameters in, XML out, lists in pages.
+
+use std::fmt::Write as _;
+
+use crate::{
+    request::Call,
+    response::{ApiResponse, AwsError, escaped},
+    services::{
+        iam::{ACCOUNT, Credential},
+        tags::Tags,
+    },
+    state::AwsState,
+};
+
+/// The page's length if the caller requests no shorter one.
+const PAGE: usize = 100;
+
+pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
+    let user = valid_user_name(call)?.to_owned();
+    let now = aws.now;
+    let id = call.needed("ServiceSpecificCredentialId").to_owned();
+    let result = match call.operation.as_str() {
+        "CreateServiceSpecificCredential" => {
+            let service = call.needed("ServiceName").to_owned();
+            let random = &mut aws.random;
+            let issued = aws
+                .iam
+                .change(now, |iam| iam.issue(&user, &service, caller, now, random))?;
+            aws.remember_secret(&issued.password);
+            with_password(&user, &issued)
+        }
+        "ResetServiceSpecificCredential" => {
+            let random = &mut aws.random;
+            let reset = aws.iam.change(now, |iam| iam.reset(&user, &id, random))?;
+            aws.remember_secret(&reset.password);
+            with_password(&user, &reset)
+        }
+        "UpdateServiceSpecificCredential" => {
+            let status = call.needed("Status").to_owned();
+            aws.iam
+                .change(now, |iam| iam.set_active(&user, &id, &status))?;
+            String::new()
+        }
+        "DeleteServiceSpecificCredential" => {
+            aws.iam.change(now, |iam| iam.withdraw(&user, &id))?;
+            String::new()
+        }
+        "ListServiceSpecificCredentials" => {
+            let seen = aws.iam.seen(now, aws.lateness(aws.options.lists_late));
+            let found = seen.credentials(&user, call.text("ServiceName"))?;
+            let members = found
+                .iter()
+                .map(|one| format!("<member>{}</member>", metadata(&user, one)));
+            page(aws, call, "ServiceSpecificCredentials", members.collect())?
+        }
+        "ListUserTags" => {
+            let seen = aws.iam.seen(now, aws.lateness(aws.options.tags_late));
+            page(aws, call, "Tags", members(&seen.user(&user)?.tags))?
+        }
+        "GetUser" => {
+            let seen = aws.iam.seen(now, aws.lateness(aws.options.tags_late));
+            let found = seen.user(&user)?;
+            let tags = members(&found.tags).concat();
+            let tags = if tags.is_empty() {
+                tags
+            } else {
+                element("Tags", &tags)
+            };
+            element(
+                "User",
+                &format!(
+                    "<Path>/</Path><UserName>{user}</UserName><UserId>{}</UserId>\
+                     <Arn>arn:aws:iam::{ACCOUNT}:user/{user}</Arn>\
+                     <CreateDate>{}</CreateDate>{tags}",
+                    found.id,
+                    AwsState::date(found.created)
+                ),
+            )
+        }
+        "TagUser" => {
+            let keys = call.members("Tags", ".Key");
+            let values = call.members("Tags", ".Value");
+            let added: Vec<_> = keys.into_iter().zip(values).collect();
+            aws.iam.change(now, |iam| iam.tag(&user, &added))?;
+            String::new()
+        }
+        "UntagUser" => {
+            let keys = call.members("TagKeys", "");
+            aws.iam.change(now, |iam| iam.untag(&user, &keys))?;
+            String::new()
+        }
+        unknown => return Err(aws.unknown_operation("iam", unknown)),
+    };
+    let operation = &call.operation;
+    let result = if call.reads() || !result.is_empty() {
+        element(&format!("{operation}Result"), &result)
+    } else {
+        result
+    };
+    Ok(ApiResponse::xml(format!(
+        "<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">{result}\
+         <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
+         </ResponseMetadata></{operation}Response>"
+    )))
+}
+
+/// IAM's user names: `[\w+=,.@-]+`. A request without one means the caller's
+/// own user, which a Lambda function does not have.
+fn valid_user_name(call: &Call) -> Result<&str, AwsError> {
+    let name = call.needed("UserName");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !name.is_empty() && name.len() <= 128 && name.chars().all(allowed) {
+        return Ok(name);
+    }
+    let message = "1 validation error detected: Value at 'userName' failed to satisfy constraint: \
+                   Member must satisfy regular expression pattern: [\\w+=,.@-]+";
+    Err(AwsError::new(400, "ValidationError", message))
+}
+
+fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
+}
+
+fn metadata(user: &str, credential: &Credential) -> String {
+    let status = if credential.active {
+        "Active"
+    } else {
+        "Inactive"
+    };
+    let mut xml = String::new();
+    for (name, value) in [
+        ("UserName", user),
+        ("Status", status),
+        ("ServiceUserName", &credential.service_user_name),
+        ("CreateDate", &AwsState::date(credential.created)),
+        ("ServiceSpecificCredentialId", &credential.id),
+        ("ServiceName", &credential.service),
+    ] {
+        let _ = write!(xml, "{}", element(name, &escaped(value)));
+    }
+    xml
+}
+
+/// "This is the only time that the password can be viewed" (and at Reset).
+fn with_password(user: &str, credential: &Credential) -> String {
+    let password = element("ServicePassword", &credential.password);
+    let content = metadata(user, credential) + &password;
+    element("ServiceSpecificCredential", &content)
+}
+
+fn members(tags: &Tags) -> Vec<String> {
+    let member = |(key, value): (&String, &String)| {
+        let pair = element("Key", &escaped(key)) + &element("Value", &escaped(value));
+        element("member", &pair)
+    };
+    tags.iter().map(member).collect()
+}
+
+/// "IAM might return fewer than the `MaxItems` number of results, even when there
+/// are more results available": `IsTruncated` and `Marker` show it.
+fn page(aws: &AwsState, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
+    let asked = call.text("MaxItems").and_then(|items| items.parse().ok());
+    let length = asked
+        .unwrap_or(PAGE)
+        .min(aws.options.page_length.unwrap_or(PAGE));
+    let start = match call.text("Marker") {
+        None => 0,
+        Some(marker) => marker
+            .strip_prefix("from-")
+            .and_then(|start| start.parse().ok())
+            .ok_or_else(|| AwsError::new(400, "ValidationError", "Invalid Marker."))?,
+    };
+    let rest: Vec<String> = members.into_iter().skip(start).collect();
+    let truncated = rest.len() > length;
+    let mut xml = element(list, &rest[..length.min(rest.len())].concat());
+    xml += &element("IsTruncated", if truncated { "true" } else { "false" });
+    if truncated {
+        xml += &element("Marker", &format!("from-{}", start + length));
+    }
+    Ok(xml)
+}

@@ -1,0 +1,103 @@
+//! The attempts of the actions of an execution: `ListActionExecutions`.
+//! <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html>
+
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::{
+    request::Call,
+    response::AwsError,
+    services::pipelines::{Execution, not_found},
+    state::AwsState,
+};
+
+/// "Valid Range: Minimum value of 1. Maximum value of 100", and the default is 100.
+const LONGEST_PAGE: usize = 100;
+
+/// One attempt of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionRun {
+    pub name: &'static str,
+    /// `InProgress`, `Succeeded`, `Failed` or `Abandoned`.
+    pub status: &'static str,
+    /// The summary of an approval, or the error of a failed action.
+    pub text: Option<&'static str>,
+}
+
+impl Execution {
+    /// An action begins, for the first time or again.
+    pub fn begin(&mut self, action: &'static str, now: Duration) {
+        self.changed = now;
+        self.actions.push(ActionRun {
+            name: action,
+            status: "InProgress",
+            text: None,
+        });
+    }
+
+    /// The latest attempt of an action ends.
+    pub fn end(
+        &mut self,
+        action: &str,
+        status: &'static str,
+        text: Option<&'static str>,
+        now: Duration,
+    ) {
+        self.changed = now;
+        let mut attempts = self.actions.iter_mut().rev();
+        let attempt = attempts.find(|attempt| attempt.name == action);
+        let attempt = attempt.expect("an action that began");
+        (attempt.status, attempt.text) = (status, text);
+    }
+}
+
+/// The attempts of one execution, the newest first.
+pub(crate) fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let name = call.needed("pipelineName");
+    let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
+    let filter = call.params.get("filter").unwrap_or(&Value::Null);
+    let id = filter["pipelineExecutionId"].as_str().unwrap_or_default();
+    let execution = pipeline.executions.iter().find(|one| one.id == id);
+    let Some(execution) = execution else {
+        let message = format!("The pipeline execution {id} does not exist for pipeline {name}");
+        return Err(AwsError::new(
+            400,
+            "PipelineExecutionNotFoundException",
+            message,
+        ));
+    };
+    let start = match call.text("nextToken") {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
+    };
+    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
+    let newest_first = execution.actions.iter().rev().skip(start).take(length);
+    let shown: Vec<Value> = newest_first.map(|run| shown(id, run)).collect();
+    let mut body = json!({"actionExecutionDetails": shown});
+    if start + length < execution.actions.len() {
+        body["nextToken"] = (start + length).to_string().into();
+    }
+    Ok(body)
+}
+
+fn shown(id: &str, run: &ActionRun) -> Value {
+    let ActionRun { name, status, text } = run;
+    let mut result = json!({});
+    if let Some(text) = text {
+        // The error of an action; an approval has its comment in the summary.
+        if *status == "Failed" && *name != "Approval" {
+            result["errorDetails"] = json!({"code": "JobFailed", "message": text});
+        } else {
+            result["externalExecutionSummary"] = json!(text);
+        }
+    }
+    json!({
+        "pipelineExecutionId": id,
+        "actionName": name,
+        "stageName": name,
+        "status": status,
+        "output": {"executionResult": result},
+    })
+}

@@ -1,0 +1,217 @@
+//! S3's buckets, as far as the product and CloudFormation read them.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    request::{Call, form, unescaped},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
+};
+
+/// The host of path-style addresses.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
+const HOST: &str = "s3.eu-central-1.amazonaws.com";
+
+/// All buckets of the account, by name.
+pub type Buckets = BTreeMap<String, Bucket>;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bucket {
+    /// Without versioning, an object has one version, whose ID no response contains.
+    pub is_versioned: bool,
+    /// The versions of each key, oldest first.
+    pub objects: BTreeMap<String, Vec<ObjectVersion>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectVersion {
+    pub id: String,
+    /// `None` is a delete marker.
+    pub body: Option<String>,
+    pub written: Duration,
+}
+
+/// An object in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub bucket: String,
+    pub key: String,
+    pub version: Option<String>,
+}
+
+impl Location {
+    /// The object that a decoded call reads.
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            bucket: call.needed("Bucket").to_owned(),
+            key: call.needed("Key").to_owned(),
+            version: call.text("versionId").map(str::to_owned),
+        }
+    }
+}
+
+/// Whether S3 answers at this host.
+pub(crate) fn is_host(host: &str) -> bool {
+    host == HOST
+        || host
+            .strip_suffix(HOST)
+            .is_some_and(|bucket| bucket.ends_with('.'))
+}
+
+/// The object at an address, path-style or virtual-hosted-style. `None` if it is not S3's.
+pub(crate) fn location(url: &str) -> Option<Location> {
+    let rest = url.strip_prefix("https://")?;
+    let (host, rest) = rest.split_once('/')?;
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (bucket, key) = if host == HOST {
+        path.split_once('/')?
+    } else {
+        (host.strip_suffix(HOST)?.strip_suffix('.')?, path)
+    };
+    let version = form(query)
+        .get("versionId")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Some(Location {
+        bucket: bucket.to_owned(),
+        key: unescaped(key),
+        version,
+    })
+}
+
+/// The operation and the parameters of a request.
+pub(crate) fn decode(method: &str, url: &str) -> Result<(String, Map<String, Value>), String> {
+    let unknown = || format!("S3 knows no {method} {url}");
+    let location = location(url).ok_or_else(unknown)?;
+    let operation = match method {
+        "GET" if !location.key.is_empty() => "GetObject",
+        "PUT" if !location.key.is_empty() => "PutObject",
+        "DELETE" if !location.key.is_empty() => "DeleteObject",
+        "GET" => "ListObjects",
+        _ => return Err(unknown()),
+    };
+    let mut params = Map::new();
+    params.insert("Bucket".into(), location.bucket.into());
+    params.insert("Key".into(), location.key.into());
+    if let Some(version) = location.version {
+        params.insert("versionId".into(), version.into());
+    }
+    Ok((operation.to_owned(), params))
+}
+
+pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+    if call.operation != "GetObject" {
+        return Err(aws.unknown_operation("s3", &call.operation));
+    }
+    if call.header("range").is_some() {
+        let complaint = "the fake does not know the Range of GetObject";
+        aws.complaints.push(complaint.to_owned());
+    }
+    let (bucket, version) = found(aws, &Location::of(call))?;
+    let body = version.body.clone().unwrap_or_default();
+    let mut answer = ApiResponse::plain(200, body.clone());
+    answer
+        .headers
+        .push(("content-length", body.len().to_string()));
+    answer
+        .headers
+        .push(("content-type", "binary/octet-stream".into()));
+    answer
+        .headers
+        .push(("etag", format!("\"{:032x}\"", body.len())));
+    if bucket.is_versioned {
+        answer
+            .headers
+            .push(("x-amz-version-id", version.id.clone()));
+    }
+    Ok(answer)
+}
+
+/// The IAM action and the resource of a read: with a version, "you must have the
+/// `s3:GetObjectVersion` permission", and "the `s3:GetObject` permission is not required".
+pub(crate) fn action_and_resource(location: &Location) -> (String, String) {
+    let action = if location.version.is_some() {
+        "s3:GetObjectVersion"
+    } else {
+        "s3:GetObject"
+    };
+    let Location { bucket, key, .. } = location;
+    (action.to_owned(), format!("arn:aws:s3:::{bucket}/{key}"))
+}
+
+/// The version that a request reads. Errors: Amazon S3 API Reference, List of error codes.
+fn found<'a>(
+    aws: &'a AwsState,
+    location: &Location,
+) -> Result<(&'a Bucket, &'a ObjectVersion), AwsError> {
+    let Location {
+        bucket,
+        key,
+        version,
+    } = location;
+    let missing = |code, message: &str| Err(AwsError::new(404, code, message));
+    let Some(held) = aws.s3.get(bucket) else {
+        return missing("NoSuchBucket", "The specified bucket does not exist");
+    };
+    let versions = held.objects.get(key).map_or(&[][..], Vec::as_slice);
+    if let Some(wanted) = version {
+        let found = versions.iter().find(|one| one.id == *wanted);
+        return match found {
+            Some(found) if found.body.is_some() => Ok((held, found)),
+            Some(_) => {
+                let message = "The specified method is not allowed against this resource.";
+                Err(AwsError::new(405, "MethodNotAllowed", message))
+            }
+            None => missing("NoSuchVersion", "The specified version does not exist."),
+        };
+    }
+    if let Some(found) = versions.last().filter(|one| one.body.is_some()) {
+        return Ok((held, found));
+    }
+    // "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403
+    // Access Denied error."
+    let arn = format!("arn:aws:s3:::{bucket}");
+    if aws.denial("s3:ListBucket", &arn).is_some() {
+        return Err(AwsError::new(403, "AccessDenied", "Access Denied"));
+    }
+    missing("NoSuchKey", "The specified key does not exist.")
+}
+
+/// The template at a `TemplateURL`, which `CloudFormation` reads with the caller's permissions. The
+/// errors are recorded ones of `CloudFormation` (?).
+pub(crate) fn template<'a>(aws: &'a AwsState, url: &str) -> Result<&'a str, String> {
+    let location = location(url).ok_or("TemplateURL must be a supported URL.")?;
+    let (action, resource) = action_and_resource(&location);
+    let result = match aws.denial(&action, &resource) {
+        Some(_) => Err(AwsError::new(403, "AccessDenied", "Access Denied")),
+        None => found(aws, &location),
+    };
+    let (_, version) = result.map_err(|error| {
+        let page = "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html";
+        let message = error.message;
+        format!("S3 error: {message}\nFor more information check {page}")
+    })?;
+    Ok(version.body.as_deref().unwrap_or_default())
+}
+
+/// Writes an object, or a delete marker. Returns the ID of the version.
+pub(crate) fn write(aws: &mut AwsState, bucket: &str, key: &str, body: Option<&str>) -> String {
+    let (id, written) = (aws.next_id(), aws.now);
+    let held = aws.s3.entry(bucket.to_owned());
+    let held = held.or_insert_with(|| Bucket {
+        is_versioned: true,
+        objects: BTreeMap::new(),
+    });
+    let versions = held.objects.entry(key.to_owned()).or_default();
+    if !held.is_versioned {
+        versions.clear();
+    }
+    versions.push(ObjectVersion {
+        id: id.clone(),
+        body: body.map(str::to_owned),
+        written,
+    });
+    id
+}

@@ -1,0 +1,90 @@
+//! Secrets Manager's `ListSecrets`. Sentences in quotation marks are from the API reference.
+
+use serde_json::{Value, json};
+
+use crate::{
+    request::Call,
+    response::AwsError,
+    services::secrets::{self, Secret, invalid_parameter},
+    state::AwsState,
+};
+
+const LONGEST_PAGE: usize = 100;
+
+/// "Lists the secrets […] not including secrets that are marked for deletion" unless they are
+/// requested.
+pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+    let filters = call.params.get("Filters").and_then(Value::as_array);
+    let filters: Vec<&Value> = filters.into_iter().flatten().collect();
+    for filter in &filters {
+        let known = ["description", "name", "tag-key", "tag-value"];
+        if !known.iter().any(|key| filter["Key"] == **key) {
+            // `primary-region`, `owning-service` and `all` exist, but the product does not use them.
+            return Err(invalid_parameter("the fake does not know this filter"));
+        }
+    }
+    let late = aws.options.secret_lists_late;
+    let secrets = if late.is_zero() {
+        &aws.secrets
+    } else {
+        aws.secrets_seen.seen(aws.now, late)
+    };
+    let with_deleted = call.flag("IncludePlannedDeletion");
+    let all: Vec<&Secret> = secrets
+        .values()
+        .filter(|secret| with_deleted || secret.deletion.is_none())
+        .filter(|secret| filters.iter().all(|filter| matches(secret, filter)))
+        .collect();
+    let asked = call.params.get("MaxResults").and_then(Value::as_u64);
+    let asked = asked.map_or(LONGEST_PAGE, |asked| usize::try_from(asked).unwrap_or(0));
+    if !(1..=LONGEST_PAGE).contains(&asked) {
+        return Err(invalid_parameter("MaxResults is 1 to 100."));
+    }
+    let length = asked.min(aws.options.page_length.unwrap_or(LONGEST_PAGE));
+    let start = match call.text("NextToken") {
+        None => 0,
+        Some(token) => token
+            .strip_prefix("from-")
+            .and_then(|at| at.parse().ok())
+            .ok_or_else(|| {
+                AwsError::new(
+                    400,
+                    "InvalidNextTokenException",
+                    "The NextToken is not valid.",
+                )
+            })?,
+    };
+    let page = all.iter().skip(start).take(length);
+    let page: Vec<Value> = page
+        .map(|secret| secrets::described(secret, "SecretVersionsToStages"))
+        .collect();
+    let mut body = json!({"SecretList": page});
+    if start + length < all.len() {
+        body["NextToken"] = format!("from-{}", start + length).into();
+    }
+    Ok(body)
+}
+
+/// Any of the values, by its beginning: "Prefix match, case-sensitive", but for the description.
+/// "You can prefix your search value with an exclamation mark (!) in order to perform negation
+/// filters."
+fn matches(secret: &Secret, filter: &Value) -> bool {
+    let values = filter["Values"].as_array().into_iter().flatten();
+    let mut values = values.filter_map(Value::as_str);
+    values.any(|value| {
+        let (wanted, negated) = value
+            .strip_prefix('!')
+            .map_or((value, false), |rest| (rest, true));
+        let begins = |text: &String| text.starts_with(wanted);
+        let found = match filter["Key"].as_str() {
+            Some("name") => begins(&secret.name),
+            Some("tag-key") => secret.tags.keys().any(begins),
+            Some("tag-value") => secret.tags.values().any(begins),
+            _ => secret
+                .description
+                .as_ref()
+                .is_some_and(|text| text.to_lowercase().starts_with(&wanted.to_lowercase())),
+        };
+        found != negated
+    })
+}

@@ -1,0 +1,410 @@
+//! CloudFormation's query protocol: parameters in, XML out. Texts of errors are recorded answers
+//! of AWS; everything else is from the API Reference.
+
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    request::Call,
+    response::{ApiResponse, AwsError},
+    services::{
+        stacks::{
+            OnFailure, SeenTokens, Stack, change_set_api, descriptions, operations, rollbacks,
+            template::{self, Parameters},
+        },
+        tags::{self, Tags},
+    },
+    state::AwsState,
+};
+
+/// Parameters that the fake supports, except for the members of lists.
+const KNOWN: [&str; 23] = [
+    "StackName",
+    "LogicalResourceId",
+    "ChangeSetName",
+    "ChangeSetType",
+    "ClientToken",
+    "DeploymentMode",
+    "Description",
+    "TemplateBody",
+    "TemplateURL",
+    "UsePreviousTemplate",
+    "RoleARN",
+    "OnFailure",
+    "ClientRequestToken",
+    "NextToken",
+    "EnableTerminationProtection",
+    "Version",
+    "Parameters.",
+    "Tags.",
+    "Capabilities.",
+    "RetainResources.",
+    "ResourcesToSkip.",
+    "Filters.",
+    "StackStatusFilter.",
+];
+
+pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+    for name in call.params.keys() {
+        let is_known =
+            |known: &&str| name == known || (known.ends_with('.') && name.starts_with(*known));
+        if !KNOWN.iter().any(is_known) {
+            let operation = &call.operation;
+            aws.complaints
+                .push(format!("the fake does not know {name} of {operation}"));
+        }
+    }
+    let result = match call.operation.as_str() {
+        "CreateStack" => create(aws, call)?,
+        "UpdateStack" => update(aws, call)?,
+        "DeleteStack" => delete(aws, call)?,
+        "CancelUpdateStack" => cancel(aws, call)?,
+        "ContinueUpdateRollback" => continue_rollback(aws, call)?,
+        "DescribeStacks" => descriptions::describe(aws, call)?,
+        "DescribeStackResource" => descriptions::resource(aws, call)?,
+        "CreateChangeSet" => change_set_api::create(aws, call)?,
+        "DeleteChangeSet" => change_set_api::delete(aws, call)?,
+        "DescribeChangeSet" => change_set_api::describe(aws, call)?,
+        "ExecuteChangeSet" => change_set_api::execute(aws, call)?,
+        "ListChangeSets" => change_set_api::list(aws, call)?,
+        "DescribeStackEvents" => descriptions::events(aws, call)?,
+        "DescribeEvents" => descriptions::operation_events(aws, call)?,
+        "ListStacks" => descriptions::list(aws, call)?,
+        "ListStackResources" => descriptions::resources(aws, call)?,
+        unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
+    };
+    let operation = &call.operation;
+    let result = match result {
+        Some(result) => element(&format!("{operation}Result"), &result),
+        None => String::new(),
+    };
+    Ok(ApiResponse::xml(format!(
+        "<{operation}Response xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">{result}\
+         <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
+         </ResponseMetadata></{operation}Response>"
+    )))
+}
+
+fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let name = call.needed("StackName").to_owned();
+    if !is_stack_name(&name) {
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )));
+    }
+    if let Some(seen) = seen_token(aws, call)? {
+        return Ok(Some(element("StackId", &seen)));
+    }
+    if aws.stacks.named(&name).is_some() {
+        let message = format!("Stack [{name}] already exists");
+        return Err(AwsError::new(400, "AlreadyExistsException", message));
+    }
+    let id = aws.next_id();
+    let mut stack = Stack::bare(&name, &id, aws.now);
+    let template = template(call)?.ok_or_else(|| {
+        invalid("Either Template URL or Template Body must be specified.".to_owned())
+    })?;
+    let given = parameters(call, &Parameters::new())?;
+    let resolved = template::resolve(&template, &given, &name, &stack.id);
+    let resolved = resolved.map_err(|error| unresolved(aws, error))?;
+    stack.template = Arc::new(template);
+    stack.tags = checked_tags(call)?.unwrap_or_default();
+    stack.role = role(aws, call)?;
+    stack.is_protected = call.text("EnableTerminationProtection") == Some("true");
+    stack.capabilities = capabilities_of(call);
+    stack.on_failure = match call.text("OnFailure") {
+        None | Some("ROLLBACK") => OnFailure::RollBack,
+        Some("DELETE") => OnFailure::Delete,
+        Some("DO_NOTHING") => OnFailure::DoNothing,
+        Some(other) => return Err(invalid(format!("OnFailure: {other}"))),
+    };
+    let id = stack.id.clone();
+    operations::create(aws, stack, resolved, token_of(call));
+    remember_token(aws, call, &id);
+    Ok(Some(element("StackId", &id)))
+}
+
+fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    if let Some(seen) = seen_token(aws, call)? {
+        return Ok(Some(element("StackId", &seen)));
+    }
+    let stack = existing(aws, call)?;
+    if !stack.is_updatable() {
+        return Err(invalid(format!(
+            "Stack:{} is in {} state and can not be updated.",
+            stack.id, stack.status
+        )));
+    }
+    let (id, name) = (stack.id.clone(), stack.name.clone());
+    let (before, old_tags) = (stack.parameters.clone(), stack.tags.clone());
+    let template = match template(call)? {
+        Some(template) => Arc::new(template),
+        None if call.text("UsePreviousTemplate") == Some("true") => Arc::clone(&stack.template),
+        None => {
+            return Err(invalid(
+                "Either Template URL or Template Body must be specified.".to_owned(),
+            ));
+        }
+    };
+    let given = parameters(call, &before)?;
+    let resolved = template::resolve(&template, &given, &name, &id);
+    let resolved = resolved.map_err(|error| unresolved(aws, error))?;
+    // "If you don't specify this parameter, CloudFormation doesn't modify the stack's tags."
+    let tags = checked_tags(call)?.unwrap_or(old_tags);
+    let role = role(aws, call)?;
+    operations::update(aws, &id, template, resolved, tags, token_of(call)).map_err(invalid)?;
+    if let Some(stack) = aws.stacks.all.get_mut(&id) {
+        stack.role = role.or_else(|| stack.role.take());
+        stack.capabilities = capabilities_of(call);
+    }
+    remember_token(aws, call, &id);
+    Ok(Some(element("StackId", &id)))
+}
+
+fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(aws, call)?.is_some() {
+        return Ok(None);
+    }
+    let found = aws.stacks.find(call.needed("StackName"));
+    // A missing stack counts as deleted: the call succeeds.
+    let Some(stack) = found.filter(|stack| stack.status != "DELETE_COMPLETE") else {
+        return Ok(None);
+    };
+    let (id, name, status) = (stack.id.clone(), stack.name.clone(), stack.status);
+    if stack.is_protected {
+        return Err(invalid(format!(
+            "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
+        )));
+    }
+    let is_running = status.ends_with("_IN_PROGRESS");
+    let may = match status {
+        "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => true,
+        // Recorded nowhere.
+        "ROLLBACK_IN_PROGRESS" => aws.options.deletes_during_rollback,
+        _ => !is_running,
+    };
+    if !may {
+        return Err(invalid(format!(
+            "Stack [{id}] cannot be deleted while in status {status}"
+        )));
+    }
+    let retained = call.members("RetainResources", "");
+    // "For stacks in the DELETE_FAILED state, a list of resource logical IDs […] to retain."
+    if !retained.is_empty() && status != "DELETE_FAILED" {
+        return Err(invalid(
+            "Invalid operation on stack. RetainResources is for stacks in DELETE_FAILED".to_owned(),
+        ));
+    }
+    role(aws, call)?;
+    remember_token(aws, call, &id);
+    if status != "DELETE_IN_PROGRESS" {
+        operations::delete(aws, &id, &retained, token_of(call));
+    }
+    Ok(None)
+}
+
+/// "You can cancel only stacks that are in the `UPDATE_IN_PROGRESS` state."
+fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(aws, call)?.is_some() {
+        return Ok(None);
+    }
+    let stack = existing(aws, call)?;
+    if stack.status != "UPDATE_IN_PROGRESS" {
+        return Err(invalid(
+            "CancelUpdateStack cannot be called from current stack status".to_owned(),
+        ));
+    }
+    let id = stack.id.clone();
+    let is_arranged = stack
+        .operation
+        .as_ref()
+        .is_none_or(|one| one.before.is_none());
+    remember_token(aws, call, &id);
+    if is_arranged {
+        let now = aws.now;
+        let stack = aws.stacks.all.get_mut(&id).expect("just found");
+        let token = stack.last_token().map(str::to_owned);
+        let then = (Duration::from_secs(5), "UPDATE_ROLLBACK_COMPLETE");
+        stack.arrange(
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            token.as_deref(),
+            Some(then),
+            now,
+        );
+    } else {
+        rollbacks::cancel(aws, &id, token_of(call));
+    }
+    Ok(None)
+}
+
+fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(aws, call)?.is_some() {
+        return Ok(Some(String::new()));
+    }
+    let stack = existing(aws, call)?;
+    if stack.status != "UPDATE_ROLLBACK_FAILED" {
+        return Err(invalid(format!(
+            "Stack:{} is in {} state and can not continue rollback.",
+            stack.id, stack.status
+        )));
+    }
+    let id = stack.id.clone();
+    role(aws, call)?;
+    remember_token(aws, call, &id);
+    let skipped = call.members("ResourcesToSkip", "");
+    rollbacks::continue_rollback(aws, &id, &skipped, token_of(call));
+    Ok(Some(String::new()))
+}
+
+/// Finds the stack that an operation is about, as all but `DescribeStacks` say that it is missing.
+pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsError> {
+    let wanted = call.needed("StackName");
+    let found = aws.stacks.find(wanted);
+    found.ok_or_else(|| invalid(format!("Stack [{wanted}] does not exist")))
+}
+
+/// The result of a repeated token: the ID of the first response, or an error.
+pub fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let Some(token) = call.text("ClientRequestToken") else {
+        return Ok(None);
+    };
+    let sound = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if token.is_empty() || token.len() > 128 || token.starts_with('-') || !token.chars().all(sound)
+    {
+        return Err(invalid(
+            "1 validation error detected: Value at 'clientRequestToken' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
+                .to_owned(),
+        ));
+    }
+    let Some((operation, id)) = aws.stacks.tokens.get(token) else {
+        return Ok(None);
+    };
+    if *operation == call.operation && aws.options.seen_tokens == SeenTokens::SameAnswer {
+        return Ok(Some(id.clone()));
+    }
+    let message = format!(
+        "The client request token {token} has already been used for this stack. Retry the request \
+         with a different client request token"
+    );
+    Err(AwsError::new(400, "TokenAlreadyExistsException", message))
+}
+
+pub fn token_of(call: &Call) -> Option<String> {
+    call.text("ClientRequestToken").map(str::to_owned)
+}
+
+pub fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
+    if let Some(token) = token_of(call) {
+        let operation = call.operation.clone();
+        aws.stacks.tokens.insert(token, (operation, id.to_owned()));
+    }
+}
+
+/// The product acts with a role of its own; without one CloudFormation would act with the
+/// caller's rights, which are not enough.
+///
+/// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
+pub fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let role = call.text("RoleARN").map(str::to_owned);
+    if role.is_none() {
+        aws.complaints
+            .push(format!("{} without a RoleARN", call.operation));
+    }
+    match role {
+        Some(role) if aws.now < aws.roles_from => Err(invalid(format!(
+            "Role {role} is invalid or cannot be assumed"
+        ))),
+        role => Ok(role),
+    }
+}
+
+pub fn template(call: &Call) -> Result<Option<Value>, AwsError> {
+    let Some(body) = call.text("TemplateBody") else {
+        return Ok(None);
+    };
+    if body.len() > template::LONGEST {
+        return Err(invalid(format!(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: \
+             Member must have length less than or equal to {}",
+            template::LONGEST
+        )));
+    }
+    serde_json::from_str(body)
+        .map(Some)
+        .map_err(|_| invalid("Template format error: JSON not well-formed.".to_owned()))
+}
+
+pub fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> {
+    let mut all = Parameters::new();
+    for index in 1.. {
+        let part = |name: &str| call.text(&format!("Parameters.member.{index}.{name}"));
+        let Some(key) = part("ParameterKey") else {
+            break;
+        };
+        let value = if part("UsePreviousValue") == Some("true") {
+            before.get(key).cloned()
+        } else {
+            part("ParameterValue").map(str::to_owned)
+        };
+        let Some(value) = value else {
+            return Err(invalid(format!("Parameters: [{key}] must have values")));
+        };
+        all.insert(key.to_owned(), value);
+    }
+    Ok(all)
+}
+
+fn capabilities_of(call: &Call) -> Vec<String> {
+    let given = call.members("Capabilities", "");
+    given.into_iter().map(str::to_owned).collect()
+}
+
+/// `None` if the request has no tags.
+fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
+    let keys = call.members("Tags", ".Key");
+    let values = call.members("Tags", ".Value");
+    if keys.len() != values.len() {
+        return Err(invalid("Tags: a key without a value".to_owned()));
+    }
+    let mut all = Tags::new();
+    for (key, value) in keys.into_iter().zip(values) {
+        if let Some(refusal) = tags::refusal(key, value) {
+            return Err(invalid(refusal));
+        }
+        if tags::reserved(key) {
+            return Err(invalid(
+                "aws: prefixed tag key names are not allowed".to_owned(),
+            ));
+        }
+        all.insert(key.to_owned(), value.to_owned());
+    }
+    if all.len() > tags::MOST {
+        return Err(invalid("Tags: at most 50".to_owned()));
+    }
+    Ok((!all.is_empty()).then_some(all))
+}
+
+/// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake AWS's.
+fn unresolved(aws: &mut AwsState, error: String) -> AwsError {
+    aws.complaints
+        .push(format!("a template was refused: {error}"));
+    invalid(error)
+}
+
+fn is_stack_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    name.len() <= 128
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(allowed)
+}
+
+pub fn invalid(message: String) -> AwsError {
+    AwsError::new(400, "ValidationError", message)
+}
+
+pub fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
+}

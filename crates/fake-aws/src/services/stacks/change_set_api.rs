@@ -1,0 +1,452 @@
+//! CloudFormation's calls of change sets.
+
+use serde_json::{Value, json};
+use std::{fmt::Write as _, sync::Arc};
+
+use crate::{
+    request::Call,
+    response::{AwsError, escaped},
+    services::{
+        s3,
+        stacks::{
+            SeenTokens, Stack,
+            api::{
+                element, existing, invalid, parameters, remember_token, role, seen_token, template,
+                token_of,
+            },
+            change_sets::{self, ChangeSet},
+            comparison,
+            descriptions::page,
+            template::Parameters,
+        },
+    },
+    state::AwsState,
+};
+
+/// "The URL must point to a template (max size: 1 MB)" (API Reference, `CreateChangeSet`).
+const LONGEST_AT_URL: usize = 1 << 20;
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
+pub fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let name = call.needed("ChangeSetName");
+    if !is_name(name) {
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{name}' at 'changeSetName' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )));
+    }
+    let stack = updated_stack(aws, call)?;
+    let key = (stack.name.clone(), name.to_owned());
+    if let Some(held) = aws.stacks.change_sets.get(&key) {
+        return repeated(aws, call, held).map(|id| Some(created(&id, &stack.id)));
+    }
+    if !stack.is_updatable() {
+        return Err(invalid(format!(
+            "Stack:{} is in {} state and can not be updated.",
+            stack.id, stack.status
+        )));
+    }
+    if aws.stacks.change_sets.of(&stack.name).count() >= aws.options.change_sets.limit {
+        // The text: https://cloudonaut.io/aws-cli-cloudformation-deploy-limit-exceeded/
+        let message = format!("ChangeSet limit exceeded for stack {}", stack.id);
+        return Err(AwsError::new(400, "LimitExceededException", message));
+    }
+    let template = new_template(aws, call, &stack)?;
+    let parameters = checked_parameters(call, &stack, &template)?;
+    let capabilities = checked_capabilities(call, &template)?;
+    let role = role(aws, call)?;
+    let (now, id) = (aws.now, aws.next_id());
+    let behaviour = aws.options.change_sets.clone();
+    let mut change_set = ChangeSet::new(&stack.name, name, &id, now);
+    change_set.begins = now + behaviour.waits;
+    change_set.ends = change_set.begins + behaviour.takes;
+    change_set.description = call.text("Description").map(str::to_owned);
+    change_set.token = call.text("ClientToken").map(str::to_owned);
+    change_set.reverts_drift = call.text("DeploymentMode") == Some("REVERT_DRIFT");
+    change_set.stack_updated = Some(stack.last_update());
+    (change_set.role, change_set.capabilities) = (role, capabilities);
+    let macros = comparison::macros(&template);
+    aws.stacks.change_sets.macros_run.extend(macros);
+    fill(aws, &mut change_set, &stack, &template, &parameters);
+    change_set.parameters = Some(parameters);
+    change_set.template = Some(template);
+    let id = change_set.id.clone();
+    aws.stacks.change_sets.add(change_set);
+    Ok(Some(created(&id, &stack.id)))
+}
+
+fn created(id: &str, stack_id: &str) -> String {
+    element("Id", id) + &element("StackId", stack_id)
+}
+
+/// The stack of a change set that updates.
+fn updated_stack(aws: &mut AwsState, call: &Call) -> Result<Stack, AwsError> {
+    // "By default, CloudFormation specifies UPDATE."
+    let kind = call.text("ChangeSetType").unwrap_or("UPDATE");
+    if kind != "UPDATE" {
+        let complaint = format!("the fake does not know change sets of the type {kind}");
+        aws.complaints.push(complaint);
+    }
+    let stack = existing(aws, call)?;
+    // "CloudFormation considers a stack ID with no template or resources to be a stack that does
+    // not exist": https://github.com/aws/aws-cdk/pull/7731
+    if stack.status == "REVIEW_IN_PROGRESS" {
+        return Err(invalid(format!("Stack [{}] does not exist", stack.name)));
+    }
+    Ok(stack.clone())
+}
+
+/// The result of a used name: the ID of the first response if the token is the same ("so that
+/// `CloudFormation` knows that you're not attempting to create another change set with the same
+/// name"), or an error, as recorded in <https://github.com/saksdirect/nova/issues/10>.
+fn repeated(aws: &AwsState, call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
+    let is_same = held.token.is_some() && held.token.as_deref() == call.text("ClientToken");
+    if is_same && aws.options.change_sets.seen_tokens == SeenTokens::SameAnswer {
+        return Ok(held.id.clone());
+    }
+    let message = format!(
+        "ChangeSet {} cannot be created due to a mismatch with existing attribute Template",
+        held.name
+    );
+    Err(AwsError::new(400, "AlreadyExistsException", message))
+}
+
+/// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set the
+/// `UsePreviousTemplate` to true."
+fn new_template(aws: &AwsState, call: &Call, stack: &Stack) -> Result<Arc<Value>, AwsError> {
+    let uses_previous = call.text("UsePreviousTemplate") == Some("true");
+    let parsed = match (template(call)?, call.text("TemplateURL"), uses_previous) {
+        (None, None, true) => return Ok(Arc::clone(&stack.template)),
+        (Some(template), None, false) => template,
+        (None, Some(url), false) => {
+            let text = s3::template(aws, url).map_err(invalid)?;
+            if text.len() > LONGEST_AT_URL {
+                let message = "Template may not exceed 1000000 bytes in size.";
+                return Err(invalid(message.to_owned()));
+            }
+            parse(text)?
+        }
+        _ => {
+            let message = "Either Template URL or Template Body must be specified.";
+            return Err(invalid(message.to_owned()));
+        }
+    };
+    let resources = parsed["Resources"].as_object();
+    if resources.is_none_or(|resources| resources.is_empty()) {
+        let message = "Template format error: At least one Resources member must be defined.";
+        return Err(invalid(message.to_owned()));
+    }
+    Ok(Arc::new(parsed))
+}
+
+/// The fake reads JSON only. `CloudFormation` also reads YAML.
+fn parse(text: &str) -> Result<Value, AwsError> {
+    serde_json::from_str(text).map_err(|_| {
+        let message = if text.trim_start().starts_with('{') {
+            "Template format error: JSON not well-formed."
+        } else {
+            "Template format error: unsupported structure."
+        };
+        invalid(message.to_owned())
+    })
+}
+
+/// The parameters with the template's defaults.
+fn checked_parameters(
+    call: &Call,
+    stack: &Stack,
+    template: &Value,
+) -> Result<Parameters, AwsError> {
+    let mut all = parameters(call, &stack.parameters)?;
+    let declared = template["Parameters"].as_object();
+    let is_declared = |name: &str| declared.is_some_and(|all| all.contains_key(name));
+    let unknown: Vec<&str> = all.keys().map(String::as_str).collect();
+    let unknown: Vec<&str> = unknown
+        .into_iter()
+        .filter(|name| !is_declared(name))
+        .collect();
+    if !unknown.is_empty() {
+        let unknown = unknown.join(", ");
+        return Err(invalid(format!(
+            "Parameters: [{unknown}] do not exist in the template"
+        )));
+    }
+    for (name, declaration) in declared.into_iter().flatten() {
+        if all.contains_key(name) {
+            continue;
+        }
+        let Some(default) = plain(&declaration["Default"]) else {
+            return Err(invalid(format!("Parameters: [{name}] must have values")));
+        };
+        all.insert(name.clone(), default);
+    }
+    Ok(all)
+}
+
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// "If you don't specify either of these capabilities, `CloudFormation` returns an
+/// `InsufficientCapabilities` error" (API Reference, `CreateChangeSet`).
+fn checked_capabilities(call: &Call, template: &Value) -> Result<Vec<String>, AwsError> {
+    let given = call.members("Capabilities", "");
+    let needed = comparison::needed_capability(template);
+    // Named IAM resources need their own capability, and it acknowledges the others as well.
+    let is_given = needed
+        .is_none_or(|needed| given.contains(&needed) || given.contains(&"CAPABILITY_NAMED_IAM"));
+    if !is_given {
+        let needed = needed.unwrap_or_default();
+        let message = format!("Requires capabilities : [{needed}]");
+        return Err(AwsError::new(
+            400,
+            "InsufficientCapabilitiesException",
+            message,
+        ));
+    }
+    Ok(given.into_iter().map(str::to_owned).collect())
+}
+
+/// Computes the changes. `CloudFormation` reads actual states "at the time of change set creation"
+/// (User Guide, Using drift-aware change sets).
+fn fill(
+    aws: &mut AwsState,
+    change_set: &mut ChangeSet,
+    stack: &Stack,
+    template: &Value,
+    parameters: &Parameters,
+) {
+    let reverts_drift = change_set.reverts_drift;
+    let changes = comparison::compare(stack, template, parameters, reverts_drift);
+    let is_empty = changes.is_empty() && !comparison::changes_outputs(stack, template);
+    change_set.failure = aws.stacks.change_sets.failure(&stack.name);
+    if change_set.failure.is_none() && is_empty {
+        // The text of a change set in NORMAL mode:
+        // https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505
+        // That REVERT_DRIFT without drift has the same is not documented (?).
+        let reason = "The submitted information didn't contain changes. Submit different \
+                      information to create a change set.";
+        change_set.failure = Some(reason.to_owned());
+    }
+    if change_set.failure.is_none() {
+        change_set.changes = changes;
+    }
+}
+
+/// "If the call successfully completes, `CloudFormation` successfully deleted the change set." It
+/// succeeds for a missing change set of an existing stack: `cleanupOldChangeset` in
+/// <https://github.com/aws/aws-cdk> relies on it.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
+pub fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let Some(key) = key(aws, call)? else {
+        return Ok(Some(String::new()));
+    };
+    let Some(held) = aws.stacks.change_sets.get(&key) else {
+        return Ok(Some(String::new()));
+    };
+    let stack = aws.stacks.named(&key.0);
+    let is_busy = stack.is_some_and(|stack| stack.is_in_progress());
+    let is_kept = aws.options.change_sets.kept_during_updates && is_busy;
+    if held.is_in_progress(aws.now) || is_kept {
+        // The text: https://github.com/aws/aws-cdk/issues/26182
+        let message = "An operation on this ChangeSet is currently in progress.";
+        return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
+    }
+    aws.stacks.change_sets.remove(&key);
+    Ok(Some(String::new()))
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
+pub fn execute(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(aws, call)?.is_some() {
+        return Ok(Some(String::new()));
+    }
+    let key = key(aws, call)?.ok_or_else(|| missing(call))?;
+    let held = aws.stacks.change_sets.get(&key);
+    let held = held.ok_or_else(|| missing(call))?;
+    let stack = existing_of(aws, held)?;
+    let (status, now) = (held.status(aws.now), aws.now);
+    if held.execution_status(Some(stack), now) != "AVAILABLE" || !stack.is_updatable() {
+        // The text: https://github.com/saksdirect/nova/issues/10
+        let id = &held.id;
+        let message =
+            format!("ChangeSet [{id}] cannot be executed in its current status of [{status}]");
+        return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
+    }
+    let id = stack.id.clone();
+    remember_token(aws, call, &id);
+    change_sets::execute(aws, &key, token_of(call));
+    Ok(Some(String::new()))
+}
+
+/// "Returns the ID and status of each active change set for a stack."
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
+pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(aws, call)?;
+    let change_sets = aws.stacks.change_sets.of(&stack.name);
+    let members: Vec<String> = change_sets
+        .map(|one| summary(aws, one, Some(stack)))
+        .collect();
+    page(aws, call, "Summaries", &members)
+}
+
+/// The members that a summary and a description share.
+fn summary(aws: &AwsState, change_set: &ChangeSet, stack: Option<&Stack>) -> String {
+    let mut xml = String::new();
+    let mut put = |name: &str, value: &str| {
+        let _ = write!(xml, "{}", element(name, &escaped(value)));
+    };
+    if let Some(stack) = stack {
+        put("StackId", &stack.id);
+    }
+    put("StackName", &change_set.stack_name);
+    put("ChangeSetId", &change_set.id);
+    put("ChangeSetName", &change_set.name);
+    put("CreationTime", &AwsState::instant(change_set.created));
+    let status = change_set.status(aws.now);
+    put("Status", status);
+    let executed = &aws.stacks.change_sets.executed;
+    let execution = match stack.map(|stack| stack.status) {
+        Some(status) if executed.iter().any(|one| one.id == change_set.id) => match status {
+            "UPDATE_COMPLETE" => "EXECUTE_COMPLETE",
+            busy if busy.ends_with("_IN_PROGRESS") => "EXECUTE_IN_PROGRESS",
+            _ => "EXECUTE_FAILED",
+        },
+        _ => change_set.execution_status(stack, aws.now),
+    };
+    put("ExecutionStatus", execution);
+    if let Some(reason) = change_set.failure.as_ref().filter(|_| status == "FAILED") {
+        put("StatusReason", reason);
+    }
+    if let Some(description) = &change_set.description {
+        put("Description", description);
+    }
+    xml
+}
+
+/// A change set with its changes, in pages.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
+pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let name = call.needed("ChangeSetName");
+    let change_sets = &aws.stacks.change_sets;
+    let executed = change_sets.executed.iter().find(|one| one.id == name);
+    let held = match executed {
+        Some(executed) => executed,
+        None => key_if_any(aws, call)
+            .and_then(|key| change_sets.get(&key))
+            .ok_or_else(|| missing(call))?,
+    };
+    let stack = aws.stacks.named(&held.stack_name);
+    let mut xml = summary(aws, held, stack);
+    xml += &element("Parameters", &shown_parameters(held, stack));
+    let capabilities = held.capabilities.iter();
+    let capabilities: String = capabilities.map(|one| element("member", one)).collect();
+    xml += &element("Capabilities", &capabilities);
+    if held.reverts_drift {
+        let is_drifted = |drift| matches!(drift, Some("MODIFIED" | "DELETED"));
+        let drifts = held.changes.iter().any(|one| is_drifted(one.drift));
+        xml += &element("DeploymentMode", "REVERT_DRIFT");
+        xml += &element(
+            "StackDriftStatus",
+            if drifts { "DRIFTED" } else { "IN_SYNC" },
+        );
+    }
+    let members = if held.is_in_progress(aws.now) {
+        vec![]
+    } else {
+        shown_changes(call, held)
+    };
+    let page = page(aws, call, "Changes", &members)?;
+    Ok(page.map(|changes| xml + &changes))
+}
+
+/// "If `NoEcho` is true, `CloudFormation` returns the parameter value masked as asterisks".
+fn shown_parameters(held: &ChangeSet, stack: Option<&Stack>) -> String {
+    let parameters = held.parameters.as_ref();
+    let parameters = parameters.or(stack.map(|stack| &stack.parameters));
+    let parameters = parameters.into_iter().flatten();
+    parameters
+        .map(|(key, value)| {
+            let template = held.template.as_ref();
+            let is_hidden = template.is_some_and(|all| hides(all, key));
+            let value = if is_hidden { "****" } else { value };
+            let key = element("ParameterKey", &escaped(key));
+            element(
+                "member",
+                &(key + &element("ParameterValue", &escaped(value))),
+            )
+        })
+        .collect()
+}
+
+/// Whether a parameter has `NoEcho`.
+pub(crate) fn hides(template: &Value, parameter: &str) -> bool {
+    plain(&template["Parameters"][parameter]["NoEcho"]).as_deref() == Some("true")
+}
+
+fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
+    let shown = held.changes.iter().map(|change| {
+        let mut resource = element("Action", change.action);
+        let mut put = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                let _ = write!(resource, "{}", element(name, &escaped(value)));
+            }
+        };
+        put("LogicalResourceId", Some(&change.logical_id));
+        put("PhysicalResourceId", change.physical_id.as_deref());
+        put("ResourceType", Some(&change.resource_type));
+        put("Replacement", change.replacement);
+        put("ResourceDriftStatus", change.drift);
+        // "If `true`, the returned changes include detailed changes in the property values."
+        if call.text("IncludePropertyValues") == Some("true") {
+            let after = json!({"Properties": change.properties});
+            put("AfterContext", Some(&after.to_string()));
+        }
+        element("Type", "Resource") + &element("ResourceChange", &resource)
+    });
+    shown.collect()
+}
+
+/// The key of the change set that a call names, by its ARN or with its stack. `None` if no change set
+/// has that ARN.
+fn key(aws: &AwsState, call: &Call) -> Result<Option<(String, String)>, AwsError> {
+    if !call.needed("ChangeSetName").starts_with("arn:") {
+        existing(aws, call)?;
+    }
+    Ok(key_if_any(aws, call))
+}
+
+fn key_if_any(aws: &AwsState, call: &Call) -> Option<(String, String)> {
+    let name = call.needed("ChangeSetName");
+    if name.starts_with("arn:") {
+        let mut all = aws.stacks.change_sets.iter();
+        let found = all.find(|one| one.id == name)?;
+        return Some((found.stack_name.clone(), found.name.clone()));
+    }
+    let stack = call.needed("StackName");
+    let stack = aws.stacks.find(stack).map_or(stack, |stack| &stack.name);
+    Some((stack.to_owned(), name.to_owned()))
+}
+
+fn existing_of<'a>(aws: &'a AwsState, held: &ChangeSet) -> Result<&'a Stack, AwsError> {
+    let name = &held.stack_name;
+    let stack = aws.stacks.named(name);
+    stack.ok_or_else(|| invalid(format!("Stack [{name}] does not exist")))
+}
+
+fn missing(call: &Call) -> AwsError {
+    let name = call.needed("ChangeSetName");
+    let message = format!("ChangeSet [{name}] does not exist");
+    AwsError::new(404, "ChangeSetNotFound", message)
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    name.len() <= 128
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(allowed)
+}

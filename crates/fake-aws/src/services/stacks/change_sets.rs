@@ -1,0 +1,351 @@
+//! The change sets of stacks: their states, their contents, and their execution.
+
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    services::{
+        iam::ACCOUNT,
+        stacks::{
+            Before, Finding, OperationKind, OperationStep, ResourceAction, SeenTokens, Stack,
+            StackOperation, StackResource,
+            operations::{self, SETTLES},
+            resources,
+            template::{Desired, Parameters, Policy},
+        },
+    },
+    state::AwsState,
+};
+
+/// A change in a change set (API Reference, `ResourceChange`).
+#[derive(Clone, Debug)]
+pub struct ResourceChange {
+    pub action: &'static str,
+    pub logical_id: &'static str,
+    pub resource_type: &'static str,
+    pub replacement: Option<&'static str>,
+    /// A property value after the change.
+    pub value: &'static str,
+}
+
+/// Where AWS's change sets differ from day to day, or are not documented.
+#[derive(Clone, Debug)]
+pub struct ChangeSetBehaviour {
+    /// How long a change set is `CREATE_PENDING`.
+    pub waits: Duration,
+    /// How long it is `CREATE_IN_PROGRESS` afterwards.
+    pub takes: Duration,
+    /// The change sets that a stack can have. The number is not documented (?).
+    pub limit: usize,
+    /// The treatment of a `ClientToken` that is repeated with the name. The API Reference of
+    /// `CreateChangeSet` promises [`SeenTokens::SameAnswer`].
+    pub seen_tokens: SeenTokens,
+    /// Whether `DeleteChangeSet` is rejected while the stack is updated. The text of
+    /// `InvalidChangeSetStatus` in its API Reference allows it: "or the stack status might be
+    /// `UPDATE_IN_PROGRESS`".
+    pub kept_during_updates: bool,
+}
+
+impl Default for ChangeSetBehaviour {
+    fn default() -> Self {
+        Self {
+            waits: Duration::from_secs(1),
+            takes: Duration::from_secs(4),
+            limit: 1000,
+            seen_tokens: SeenTokens::SameAnswer,
+            kept_during_updates: false,
+        }
+    }
+}
+
+/// What a change set does with a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub action: &'static str,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    /// `True` or `False` of a `Modify`.
+    pub replacement: Option<&'static str>,
+    /// `ResourceDriftStatus`. `None` in a change set that does not revert drift.
+    pub drift: Option<&'static str>,
+    /// The properties after the change.
+    pub properties: Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct ChangeSet {
+    pub id: String,
+    pub name: String,
+    pub stack_name: String,
+    pub created: Duration,
+    pub description: Option<String>,
+    pub token: Option<String>,
+    pub role: Option<String>,
+    pub capabilities: Vec<String>,
+    /// `None` if a test inserted it: those of the stack.
+    pub parameters: Option<Parameters>,
+    /// `None` if a test inserted it.
+    pub template: Option<Arc<Value>>,
+    pub reverts_drift: bool,
+    pub changes: Vec<Change>,
+    /// The reason of the status `FAILED`.
+    pub failure: Option<String>,
+    /// When it leaves `CREATE_PENDING`, and when its creation ends.
+    pub(crate) begins: Duration,
+    pub(crate) ends: Duration,
+    /// The last update of its stack. `None` if a test inserted it.
+    pub(crate) stack_updated: Option<Duration>,
+}
+
+impl ChangeSet {
+    /// A change set without changes whose creation has ended.
+    pub fn new(stack_name: &str, name: &str, id: &str, now: Duration) -> Self {
+        Self {
+            id: format!("arn:aws:cloudformation:eu-central-1:{ACCOUNT}:changeSet/{name}/{id}"),
+            name: name.to_owned(),
+            stack_name: stack_name.to_owned(),
+            created: now,
+            description: None,
+            token: None,
+            role: None,
+            capabilities: vec![],
+            parameters: None,
+            template: None,
+            reverts_drift: false,
+            changes: vec![],
+            failure: None,
+            begins: now,
+            ends: now,
+            stack_updated: None,
+        }
+    }
+
+    pub fn status(&self, now: Duration) -> &'static str {
+        match () {
+            () if now < self.begins => "CREATE_PENDING",
+            () if now < self.ends => "CREATE_IN_PROGRESS",
+            () if self.failure.is_some() => "FAILED",
+            () => "CREATE_COMPLETE",
+        }
+    }
+
+    /// Whether `CloudFormation` still creates it.
+    pub(crate) fn is_in_progress(&self, now: Duration) -> bool {
+        now < self.ends
+    }
+
+    /// "If the change set execution status is AVAILABLE, you can execute the change set" (API
+    /// Reference, `DescribeChangeSet`). An update of its stack makes it OBSOLETE.
+    pub(crate) fn execution_status(&self, stack: Option<&Stack>, now: Duration) -> &'static str {
+        let is_obsolete = stack.is_some_and(|stack| {
+            self.stack_updated
+                .is_some_and(|updated| updated != stack.last_update())
+        });
+        match self.status(now) {
+            "CREATE_COMPLETE" if is_obsolete => "OBSOLETE",
+            "CREATE_COMPLETE" => "AVAILABLE",
+            _ => "UNAVAILABLE",
+        }
+    }
+}
+
+/// All change sets of the account.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeSets {
+    /// By the names of the stack and of the change set.
+    all: BTreeMap<(String, String), ChangeSet>,
+    /// Those that were executed. `CloudFormation` finds them by their ARN only (?).
+    pub executed: Vec<ChangeSet>,
+    /// Stacks of which the next change set fails, and the reason.
+    pub failing: Vec<(String, String)>,
+    /// The errors of each change set whose failure names a validation.
+    pub invalid: Vec<Finding>,
+    /// The macros that `CloudFormation` ran to create change sets, also those of `Fn::Transform`.
+    pub macros_run: Vec<String>,
+}
+
+impl ChangeSets {
+    /// A change set of the pipeline, by the names of the stack and of the change set.
+    pub fn insert(&mut self, key: (String, String), changes: Vec<ResourceChange>) {
+        let changes = changes.into_iter().map(|change| Change {
+            action: change.action,
+            logical_id: change.logical_id.to_owned(),
+            physical_id: None,
+            resource_type: change.resource_type.to_owned(),
+            replacement: change.replacement,
+            drift: None,
+            properties: serde_json::json!({"Value": change.value}),
+        });
+        let id = "00000000-0000-4000-8000-pipeline0000";
+        let mut change_set = ChangeSet::new(&key.0, &key.1, id, Duration::ZERO);
+        change_set.changes = changes.collect();
+        self.all.insert(key, change_set);
+    }
+
+    pub(crate) fn add(&mut self, change_set: ChangeSet) {
+        let key = (change_set.stack_name.clone(), change_set.name.clone());
+        self.all.insert(key, change_set);
+    }
+
+    pub fn remove(&mut self, key: &(String, String)) -> Option<ChangeSet> {
+        self.all.remove(key)
+    }
+
+    pub fn get(&self, key: &(String, String)) -> Option<&ChangeSet> {
+        self.all.get(key)
+    }
+
+    /// The change sets of a stack, by name, without those that were executed.
+    pub fn of<'a>(&'a self, stack_name: &'a str) -> impl Iterator<Item = &'a ChangeSet> {
+        self.iter()
+            .filter(move |change_set| change_set.stack_name == stack_name)
+    }
+
+    /// Those of all stacks.
+    pub fn iter(&self) -> impl Iterator<Item = &ChangeSet> {
+        self.all.values()
+    }
+
+    /// Deletes all change sets of a stack.
+    pub(crate) fn remove_of(&mut self, stack_name: &str) {
+        self.all.retain(|(stack, _), _| stack != stack_name);
+    }
+
+    /// The reason why the creation of this stack's next change set fails, if a test sets one.
+    pub(crate) fn failure(&mut self, stack_name: &str) -> Option<String> {
+        let mut failing = self.failing.iter();
+        let found = failing.position(|(stack, _)| stack == stack_name)?;
+        Some(self.failing.remove(found).1)
+    }
+}
+
+/// Executes a change set: "`CloudFormation` deletes all other change sets associated with the stack
+/// because they aren't valid for the updated stack" (API Reference, `ExecuteChangeSet`).
+pub(crate) fn execute(aws: &mut AwsState, key: &(String, String), token: Option<String>) {
+    let (now, takes) = (aws.now, aws.options.resource_takes);
+    let change_sets = &mut aws.stacks.change_sets;
+    let Some(change_set) = change_sets.remove(key) else {
+        return;
+    };
+    change_sets.remove_of(&key.0);
+    change_sets.executed.push(change_set.clone());
+    let Some(stack) = aws.stacks.named_mut(&key.0) else {
+        return;
+    };
+    let steps = reverting_steps(stack, &change_set);
+    let before = Before {
+        template: Arc::clone(&stack.template),
+        parameters: stack.parameters.clone(),
+        tags: stack.tags.clone(),
+        outputs: stack.outputs.clone(),
+        resources: stack.resources.clone(),
+    };
+    let is_changed = change_set
+        .template
+        .as_ref()
+        .is_some_and(|template| *template != stack.template);
+    let has_real_resources = stack
+        .resources
+        .values()
+        .any(|held| resources::is_known(&held.desired.kind));
+    let complaint = (is_changed && has_real_resources).then(|| {
+        format!(
+            "the fake executes no change set with a new template for {}",
+            key.0
+        )
+    });
+    if let (Some(template), false) = (&change_set.template, has_real_resources) {
+        let parameters = change_set.parameters.clone().unwrap_or_default();
+        stack.deploy(template, parameters, now);
+    }
+    stack.role = change_set.role.or_else(|| stack.role.take());
+    stack.updated = Some(now);
+    let is_empty = steps.len() == 1;
+    let outputs = stack.outputs.clone();
+    stack.operation = Some(StackOperation {
+        due: now + if is_empty { takes } else { SETTLES },
+        before: Some(Arc::new(before)),
+        reverts_drift: change_set.reverts_drift,
+        ..operations::operation(token, OperationKind::Update, steps, now, outputs)
+    });
+    stack.reach("UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
+    aws.complaints.extend(complaint);
+}
+
+/// The steps that create deleted resources again and update modified ones, if the fake has their
+/// services.
+fn reverting_steps(stack: &Stack, change_set: &ChangeSet) -> VecDeque<OperationStep> {
+    let mut steps = VecDeque::new();
+    let drifted = change_set
+        .changes
+        .iter()
+        .filter(|_| change_set.reverts_drift);
+    for change in drifted {
+        let Some(held) = stack.resources.get(&change.logical_id) else {
+            continue;
+        };
+        let doing = match change.drift {
+            Some("DELETED") => ResourceAction::Create,
+            Some("MODIFIED") => ResourceAction::Update,
+            _ => continue,
+        };
+        if resources::is_known(&held.desired.kind) {
+            operations::add(&mut steps, doing, held.desired.clone(), false);
+        }
+    }
+    steps.push_back(OperationStep::Finish("UPDATE_COMPLETE"));
+    steps
+}
+
+impl Stack {
+    /// When its last update began, or its creation.
+    pub(crate) fn last_update(&self) -> Duration {
+        self.updated.unwrap_or(self.created)
+    }
+
+    /// `UPDATE_COMPLETE`, `CREATE_COMPLETE` and where an update ended that was not rolled back or
+    /// was (User Guide, Stack status codes and Stack failure options).
+    pub fn is_updatable(&self) -> bool {
+        matches!(
+            self.status,
+            "CREATE_COMPLETE"
+                | "UPDATE_COMPLETE"
+                | "UPDATE_ROLLBACK_COMPLETE"
+                | "UPDATE_FAILED"
+                | "CREATE_FAILED"
+        )
+    }
+
+    /// Deploys a template whose resources the fake does not have: each is in the stack with a
+    /// physical ID, and in no service.
+    pub(crate) fn deploy(&mut self, template: &Arc<Value>, parameters: Parameters, now: Duration) {
+        let declared = template["Resources"].as_object().into_iter().flatten();
+        let resources = declared.map(|(logical_id, resource)| {
+            let desired = Desired {
+                logical_id: logical_id.clone(),
+                kind: resource["Type"].as_str().unwrap_or_default().to_owned(),
+                physical_id: format!("{}-{logical_id}-1A2B3C4D5E6F", self.name),
+                properties: resource["Properties"].clone(),
+                metadata: resource["Metadata"].clone(),
+                deletion: Policy::default(),
+                replacement: Policy::default(),
+            };
+            let held = StackResource {
+                desired,
+                exists: true,
+                status: "CREATE_COMPLETE",
+                reason: None,
+                updated: now,
+            };
+            (logical_id.clone(), held)
+        });
+        self.resources = resources.collect();
+        self.template = Arc::clone(template);
+        self.parameters = parameters;
+    }
+}

@@ -1,0 +1,282 @@
+//! CloudFormation's descriptions: a stack, its events, its resources, in pages. API Reference.
+
+use std::fmt::Write as _;
+
+use crate::{
+    request::Call,
+    response::{AwsError, escaped},
+    services::stacks::{
+        api::{element, existing, invalid},
+        change_set_api::hides,
+    },
+    state::AwsState,
+};
+
+/// The default number of events or resources on one page.
+const PAGE: usize = 100;
+
+/// One stack, by name or id.
+pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let Some(wanted) = call.text("StackName") else {
+        return Err(invalid("the fake describes one stack at a time".to_owned()));
+    };
+    // By name while it is not seen as deleted, by id also afterwards.
+    let late = aws.options.stacks_late;
+    let mut all = aws.stacks.all.values();
+    let found = all.find_map(|stack| {
+        if stack.id != wanted && stack.name != wanted {
+            return None;
+        }
+        let seen = stack.seen(aws.now, late)?;
+        let is_living = seen.status != "DELETE_COMPLETE";
+        (stack.id == wanted || (stack.name == wanted && is_living)).then_some((stack, seen))
+    });
+    let (stack, seen) =
+        found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
+    let mut xml = element("StackId", &stack.id);
+    let mut put = |name: &str, value: &str| {
+        let _ = write!(xml, "{}", element(name, &escaped(value)));
+    };
+    put("StackName", &stack.name);
+    put("StackStatus", seen.status);
+    put("CreationTime", &AwsState::instant(stack.created));
+    put("DisableRollback", "false");
+    put(
+        "EnableTerminationProtection",
+        &stack.is_protected.to_string(),
+    );
+    if let Some(reason) = &seen.reason {
+        put("StackStatusReason", reason);
+    }
+    if let Some(updated) = seen.updated {
+        put("LastUpdatedTime", &AwsState::instant(updated));
+    }
+    if let Some(deleted) = seen.deleted {
+        put("DeletionTime", &AwsState::instant(deleted));
+    }
+    if let Some(role) = &stack.role {
+        put("RoleARN", role);
+    }
+    let pairs = |names: (&str, &str), values: &mut dyn Iterator<Item = (&String, &String)>| {
+        values.fold(String::new(), |mut all, (key, value)| {
+            let both = element(names.0, &escaped(key)) + &element(names.1, &escaped(value));
+            let _ = write!(all, "{}", element("member", &both));
+            all
+        })
+    };
+    // "If `NoEcho` is true, CloudFormation returns the parameter value masked as asterisks".
+    let mut shown = seen.parameters.clone();
+    for (key, value) in &mut shown {
+        if hides(&stack.template, key) {
+            "****".clone_into(value);
+        }
+    }
+    let parameters = pairs(("ParameterKey", "ParameterValue"), &mut shown.iter());
+    let tags = pairs(("Key", "Value"), &mut seen.tags.iter());
+    let outputs = pairs(("OutputKey", "OutputValue"), &mut seen.outputs.iter());
+    for (name, list) in [
+        ("Parameters", parameters),
+        ("Tags", tags),
+        ("Outputs", outputs),
+    ] {
+        let _ = write!(xml, "{}", element(name, &list));
+    }
+    let capabilities = stack.capabilities.iter();
+    let capabilities: String = capabilities.map(|one| element("member", one)).collect();
+    xml += &element("Capabilities", &capabilities);
+    Ok(Some(element("Stacks", &element("member", &xml))))
+}
+
+/// A resource of a child stack, or a custom resource of the stack that a request names.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
+pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
+    if let Some(child) = aws.stacks.find(stack) {
+        let held = child.resources.get(logical_id).ok_or_else(|| {
+            invalid(format!(
+                "Resource {logical_id} does not exist for stack {stack}"
+            ))
+        })?;
+        let metadata = held.desired.metadata.to_string();
+        let detail = [
+            ("StackId", child.id.as_str()),
+            ("StackName", &child.name),
+            ("LogicalResourceId", logical_id),
+            ("PhysicalResourceId", &held.desired.physical_id),
+            ("ResourceType", &held.desired.kind),
+            ("ResourceStatus", held.status),
+            ("LastUpdatedTimestamp", &AwsState::instant(held.updated)),
+            ("Metadata", &metadata),
+        ];
+        let detail = detail.map(|(name, value)| element(name, &escaped(value)));
+        return Ok(Some(element("StackResourceDetail", &detail.concat())));
+    }
+    let status = aws.options.resource_status;
+    if status.is_empty() {
+        return Err(invalid(format!("Stack '{stack}' does not exist")));
+    }
+    let detail = [
+        ("StackId", stack),
+        ("LogicalResourceId", logical_id),
+        ("ResourceType", "Custom::MirrorCredential"),
+        ("ResourceStatus", status),
+        ("LastUpdatedTimestamp", &AwsState::instant(aws.now)),
+    ];
+    let detail = detail.map(|(name, value)| element(name, &escaped(value)));
+    Ok(Some(element("StackResourceDetail", &detail.concat())))
+}
+
+/// "Returns all stack related events for a specified stack in reverse chronological order."
+pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(aws, call)?;
+    let late = aws.options.events_late;
+    let members: Vec<String> = stack
+        .events
+        .iter()
+        .rev()
+        .filter(|event| event.at + late <= aws.now)
+        .map(|event| {
+            let mut xml = String::new();
+            let mut put = |name: &str, value: &str| {
+                let _ = write!(xml, "{}", element(name, &escaped(value)));
+            };
+            put("EventId", &event.id);
+            put("StackId", &stack.id);
+            put("StackName", &stack.name);
+            put("LogicalResourceId", &event.logical_id);
+            put("PhysicalResourceId", &event.physical_id);
+            put("ResourceType", &event.kind);
+            put("Timestamp", &AwsState::instant(event.at));
+            put("ResourceStatus", event.status);
+            if let Some(reason) = &event.reason {
+                put("ResourceStatusReason", reason);
+            }
+            if let Some(token) = &event.token {
+                put("ClientRequestToken", token);
+            }
+            xml
+        })
+        .collect();
+    page(aws, call, "StackEvents", &members)
+}
+
+/// The validation errors of each operation, the newest first.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
+pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(aws, call)?;
+    // "If you specified the name of a change set, specify the stack name or ID" (API Reference,
+    // `DescribeEvents`). That a deleted change set has no events is not documented (?).
+    let (found, name) = match call.text("ChangeSetName") {
+        None => (stack.found.clone(), "NAME_CONFLICT_VALIDATION"),
+        Some(name) => {
+            let change_sets = &aws.stacks.change_sets;
+            let held = change_sets.get(&(stack.name.clone(), name.to_owned()));
+            let Some(held) = held else {
+                let message = format!("ChangeSet [{name}] does not exist");
+                return Err(AwsError::new(404, "ChangeSetNotFound", message));
+            };
+            let is_invalid = held
+                .failure
+                .as_ref()
+                .is_some_and(|it| it.contains("EarlyValidation"));
+            let invalid = change_sets.invalid.iter().filter(|_| is_invalid);
+            let found = invalid.map(|finding| (None, finding.clone()));
+            (found.collect(), "PROPERTY_VALIDATION")
+        }
+    };
+    let members: Vec<String> = found
+        .iter()
+        .rev()
+        .map(|(token, finding)| {
+            let mode = if finding.fails { "FAIL" } else { "WARN" };
+            let mut xml = String::new();
+            let mut put = |name: &str, value: &str| {
+                let _ = write!(xml, "{}", element(name, &escaped(value)));
+            };
+            put("EventType", "VALIDATION_ERROR");
+            put("StackId", &stack.id);
+            put("LogicalResourceId", &finding.logical_id);
+            put("ResourceType", &finding.kind);
+            put("ValidationFailureMode", mode);
+            put("ValidationName", name);
+            if name == "PROPERTY_VALIDATION" {
+                let path = format!("/Resources/{}/Properties", finding.logical_id);
+                put("ValidationPath", &path);
+            }
+            put("ValidationStatus", "FAILED");
+            put("ValidationStatusReason", &finding.reason);
+            if let Some(token) = token {
+                put("OperationId", token);
+                put("ClientRequestToken", token);
+            }
+            xml
+        })
+        .collect();
+    page(aws, call, "OperationEvents", &members)
+}
+
+/// "Summary information for stacks that have been deleted is kept for 90 days": a filter of
+/// statuses leaves them out.
+pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let wanted = call.members("StackStatusFilter", "");
+    let stacks = aws.stacks.all.values();
+    let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
+    let members: Vec<String> = stacks
+        .map(|stack| {
+            element("StackId", &stack.id)
+                + &element("StackName", &stack.name)
+                + &element("StackStatus", stack.status)
+                + &element("CreationTime", &AwsState::instant(stack.created))
+        })
+        .collect();
+    page(aws, call, "StackSummaries", &members)
+}
+
+/// "For deleted stacks, `ListStackResources` returns resource information for up to 90 days."
+pub fn resources(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+    let wanted = call.needed("StackName");
+    let found = aws.stacks.find(wanted);
+    let stack = found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
+    let members: Vec<String> = stack
+        .resources
+        .values()
+        .map(|held| {
+            let mut xml = String::new();
+            let mut put = |name: &str, value: &str| {
+                let _ = write!(xml, "{}", element(name, &escaped(value)));
+            };
+            put("LogicalResourceId", &held.desired.logical_id);
+            put("PhysicalResourceId", &held.desired.physical_id);
+            put("ResourceType", &held.desired.kind);
+            put("LastUpdatedTimestamp", &AwsState::instant(held.updated));
+            put("ResourceStatus", held.status);
+            if let Some(reason) = &held.reason {
+                put("ResourceStatusReason", reason);
+            }
+            xml
+        })
+        .collect();
+    page(aws, call, "StackResourceSummaries", &members)
+}
+
+pub(crate) fn page(
+    aws: &AwsState,
+    call: &Call,
+    list: &str,
+    members: &[String],
+) -> Result<Option<String>, AwsError> {
+    let length = aws.options.page_length.unwrap_or(PAGE);
+    let start: usize = match call.text("NextToken") {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| invalid("NextToken: not one of this list".to_owned()))?,
+    };
+    let page = members.iter().skip(start).take(length);
+    let page: Vec<String> = page.map(|member| element("member", member)).collect();
+    let mut xml = element(list, &page.concat());
+    if start + length < members.len() {
+        xml += &element("NextToken", &(start + length).to_string());
+    }
+    Ok(Some(xml))
+}

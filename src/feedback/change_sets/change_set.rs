@@ -1,0 +1,131 @@
+//! A change set, and the resources that it changes.
+
+use aws_sdk_cloudformation::types::{
+    ChangeAction, ChangeSetStatus, Replacement, ResourceChange, StackResourceDriftStatus,
+};
+
+/// A change set, as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Its ID. Another change set of the same name has another one.
+    pub id: String,
+    /// How far its creation is.
+    pub creation: Creation,
+    /// Its changes, sorted.
+    pub changes: Vec<Change>,
+    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It lists
+    /// them only if they change, too.
+    pub is_partial: bool,
+}
+
+/// How far the creation of a change set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// CloudFormation is creating it.
+    Running,
+    /// It can be executed.
+    Complete,
+    /// It has no changes.
+    Empty,
+    /// It cannot be executed, for this reason.
+    Failed(String),
+}
+
+/// What a change set does to a resource. The order is that of the note: what deletes data is first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Deletes it, and creates another one.
+    Replace,
+    /// Deletes it.
+    Remove,
+    /// Replaces it in some cases, which CloudFormation finds out only when it executes the change.
+    MayReplace,
+    /// Changes it.
+    Modify,
+    /// Creates it.
+    Add,
+    /// Takes over an existing one.
+    Import,
+}
+
+/// What a drift-aware change set found out about a resource. An ordinary one compares nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftStatus {
+    /// It does not exist any more.
+    Deleted,
+    /// It differs from the template.
+    Modified,
+    /// It is as in the template.
+    InSync,
+    /// CloudFormation did not compare it: most often, its type does not support that.
+    NotCompared,
+}
+
+/// A resource that a change set changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// What happens to it.
+    pub effect: Effect,
+    /// Its logical ID.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// How it differed from the template. `None` in an ordinary change set.
+    pub drift: Option<DriftStatus>,
+}
+
+impl Effect {
+    /// The text in a note.
+    pub fn label(self) -> &'static str {
+        match self {
+            Effect::Replace => "**replaced**",
+            Effect::Remove => "**removed**",
+            Effect::MayReplace => "**possibly replaced**",
+            Effect::Modify => "modified",
+            Effect::Add => "added",
+            Effect::Import => "imported",
+        }
+    }
+}
+
+impl Change {
+    /// Converts CloudFormation's description. `None` if it lacks a part.
+    pub(super) fn read(resource: &ResourceChange) -> Option<Self> {
+        let effect = match (resource.action()?, resource.replacement()) {
+            (ChangeAction::Add, _) => Effect::Add,
+            (ChangeAction::Remove, _) => Effect::Remove,
+            (ChangeAction::Import, _) => Effect::Import,
+            (_, Some(Replacement::True)) => Effect::Replace,
+            (_, Some(Replacement::Conditional)) => Effect::MayReplace,
+            _ => Effect::Modify,
+        };
+        let drift = resource.resource_drift_status().map(|status| match status {
+            StackResourceDriftStatus::Deleted => DriftStatus::Deleted,
+            StackResourceDriftStatus::Modified => DriftStatus::Modified,
+            StackResourceDriftStatus::InSync => DriftStatus::InSync,
+            _ => DriftStatus::NotCompared,
+        });
+        Some(Change {
+            effect,
+            logical_id: resource.logical_resource_id()?.to_owned(),
+            resource_type: resource.resource_type()?.to_owned(),
+            drift,
+        })
+    }
+}
+
+/// CloudFormation's reasons for a change set without changes, which it reports as failed:
+/// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
+const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+
+/// How far the creation is, by its status and its reason.
+pub(super) fn read_creation(status: Option<&ChangeSetStatus>, reason: String) -> Creation {
+    match status {
+        Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
+            Creation::Running
+        }
+        Some(ChangeSetStatus::CreateComplete) => Creation::Complete,
+        _ if EMPTY.iter().any(|text| reason.contains(text)) => Creation::Empty,
+        _ => Creation::Failed(reason),
+    }
+}

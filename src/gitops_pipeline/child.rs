@@ -1,0 +1,29 @@
+//! A child stack, as the health check reads it.
+
+use super::missed_push::DeployedBranch;
+use super::pipeline_settings::PipelineSettings;
+use super::pushes::BranchPush;
+use crate::clients::gitlab::Access;
+
+/// A child stack, as the health check reads it.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// CloudFormation's status, for example `UPDATE_ROLLBACK_FAILED`.
+    pub status: String,
+    /// The ID of the stack whose resource owns it.
+    pub owner_stack_id: String,
+    /// The first push of its branch, if the stack waits for one.
+    pub waits_for: Option<BranchPush>,
+    /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.
+    pub deploys: Option<DeployedBranch>,
+    /// What it stores for the function. `None` if it was never complete.
+    pub settings: Option<PipelineSettings>,
+}
+
+impl Child {
+    /// How its pipeline reaches GitLab. `None` if it has no `GitLab`.
+    pub fn access(&self) -> Option<&Access> {
+        let report = self.settings.as_ref()?.report.as_ref()?;
+        Some(&report.access)
+    }
+}

@@ -1,0 +1,61 @@
+//! Reads the settings of a pipeline from its child stack.
+//!
+//! They are outputs, so that one call reads the stack's owner and all of them.
+
+use serde::de::DeserializeOwned;
+
+use super::names::{AwsLocation, ResourceNames};
+use super::settings::{ChangeSetSettings, ReportSettings};
+use super::state::ChildStack;
+use super::{observe, template};
+use crate::clients::aws::{Aws, CallError};
+
+/// The settings of one pipeline.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// The names of its resources.
+    pub names: ResourceNames,
+    /// Its region and account.
+    pub location: AwsLocation,
+    /// The branch that it deploys.
+    pub branch: String,
+    /// Its repository.
+    pub repository_name: String,
+    /// What to report, and where. `None` if the pipeline has no `GitLab`.
+    pub report: Option<ReportSettings>,
+    /// What the function's change sets need. `None` if it creates none.
+    pub change_sets: Option<ChangeSetSettings>,
+}
+
+/// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
+/// resource owns it.
+///
+/// # Errors
+/// If CloudFormation does not describe the stack.
+pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
+    let stack_name = names.stack();
+    let found = observe::describe(aws, &stack_name).await?;
+    let child = found.map(|stack| observe::described(stack, &stack_name));
+    Ok(child.and_then(|child| PipelineSettings::of(&child, names.clone())))
+}
+
+impl PipelineSettings {
+    /// The settings that `child`, the stack of `names`, stores. `None` if no resource owns it, or it was
+    /// never complete.
+    pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
+        child.owner.as_ref()?;
+        let output = |name: &str| child.outputs.get(name).cloned();
+        Some(PipelineSettings {
+            names,
+            location: AwsLocation::from_arn(&child.id)?,
+            branch: output(template::BRANCH_OUTPUT)?,
+            repository_name: output(template::REPOSITORY_OUTPUT)?,
+            report: parse(child, template::REPORTING_OUTPUT),
+            change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
+    serde_json::from_str(child.outputs.get(output)?).ok()
+}

@@ -1,0 +1,122 @@
+//! An environment that is too large for one health check: the next checks reach what it did not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cfn_custom_resource::Clock;
+use cfn_gitops::handler::{Handler, Invocation};
+use serde_json::{Value, json};
+
+use crate::fixture::{USER, empty_world, look_as, look_by_schedule, mirrored, pipeline};
+use fake_aws::FakeAws;
+use fake_aws::clients::sdk_config;
+use fake_aws::custom_resource::FUNCTION;
+
+const STACKS: usize = 36;
+const ORPHANS: usize = 3;
+const INTERVAL: Duration = Duration::from_mins(15);
+
+/// Enough for about 28 stacks.
+const LONG: Duration = Duration::from_secs(10);
+
+/// Enough for about 12 stacks.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// An account with a mirror, two pipelines, and more stacks than one check reaches.
+async fn large() -> FakeAws {
+    let fake = empty_world();
+    fake.options(|options| options.page_length = None);
+    mirrored(&fake, USER, "platform/infra", "codecommit-dev-cfn-infra").await;
+    pipeline(&fake, "codepipeline-dev-cfn-good", &["Succeeded"]);
+    pipeline(&fake, "codepipeline-dev-cfn-bad", &["Failed"]);
+    fake.stack("owner", "CREATE_COMPLETE", &[]);
+    let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
+    for number in 0..STACKS {
+        let is_orphan = number % (STACKS / ORPHANS) == 1;
+        let owner = if is_orphan { "gone" } else { &owner };
+        let tags = [
+            ("cfn-gitops:stack-id", owner),
+            ("cfn-gitops:logical-id", "Project"),
+        ];
+        let name = format!("gitops-dev-p{number:03}");
+        fake.stack(&name, "CREATE_COMPLETE", &tags);
+    }
+    fake
+}
+
+#[tokio::test(start_paused = true)]
+async fn consecutive_checks_reach_all() {
+    for (time, checks) in [(LONG, 2), (SHORT, 5)] {
+        let fake = large().await;
+        let mut orphans = BTreeSet::new();
+        for _ in 0..checks {
+            let before = fake.count("DescribeStacks");
+            let looked = look_by_schedule(&fake, INTERVAL, time).await;
+            assert!(fake.count("DescribeStacks") - before < STACKS);
+            // Of the other kinds, each check reaches all.
+            let checked = json!({"mirrors": 1, "credentials": 1, "pipelines": 2});
+            assert_eq!(looked.summary["Checked"], checked);
+            let unhealthy = looked.texts("Unhealthy").into_iter();
+            let found: Vec<_> = unhealthy.filter(|text| text.contains("owner")).collect();
+            let counted = looked.value("OrphanedPipelineStacks", "");
+            assert_eq!(counted.to_string(), found.len().to_string());
+            orphans.extend(found);
+            tokio::time::sleep(INTERVAL).await;
+        }
+        assert_eq!(orphans.len(), ORPHANS, "{orphans:?}");
+        assert_eq!(fake.count("Invoke"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_fails_if_those_of_an_hour_do_not_reach_all() {
+    let fake = large().await;
+    for (interval, time, fails) in [(15, LONG, false), (15, SHORT, true), (30, LONG, true)] {
+        let looked = look_by_schedule(&fake, Duration::from_mins(interval), time).await;
+        assert_eq!(looked.has_failed(), fails, "{interval} {time:?}");
+        if fails {
+            let why = &looked.texts("NotChecked")[0];
+            assert!(why.starts_with("there was no time to check "), "{why}");
+            assert!(why.contains("of 36 pipeline stacks. Set HealthCheckMinutes"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requested_check_fails_if_it_does_not_reach_all() {
+    let fake = large().await;
+    let looked = look_as(&fake, "requested", LONG).await;
+    assert!(looked.has_failed());
+    let looked = look_as(&fake, "requested again", LONG * 2).await;
+    assert!(!looked.has_failed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn diagnosis_of_many_is_complete_or_says_that_it_is_not() {
+    let fake = large().await;
+    for (lifetime, is_complete) in [(LONG * 2, true), (LONG, false)] {
+        let found = diagnose(&fake, lifetime).await;
+        let checks = found["Doctor"]["Checks"].as_array().expect("a list");
+        // With the credential, its mirror, the token and two pipelines.
+        assert_eq!(checks.len() == STACKS + 5, is_complete, "{found}");
+        let why = found["Doctor"]["NotChecked"][0].as_str();
+        assert_eq!(why.is_none(), is_complete, "{found}");
+        assert!(why.is_none_or(|why| why.contains("no time")));
+    }
+    assert_eq!(fake.count("Invoke"), 0);
+}
+
+/// The result of a diagnosis by an invocation with this time.
+async fn diagnose(fake: &FakeAws, lifetime: Duration) -> Value {
+    let connector = fake.connector("doctor");
+    let clock = Clock::starting_at(fake.now());
+    let handler = Handler::new(&sdk_config(connector.clone()), connector, clock);
+    let invocation = Invocation {
+        request_id: "doctor".to_owned(),
+        deadline: fake.now() + lifetime,
+        function_arn: FUNCTION.to_owned(),
+    };
+    let event = json!({"Doctor": {"EnvID": "dev"}}).to_string();
+    let found = handler.handle(&event, &invocation).await;
+    found.expect("a result")
+}

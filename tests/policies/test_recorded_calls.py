@@ -1,0 +1,86 @@
+"""template.yaml allows the function each call that it makes in the fault tests, on the rarest path too.
+
+`crates/fake-aws/src/recorded_calls.rs` writes the calls: action, resource and condition keys.
+"""
+
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+from local.policies.statements import as_list
+from tests.policies import scene
+from tests.policies.collected import Stack
+from tests.templates.deployed import Deployed, translated
+
+FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
+ROLE = f"arn:aws:iam::{scene.PIPELINES}:role/role-{{}}-cfn-gitops"
+# The names of the tests' users, secrets, repositories and roles.
+DEPLOYED = {
+    "MirrorUserNames": "*",
+    "MirrorSecretNames": "codecommit-mirror*",
+    "RepositoryNames": "*",
+    "SourceRoleArns": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
+    "SelfRepair": "true",
+}
+# Calls that the fake AWS does not answer.
+NOT_RECORDED = {
+    "ec2": "Lambda connects the function to a VPC",
+    "kms": "Secrets Manager calls KMS",
+    "logs": "Lambda writes the log",
+    "cloudformation:UntagResource": "UpdateStack needs it if a tag is missing from its list",
+}
+# Secrets that the policies do not show the function, which then fails or finds nothing.
+NOT_A_MIRROR = "a physical ID that is not the name of a mirror's secret"
+DENIED = {
+    "gitlab/token": "a token without the tag cfn-gitops:gitlab-url, or no secret",
+    "elsewhere/secret": NOT_A_MIRROR,
+    "mirror-Credential-1A2B3C4D5E6F": NOT_A_MIRROR,
+    "nobody/nothing": NOT_A_MIRROR,
+    "other": NOT_A_MIRROR,
+}
+
+
+@cache
+def calls():
+    lines = {line for file in FOLDER.glob("*.jsonl") for line in file.read_text().splitlines()}
+    assert lines, f"no calls in {FOLDER}: RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    return [json.loads(line) for line in sorted(lines)]
+
+
+@cache
+def world(env):
+    return scene.world_with(Stack("template", Deployed(template=translated(), EnvID=env, **DEPLOYED)))
+
+
+def is_allowed(call):
+    env = "prd" if re.search("-prd[-/]", call["resource"]) else "dev"
+    # The other account's role has a trust policy of that account.
+    decide = world(env).own_policies_allow if call["action"] == "sts:AssumeRole" else world(env).may
+    return decide(ROLE.format(env), call["action"], call["resource"], call["keys"])
+
+
+def is_expected(call):
+    name = call["resource"].partition(":secret:")[2]
+    return any(name == denied or name.startswith(f"{denied}-") for denied in DENIED)
+
+
+# claim: each-call-of-the-function-is-allowed
+def test_each_call_of_the_function_is_allowed():
+    denied = [call for call in calls() if not is_allowed(call) and not is_expected(call)]
+    assert not denied, "\n".join(map(json.dumps, denied[:20]))
+
+
+def test_each_allowed_action_is_called():
+    called = {call["action"] for call in calls()}
+    allowed = {
+        action
+        for policy in world("dev").policies
+        if policy.side == "identity" and ROLE.format("dev") in policy.principals
+        for statement in as_list(policy.document["Statement"])
+        if statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+    }
+    unused = {action for action in allowed - called if not {action, action.split(":")[0]} & NOT_RECORDED.keys()}
+    assert unused == set()

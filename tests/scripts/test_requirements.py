@@ -1,0 +1,53 @@
+"""What the tools are installed from: packages with hashes, and one Rust toolchain."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "requirements-build.txt", "requirements-docs.txt",
+                "bench/functions/crhelper/requirements.txt")
+PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
+
+
+def faults_of_requirements(text):
+    """Every line that is neither an option, nor another file that is checked, nor a version with hashes."""
+    lines = [line for line in text.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
+    options = ("--", "-r requirements-run.txt")
+    return [line for line in lines if not line.startswith(options) and not PINNED.fullmatch(re.sub(" +", " ", line))]
+
+
+# claim: every-python-package-has-hashes
+@pytest.mark.parametrize("path", REQUIREMENTS)
+def test_every_python_package_has_hashes(path):
+    text = (ROOT / path).read_text()
+    assert faults_of_requirements(text) == []
+    # A wheel does not run code of its own when it is installed: all but one package have wheels.
+    options = {line for line in text.splitlines() if line.startswith("--")}
+    assert options <= {"--only-binary :all:", "--no-binary git-remote-codecommit"}
+    assert "--only-binary :all:" in options
+
+
+def test_requirement_without_a_hash_is_named():
+    of_a_hash = "--hash=sha256:" + 64 * "0"
+    assert faults_of_requirements(f"a==1 \\\n    {of_a_hash} \\\n    {of_a_hash}\nb==2\nc>=3 {of_a_hash}\n") == [
+        "b==2", f"c>=3 {of_a_hash}"]
+
+
+# claim: every-python-package-has-hashes
+def test_every_installation_requires_hashes():
+    files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
+    calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
+    assert len(calls) == 5
+    assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
+
+
+# claim: rust-toolchain-is-one-version
+def test_rust_toolchain_is_one_version():
+    channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", channel)
+    assert channel.startswith(f"{needed}.")
