@@ -15,6 +15,7 @@ from local.aws.cloudformation import custom_resources, response_urls
 from local.aws.ec2 import instance_metadata
 from local.aws.events import pending as pending_events, rules as event_rules
 from local.aws.iam import decision_log, propagation as iam_propagation
+from local.aws.lambda_ import metrics as function_metrics
 from local.aws.secretsmanager import rotation, rotation_runs
 from local.aws.settings import settings
 
@@ -62,7 +63,8 @@ async def _control(method: str, path: str, body: bytes, send: Send) -> None:
     """The control API, `/_local/…`: only `LocalAws` calls it."""
     reads: dict[str, Callable[[], Any]] = {
         "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges,
-        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": pending_events.count}
+        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": pending_events.count,
+        "running-functions": function_metrics.running}
     forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget,
                "rotations": rotation_runs.forget}
     does: dict[str, Callable[..., Any]] = {

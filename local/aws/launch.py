@@ -191,9 +191,17 @@ class LocalAws:
 
     def wait_for_events(self) -> None:
         """Waits until the events of all completed pushes have been sent."""
-        deadline = time.monotonic() + 60
-        while self._ask("GET", "pending-events"):
-            assert time.monotonic() < deadline, "the events of a push have not been sent"
+        self._wait_for_end_of("pending-events")
+
+    def wait_for_functions(self) -> None:
+        """Waits until no function runs."""
+        self._wait_for_end_of("running-functions")
+
+    def _wait_for_end_of(self, what: str) -> None:
+        # A health check looks a second time after a minute.
+        deadline = time.monotonic() + 180
+        while number := self._ask("GET", what):
+            assert time.monotonic() < deadline, f"{what}: {number}"
             time.sleep(0.01)
 
     def instance_metadata(self, profile_arn: str) -> str:

@@ -41,6 +41,8 @@ class Source:
             Tags=[{"Key": URL_TAG, "Value": url or self.gitlab.url}], **more)
 
     def forget_token(self) -> None:
+        # A health check that began before the mirror was deleted may still read it.
+        self.aws.wait_for_functions()
         self.aws.client("secretsmanager").delete_secret(SecretId=self.secret_id, ForceDeleteWithoutRecovery=True)
 
     def parameters(self, **more: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The metrics of functions: Lambda's own, and the metrics in log lines.
+"""The invocations of functions that run, and their metrics: Lambda's own, and those in log lines.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only invocations by Invoke,
 not those of a stack, a rule or a rotation.
@@ -15,13 +15,18 @@ from ministack.services import cloudwatch, lambda_svc
 from local.aws.cloudwatch import embedded_metrics
 
 _log = logging.getLogger("metrics")
+_running: set[str] = set()
 
 
 def install() -> None:
     ministack_dispatch, ministack_emit_metrics = lambda_svc._execute_function_dispatch, lambda_svc._emit_lambda_metrics
 
     def dispatch(func: dict, config: dict, event: Any, request_id: str, started: float) -> Any:
-        answer = ministack_dispatch(func, config, event, request_id, started)
+        _running.add(request_id)
+        try:
+            answer = ministack_dispatch(func, config, event, request_id, started)
+        finally:
+            _running.discard(request_id)
         failed = bool(answer.get("error")) if isinstance(answer, dict) else False
         ministack_emit_metrics(config.get("FunctionName", "unknown"), (time.time() - started) * 1000, failed, False)
         cloudwatch._evaluate_all_alarms()
@@ -33,6 +38,10 @@ def install() -> None:
 
     lambda_svc._execute_function_dispatch = dispatch
     lambda_svc._emit_lambda_metrics = only_throttles
+
+
+def running() -> int:
+    return len(_running)
 
 
 def extract(log: str) -> None:

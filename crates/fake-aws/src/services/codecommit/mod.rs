@@ -93,10 +93,16 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "UpdateDefaultBranch" => update_default_branch(aws, call)?,
         "DeleteRepository" => {
             let name = repository_name(call)?;
-            let id = aws.repositories.get(name).map(|held| held.id.clone());
+            // The function's policy asks for a tag, which a deleted repository does not have.
+            let Some(held) = aws.repositories.get(name) else {
+                let message = format!(
+                    "not authorized to perform: codecommit:DeleteRepository on resource: {name}"
+                );
+                return Err(AwsError::new(400, "AccessDeniedException", message));
+            };
+            let id = held.id.clone();
             remove(aws, name);
-            // "If repository ID is not returned, the repository was already deleted."
-            id.map_or_else(|| json!({}), |id| json!({"repositoryId": id}))
+            json!({"repositoryId": id})
         }
         "ListTagsForResource" => json!({"tags": tagged(aws, call)?.tags}),
         "TagResource" => tag(aws, call)?,
