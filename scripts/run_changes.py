@@ -83,14 +83,16 @@ class Changes:
 
     def _repairs_itself(self) -> None:
         project = self.project
-        changed = self.environment.deploy(SelfRepair="true")
+        changed = self.environment.deploy(SelfRepair="Repair")
         require(changed.succeeded, changed.output + "\n".join(self.environment.failures()))
+        self._check(SelfRepair="Report")
+        require(self._drifted(project.stack_name) == 0, f"{project.stack_name} differs from its template without a change")
         self.aws.client("events").disable_rule(Name=project.event_rule)
-        note(f"SelfRepair=true. A person disables {project.event_rule}: no push would start the pipeline.")
+        note(f"SelfRepair=Repair. A person disables {project.event_rule}: no push would start the pipeline.")
 
         def is_repaired() -> bool:
             # The policy of the parameter may take effect late.
-            self._check(SelfRepair=True)
+            self._check(SelfRepair="Repair")
             return self._state(project.event_rule) == "ENABLED"
 
         eventually(is_repaired, f"{project.event_rule} is enabled")
@@ -98,7 +100,7 @@ class Changes:
         require(status == "UPDATE_COMPLETE", f"{project.stack_name} is {status}")
         note(f"The health check executes a change set of {project.stack_name}: the rule is enabled again.")
 
-    def _check(self, **more: bool) -> None:
+    def _check(self, **more: str) -> None:
         """Compares all stacks now. The scheduled check compares each stack once a day."""
         payload = {"HealthCheck": {"EnvID": self.environment.env_id, **more}}
         self.aws.client("lambda").invoke(FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode())
@@ -110,9 +112,17 @@ class Changes:
         name = f"cfn-gitops/{self.environment.env_id}/{self.project.project_id}/drift"
         eventually(lambda: self.loop.states(commit).get(name) == state, f"{name} is {state}")
 
+    def _drifted(self, stack_name: str) -> int:
+        """The number of resources that the latest comparison found, -1 without one."""
+        lines = [json.loads(line) for line in self._log() if '"message":"compared"' in line]
+        found = [line["drifted"] for line in lines if line["stack_name"] == stack_name]
+        return int(found[-1]) if found else -1
+
+    def _log(self) -> list[str]:
+        return steps.function_log(self.aws, self.environment.function_name).splitlines()
+
     def _logged_command(self, stack_name: str) -> str:
-        log = steps.function_log(self.aws, self.environment.function_name).splitlines()
-        lines = [line for line in log if _COMMAND in line and f"--stack-name {stack_name} " in line]
+        lines = [line for line in self._log() if _COMMAND in line and f"--stack-name {stack_name} " in line]
         return str(json.loads(lines[-1])["what"].split(_COMMAND)[1]) if lines else ""
 
     def _run(self, command: str) -> None:

@@ -2,7 +2,7 @@
 //! renders them.
 
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
-use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::common::ownership;
@@ -30,6 +30,21 @@ pub async fn list_page(
     optional(call.send().await, &["PipelineNotFoundException"], || {
         format!("listing the executions of pipeline {pipeline_name}")
     })
+}
+
+/// Whether one of the latest hundred executions is in progress. An approval that waits is.
+///
+/// # Errors
+/// If CodePipeline does not list them.
+pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
+    use PipelineExecutionStatus::{InProgress, Stopping};
+    let page = list_page(aws, pipeline_name, None).await?;
+    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let mut statuses = listed
+        .iter()
+        .flatten()
+        .map(PipelineExecutionSummary::status);
+    Ok(statuses.any(|status| matches!(status, Some(InProgress | Stopping))))
 }
 
 /// The commit that the execution has read. `None` if it has read none yet. The image action may

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
+use super::request::SelfRepair;
 use super::schedule::HOUR;
 use super::{doctor, metrics};
 use crate::clients::gitlab::Access;
@@ -110,7 +111,7 @@ impl Checker<'_> {
     fn is_to_repair(&self, secret: &str, health: &Health) -> bool {
         let is_broken = health.mirrors.iter().any(|mirror| mirror.is_repairable);
         let is_broken = is_broken || health.has_unfinished_repair;
-        let repairs = self.may_change && self.environment.repairs;
+        let repairs = self.may_change && self.environment.self_repair == SelfRepair::Repair;
         repairs && is_broken && self.schedule.is_due(secret, HOUR)
     }
 

@@ -9,11 +9,12 @@ use super::checker::Checker;
 use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::metrics;
+use super::request::SelfRepair;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{Drifted, Found, Subject};
+use crate::feedback::drift::{Drifted, Found, Repair, Subject};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -38,8 +39,8 @@ pub struct ComparedStack {
 }
 
 impl Checker<'_> {
-    /// Compares the pipeline stack `name` and the stack that its pipeline deploys, if this is the check
-    /// of the day that does.
+    /// Compares the pipeline stack `name`, unless `SelfRepair` is disabled, and the stack that its
+    /// pipeline deploys, if this is the check of the day that does.
     pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
         let is_due = self.may_change && self.schedule.is_due(name, DAY);
         let (Some(settings), Some(names)) = (
@@ -48,19 +49,23 @@ impl Checker<'_> {
         ) else {
             return vec![];
         };
-        let own = Subject {
-            stack_name: name.to_owned(),
-            role_arn: settings.location.role(&names.provisioning_role()),
-            repairs: self.environment.repairs,
-        };
-        let mut compared = vec![self.compare_stack(own).await];
+        let mut compared = vec![];
+        let self_repair = self.environment.self_repair;
+        if self_repair != SelfRepair::Disabled {
+            let own = Subject {
+                stack_name: name.to_owned(),
+                role_arn: settings.location.role(&names.provisioning_role()),
+                repairs: (self_repair == SelfRepair::Repair).then(|| names.pipeline()),
+            };
+            compared.push(self.compare_stack(own).await);
+        }
         let change_sets = settings.change_sets.as_ref();
         if let Some(change_sets) = change_sets.filter(|settings| settings.reports_drift) {
             let deployed = Subject {
                 stack_name: change_sets.stack_name.clone(),
                 role_arn: settings.location.role(&names.deploy_role()),
                 // What a person changed by hand there, only a person can judge.
-                repairs: false,
+                repairs: None,
             };
             let mut deployed = self.compare_stack(deployed).await;
             deployed.report_error = self
@@ -177,17 +182,21 @@ fn problem(subject: &Subject, drifted: &Drifted) -> String {
     }
     let names = listed.join(", ");
     let count = drifted.resources.len();
-    if drifted.is_repaired {
-        return format!(
-            "{count} of its resources differ from its template: {names}. The repair was started"
-        );
-    }
-    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
-    let unrepaired = if subject.repairs && drifted.is_destructive {
-        " It was not repaired: the change set replaces or removes a resource."
-    } else {
-        ""
+    let unrepaired = match drifted.repair {
+        Repair::Started => {
+            return format!(
+                "{count} of its resources differ from its template: {names}. The repair was started"
+            );
+        }
+        Repair::Destructive => {
+            " It was not repaired: the change set replaces or removes a resource."
+        }
+        Repair::Deploying => {
+            " It was not repaired: an execution of its pipeline is in progress. The next daily check tries again."
+        }
+        Repair::None => "",
     };
+    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
     format!(
         "{count} of its resources differ from its template: {names}.{unrepaired} This command creates a change set \
          that reverts the drift: {command}"

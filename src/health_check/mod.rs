@@ -13,9 +13,9 @@
 //! - It starts an execution again that an update canceled.
 //! - It posts to GitLab what lost events did not.
 //! - It starts the builds of review branches whose pushes were not delivered.
-//! - Once a day it compares each stack by a change set of its own, and deletes change sets that the
-//!   function left behind. With `SelfRepair` it repairs the pipelines' stacks, and once an hour
-//!   mirrors that were deleted or disabled.
+//! - Once a day it compares stacks by change sets of its own, and deletes change sets that the
+//!   function left behind. With `SelfRepair: Repair` it repairs the pipelines' stacks, and once an
+//!   hour mirrors that were deleted or disabled.
 
 mod checker;
 mod clients;
@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 
 pub use self::checker::Emit;
 pub use self::clients::CheckClients;
-pub use self::request::{Environment, EnvironmentError, HealthCheck};
+pub use self::request::{Environment, EnvironmentError, HealthCheck, SelfRepair};
 
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;

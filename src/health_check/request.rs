@@ -16,8 +16,8 @@ pub struct HealthCheck {
     user_names: Option<String>,
     /// The time until the next health check. `None` if the event does not name it.
     pub interval: Option<Duration>,
-    /// Whether to repair what cfn-gitops created.
-    repairs: bool,
+    /// What to do about changes by hand of what cfn-gitops created.
+    self_repair: SelfRepair,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
 }
@@ -29,8 +29,20 @@ pub struct Environment {
     pub id: String,
     /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions for.
     pub user_names: String,
-    /// Whether the health check repairs what cfn-gitops created.
-    pub repairs: bool,
+    /// What the health check does about changes by hand of what cfn-gitops created.
+    pub self_repair: SelfRepair,
+}
+
+/// What a health check does about changes by hand of what cfn-gitops created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfRepair {
+    /// It does not compare the pipelines' stacks with their templates.
+    #[default]
+    Disabled,
+    /// It compares them.
+    Report,
+    /// It compares and repairs them, and repairs mirrors.
+    Repair,
 }
 
 /// Why the environment of a health check is unknown.
@@ -76,7 +88,11 @@ impl HealthCheck {
             interval: minutes
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
-            repairs: asked.is_some_and(|asked| asked["SelfRepair"] == true),
+            self_repair: match member("SelfRepair") {
+                Some("Report") => SelfRepair::Report,
+                Some("Repair") => SelfRepair::Repair,
+                _ => SelfRepair::Disabled,
+            },
             is_diagnosis: diagnosis.is_some(),
         })
     }
@@ -99,7 +115,7 @@ impl HealthCheck {
         let user_names = self.user_names.clone();
         Ok(Environment {
             user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
-            repairs: self.repairs,
+            self_repair: self.self_repair,
             id,
         })
     }

@@ -8,7 +8,7 @@ use super::metrics::{
     APPROVALS_WAITING, CREDENTIAL_AGE, HEALTH_CHECK_FAILED, MIRROR_HEALTHY, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_APPROVAL_REQUEST, SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{EnvironmentError, HealthCheck};
+use super::{EnvironmentError, HealthCheck, SelfRepair};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -42,6 +42,22 @@ fn schedule_names_the_environments_users() {
         let asked = HealthCheck::parse(&event).expect("asked");
         let found = asked.environment(FUNCTION).expect("an environment");
         assert_eq!((&*found.id, &*found.user_names), ("prd", user_names));
+    }
+}
+
+#[test]
+fn self_repair_is_disabled_unless_the_event_names_it() {
+    for (given, expected) in [
+        (json!("Disabled"), SelfRepair::Disabled),
+        (json!("Report"), SelfRepair::Report),
+        (json!("Repair"), SelfRepair::Repair),
+        (json!(null), SelfRepair::Disabled),
+        (json!(true), SelfRepair::Disabled),
+    ] {
+        let event = json!({"HealthCheck": {"EnvID": "prd", "SelfRepair": given}}).to_string();
+        let asked = HealthCheck::parse(&event).expect("asked");
+        let found = asked.environment(FUNCTION).expect("an environment");
+        assert_eq!(found.self_repair, expected, "{given}");
     }
 }
 

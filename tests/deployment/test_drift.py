@@ -20,10 +20,10 @@ COMMAND = "This command creates a change set that reverts the drift: "
 
 @pytest.fixture
 def self_repair(environment: Environment) -> Iterator[None]:
-    changed = environment.deploy(SelfRepair="true")
+    changed = environment.deploy(SelfRepair="Repair")
     assert changed.succeeded, changed.output + "\n".join(environment.failures())
     yield
-    back = environment.deploy(SelfRepair="false")
+    back = environment.deploy(SelfRepair="Disabled")
     assert back.succeeded, back.output + "\n".join(environment.failures())
 
 
@@ -50,7 +50,7 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     project, cloudformation = reviewed.project, aws.client("cloudformation")
     commit, rule = project.deployed_commit(), project.deployed.outputs()["Rule"]
     deployed, status = project.deployed.name, f"cfn-gitops/dev/{project.project_id}/drift"
-    values = looks_at_everything(aws)
+    values = looks_at_everything(aws, SelfRepair="Report")
     assert (values["DriftedResources", deployed], values["DriftedResources", project.stack_name]) == (0, 0)
     assert reviewed.gitlab.status_states(commit)[status] == "success"
 
@@ -78,10 +78,11 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
 def test_disabled_rule_of_a_pipeline_is_only_reported(aws: LocalAws, reviewed: ReviewedStack) -> None:
     project, events = reviewed.project, aws.client("events")
     events.disable_rule(Name=project.event_rule)
-    values = looks_at_everything(aws)
+    assert ("DriftedResources", project.stack_name) not in looks_at_everything(aws, SelfRepair="Disabled")
+    values = looks_at_everything(aws, SelfRepair="Report")
     assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
     # IAM denies the repair that an event requests.
-    assert looks_at_everything(aws, SelfRepair=True)["HealthCheckFailed", ""] == 1
+    assert looks_at_everything(aws, SelfRepair="Repair")["HealthCheckFailed", ""] == 1
     assert state(aws, project.event_rule) == "DISABLED"
     run(aws, logged_command(aws, project.stack_name))
     aws.client("cloudformation").execute_change_set(StackName=project.stack_name, ChangeSetName="revert-drift")
@@ -94,10 +95,10 @@ def test_disabled_rule_of_a_pipeline_is_repaired(aws: LocalAws, reviewed: Review
     project, events = reviewed.project, aws.client("events")
     aws.put_iam_into_effect()
     events.disable_rule(Name=project.event_rule)
-    values = looks_at_everything(aws, SelfRepair=True)
+    values = looks_at_everything(aws, SelfRepair="Repair")
     assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
     assert project.child.wait() == "UPDATE_COMPLETE", project.child.failures()
     assert state(aws, project.event_rule) == "ENABLED"
-    assert looks_at_everything(aws, SelfRepair=True)["DriftedResources", project.stack_name] == 0
+    assert looks_at_everything(aws, SelfRepair="Repair")["DriftedResources", project.stack_name] == 0
     commit = project.push().commit
     assert project.deploy(commit) == "Succeeded", project.said()

@@ -35,7 +35,7 @@ def test_schedule_is_enabled_and_may_invoke_the_function(aws: LocalAws, environm
     [target] = events.list_targets_by_rule(Rule=RULE)["Targets"]
     assert target["Arn"] == function
     assert json.loads(target["Input"]) == {
-        "HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": False}}
+        "HealthCheck": {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": "Disabled"}}
     policy = json.loads(aws.client("lambda").get_policy(FunctionName=function)["Policy"])
     admitted = [statement for statement in policy["Statement"]
                 if statement["Principal"] == {"Service": "events.amazonaws.com"} and rule["Arn"] in json.dumps(statement["Condition"])]

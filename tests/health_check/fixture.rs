@@ -9,7 +9,7 @@ use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment};
+use cfn_gitops::health_check::{CheckClients, Environment, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -128,28 +128,31 @@ impl Looked {
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
-    let dev = dev(user_names, false);
+    let dev = dev(user_names, SelfRepair::Disabled);
     look_with(fake, dev, fake.connector(caller), None, time).await
 }
 
 /// A health check that runs at every `interval`.
 pub async fn look_by_schedule(fake: &FakeAws, interval: Duration, time: Duration) -> Looked {
     let connector = fake.connector("health check");
-    let dev = dev("user-dev-*", false);
+    let dev = dev("user-dev-*", SelfRepair::Disabled);
     look_with(fake, dev, connector, Some(interval), time).await
 }
 
-/// A health check with `SelfRepair`.
+/// A health check with `SelfRepair: Repair`.
 pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
-    let (dev, time) = (dev("user-dev-*", true), Duration::from_secs(850));
+    let (dev, time) = (
+        dev("user-dev-*", SelfRepair::Repair),
+        Duration::from_secs(850),
+    );
     look_with(fake, dev, caller.connector(), None, time).await
 }
 
-fn dev(user_names: &str, repairs: bool) -> Environment {
+fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
     Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
-        repairs,
+        self_repair,
     }
 }
 
@@ -197,7 +200,7 @@ pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-    let dev = dev("user-dev-*", false);
+    let dev = dev("user-dev-*", SelfRepair::Disabled);
     let clients = CheckClients {
         aws: &aws,
         http: &http,

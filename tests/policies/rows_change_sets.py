@@ -37,7 +37,7 @@ CHANGE_SETS_MAY = [
     ("FunctionRole", "iam:PassRole", DEPLOY, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
     ("FunctionRole", f"{DELETE} {DESCRIBE}", PIPELINE_STACK, change_set(DRIFT)),
-    # With SelfRepair: true. test_change_sets.py has the same with false.
+    # With SelfRepair: Repair. test_change_sets.py has the same with the other values.
     ("FunctionRole", EXECUTE, PIPELINE_STACK, change_set(DRIFT)),
     ("FunctionRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/review/infra/0a1b/template.yaml", {}),
 ]

@@ -58,7 +58,7 @@ def stacks():
                 ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
-                SelfRepair="true",
+                SelfRepair="Repair",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
                 **named.IN_A_VPC,

@@ -12,7 +12,7 @@ from tests.templates.named import DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, c
 FUNCTION = role(PIPELINES, "role-dev-cfn-gitops")
 EXECUTE, CREATE = "cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"
 WAITING = "changeset-dev-shop"
-REPAIR = ("false", "true")
+REPAIR = ("Disabled", "Report", "Repair")
 KEYS = [change_set(name, keys) for name in (PLAN, DRIFT, WAITING, "anything") for keys in ({}, WITH_DEPLOY, WITH_PROVISIONING)]
 
 
@@ -40,15 +40,16 @@ def test_no_change_set_of_a_deployed_stack_is_executed(repair):
 
 # claim: function-executes-no-change-set-of-a-deployed-stack
 def test_added_policy_does_not_let_the_function_execute_one():
-    evaluated = world(SelfRepair="true")
+    evaluated = world(SelfRepair="Repair")
     keys = change_set(DRIFT)
     assert not evaluated.may(f"{FUNCTION} with everything", EXECUTE, DEPLOYED_STACKS[0], keys)
     assert evaluated.may(f"{FUNCTION} with everything", CREATE, DEPLOYED_STACKS[0], keys)
 
 
 # claim: change-sets-are-executed-only-with-self-repair
-def test_without_self_repair_no_change_set_is_executed():
-    evaluated = world(SelfRepair="false")
+@pytest.mark.parametrize("repair", ["Disabled", "Report"])
+def test_without_repair_no_change_set_is_executed(repair):
+    evaluated = world(SelfRepair=repair)
     assert may(evaluated, EXECUTE, stack("gitops-dev-shop"), {}, *KEYS) == []
 
 
@@ -58,7 +59,7 @@ def test_self_repair_is_off_by_default():
 
 # claim: change-sets-are-executed-only-with-self-repair
 def test_self_repair_executes_drift_of_pipelines_only():
-    evaluated = world(SelfRepair="true")
+    evaluated = world(SelfRepair="Repair")
     executed = may(evaluated, EXECUTE, stack("gitops-dev-shop"), {}, *KEYS)
     assert {keys["cloudformation:ChangeSetName"] for keys in executed} == {DRIFT}
     for other in ("gitops-prd-shop", "gitops-dev2-shop", "cfn-gitops-dev", "anything"):
@@ -74,7 +75,7 @@ def test_change_set_needs_its_name_and_its_role(repair):
 
 
 def test_pipelines_stacks_are_those_of_the_environment():
-    evaluated = world(SelfRepair="true")
+    evaluated = world(SelfRepair="Repair")
     ours, other = stack("gitops-dev-shop"), stack("gitops-prd-shop")
     for action, keys in ((CREATE, change_set(DRIFT, WITH_PROVISIONING)), (EXECUTE, change_set(DRIFT)),
                          ("cloudformation:DescribeChangeSet", change_set(DRIFT)), ("cloudformation:DeleteChangeSet", change_set(DRIFT))):

@@ -22,7 +22,7 @@ DEPLOYED = {
     "MirrorSecretNames": "codecommit-mirror*",
     "RepositoryNames": "*",
     "SourceRoleArns": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
-    "SelfRepair": "true",
+    "SelfRepair": "Repair",
 }
 # Calls that the fake AWS does not answer.
 NOT_RECORDED = {

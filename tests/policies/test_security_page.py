@@ -80,7 +80,7 @@ COLUMNS = {
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
         # These calls remove an approval stage or change the pipeline's source.
         ("change a pipeline", "cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING),
-        # With SelfRepair.
+        # With SelfRepair: Repair.
         ("repair a pipeline", "cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT)),
     ],
 }

@@ -61,7 +61,7 @@ REVIEWS_AND_DRIFT = [
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING), "role-dev-cfn-gitops"),
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT), ""),
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(PLAN, WITH_PROVISIONING), ""),
-    # With SelfRepair: true. test_change_sets.py has the same with false.
+    # With SelfRepair: Repair. test_change_sets.py has the same with the other values.
     ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT), "role-dev-cfn-gitops"),
     ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(PLAN), ""),
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.

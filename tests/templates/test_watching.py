@@ -59,16 +59,16 @@ def test_schedule_invokes_the_function_with_its_environment(dev):
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
     assert target["Arn"] == dev.arn("Function")
-    expected = {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": False}
+    expected = {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": "Disabled"}
     assert json.loads(target["Input"]) == {"HealthCheck": expected}
 
 
-@pytest.mark.parametrize(("given", "repairs"), [("false", False), ("true", True)])
-def test_schedule_passes_self_repair_as_a_boolean(given, repairs):
+@pytest.mark.parametrize("given", ["Disabled", "Report", "Repair"])
+def test_schedule_passes_self_repair(given):
     (target,) = Deployed(EnvID="dev", SelfRepair=given).properties("HealthCheck")["Targets"]
-    assert json.loads(target["Input"])["HealthCheck"]["SelfRepair"] is repairs
+    assert json.loads(target["Input"])["HealthCheck"]["SelfRepair"] == given
     parameter = source()["Parameters"]["SelfRepair"]
-    assert (parameter["Default"], parameter["AllowedValues"]) == ("false", ["true", "false"])
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("Disabled", ["Disabled", "Report", "Repair"])
 
 
 @pytest.mark.parametrize("minutes", INTERVALS)
@@ -174,7 +174,8 @@ def test_drift_alarm_lasts_until_the_next_comparison(dev):
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (24 * 3600, 1, "Maximum")
     assert "DatapointsToAlarm" not in alarm
     [described] = [when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |") if name == "drift"]
-    assert described == "a stack differs from its template: a pipeline's, or with `Drift: Report` a deployed one"
+    assert described == ("a stack differs from its template: with `SelfRepair: Report` a pipeline's, "
+                         "with `Drift: Report` a deployed one")
 
 
 def test_page_describes_the_token_alarm(dev):

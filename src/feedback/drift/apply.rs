@@ -11,6 +11,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::gitops_pipeline::describe_stack;
+use crate::gitops_pipeline::executions;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;
 
@@ -29,6 +30,7 @@ pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, CallError> {
             stack: None,
             may_exist: true,
             comparison: None,
+            is_deploying: None,
             is_repaired: false,
         },
     };
@@ -85,7 +87,7 @@ impl Reconcile for Comparer<'_> {
     }
 
     fn plan(&self) -> Next<DriftStep, Found, CallError> {
-        plan::next(&self.state, self.subject.repairs)
+        plan::next(&self.state, self.subject.repairs.is_some())
     }
 
     fn describe(&self, step: &DriftStep) -> String {
@@ -94,6 +96,9 @@ impl Reconcile for Comparer<'_> {
             DriftStep::ReadStack => format!("looking up stack {stack}"),
             DriftStep::DeleteChangeSet => format!("deleting the change set of stack {stack}"),
             DriftStep::Compare => format!("comparing stack {stack} with its template"),
+            DriftStep::ReadExecutions => {
+                format!("looking for an execution in progress of stack {stack}")
+            }
             DriftStep::ExecuteChangeSet => format!("repairing stack {stack}"),
         }
     }
@@ -110,6 +115,11 @@ impl Reconcile for Comparer<'_> {
                 self.state.may_exist = false;
             }
             DriftStep::Compare => self.compare().await?,
+            DriftStep::ReadExecutions => {
+                let pipeline = self.subject.repairs.as_deref().unwrap_or_default();
+                let is_deploying = executions::is_one_in_progress(self.aws, pipeline).await?;
+                self.state.is_deploying = Some(is_deploying);
+            }
             DriftStep::ExecuteChangeSet => {
                 change_sets::execute(self.aws, stack_name, CHANGE_SET).await?;
                 self.state.is_repaired = true;

@@ -12,7 +12,7 @@ mod plan;
 use std::fmt::Write;
 
 pub use self::apply::check;
-pub use self::plan::{Drifted, Found};
+pub use self::plan::{Drifted, Found, Repair};
 
 /// A stack to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub struct Subject {
     pub stack_name: String,
     /// The role with which CloudFormation changes it.
     pub role_arn: String,
-    /// Whether to execute the change set.
-    pub repairs: bool,
+    /// The pipeline of a stack whose drift is repaired, while none of its executions is in progress.
+    /// `None` if it is only reported.
+    pub repairs: Option<String>,
 }
 
 impl Subject {

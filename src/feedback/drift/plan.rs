@@ -15,6 +15,9 @@ pub enum DriftStep {
     DeleteChangeSet,
     /// Create the change set, and read it.
     Compare,
+    /// Read whether an execution of the pipeline is in progress. An update of the pipeline would cancel
+    /// it: <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>.
+    ReadExecutions,
     /// Execute the change set.
     ExecuteChangeSet,
 }
@@ -38,14 +41,26 @@ pub struct Drifted {
     pub not_compared: usize,
     /// Whether there are such resources, listed or not.
     pub is_partial: bool,
-    /// Whether the change set replaces or removes a resource. Then it is not executed.
-    pub is_destructive: bool,
-    /// Whether the repair was started.
-    pub is_repaired: bool,
+    /// What became of the repair.
+    pub repair: Repair,
     /// The names of the stack's parameters.
     pub parameters: Vec<String>,
     /// The capabilities of the stack's template.
     pub capabilities: Vec<String>,
+}
+
+/// What became of a repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repair {
+    /// There was none: nothing differs, or drift is only reported.
+    #[default]
+    None,
+    /// It was started.
+    Started,
+    /// It was not started, because the change set replaces or removes a resource.
+    Destructive,
+    /// It was not started, because an execution of the pipeline is in progress.
+    Deploying,
 }
 
 /// The stack.
@@ -74,6 +89,8 @@ pub struct DriftState {
     pub may_exist: bool,
     /// The result of the comparison. `None` until it has ended.
     pub comparison: Option<ComparisonResult>,
+    /// Whether an execution of the pipeline is in progress. `None` until it was read.
+    pub is_deploying: Option<bool>,
     /// Whether the change set was executed.
     pub is_repaired: bool,
 }
@@ -100,17 +117,22 @@ pub fn next(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, CallErr
     if state.may_exist {
         let is_drifted = read.changes.iter().any(has_drifted) && !is_destructive(read);
         let is_to_execute = repairs && read.creation == Creation::Complete && is_drifted;
-        return Next::Apply(if is_to_execute {
-            DriftStep::ExecuteChangeSet
-        } else {
-            DriftStep::DeleteChangeSet
+        return Next::Apply(match state.is_deploying {
+            None if is_to_execute => DriftStep::ReadExecutions,
+            Some(false) if is_to_execute => DriftStep::ExecuteChangeSet,
+            _ => DriftStep::DeleteChangeSet,
         });
     }
     if let Creation::Failed(reason) = &read.creation {
         return nothing(reason.clone());
     }
     let mut drifted = compared(read);
-    drifted.is_repaired = state.is_repaired;
+    drifted.repair = match state.is_deploying {
+        _ if state.is_repaired => Repair::Started,
+        _ if repairs && is_destructive(read) => Repair::Destructive,
+        Some(true) => Repair::Deploying,
+        _ => Repair::None,
+    };
     drifted.parameters.clone_from(parameters);
     drifted.capabilities.clone_from(capabilities);
     Next::Done(Found::Compared(drifted))
@@ -141,7 +163,6 @@ fn compared(read: &ChangeSet) -> Drifted {
         resources: drifted.cloned().collect(),
         not_compared,
         is_partial: read.is_partial || not_compared > 0,
-        is_destructive: is_destructive(read),
         ..Drifted::default()
     }
 }

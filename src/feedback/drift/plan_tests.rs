@@ -22,6 +22,7 @@ fn state(may_exist: bool, comparison: impl Into<Option<ComparisonResult>>) -> Dr
         }),
         may_exist,
         comparison: comparison.into(),
+        is_deploying: Some(false),
         is_repaired: false,
     }
 }
@@ -149,4 +150,23 @@ fn repair_that_deletes_a_resource_is_not_executed() {
             assert_eq!(next(&state, true), Planned::Apply(expected), "{effect:?}");
         }
     }
+}
+
+#[test]
+fn repair_waits_until_no_execution_is_in_progress() {
+    let drifted = read(vec![change("A", DriftStatus::Modified)], Creation::Complete);
+    let mut state = state(true, drifted);
+    for (is_deploying, expected) in [
+        (None, DriftStep::ReadExecutions),
+        (Some(true), DriftStep::DeleteChangeSet),
+        (Some(false), DriftStep::ExecuteChangeSet),
+    ] {
+        state.is_deploying = is_deploying;
+        assert_eq!(next(&state, true), Planned::Apply(expected));
+    }
+    (state.is_deploying, state.may_exist) = (Some(true), false);
+    let Planned::Done(Found::Compared(drifted)) = next(&state, true) else {
+        panic!("not compared");
+    };
+    assert_eq!(drifted.repair, Repair::Deploying);
 }

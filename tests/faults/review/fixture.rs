@@ -8,7 +8,7 @@ use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment};
+use cfn_gitops::health_check::{CheckClients, Environment, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -294,11 +294,12 @@ pub async fn deliver_once(
     answered_once(fake, name, &request(fake, event, name)).await
 }
 
-/// A health check that looks at everything, with `SelfRepair`. It is delivered as Lambda does.
+/// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
     for attempt in 1..=3 {
         let caller = fake.caller(&format!("{name}.{attempt}"));
-        let run = Box::pin(caller.run(check_health_once(fake, wire(fake, &caller))));
+        let checking = check_health_once(fake, wire(fake, &caller), SelfRepair::Repair);
+        let run = Box::pin(caller.run(checking));
         if run.await.finished().is_some() {
             return;
         }
@@ -306,16 +307,24 @@ pub async fn check_health(fake: &FakeAws, name: &str) {
     }
 }
 
+/// A health check with this `SelfRepair`, delivered once.
+pub async fn check_health_with(fake: &FakeAws, name: &str, self_repair: SelfRepair) {
+    let caller = fake.caller(name);
+    let checking = check_health_once(fake, wire(fake, &caller), self_repair);
+    Box::pin(caller.run(checking)).await;
+}
+
 async fn check_health_once(
     fake: &FakeAws,
     connector: aws_smithy_runtime_api::client::http::SharedHttpConnector,
+    self_repair: SelfRepair,
 ) {
     let http = Http::from(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let clock = Clock::starting_at(fake.now());
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
     let dev = Environment {
-        repairs: true,
+        self_repair,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
     };

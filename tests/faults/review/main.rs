@@ -13,4 +13,5 @@ mod merge_requests;
 mod mutants;
 mod scenarios;
 mod secrecy;
+mod self_repair;
 mod single_faults;
