@@ -3,6 +3,7 @@
 //! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request. So it is
 //! signed with the SDK's `aws-sigv4`, and sent like every other request.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
@@ -30,6 +31,11 @@ const PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(4),
 ];
+
+/// The error codes of a missing object: without `s3:ListBucket`, S3 denies its read. Another code, such as
+/// `SignatureDoesNotMatch`, is not about the object.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
+const MISSING: [&str; 2] = ["NoSuchKey", "AccessDenied"];
 
 /// What requests to S3 need.
 #[derive(Clone, Debug)]
@@ -121,16 +127,7 @@ impl S3 {
         };
         match response.status().as_u16() {
             200 => read(&response),
-            403 | 404 => Err(ObjectError::Missing),
-            status => {
-                let is_unavailable = status >= 500 || status == 429;
-                let code = if is_unavailable {
-                    Code::AwsUnavailable
-                } else {
-                    Code::AwsRejected
-                };
-                Err(failed(code, Some(status), &format!("HTTP {status}")))
-            }
+            _ => Err(rejection(&response, failed)),
         }
     }
 
@@ -195,12 +192,53 @@ pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Optio
     )
 }
 
+/// S3 signs a path in which each byte is encoded "except the unreserved characters: 'A'-'Z', 'a'-'z',
+/// '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library leaves `+` and others.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
-    let mut url = reqwest::Url::parse(base).ok()?;
-    let mut segments = url.path_segments_mut().ok()?;
-    segments.pop_if_empty().extend(path.split('/'));
-    drop(segments);
-    Some(url)
+    let mut url = format!("{}/", base.trim_end_matches('/'));
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                url.push(byte.into());
+            }
+            _ => {
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+    }
+    reqwest::Url::parse(&url).ok()
+}
+
+/// Why S3 returned no object. `failed` makes the error from its code, HTTP status and cause.
+fn rejection(
+    response: &HttpResponse,
+    failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
+) -> ObjectError {
+    let status = response.status().as_u16();
+    let error_code = error_code(response.body().bytes().unwrap_or_default());
+    if MISSING.contains(&error_code) {
+        return ObjectError::Missing;
+    }
+    let is_unavailable = status >= 500 || status == 429;
+    let code = if is_unavailable {
+        Code::AwsUnavailable
+    } else {
+        Code::AwsRejected
+    };
+    let cause = format!("HTTP {status} {error_code}");
+    failed(code, Some(status), cause.trim_end())
+}
+
+/// The `Code` of S3's error. Empty if the body has none.
+fn error_code(body: &[u8]) -> &str {
+    let body = std::str::from_utf8(body).unwrap_or_default();
+    let code = body
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    let code = code.map(|(code, _)| code).unwrap_or_default();
+    let is_name = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_name { code } else { "" }
 }
 
 /// The end of the services' addresses in a region.
@@ -262,6 +300,49 @@ mod tests {
             of("ä".as_bytes()).map(|object| object.text),
             Ok("ä".to_owned())
         );
+    }
+
+    #[test]
+    fn every_reserved_character_in_a_key_is_escaped() {
+        let key = "a+=@()!',;:&$*/ä-._~z";
+        let expected = "a%2B%3D%40%28%29%21%27%2C%3B%3A%26%24%2A/%C3%A4-._~z";
+        let url = object_url("bucket", key, "eu-central-1", "s3").expect("an address");
+        assert_eq!(url.path(), format!("/{expected}"));
+        let config = SdkConfig::builder().endpoint_url("http://127.0.0.1:4566/");
+        let s3 = S3::new(config.build(), Http::over_reqwest().expect("a client"));
+        let url = s3.url("bucket", key, "eu-central-1").expect("an address");
+        assert_eq!(url.path(), format!("/bucket/{expected}"));
+    }
+
+    #[test]
+    fn only_a_missing_object_counts_as_missing() {
+        for (status, code, expected) in [
+            (404, "NoSuchKey", None),
+            (403, "AccessDenied", None),
+            (404, "NoSuchBucket", Some("HTTP 404 NoSuchBucket")),
+            (
+                403,
+                "SignatureDoesNotMatch",
+                Some("HTTP 403 SignatureDoesNotMatch"),
+            ),
+            (400, "ExpiredToken", Some("HTTP 400 ExpiredToken")),
+            (403, "<b>", Some("HTTP 403")),
+        ] {
+            let body = format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code></Error>");
+            let http_status = status.try_into().expect("a status");
+            let response = HttpResponse::new(http_status, SdkBody::from(body));
+            let failed = |code, _, cause: &str| {
+                ObjectError::Failed(CallError::local(code, "reading it".to_owned(), cause))
+            };
+            let cause = match rejection(&response, failed) {
+                ObjectError::Failed(error) => Some(error.cause),
+                error => {
+                    assert_eq!(error, ObjectError::Missing);
+                    None
+                }
+            };
+            assert_eq!(cause.as_deref(), expected);
+        }
     }
 
     #[test]
