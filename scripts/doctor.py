@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import sam_settings
 from botocore.config import Config
 
-# A check of many mirrors takes minutes. A second attempt would only wait for a second check.
-_CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1})
+# A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
+# connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
+_CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
 
 @dataclass

@@ -7,8 +7,12 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 import sam_settings
+
+# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
+BUILDS = "Concurrently running builds for Linux/Small environment"
 
 # What only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
@@ -26,8 +30,17 @@ class RemoteAccount:
         if service not in self._clients:
             # A diagnosis takes up to the function's 15 minutes. `adaptive` slows down when AWS limits the requests.
             self._clients[service] = self._session.client(service, config=Config(
-                retries={"mode": "adaptive", "total_max_attempts": 10}, read_timeout=905))
+                retries={"mode": "adaptive", "total_max_attempts": 10}, read_timeout=905, tcp_keepalive=True))
         return self._clients[service]
+
+    def problems(self) -> list[str]:
+        """What prevents the builds of a run. Without permission to read the quotas, nothing is known."""
+        pages = self.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="codebuild")
+        try:
+            quotas = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
+        except (BotoCoreError, ClientError):
+            return []
+        return [f"the quota of CodeBuild, {BUILDS}, is 0. Request a higher one"] if quotas.get(BUILDS) == 0 else []
 
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES} | {

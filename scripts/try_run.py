@@ -87,8 +87,9 @@ def prepared(options: Options, source: Source, directory: Path) -> tuple[list[st
     names = options.names
     try:
         project: RemoteProject = source.project  # type: ignore[assignment]
-        problems = project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
-                                     names.review_branch))
+        problems = options.account.problems()
+        problems += project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
+                                      names.review_branch))
         if problems:
             return problems, None
         steps.Working(directory / "first-look").references(source.developer(), project.url, must_succeed=True)
