@@ -81,9 +81,9 @@ def test_all_acts_show_what_held_and_what_did_not(user: User) -> None:
     assert refuted == {"iam-lists-within-10s", "change-set-actions-with-no-changes"}, trial.output
     assert "0 failed" in trial.output and trial.status == 1
     held = {name for name, result in results.items() if result == "held"}
-    assert {"codebuild-session-per-build", "login-valid-within-5min", "artifact-keys-name-the-artifact",
+    assert {"codebuild-session-per-build", "login-valid-within-5min", "child-stacks-without-false-drift",
             "approval-link-resolves-variables", "sam-deploy-keeps-parameters"} <= held, trial.report
-    assert len(held) >= 25 and list(results.values()).count("not seen") == len(results) - len(held) - len(refuted)
+    assert len(held) >= 20 and list(results.values()).count("not seen") == len(results) - len(held) - len(refuted)
     user.assert_nothing_is_left()
     for secret in (user.gitlab.token, user.aws.account_id, user.gitlab.url, PROJECT):
         assert secret not in trial.report
