@@ -22,6 +22,9 @@ class Settings:
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     first_retry_after_seconds: float = 0.5
     second_retry_after_seconds: float = 1.0
+    # How long a custom resource's request waited in Lambda's queue (same page: "returns the event to the queue and attempts
+    # to run the function again for up to 6 hours"). Its ResponseURL was signed that long before; nothing waits here.
+    requests_queued_seconds: float = 0.0
     # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
     deliveries_of_each_request: int = 1
     # "Secrets Manager performs the actual deletion with an asynchronous background process, so there might be a short

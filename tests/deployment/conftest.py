@@ -150,6 +150,13 @@ def expected_denials(aws: LocalAws, transcript: Transcript) -> Iterator[None]:
     transcript.expected_denials += [decision for decision in aws.decisions()[before:] if not decision["allowed"]]
 
 
+@pytest.fixture
+def queued_requests(aws: LocalAws) -> None:
+    """For a test that makes denied requests: the function retries them for a minute since their signature, so for ten
+    seconds."""
+    aws.set(requests_queued_seconds=50)
+
+
 @pytest.fixture(scope="session")
 def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """`template.yaml`, deployed with every default."""
@@ -163,12 +170,10 @@ def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.
 @pytest.fixture
 def bounded(aws: LocalAws, environment: Environment) -> Iterator[Environment]:
     """The environment while its pipelines may create roles."""
-    changed = environment.deploy(DeployedRoles="Bounded")
-    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert environment.change(DeployedRoles="Bounded") == "UPDATE_COMPLETE", environment.failures()
     aws.put_iam_into_effect()
     yield environment
-    back = environment.deploy(DeployedRoles="None")
-    assert back.succeeded, back.output + "\n".join(environment.failures())
+    assert environment.change(DeployedRoles="None") == "UPDATE_COMPLETE", environment.failures()
 
 
 @pytest.fixture(scope="session")

@@ -264,6 +264,17 @@ class Environment(Stack):
             self.id = self.describe()["StackId"]
         return Deployed(sam.returncode == 0, sam.stdout)
 
+    def change(self, **parameters: str) -> str:
+        """Changes parameters of the deployed template and returns the final status. Without sam, which needs seconds to
+        package the function again."""
+        previous = [{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
+                    for each in self.describe()["Parameters"] if each["ParameterKey"] not in parameters]
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        self._cloudformation.update_stack(
+            StackName=self.name, UsePreviousTemplate=True, Parameters=[*previous, *given],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])
+        return self.wait()
+
     @property
     def function_name(self) -> str:
         return f"cfn-gitops-{self.env_id}"

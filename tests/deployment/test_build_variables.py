@@ -28,12 +28,10 @@ def stored(aws: LocalAws, environment: Environment) -> Iterator[None]:
     ssm, secrets = aws.client("ssm"), aws.client("secretsmanager")
     ssm.put_parameter(Name="/build/dev/licence", Type="String", Value="licence")
     secrets.create_secret(Name="build/dev/registry", SecretString=json.dumps({"token": "registry-token"}))
-    changed = environment.deploy(**NAMES)
-    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert environment.change(**NAMES) == "UPDATE_COMPLETE", environment.failures()
     aws.put_iam_into_effect()
     yield
-    back = environment.deploy(**dict.fromkeys(NAMES, ""))
-    assert back.succeeded, back.output + "\n".join(environment.failures())
+    assert environment.change(**dict.fromkeys(NAMES, "")) == "UPDATE_COMPLETE", environment.failures()
     secrets.delete_secret(SecretId="build/dev/registry", ForceDeleteWithoutRecovery=True)
     ssm.delete_parameter(Name="/build/dev/licence")
 

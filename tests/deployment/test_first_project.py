@@ -74,8 +74,7 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
 
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", "main")
     source.store_token()
-    added = tst.deploy(ProjectID="infra", BranchName="main", **source.parameters())
-    assert added.succeeded, added.output + "\n".join(tst.failures())
+    assert tst.change(ProjectID="infra", BranchName="main", **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")
@@ -88,8 +87,7 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     infra.waits_for_approval(infra.execution_of(commit))
     transcript.add_pipeline(infra)
 
-    removed = tst.deploy(ProjectID="", BranchName="", GitLabProject="", GitLabTokenSecretId="")
-    assert removed.succeeded, removed.output + "\n".join(tst.failures())
+    assert tst.change(ProjectID="", BranchName="", GitLabProject="", GitLabTokenSecretId="") == "UPDATE_COMPLETE", tst.failures()
     assert first_project(tst) == set()
     order = ended(tst, "DELETE_COMPLETE")
     assert all(is_before(order, *pair) for pair in [

@@ -216,8 +216,7 @@ def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, env
     source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
     source.store_token()
     working = Working(tmp_path / "work")
-    deployed = environment.deploy(**source.parameters())
-    assert deployed.succeeded, deployed.output + "\n".join(environment.failures())
+    assert environment.change(**source.parameters()) == "UPDATE_COMPLETE", environment.failures()
     outputs = environment.outputs()
     secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
     assert aws.client("secretsmanager").describe_secret(SecretId=secret)["RotationEnabled"] is True
@@ -225,8 +224,7 @@ def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, env
     assert pushed.accepted, pushed.output
     wait_for(lambda: working.references(steps.login(aws, secret), url).get(BRANCH) == pushed.commit)
     # Without the project, GitLab would not get the new password, so there is no rotation either.
-    let_go = environment.deploy(GitLabProject="", GitLabTokenSecretId="")
-    assert let_go.succeeded, let_go.output + "\n".join(environment.failures())
+    assert environment.change(GitLabProject="", GitLabTokenSecretId="") == "UPDATE_COMPLETE", environment.failures()
     assert source.project.mirrors() == []
     assert not aws.client("secretsmanager").describe_secret(SecretId=secret).get("RotationEnabled")
     assert steps.login(aws, secret).status(url) == 200

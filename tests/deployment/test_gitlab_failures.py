@@ -73,7 +73,7 @@ def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, m
     assert len(gitlab.requests) == requests_before
 
 
-@pytest.mark.usefixtures("expected_denials")
+@pytest.mark.usefixtures("expected_denials", "queued_requests")
 def test_a_secret_without_the_tag_is_not_even_read(aws: LocalAws, mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     requests_before = len(gitlab.requests)
     aws.client("secretsmanager").untag_resource(SecretId=mirrored.source.secret_id, TagKeys=["cfn-gitops:gitlab-url"])

@@ -176,10 +176,10 @@ def own(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
     artifacts = Stack(aws, f"artifacts-{name}")
     assert artifacts.create(template, EnvID="dev", ProjectID=name) == "CREATE_COMPLETE", artifacts.failures()
     arn = artifacts.outputs()["BucketArn"]
-    assert environment.deploy(ArtifactBucketArns=arn).succeeded, environment.failures()
+    assert environment.change(ArtifactBucketArns=arn) == "UPDATE_COMPLETE", environment.failures()
     aws.put_iam_into_effect()
     yield arn.rpartition(":")[2]
-    assert environment.deploy(ArtifactBucketArns="").succeeded, environment.failures()
+    assert environment.change(ArtifactBucketArns="") == "UPDATE_COMPLETE", environment.failures()
     assert artifacts.delete() == "DELETE_COMPLETE", artifacts.failures()
 
 

@@ -184,6 +184,7 @@ def test_foreign_repository_and_approval_rule_are_rejected(aws: LocalAws, name: 
     codecommit.delete_approval_rule_template(approvalRuleTemplateName=pipeline.approval_rule)
 
 
+@pytest.mark.usefixtures("queued_requests")
 def test_source_outside_the_name_pattern_names_the_parameter(aws: LocalAws, name: str) -> None:
     codecommit, repository = aws.client("codecommit"), f"crown-jewels-{name}"
     codecommit.create_repository(repositoryName=repository)

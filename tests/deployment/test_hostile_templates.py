@@ -76,6 +76,7 @@ def test_foreign_secret_is_rejected(aws: LocalAws, own_user: str, name: str) -> 
 
 
 # claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
+@pytest.mark.usefixtures("queued_requests")
 def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, environment: Environment,
                                                               name: str) -> None:
     iam, users = aws.client("iam"), ["user-prd-x", "administrator", "user-dev2-x"]
@@ -90,6 +91,7 @@ def test_user_or_role_outside_the_pattern_names_the_parameter(aws: LocalAws, env
 
 
 # claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
+@pytest.mark.usefixtures("queued_requests")
 def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     secrets, secret = aws.client("secretsmanager"), f"billing/{name}"
     for exists in (False, True):
@@ -101,6 +103,7 @@ def test_secret_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_
     secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
+@pytest.mark.usefixtures("queued_requests")
 def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     reason = rejected(aws, name, UserName=own_user, SecretName=f"codecommit-mirror/user-dev-{name}", KmsKeyId=key)
@@ -108,6 +111,7 @@ def test_missing_key_names_the_parameter(aws: LocalAws, own_user: str, name: str
 
 
 # claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
+@pytest.mark.usefixtures("queued_requests")
 def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, own_user: str, name: str) -> None:
     repository = f"crown-jewels-{name}"
     aws.client("codecommit").create_repository(repositoryName=repository)

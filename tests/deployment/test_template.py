@@ -85,14 +85,12 @@ def test_failed_deployment_rolls_back_and_login_still_pushes(aws: LocalAws, envi
 def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, transcript: Transcript,
                                               working: Working) -> None:
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
-    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
     assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
     # The permissions for the key exist while there is a key.
     transcript.granted |= steps.granted_actions(aws, environment.function_role)
     before = steps.login(aws, SECRET)
-    rotated = environment.deploy(RotationSerial="3")
-    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
+    assert environment.change(RotationSerial="3") == "UPDATE_COMPLETE", environment.failures()
     assert steps.login(aws, SECRET).credential_id != before.credential_id
     pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
     assert pushed.accepted, pushed.output
@@ -117,12 +115,10 @@ def test_key_is_replaced_or_removed(aws: LocalAws, environment: Environment, wor
     # The role of the new template is in effect when the credential is updated.
     aws.set(iam_policies_take_seconds=0)
     key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
-    changed = environment.deploy(MirrorSecretKmsKeyArn=key)
-    assert changed.succeeded, changed.output + "\n".join(environment.failures())
+    assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
     assert _key_of_the_secret(aws) == key
     assert steps.login(aws, SECRET) == before
-    rotated = environment.deploy(RotationSerial=f"without {former[-4:]}")
-    assert rotated.succeeded, rotated.output + "\n".join(environment.failures())
+    assert environment.change(RotationSerial=f"without {former[-4:]}") == "UPDATE_COMPLETE", environment.failures()
     after = steps.login(aws, SECRET)
     assert after.credential_id != before.credential_id
     pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
@@ -149,7 +145,7 @@ def test_environment_without_a_branch_is_not_created(aws: LocalAws, environment:
     assert "BranchName is required" in rejected.output
 
 
-@pytest.mark.usefixtures("expected_denials")
+@pytest.mark.usefixtures("expected_denials", "queued_requests")
 def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, transcript: Transcript,
                                                      tmp_path: Path) -> None:
     before = steps.what_is_there(aws)

@@ -27,11 +27,12 @@ class NotInTime(Exception):
 
 
 def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
-    """Polls `look` until it returns a value, and returns that."""
-    limit = seconds or PACE.seconds
-    deadline = time.monotonic() + limit
+    """Polls `look` until it returns a value, and returns that. A long wait polls less often, because polls cost processor
+    time."""
+    limit, began = seconds or PACE.seconds, time.monotonic()
     while not (found := look()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > limit:
             raise NotInTime(f"{what}: not within {limit:.0f} s")
-        time.sleep(PACE.interval)
+        time.sleep(max(PACE.interval, waited / 20))
     return found

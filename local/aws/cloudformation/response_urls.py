@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote
 
+from local.aws.settings import settings
+
 PREFIX = "/cloudformation-custom-resource-response-"
 # Two hours, as on AWS, for every ServiceTimeout.
 _LIFE_SECONDS = 7200
@@ -30,7 +32,7 @@ def at(endpoint: str) -> None:
 
 
 def issue(region: str, stack_id: str, logical_id: str, request_id: str, answers: queue.Queue[bytes | None]) -> str:
-    now, signature = time.time(), secrets.token_hex(32)
+    now, signature = time.time() - settings.requests_queued_seconds, secrets.token_hex(32)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     path = f"{PREFIX}{region.replace('-', '')}/{quote(f'{stack_id}|{logical_id}|{request_id}', safe='')}"
     with _lock:

@@ -5,13 +5,17 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 
 from __future__ import annotations
 
+import queue
 import re
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from local.aws import LocalAws
+from local.aws.cloudformation import response_urls
+from local.aws.settings import settings
 from local.aws.testing import Stack
 
 
@@ -193,3 +197,10 @@ def test_a_request_can_be_delivered_twice_at_once(aws: LocalAws, stack: Stack, r
     aws.set(deliveries_of_each_request=2)
     assert stack.create({"A": resource(Id="a")}) == "CREATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_url_of_a_queued_request_was_signed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "requests_queued_seconds", 50)
+    url = response_urls.issue("eu-central-1", "a stack", "A", "a request", queue.Queue())
+    signed = datetime.strptime(url.split("X-Amz-Date=")[1][:16], "%Y%m%dT%H%M%S%z")
+    assert 50 <= time.time() - signed.timestamp() < 60
