@@ -1,4 +1,4 @@
-"""Runs the function once with an event, as Lambda would, and prints what CloudFormation would have received.
+"""Runs the function once with an event, as Lambda would, and prints what CloudFormation would receive.
 
     python scripts/invoke.py events/create.json
 
@@ -7,16 +7,11 @@ The environment variables select the AWS that it calls: an account's, or a local
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -27,21 +22,6 @@ import sam_settings
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
 _COMPILE_SECONDS = 1800
-
-
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """Receives the response's PUT instead of S3."""
-
-    received: list[bytes] = []
-
-    def do_PUT(self) -> None:
-        self.received.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Logs nothing: `main` prints the requests."""
 
 
 def free_port() -> int:
@@ -79,38 +59,23 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> int:
-    event = Path(sys.argv[1]).read_text()
-    bucket = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
-    threading.Thread(target=bucket.serve_forever, daemon=True).start()
-    # The function sends no response to this machine unless AWS_ENDPOINT_URL_S3 is set.
-    bucket_url = f"http://127.0.0.1:{bucket.server_address[1]}"
-    event = re.sub(r"http://127\.0\.0\.1:9/", f"{bucket_url}/", event)
     port = str(free_port())
     # Compiled first, with visible output, so that the invocation's time is the function's own.
     subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "event.json"
-        file.write_text(event)
-        watch = subprocess.Popen(
-            ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port],
-            cwd=ROOT, env=environment() | {"AWS_ENDPOINT_URL_S3": bucket_url}, stdout=sys.stderr, start_new_session=True)
-        try:
-            wait_until_listening(int(port), watch)
-            invoked = subprocess.run(
-                ["cargo", "lambda", "invoke", "cfn-gitops", "--data-file", str(file), "--invoke-address", "127.0.0.1",
-                 "--invoke-port", port], cwd=ROOT, text=True, stdout=subprocess.PIPE, timeout=_COMPILE_SECONDS,
-                check=False)
-        finally:
-            # The function is its child.
-            os.killpg(watch.pid, signal.SIGTERM)
-            watch.wait()
-    print("Lambda's result:", invoked.stdout.strip() or "(none)")
-    for body in Bucket.received:
-        print("PUT to ResponseURL:")
-        print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))
-    if not Bucket.received:
-        print("Nothing was PUT to a ResponseURL.")
-    return invoked.returncode
+    watch = subprocess.Popen(
+        ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", port],
+        cwd=ROOT, env=environment(), stdout=sys.stderr, start_new_session=True)
+    try:
+        wait_until_listening(int(port), watch)
+        # No program listens at the event's address, so the result is the response.
+        return subprocess.run(
+            ["cargo", "lambda", "invoke", "cfn-gitops", "--data-file", Path(sys.argv[1]).absolute(),
+             "--invoke-address", "127.0.0.1", "--invoke-port", port],
+            cwd=ROOT, timeout=_COMPILE_SECONDS, check=False).returncode
+    finally:
+        # The function is its child.
+        os.killpg(watch.pid, signal.SIGTERM)
+        watch.wait()
 
 
 if __name__ == "__main__":

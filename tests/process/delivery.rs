@@ -80,18 +80,10 @@ fn unreachable_bucket_makes_lambda_redeliver() {
 
 #[test]
 fn bucket_out_of_reach_fails_in_time() {
-    let nobody = Nobody::new();
-    let now = SystemTime::now();
-    let refuses = bucket::url(nobody.address(), now);
-    let is_silent = bucket::url(silence(), now);
-    let elsewhere = |to: &str| refuses.replace(&format!("http://{}", nobody.address()), to);
-    let urls = [
-        elsewhere(&format!("https://{}", silence())),
-        is_silent,
-        refuses.clone(),
-    ];
+    let is_silent = bucket::url(silence(), SystemTime::now());
+    let over_tls = is_silent.replacen("http:", "https:", 1);
     std::thread::scope(|scope| {
-        for url in urls {
+        for url in [is_silent, over_tls] {
             scope.spawn(move || {
                 let function = Function::start();
                 let mut event = quick(&function);
@@ -104,6 +96,16 @@ fn bucket_out_of_reach_fails_in_time() {
             });
         }
     });
+}
+
+#[test]
+fn result_is_the_response_if_nothing_listens_here() {
+    let function = Function::start();
+    let mut event = quick(&function);
+    event["ResponseURL"] = json!(bucket::url(Nobody::new().address(), SystemTime::now()));
+    let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
+    assert_eq!(ended.result()["Status"], "FAILED");
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub enum SendError {
     /// A response must not be sent to this URL.
     #[error("the response address cannot be used: it is not an HTTPS address of Amazon S3")]
     Unusable,
+    /// No program listens at the URL, which is an address of this machine.
+    #[error("no program of this machine listens at the response address")]
+    Refused,
     /// The bucket was not reached, or failed, until the deadline.
     #[error("the response bucket could not be reached in time")]
     Unreachable,

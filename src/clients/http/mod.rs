@@ -20,6 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use crate::clients::http::error::HttpError;
 pub use crate::clients::http::reqwest_connector::ClientError;
+use crate::clients::http::response_hosts::is_loopback;
 pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback};
 pub use crate::clients::http::trust_roots::{InvalidCertificate, fingerprints, is_certificate};
 
@@ -151,12 +152,17 @@ impl Http {
         let length = body.len().to_string();
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("PUT").map_err(|_| SendError::Unusable)?;
-        request.set_uri(url).map_err(|_| SendError::Unusable)?;
+        request
+            .set_uri(url.as_str())
+            .map_err(|_| SendError::Unusable)?;
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
-        let response = self.send(request, usize::MAX).await;
-        let response = response.map_err(|_| SendError::Unreachable)?;
-        Ok(response.status().as_u16())
+        match self.send(request, usize::MAX).await {
+            Ok(response) => Ok(response.status().as_u16()),
+            // A local invocation without a bucket: the response is the invocation's result.
+            Err(HttpError::NoConnection) if is_loopback(&url) => Err(SendError::Refused),
+            Err(_) => Err(SendError::Unreachable),
+        }
     }
 
     /// Gets `url` with Basic authentication, and returns the HTTP status.

@@ -33,7 +33,7 @@ impl ResponseHosts {
         let Ok(url) = Url::parse(url) else {
             return false;
         };
-        if is_loopback(&url) {
+        if is_loopback_host(&url) {
             return self == ResponseHosts::S3OrLoopback && is_web(&url);
         }
         let host = url.host_str().unwrap_or_default();
@@ -43,14 +43,20 @@ impl ResponseHosts {
 
 /// Whether requests to `url` are encrypted, or do not leave this machine.
 pub fn is_https_or_loopback(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| is_web(&url) && (url.scheme() == "https" || is_loopback(&url)))
+    Url::parse(url)
+        .is_ok_and(|url| is_web(&url) && (url.scheme() == "https" || is_loopback_host(&url)))
+}
+
+/// Whether `url` names this machine.
+pub fn is_loopback(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| is_loopback_host(&url))
 }
 
 fn is_web(url: &Url) -> bool {
     matches!(url.scheme(), "https" | "http")
 }
 
-fn is_loopback(url: &Url) -> bool {
+fn is_loopback_host(url: &Url) -> bool {
     matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
 }
 
