@@ -33,7 +33,7 @@ def role_arn(aws: LocalAws, name: str) -> str:
 # claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 def test_other_environments_pipeline_is_rejected(aws: LocalAws, production: Production, name: str) -> None:
     reason = rejected(aws, name, template(name, env_id="prd"))
-    assert "AccessDenied" in reason and "is EnvID the environment of the ServiceToken?" in reason
+    assert "AccessDenied" in reason and "use the ServiceToken of the environment EnvID" in reason
 
 
 def test_same_pipeline_name_in_other_environment_is_not_changed(aws: LocalAws, production: Production,

@@ -1,4 +1,4 @@
-//! A custom resource that generates a random name and keeps it for its whole life.
+//! A custom resource that generates a unique name and keeps it for its whole life.
 //!
 //! `cargo run -p cfn-custom-resource --example random_name` sends itself a Create and prints the
 //! response. In Lambda, `lambda_runtime` has the event and the deadline, and `put` is an HTTP client.
@@ -20,10 +20,12 @@ static PROPERTIES: [Property; 2] = [
 struct RandomName;
 
 impl Resource for RandomName {
-    /// CloudFormation's request ID is random, and equal for every delivery of the request.
+    /// The same for every delivery of the request. The end of a stack's ID is unique, while a later
+    /// request may have the request ID of an earlier one.
     fn physical_id(&self, request: &Request) -> String {
+        let stack = request.stack_id.rsplit('/').next().unwrap_or_default();
         let id = request.physical_resource_id.clone();
-        id.unwrap_or_else(|| format!("name-{}", request.request_id))
+        id.unwrap_or_else(|| format!("{stack}-{}", request.logical_resource_id))
     }
 
     async fn handle(self: Arc<Self>, request: Request, _: Progress) -> Result<Outcome, Failure> {

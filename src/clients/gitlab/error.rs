@@ -29,7 +29,9 @@ pub enum ErrorKind {
     )]
     InvalidCaCertificate,
     /// Neither the properties nor the saved spec name a token for this GitLab.
-    #[error("no token is known for it. Update the stack, or remove its mirrors in GitLab")]
+    #[error(
+        "cfn-gitops has no token for this GitLab. Update the stack, or remove its mirrors in GitLab"
+    )]
     NoAccess,
     /// The token cannot be read, or may not be sent to this GitLab.
     #[error(transparent)]

@@ -142,15 +142,15 @@ pub fn own_repository_given(name: &str) -> Reason {
     Reason::new(Code::RepositoryHeld, text)
 }
 
-const PASSED_ROLE: &str = "the function may pass the provisioning role of its own environment alone, \
-    as the provider stack's template shows: is EnvID the environment of the ServiceToken?";
+const PASSED_ROLE: &str = "the provider stack lets the function pass only the provisioning role of its \
+    own environment: use the ServiceToken of the environment EnvID";
 const NAME_OF_REPOSITORIES: &str = "the provider stack's parameter RepositoryNames sets which \
     repositories this function may use";
-const ROLES_ELSEWHERE: &str = "the provider stack's parameter SourceRoleArns sets which roles of \
-    other accounts this function may assume, and the role's trust policy has to name it";
+const ROLES_ELSEWHERE: &str = "add the role to the provider stack's parameter SourceRoleArns, and \
+    the function's role to the role's trust policy";
 const OWN_ROLE: &str = "the function's role, which the provider stack creates, does not allow it";
-const OWN_ENVIRONMENT: &str = "the function's role, which the provider stack creates, allows it for \
-    its own environment alone: is EnvID the environment of the ServiceToken?";
+const OWN_ENVIRONMENT: &str = "the provider stack allows this in its own environment only: use the \
+    ServiceToken of the environment EnvID";
 
 /// Adds the remedy to the error of a call.
 pub fn with_remedy(error: CallError) -> CallError {

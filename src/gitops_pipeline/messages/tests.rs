@@ -6,11 +6,11 @@ fn denied_call_names_the_remedy() {
     for (action, advice) in [
         (
             "cloudformation:CreateStack",
-            "is EnvID the environment of the ServiceToken?",
+            "use the ServiceToken of the environment EnvID",
         ),
         (
             "iam:PassRole",
-            "is EnvID the environment of the ServiceToken?",
+            "use the ServiceToken of the environment EnvID",
         ),
         ("sts:AssumeRole", "parameter SourceRoleArns"),
         ("codecommit:GetBranch", "parameter RepositoryNames"),
@@ -24,15 +24,15 @@ fn denied_call_names_the_remedy() {
         ),
         (
             "codecommit:DeleteRepository",
-            "is EnvID the environment of the ServiceToken?",
+            "use the ServiceToken of the environment EnvID",
         ),
         (
             "secretsmanager:CreateSecret",
-            "is EnvID the environment of the ServiceToken?",
+            "use the ServiceToken of the environment EnvID",
         ),
         (
             "codepipeline:StartPipelineExecution",
-            "is EnvID the environment of the ServiceToken?",
+            "use the ServiceToken of the environment EnvID",
         ),
     ] {
         let cause = format!("User: u is not authorized to perform: {action} on resource: r");

@@ -32,8 +32,8 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// GitLab's error, or an unreachable GitLab, rejects only new mirrors. Mirrors that match the
-    /// saved spec stay, with a warning. Otherwise the rollback of another change would fail.
+    /// GitLab's error, or an unreachable GitLab, rejects every other spec than the saved one. Mirrors
+    /// that match that one stay, with a warning. Otherwise the rollback of another change would fail.
     pub fn rejection(&self) -> Option<Step> {
         let reason = self
             .state
