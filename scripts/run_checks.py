@@ -44,6 +44,10 @@ PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-
 # These are long, and each starts a local AWS of its own.
 DEPLOYMENT, LOCAL_AWS = "tests/deployment", "local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
+# They evaluate what the sessions with a deployed environment write.
+EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
+TRANSCRIPTS = ROOT / "target/deployment-transcripts"
+DEPLOYMENT_SESSIONS = 2
 # They need the deployable function.
 PACKAGES = "tests/packages"
 # The Rust tests write the calls that it evaluates.
@@ -65,7 +69,7 @@ class Step:
     needs: tuple[str, ...] = ()
     # The step starts after these steps, whether they succeed or fail: cargo locks its target directory.
     after: tuple[str, ...] = ()
-    # The step uses less than a third of a core, so it runs beside the others.
+    # The step uses less than half of a core, so it runs beside the others.
     mostly_waits: bool = False
 
 
@@ -82,8 +86,8 @@ class Result:
 
 def steps() -> list[Step]:
     """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
-    def python(name: str, *arguments: str, mostly_waits: bool = False) -> Step:
-        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT), mostly_waits=mostly_waits)
+    def python(name: str, *arguments: str) -> Step:
+        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT))
 
     is_short = EXTENT == "test"
     built = (Step(BUILT, ["make", "local-function"], needs=(COMPILED,)) if is_short else
@@ -102,9 +106,7 @@ def steps() -> list[Step]:
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         built,
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
-        # It waits for stacks, and for the function, which retries a denied call until IAM's changes are in effect.
-        python("a deployed environment", DEPLOYMENT, f"--ignore={TWO_ACCOUNTS}", f"--ignore={TRIAL}",
-               mostly_waits=True),
+        *deployment_tests(),
         *rust,
         python("the local AWS", LOCAL_AWS),
         *long,
@@ -118,6 +120,20 @@ def steps() -> list[Step]:
         Step("documentation site", ["make", "docs"]),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"]),
     ]
+
+
+def deployment_tests() -> Iterator[Step]:
+    """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for stacks, and for
+    the function, which retries a denied call until IAM's changes are in effect. They get the files in turns, by name."""
+    there = {str(file.relative_to(ROOT)) for file in (ROOT / DEPLOYMENT).glob("test_*.py")}
+    files = sorted(there - EVALUATIONS - {TWO_ACCOUNTS, TRIAL})
+    recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
+    sessions = [Step(f"Python tests: a deployed environment, {first + 1} of {DEPLOYMENT_SESSIONS}",
+                     [*recording, *files[first::DEPLOYMENT_SESSIONS]], needs=(TOOLS, BUILT), mostly_waits=True)
+                for first in range(DEPLOYMENT_SESSIONS)]
+    yield from sessions
+    yield Step("Python tests: what the deployed environments did", [*recording, *sorted(EVALUATIONS)],
+               needs=tuple(step.name for step in sessions))
 
 
 def rust_tests() -> Iterator[Step]:
@@ -184,7 +200,7 @@ def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs the steps, at most `limit` at once, and one that mostly waits beside them. Yields each result with its
+    """Runs the steps, at most `limit` at once, and those that mostly wait beside them. Yields each result with its
     output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
@@ -192,13 +208,13 @@ def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
     try:
         while waiting or running:
             for step in list(waiting):
-                beside = [one for one in running.values() if one.step.mostly_waits == step.mostly_waits]
+                beside = [one for one in running.values() if not one.step.mostly_waits]
                 failed = [need for need in step.needs if need in done and not done[need].succeeded]
                 if failed:
                     waiting.remove(step)
                     done[step.name] = Result(step, False, 0, 0, skip_reason=f"it needs: {failed[0]}")
                     yield done[step.name], ""
-                elif len(beside) < (1 if step.mostly_waits else limit) and done.keys() >= {*step.needs, *step.after}:
+                elif (step.mostly_waits or len(beside) < limit) and done.keys() >= {*step.needs, *step.after}:
                     waiting.remove(step)
                     running[step.name] = Running(step, ended)
             if not running:
@@ -257,6 +273,7 @@ def main() -> int:
     # The tests and the templates expect the built function there.
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
     shutil.rmtree(CALLS, ignore_errors=True)
+    shutil.rmtree(TRANSCRIPTS, ignore_errors=True)
     before, began, limit, results = tree(), time.monotonic(), parallel_steps(), []
     with contextlib.closing(run(steps(), limit)) as ran:
         for result, output in ran:

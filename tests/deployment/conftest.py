@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import subprocess
 import sys
 import uuid
@@ -26,13 +28,18 @@ from tests.deployment.steps import (
     Login,
     Stack,
     Working,
+    decisions_of,
     function_log_events,
+    granted_actions,
     login,
     sam_settings,
 )
 
 # The environment that most tests use comes first. The last two evaluate what the other tests did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
+# `make test` divides the tests among sessions. Each writes its transcript into this folder, and the last two tests
+# evaluate all of them. Without the folder, they evaluate their own session.
+TRANSCRIPTS = os.environ.get("DEPLOYMENT_TRANSCRIPTS")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +68,10 @@ class Transcript:
         self.passwords: set[str] = set()
         self.tokens: set[str] = set()
         self.expected_denials: list[dict[str, Any]] = []
-        self.granted: set[str] = set()
+        # Of each role of dev: the actions of its policies, those that it used, and the denials that no test expected.
+        self.granted: dict[str, set[str]] = {}
+        self.used: dict[str, set[str]] = {}
+        self.denials: dict[str, list[dict[str, Any]]] = {}
         self._deleted: set[str] = set()
         self._read_until: dict[str, int] = {}
 
@@ -101,6 +111,18 @@ class Transcript:
             if is_deleted:
                 self._deleted.add(stack["StackId"])
 
+    def add_environment(self, aws: LocalAws, environment: Environment) -> None:
+        """Adds sam's output, what the policies of the roles allow now, and the calls so far."""
+        self.add("sam's output", environment.sam_output)
+        pages = aws.client("iam").get_paginator("list_roles").paginate()
+        for role in [role["RoleName"] for page in pages for role in page["Roles"]]:
+            if role.startswith(f"role-{environment.env_id}-"):
+                decisions = decisions_of(aws, role)
+                self.granted[role] = self.granted.get(role, set()) | granted_actions(aws, role)
+                self.used[role] = {decision["action"] for decision in decisions if decision["allowed"]}
+                self.denials[role] = [decision for decision in decisions if not decision["allowed"]
+                                      and not decision.get("late") and decision not in self.expected_denials]
+
     def collect_passwords(self, aws: LocalAws) -> None:
         """Collects the passwords of every version of every secret that exists now."""
         secrets = aws.client("secretsmanager")
@@ -116,8 +138,21 @@ class Transcript:
 
 
 @pytest.fixture(scope="session")
-def transcript() -> Transcript:
-    return Transcript()
+def transcript() -> Iterator[Transcript]:
+    yield (written := Transcript())
+    if TRANSCRIPTS:
+        Path(TRANSCRIPTS).mkdir(parents=True, exist_ok=True)
+        (Path(TRANSCRIPTS) / f"{os.getpid()}.pickle").write_bytes(pickle.dumps(written))
+
+
+@pytest.fixture(scope="session")
+def transcripts(request: pytest.FixtureRequest) -> list[Transcript]:
+    """One of each session."""
+    if TRANSCRIPTS:
+        return [pickle.loads(file.read_bytes()) for file in Path(TRANSCRIPTS).glob("*.pickle")]
+    own: Transcript = request.getfixturevalue("transcript")
+    own.add_environment(request.getfixturevalue("aws"), request.getfixturevalue("environment"))
+    return [own]
 
 
 @pytest.fixture(scope="session")
@@ -130,8 +165,12 @@ def gitlab(transcript: Transcript) -> Iterator[LocalGitLab]:
 
 
 @pytest.fixture(autouse=True)
-def _record_everything(aws: LocalAws, transcript: Transcript) -> Iterator[None]:
+def _record_everything(request: pytest.FixtureRequest) -> Iterator[None]:
     """Records after each test, because the log and the secrets of a stack are deleted with it."""
+    if "transcripts" in request.fixturenames:
+        yield
+        return
+    aws, transcript = request.getfixturevalue("aws"), request.getfixturevalue("transcript")
     yield
     transcript.collect_passwords(aws)
     for env_id in ("dev", "prd", "tst"):
@@ -158,13 +197,14 @@ def queued_requests(aws: LocalAws) -> None:
 
 
 @pytest.fixture(scope="session")
-def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """`template.yaml`, deployed with every default."""
     deployed = Environment(aws, tmp_path_factory.mktemp("environment"))
     first = deployed.deploy()
     transcript.add("sam's output, first", first.output)
     assert first.succeeded, first.output + "\n".join(deployed.failures())
-    return deployed
+    yield deployed
+    transcript.add_environment(aws, deployed)
 
 
 @pytest.fixture

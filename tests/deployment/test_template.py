@@ -88,7 +88,7 @@ def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Envir
     assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
     assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
     # The permissions for the key exist while there is a key.
-    transcript.granted |= steps.granted_actions(aws, environment.function_role)
+    transcript.add_environment(aws, environment)
     before = steps.login(aws, SECRET)
     assert environment.change(RotationSerial="3") == "UPDATE_COMPLETE", environment.failures()
     assert steps.login(aws, SECRET).credential_id != before.credential_id
