@@ -79,8 +79,12 @@ fn only_drift_is_repaired() {
 
 #[test]
 fn changes_of_resources_in_sync_are_not_drift() {
+    let replaced = Change {
+        effect: Effect::Replace,
+        ..change("A", DriftStatus::InSync)
+    };
     let changes = vec![
-        change("A", DriftStatus::InSync),
+        replaced,
         change("B", DriftStatus::Deleted),
         change("C", DriftStatus::NotCompared),
         change("D", DriftStatus::Modified),
@@ -95,6 +99,7 @@ fn changes_of_resources_in_sync_are_not_drift() {
         .map(|one| one.logical_id.as_str())
         .collect();
     assert_eq!((ids, drifted.not_compared), (vec!["B", "D"], 1));
+    assert!(drifted.is_partial && drifted.is_destructive);
     assert_eq!(drifted.parameters, ["Size"]);
 }
 
@@ -103,7 +108,7 @@ fn empty_change_set_is_no_drift_and_a_failed_one_no_result() {
     let of = |creation| state(false, read(vec![], creation));
     assert!(matches!(
         next(&of(Creation::Empty), false),
-        Planned::Done(Found::Compared(drifted)) if drifted.resources.is_empty()
+        Planned::Done(Found::Compared(drifted)) if drifted == Drifted { parameters: vec!["Size".to_owned()], ..Drifted::default() }
     ));
     assert_eq!(
         next(&of(Creation::Failed("why".to_owned())), false),

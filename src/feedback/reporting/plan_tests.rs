@@ -111,15 +111,6 @@ fn status_name_has_environment_and_project() {
 }
 
 #[test]
-fn running_execution_is_running() {
-    let (state, _) = status_of(
-        ExecutionState::Running,
-        &[("Build", ActionState::Failed, "")],
-    );
-    assert_eq!(state, StatusState::Running);
-}
-
-#[test]
 fn succeeded_execution_names_its_environment() {
     let (state, text) = status_of(ExecutionState::Succeeded, &[]);
     assert_eq!(
@@ -177,14 +168,18 @@ fn superseded_execution_is_canceled() {
 fn waiting_approval_is_pending() {
     let actions = [(APPROVAL, ActionState::Running, "")];
     let desired = desired_of(ExecutionState::Running, &actions);
-    assert_eq!(
-        desired.approval.expect("a status").state,
-        StatusState::Pending
-    );
-    assert_eq!(
-        desired.execution.expect("a status").state,
-        StatusState::Running
-    );
+    let execution = desired.execution.clone().expect("a status");
+    let approval = desired.approval.clone().expect("a status");
+    assert_eq!(execution.state, StatusState::Running);
+    assert_eq!(approval.state, StatusState::Pending);
+    let mut shown = Shown {
+        execution: vec![in_pipeline(1, execution)],
+        ..Shown::default()
+    };
+    let post = Post::Status(Topic::Approval, approval.clone());
+    assert_eq!(posts(&desired, &shown), [post]);
+    shown.approval = vec![in_pipeline(1, approval)];
+    assert!(posts(&desired, &shown).is_empty());
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn failed_build_is_written_without_a_change_set() {
 }
 
 #[test]
-fn blocked_template_gets_a_summary() {
+fn blocked_template_gets_a_summary_unless_permitted() {
     let scan = Scan {
         blockers: [Blocker::Transform].into(),
         ..Scan::default()
@@ -189,20 +189,11 @@ fn blocked_template_gets_a_summary() {
         next(&state, &permitting, &names()),
         Next::Apply(ReviewStep::Compare)
     ));
-}
-
-#[test]
-fn unreadable_template_is_never_permitted() {
     let scan = Scan {
         blockers: [Blocker::Unreadable("it is not valid YAML")].into(),
         ..Scan::default()
     };
-    let mut state = ready();
     state.output = Some(Ok(output(scan)));
-    let permitting = ReviewSettings {
-        allow_transforms: true,
-        ..settings()
-    };
     assert!(matches!(
         next(&state, &permitting, &names()),
         Next::Apply(ReviewStep::WriteNotes)
@@ -241,6 +232,9 @@ fn rejected_change_set_is_shown() {
     assert!(matches!(planned, Next::Fail(_)));
     state.comparison = Some(rejected("ValidationError", "why"));
     applies(&state, ReviewStep::WriteNotes);
+    let invalid = Creation::Failed("Resource validation failed".to_owned());
+    state.comparison = Some(ComparisonResult::Read(change_set(invalid)));
+    applies(&state, ReviewStep::ReadValidation);
     let failed = Creation::Failed("why".to_owned());
     state.comparison = Some(ComparisonResult::Read(change_set(failed)));
     applies(&state, ReviewStep::DeleteChangeSet);
@@ -314,6 +308,11 @@ fn parameter_without_a_value_names_the_file() {
     assert_eq!(missing.computed, ["New"]);
     assert_eq!(missing.configuration.as_deref(), Some("dev.json"));
     state.stack_parameters = present(&["Computed", "New"]);
+    let found = finding(&state, &settings, &names());
+    assert!(
+        matches!(found, Some(Finding::MissingValues(_))),
+        "{found:?}"
+    );
     built.scan.parameters.remove("Stale");
     state.output = Some(Ok(built));
     assert_eq!(finding(&state, &settings, &names()), None);

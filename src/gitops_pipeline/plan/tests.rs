@@ -13,6 +13,7 @@ use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::request_token::{Purpose, RequestKey, of_first_push, read};
 use crate::gitops_pipeline::state::{ChildStack, StackFailure};
+use crate::gitops_pipeline::template::DELETION_POLICY_OUTPUT;
 use crate::reconcile::Next;
 
 const CONTENT: &str = "0123456789abcdef";
@@ -131,6 +132,8 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
     };
     let found = plan_in(Some(&child(status, None)), &started);
     assert_eq!(found, own, "{status}");
+    let found = plan_in(Some(&child(status, Some("Console-1".to_owned()))), &started);
+    assert_eq!(found, other, "{status}");
 }
 
 fn check_foreign(status: &str) {
@@ -279,15 +282,24 @@ fn stack_is_created_only_after_the_tombstone_was_read() {
 
 #[test]
 fn created_stack_that_another_request_deleted_is_a_failure() {
-    let deleted = |purpose: Purpose| {
-        let token = key(100).token(&purpose);
-        let state = ApplyState {
-            created_id: Some("arn".to_owned()),
-            has_read_created: true,
-            ..rendered()
-        };
-        plan_in(Some(&child("DELETE_COMPLETE", Some(token))), &state)
+    let read = ApplyState {
+        created_id: Some("arn".to_owned()),
+        has_read_created: true,
+        ..rendered()
     };
+    let deleted_in = |purpose: Purpose, state: &ApplyState| {
+        let token = key(100).token(&purpose);
+        plan_in(Some(&child("DELETE_COMPLETE", Some(token))), state)
+    };
+    let deleted = |purpose: Purpose| deleted_in(purpose, &read);
+    let mut unread = ApplyState {
+        has_tombstone: None,
+        ..read.clone()
+    };
+    assert_eq!(deleted_in(Purpose::RollBack, &unread), READ_FAILURE);
+    unread.content = None;
+    let step = deleted_in(Purpose::RollBack, &unread);
+    assert_eq!(step, Next::Apply(ApplyStep::ReadTombstone));
     assert_eq!(deleted(Purpose::RollBack), READ_FAILURE);
     assert_eq!(
         deleted(Purpose::Delete),
@@ -339,14 +351,25 @@ fn failed_own_delete_is_a_failure() {
 #[test]
 fn dependents_are_deleted_before_the_stack() {
     let state = delete::DeleteState::default();
-    let complete = child("CREATE_COMPLETE", None);
-    let plan = |purpose: Purpose| delete::next(Some(&complete), &state, &context(), &purpose);
-    let repository = false;
-    assert_eq!(
-        plan(Purpose::Delete),
-        Next::Apply(DeleteStep::DeleteDependents { repository })
-    );
-    assert_eq!(plan(Purpose::RollBack), DELETED);
+    let mut complete = child("CREATE_COMPLETE", None);
+    for (policy, repository) in [("Retain", false), ("Delete", true)] {
+        let output = (DELETION_POLICY_OUTPUT.to_owned(), policy.to_owned());
+        complete.outputs.extend([output]);
+        let plan = |purpose: Purpose| delete::next(Some(&complete), &state, &context(), &purpose);
+        assert_eq!(
+            plan(Purpose::Delete),
+            Next::Apply(DeleteStep::DeleteDependents { repository })
+        );
+        assert_eq!(plan(Purpose::RollBack), DELETED);
+    }
+    // A superseded request may have created the rule meanwhile.
+    let state = delete::DeleteState {
+        was_seen: true,
+        has_deleted_dependents: true,
+        ..state
+    };
+    let plan = delete::next(None, &state, &context(), &Purpose::Delete);
+    assert_eq!(plan, Next::Apply(DeleteStep::DeleteRuleAgain));
 }
 
 #[test]

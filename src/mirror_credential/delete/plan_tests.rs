@@ -5,7 +5,7 @@ use crate::common::reason_codes::Code;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
 use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
-use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::intent_log::{Owner, Tombstone};
 use crate::mirror_credential::plan::tests::{
     NAME, USER, at, context, credential, issue_intent, login, present, settled,
 };
@@ -124,23 +124,43 @@ table! {
     unfinished_log_waits_for_iam: delete(), DeletionState {
             is_fenced: true,
             users_read_at: at(0),
-            ..with_secret(|secret| secret.log.claim = 2)
+            ..with_secret(|secret| {
+                secret.log.claim = 2;
+                secret.last_changed = Some(at(0));
+            })
         }
         => Next::Apply(DeleteStep::WaitForIam);
-    missing_secret_waits_for_a_running_create: delete(), marked(|state| {
+    missing_secret_waits_for_a_running_create: delete(), without_login(|state| {
             state.secret = SecretState::Absent;
             state.users_read_at = at(0);
         })
         => Next::Apply(DeleteStep::WaitForIam);
+    second_delivery_of_an_ended_delete_does_not_wait: delete(), without_login(|state| {
+            state.secret = SecretState::Absent;
+            state.users_read_at = at(0);
+            state.users[0].tombstone = Some(Tombstone {
+                owner_key: context().owner.key(),
+                signed_at: at(0),
+                done_at: at(0),
+                ended: "secret".to_owned(),
+                unanswered: false,
+            });
+        })
+        => Next::Done(());
     mirrors_are_deleted_before_their_credential: delete(), with_secret(|secret| {
             secret.log.current.as_mut().expect("a login").mirrors = 1;
         })
         => Next::Apply(DeleteStep::DeleteMirrors);
     open_intent_is_closed_before_its_credential_is_deleted:
-        delete(), marked(|state| state.users[0].issue_intent = Some(issue_intent(0)))
+        delete(), marked(|state| {
+            state.users[0].issue_intent = Some(issue_intent(0));
+            state.users_read_at = at(0);
+            with_recorded(state);
+            with_foreign(state);
+        })
         => Next::Apply(DeleteStep::CloseIssueIntent {
             user_name: USER.to_owned(),
-            ids: vec!["CUR".to_owned()],
+            ids: vec!["CUR".to_owned(), "OLD".to_owned()],
         });
     named_credential_is_deleted_if_unlisted:
         delete(), marked(|state| state.users[0].credentials.clear())
@@ -157,11 +177,18 @@ table! {
     foreign_credential_is_deleted_if_wanted: DeletionTarget {
             deletes_foreign: true,
             ..delete()
-        }, without_login(with_foreign)
+        }, without_login(|state| {
+            with_foreign(state);
+            // The secret's tags name the user, too.
+            state.users[0].owner = None;
+        })
         => delete_credential("HIS");
     secret_is_deleted_last: delete(), without_login(|_| {})
         => Next::Apply(DeleteStep::DeleteSecret);
-    deleted_resource_is_done: delete(), without_login(without_secret)
+    deleted_resource_is_done: delete(), without_login(|state| {
+            without_secret(state);
+            state.users_read_at = at(0);
+        })
         => Next::Done(());
     user_of_an_unknown_replacement_is_released: unknown_replacement(), without_login(without_secret)
         => Next::Apply(DeleteStep::ReleaseUser(USER.to_owned()));

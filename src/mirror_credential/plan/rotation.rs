@@ -56,7 +56,7 @@ impl Planner<'_> {
         if self.state.holds_claim() {
             return self.plan_issue();
         }
-        let is_open = secret.is_unfinished() && secret.log.claim > 0;
+        let is_open = secret.is_unfinished();
         let claim = intent_log::version_id(secret.log.claim);
         if is_open && self.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
             // The claimant and the age of the claim decide.

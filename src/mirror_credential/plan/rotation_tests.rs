@@ -10,10 +10,10 @@ use crate::mirror_credential::plan::mirrors::tests::{
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::{
-    at, context, credential, login, noted, plan_table, state, step,
+    at, context, credential, issued, login, noted, plan_table, state, step,
 };
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
-use crate::mirror_credential::state::State;
+use crate::mirror_credential::state::{Issued, State};
 use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
@@ -160,13 +160,26 @@ plan_table! {
                     k.mirrors.intent.content.claimant = claimant(Some(VERSION));
                 }),
             ) => SecretStep::Claim(3);
-        late_create_of_an_ended_rotation_is_rejected: rotate(RotationPhase::Create, &pushing()) => rejected();
+        late_create_of_an_ended_rotation_is_rejected: rotate(RotationPhase::Create, &state(pushing(), |k| k.mirrors.intent.content.claimant = claimant(Some(VERSION)))) => rejected();
+        create_with_an_old_claim_keeps_its_label: rotate(RotationPhase::Create,
+                &state(named(), |k| {
+                    k.log.claim = Some(2);
+                    edit(k, |secret| {
+                        secret.log.claim = 2;
+                        secret.last_changed = Some(at(0));
+                    });
+                }),
+            ) => CredentialStep::WriteIssueIntent;
+        stack_update_keeps_the_label_of_a_recent_rotation: step(mirrored, &state(named(), |k| edit(k, |secret| secret.last_changed = Some(at(3540))))) => Step::Done;
         test_of_a_new_schedule_is_done: rotate(RotationPhase::Test, &named()) => Step::Done;
         set_before_create_is_rejected: rotate(RotationPhase::Set, &named()) => rejected();
-        set_without_a_rotation_is_rejected: rotate(RotationPhase::Set, &pushing()) => rejected();
-        second_create_is_done: rotate(RotationPhase::Create, &prepared()) => Step::Done;
+        test_without_a_rotation_is_rejected: rotate(RotationPhase::Test, &pushing()) => rejected();
+        rejection_waits_for_late_labels: rotate(RotationPhase::Set, &state(pushing(), |k| k.now = at(5))) => SecretStep::WaitForPeer;
+        set_of_an_aborted_rotation_is_rejected: rotate(RotationPhase::Set, &dropped(|_| {})) => rejected();
+        second_create_leaves_the_mirror_disabled: rotate(RotationPhase::Create, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => Step::Done;
         finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.log.claim = 5))) => rejected();
-        set_without_its_mirror_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7)]))) => rejected();
+        set_without_one_of_its_mirrors_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| { k.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9]))); })) => rejected();
+        set_verifies_the_login_first: rotate(RotationPhase::Set, &state(prepared(), |k| k.login.verified = false)) => CredentialStep::VerifyStored;
         set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirrors(vec![record(8)]);
         second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
         test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
@@ -177,8 +190,21 @@ plan_table! {
         };
         second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirrors(vec![record(7)]);
         finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
+        finish_keeps_the_inactive_credential: rotate(RotationPhase::Finish,
+                &state(rotated(), |k| {
+                    seen(k, vec![mirror(8)]);
+                    k.user.credentials[0].active = false;
+                }),
+            ) => CredentialStep::CloseIssueIntent;
+        finish_drops_the_label_of_a_deleted_credential: rotate(RotationPhase::Finish,
+                &state(rotated(), |k| {
+                    seen(k, vec![mirror(8)]);
+                    k.user.credentials.remove(0);
+                }),
+            ) => SecretStep::DropOldLogin(1);
         abort_drops_the_pending_label_first: abort(&prepared()) => SecretStep::DropPending(VERSION.to_owned());
         abort_of_a_prepared_rotation_claims: abort(&dropped(|_| {})) => SecretStep::Claim(5);
+        abort_with_the_claim_of_its_phase_claims_again: abort(&dropped(|k| { k.log.claim = Some(5); edit(k, |secret| secret.log.claim = 5); })) => SecretStep::Claim(6);
         abort_with_its_claim_copies_the_current_login: abort(&dropped(|k| {
                 k.log.claim = Some(5);
                 k.mirrors.intent.content.claimant = abort_claimant(VERSION);
@@ -186,7 +212,12 @@ plan_table! {
             })) => SecretStep::CopyCurrentVersion(6);
         abort_during_a_stack_update_is_done: abort(&dropped(|k| edit(k, |secret| secret.log.claim = 5))) => Step::Done;
         abort_of_a_current_version_is_done: abort(&rotated()) => Step::Done;
-        abort_after_a_stack_update_retires_the_mirror: abort(&overtaken(|_| {})) => MirrorStep::RetireMirrors(vec![record(8)]);
+        abort_keeps_a_stored_credential_until_its_mirror_is_retired: abort(&overtaken(|k| k.login.issued = Some(issued(None))))
+            => MirrorStep::RetireMirrors(vec![record(8)]);
+        abort_deletes_an_unstored_credential: abort(&overtaken(|k| {
+                k.login.issued = Some(Issued { id: "LOST".to_owned(), ..issued(None) });
+            })) => CredentialStep::DeleteCredential("LOST".to_owned());
+        abort_drops_a_former_version_of_the_current_login: abort(&overtaken(|k| edit(k, |secret| secret.log.superseded = vec![login(4, "CUR")]))) => SecretStep::DropOldLogin(4);
         abort_without_a_mirror_deletes_the_credential: abort(&overtaken(|k| seen(k, vec![mirror(7)])))
             => CredentialStep::DeleteCredential("NEW".to_owned());
         abort_without_a_credential_drops_its_label: abort(&overtaken(|k| {
@@ -244,7 +275,11 @@ fn superseded_rotation_cannot_finish() {
     let stranger = |state: &State| step(mirrored, state);
     let fence = state(prepared(), |k| {
         k.log.claim = Some(5);
-        edit(k, |secret| secret.log.claim = 5);
+        edit(k, |secret| {
+            secret.log.claim = 5;
+            // A version from before the rotation is not a copy.
+            secret.log.superseded.push(login(2, "CUR"));
+        });
     });
     assert_eq!(
         stranger(&prepared()),

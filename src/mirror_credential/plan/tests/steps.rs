@@ -4,6 +4,7 @@ use super::*;
 use crate::mirror_credential::intent_log::Tombstone;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
+use crate::mirror_credential::plan::{first_saved_spec, may_close_issue_intent};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{SecretState, State};
 
@@ -13,14 +14,89 @@ fn exists(state: &mut State) {
 
 fn same(_: &mut Spec) {}
 
+/// IAM may not show yet what changed before this delivery.
+fn unsettle(state: &mut State, change: impl FnOnce(&mut Secret)) {
+    state.user_read_at = at(0);
+    present(state, |secret| {
+        secret.last_changed = Some(at(0));
+        change(secret);
+    });
+}
+
+/// The log has a claim after the login. The secret was last changed at `changed`.
+fn open_claim(state: &mut State, changed: u64) {
+    present(state, |secret| {
+        secret.log.current = Some(login(1, "CUR"));
+        secret.log.claim = 2;
+        secret.last_changed = Some(at(changed));
+    });
+}
+
+#[test]
+fn first_create_saves_its_spec_while_it_issues() {
+    let update = RequestContext {
+        is_create: false,
+        ..context()
+    };
+    assert_eq!(first_saved_spec(&context(), &claimed()), Some(1));
+    assert_eq!(first_saved_spec(&update, &claimed()), None);
+    let unclaimed = state(claimed(), |k| k.log.claim = None);
+    assert_eq!(first_saved_spec(&context(), &unclaimed), None);
+    let with_entry = state(claimed(), |k| present(k, |s| s.log.claim = 1));
+    assert_eq!(first_saved_spec(&context(), &with_entry), None);
+}
+
+#[test]
+fn issue_intent_is_closed_when_its_credential_is_known() {
+    let issued = |change: fn(&mut State)| {
+        let base = state(claimed(), |k| {
+            k.login.issued = Some(issued(None));
+            k.mirrors.intent.ids_committed = true;
+        });
+        may_close_issue_intent(&state(base, change))
+    };
+    assert!(issued(|_| {}));
+    assert!(!issued(|k| k.login.issued = None));
+    assert!(!issued(|k| k.login.may_have_issued = true));
+    assert!(!issued(|k| k.log.issue_intent_written = false));
+    assert!(!issued(|k| k
+        .user
+        .issue_intent
+        .as_mut()
+        .expect("an intent")
+        .closed = true));
+    // Without mirrors, a spec that was saved after the claim shows it, or a stored login.
+    for (entry, closes) in [(0, false), (1, true)] {
+        let state = state(claimed(), |k| {
+            k.login.issued = Some(super::issued(None));
+            present(k, |s| s.log.saved_specs = vec![noted(entry)]);
+        });
+        assert_eq!(may_close_issue_intent(&state), closes, "{entry}");
+        let stored = super::state(claimed(), |k| {
+            present(k, |s| s.log.current = Some(login(entry, "CUR")));
+        });
+        assert_eq!(may_close_issue_intent(&stored), closes, "{entry}");
+    }
+}
+
 plan_table! {
-        settled_resource_is_done: step(same, &settled()) => Step::Done;
+        finished_resource_is_done_without_a_wait: step(same, &state(settled(), |k| unsettle(k, |s| s.log.current = Some(login(1, "CUR"))))) => Step::Done;
         new_user_and_no_secret_creates_the_secret: step(same, &state(fresh(), exists)) => SecretStep::CreateSecret;
-        create_with_an_unread_secret_reads_it: step(
+        secret_that_a_create_has_deleted_is_created_again: step(same, &state(fresh(), |k| { k.user.exists = true; k.secret_seen = true; })) => SecretStep::CreateSecret;
+        credential_of_another_resource_is_not_foreign: step(
                 same,
                 &state(fresh(), |k| {
                     k.user.exists = true;
-                    k.secret = SecretState::Unread;
+                    k.user.credentials = vec![credential("HIS")];
+                    k.login.other_resource_credentials = vec!["HIS".to_owned()];
+                }),
+            ) => SecretStep::CreateSecret;
+        foreign_credential_waits_for_a_later_read: step(
+                same,
+                &state(fresh(), |k| {
+                    k.user.exists = true;
+                    k.user.credentials = vec![credential("HIS")];
+                    k.secret_read_after_user = false;
                 }),
             ) => SecretStep::ReadSecret;
         user_with_a_history_needs_the_secret_read: step(same, &state(settled(), |k| k.secret = SecretState::Unread)) => SecretStep::ReadSecret;
@@ -28,7 +104,7 @@ plan_table! {
                 same,
                 &state(claimed(), |k| k.log.issue_intent_written = false),
             ) => CredentialStep::WriteIssueIntent;
-        claim_with_intent_issues: step(same, &claimed()) => CredentialStep::Issue;
+        claim_with_intent_issues_without_a_wait: step(same, &state(claimed(), |k| unsettle(k, |_| {}))) => CredentialStep::Issue;
         issued_login_is_stored: step(
                 same,
                 &state(claimed(), |k| k.login.issued = Some(issued(Some("a+b=")))),
@@ -49,6 +125,37 @@ plan_table! {
                     k.log.claim_lost_at = Some(at(3599));
                 }),
             ) => SecretStep::WaitForPeer;
+        finished_peer_is_not_waited_for: step(same, &state(settled(), |k| k.log.claim_lost_at = Some(at(3599)))) => Step::Done;
+        peer_that_verifies_its_login_is_waited_for: step(
+                |d| d.repository_names = vec!["r".to_owned()],
+                &state(claimed(), |k| {
+                    k.log.claim = None;
+                    k.log.claim_lost_at = Some(at(0));
+                    k.log.peer_timeout = Duration::from_hours(2);
+                }),
+            ) => SecretStep::WaitForPeer;
+        entry_of_a_peer_is_waited_for: step(same, &state(settled(), |k| k.log.highest_claimed_entry = Some((2, at(3595))))) => SecretStep::WaitForPeer;
+        name_of_a_deleted_secret_is_waited_for: step(same, &state(settled(), |k| { k.now = at(5); present(k, |s| s.deleted_at = Some(at(0))); })) => SecretStep::WaitForPeer;
+        claim_of_a_live_peer_is_taken_over_if_allowed: step(same, &state(settled(), |k| open_claim(k, 3000))) => SecretStep::ClaimIfAllowed(3);
+        live_peer_is_fenced_by_the_tags_first: step(
+                same,
+                &state(settled(), |k| {
+                    open_claim(k, 3000);
+                    if let SecretState::Present(secret) = &mut k.secret {
+                        secret.origin.as_of = None;
+                    }
+                }),
+            ) => SecretStep::TagSecret;
+        claim_of_a_dead_peer_is_concluded: step(same, &state(settled(), |k| open_claim(k, 0))) => SecretStep::SaveSpec(3);
+        own_claim_without_a_new_login_is_concluded: step(same, &state(settled(), |k| { open_claim(k, 3000); k.log.claim = Some(2); })) => SecretStep::SaveSpec(3);
+        credential_of_a_peer_is_reset: step(
+                same,
+                &state(claimed(), |k| {
+                    k.user.credentials = vec![credential("LOST")];
+                    k.log.claim = Some(1);
+                    present(k, |s| s.log.claim = 1);
+                }),
+            ) => CredentialStep::Reset("LOST".to_owned());
         orphan_of_an_earlier_intent_is_reset: step(
                 same,
                 &state(claimed(), |k| {
@@ -61,6 +168,25 @@ plan_table! {
                 &state(claimed(), |k| k.login.uncertain_since = Some(at(3595))),
             ) => CredentialStep::WaitForIam;
         changed_serial_claims_first: step(|d| d.rotation_serial = Some("2".to_owned()), &settled()) => SecretStep::Claim(2);
+        claim_before_a_later_login_claims_again: step(
+                |d| d.rotation_serial = Some("2".to_owned()),
+                &state(settled(), |k| {
+                    present(k, |s| {
+                        s.log.current = Some(login(3, "CUR"));
+                        s.log.claim = 2;
+                    });
+                    k.log.claim = Some(2);
+                }),
+            ) => SecretStep::Claim(4);
+        unlisted_current_credential_is_replaced: step(same, &state(settled(), |k| k.user.credentials.clear())) => SecretStep::Claim(2);
+        unlisted_current_credential_waits_for_iam: step(
+                same,
+                &state(settled(), |k| {
+                    k.user.credentials.clear();
+                    unsettle(k, |s| s.log.current = Some(login(1, "CUR")));
+                }),
+            ) => CredentialStep::WaitForIam;
+        credential_that_a_peer_superseded_is_deleted: step(same, &state(settled(), |k| k.login.issued = Some(issued(None)))) => delete("NEW");
         new_login_is_verified_before_it_replaces_one: step(
                 |d| {
                     d.rotation_serial = Some("2".to_owned());
@@ -76,20 +202,10 @@ plan_table! {
                     k.user.credentials.push(credential("NEW"));
                 }),
             ) => CredentialStep::VerifyIssued;
-        superseded_credential_is_deleted: step(
+        unlisted_superseded_credential_is_deleted_at_once: step(
                 same,
                 &state(settled(), |k| {
-                    present(k, |s| {
-                        s.log.current = Some(login(3, "CUR"));
-                        s.log.superseded = vec![login(1, "OLD")];
-                    });
-                    k.user.credentials.push(credential("OLD"));
-                }),
-            ) => delete("OLD");
-        unlisted_superseded_credential_is_deleted: step(
-                same,
-                &state(settled(), |k| {
-                    present(k, |s| {
+                    unsettle(k, |s| {
                         s.log.current = Some(login(3, "CUR"));
                         s.log.superseded = vec![login(1, "OLD")];
                     });
@@ -127,6 +243,16 @@ plan_table! {
                 },
                 &settled(),
             ) => SecretStep::TagSecret;
+        dropped_tag_untags_the_secret: step(
+                same,
+                &state(settled(), |k| {
+                    k.previous_tags = vec!["gone".to_owned(), "team".to_owned()];
+                    present(k, |s| {
+                        s.log.current = Some(login(1, "CUR"));
+                        s.tags.insert("team".to_owned(), "a".to_owned());
+                    });
+                }),
+            ) => SecretStep::UntagSecret(vec!["team".to_owned()]);
         foreign_credential_in_a_free_slot_stays: step(
                 same,
                 &state(settled(), |k| k.user.credentials.push(credential("HIS"))),
@@ -135,18 +261,29 @@ plan_table! {
                 same,
                 &state(claimed(), |k| k.user.credentials = vec![credential("HIS")]),
             ) => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
-        open_intent_is_closed: step(
-                same,
-                &state(settled(), |k| k.user.issue_intent = Some(issue_intent(0))),
-            ) => CredentialStep::CloseIssueIntent;
-        lost_user_tags_are_written_again: step(
+        // A credential that is created after the login is foreign.
+        open_intent_of_a_stored_login_is_closed: step(
                 same,
                 &state(settled(), |k| {
-                    k.user.owner = None;
-                    k.user.secret_name = None;
-                    k.user.issue_intent = None;
+                    k.user.issue_intent.as_mut().expect("an intent").closed = false;
+                    k.user.credentials.push(credential("HIS"));
                 }),
             ) => CredentialStep::CloseIssueIntent;
+        // An attempt issues one credential: the earliest one.
+        credential_for_a_former_secret_is_deleted: step(
+                same,
+                &state(settled(), |k| {
+                    k.user.issue_intent = Some(issue_intent(0));
+                    let created = at(2);
+                    let his = Credential { created, ..credential("HIS") };
+                    k.user.credentials.extend([his, credential("LOST")]);
+                    present(k, |s| {
+                        s.log.current = Some(login(1, "CUR"));
+                        s.arn = "arn:secret-b".to_owned();
+                    });
+                }),
+            ) => delete("LOST");
+        lost_tag_of_the_owner_is_written_again: step(same, &state(settled(), |k| k.user.owner = None)) => CredentialStep::CloseIssueIntent;
         later_delete_supersedes: step(
                 same,
                 &state(settled(), |k| {
@@ -160,4 +297,5 @@ plan_table! {
                 }),
             ) => Step::SupersededByDelete;
         secret_deleted_meanwhile_supersedes: step(same, &state(claimed(), |k| k.secret = SecretState::Absent)) => Step::SupersededByDelete;
+        secret_deleted_after_a_lost_claim_supersedes: step(same, &state(fresh(), |k| { k.user.exists = true; k.log.claim_lost_at = Some(at(0)); })) => Step::SupersededByDelete;
 }

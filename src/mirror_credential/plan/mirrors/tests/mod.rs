@@ -198,6 +198,9 @@ fn new_mirror_of_an_unprotected_project_is_refused() {
     };
     let reason = refusal(step(changed, &unprotected(pushing())));
     assert!(reason.contains("set OnlyProtectedBranches to false"));
+    // A new login needs a new mirror.
+    let rejected = state(unprotected(pushing()), |k| k.login.rejected = true);
+    assert!(refusal(step(without_required_branches, &rejected)).contains("every branch"));
 }
 
 #[test]

@@ -111,6 +111,7 @@ plan_table! {
                     k.mirrors.orphans.insert(record(9));
                 }),
             ) => MirrorStep::DeleteOrphanMirror(record(9));
+        orphan_beside_a_login_without_mirrors_is_deleted: step(|_| {}, &state(settled(), |k| { k.mirrors.orphans.insert(record(9)); })) => MirrorStep::DeleteOrphanMirror(record(9));
         orphan_of_the_current_login_stays: step(
                 mirrored,
                 &state(pushing(), |k| {
@@ -124,6 +125,13 @@ plan_table! {
                     k.mirrors.gitlab_error = Some(silence());
                 }),
             ) => Step::Done;
+        unreachable_gitlab_with_unread_mirrors_reads_them: step(
+                mirrored,
+                &state(pushing(), |k| {
+                    k.login.stored.clear();
+                    k.mirrors.gitlab_error = Some(silence());
+                }),
+            ) => CredentialStep::ReadLogin(version_id(1));
         unreachable_gitlab_with_a_change_rejects: step(
                 |spec| {
                     mirrored(spec);
@@ -134,15 +142,6 @@ plan_table! {
                     k.mirrors.gitlab_error = Some(silence());
                 }),
             ) => Step::Reject(silence());
-        open_intent_of_a_peer_is_read: step(
-                mirrored,
-                &state(pushing(), |k| {
-                    edit(k, |secret| {
-                        secret.log.claim = 2;
-                        secret.log.mirror_intent = Some(version_id(2));
-                    });
-                }),
-            ) => MirrorStep::ReadMirrorIntent(version_id(2));
         superseded_mirror_is_retired_before_its_credential: step(
                 mirrored,
                 &state(pushing(), |k| {
@@ -159,7 +158,7 @@ plan_table! {
                         };
                         secret.log.superseded = vec![old];
                     });
-                    k.login.stored.insert(version_id(1), Some(value(&[6])));
+                    k.login.stored.insert(version_id(1), Some(value(&[6, 7])));
                     k.login.stored.insert(version_id(3), Some(value(&[7])));
                     seen(k, vec![mirror(6), mirror(7)]);
                 }),
