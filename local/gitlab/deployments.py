@@ -160,5 +160,12 @@ def shown(call: Call, deployment: Deployment) -> dict[str, Any]:
     return {"id": deployment.id, "iid": deployment.iid, "ref": deployment.ref, "sha": deployment.sha,
             "created_at": time_text(deployment.created_at), "updated_at": time_text(deployment.updated_at),
             "user": users.shown(call.instance, deployment.user),
-            "environment": environments.shown_briefly(deployment.environment), "deployable": None,
-            "status": deployment.status}
+            "environment": environments.shown_briefly(deployment.environment),
+            "deployable": _job(call, deployment) if deployment.is_from_ci else None, "status": deployment.status}
+
+
+def _job(call: Call, deployment: Deployment) -> dict[str, Any]:
+    """lib/api/entities/ci/job.rb, in part (https://docs.gitlab.com/api/deployments/#get-a-specific-deployment)."""
+    return {"id": deployment.id, "name": "deploy", "stage": "deploy", "ref": deployment.ref, "tag": deployment.tag,
+            "status": deployment.status, "created_at": time_text(deployment.created_at),
+            "user": users.shown(call.instance, deployment.user), "commit": {"id": deployment.sha}}

@@ -283,6 +283,10 @@ class LocalGitLab:
         """Rejects the next posts of a commit status with 409, as during another update of the commit."""
         self.instance.status_conflicts = times
 
+    def lock_pipelines(self, times: int = 1) -> None:
+        """Rejects the next posts of a commit status with 400, as while GitLab adds another job to the pipeline."""
+        self.instance.status_locks = times
+
     def runs_held(self) -> AbstractContextManager[None]:
         """Within the block, runs wait between reading the remote repository and pushing to it."""
         return self.runs.held()

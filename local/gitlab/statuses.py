@@ -82,6 +82,10 @@ def posted(call: Call, sha: str) -> Answer:
             raise forbidden()
         status = _find_or_build(call, pipeline)
         _check(pipeline, status)
+        if call.instance.status_locks > 0:
+            # app/services/ci/pipelines/add_job_service.rb: `in_lock` (lib/gitlab/exclusive_lease_helpers.rb).
+            call.instance.status_locks -= 1
+            raise Rejected(400, {"message": "Failed to obtain a lock"})
         _transition(status, parameters["state"])
         _save(pipeline, status)
         return Answer(201, shown(call, pipeline, status))

@@ -99,7 +99,9 @@ def test_update_ends_a_deployment_and_can_change_its_end(api: Api, sha: str) -> 
 
 def test_deployment_of_gitlab_ci_cannot_be_updated(api: Api, project: HeldProject, sha: str) -> None:
     made = deployed(api, sha)
+    assert made["deployable"] is None
     project.deployments()[0].is_from_ci = True
+    assert api.listed("/deployments")[0]["deployable"]["commit"] == {"id": sha}
     rejected = finish(api, made, "success")
     assert (rejected.status_code, rejected.json()["message"]) == (
         403, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")

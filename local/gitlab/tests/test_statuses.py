@@ -249,6 +249,16 @@ def test_conflict_is_409_for_the_set_number_of_posts(api: Api, gitlab: LocalGitL
     posted(api, sha, "running")
 
 
+def test_lock_of_the_pipeline_is_400_for_the_set_number_of_posts(api: Api, gitlab: LocalGitLab, project: HeldProject,
+                                                                 sha: str) -> None:
+    gitlab.lock_pipelines(times=1)
+    rejected = post(api, sha, "running")
+    assert (rejected.status_code, rejected.json()) == (400, {"message": "Failed to obtain a lock"})
+    # The pipeline was created before.
+    assert project.statuses(sha) == [] and len(project.pipelines(sha)) == 1
+    posted(api, sha, "running")
+
+
 def test_disabled_ci_allows_statuses(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
     project.features.builds = "disabled"
     posted(api, sha, "running")
