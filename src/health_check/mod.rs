@@ -41,6 +41,7 @@ pub use self::checker::Emit;
 pub use self::clients::CheckClients;
 pub use self::request::{Environment, EnvironmentError, HealthCheck, SelfRepair};
 
+use crate::feedback::reporting::UnreachableGitLabs;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::TimeLimits;
@@ -87,8 +88,9 @@ pub async fn check(
     Box::pin(repairing).await;
     // The reports come last: a slow GitLab takes no time from the checks.
     let reporting = async {
-        Box::pin(checker.report_executions(&changed, &limits)).await;
-        Box::pin(checker.report_reviews(&found.reviewing, &limits)).await;
+        let unreachable = UnreachableGitLabs::default();
+        Box::pin(checker.report_executions(&changed, &limits, &unreachable)).await;
+        Box::pin(checker.report_reviews(&found.reviewing, &limits, &unreachable)).await;
     };
     let starting = checker.start_reviews(&found.reviewing, &mut findings, &limits);
     tokio::join!(Box::pin(reporting), Box::pin(starting));

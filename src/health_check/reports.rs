@@ -1,14 +1,12 @@
 //! Repeats the reports to GitLab that lost events did not make.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::Execution;
+use crate::feedback::reporting::{Execution, UnreachableGitLabs};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
@@ -18,26 +16,26 @@ use crate::feedback::review::ReviewTarget;
 const REPORTS_PER_SECOND: u32 = 2;
 
 impl Checker<'_> {
-    /// Reports to GitLab what events of the last day have lost, until GitLab is unreachable.
+    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`.
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the pipelines in another
     /// order, which is that of `changed`.
-    pub async fn report_executions<'a>(&self, changed: &'a ChangedExecutions, limits: &TimeLimits) {
+    pub async fn report_executions<'a>(
+        &self,
+        changed: &'a ChangedExecutions,
+        limits: &TimeLimits,
+        unreachable: &UnreachableGitLabs,
+    ) {
         let limits = limits.until(limits.end);
         let items = changed
             .iter()
             .map(|(name, executions)| (name.as_str(), executions));
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
-        let is_unreachable = &AtomicBool::new(false);
         let report = |name, executions: &'a Vec<Execution>| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                if is_unreachable.load(Ordering::Relaxed) {
-                    return 0;
-                }
-                let (failures, is_over) = self.report_again(name, executions.clone()).await;
-                is_unreachable.fetch_or(is_over, Ordering::Relaxed);
-                failures
+                let executions = executions.clone();
+                self.report_again(name, executions, unreachable).await
             })
         };
         let left = check_each(items.collect(), &limits, report, |name, failures| {
@@ -51,7 +49,12 @@ impl Checker<'_> {
     }
 
     /// Repeats the reviews of the builds of the last day whose events were lost.
-    pub async fn report_reviews(&self, reviewing: &[ReviewTarget], limits: &TimeLimits) {
+    pub async fn report_reviews(
+        &self,
+        reviewing: &[ReviewTarget],
+        limits: &TimeLimits,
+        unreachable: &UnreachableGitLabs,
+    ) {
         let limits = limits.until(limits.end);
         let pipelines: Vec<String> = reviewing
             .iter()
@@ -64,7 +67,7 @@ impl Checker<'_> {
                 pace.wait().await;
                 let (aws, http) = (self.clients.aws, self.clients.http);
                 let since = self.schedule.began - REPORTED_TIME;
-                Box::pin(review::catch_up(aws, http, target, since)).await
+                Box::pin(review::catch_up(aws, http, target, since, unreachable)).await
             })
         };
         let left =
@@ -86,15 +89,19 @@ impl Checker<'_> {
         }
     }
 
-    /// Repeats the reports of one pipeline. Returns the number of failed parts, and whether its GitLab is
-    /// unreachable.
-    async fn report_again(&self, name: &str, changed: Vec<Execution>) -> (usize, bool) {
+    /// Repeats the reports of one pipeline. Returns the number of failed parts.
+    async fn report_again(
+        &self,
+        name: &str,
+        changed: Vec<Execution>,
+        unreachable: &UnreachableGitLabs,
+    ) -> usize {
         let (aws, http) = (self.clients.aws, self.clients.http);
-        match Box::pin(reporting::catch_up(aws, http, name, changed)).await {
-            Ok(reported) => (reported.log_rejected(), false),
+        match Box::pin(reporting::catch_up(aws, http, name, changed, unreachable)).await {
+            Ok(reported) => reported.log_rejected(),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");
-                (1, error.is_unreachable)
+                1
             }
         }
     }

@@ -242,20 +242,27 @@ impl GitLabError {
         }
     }
 
-    /// Whether GitLab did not evaluate the request: the network, TLS, a proxy or GitLab as a whole
-    /// is at fault.
+    /// Whether requests about any project would fail like this one, most often after the same wait: the
+    /// network, TLS or GitLab as a whole is at fault. A redirect, a page or a response that is too large
+    /// is about one request: the project has moved, for example.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self.kind,
             ErrorKind::Unreachable
                 | ErrorKind::UntrustedCertificate(_)
                 | ErrorKind::NoResponse
-                | ErrorKind::TooLarge
                 | ErrorKind::ServerError { .. }
                 | ErrorKind::Throttled
-                | ErrorKind::Redirected { .. }
-                | ErrorKind::NotGitLab { .. }
         )
+    }
+
+    /// Whether GitLab itself evaluated the request.
+    pub fn is_from_gitlab(&self) -> bool {
+        let is_of_another = matches!(
+            self.kind,
+            ErrorKind::TooLarge | ErrorKind::Redirected { .. } | ErrorKind::NotGitLab { .. }
+        );
+        !is_of_another && !self.is_unreachable()
     }
 
     /// Whether the project has another path now, or GitLab another address.

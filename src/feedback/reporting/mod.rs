@@ -25,7 +25,7 @@ mod report;
 pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
 pub use crate::feedback::reporting::execution::{Execution, changed_since};
-pub use crate::feedback::reporting::outcome::{ReportError, Reported};
+pub use crate::feedback::reporting::outcome::{ReportError, Reported, UnreachableGitLabs};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
@@ -62,7 +62,8 @@ pub async fn handle(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them.
+/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. Does
+/// nothing if the pipeline's GitLab is one of the `unreachable` ones.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
@@ -71,6 +72,7 @@ pub async fn catch_up(
     http: &Http,
     pipeline_name: &str,
     changed: Vec<Execution>,
+    unreachable: &UnreachableGitLabs,
 ) -> Result<Reported, ReportError> {
     let caught_up = async {
         let mut reported = Reported::default();
@@ -86,14 +88,22 @@ pub async fn catch_up(
         let Some(settings) = &pipeline.report else {
             return Ok(reported);
         };
-        let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        for execution in changed {
-            let one =
-                report::report(aws, &gitlab, &pipeline, settings, Scope::All, execution).await?;
-            reported.accepted.extend(one.accepted);
-            reported.rejected.extend(one.rejected);
+        let url = &settings.access.url;
+        if unreachable.has(url) {
+            return Ok(reported);
         }
-        Ok(reported)
+        let repeat = async {
+            let gitlab = gitlab::open(aws, http, &settings.access).await?;
+            for execution in changed {
+                let one = report::report(aws, &gitlab, &pipeline, settings, Scope::All, execution)
+                    .await?;
+                reported.accepted.extend(one.accepted);
+                reported.rejected.extend(one.rejected);
+            }
+            Ok(reported)
+        };
+        let repeated = Box::pin(repeat).await;
+        repeated.inspect_err(|error| unreachable.note(url, error))
     };
     let failed = |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
     Box::pin(caught_up).await.map_err(failed)

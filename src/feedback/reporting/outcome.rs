@@ -1,6 +1,7 @@
 //! What a report did, and why an execution is not reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
@@ -13,7 +14,7 @@ use cfn_custom_resource::Reason;
 pub struct ReportError {
     /// What was reported, and what went wrong.
     pub reason: Reason,
-    /// Whether GitLab cannot be reached.
+    /// Whether requests about any project of this GitLab would fail.
     pub is_unreachable: bool,
     /// Whether another try would end the same: GitLab rejects the request or the token, or the token
     /// cannot be read.
@@ -69,6 +70,27 @@ impl Reported {
     }
 }
 
+/// The addresses at which one health check could not reach GitLab. Without them, each pipeline would wait
+/// for the same GitLab.
+#[derive(Debug, Default)]
+pub struct UnreachableGitLabs(Mutex<BTreeSet<String>>);
+
+impl UnreachableGitLabs {
+    /// Whether the GitLab at `url` could not be reached.
+    pub fn has(&self, url: &str) -> bool {
+        let urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        urls.contains(url)
+    }
+
+    /// Adds `url` if `error` says that its GitLab cannot be reached.
+    pub fn note(&self, url: &str, error: &ReportError) {
+        if error.is_unreachable {
+            let mut urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            urls.insert(url.to_owned());
+        }
+    }
+}
+
 /// Whether the same request may succeed later. Another delivery may be posting at the same time:
 /// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a job
 /// (`app/services/ci/create_commit_status_service.rb`, `app/services/ci/pipelines/add_job_service.rb`).
@@ -95,6 +117,24 @@ pub fn may_pass(error: &GitLabError) -> bool {
 mod tests {
     use super::*;
     use crate::clients::gitlab::Rejection;
+
+    #[test]
+    fn unreachable_gitlab_is_noted_by_its_address() {
+        let error = |kind| {
+            let doing = "posting".to_owned();
+            ReportError::from(GitLabError { doing, kind })
+        };
+        let unreachable = UnreachableGitLabs::default();
+        let to = "https://a.example/api/v4/projects/40".to_owned();
+        let status = 301;
+        unreachable.note(
+            "https://a.example",
+            &error(ErrorKind::Redirected { status, to }),
+        );
+        unreachable.note("https://b.example", &error(ErrorKind::NoResponse));
+        assert!(unreachable.has("https://b.example"));
+        assert!(!unreachable.has("https://a.example"));
+    }
 
     #[test]
     fn conflict_of_two_reports_is_not_final() {

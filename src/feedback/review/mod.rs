@@ -37,7 +37,7 @@ use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::clients::http::Http;
-use crate::feedback::reporting::ReportError;
+use crate::feedback::reporting::{ReportError, UnreachableGitLabs};
 use crate::gitops_pipeline::pipeline_settings;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
@@ -81,14 +81,15 @@ pub async fn catch_up(
     http: &Http,
     target: &ReviewTarget,
     since: SystemTime,
+    unreachable: &UnreachableGitLabs,
 ) -> Result<usize, ReportError> {
     if target.review.change_set_comment == Some(false) {
         return Ok(0);
     }
-    let names = &target.names;
+    let (names, url) = (&target.names, &target.report.access.url);
     let caught_up = async {
         let builds = build::of_heads(aws, names, &target.repository_name, since).await?;
-        if builds.is_empty() {
+        if builds.is_empty() || unreachable.has(url) {
             return Ok(0);
         }
         let gitlab = gitlab::open(aws, http, &target.report.access).await?;
@@ -104,8 +105,10 @@ pub async fn catch_up(
         }
         failure.map_or(Ok(written), Err)
     };
-    let failed =
-        |error: ReportError| error.about(&format!("the builds of {}", names.review_project()));
+    let failed = |error: ReportError| {
+        unreachable.note(url, &error);
+        error.about(&format!("the builds of {}", names.review_project()))
+    };
     Box::pin(caught_up).await.map_err(failed)
 }
 

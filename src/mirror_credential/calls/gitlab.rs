@@ -61,7 +61,7 @@ impl<'a> GitLabClients<'a> {
     pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
-            Err(error) if error.is_unreachable() => Err(error),
+            Err(error) if !error.is_from_gitlab() => Err(error),
             _ => Ok(()),
         }
     }
@@ -162,8 +162,6 @@ impl<'a> GitLabClients<'a> {
     fn note<T>(&mut self, url: &str, result: Result<T, GitLabError>) -> Result<T, GitLabError> {
         if let Err(error) = &result
             && error.is_unreachable()
-            // A redirect may concern a single project, which has moved.
-            && !matches!(error.kind, ErrorKind::Redirected { .. })
         {
             self.opened.insert(url.to_owned(), Err(error.clone()));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::feedback::reporting;
+use cfn_gitops::feedback::reporting::UnreachableGitLabs;
 use cfn_gitops::gitops_pipeline::health;
 use serde_json::{Value, json};
 
@@ -47,6 +48,8 @@ pub struct Reporting {
     pub env_id: &'static str,
     pub project_id: &'static str,
     pub environment: &'static str,
+    /// `GitLab.Project`: the path of the project, or its number.
+    pub project: &'static str,
 }
 
 /// The pipeline of most tests.
@@ -54,6 +57,7 @@ pub const SHOP: Reporting = Reporting {
     env_id: "dev",
     project_id: "shop",
     environment: "dev",
+    project: PROJECT,
 };
 
 impl Reporting {
@@ -83,7 +87,7 @@ impl Reporting {
             "Source": {"RepositoryName": REPOSITORY},
             "Build": {"EnvironmentVariables": {"Password": VARIABLE}},
             "Deploy": {"ActionMode": "CHANGE_SET"},
-            "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": PROJECT},
+            "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": self.project},
             "Report": {"EnvironmentName": self.environment, "EnvironmentUrlOutput": "SiteUrl"},
         })
     }
@@ -169,6 +173,14 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
 /// What an event is about: the execution, and its action unless it is about the execution itself.
 pub type Subject = (&'static str, Option<&'static str>);
 
+/// The whole health check of the environment.
+pub async fn check_health(fake: &FakeAws) {
+    let mut check = event(fake, SHOP, ("", None), "check");
+    check.event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
+    let checked = answered_once(fake, "check", &check).await;
+    checked.expect("not killed").expect("a summary");
+}
+
 /// EventBridge's event of a change of an execution, or of one of its actions.
 pub fn event(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> StackRequest {
     let (execution, action) = subject;
@@ -222,7 +234,8 @@ pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
     let pipeline = of.pipeline();
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
-    let reported = reporting::catch_up(&aws, &http, &pipeline, changed).await;
+    let unreachable = UnreachableGitLabs::default();
+    let reported = reporting::catch_up(&aws, &http, &pipeline, changed, &unreachable).await;
     let reported = reported.unwrap_or_else(|error| panic!("{error}"));
     assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
     reported.accepted.len()

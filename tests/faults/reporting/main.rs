@@ -7,6 +7,7 @@ mod calls;
 mod checks;
 mod events;
 mod fixture;
+mod health_checks;
 mod notes;
 mod pipelines;
 mod scripts;

@@ -13,6 +13,7 @@ const PRODUCTION: Reporting = Reporting {
     env_id: "prd",
     project_id: "shop",
     environment: "prd-printing",
+    project: PROJECT,
 };
 
 /// Another project of the same repository, with an environment of its own in GitLab.
@@ -20,6 +21,7 @@ const BLOG: Reporting = Reporting {
     env_id: "dev",
     project_id: "blog",
     environment: "dev-blog",
+    project: PROJECT,
 };
 
 /// Plays two scripts in turn, step by step. The second one begins `after` the first one.

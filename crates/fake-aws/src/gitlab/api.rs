@@ -119,6 +119,9 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
     }
+    if let Some(moved) = moved(aws, call, host) {
+        return moved;
+    }
     let project = aws.gitlab.project(host, call.needed("project"));
     let project = project.filter(|project| project.access.is_some());
     let Some(project) = project.cloned() else {
@@ -147,6 +150,26 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         return Err(refused(401, "401 Unauthorized"));
     }
     mirrors(aws, call, caller, &project)
+}
+
+/// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
+/// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present path.
+fn moved(aws: &AwsState, call: &Call, host: &str) -> Option<Result<ApiResponse, AwsError>> {
+    let former = call.needed("project");
+    let mut projects = aws.gitlab.projects.values();
+    let project = projects.find(|one| {
+        one.host == host && one.former_path.as_deref() == Some(former) && one.access.is_some()
+    })?;
+    if call.method != "GET" {
+        let message = "405 Non GET methods are not allowed for moved projects";
+        return Some(Err(refused(405, message)));
+    }
+    let path = format!("/projects/{}", former.replace('/', "%2F"));
+    let by_number = format!("/projects/{}", project.id);
+    let mut redirect = ApiResponse::plain(301, "");
+    let location = call.url.replacen(&path, &by_number, 1);
+    redirect.headers.push(("location", location));
+    Some(Ok(redirect))
 }
 
 fn mirrors(

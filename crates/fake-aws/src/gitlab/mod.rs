@@ -147,6 +147,8 @@ pub struct Project {
     /// The newest commit of each branch; none in a project without commits.
     pub branches: BTreeMap<String, String>,
     pub default_branch: String,
+    /// Where it was before it was moved or renamed.
+    pub former_path: Option<String>,
     /// Names or patterns with `*`, protected in the project itself.
     pub protected: BTreeSet<String>,
     /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`

@@ -36,6 +36,7 @@ impl FakeAws {
                 id,
                 host,
                 path: path.to_owned(),
+                former_path: None,
                 protected: default.iter().cloned().collect(),
                 protected_by_group: BTreeSet::new(),
                 lfs_objects_size: 0,
