@@ -103,7 +103,10 @@ pub async fn newest_of_same_commit(
     Ok(newest.and_then(|newest| read(newest, &listed)))
 }
 
-/// The newest execution of each commit, of those that were `listed` and changed after `since`.
+/// The newest execution of each commit, of those that were `listed` and changed after `since`, or still
+/// run: GitLab may cancel their statuses at any time. A pipeline of GitLab CI cancels all open jobs of
+/// earlier commits of its branch, also those of other pipelines than its own
+/// (`app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb`).
 pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> Vec<Execution> {
     let mut newest: Vec<Execution> = vec![];
     for execution in listed.iter().filter_map(|one| read(one, listed)) {
@@ -111,7 +114,10 @@ pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> 
             newest.push(execution);
         }
     }
-    newest.retain(|execution| execution.updated.is_some_and(|updated| updated > since));
+    newest.retain(|execution| {
+        let is_recent = execution.updated.is_some_and(|updated| updated > since);
+        is_recent || execution.state == ExecutionState::Running
+    });
     newest
 }
 

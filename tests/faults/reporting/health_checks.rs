@@ -1,6 +1,11 @@
 //! Health checks of all pipelines of an environment.
 
-use crate::fixture::{COMMITS, PROJECT, Reporting, SHOP, check_health, fake, paused};
+use std::time::Duration;
+
+use crate::checks::check;
+use crate::fixture::{
+    COMMITS, PROJECT, Reporting, SHOP, catch_up, check_health, fake, in_account, paused,
+};
 use crate::scripts::script_of;
 use fake_aws::FakeAws;
 
@@ -50,4 +55,22 @@ fn renamed_project_does_not_stop_reports_of_others() {
             fake.assert_unbroken();
         });
     }
+}
+
+/// A push to the branch of a project with a `.gitlab-ci.yml`, while an approval waits for days.
+#[test]
+fn statuses_that_gitlab_ci_canceled_are_posted_again() {
+    in_account(async |fake| {
+        let script = script_of("waiting");
+        script.play(fake).await;
+        tokio::time::sleep(Duration::from_hours(50)).await;
+        let commit = COMMITS[script.expected[0].commit];
+        fake.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(PROJECT).records;
+            records.cancel_redundant(commit);
+        });
+        assert_eq!(catch_up(fake, SHOP, "health check").await, 2);
+        check(fake, SHOP, &script.expected);
+        assert_eq!(catch_up(fake, SHOP, "second health check").await, 0);
+    });
 }

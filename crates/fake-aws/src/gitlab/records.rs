@@ -150,6 +150,16 @@ impl Records {
 
     pub fn is_archived(&self, pipeline: u64) -> bool {
         let mut pipelines = self.pipelines.iter();
+    /// GitLab CI creates a pipeline of a later commit than `sha`: all open jobs of the earlier one are
+    /// canceled, also in pipelines that GitLab CI has not created. By default
+    /// (`app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb`).
+    pub fn cancel_redundant(&mut self, sha: &str) {
+        let statuses = self.statuses.iter_mut();
+        for status in statuses.filter(|one| one.sha == sha && is_open(one.state)) {
+            status.state = "canceled";
+        }
+    }
+
         pipelines.any(|one| one.id == pipeline && one.is_archived)
     }
 
