@@ -12,8 +12,12 @@ use super::commit_status::{CommitRef, StatusState};
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
-/// The number of an environment's latest deployments that are searched for a commit.
-const SEARCHED: usize = 50;
+/// The pages of an environment's latest deployments that are searched for a commit.
+const SEARCHED_PAGES: usize = 2;
+
+/// The deployments of a page. One of GitLab CI has its job, with a commit, a user and a pipeline
+/// (`lib/api/entities/ci/job.rb`): 50 may be larger than the limit of a response.
+const PAGE_LENGTH: usize = 10;
 
 /// An environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub struct GitLabEnvironment {
 
 impl GitLab {
     /// The state of the latest deployment of a commit to `environment` since the time `since`, among the
-    /// environment's latest 50 without those of GitLab CI. `None` if there is none.
+    /// environment's latest 20 without those of GitLab CI. `None` if there is none.
     ///
     /// An earlier one counts if it is the environment's latest success: GitLab does not record the same
     /// deployment twice in a row.
@@ -42,25 +46,36 @@ impl GitLab {
     ) -> Result<Option<StatusState>, GitLabError> {
         let project = &commit.project;
         let doing = self.doing_deployment("listing the deployments to", project, environment);
-        let of = format!(
-            "/deployments?environment={}&order_by=id&sort=desc&per_page={SEARCHED}",
-            query_value(environment),
-        );
-        let request = ApiRequest::get(path(project, &of));
-        let listed = self.json(project, &request, &doing).await?;
-        let listed: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
-        let mut successes = listed.iter().filter(|one| one["status"] == "success");
-        let success_id = successes.next().map(|one| &one["id"]);
-        let is_since = |one: &Value| {
-            let created = one["created_at"].as_str().and_then(parse_time);
-            created.is_none_or(|created| since.is_none_or(|since| created >= since))
-        };
-        let latest = listed.iter().find(|one| {
-            one["sha"].as_str() == Some(&commit.sha)
-                && one["deployable"].is_null()
-                && (is_since(one) || success_id == Some(&one["id"]))
-        });
-        Ok(latest.and_then(|one| StatusState::parse(one["status"].as_str()?)))
+        let mut success_id = None;
+        for number in 1..=SEARCHED_PAGES {
+            let of = format!(
+                "/deployments?environment={}&order_by=id&sort=desc&per_page={PAGE_LENGTH}&page={number}",
+                query_value(environment),
+            );
+            let request = ApiRequest::get(path(project, &of));
+            let page = self.json(project, &request, &doing).await?;
+            let page: Vec<&Value> = page.as_array().into_iter().flatten().collect();
+            let success = page.iter().find(|one| one["status"] == "success");
+            success_id = success_id.or(success.map(|one| one["id"].clone()));
+            let is_since = |one: &Value| {
+                let created = one["created_at"].as_str().and_then(parse_time);
+                created.is_none_or(|created| since.is_none_or(|since| created >= since))
+            };
+            let latest = page.iter().find(|one| {
+                one["sha"].as_str() == Some(&commit.sha)
+                    && one["deployable"].is_null()
+                    && (is_since(one) || success_id.as_ref() == Some(&one["id"]))
+            });
+            if let Some(latest) = latest {
+                return Ok(StatusState::parse(
+                    latest["status"].as_str().unwrap_or_default(),
+                ));
+            }
+            if page.len() < PAGE_LENGTH {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

@@ -4,9 +4,9 @@ use crate::checks::{check, check_harmless};
 use crate::fixture::{
     COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
 };
-use crate::scripts::{Script, scripts};
+use crate::scripts::{Script, script_of, scripts};
 use fake_aws::gitlab::records::{OTHER_USER, Status};
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{AwsState, FakeAws, Schedules};
 
 /// The same project in another environment, from whose name GitLab guesses the tier `testing`.
 const PRODUCTION: Reporting = Reporting {
@@ -124,4 +124,43 @@ fn post_as_other(fake: &FakeAws, state: &'static str) {
         let posted = records.post_status(posted, None);
         posted.expect("a new status");
     });
+}
+
+/// GitLab CI deploys the same commits to the same environment, at any time.
+#[test]
+fn deployments_of_gitlab_ci_are_neither_found_nor_too_large() {
+    for (before, after) in [(0, 1), (60, 0), (60, 15)] {
+        in_account(async |fake| {
+            let script = script_of("deployed");
+            let deploy_by_ci = |count| {
+                fake.change(|aws| {
+                    let now = AwsState::instant(aws.now);
+                    let records = &mut aws.gitlab.project_mut(PROJECT).records;
+                    for _ in 0..count {
+                        let (environment, sha) = (SHOP.environment, COMMITS[0]);
+                        records.create_deployment(environment, sha, "development", "failed", &now);
+                        let created = records.deployments.last_mut().expect("just created");
+                        created.is_from_ci = true;
+                    }
+                });
+            };
+            deploy_by_ci(before);
+            script.play(fake).await;
+            deploy_by_ci(after);
+            assert_eq!(
+                catch_up(fake, SHOP, "health check").await,
+                0,
+                "{before} {after}"
+            );
+            let own = fake.look(|aws| {
+                let records = &aws.gitlab.named(PROJECT).records;
+                records
+                    .deployments
+                    .iter()
+                    .filter(|one| !one.is_from_ci)
+                    .count()
+            });
+            assert_eq!(own, 1, "{before} {after}");
+        });
+    }
 }

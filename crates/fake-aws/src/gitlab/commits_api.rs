@@ -297,8 +297,15 @@ fn shown_status(status: &Status) -> Value {
     })
 }
 
-/// `lib/api/entities/deployment.rb`.
+/// A commit may have a message of any length. GitLab shows it in each job.
+const COMMIT_MESSAGE_LENGTH: usize = 6_000;
+
+/// `lib/api/entities/deployment.rb`. `deployable` is the job of GitLab CI, with its commit
+/// (`lib/api/entities/ci/job.rb`, <https://docs.gitlab.com/api/deployments/>). It is null if the API
+/// created the deployment.
 fn shown_deployment(deployment: &Deployment) -> Value {
+    let message = "x".repeat(COMMIT_MESSAGE_LENGTH);
+    let job = json!({"id": 7, "name": "deploy", "commit": {"message": message}});
     json!({
         "id": deployment.id,
         "ref": deployment.reference,
@@ -306,6 +313,7 @@ fn shown_deployment(deployment: &Deployment) -> Value {
         "environment": {"name": deployment.environment},
         "status": deployment.state,
         "created_at": deployment.created_at,
+        "deployable": if deployment.is_from_ci { job } else { Value::Null },
     })
 }
 

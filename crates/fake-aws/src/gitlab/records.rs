@@ -60,6 +60,8 @@ pub struct Deployment {
     pub state: &'static str,
     /// When it was created.
     pub created_at: String,
+    /// Whether a job of GitLab CI made it, which is its `deployable`.
+    pub is_from_ci: bool,
     /// The number of its last change.
     changed: u64,
 }
@@ -148,8 +150,6 @@ impl Records {
         id
     }
 
-    pub fn is_archived(&self, pipeline: u64) -> bool {
-        let mut pipelines = self.pipelines.iter();
     /// GitLab CI creates a pipeline of a later commit than `sha`: all open jobs of the earlier one are
     /// canceled, also in pipelines that GitLab CI has not created. By default
     /// (`app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb`).
@@ -160,6 +160,8 @@ impl Records {
         }
     }
 
+    pub fn is_archived(&self, pipeline: u64) -> bool {
+        let mut pipelines = self.pipelines.iter();
         pipelines.any(|one| one.id == pipeline && one.is_archived)
     }
 
@@ -269,6 +271,7 @@ impl Records {
             reference: reference.to_owned(),
             state,
             created_at: now.to_owned(),
+            is_from_ci: false,
             changed: id,
         };
         self.deployments.push(created.clone());
