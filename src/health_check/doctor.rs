@@ -16,7 +16,10 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
         Err(why) => return Some(why.clone()),
     };
     let scopes = &details.scopes;
-    if !scopes.is_empty() && !scopes.iter().any(|scope| scope == "api") {
+    // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that are
+    // missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
+    let may_suffice = |scope: &String| scope == "api" || scope == "granular";
+    if !scopes.is_empty() && !scopes.iter().any(may_suffice) {
         let scopes = scopes.join(", ");
         return Some(format!("its scope is {scopes}. {REMEDY}"));
     }

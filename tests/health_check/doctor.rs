@@ -76,6 +76,13 @@ async fn token_without_scope_api_is_a_problem() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fine_grained_token_is_not_a_problem() {
+    let (fake, _) = fake().await;
+    fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::Granular);
+    assert_eq!(problem_of(&fake, TOKEN).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_execution_is_a_problem() {
     let (fake, _) = fake().await;
     pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);

@@ -26,6 +26,10 @@ impl GitLab {
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
         match response.error() {
             Some("insufficient_scope") => return Err(self.insufficient_scope()),
+            Some("insufficient_granular_scope") => {
+                let token = self.token_source.clone();
+                return Err(ErrorKind::InsufficientPermissions { message, token });
+            }
             Some("invalid_token") => return Err(self.token_rejected(message)),
             _ => {}
         }

@@ -112,6 +112,20 @@ pub enum ErrorKind {
         /// The secret that the token was read from.
         token: TokenSource,
     },
+    /// The token is fine-grained and lacks a permission, or a group requires fine-grained tokens
+    /// (`lib/api/api_guard.rb`: `GranularPermissionsError`).
+    #[error(
+        "HTTP 403: {message}. The token from secret {id}, key {key:?} is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only. Store a fine-grained token with the permission with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
+        message = message.trim_end_matches('.'),
+        id = token.secret_id,
+        key = token.secret_key
+    )]
+    InsufficientPermissions {
+        /// GitLab's message, which names the permissions.
+        message: String,
+        /// The secret that the token was read from.
+        token: TokenSource,
+    },
     /// The access level of the token's user is too low.
     #[error(
         "HTTP {status}: the token's user has access level {level} in the project, and push mirrors need a Maintainer ({MAINTAINER}). Make the user a Maintainer, or store a Maintainer's token"

@@ -28,9 +28,9 @@ impl ErrorKind {
             | ErrorKind::NotGitLab { .. }
             | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
             ErrorKind::TokenRejected { .. } => Code::TokenRejected,
-            ErrorKind::InsufficientScope { .. } | ErrorKind::NotMaintainer { .. } => {
-                Code::TokenLacksAccess
-            }
+            ErrorKind::InsufficientScope { .. }
+            | ErrorKind::InsufficientPermissions { .. }
+            | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
             ErrorKind::NotFound => Code::ProjectMissing,
             ErrorKind::UnsafeLogin => Code::AddressRejected,
             ErrorKind::Unsupported(_) => Code::GitLabRejected,

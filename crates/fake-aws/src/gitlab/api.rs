@@ -316,6 +316,7 @@ fn shown_token(token: &Token) -> Value {
         Scope::Api => "api",
         Scope::ReadApi => "read_api",
         Scope::ReadRepository => "read_repository",
+        Scope::Granular => "granular",
     };
     let day = expires.as_ref().and_then(|time| time.split('T').next());
     json!({

@@ -109,6 +109,9 @@ pub enum Scope {
     Api,
     ReadApi,
     ReadRepository,
+    /// A fine-grained token with every permission that a request needs. GitLab shows no permissions
+    /// (`app/services/authn/personal_access_tokens/create_granular_service.rb`).
+    Granular,
 }
 
 #[derive(Clone, Debug)]
@@ -144,11 +147,11 @@ pub struct Project {
     pub host: &'static str,
     /// With its groups: `group/subgroup/project`.
     pub path: String,
+    /// Where it was before it was moved or renamed.
+    pub former_path: Option<String>,
     /// The newest commit of each branch; none in a project without commits.
     pub branches: BTreeMap<String, String>,
     pub default_branch: String,
-    /// Where it was before it was moved or renamed.
-    pub former_path: Option<String>,
     /// Names or patterns with `*`, protected in the project itself.
     pub protected: BTreeSet<String>,
     /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`

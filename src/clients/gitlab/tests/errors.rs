@@ -51,6 +51,21 @@ async fn rejected_token_differs_from_missing_access() {
     assert_eq!(scope.kind, ErrorKind::InsufficientScope { token });
     assert!(scope.to_string().contains("scope `api`"));
 
+    // `lib/api/api_guard.rb`
+    let description = "Access denied: this operation requires the permission Create Remote Mirror.";
+    let granular =
+        json!({"error": "insufficient_granular_scope", "error_description": description});
+    let granular = explained(Reply::json(403, granular), None).await;
+    assert!(
+        granular
+            .to_string()
+            .contains("Create Remote Mirror. The token from secret")
+    );
+    assert!(matches!(
+        granular.kind,
+        ErrorKind::InsufficientPermissions { .. }
+    ));
+
     let developer = explained(
         unauthorized(),
         Some(project_with(&json!({"access_level": 30}))),
