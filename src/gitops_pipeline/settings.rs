@@ -20,6 +20,10 @@ pub struct ReportSettings {
     pub commit_status: bool,
     /// Whether to record deployments.
     pub deployments: bool,
+    /// Whether to post a commit status of the deployed stack's drift. True if an earlier version stored the
+    /// settings.
+    #[serde(default = "default_drift")]
+    pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if only in a project that is
     /// not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +40,10 @@ pub struct ReportSettings {
     pub change_set_name: Option<String>,
 }
 
+fn default_drift() -> bool {
+    true
+}
+
 impl ReportSettings {
     /// The settings of a pipeline. `None` if it has no `GitLab`: nothing is reported.
     pub fn of(spec: &Spec) -> Option<Self> {
@@ -48,6 +56,7 @@ impl ReportSettings {
             project: target.project.clone(),
             commit_status: report.commit_status,
             deployments: report.deployments,
+            drift: report.drift,
             change_set_comment: report.change_set_comment,
             environment_name: report
                 .environment_name

@@ -25,7 +25,11 @@ pub async fn report(
     drifted: &Drifted,
 ) -> Result<(), ReportError> {
     let reported = async {
-        let Some(report) = settings.report.as_ref().filter(|it| it.commit_status) else {
+        let Some(report) = settings
+            .report
+            .as_ref()
+            .filter(|it| it.commit_status && it.drift)
+        else {
             return Ok(());
         };
         let Some(sha) = deployed_commit(aws, &names.pipeline()).await? else {

@@ -15,6 +15,7 @@ pub(crate) fn settings() -> ReportSettings {
         project: "platform/infra".to_owned(),
         commit_status: true,
         deployments: true,
+        drift: true,
         change_set_comment: None,
         environment_name: "dev".to_owned(),
         environment_url_output: None,

@@ -186,9 +186,10 @@ static GITLAB: [Property; 5] = [
     Property::required("Project", Kind::Text(&PROJECT)),
 ];
 
-static REPORT: [Property; 5] = [
+static REPORT: [Property; 6] = [
     Property::new("CommitStatus", Kind::Boolean).or("true"),
     Property::new("Deployments", Kind::Boolean).or("true"),
+    Property::new("Drift", Kind::Boolean).or("true"),
     // By default, only with a change set, and not in a public project.
     Property::new("ChangeSetComment", Kind::Boolean),
     Property::new("EnvironmentName", Kind::Text(&formats::ENVIRONMENT_NAME)),

@@ -236,6 +236,8 @@ pub struct Report {
     pub commit_status: bool,
     /// Whether to record deployments.
     pub deployments: bool,
+    /// Whether to post a commit status of the deployed stack's drift.
+    pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if the property is not set.
     pub change_set_comment: Option<bool>,
     /// `None` for `EnvID`.

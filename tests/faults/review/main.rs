@@ -5,6 +5,7 @@
 mod at_each_call;
 mod at_once;
 mod checks;
+mod drift;
 mod events;
 mod fixture;
 mod hostile;
