@@ -1,6 +1,6 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,8 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
 use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
+    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, MirrorRecord, SecretSummary,
+    TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
 
@@ -79,11 +80,12 @@ impl Checker<'_> {
                 self.check_credential(secret, gitlabs).await
             })
         };
-        let mut tokens = vec![];
+        let (mut tokens, mut found) = (vec![], FoundMirrors::default());
         let left = check_each(items, limits, check, |name, checked| {
             match checked.health {
                 Ok(health) => {
                     self.report(&mut findings, &health);
+                    found.add(&health);
                     if self.is_to_repair(name, &health) {
                         broken.push((name.to_owned(), health.has_unfinished_repair));
                     }
@@ -99,6 +101,7 @@ impl Checker<'_> {
         });
         let left = left.await;
         self.report_left("credentials", left, secrets.len(), &mut findings);
+        found.report_unnamed(&mut findings);
         // Which credential's check read a token depends on the time each took.
         tokens.sort_by(|one: &TokenHealth, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
@@ -267,6 +270,48 @@ impl Checker<'_> {
             Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
             // A rejected token is the fault of each of its mirrors, and of the reports of its pipelines.
             Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
+        }
+    }
+}
+
+/// The mirrors of all secrets.
+#[derive(Default)]
+struct FoundMirrors {
+    /// Those that a secret names: GitLab's address and the ID.
+    named: BTreeSet<(String, u64)>,
+    /// Those that are disabled and have never pushed.
+    disabled: BTreeSet<MirrorRecord>,
+}
+
+impl FoundMirrors {
+    fn add(&mut self, health: &Health) {
+        let named = health.named.iter();
+        let named = named.map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
+        self.named.extend(named);
+        self.disabled.extend(health.disabled.iter().cloned());
+    }
+
+    /// Reports the mirrors that a person or a killed delivery has left. Only a diagnosis does: a deployment
+    /// creates a mirror disabled, before its secret names it.
+    fn report_unnamed(self, findings: &mut Findings) {
+        for mirror in self.disabled {
+            let MirrorRecord {
+                project,
+                repository_name,
+                id,
+                gitlab_url,
+            } = mirror;
+            let subject = format!(
+                "another push mirror of project {project} to repository {repository_name}, {id}"
+            );
+            let problem = format!(
+                "it is disabled, has never pushed, and no secret names it ({gitlab_url}): a deployment \
+                 that was killed may have left it. Unless a person created it, or a deployment or a \
+                 rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"
+            );
+            if !self.named.contains(&(gitlab_url, id)) {
+                findings.checked(subject, Some(problem));
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ impl Checker<'_> {
         &self,
         limits: &TimeLimits,
     ) -> (Findings, BrokenMirrors, ChangedExecutions, FoundStacks) {
-        let gitlabs = &CheckedGitLabs::default();
+        let gitlabs = &CheckedGitLabs::new(!self.may_change);
         // The three call different services, so none waits for another.
         let ((credentials, broken), (pipelines, changed), (stacks, found)) = tokio::join!(
             Box::pin(self.check_credentials(limits, gitlabs)),

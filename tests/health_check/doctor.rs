@@ -6,7 +6,9 @@ use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use serde_json::json;
 
-use crate::fixture::{PROJECT, SECRET, TOKEN, diagnosed, empty_world, fake, look, pipeline};
+use crate::fixture::{
+    PROJECT, REPOSITORY, SECRET, TOKEN, diagnosed, empty_world, fake, look, mirrored, pipeline,
+};
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::gitlab::Scope;
@@ -80,6 +82,60 @@ async fn fine_grained_token_is_not_a_problem() {
     let (fake, _) = fake().await;
     fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::Granular);
     assert_eq!(problem_of(&fake, TOKEN).await, None);
+}
+
+/// A killed delivery leaves one: its secret names only the mirrors of the next delivery.
+#[tokio::test(start_paused = true)]
+async fn disabled_mirror_without_a_secret_is_a_problem() {
+    let (fake, _) = fake().await;
+    let to = |repository| {
+        format!("https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/{repository}/")
+    };
+    let left = fake.manual_mirror(PROJECT, &to(REPOSITORY), None, false);
+    // The mirrors of other people.
+    fake.manual_mirror(PROJECT, &to("other"), None, false);
+    let pushed = fake.manual_mirror(
+        PROJECT,
+        &to(REPOSITORY).replace(".com/", ".com:443/"),
+        None,
+        false,
+    );
+    fake.change(|aws| {
+        let now = aws.now;
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        mirrors.get_mut(&pushed).expect("just created").updated = Some(now);
+    });
+    let problem = problem_of(&fake, "another push mirror")
+        .await
+        .expect("a problem");
+    assert!(problem.contains("no secret names it"), "{problem}");
+    assert!(problem.contains("Mirroring repositories"), "{problem}");
+    let subject = format!("project {PROJECT} to repository {REPOSITORY}, {left}");
+    assert!(problem_of(&fake, &subject).await.is_some());
+    let looked = look(&fake).await;
+    assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn disabled_mirror_of_another_secret_is_only_its_own_problem() {
+    let (fake, _) = fake().await;
+    mirrored(&fake, "user-dev-second", PROJECT, REPOSITORY).await;
+    fake.change(|aws| {
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        let second = mirrors.values_mut().last().expect("a mirror");
+        (second.enabled, second.started, second.updated) = (false, None, None);
+    });
+    let checks = diagnosed(&fake).await;
+    assert!(
+        checks.iter().any(|(_, problem)| problem.is_some()),
+        "{checks:?}"
+    );
+    assert!(
+        checks
+            .iter()
+            .all(|(of, _)| !of.contains("another push mirror")),
+        "{checks:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

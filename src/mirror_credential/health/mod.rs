@@ -2,6 +2,7 @@
 
 mod mirrors;
 mod tips;
+mod unnamed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,13 @@ use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::mirrors::check_mirror;
 pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
+use crate::mirror_credential::health::unnamed::disabled_mirrors;
 use crate::mirror_credential::intent_log;
+pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
-use crate::mirror_credential::state::{Credential, User};
+use crate::mirror_credential::state::{Credential, StoredLogin, User};
 
 /// How many mirrors a second are read, with three requests each if they are healthy. GitLab's smallest
 /// documented limit is 1,200 requests a minute for a user:
@@ -52,6 +55,11 @@ pub struct Health {
     pub has_unfinished_repair: bool,
     /// GitLab's mirrors that use the credential.
     pub mirrors: Vec<MirrorHealth>,
+    /// The mirrors that its secret names.
+    pub named: Vec<MirrorRecord>,
+    /// Disabled mirrors from the same projects to the same repositories that have never pushed. Read only
+    /// by a diagnosis.
+    pub disabled: Vec<MirrorRecord>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there is
     /// none.
     pub token: Option<TokenHealth>,
@@ -87,6 +95,8 @@ impl From<CallError> for CheckError {
 #[derive(Debug)]
 pub struct CheckedGitLabs {
     pub(super) pace: Pace,
+    /// Whether the check changes nothing and reports more.
+    is_diagnosis: bool,
     /// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
     /// for each mirror.
     unreachable: Mutex<BTreeMap<String, GitLabError>>,
@@ -94,17 +104,17 @@ pub struct CheckedGitLabs {
     tokens: Mutex<BTreeSet<(String, String, String)>>,
 }
 
-impl Default for CheckedGitLabs {
-    fn default() -> Self {
+impl CheckedGitLabs {
+    /// Nothing was checked yet.
+    pub fn new(is_diagnosis: bool) -> Self {
         CheckedGitLabs {
             pace: Pace::per_second(MIRRORS_PER_SECOND),
+            is_diagnosis,
             unreachable: Mutex::default(),
             tokens: Mutex::default(),
         }
     }
-}
 
-impl CheckedGitLabs {
     /// Stores the error of a GitLab that is unreachable.
     pub(super) fn note(&self, url: &str, error: &GitLabError) {
         if error.is_unreachable() {
@@ -213,6 +223,8 @@ impl MirrorCredential {
                     .iter()
                     .any(|one| one.active && one.id != current.credential_id),
             mirrors: vec![],
+            named: vec![],
+            disabled: vec![],
             token: None,
         };
         if current.mirrors == 0 {
@@ -228,18 +240,36 @@ impl MirrorCredential {
         let access = calls::read_access(aws, &secret).await?;
         let accesses = access.iter().cloned().collect();
         let mut gitlabs = GitLabClients::new(aws, &self.clients.http, accesses);
-        for record in &value.mirrors {
-            let now = self.clients.clock.now();
-            let mut mirror = check_mirror(aws, &mut gitlabs, record, checked, now).await;
-            // GitLab masks logins in its messages, but the check does not depend on that.
-            let own_fault = mirror.fault.map(|fault| value.password.redact(&fault));
-            mirror.fault = own_fault.or_else(|| fault.clone());
-            health.mirrors.push(mirror);
-        }
+        let fault = fault.as_deref();
+        self.check_mirrors(&mut health, &mut gitlabs, &value, fault, checked)
+            .await;
+        health.named = value.mirrors;
         if let Some(access) = access {
             health.token = check_token(&mut gitlabs, &access, checked).await;
         }
         Ok(health)
+    }
+
+    /// Reads the mirrors of the login `value`, whose credential has this `fault`.
+    async fn check_mirrors(
+        &self,
+        health: &mut Health,
+        gitlabs: &mut GitLabClients<'_>,
+        value: &StoredLogin,
+        fault: Option<&str>,
+        checked: &CheckedGitLabs,
+    ) {
+        for record in &value.mirrors {
+            let now = self.clients.clock.now();
+            let mut mirror = check_mirror(&self.clients.aws, gitlabs, record, checked, now).await;
+            // GitLab masks logins in its messages, but the check does not depend on that.
+            let own_fault = mirror.fault.map(|fault| value.password.redact(&fault));
+            mirror.fault = own_fault.or_else(|| fault.map(ToOwned::to_owned));
+            health.mirrors.push(mirror);
+        }
+        if checked.is_diagnosis {
+            health.disabled = disabled_mirrors(gitlabs, &value.mirrors, checked).await;
+        }
     }
 }
 

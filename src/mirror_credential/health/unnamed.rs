@@ -1,0 +1,40 @@
+//! Finds the mirrors that a killed delivery may have left, for a diagnosis. It changes nothing.
+
+use crate::clients::gitlab::Mirror;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+
+/// The disabled mirrors that have never pushed and lead from the project of one of `records` to its
+/// repository. Another secret may name one of them.
+pub async fn disabled_mirrors(
+    gitlabs: &mut GitLabClients<'_>,
+    records: &[MirrorRecord],
+    checked: &CheckedGitLabs,
+) -> Vec<MirrorRecord> {
+    let mut found = vec![];
+    for record in records {
+        if checked.error_of(&record.gitlab_url).is_some() {
+            continue;
+        }
+        checked.pace.wait().await;
+        let listed = match gitlabs.at(&record.gitlab_url).await {
+            Ok(gitlab) => gitlab.mirrors(&record.project).await,
+            Err(error) => Err(error),
+        };
+        // A project that cannot be read is the fault of the mirror itself.
+        let listed = listed.unwrap_or_default();
+        let Some(own) = listed.iter().find(|mirror| mirror.id == record.id) else {
+            continue;
+        };
+        let is_left = |mirror: &&Mirror| {
+            let has_pushed = mirror.started_at.is_some() || mirror.updated_at.is_some();
+            !mirror.enabled && !has_pushed && mirror.leads_to(&own.url)
+        };
+        found.extend(listed.iter().filter(is_left).map(|mirror| MirrorRecord {
+            id: mirror.id,
+            ..record.clone()
+        }));
+    }
+    found
+}
