@@ -22,7 +22,8 @@ def test_merge_request_has_one_note_of_the_latest_push(aws: LocalAws, environmen
     merge_request = reviewed.gitlab.merge_request("review/queues")
     note = note_about(merge_request, first.commit)
     assert "**A merge changes `dev`**" in note and f"stack `{project.deployed.name}`: 1 modified, 2 added" in note
-    assert "| `First` | `AWS::Events::Rule` | added |" in note and "| `Rule` | `AWS::Events::Rule` | modified |" in note
+    assert "| `First` | `AWS::Events::Rule` | added |" in note
+    assert "| `Rule` | `AWS::Events::Rule` | modified: `Description`" in note
     assert "example.unused" not in note and "is at" not in note
 
     # The next push edits the note. Also if it fails, or if its template is not given to CloudFormation.

@@ -1,7 +1,10 @@
 //! A change set, and the resources that it changes.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSetStatus, Replacement, ResourceChange, StackResourceDriftStatus,
+    ChangeAction, ChangeSetStatus, EvaluationType, Replacement, RequiresRecreation,
+    ResourceAttribute, ResourceChange, ResourceChangeDetail, StackResourceDriftStatus,
 };
 
 /// A change set, as CloudFormation describes it.
@@ -72,6 +75,19 @@ pub struct Change {
     pub resource_type: String,
     /// How it differed from the template. `None` in an ordinary change set.
     pub drift: Option<DriftStatus>,
+    /// The properties that change, by name, and attributes such as `Metadata`. Not their values.
+    pub properties: BTreeMap<String, Recreation>,
+}
+
+/// Whether the change of a property replaces its resource. The most likely one is first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recreation {
+    /// It does.
+    Always,
+    /// CloudFormation finds out when it executes the change.
+    Possible,
+    /// It does not.
+    Never,
 }
 
 impl Effect {
@@ -110,8 +126,39 @@ impl Change {
             logical_id: resource.logical_resource_id()?.to_owned(),
             resource_type: resource.resource_type()?.to_owned(),
             drift,
+            properties: changed_properties(resource.details()),
         })
     }
+}
+
+/// The properties of `details`. A property has one detail for each cause of its change.
+fn changed_properties(details: &[ResourceChangeDetail]) -> BTreeMap<String, Recreation> {
+    let mut properties = BTreeMap::new();
+    for detail in details {
+        let Some(target) = detail.target() else {
+            continue;
+        };
+        let name = match target.attribute() {
+            Some(ResourceAttribute::Properties) | None => target.name(),
+            Some(attribute) => Some(attribute.as_str()),
+        };
+        let Some(name) = name else {
+            continue;
+        };
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html,
+        // `Replacement`
+        let is_dynamic = detail.evaluation() == Some(&EvaluationType::Dynamic);
+        let recreation = match target.requires_recreation() {
+            Some(RequiresRecreation::Always) if !is_dynamic => Recreation::Always,
+            Some(RequiresRecreation::Always | RequiresRecreation::Conditionally) => {
+                Recreation::Possible
+            }
+            _ => Recreation::Never,
+        };
+        let known = properties.entry(name.to_owned()).or_insert(recreation);
+        *known = recreation.min(*known);
+    }
+    properties
 }
 
 /// CloudFormation's reasons for a change set without changes, which it reports as failed:

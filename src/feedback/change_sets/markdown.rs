@@ -2,10 +2,15 @@
 
 use std::fmt::Write;
 
-use super::change_set::Change;
+use super::change_set::{Change, Effect, Recreation};
 
 /// The most resources in a note.
 pub(super) const MAX_RESOURCES: usize = 100;
+
+/// The most properties of a resource in a note, and the most characters of a name: a custom resource has
+/// any.
+const MAX_PROPERTIES: usize = 10;
+const MAX_NAME_CHARACTERS: usize = 100;
 
 /// Appends a table of the sorted `changes` to `note`. `url` shows those that are left out.
 pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
@@ -15,7 +20,7 @@ pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
     note.push_str("\n| Resource | Type | Change |\n|---|---|---|\n");
     for change in changes.iter().take(MAX_RESOURCES) {
         let (id, of_type) = (code(&change.logical_id), code(&change.resource_type));
-        let _ = writeln!(note, "| {id} | {of_type} | {} |", change.effect.label());
+        let _ = writeln!(note, "| {id} | {of_type} | {} |", described(change));
     }
     if changes.len() > MAX_RESOURCES {
         let more = changes.len() - MAX_RESOURCES;
@@ -26,6 +31,47 @@ pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
         .any(|change| change.resource_type == "AWS::CloudFormation::Stack")
     {
         note.push_str("\nChanges inside nested stacks are not listed.\n");
+    }
+}
+
+/// What happens to a resource, with the names of the properties that change.
+fn described(change: &Change) -> String {
+    let label = change.effect.label();
+    let replaces = match change.effect {
+        Effect::Replace | Effect::MayReplace => change.properties.values().min(),
+        _ => None,
+    };
+    // The property that always replaces it is the cause, and others are not.
+    let replaces = replaces.filter(|recreation| **recreation != Recreation::Never);
+    let is_cause = |recreation: &Recreation| Some(recreation) == replaces;
+    let (causes, others): (Vec<_>, Vec<_>) =
+        change.properties.iter().partition(|(_, it)| is_cause(it));
+    let names = |properties: &[(&String, &Recreation)]| {
+        let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
+        listed(&names)
+    };
+    match (causes.is_empty(), others.is_empty()) {
+        (true, true) => label.to_owned(),
+        (true, false) => format!("{label}: {}", names(&others)),
+        (false, true) => format!("{label} because of {}", names(&causes)),
+        (false, false) => format!(
+            "{label} because of {}; also {}",
+            names(&causes),
+            names(&others)
+        ),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(MAX_PROPERTIES).map(|name| {
+        let name: String = name.chars().take(MAX_NAME_CHARACTERS).collect();
+        code(&name)
+    });
+    let shown: Vec<String> = shown.collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(MAX_PROPERTIES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Changes in a note.
 
+use std::collections::BTreeMap;
+
+use super::change_set::Recreation;
 use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::reporting::note::render;
@@ -27,6 +30,7 @@ fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
         logical_id: logical_id.to_owned(),
         resource_type: resource_type.to_owned(),
         drift: None,
+        properties: BTreeMap::new(),
     }
 }
 
@@ -50,6 +54,80 @@ fn replacements_and_removals_come_first() {
          | `Role` | `AWS::IAM::Role` | modified |\n\
          | `Queue` | `AWS::SQS::Queue` | added |\n"
     );
+}
+
+/// The cell that describes the change of a resource with these properties.
+fn shown(effect: Effect, properties: &[(&str, Recreation)]) -> String {
+    let properties = properties
+        .iter()
+        .map(|(name, it)| ((*name).to_owned(), *it));
+    let text = note(vec![Change {
+        properties: properties.collect(),
+        ..change(effect, "R", "AWS::SQS::Queue")
+    }]);
+    let line = text.lines().find(|line| line.contains("| `R` |"));
+    let line = line.expect("a line").split_once("Queue` | ");
+    let (_, cell) = line.expect("a cell");
+    cell.trim_end_matches(" |").to_owned()
+}
+
+#[test]
+fn changed_properties_are_named_and_the_cause_is_first() {
+    use Recreation::{Always, Never, Possible};
+    let properties = [
+        ("DelaySeconds", Never),
+        ("Fifo", Possible),
+        ("QueueName", Always),
+    ];
+    for (effect, properties, cell) in [
+        (
+            Effect::Replace,
+            &properties[..],
+            "**replaced** because of `QueueName`; also `DelaySeconds`, `Fifo`",
+        ),
+        (
+            Effect::MayReplace,
+            &properties[..2],
+            "**possibly replaced** because of `Fifo`; also `DelaySeconds`",
+        ),
+        (
+            Effect::Replace,
+            &properties[2..],
+            "**replaced** because of `QueueName`",
+        ),
+        (
+            Effect::Modify,
+            &properties[..2],
+            "modified: `DelaySeconds`, `Fifo`",
+        ),
+        // Its deletion by hand, for example.
+        (
+            Effect::Replace,
+            &properties[..1],
+            "**replaced**: `DelaySeconds`",
+        ),
+        (Effect::Add, &[], "added"),
+    ] {
+        assert_eq!(shown(effect, properties), cell);
+    }
+}
+
+/// A custom resource has any.
+#[test]
+fn long_and_many_names_of_properties_are_shortened() {
+    let names: Vec<String> = (0..13)
+        .map(|n| format!("{}{n:02}\n/close", "x".repeat(200)))
+        .collect();
+    let many: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Recreation::Never))
+        .collect();
+    let shown = shown(Effect::Modify, &many);
+    assert!(
+        shown.ends_with("and 3 more") && !shown.contains("/close"),
+        "{shown}"
+    );
+    assert!(shown.len() < 1_200, "{shown}");
 }
 
 #[test]

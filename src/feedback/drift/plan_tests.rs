@@ -1,5 +1,7 @@
 //! The table of a comparison's plan.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::feedback::change_sets::Effect;
 
@@ -11,6 +13,7 @@ fn change(id: &str, drift: DriftStatus) -> Change {
         logical_id: id.to_owned(),
         resource_type: "AWS::SQS::Queue".to_owned(),
         drift: Some(drift),
+        properties: BTreeMap::new(),
     }
 }
 

@@ -74,6 +74,7 @@ fn change_set(creation: Creation) -> ChangeSet {
             logical_id: "Queue".to_owned(),
             resource_type: "AWS::SQS::Queue".to_owned(),
             drift: None,
+            properties: BTreeMap::new(),
         }],
     }
 }

@@ -50,6 +50,8 @@ fn only_own_request_into_the_branch_gets_a_note() {
             }
             if is_own_open {
                 check_note(fake, LOGIN.1, &build, TEXT);
+                let properties = "**replaced** because of `QueueName`; also `DelaySeconds` |";
+                check_note(fake, LOGIN.1, &build, properties);
             } else {
                 assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
             }

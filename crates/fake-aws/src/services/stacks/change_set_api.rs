@@ -14,7 +14,7 @@ use crate::{
                 element, existing, invalid, parameters, remember_token, role, seen_token, template,
                 token_of,
             },
-            change_sets::{self, ChangeSet},
+            change_sets::{self, Change, ChangeSet},
             comparison,
             descriptions::page,
             template::Parameters,
@@ -390,7 +390,8 @@ pub(crate) fn hides(template: &Value, parameter: &str) -> bool {
 
 fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
     let shown = held.changes.iter().map(|change| {
-        let mut resource = element("Action", change.action);
+        let mut resource =
+            element("Action", change.action) + &element("Details", &shown_details(change));
         let mut put = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
                 let _ = write!(resource, "{}", element(name, &escaped(value)));
@@ -409,6 +410,18 @@ fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
         element("Type", "Resource") + &element("ResourceChange", &resource)
     });
     shown.collect()
+}
+
+/// API Reference, `ResourceChangeDetail`: the names of properties, also without `IncludePropertyValues`.
+fn shown_details(change: &Change) -> String {
+    let members = change.details.iter().map(|(name, recreation)| {
+        let target = element("Attribute", "Properties")
+            + &element("Name", &escaped(name))
+            + &element("RequiresRecreation", recreation);
+        let detail = element("Target", &target) + &element("Evaluation", "Static");
+        element("member", &detail)
+    });
+    members.collect()
 }
 
 /// The key of the change set that a call names, by its ARN or with its stack. `None` if no change set

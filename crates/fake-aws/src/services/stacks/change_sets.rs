@@ -73,6 +73,8 @@ pub struct Change {
     pub replacement: Option<&'static str>,
     /// `ResourceDriftStatus`. `None` in a change set that does not revert drift.
     pub drift: Option<&'static str>,
+    /// The properties that a `Modify` changes, with `RequiresRecreation` of each.
+    pub details: Vec<(String, &'static str)>,
     /// The properties after the change.
     pub properties: Value,
 }
@@ -179,6 +181,11 @@ impl ChangeSets {
             resource_type: change.resource_type.to_owned(),
             replacement: change.replacement,
             drift: None,
+            details: change
+                .replacement
+                .map(|_| ("TableName".to_owned(), "Always"))
+                .into_iter()
+                .collect(),
             properties: serde_json::json!({"Value": change.value}),
         });
         let id = "00000000-0000-4000-8000-pipeline0000";

@@ -61,6 +61,10 @@ pub fn compare(
             replacement,
             // Only of drift-aware change sets, and only of a resource that exists.
             drift: drift.or((reverts_drift && action != "Add").then_some("IN_SYNC")),
+            details: match action {
+                "Modify" => details(before, after, &reworded),
+                _ => vec![],
+            },
             properties: declared["Properties"].clone(),
         });
     }
@@ -76,6 +80,28 @@ fn changed_parameters<'a>(stack: &Stack, parameters: &'a Parameters) -> Vec<&'a 
     let names = parameters.iter();
     let changed = names.filter(|(name, value)| stack.parameters.get(*name) != Some(value));
     changed.map(|(name, _)| name.as_str()).collect()
+}
+
+/// The properties that differ, or refer to a changed parameter, with `RequiresRecreation`
+/// (API Reference, `ResourceTargetDefinition`).
+fn details(before: &Value, after: &Value, reworded: &[&str]) -> Vec<(String, &'static str)> {
+    let properties = [&before["Properties"], &after["Properties"]];
+    let names = properties.into_iter().filter_map(Value::as_object);
+    let names: BTreeSet<&String> = names.flat_map(|all| all.keys()).collect();
+    let changed = names.into_iter().filter(|name| {
+        let after = &after["Properties"][*name];
+        before["Properties"][*name] != *after || reworded.iter().any(|it| refers_to(after, it))
+    });
+    let recreation = |name: &String| {
+        if name.ends_with("Name") {
+            "Always"
+        } else {
+            "Never"
+        }
+    };
+    changed
+        .map(|name| (name.clone(), recreation(name)))
+        .collect()
 }
 
 /// A change of a property that names the resource replaces it (Template Reference, "Name type").
