@@ -26,6 +26,7 @@ pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
 pub use crate::feedback::reporting::execution::{Execution, changed_since};
 pub use crate::feedback::reporting::outcome::{ReportError, Reported, UnreachableGitLabs};
+pub use crate::feedback::reporting::plan::commit_status;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;

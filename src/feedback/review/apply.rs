@@ -4,7 +4,7 @@ use aws_sdk_cloudformation::types::{Parameter, StackStatus};
 
 use super::build::ReviewBuild;
 use super::note;
-use super::note::Subject;
+use super::note::{Finding, Subject};
 use super::plan::{BranchHead, DeployedStack, ReviewState, ReviewStep, Reviewed};
 use super::target::ReviewTarget;
 use super::{output, parameters, plan};
@@ -13,7 +13,7 @@ use crate::clients::codecommit;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
-use crate::feedback::reporting::ReportError;
+use crate::feedback::reporting::{ReportError, commit_status};
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use crate::reconcile::{Next, Reconcile};
 
@@ -181,13 +181,19 @@ impl<'a> Reviewer<'a> {
         let Some(finding) = plan::finding(&self.state, &target.review, &target.names) else {
             return Ok(());
         };
+        let build_url = target.location.build_console(&target.names, &build.id);
+        // It comes first: the note shows that the review has ended. A rejected status does not suppress it.
+        let posted = self.post_status(build, &finding, &build_url).await;
+        let rejected = match posted {
+            Err(error) if error.is_final => Err(error),
+            posted => Ok(posted?),
+        };
         let (project, places) = (&target.report.project, self.places(build).await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
             Some(place) => self.gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let build_url = target.location.build_console(&target.names, &build.id);
         let subject = Subject {
             names: &target.names,
             environment_name: &target.report.environment_name,
@@ -202,6 +208,30 @@ impl<'a> Reviewer<'a> {
         let note = (marker.as_str(), body.as_str());
         self.gitlab.write_note(project, &places, None, note).await?;
         self.state.is_written = true;
+        rejected
+    }
+
+    /// Posts the commit status of the review, unless GitLab shows it.
+    async fn post_status(
+        &self,
+        build: &ReviewBuild,
+        finding: &Finding,
+        build_url: &str,
+    ) -> Result<(), ReportError> {
+        if !self.target.report.commit_status {
+            return Ok(());
+        }
+        let (names, commit) = (&self.target.names, self.commit(build));
+        let desired = commit_status(names, "/review", note::status(finding), build_url);
+        let shown = self.gitlab.commit_statuses(&commit, &desired.name).await?;
+        let latest = shown.last();
+        if latest.map(|shown| &shown.status) != Some(&desired) {
+            let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
+            let posted = self
+                .gitlab
+                .post_commit_status(&commit, &desired, pipeline_id);
+            posted.await?;
+        }
         Ok(())
     }
 }

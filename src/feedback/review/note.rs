@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::output::Unusable;
 use super::parameters::MissingValues;
 use super::template::Scan;
+use crate::clients::gitlab::StatusState;
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -109,6 +110,25 @@ pub fn render(subject: Subject<'_>, finding: &Finding) -> String {
         _ => {}
     }
     note
+}
+
+/// The commit status of a result: its state, and its description, which GitLab does not read as Markdown.
+/// A branch for which the function creates no change set is not at fault.
+pub fn status(finding: &Finding) -> (StatusState, String) {
+    use StatusState::{Failed, Success};
+    let (state, text) = match finding {
+        Finding::Changes(changes) => (Success, counts(changes)),
+        Finding::Summary(reasons, _) => (Success, format!("No change set: {}", reasons.join("; "))),
+        Finding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
+        Finding::Unusable(unusable) => (Failed, text(unusable)),
+        Finding::MissingValues(missing) => (Failed, missing_values(missing)),
+        Finding::Rejected(reason) => {
+            let text = format!("CloudFormation rejects the changes: {reason}");
+            (Failed, text)
+        }
+    };
+    let is_shown = |c: &char| !c.is_control() && !['`', '*'].contains(c);
+    (state, text.chars().filter(is_shown).collect())
 }
 
 fn text(unusable: &Unusable) -> String {

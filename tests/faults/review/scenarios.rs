@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
     CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push, succeed,
+    uuid,
 };
 use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
@@ -201,6 +202,7 @@ impl Scenario {
         match (self.shown, trigger) {
             (Shown::Note(text), Trigger::Build { build, .. }) => {
                 check_note(fake, LOGIN.1, build, text);
+                check_review_status(fake, build);
             }
             (Shown::Status(state, text), _) => check_status(fake, state, text),
             _ => {
@@ -228,6 +230,25 @@ impl Trigger {
             Trigger::HealthCheck => check_health(fake, name).await,
         }
     }
+}
+
+/// Fails unless the commit has one status of the review, which says the same as the note.
+fn check_review_status(fake: &FakeAws, build: &str) {
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let shown = records.current(COMMIT, "cfn-gitops/dev/shop/review");
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    let (status, note) = (shown[0], &own_notes(fake, LOGIN.1)[0]);
+    let has_failed = [
+        "failed**",
+        "CloudFormation rejects",
+        "stored no",
+        "no value",
+    ];
+    let has_failed = has_failed.iter().any(|text| note.contains(text));
+    let state = if has_failed { "failed" } else { "success" };
+    assert_eq!(status.state, state, "{note} {status:?}");
+    assert!(status.target_url.contains(uuid(build)), "{status:?}");
+    assert!(!status.description.contains(['`', '*']), "{status:?}");
 }
 
 /// Fails unless the deployed commit has one status of its stack's drift.
