@@ -52,6 +52,8 @@ DEPLOYMENT_SESSIONS = 2
 PACKAGES = "tests/packages"
 # The Rust tests write the calls that it evaluates.
 RECORDED_CALLS = "tests/policies/test_recorded_calls.py"
+# They start a program that is compiled with the Rust tests.
+RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployment to two accounts; "
@@ -111,7 +113,8 @@ def steps() -> list[Step]:
         python("the local AWS", LOCAL_AWS),
         *long,
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RECORDED_CALLS}", *packages),
+               f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
+        Step("Python tests: the rules of both emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),

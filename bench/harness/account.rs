@@ -2,14 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
-use crate::http::{Answer, Reply, Request};
 use crate::run::{self, Call, Run, Runs};
-use fake_aws::{Fate, request};
+use fake_aws::http::{self, Reply, Request};
 
 /// Who is called; Lambda is called in `invoked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +37,11 @@ impl Service {
     /// The secret in the tests' account.
     fn host(self) -> &'static str {
         match self {
-            Service::Iam => "https://iam.amazonaws.com",
-            Service::SecretsManager => "https://secretsmanager.eu-central-1.amazonaws.com",
-            Service::CodeCommit => "https://codecommit.eu-central-1.amazonaws.com",
+            Service::Iam => "iam.amazonaws.com",
+            Service::SecretsManager => "secretsmanager.eu-central-1.amazonaws.com",
+            Service::CodeCommit => "codecommit.eu-central-1.amazonaws.com",
             Service::ResponseBucket => {
-                "https://cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com"
+                "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com"
             }
         }
     }
@@ -53,9 +50,12 @@ impl Service {
 pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     let begun = run::now();
     let clock = Instant::now();
-    let mut run = runs.present();
+    let run = runs.present();
     let (number, latency) = (run.number, run.latency);
-    let (operation, mut answer) = execute(&mut run, service, request)?;
+    let (operation, answer) = http::execute(&run.fake, service.host(), request);
+    let mut answer = answer?;
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    answer.body = in_machine_time(&run, &body).into_bytes();
     drop(run);
     let own = clock.elapsed();
     std::thread::sleep(latency.saturating_sub(own));
@@ -81,35 +81,6 @@ pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     drop(run);
     answer.headers.push(("date".into(), date()));
     Some(answer)
-}
-
-/// Executes the call in the account, and returns its name.
-fn execute(run: &mut Run, service: Service, request: &Request) -> Option<(String, Answer)> {
-    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
-    real.set_method(&request.method).ok()?;
-    real.set_uri(format!("{}{}", service.host(), request.target))
-        .ok()?;
-    for (name, value) in &request.headers {
-        real.headers_mut().insert(name.clone(), value.clone());
-    }
-    let call = match request::Call::decode(&real) {
-        Ok(call) => call,
-        Err(reason) => {
-            run.fake.complain(&reason);
-            return Some((reason, Answer::new(400, [])));
-        }
-    };
-    let operation = call.operation.clone();
-    let index = run.fake.number("function", &call);
-    let Fate::Answered(answered) = run.fake.meet("function", index, &call) else {
-        return None;
-    };
-    let mut answer = Answer::new(answered.status, in_machine_time(run, &answered.body));
-    let headers = answered.headers.into_iter();
-    answer.headers = headers
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    Some((operation, answer))
 }
 
 /// IAM's dates as the function has to see them: the account's clock starts on a fixed day, and the

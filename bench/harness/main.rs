@@ -16,7 +16,6 @@
 //! threads serve it, because a sleeping thread has the least latency.
 
 mod account;
-mod http;
 mod run;
 mod runtime_api;
 mod tls;
@@ -25,6 +24,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 use account::Service;
+use fake_aws::http;
 use run::{Prepared, Runs};
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use crate::http::{Answer, Reply, Request};
 use crate::run::{self, Invocation, Runs};
 use crate::write_line;
+use fake_aws::http::{Answer, Reply, Request};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:measured";
 

@@ -43,6 +43,8 @@ pub mod custom_resource;
 pub mod gitlab;
 /// The handle that tests hold.
 mod handle;
+/// The account over HTTP.
+pub mod http;
 /// The calls, who made them, and their results.
 mod journal;
 /// Where AWS's answer differs from day to day.

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::request::Service;
 
+/// The code of GitLab's errors about parameters, in the journal.
+pub(crate) const BAD_PARAMETERS: &str = "GitLabParameters";
+
 /// An error of the services' rules, before it gets a service's form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError {
@@ -112,6 +115,8 @@ impl ApiResponse {
                 escaped(message)
             )),
             Service::Git => Self::plain(*status, message.clone()),
+            // `rescue_from Grape::Exceptions::Base` in GitLab's `lib/api/api.rb`.
+            Service::GitLab if *code == BAD_PARAMETERS => Self::json(&json!({"error": message})),
             // `render_api_error!` in GitLab's `lib/api/helpers.rb`.
             Service::GitLab => Self::json(&json!({"message": message})),
         };

@@ -79,18 +79,6 @@ async fn disabled_mirror_is_not_synced_and_not_pushed_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_mode_disables_every_mirror() {
-    let gitlab = Asking::new();
-    let mirror = gitlab.enabled(json!({})).await;
-    gitlab.fake.options(|options| options.gitlab.silent = true);
-    assert_eq!(gitlab.look(mirror).await["enabled"], false);
-    assert_eq!(gitlab.sync(mirror).await, 400);
-    gitlab.fake.options(|options| options.gitlab.silent = false);
-    assert_eq!(gitlab.look(mirror).await["enabled"], true);
-    assert_eq!(gitlab.sync(mirror).await, 204);
-}
-
-#[tokio::test(start_paused = true)]
 async fn push_runs_mirrors_once_a_minute_or_once_in_five() {
     for (protected, delay) in [(true, 60), (false, 300)] {
         let gitlab = Asking::new();

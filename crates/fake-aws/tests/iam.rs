@@ -1,8 +1,10 @@
+//! IAM's rules in virtual time, and the fake's options. `tests/rules` has the other rules.
+
 use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{code, refusal, world_and_clients};
-use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_iam::types::Tag;
 
 const CODECOMMIT: &str = "codecommit.amazonaws.com";
 
@@ -12,94 +14,21 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 #[tokio::test(start_paused = true)]
-async fn user_has_at_most_two_credentials_of_a_service() {
-    let (fake, clients) = world_and_clients();
-    let create = || {
-        let request = clients.iam.create_service_specific_credential();
-        request.user_name("mirror").service_name(CODECOMMIT).send()
-    };
-    let first = create().await.unwrap().service_specific_credential.unwrap();
-    let second = create().await.unwrap().service_specific_credential.unwrap();
-    assert_eq!(first.service_user_name(), "mirror-at-123456789012");
-    assert_eq!(second.service_user_name(), "mirror+1-at-123456789012");
-    assert_eq!(first.status(), &StatusType::Active);
-    assert_eq!(code(create().await), "LimitExceeded");
-    // The limit is each service's own.
-    let other = clients.iam.create_service_specific_credential();
-    let other = other
-        .user_name("mirror")
-        .service_name("cassandra.amazonaws.com");
-    assert!(other.send().await.is_ok());
-    assert_eq!(fake.look(|aws| aws.credentials("mirror").len()), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn unknown_names_fail_with_the_message_of_aws() {
-    let (_, clients) = world_and_clients();
-    let create = |user: &str, service: &str| {
-        let request = clients.iam.create_service_specific_credential();
-        request.user_name(user).service_name(service).send()
-    };
-    let no_such = |message: &str| ("NoSuchEntity".to_owned(), message.to_owned());
-    assert_eq!(
-        refusal(create("nobody", "lambda.amazonaws.com").await),
-        no_such("The user with name nobody cannot be found.")
-    );
-    assert_eq!(
-        refusal(create("mirror", "lambda.amazonaws.com").await),
-        no_such(
-            "No such service lambda.amazonaws.com is supported for Service Specific Credentials"
-        )
-    );
-    let delete = |id: &str| {
-        let request = clients.iam.delete_service_specific_credential();
-        request
-            .user_name("mirror")
-            .service_specific_credential_id(id)
-            .send()
-    };
-    let id = "ACCAEXAMPLEEXAMPLEEXA";
-    assert_eq!(
-        refusal(delete(id).await),
-        no_such(&format!("No such credential {id} exists"))
-    );
-    assert_eq!(
-        code(delete("ACCA-EXAMPLE-EXAMPLE-EXA").await),
-        "ValidationError"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn reset_changes_the_password_and_nothing_else() {
+async fn issued_and_reset_passwords_are_known_secrets() {
     let (fake, clients) = world_and_clients();
     let create = clients.iam.create_service_specific_credential();
-    let created = create
-        .user_name("mirror")
-        .service_name(CODECOMMIT)
-        .send()
-        .await;
-    let created = created.unwrap().service_specific_credential.unwrap();
-    let id = created.service_specific_credential_id();
-    let update = clients.iam.update_service_specific_credential();
-    let update = update
-        .user_name("mirror")
-        .service_specific_credential_id(id);
-    update.status(StatusType::Inactive).send().await.unwrap();
+    let create = create.user_name("mirror").service_name(CODECOMMIT);
+    let created = create.send().await.unwrap();
+    let created = created.service_specific_credential.unwrap();
     let reset = clients.iam.reset_service_specific_credential();
-    let reset = reset.user_name("mirror").service_specific_credential_id(id);
-    let reset = reset
-        .send()
-        .await
-        .unwrap()
-        .service_specific_credential
-        .unwrap();
-    assert_eq!(reset.service_specific_credential_id(), id);
-    assert_eq!(reset.service_user_name(), created.service_user_name());
-    assert_eq!(reset.status(), &StatusType::Inactive);
-    assert_ne!(reset.service_password(), created.service_password());
+    let reset = reset.user_name("mirror");
+    let reset =
+        reset.service_specific_credential_id(created.service_specific_credential_id.as_str());
+    let reset = reset.send().await.unwrap();
     let secrets = fake.every_secret_ever();
-    assert!(secrets.contains(&created.service_password().to_owned()));
-    assert!(secrets.contains(&reset.service_password().to_owned()));
+    for issued in [created, reset.service_specific_credential.unwrap()] {
+        assert!(secrets.contains(&issued.service_password));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,38 +56,6 @@ async fn passwords_hold_slashes_about_every_second_time() {
     assert!((30..70).contains(&with('/')), "{} of 101", with('/'));
     assert!((30..70).contains(&with('+')), "{} of 101", with('+'));
     assert_eq!(with('='), 101);
-}
-
-#[tokio::test(start_paused = true)]
-async fn lists_come_in_pages_and_by_service() {
-    let (fake, clients) = world_and_clients();
-    let first = fake.foreign_credential("mirror").id;
-    let second = fake.foreign_credential("mirror").id;
-    fake.options(|options| options.page_length = Some(1));
-    let list = || {
-        clients
-            .iam
-            .list_service_specific_credentials()
-            .user_name("mirror")
-    };
-    let page = list().service_name(CODECOMMIT).send().await.unwrap();
-    let ids = |page: &[aws_sdk_iam::types::ServiceSpecificCredentialMetadata]| {
-        let ids = page
-            .iter()
-            .map(|one| one.service_specific_credential_id().to_owned());
-        ids.collect::<Vec<_>>()
-    };
-    assert_eq!(ids(page.service_specific_credentials()), [first]);
-    assert!(page.is_truncated());
-    let page = list().set_marker(page.marker).send().await.unwrap();
-    assert_eq!(ids(page.service_specific_credentials()), [second]);
-    assert!(!page.is_truncated());
-    let others = list()
-        .service_name("cassandra.amazonaws.com")
-        .send()
-        .await
-        .unwrap();
-    assert!(others.service_specific_credentials().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,64 +124,6 @@ async fn two_replicas_take_turns_when_they_differ() {
         seen.push(tags.tags().len());
     }
     assert_eq!(seen, [1, 0, 1, 0]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn tags_have_the_limits_of_iam() {
-    let (fake, clients) = world_and_clients();
-    let put = |key: &str, value: &str| {
-        let request = clients.iam.tag_user().user_name("mirror");
-        request.tags(tag(key, value)).send()
-    };
-    put("cfn-gitops:ids", "").await.unwrap();
-    put("a/b=c+d@e.f_g h", "Größe ٣").await.unwrap();
-    assert_eq!(code(put("brackets", "[]").await), "ValidationError");
-    assert_eq!(code(put("comma", "a,b").await), "ValidationError");
-    assert_eq!(code(put("tab", "a\tb").await), "ValidationError");
-    assert_eq!(code(put(&"k".repeat(129), "").await), "ValidationError");
-    assert_eq!(code(put("long", &"v".repeat(257)).await), "ValidationError");
-    assert_eq!(code(put("aws:mine", "").await), "InvalidInput");
-    put(&"k".repeat(128), &"v".repeat(256)).await.unwrap();
-    for number in 3..50 {
-        put(&format!("tag-{number}"), "").await.unwrap();
-    }
-    assert_eq!(code(put("one-too-many", "").await), "LimitExceeded");
-    put("tag-3", "a new value for an old key").await.unwrap();
-    let remove = clients.iam.untag_user().user_name("mirror");
-    remove
-        .tag_keys("tag-3")
-        .tag_keys("never-there")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        fake.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
-        49
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn get_user_and_list_user_tags_show_the_same_tags() {
-    let (fake, clients) = world_and_clients();
-    fake.user_tag("mirror", "owner", "a + b");
-    fake.user_tag("mirror", "empty", "");
-    fake.options(|options| options.page_length = Some(1));
-    let user = clients
-        .iam
-        .get_user()
-        .user_name("mirror")
-        .send()
-        .await
-        .unwrap();
-    let user = user.user.unwrap();
-    assert_eq!(user.tags().len(), 2);
-    assert_eq!(user.arn(), "arn:aws:iam::123456789012:user/mirror");
-    let pages = clients.iam.list_user_tags().user_name("mirror");
-    let first = pages.clone().send().await.unwrap();
-    let second = pages.set_marker(first.marker.clone()).send().await.unwrap();
-    assert_eq!([first.tags(), second.tags()].concat(), user.tags());
-    assert_eq!(user.tags()[0].value(), "");
-    assert_eq!(user.tags()[1].value(), "a + b");
 }
 
 #[tokio::test(start_paused = true)]

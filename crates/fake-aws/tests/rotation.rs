@@ -317,39 +317,6 @@ async fn without_another_function_the_product_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secret_has_at_most_twenty_labels() {
-    let (_, clients, _) = scene().await;
-    let put = |number: usize, label: String| {
-        let put = clients.secrets.put_secret_value().secret_id(NAME);
-        let put = put.client_request_token(format!("{number:032}"));
-        put.version_stages(label)
-            .secret_string(number.to_string())
-            .send()
-    };
-    for number in 2..=20 {
-        put(number, format!("label-{number}")).await.unwrap();
-    }
-    assert_eq!(
-        super::code(put(21, "one more".into()).await),
-        "LimitExceededException"
-    );
-    put(22, "label-2".into())
-        .await
-        .expect("a label that moves is not one more");
-    let moved = clients
-        .secrets
-        .update_secret_version_stage()
-        .secret_id(NAME);
-    let moved = moved
-        .version_stage("another")
-        .move_to_version_id(format!("{:032}", 2));
-    assert_eq!(super::code(moved.send().await), "LimitExceededException");
-    let current = clients.secrets.put_secret_value().secret_id(NAME);
-    let current = current.secret_string("moves AWSCURRENT and so needs AWSPREVIOUS");
-    assert_eq!(super::code(current.send().await), "LimitExceededException");
-}
-
-#[tokio::test(start_paused = true)]
 async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     let (fake, clients, _) = scene().await;
     let put = |number: usize| {
@@ -372,63 +339,4 @@ async fn versions_without_labels_beyond_a_hundred_are_deleted() {
         .secret_id(NAME)
         .version_id(FIRST);
     assert_eq!(super::code(gone.send().await), "ResourceNotFoundException");
-}
-
-#[tokio::test(start_paused = true)]
-async fn secrets_are_listed_by_tag_and_name_in_pages_and_late() {
-    use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType as Key, Tag};
-    let (fake, clients, _) = scene().await;
-    for name in ["a/1", "a/2", "b"] {
-        let tag = Tag::builder().key(format!("of:{name}")).value("v").build();
-        clients
-            .secrets
-            .create_secret()
-            .name(name)
-            .tags(tag)
-            .send()
-            .await
-            .unwrap();
-    }
-    let list = async |key: Key, value: &str| -> Vec<String> {
-        let filter = Filter::builder().key(key).values(value).build();
-        let mut names = vec![];
-        let mut token = None;
-        loop {
-            let request = clients.secrets.list_secrets().filters(filter.clone());
-            let page = request.set_next_token(token).send().await.unwrap();
-            names.extend(
-                page.secret_list()
-                    .iter()
-                    .map(|entry| entry.name().unwrap().to_owned()),
-            );
-            token = page.next_token;
-            if token.is_none() {
-                return names;
-            }
-        }
-    };
-    assert_eq!(list(Key::TagKey, "of:a").await, ["a/1", "a/2"]);
-    assert_eq!(list(Key::Name, "b").await, ["b"]);
-    assert_eq!(list(Key::Name, "!b").await.len(), 3);
-    assert_eq!(list(Key::TagValue, "w").await.len(), 0);
-    fake.options(|options| options.page_length = Some(1));
-    assert_eq!(list(Key::TagKey, "of:").await.len(), 3);
-    let delete = clients.secrets.delete_secret().secret_id("b");
-    delete
-        .force_delete_without_recovery(false)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(list(Key::Name, "b").await.len(), 0);
-    fake.options(|options| options.secret_lists_late = Duration::from_mins(5));
-    clients
-        .secrets
-        .create_secret()
-        .name("new")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(list(Key::Name, "new").await.len(), 0);
-    tokio::time::sleep(Duration::from_mins(5)).await;
-    assert_eq!(list(Key::Name, "new").await, ["new"]);
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import re
 import secrets
 import string
 import time
@@ -94,13 +96,12 @@ def _password() -> str:
 
 
 def _service_user_name(user_name: str) -> str:
-    base = f"{user_name}-at-{get_account_id()}"
+    """The example of https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListServiceSpecificCredentials.html has
+    `anika-at-123456789012` and `anika+1-at-123456789012`."""
     taken = {held.service_user_name for held in _credentials.values()}
-    number, name = 0, base
-    while name in taken:
-        number += 1
-        name = f"{base}+{number}"
-    return name
+    suffixes = itertools.chain([""], (f"+{number}" for number in itertools.count(1)))
+    names = (f"{user_name}{suffix}-at-{get_account_id()}" for suffix in suffixes)
+    return next(name for name in names if name not in taken)
 
 
 def _create(params: dict) -> tuple:
@@ -172,6 +173,11 @@ def _find(params: dict) -> Credential | tuple:
     user_name, credential_id = iam._p(params, "UserName"), iam._p(params, "ServiceSpecificCredentialId")
     if user_name and user_name not in iam._users:
         return _no_user(user_name)
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServiceSpecificCredential.html
+    if not re.fullmatch(r"\w+", credential_id):
+        return iam._error(400, "ValidationError",
+                          "1 validation error detected: Value at 'serviceSpecificCredentialId' failed to satisfy "
+                          "constraint: Member must satisfy regular expression pattern: [\\w]+")
     credential = _credentials.get(credential_id)
     if credential is None or (user_name and credential.user_name != user_name):
         return _no_credential(credential_id)

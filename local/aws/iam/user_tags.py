@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -10,13 +9,8 @@ from xml.sax.saxutils import escape
 from ministack.services import iam
 from ministack.services.cloudformation import provisioners
 
+from local.aws import tag_rules
 from local.aws.settings import settings
-
-# "Tags per user: 50" https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-LIMIT = 50
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: a key has 1 to 128 of these characters, a value
-# 0 to 256. JSON and comma-separated lists are rejected.
-_ALLOWED = re.compile(r"[\w \u00a0.:/=+\-@]*")
 
 
 def install() -> None:
@@ -24,18 +18,15 @@ def install() -> None:
 
     def tag_user(params: dict) -> tuple:
         user = iam._users.get(iam._p(params, "UserName"))
-        for number, tag in enumerate(iam._extract_tags(params), 1):
-            for part, most in (("key", 128), ("value", 256)):
-                text = tag[part.capitalize()]
-                if len(text) > most or not _ALLOWED.fullmatch(text):
-                    return iam._error(400, "ValidationError",
-                                      f"1 validation error detected: Value at 'tags.{number}.member.{part}' failed to "
-                                      f"satisfy constraint: at most {most} of letters, digits, spaces and _.:/=+-@")
+        if fault := tag_rules.fault(iam._extract_tags(params)):
+            return iam._error(400, "ValidationError", fault)
+        if tag_rules.is_reserved(iam._extract_tags(params)):
+            return iam._error(400, "InvalidInput", "Invalid tag key: the prefix aws: is reserved")
         if user:
             held = {iam._identity_tag_key(tag["Key"]) for tag in user["Tags"]}
             added = {iam._identity_tag_key(tag["Key"]) for tag in iam._extract_tags(params)}
-            if len(held | added) > LIMIT:
-                return iam._error(409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {LIMIT}")
+            if len(held | added) > tag_rules.LIMIT:
+                return iam._error(409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {tag_rules.LIMIT}")
         return ministack_tag_user(params)
 
     iam._tag_user = tag_user

@@ -36,7 +36,7 @@ def _rejected(code: str, message: str) -> tuple:
 
 
 def _list_secrets(request: dict[str, Any]) -> tuple:
-    filters, longest = request.get("Filters") or [], request.get("MaxResults") or _LONGEST_PAGE
+    filters, longest = request.get("Filters") or [], request.get("MaxResults", _LONGEST_PAGE)
     if fault := _filter_fault(filters):
         return _rejected("InvalidParameterException", fault)
     if not 1 <= longest <= _LONGEST_PAGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,13 @@ from ministack.core.responses import (
 )
 from ministack.services import secretsmanager as service
 
+from local.aws import tag_rules
 from local.aws.secretsmanager import rotation_runs
 from local.aws.settings import settings
 
 _ABSENT = "Secrets Manager can't find the specified secret."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
-_MOST_LABELS = 20
+_MOST_LABELS, _LONGEST_LABEL = 20, 256
 # "Staging labels attached across all versions of a secret: 20"
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 _MOST_LABELS_OF_A_SECRET = 20
@@ -38,6 +40,7 @@ def install() -> None:
     service._put_secret_value = _put_secret_value
     service._update_secret = _value_as_put(service._update_secret)
     service._delete_secret = _absent_may_be_forced(service._delete_secret)
+    service._tag_resource = _with_limits(service._tag_resource)
     service._get_secret_value = _only_what_is_there(_version_and_label_together(service._get_secret_value))
     service._update_secret_version_stage = _with_pending(service._update_secret_version_stage)
 
@@ -75,6 +78,11 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     name, value = request.get("Name"), _value(request)
     if not name:
         return _rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@!-]{1,512}", name):
+        return _rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
+                                                "or any of the following: -/_+=.@!")
+    if fault := _tag_fault(request):
+        return fault
     if fault := token_fault(request):
         return fault
     token = request.get("ClientRequestToken") or new_uuid()
@@ -94,6 +102,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
     held = service._secrets[name]
     held["Versions"] = {}  # MiniStack creates one without a value
+    held["CreatedDate"] = time.time()  # MiniStack rounds it to seconds
     answer = {"ARN": arn, "Name": name}
     if value != (None, None):
         _store(held, token, value, ["AWSCURRENT"])
@@ -116,6 +125,8 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         return _rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
     if labels is not None and not 1 <= len(labels) <= _MOST_LABELS:
         return _rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
+    if not all(1 <= len(label) <= _LONGEST_LABEL for label in labels or []):
+        return _rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
     token = request.get("ClientRequestToken") or new_uuid()
     version = held["Versions"].get(token)
     if version and not _is_empty(version):
@@ -123,7 +134,8 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
         # different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
-            return _rejected("ResourceExistsException", "A resource with the ID you requested already exists.")
+            return _rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
+                                                        f"already in use for a version of secret {held['ARN']}.")
     elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
         return fault
     else:
@@ -218,7 +230,9 @@ def _with_pending(ministack_update: Any) -> Any:
             # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
             return _rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
                                                          "secret version. It can't be completely removed.")
-        fault = _label_fault(held, str(moved_to), [str(label)]) if held and moved_to else None
+        fault = held and not held.get("DeletedDate") and (
+            _move_fault(held, str(label), moved_to, taken_from)
+            or moved_to and _label_fault(held, str(moved_to), [str(label)]))
         answer: tuple = fault or ministack_update(request)
         if answer[0] == 200 and held:
             if label == "AWSCURRENT":
@@ -228,6 +242,46 @@ def _with_pending(ministack_update: Any) -> Any:
         return answer
 
     return update
+
+
+def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_from: str | None) -> tuple | None:
+    for version in filter(None, (moved_to, taken_from)):
+        if version not in held["Versions"]:
+            return _no_value(f"VersionId: {version}")
+    holder, _ = service._find_stage_version(held, label)
+    if holder and not taken_from and moved_to != holder:
+        return _rejected("InvalidParameterException",
+                         f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
+                         f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.")
+    if taken_from and taken_from != holder:
+        return _rejected("InvalidParameterException",
+                         f"The staging label {label} is not attached to version {taken_from}.")
+    return None
+
+
+def _with_limits(ministack_tag: Any) -> Any:
+    def tag(request: dict[str, Any]) -> tuple:
+        answer: tuple = _tag_fault(request) or ministack_tag(request)
+        return answer
+
+    return tag
+
+
+def _tag_fault(request: dict[str, Any]) -> tuple | None:
+    tags = request.get("Tags") or []
+    _, held = service._resolve(request.get("SecretId"))
+    keys = {tag["Key"] for tag in [*tags, *(held or {}).get("Tags", [])] if not tag["Key"].startswith("aws:")}
+    fault = tag_rules.fault(tags)
+    if tag_rules.is_reserved(tags):
+        fault = "Tag keys can't begin with aws:."
+    if len(keys) > tag_rules.LIMIT:
+        fault = f"A secret can have at most {tag_rules.LIMIT} tags."
+    return _rejected("InvalidParameterException", fault) if fault else None
+
+
+def _no_value(named: str) -> tuple:
+    return _rejected("ResourceNotFoundException",
+                     f"Secrets Manager can't find the specified secret value for {named}")
 
 
 def _value_as_put(ministack_update: Any) -> Any:
@@ -294,10 +348,8 @@ def _only_what_is_there(ministack_get: Any) -> Any:
         if held and not held.get("DeletedDate"):
             label = request.get("VersionStage") or "AWSCURRENT"
             version_id = request.get("VersionId") or service._find_stage_version(held, label)[0]
-            if _is_empty(held["Versions"].get(version_id)):
-                named = f"VersionId: {version_id}" if request.get("VersionId") else f"staging label: {label}"
-                return _rejected("ResourceNotFoundException",
-                                f"Secrets Manager can't find the specified secret value for {named}")
+            if version_id not in held["Versions"] or _is_empty(held["Versions"][version_id]):
+                return _no_value(f"VersionId: {version_id}" if request.get("VersionId") else f"staging label: {label}")
         answer: tuple = ministack_get(request)
         return answer
 

@@ -1,31 +1,20 @@
-"""Access: tokens, scopes, roles, and settings of an administrator."""
+"""Access: tokens, and settings of an administrator. `tests/rules` has scopes and roles."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-import requests
 
 from local.gitlab import HeldProject, LocalGitLab
 from local.gitlab.conftest import Api, Person, Target
 
 UNAUTHORIZED = {"message": "401 Unauthorized"}
-URL = "https://a:b@git.example.com/r"
 
 
 def asked(gitlab: LocalGitLab, project: HeldProject, token: str, method: str = "GET", **more: Any) -> tuple[int, Any]:
     answer = Api(gitlab, project.path, token).ask(method, "/remote_mirrors", **more)
     return answer.status_code, answer.json()
-
-
-def test_an_unknown_token_is_401_everywhere(gitlab: LocalGitLab, project: HeldProject) -> None:
-    assert asked(gitlab, project, "glpat-nobodys") == (401, UNAUTHORIZED)
-    assert Api(gitlab, project.path, "glpat-nobodys").ask("GET").status_code == 401
-
-
-def test_no_token_sees_no_project(gitlab: LocalGitLab, project: HeldProject) -> None:
-    assert asked(gitlab, project, "") == (404, {"message": "404 Project Not Found"})
 
 
 @pytest.mark.parametrize(("state", "description"), [
@@ -35,33 +24,6 @@ def test_expired_token_is_reported_as_expired(gitlab: LocalGitLab, project: Held
                                             description: str) -> None:
     token = gitlab.add_token("gone", **{state: True})
     assert asked(gitlab, project, token.value) == (401, {"error": "invalid_token", "error_description": description})
-
-
-def test_too_narrow_scope_returns_403_with_sufficient_scopes(gitlab: LocalGitLab, project: HeldProject) -> None:
-    error_of = {"error": "insufficient_scope", "error_description":
-               "The request requires higher privileges than provided by the access token."}
-    reads = gitlab.add_token("reads", scopes=("read_api",))
-    assert asked(gitlab, project, reads.value)[0] == 200
-    assert asked(gitlab, project, reads.value, "POST", json={"url": URL}) == (403, {**error_of, "scope": "api"})
-    pushes = gitlab.add_token("pushes", scopes=("write_repository",))
-    assert asked(gitlab, project, pushes.value) == (403, {**error_of, "scope": "api read_api"})
-
-
-def test_role_below_maintainer_gets_401_for_mirrors_not_project(gitlab: LocalGitLab, project: HeldProject) -> None:
-    developer = gitlab.add_token("a developer", role="developer").value
-    assert asked(gitlab, project, developer) == (401, UNAUTHORIZED)
-    assert Api(gitlab, project.path, developer).ask("GET").json()["permissions"]["project_access"]["access_level"] == 30
-
-
-def test_project_without_membership_is_404(gitlab: LocalGitLab, project: HeldProject) -> None:
-    outsider = gitlab.add_token("a stranger", projects=("another/project",))
-    assert asked(gitlab, project, outsider.value) == (404, {"message": "404 Project Not Found"})
-
-
-def test_a_bearer_is_as_good_as_a_private_token(gitlab: LocalGitLab, project: HeldProject) -> None:
-    answer = requests.get(f"{gitlab.url}/api/v4/projects/{project.id}", timeout=10, proxies={"http": ""},
-                          headers={"Authorization": f"Bearer {gitlab.token}"})
-    assert answer.status_code == 200
 
 
 def test_disabled_mirroring_is_for_administrators_only(gitlab: LocalGitLab, project: HeldProject, person: Person,

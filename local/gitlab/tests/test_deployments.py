@@ -1,4 +1,4 @@
-"""Deployments and environments: parameters, transitions, repeated requests and permissions."""
+"""Transitions of deployments, lists and environments. `tests/rules` has the other rules."""
 
 from __future__ import annotations
 
@@ -36,54 +36,11 @@ def cannot(event: str) -> dict[str, Any]:
     return {"message": {"status": [f'cannot transition via "{event}"']}}
 
 
-def test_deployment_creates_its_environment_without_url(api: Api, project: HeldProject, sha: str) -> None:
-    made = deployed(api, sha)
-    assert (made["status"], made["sha"], made["ref"], made["iid"]) == ("running", sha, "main", 1)
-    assert (made["environment"]["name"], made["environment"]["external_url"]) == ("dev", None)
-    assert deployed(api, sha, "failed")["environment"]["id"] == made["environment"]["id"]
-    assert [each.status for each in project.deployments("dev")] == ["running", "failed"]
-
-
-@pytest.mark.parametrize("name", ["environment", "sha", "ref", "tag", "status"])
-def test_all_parameters_are_required(api: Api, gitlab: LocalGitLab, sha: str, name: str) -> None:
-    given = {"environment": "dev", "sha": sha, "ref": "main", "tag": False, "status": "running"}
-    del given[name]
-    answer = api.ask("POST", "/deployments", json=given)
-    assert (answer.status_code, answer.json()) == (400, {"error": f"{name} is missing"})
-    assert len(gitlab.complaints) == 1
-    gitlab.complaints.clear()
-
-
-@pytest.mark.parametrize(("more", "expected"), [
-    ({"environment": ""}, {"error": "environment is empty"}), ({"sha": ""}, {"error": "sha is empty"}),
-    ({"ref": ""}, {"error": "ref is empty"}),
-    ({"sha": "does not exist"}, {"message": {"sha": ["The commit does not exist"]}}),
-    ({"ref": "gone"}, {"message": {"ref": ["The branch or tag does not exist"]}})])
-def test_rejected_deployment_leaves_no_environment(api: Api, project: HeldProject, sha: str, more: dict[str, str],
-                                                   expected: dict[str, Any]) -> None:
-    answer = deploy(api, **{"sha": sha, **more})
-    assert (answer.status_code, answer.json()) == (400, expected)
-    assert (project.deployments(), project.environment("dev")) == ([], None)
-
-
 def test_sha_is_a_valid_ref_when_the_branch_is_gone(api: Api, sha: str, person: Person) -> None:
     assert person.push("HEAD:refs/heads/next").returncode == 0
     assert person.push(":refs/heads/next").returncode == 0
     assert deploy(api, sha, ref="next").status_code == 400
     assert deployed(api, sha, ref=sha)["ref"] == sha
-
-
-def test_repeated_last_success_returns_the_same_deployment(api: Api, sha: str) -> None:
-    first = deployed(api, sha, "success")
-    assert deployed(api, sha, "success")["id"] == first["id"]
-    assert deployed(api, sha, "success", ref=sha)["id"] != first["id"]
-    # Then the last success is another one.
-    assert deployed(api, sha, "success")["id"] != first["id"]
-
-
-@pytest.mark.parametrize("status", ["running", "failed", "canceled"])
-def test_repeated_status_except_success_creates_a_deployment(api: Api, sha: str, status: str) -> None:
-    assert deployed(api, sha, status)["id"] != deployed(api, sha, status)["id"]
 
 
 def test_update_ends_a_deployment_and_can_change_its_end(api: Api, sha: str) -> None:
@@ -140,18 +97,6 @@ def test_disabled_feature_forbids_deployments(api: Api, project: HeldProject, sh
     assert shown[f"{feature}_access_level"] == "disabled"
     setattr(project.features, feature, "private")
     assert finish(api, made, "success").status_code == 200
-
-
-@pytest.mark.parametrize(("role", "reads", "creates"), [("guest", 403, 403), ("reporter", 200, 403),
-                                                        ("developer", 200, 201)])
-def test_roles_for_deployments(gitlab: LocalGitLab, project: HeldProject, sha: str, role: str, reads: int,
-                               creates: int) -> None:
-    api = Api(gitlab, project.path, gitlab.add_token(role, role=role).value)
-    assert api.ask("GET", "/deployments").status_code == reads
-    assert api.ask("GET", "/environments").status_code == reads
-    assert deploy(api, sha).status_code == creates
-    assert api.ask("POST", "/environments", json={"name": "prd"}).status_code == creates
-    assert deploy(Api(gitlab, project.path, ""), sha).status_code == 401
 
 
 def test_protected_environment_forbids_a_deployment(api: Api, project: HeldProject, sha: str) -> None:

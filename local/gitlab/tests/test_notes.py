@@ -82,22 +82,6 @@ def test_merge_and_squash_commits_find_the_merge_request(api: Api, project: Held
     assert (iids(api, merged), iids(api, sha)) == ([1], [1])
 
 
-def test_merge_requests_of_an_unknown_commit_are_404(api: Api, sha: str) -> None:
-    answer = api.ask("GET", f"/repository/commits/{'0' * 40}/merge_requests")
-    assert (answer.status_code, answer.json()) == (404, {"message": "404 Commit Not Found"})
-
-
-def test_note_is_created_read_and_edited(api: Api, project: HeldProject, sha: str) -> None:
-    merge_request = project.merge_request("feature")
-    made = noted(api, 1, "one")
-    assert (made["body"], made["type"], made["noteable_type"], made["noteable_iid"]) == ("one", None, "MergeRequest", 1)
-    assert made["noteable_id"] == merge_request.id and made["created_at"] == made["updated_at"]
-    changed = edit(api, 1, made["id"], "two")
-    assert (changed.status_code, changed.json()["body"], changed.json()["id"]) == (200, "two", made["id"])
-    assert api.ask("GET", f"/merge_requests/1/notes/{made['id']}").json()["body"] == "two"
-    assert [each.body for each in merge_request.notes] == ["two"]
-
-
 def test_note_is_deleted_by_its_author(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
     merge_request = project.merge_request("feature")
     other = Api(gitlab, project.path, gitlab.add_token("other", role="reporter").value)
@@ -156,12 +140,6 @@ def test_guest_sees_no_merge_request_of_a_private_project(gitlab: LocalGitLab, p
     assert note(guest, 1, "x").status_code == 201
 
 
-def test_missing_note_and_merge_request_are_404(api: Api, project: HeldProject, sha: str) -> None:
-    project.merge_request("feature")
-    for answer in (note(api, 2, "x"), edit(api, 1, 1, "x"), api.ask("GET", "/merge_requests/2/notes")):
-        assert (answer.status_code, answer.json()) == (404, {"message": "404 Not found"})
-
-
 def test_body_of_a_note_is_required_and_limited(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
     project.merge_request("feature")
     made = noted(api, 1, "x" * 1_000_000)
@@ -182,21 +160,6 @@ def test_quick_action_in_a_note_is_a_complaint(api: Api, gitlab: LocalGitLab, pr
     assert gitlab.complaints.pop().endswith("a fault of this server's own")
 
 
-def test_thread_on_a_commit_is_created_and_edited(api: Api, project: HeldProject, sha: str) -> None:
-    path = f"/repository/commits/{sha}/discussions"
-    assert api.listed(path) == []
-    made = api.ask("POST", path, json={"body": "one"})
-    assert made.status_code == 201 and made.json()["individual_note"] is False
-    [first] = made.json()["notes"]
-    assert (first["type"], first["noteable_type"], first["noteable_id"]) == ("DiscussionNote", "Commit", None)
-    note_path = f"{path}/{made.json()['id']}/notes/{first['id']}"
-    assert api.ask("PUT", note_path, json={"body": "two"}).json()["body"] == "two"
-    assert api.ask("GET", note_path).json()["body"] == "two"
-    assert api.listed(path) == [api.ask("GET", f"{path}/{made.json()['id']}").json()]
-    assert [each.body for each in project.commit_notes(sha)] == ["two"]
-    assert api.ask("PUT", note_path, json={}).status_code == 400
-
-
 def test_only_author_or_maintainer_may_edit_a_thread(api: Api, gitlab: LocalGitLab, project: HeldProject,
                                                      sha: str) -> None:
     path = f"/repository/commits/{sha}/discussions"
@@ -204,14 +167,6 @@ def test_only_author_or_maintainer_may_edit_a_thread(api: Api, gitlab: LocalGitL
     developer = Api(gitlab, project.path, gitlab.add_token("d", role="developer").value)
     number = made["notes"][0]["id"]
     assert developer.ask("PUT", f"{path}/{made['id']}/notes/{number}", json={"body": "2"}).status_code == 403
-
-
-def test_thread_needs_the_commit_and_a_token(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
-    for answer in (api.ask("POST", f"/repository/commits/{'0' * 40}/discussions", json={"body": "x"}),
-                   api.ask("GET", f"/repository/commits/{'0' * 40}/discussions")):
-        assert (answer.status_code, answer.json()) == (404, {"message": "404 Commit Not Found"})
-    assert api.ask("GET", f"/repository/commits/{sha}/discussions/1").json() == {"message": "404 Discussion Not Found"}
-    assert Api(gitlab, project.path, "").ask("GET", f"/repository/commits/{sha}/discussions").status_code == 401
 
 
 def test_comment_on_a_commit_has_no_id_but_a_thread(api: Api, sha: str) -> None:
@@ -235,15 +190,6 @@ def test_commit_of_a_deleted_branch_is_still_found(api: Api, sha: str, person: P
     assert person.push(":refs/heads/feature").returncode == 0
     assert api.ask("GET", f"/repository/commits/{sha}").status_code == 200
     assert api.ask("GET", "/repository/commits/feature").status_code == 404
-
-
-def test_branch_shows_its_newest_commit(api: Api, sha: str, person: Person) -> None:
-    assert person.push("HEAD:refs/heads/a/b").returncode == 0
-    [listed] = api.listed("/repository/branches", regex="^a")
-    for shown in (api.ask("GET", "/repository/branches/a%2Fb").json(), listed):
-        assert (shown["name"], shown["commit"]["id"], shown["protected"]) == ("a/b", sha, False)
-    missing = api.ask("GET", "/repository/branches/c")
-    assert (missing.status_code, missing.json()) == (404, {"message": "404 Branch Not Found"})
 
 
 def test_commit_needs_no_token_in_a_public_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:

@@ -1,4 +1,4 @@
-"""Commit statuses: lookup of an existing status, transitions, saved values and permissions."""
+"""Commit statuses of several users and pipelines, and protected branches. `tests/rules` has the other rules."""
 
 from __future__ import annotations
 
@@ -29,11 +29,6 @@ def posted(api: Api, sha: str, state: str, **more: Any) -> dict[str, Any]:
     return found
 
 
-def cannot(event: str, state: str) -> dict[str, str]:
-    return {"message": f'Cannot transition status via :{event} from :{state} (Reason(s): Status cannot transition via '
-                       f'"{event}")'}
-
-
 def listed(api: Api, sha: str, **query: Any) -> list[tuple[str, str]]:
     return [(each["name"], each["status"]) for each in api.listed(f"/repository/commits/{sha}/statuses", **query)]
 
@@ -45,39 +40,6 @@ def test_each_state_can_be_the_first(api: Api, sha: str, state: str) -> None:
     assert (made["description"], made["target_url"], made["allow_failure"]) == ("d", "https://example.com/x", False)
     assert (made["started_at"] is not None) == (state == "running")
     assert (made["finished_at"] is not None) == (state in ("success", "failed", "canceled"))
-
-
-@pytest.mark.parametrize("state", ["success", "failed", "canceled"])
-def test_running_status_is_updated_to_its_end(api: Api, sha: str, state: str) -> None:
-    first = posted(api, sha, "running", description="begins", target_url="https://example.com/x")
-    last = posted(api, sha, state, description="ends")
-    assert (last["id"], last["pipeline_id"], last["status"]) == (first["id"], first["pipeline_id"], state)
-    assert (last["description"], last["target_url"]) == ("ends", "https://example.com/x")
-    assert listed(api, sha, all="true") == [(NAME, state)]
-
-
-@pytest.mark.parametrize(("earlier", "state", "event"), [
-    ("running", "pending", "enqueue"), ("running", "running", "run"), ("pending", "pending", "enqueue"),
-    ("running", "skipped", "skip")])
-def test_impossible_transition_is_400_and_saves_nothing(api: Api, sha: str, earlier: str, state: str,
-                                                        event: str) -> None:
-    posted(api, sha, earlier, description="first")
-    rejected = post(api, sha, state, description="second", target_url="https://example.com/second")
-    assert (rejected.status_code, rejected.json()) == (400, cannot(event, earlier))
-    [held] = api.listed(f"/repository/commits/{sha}/statuses", all="true")
-    assert (held["status"], held["description"], held["target_url"]) == (earlier, "first", None)
-
-
-def test_pending_status_may_run(api: Api, sha: str) -> None:
-    assert posted(api, sha, "pending")["id"] == posted(api, sha, "running")["id"]
-
-
-def test_repeated_final_state_creates_a_status_retries_the_old(api: Api, sha: str, project: HeldProject) -> None:
-    first, second = posted(api, sha, "success"), posted(api, sha, "success")
-    assert first["id"] != second["id"] and first["pipeline_id"] == second["pipeline_id"]
-    assert [each["id"] for each in api.listed(f"/repository/commits/{sha}/statuses")] == [second["id"]]
-    assert listed(api, sha, all="true") == [(NAME, "success")] * 2
-    assert [status.is_retried for status in project.statuses(sha, with_retried=True)] == [True, False]
 
 
 def test_other_user_creates_a_status_and_retries_the_old(api: Api, gitlab: LocalGitLab, project: HeldProject,
@@ -106,16 +68,6 @@ def test_rotated_token_of_the_same_user_updates_the_status(api: Api, gitlab: Loc
     rotated = gitlab.add_token("rotated", user=user)
     first = posted(api, sha, "running")
     assert posted(Api(gitlab, project.path, rotated.value), sha, "success")["id"] == first["id"]
-
-
-def test_other_name_and_other_ref_are_other_statuses(api: Api, sha: str, person: Person) -> None:
-    assert person.push("HEAD:refs/heads/next").returncode == 0
-    ids = {posted(api, sha, "running")["id"], posted(api, sha, "running", name=f"{NAME}/approval")["id"],
-           posted(api, sha, "running", ref="next")["id"]}
-    assert len(ids) == 3
-    assert len(listed(api, sha)) == 3
-    assert listed(api, sha, ref="next") == listed(api, sha, name=NAME, ref="next") == [(NAME, "running")]
-    assert listed(api, sha, name=f"{NAME}/approval") == [(f"{NAME}/approval", "running")]
 
 
 def test_external_pipeline_is_created_once_per_sha_and_ref(api: Api, sha: str, project: HeldProject,
@@ -166,55 +118,6 @@ def test_commit_of_no_branch_needs_a_ref(api: Api, sha: str, person: Person) -> 
     rejected = post(api, alone, "running", ref=None)
     assert (rejected.status_code, rejected.json()) == (404, {"message": "404 References for commit Not Found"})
     assert posted(api, alone, "running")["ref"] == "main"
-
-
-def test_unknown_commit_is_404(api: Api, sha: str) -> None:
-    missing = (404, {"message": "404 Commit Not Found"})
-    for answer in (post(api, "0" * 40, "running"), api.ask("GET", f"/repository/commits/{'0' * 40}/statuses")):
-        assert (answer.status_code, answer.json()) == missing
-
-
-def test_branch_name_finds_the_commit_but_no_statuses(api: Api, sha: str) -> None:
-    posted(api, sha, "running")
-    assert listed(api, "main") == listed(api, sha[:10]) == []
-
-
-def test_texts_have_at_most_255_characters(api: Api, sha: str, project: HeldProject) -> None:
-    posted(api, sha, "running", description="ä" * 255, target_url="https://example.com/" + "x" * 235)
-    message = "is too long (maximum is 255 characters)"
-    for attribute, value, times in (("description", "d" * 256, 1), ("target_url", f"https://e.com/{'x' * 250}", 2),
-                                    ("ref", "r" * 256, 1)):
-        rejected = post(api, sha, "success", **{attribute: value})
-        assert (rejected.status_code, rejected.json()) == (400, {"message": {attribute: [message] * times}})
-    assert project.status_states(sha) == {NAME: "running"}
-
-
-@pytest.mark.parametrize("url", ["invalid url", "git://example.com"])
-def test_target_url_without_http_is_rejected(api: Api, sha: str, url: str) -> None:
-    assert post(api, sha, "running", target_url=url).json() == {
-        "message": {"target_url": ["is blocked: Only allowed schemes are http, https"]}}
-
-
-def test_state_is_required_and_one_of_six(api: Api, gitlab: LocalGitLab, sha: str) -> None:
-    assert post(api, sha, "error").json() == {"error": "state does not have a valid value"}
-    assert api.ask("POST", f"/statuses/{sha}", json={}).json()["error"].startswith("state is missing")
-    assert len(gitlab.complaints) == 2
-    gitlab.complaints.clear()
-
-
-def test_name_defaults_to_the_context_or_default(api: Api, sha: str) -> None:
-    assert api.ask("POST", f"/statuses/{sha}", json={"state": "running"}).json()["name"] == "default"
-    assert api.ask("POST", f"/statuses/{sha}", json={"state": "running", "context": "c"}).json()["name"] == "c"
-
-
-@pytest.mark.parametrize(("role", "reads", "creates"), [("guest", 403, 403), ("reporter", 200, 403),
-                                                        ("developer", 200, 201)])
-def test_roles_for_statuses(gitlab: LocalGitLab, project: HeldProject, sha: str, role: str, reads: int,
-                            creates: int) -> None:
-    project.unprotect("main")
-    api = Api(gitlab, project.path, gitlab.add_token(role, role=role).value)
-    assert api.ask("GET", f"/repository/commits/{sha}/statuses").status_code == reads
-    assert post(api, sha, "running").status_code == creates
 
 
 def test_protected_ref_needs_push_or_merge_rights(api: Api, gitlab: LocalGitLab, project: HeldProject,
@@ -272,20 +175,6 @@ def test_archived_project_rejects_statuses(api: Api, project: HeldProject, sha: 
     project.archive()
     assert post(api, sha, "running").status_code == 403
     assert listed(api, sha) == []
-
-
-def test_statuses_need_a_token_and_the_project(gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:
-    assert post(Api(gitlab, project.path, ""), sha, "running").status_code == 401
-    assert post(Api(gitlab, "a/b"), sha, "running").json() == {"message": "404 Project Not Found"}
-
-
-def test_pages_and_order_of_statuses(api: Api, sha: str) -> None:
-    for number in range(3):
-        posted(api, sha, "running", name=f"{number}")
-    answer = api.ask("GET", f"/repository/commits/{sha}/statuses", params={"per_page": 2, "sort": "desc"})
-    assert [each["name"] for each in answer.json()] == ["2", "1"]
-    assert (answer.headers["X-Next-Page"], answer.headers["X-Total"]) == ("2", "3")
-    assert api.ask("GET", f"/repository/commits/{sha}/statuses", params={"order_by": "name"}).status_code == 400
 
 
 @pytest.mark.parametrize(("states", "expected"), [

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     gitlab::{
-        GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REDIRECT_HOST,
-        REPORTER, Scope, Token, Wanted, commits_api, history, records::OWN_USER, runs,
+        DEVELOPER, GitLab, HOST, MAINTAINER, MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project,
+        REDIRECT_HOST, REPORTER, Scope, Token, Wanted, commits_api, history, records::OWN_USER,
+        runs,
     },
     request::{Call, form, unescaped},
-    response::{ApiResponse, AwsError},
+    response::{ApiResponse, AwsError, BAD_PARAMETERS},
     state::AwsState,
 };
 
@@ -94,6 +95,12 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             return Ok(answer);
         }
     }
+    // `find_project!` in `lib/api/helpers.rb`: without a token, a private project does not exist.
+    let named = aws.gitlab.project(host, call.needed("project"));
+    let is_public = named.is_some_and(|project| project.records.is_public);
+    if token.is_empty() && call.text("project").is_some() && !is_public {
+        return Err(refused(404, "404 Project Not Found"));
+    }
     // `lib/api/api_guard.rb`.
     let Some(known) = known.filter(|known| known.host == host) else {
         return Err(refused(401, "401 Unauthorized"));
@@ -132,11 +139,21 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
             return Ok(ApiResponse::json(&shown_project(&project, with_statistics)));
         }
+        // `authorize_read_protected_branch!` in `lib/api/protected_branches.rb`.
+        "GitLab.ListProtectedBranches" if project.access < Some(DEVELOPER) => {
+            return Err(refused(403, "403 Forbidden"));
+        }
         "GitLab.ListProtectedBranches" => {
             let premium = aws.options.gitlab.premium;
             return Ok(page(aws, call, &shown_protections(&project, premium)));
         }
         _ => {}
+    }
+    // `read_code`, `read_commit_status`, `read_deployment` and `read_merge_request` are a Reporter's in a
+    // private project (`config/authz/roles/reporter.yml`).
+    let is_of_mirrors = call.operation.contains("Mirror");
+    if project.access < Some(REPORTER) && !project.records.is_public && !is_of_mirrors {
+        return Err(refused(403, "403 Forbidden"));
     }
     if let Some(answer) = history::answer(aws, call, &project) {
         return answer;
@@ -183,6 +200,14 @@ fn mirrors(
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
         shown_mirror(mirror, is_enabled, behaviour.premium)
     };
+    // `validates` in `app/models/remote_mirror.rb`.
+    let only = call.params.get("only_protected_branches");
+    if only.is_some_and(Value::is_null) {
+        return Ok(invalid((
+            "only_protected_branches",
+            "can't be blank".to_owned(),
+        )));
+    }
     let number = call.needed("mirror_id").parse().ok();
     let mirror = number.and_then(|number| project.mirrors.get(&number));
     let mirror = mirror.ok_or_else(|| refused(404, "404 Not found"));
@@ -194,7 +219,9 @@ fn mirrors(
         "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
         "GitLab.CreateMirror" => {
             let wanted = wanted(call, behaviour.premium)?;
-            let url = call.needed("url");
+            let url = call
+                .text("url")
+                .ok_or_else(|| bad_parameters("url is missing"))?;
             complain_of_login(aws, url);
             aws.remember_secret(url);
             let gitlab = &mut aws.gitlab;
@@ -235,21 +262,25 @@ fn mirrors(
     }
 }
 
-/// The members that a request names. Booleans may be sent as words (Grape's coercion).
+/// The members that a request names, as Grape validates them. Booleans may be sent as words (Grape's coercion).
 fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
     let flag = |name: &str| match call.params.get(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
         Some(Value::String(word)) if ["true", "1"].contains(&word.as_str()) => Ok(Some(true)),
         Some(Value::String(word)) if ["false", "0"].contains(&word.as_str()) => Ok(Some(false)),
-        Some(_) => Err(refused(400, &format!("{name} is invalid"))),
+        Some(_) => Err(bad_parameters(&format!("{name} is invalid"))),
     };
     let regex = call.params.get("mirror_branch_regex").filter(|_| premium);
     // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` checks only the
     // names: `false` and null count too.
     if regex.is_some() && call.params.contains_key("only_protected_branches") {
         let message = "only_protected_branches, mirror_branch_regex are mutually exclusive";
-        return Err(refused(400, message));
+        return Err(bad_parameters(message));
+    }
+    let method = call.text("auth_method").unwrap_or("password");
+    if !["ssh_public_key", "password"].contains(&method) {
+        return Err(bad_parameters("auth_method does not have a valid value"));
     }
     let regex = regex.map(|regex| regex.as_str().unwrap_or_default().to_owned());
     Ok(Wanted {
@@ -274,6 +305,10 @@ fn complain_of_login(aws: &mut AwsState, url: &str) {
         let complaint = "a percent-encoded login was sent to GitLab";
         aws.complaints.push(complaint.to_owned());
     }
+}
+
+fn bad_parameters(message: &str) -> AwsError {
+    AwsError::new(400, BAD_PARAMETERS, message)
 }
 
 fn refused(status: u16, message: &str) -> AwsError {
@@ -413,6 +448,12 @@ pub(crate) fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
     answer.headers.push(("x-page", at.to_string()));
     answer.headers.push(("x-per-page", length.to_string()));
     answer.headers.push(("x-next-page", next.clone()));
+    let previous = if 1 < at && at <= pages {
+        (at - 1).to_string()
+    } else {
+        String::new()
+    };
+    answer.headers.push(("x-prev-page", previous));
     answer.headers.push(("x-total", all.len().to_string()));
     answer.headers.push(("x-total-pages", pages.to_string()));
     if !next.is_empty() {

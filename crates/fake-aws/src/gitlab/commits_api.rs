@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     gitlab::{
-        DEVELOPER, Project,
+        DEVELOPER, MAINTAINER, Project,
         api::page,
         merge_requests,
         records::{Deployment, Environment, Note, OWN_USER, Records, Rejection, Status},
     },
     request::{Call, unescaped},
-    response::{ApiResponse, AwsError},
+    response::{ApiResponse, AwsError, BAD_PARAMETERS},
     state::AwsState,
 };
 
@@ -73,9 +73,16 @@ pub fn answer(
     let reads = operation.starts_with("List") || operation == "GetMergeRequest";
     let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
     records.before_call(&project.commits, &project.default_branch);
-    // `create_commit_status`, `create_deployment` and `create_note` are a Developer's at most.
-    if !reads && project.access < Some(DEVELOPER) {
+    // `create_commit_status` and `create_deployment` are a Developer's (`config/authz/roles/developer.yml`).
+    // A status of a protected branch needs the right to update it.
+    let is_of_notes = operation.contains("Note") || operation.contains("Discussion");
+    let is_protected = operation == "PostStatus" && project.is_protected(call.needed("ref"));
+    let least = if is_protected { MAINTAINER } else { DEVELOPER };
+    if !reads && !is_of_notes && project.access < Some(least) {
         return Some(Err(AwsError::new(403, "GitLab", "403 Forbidden")));
+    }
+    if let Some(fault) = bad_parameters(operation, call) {
+        return Some(Err(AwsError::new(400, BAD_PARAMETERS, fault)));
     }
     if operation == "GetMergeRequest" {
         let iid = call.needed("iid").parse().unwrap_or(0);
@@ -117,7 +124,7 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
     let sha = call.needed("sha");
     let listed: Vec<Value> = match operation {
         "ListStatuses" | "ListMergeRequests" | "ListDiscussions"
-            if !project.commits.contains(sha) =>
+            if !project.commits.contains(sha) && !project.branches.contains_key(sha) =>
         {
             return Some(Err(AwsError::new(404, "GitLab", "404 Commit Not Found")));
         }
@@ -138,7 +145,8 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             if call.text("sort") == Some("desc") {
                 found.reverse();
             }
-            found.into_iter().map(shown_deployment).collect()
+            let found = found.into_iter();
+            found.map(|one| shown_deployment(records, one)).collect()
         }
         "ListEnvironments" => {
             let environments = records.environments.iter();
@@ -153,6 +161,9 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             let shown = requests.into_iter();
             let shown = shown.map(|(iid, state)| merge_requests::shown(project, *iid, state));
             shown.collect()
+        }
+        "ListNotes" if !has_merge_request(records, call) => {
+            return Some(Err(AwsError::new(404, "GitLab", "404 Not found")));
         }
         "ListNotes" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
@@ -176,6 +187,38 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
     Some(Ok(listed))
 }
 
+/// The violated rule of Grape, which checks parameters before anything else: `requires`, `allow_blank: false`
+/// and `values` in the files of this module.
+fn bad_parameters(operation: &str, call: &Call) -> Option<String> {
+    let (required, filled, state): (&[&str], &[&str], _) = match operation {
+        "PostStatus" => (&["state"], &[], "state"),
+        "CreateDeployment" => (
+            &["environment", "sha", "ref", "tag", "status"],
+            &["environment", "sha", "ref"],
+            "status",
+        ),
+        "CreateNote" | "CreateDiscussion" => (&["body"], &[], ""),
+        _ => return None,
+    };
+    let missing = required
+        .iter()
+        .find(|name| !call.params.contains_key(**name));
+    if let Some(name) = missing {
+        return Some(format!("{name} is missing"));
+    }
+    if let Some(name) = filled.iter().find(|name| call.needed(name).is_empty()) {
+        return Some(format!("{name} is empty"));
+    }
+    let is_valid = state.is_empty() || STATES.contains(&call.needed(state));
+    (!is_valid).then(|| format!("{state} does not have a valid value"))
+}
+
+fn has_merge_request(records: &Records, call: &Call) -> bool {
+    let iid: u64 = call.needed("iid").parse().unwrap_or(0);
+    let mut all = records.merge_requests.values().flatten();
+    all.any(|(other, _)| *other == iid)
+}
+
 type Changed = Result<ApiResponse, Rejection>;
 
 fn changed(
@@ -190,46 +233,58 @@ fn changed(
         ..ApiResponse::json(shown)
     };
     let id = call.needed("id").parse().unwrap_or(0);
-    let no_state = || (400, json!("state does not have a valid value"));
     let state = |name: &str| {
         let given = call.text(name);
-        STATES.into_iter().find(|state| Some(*state) == given)
+        let found = STATES.into_iter().find(|state| Some(*state) == given);
+        found.unwrap_or_default()
     };
     let sha = call.needed("sha");
     let body = call.needed("body");
+    let no_note = match operation {
+        "UpdateDiscussion" | "DeleteDiscussion" => "404 Discussion Not Found",
+        _ => "404 Not found",
+    };
+    let no_note = (404, json!(no_note));
     Some(match operation {
         "PostStatus" if !project.commits.contains(sha) => Err((404, json!("404 Commit Not Found"))),
-        "PostStatus" => state("state").ok_or_else(no_state).and_then(|state| {
+        "PostStatus" => {
+            let name = call.text("name").or(call.text("context"));
             let pipeline_id = call.params.get("pipeline_id").and_then(Value::as_u64);
             let posted = Status {
                 id: 0,
                 pipeline: 0,
                 sha: sha.to_owned(),
-                name: call.needed("name").to_owned(),
-                state,
+                name: name.unwrap_or("default").to_owned(),
+                state: state("state"),
                 reference: call.needed("ref").to_owned(),
                 description: call.needed("description").to_owned(),
                 target_url: call.needed("target_url").to_owned(),
                 user: OWN_USER,
                 is_retried: false,
             };
-            let saved = records.post_status(posted, pipeline_id)?;
-            Ok(created(&shown_status(&saved)))
-        }),
-        "CreateDeployment" => state("status").ok_or_else(no_state).and_then(|state| {
+            let saved = records.post_status(posted, pipeline_id);
+            saved.map(|saved| created(&shown_status(&saved)))
+        }
+        "CreateDeployment" => {
             let reference = call.needed("ref");
             let is_known =
                 |name: &str| project.commits.contains(name) || project.branches.contains_key(name);
             if !is_known(sha) {
-                return Err((400, json!({"sha": ["The commit does not exist"]})));
+                return Some(Err((400, json!({"sha": ["The commit does not exist"]}))));
             }
             if !is_known(reference) {
-                return Err((400, json!({"ref": ["The branch or tag does not exist"]})));
+                let reason = "The branch or tag does not exist";
+                return Some(Err((400, json!({"ref": [reason]}))));
             }
-            let environment = call.needed("environment");
+            let (environment, state) = (call.needed("environment"), state("status"));
             let made = records.create_deployment(environment, sha, reference, state, now);
-            Ok(created(&shown_deployment(&made)))
-        }),
+            Ok(created(&shown_deployment(records, &made)))
+        }
+        // `addressable_url` in `app/models/environment.rb`.
+        "UpdateEnvironment" if call.needed("external_url").starts_with("javascript:") => Err((
+            400,
+            json!({"external_url": ["javascript scheme is not allowed"]}),
+        )),
         "UpdateEnvironment" => {
             let found = records.environments.iter_mut().find(|one| one.id == id);
             found.ok_or((404, json!("404 Not found"))).map(|found| {
@@ -243,6 +298,10 @@ fn changed(
                 ApiResponse::json(&shown_environment(found))
             })
         }
+        "CreateNote" | "UpdateNote" if !has_merge_request(records, call) => Err(no_note),
+        "CreateDiscussion" if !project.commits.contains(sha) => {
+            Err((404, json!("404 Commit Not Found")))
+        }
         "CreateNote" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
             Ok(created(&shown_note(
@@ -255,20 +314,20 @@ fn changed(
             Ok(created(&shown_discussion(&made)))
         }
         "UpdateNote" | "UpdateDiscussion" => {
-            let found = records.notes.iter_mut().find(|one| one.id == id);
-            // `app/policies/note_policy.rb`, `is_author`.
-            found
-                .filter(|note| note.user == OWN_USER)
-                .ok_or((403, json!("403 Forbidden")))
-                .map(|note| {
+            match records.notes.iter_mut().find(|one| one.id == id) {
+                None => Err(no_note),
+                // `app/policies/note_policy.rb`, `is_author`.
+                Some(note) if note.user != OWN_USER => Err((403, json!("403 Forbidden"))),
+                Some(note) => {
                     body.clone_into(&mut note.body);
-                    ApiResponse::json(&shown_note(note))
-                })
+                    Ok(ApiResponse::json(&shown_note(note)))
+                }
+            }
         }
         // `delete_note` in `lib/api/helpers/notes_helpers.rb`.
         "DeleteNote" | "DeleteDiscussion" => {
             match records.notes.iter().position(|one| one.id == id) {
-                None => Err((404, json!("404 Note Not Found"))),
+                None => Err(no_note),
                 Some(at) if records.notes[at].user != OWN_USER => {
                     Err((403, json!("403 Forbidden")))
                 }
@@ -303,14 +362,16 @@ const COMMIT_MESSAGE_LENGTH: usize = 6_000;
 /// `lib/api/entities/deployment.rb`. `deployable` is the job of GitLab CI, with its commit
 /// (`lib/api/entities/ci/job.rb`, <https://docs.gitlab.com/api/deployments/>). It is null if the API
 /// created the deployment.
-fn shown_deployment(deployment: &Deployment) -> Value {
+fn shown_deployment(records: &Records, deployment: &Deployment) -> Value {
+    let name = &deployment.environment;
+    let environment = records.environments.iter().find(|one| one.name == *name);
     let message = "x".repeat(COMMIT_MESSAGE_LENGTH);
     let job = json!({"id": 7, "name": "deploy", "commit": {"message": message}});
     json!({
         "id": deployment.id,
         "ref": deployment.reference,
         "sha": deployment.sha,
-        "environment": {"name": deployment.environment},
+        "environment": environment.map(shown_environment),
         "status": deployment.state,
         "created_at": deployment.created_at,
         "deployable": if deployment.is_from_ci { job } else { Value::Null },

@@ -166,6 +166,7 @@ fn shown_branch(project: &Project, name: &str) -> Value {
     json!({
         "name": name,
         "default": name == project.default_branch,
+        "protected": project.is_protected(name),
         "commit": shown_commit(project, tip.unwrap_or_default()),
     })
 }

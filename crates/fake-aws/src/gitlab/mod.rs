@@ -334,6 +334,10 @@ impl Project {
             .collect()
     }
 
+    pub(crate) fn is_protected(&self, branch: &str) -> bool {
+        self.protected.iter().any(|name| is_like(name, branch))
+    }
+
     /// The existing branches whose names match (`app/finders/branches_finder.rb`, `by_regex`).
     pub(crate) fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
         let branches = self.branches.keys();
@@ -417,9 +421,10 @@ impl Wanted {
 /// contain a login, and the rest is not a valid URL (`lib/gitlab/url_blocker.rb`, `parse_url`).
 fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
     let schemes = ["https", "http", "ssh", "git"];
-    let Some((scheme, rest)) = raw.trim().split_once("://") else {
-        return Err("is blocked: URI is invalid".to_owned());
-    };
+    if raw.trim().is_empty() {
+        return Err("can't be blank".to_owned());
+    }
+    let (scheme, rest) = raw.trim().split_once("://").unwrap_or_default();
     if !schemes.contains(&scheme) {
         return Err("is blocked: Only allowed schemes are http, https, ssh, git".to_owned());
     }

@@ -1,6 +1,7 @@
 //! What a GitLab project shows of its commits: commit statuses, deployments, environments and notes.
 //! Each rule names the file of GitLab's source that it was read from.
 
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gitlab::{history::History, merge_requests::MergeRequest};
@@ -189,9 +190,17 @@ impl Records {
         let pipeline =
             pipeline.unwrap_or_else(|| self.create_pipeline(&posted.sha, &posted.reference));
         let is_long = |text: &str| text.chars().count() > MAX_CHARACTERS;
-        if is_long(&posted.description) || is_long(&posted.target_url) {
-            let reason = "is too long (maximum is 255 characters)";
-            return Err((400, serde_json::json!({"description": [reason]})));
+        let reason = "is too long (maximum is 255 characters)";
+        if is_long(&posted.description) {
+            return Err((400, json!({"description": [reason]})));
+        }
+        // Two validations of the model have this limit.
+        if is_long(&posted.target_url) {
+            return Err((400, json!({"target_url": [reason, reason]})));
+        }
+        if !posted.target_url.is_empty() && !posted.target_url.starts_with("http") {
+            let reason = "is blocked: Only allowed schemes are http, https";
+            return Err((400, json!({"target_url": [reason]})));
         }
         // `external_commit_status_scope`: finds only a running or pending status of the same name,
         // ref and user in the pipeline. `retried` is not a condition and is never reset, so a retried
@@ -204,13 +213,16 @@ impl Records {
         let state = transition(former, posted.state)?;
         let saved = if let Some(at) = found {
             let one = &mut self.statuses[at];
-            *one = Status {
-                id: one.id,
-                pipeline,
-                state,
-                is_retried: one.is_retried,
-                ..posted
-            };
+            one.state = state;
+            // `optional_commit_status_params`: only the given ones.
+            for (held, given) in [
+                (&mut one.description, posted.description),
+                (&mut one.target_url, posted.target_url),
+            ] {
+                if !given.is_empty() {
+                    *held = given;
+                }
+            }
             one.clone()
         } else {
             let id = self.next_id();

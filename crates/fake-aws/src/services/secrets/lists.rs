@@ -30,11 +30,12 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         aws.secrets_seen.seen(aws.now, late)
     };
     let with_deleted = call.flag("IncludePlannedDeletion");
-    let all: Vec<&Secret> = secrets
+    let mut all: Vec<&Secret> = secrets
         .values()
         .filter(|secret| with_deleted || secret.deletion.is_none())
-        .filter(|secret| filters.iter().all(|filter| matches(secret, filter)))
         .collect();
+    // "If not specified, secrets are listed by CreatedDate."
+    all.sort_by_key(|secret| secret.created);
     let asked = call.params.get("MaxResults").and_then(Value::as_u64);
     let asked = asked.map_or(LONGEST_PAGE, |asked| usize::try_from(asked).unwrap_or(0));
     if !(1..=LONGEST_PAGE).contains(&asked) {
@@ -54,8 +55,11 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
                 )
             })?,
     };
+    // "This can occur even when the response includes no values at all, such as when you ask for a
+    // filtered view of a long list": the filters apply to each page.
     let page = all.iter().skip(start).take(length);
     let page: Vec<Value> = page
+        .filter(|secret| filters.iter().all(|filter| matches(secret, filter)))
         .map(|secret| secrets::described(secret, "SecretVersionsToStages"))
         .collect();
     let mut body = json!({"SecretList": page});

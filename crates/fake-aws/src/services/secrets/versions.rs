@@ -362,7 +362,7 @@ pub fn move_stage(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
         }
         None if stage == CURRENT => {
             return Err(invalid_parameter(
-                "You can't remove the staging label AWSCURRENT without moving it to another version.",
+                "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.",
             ));
         }
         None => drop(detach(&mut secret.versions, stage)),

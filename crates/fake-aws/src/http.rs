@@ -1,11 +1,15 @@
-//! HTTP/1.1 as far as Lambda's runtimes and the AWS SDKs use it: one thread per connection, bodies
-//! with a length, connections kept alive.
+//! The account over HTTP, for programs in other processes. HTTP/1.1 as far as Lambda's runtimes, the AWS
+//! SDKs and Python use it: one thread per connection, bodies with a length, connections kept alive.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::{FakeAws, Fate, request::Call};
 
 /// One request, whole.
 #[derive(Debug)]
@@ -45,6 +49,39 @@ impl Answer {
             body: body.into(),
         }
     }
+}
+
+/// Executes a call for the service at `host`. Returns the name of the operation, and `None` for an answer
+/// if a fault closes the connection.
+pub fn execute(fake: &FakeAws, host: &str, request: &Request) -> (String, Reply) {
+    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
+    let is_valid = real.set_method(&request.method).is_ok()
+        && real
+            .set_uri(format!("https://{host}{}", request.target))
+            .is_ok();
+    if !is_valid {
+        return (String::new(), None);
+    }
+    for (name, value) in &request.headers {
+        real.headers_mut().insert(name.clone(), value.clone());
+    }
+    let call = match Call::decode(&real) {
+        Ok(call) => call,
+        Err(reason) => {
+            fake.complain(&reason);
+            return (reason, Some(Answer::new(400, [])));
+        }
+    };
+    let index = fake.number("function", &call);
+    let Fate::Answered(answered) = fake.meet("function", index, &call) else {
+        return (call.operation, None);
+    };
+    let mut answer = Answer::new(answered.status, answered.body);
+    let headers = answered.headers.into_iter();
+    answer.headers = headers
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    (call.operation, Some(answer))
 }
 
 /// Serves on a port of loopback that the system chooses, and answers which.
