@@ -95,11 +95,7 @@ class Settings:
     # Whether a change of an AWS::IAM::User's tags, or of the stack's, removes the tags that the template lacks (1)
     # or leaves them (0). Not documented; see `user_tags`.
     user_updates_remove_other_tags: int = 0
-    # Resource types, separated by commas, whose actual state CloudFormation cannot read. They are UNSUPPORTED in change
-    # sets that revert drift. AWS::CodeBuild::Project may be one, because the registry has no handlers for it. Not
-    # documented.
-    types_without_actual_state: str = ""
-    # Whether such a change set also lists unchanged resources with the drift status UNSUPPORTED or UNKNOWN (1) or not
+    # Whether a change set that reverts drift also lists unchanged resources with the drift status UNSUPPORTED or UNKNOWN (1) or not
     # (0). Not documented.
     change_sets_list_unread_resources: int = 0
     # CloudFormation's quota on its own calls, as a token bucket for each account and region; 0 is no quota.

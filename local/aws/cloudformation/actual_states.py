@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-chang
 "CloudFormation will read the configuration of resources in your account at the time of change set creation via
 underlying service APIs." The read handler of a type's schema in the registry lists the permissions for it.
 
-The registry has no handlers for AWS::CodeBuild::Project. So AWS may report it as UNSUPPORTED (?): see the setting
-`types_without_actual_state`.
+Two types of a pipeline's stack are UNSUPPORTED, because this list of types does not have them:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html
 """
 
 from __future__ import annotations
@@ -16,26 +16,20 @@ import json
 from typing import Any
 
 from ministack.core.responses import now_iso
-from ministack.services import codebuild, eventbridge
+from ministack.services import eventbridge
 from ministack.services.cloudformation import drift, provisioners
 
 from local.aws.cloudformation import stack_permissions
 from local.aws.cloudformation.stack_permissions import Need
 from local.aws.codepipeline import api as codepipeline_api, model as pipeline_model, pipelines
 from local.aws.iam.service_roles import Denied, Session
-from local.aws.settings import settings
 
-# The properties of AWS::CodeBuild::Project by their names in CodeBuild's API.
-_PROJECT = {
-    "Artifacts": "artifacts", "Cache": "cache", "Description": "description", "EncryptionKey": "encryptionKey",
-    "Environment": "environment", "LogsConfig": "logsConfig", "Name": "name", "ServiceRole": "serviceRole",
-    "Source": "source", "SourceVersion": "sourceVersion", "TimeoutInMinutes": "timeoutInMinutes"}
+_NOT_COMPARED = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 _RULE = {"Name", "Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Tags", "Targets"}
 _PIPELINE = {"ArtifactStore", "ArtifactStores", "ExecutionMode", "Name", "PipelineType", "RoleArn", "Stages", "Tags",
              "Triggers", "Variables"}
 # The actions of a read handler that this local AWS evaluates: without those for properties that no template here has.
 _READS = {
-    "AWS::CodeBuild::Project": ("codebuild:BatchGetProjects",),
     "AWS::CodePipeline::Pipeline": ("codepipeline:GetPipeline", "codepipeline:ListTagsForResource"),
     "AWS::Events::Rule": ("events:DescribeRule", "events:ListTargetsByRule", "events:ListTagsForResource"),
     "AWS::IAM::Role": ("iam:GetRole",), "AWS::Lambda::Function": ("lambda:GetFunction",),
@@ -48,13 +42,11 @@ _READS = {
 def install() -> None:
     readers = drift._DRIFT_READERS
     readers["AWS::Events::Rule"] = (_rule, frozenset(_RULE))
-    readers["AWS::CodeBuild::Project"] = (_project, frozenset(_PROJECT.keys() | {"Tags"}))
     readers["AWS::CodePipeline::Pipeline"] = (_pipeline, frozenset(_PIPELINE))
 
 
 def is_readable(resource_type: str) -> bool:
-    without = {each.strip() for each in settings.types_without_actual_state.split(",")}
-    return drift.supports_drift(resource_type) and resource_type not in without
+    return drift.supports_drift(resource_type) and resource_type not in _NOT_COMPARED
 
 
 class State:
@@ -120,32 +112,9 @@ def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
             "Tags": provisioners._tag_map(tags)}
 
 
-def _project(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """In the template's shape. A value that is equal in the API's shape is the template's own."""
-    project = codebuild._projects.get(physical_id)
-    if project is None:
-        return None
-    found: dict[str, Any] = {"Tags": {tag["key"]: tag["value"] for tag in project.get("tags") or []}}
-    for name, api_name in _PROJECT.items():
-        if name not in props or project.get(api_name) in (None, ""):
-            continue
-        wanted = provisioners._codebuild_cfn_to_api(props[name])
-        value = drift._coerce_like(wanted, copy.deepcopy(project[api_name]))
-        found[name] = copy.deepcopy(props[name]) if drift._same(wanted, value) else _as_in_a_template(value)
-    return found
-
-
-def _as_in_a_template(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_as_in_a_template(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {"BuildSpec" if key == "buildspec" else key[:1].upper() + key[1:]: _as_in_a_template(each)
-            for key, each in value.items()}
-
-
 def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """As `_project`. CodePipeline's defaults are in its declaration, and not in the template."""
+    """In the template's shape. A value that is equal in the API's shape is the template's own. CodePipeline's defaults
+    are in its declaration, and not in the template."""
     held = pipelines.find(physical_id)
     if held is None:
         return None
