@@ -93,7 +93,7 @@ fn changes_of_resources_in_sync_are_not_drift() {
         change("D", DriftStatus::Modified),
     ];
     let state = state(false, read(changes, Creation::Complete));
-    let Planned::Done(Found::Compared(drifted)) = next(&state, false) else {
+    let Planned::Done(Found::Compared(drifted)) = next(&state, true) else {
         panic!("not compared");
     };
     let ids: Vec<&str> = drifted
@@ -102,7 +102,8 @@ fn changes_of_resources_in_sync_are_not_drift() {
         .map(|one| one.logical_id.as_str())
         .collect();
     assert_eq!((ids, drifted.not_compared), (vec!["B", "D"], 1));
-    assert!(drifted.is_partial && drifted.is_destructive);
+    assert!(drifted.is_partial);
+    assert_eq!(drifted.repair, Repair::Destructive);
     assert_eq!(drifted.parameters, ["Size"]);
 }
 
