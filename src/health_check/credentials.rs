@@ -82,10 +82,10 @@ impl Checker<'_> {
         };
         let (mut tokens, mut found) = (vec![], FoundMirrors::default());
         let left = check_each(items, limits, check, |name, checked| {
+            found.add(&checked);
             match checked.health {
                 Ok(health) => {
                     self.report(&mut findings, &health);
-                    found.add(&health);
                     if self.is_to_repair(name, &health) {
                         broken.push((name.to_owned(), health.has_unfinished_repair));
                     }
@@ -101,7 +101,7 @@ impl Checker<'_> {
         });
         let left = left.await;
         self.report_left("credentials", left, secrets.len(), &mut findings);
-        found.report_unnamed(&mut findings);
+        found.report_unnamed(left, &mut findings);
         // Which credential's check read a token depends on the time each took.
         tokens.sort_by(|one: &TokenHealth, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
@@ -281,10 +281,15 @@ struct FoundMirrors {
     named: BTreeSet<(String, u64)>,
     /// Those that are disabled and have never pushed.
     disabled: BTreeSet<MirrorRecord>,
+    /// A secret was not read, or a pending rotation names mirrors of its own.
+    is_partial: bool,
 }
 
 impl FoundMirrors {
-    fn add(&mut self, health: &Health) {
+    fn add(&mut self, checked: &CheckedCredential) {
+        let has_failed = matches!(checked.health, Err(CheckError::Failed(_)));
+        self.is_partial |= has_failed || !matches!(checked.rotation, None | Some(Ok(None)));
+        let Ok(health) = &checked.health else { return };
         let named = health.named.iter();
         let named = named.map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
         self.named.extend(named);
@@ -293,7 +298,10 @@ impl FoundMirrors {
 
     /// Reports the mirrors that a person or a killed delivery has left. Only a diagnosis does: a deployment
     /// creates a mirror disabled, before its secret names it.
-    fn report_unnamed(self, findings: &mut Findings) {
+    fn report_unnamed(self, left: usize, findings: &mut Findings) {
+        if self.is_partial || left > 0 {
+            return;
+        }
         for mirror in self.disabled {
             let MirrorRecord {
                 project,

@@ -196,6 +196,10 @@ pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Optio
 /// '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library leaves `+` and others.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
+    // The library would resolve them: the request would read another key.
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return None;
+    }
     let mut url = format!("{}/", base.trim_end_matches('/'));
     for byte in path.bytes() {
         match byte {

@@ -159,8 +159,10 @@ impl Http {
         request.headers_mut().insert("content-length", length);
         match self.send(request, usize::MAX).await {
             Ok(response) => Ok(response.status().as_u16()),
-            // A local invocation without a bucket: the response is the invocation's result.
-            Err(HttpError::NoConnection) if is_loopback(&url) => Err(SendError::Refused),
+            // The response is the result of the local invocation.
+            Err(HttpError::NoConnection) if hosts == ResponseHosts::Local && is_loopback(&url) => {
+                Err(SendError::Refused)
+            }
             Err(_) => Err(SendError::Unreachable),
         }
     }

@@ -14,17 +14,19 @@ const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 pub enum ResponseHosts {
     /// Amazon S3, over HTTPS.
     S3,
-    /// Amazon S3 and this machine, for a local AWS.
+    /// Amazon S3 and this machine, for a local AWS that runs Lambda.
     S3OrLoopback,
+    /// The same outside of Lambda, where no program may listen for the response.
+    Local,
 }
 
 impl ResponseHosts {
     /// The hosts of a process that runs in Lambda, or not, and that calls AWS, or a local AWS.
     pub fn new(is_in_lambda: bool, is_local_aws: bool) -> Self {
-        if is_in_lambda && !is_local_aws {
-            ResponseHosts::S3
-        } else {
-            ResponseHosts::S3OrLoopback
+        match (is_in_lambda, is_local_aws) {
+            (true, false) => ResponseHosts::S3,
+            (true, true) => ResponseHosts::S3OrLoopback,
+            (false, _) => ResponseHosts::Local,
         }
     }
 
@@ -34,7 +36,7 @@ impl ResponseHosts {
             return false;
         };
         if is_loopback_host(&url) {
-            return self == ResponseHosts::S3OrLoopback && is_web(&url);
+            return self != ResponseHosts::S3 && is_web(&url);
         }
         let host = url.host_str().unwrap_or_default();
         url.scheme() == "https" && url.port().is_none() && is_s3(host)

@@ -1,4 +1,4 @@
-use super::ResponseHosts::{S3, S3OrLoopback};
+use super::ResponseHosts::{Local, S3, S3OrLoopback};
 
 use super::ResponseHosts;
 
@@ -52,7 +52,7 @@ fn any_other_host_is_rejected() {
 #[test]
 fn loopback_in_lambda_needs_another_endpoint_of_aws() {
     assert_eq!(ResponseHosts::new(true, false), S3);
-    assert_eq!(ResponseHosts::new(false, false), S3OrLoopback);
+    assert_eq!(ResponseHosts::new(false, false), Local);
     let local = ResponseHosts::new(true, true);
     for url in [
         "http://127.0.0.1:9/x",

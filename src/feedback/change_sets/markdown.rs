@@ -41,7 +41,7 @@ fn described(change: &Change) -> String {
         Effect::Replace | Effect::MayReplace => change.properties.values().min(),
         _ => None,
     };
-    // The property that always replaces it is the cause, and others are not.
+    // Only the properties with the strongest effect are causes.
     let replaces = replaces.filter(|recreation| **recreation != Recreation::Never);
     let is_cause = |recreation: &Recreation| Some(recreation) == replaces;
     let (causes, others): (Vec<_>, Vec<_>) =

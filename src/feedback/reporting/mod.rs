@@ -25,8 +25,11 @@ mod report;
 pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
 pub use crate::feedback::reporting::execution::{Execution, changed_since};
-pub use crate::feedback::reporting::outcome::{ReportError, Reported, UnreachableGitLabs};
+pub use crate::feedback::reporting::outcome::{
+    ReportError, Reported, UnreachableGitLabs, may_pass,
+};
 pub use crate::feedback::reporting::plan::commit_status;
+pub use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;

@@ -20,10 +20,10 @@ use cfn_custom_resource::Progress;
 
 /// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
 /// posts at the same time.
-const MAX_RETRIES: u32 = 4;
+pub const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
-const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reports what `scope` includes of an execution, the newest one of its commit.
 ///

@@ -13,7 +13,9 @@ use crate::clients::codecommit;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
-use crate::feedback::reporting::{ReportError, commit_status};
+use crate::feedback::reporting::{
+    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, may_pass,
+};
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use crate::reconcile::{Next, Reconcile};
 
@@ -183,10 +185,21 @@ impl<'a> Reviewer<'a> {
         };
         let build_url = target.location.build_console(&target.names, &build.id);
         // It comes first: the note shows that the review has ended. A rejected status does not suppress it.
-        let posted = self.post_status(build, &finding, &build_url).await;
+        let mut posted = self.post_status(build, &finding, &build_url).await;
+        for _ in 0..MAX_RETRIES {
+            if !posted.as_ref().is_err_and(may_pass) {
+                break;
+            }
+            tokio::time::sleep(RETRY_INTERVAL).await;
+            posted = self.post_status(build, &finding, &build_url).await;
+        }
         let rejected = match posted {
-            Err(error) if error.is_final => Err(error),
-            posted => Ok(posted?),
+            Err(error) if error.is_transient() => return Err(error.into()),
+            // A conflict that lasts does not end with another delivery.
+            posted => posted.map_err(|error| ReportError {
+                is_final: true,
+                ..error.into()
+            }),
         };
         let (project, places) = (&target.report.project, self.places(build).await?);
         // All of them lead from the same branch to the same branch.
@@ -217,7 +230,7 @@ impl<'a> Reviewer<'a> {
         build: &ReviewBuild,
         finding: &Finding,
         build_url: &str,
-    ) -> Result<(), ReportError> {
+    ) -> Result<(), GitLabError> {
         if !self.target.report.commit_status {
             return Ok(());
         }

@@ -113,7 +113,7 @@ pub fn render(subject: Subject<'_>, finding: &Finding) -> String {
 }
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as Markdown.
-/// A branch for which the function creates no change set is not at fault.
+/// `Success` if the function creates no change set by design.
 pub fn status(finding: &Finding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {

@@ -140,6 +140,22 @@ fn comments_of_others_do_not_suppress_the_note() {
     fake_aws::figure!("schedules: {schedules} kinds of comments around a note");
 }
 
+/// Another environment reviews the same commit at the same time.
+#[test]
+fn conflict_of_two_statuses_does_not_suppress_the_note() {
+    for (conflicts, statuses) in [(2, 1), (99, 0)] {
+        in_account(async |fake| {
+            let (build, event) = pushed(fake, LOGIN, "c1");
+            fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
+            deliver(fake, &event, "event").await;
+            check_note(fake, LOGIN.1, &build, TEXT);
+            let shown = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+            let shown = shown.current("c1", "cfn-gitops/dev/shop/review").len();
+            assert_eq!(shown, statuses);
+        });
+    }
+}
+
 /// Its author writes a description of any length, and those of other requests do not matter.
 #[test]
 fn long_description_of_another_request_hides_none() {
