@@ -9,6 +9,8 @@ use std::{
 
 use crate::{
     gitlab::{
+        branch_patterns::{is_like, matches_regex},
+        mirror_urls::sanitized,
         records::Records,
         runs::{Job, Push},
     },
@@ -17,12 +19,18 @@ use crate::{
 
 /// GitLab's REST API.
 mod api;
+/// The patterns of branches.
+mod branch_patterns;
 /// GitLab's REST API of commits, deployments and notes.
 mod commits_api;
+/// What GitLab's REST API shows.
+mod entities;
 /// GitLab's branches, ancestors of commits and push events.
 pub mod history;
 /// GitLab's merge requests.
 pub mod merge_requests;
+/// The addresses of push mirrors.
+mod mirror_urls;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod records;
 /// The runs of push mirrors.
@@ -411,63 +419,4 @@ impl Wanted {
             }
         }
     }
-}
-
-/// Splits the login off a URL like `parse_url` in `lib/gitlab/url_sanitizer.rb`: raw, up to
-/// the last `@`, and the name up to the first `:`. It is stored unchanged. When it is used,
-/// `encode_percent` escapes it, so a login that was already escaped arrives escaped.
-///
-/// `valid?` first parses the whole URL. A `/`, `?` or `#` in the login ends the part that may
-/// contain a login, and the rest is not a valid URL (`lib/gitlab/url_blocker.rb`, `parse_url`).
-fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
-    let schemes = ["https", "http", "ssh", "git"];
-    if raw.trim().is_empty() {
-        return Err("can't be blank".to_owned());
-    }
-    let (scheme, rest) = raw.trim().split_once("://").unwrap_or_default();
-    if !schemes.contains(&scheme) {
-        return Err("is blocked: Only allowed schemes are http, https, ssh, git".to_owned());
-    }
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest.rfind('@') {
-        None => Ok((raw.trim().to_owned(), None)),
-        Some(at) if at > authority => Err("is blocked: URI is invalid".to_owned()),
-        Some(at) => {
-            let (name, password) = rest[..at].split_once(':').unwrap_or((&rest[..at], ""));
-            // `validate_user` in `lib/gitlab/url_blocker.rb`.
-            if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-                let reason = "is blocked: Username needs to start with an alphanumeric character";
-                return Err(reason.to_owned());
-            }
-            let login = Some((name.to_owned(), password.to_owned()));
-            Ok((format!("{scheme}://{}", &rest[at + 1..]), login))
-        }
-    }
-}
-
-/// Protected branches: `*` matches anything (`app/models/concerns/protected_ref.rb`).
-fn is_like(pattern: &str, branch: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == branch,
-        Some((start, rest)) => branch.strip_prefix(start).is_some_and(|tail| {
-            let mut ends = (0..=tail.len()).filter(|at| tail.is_char_boundary(*at));
-            ends.any(|at| is_like(rest, &tail[at..]))
-        }),
-    }
-}
-
-/// As much of RE2 as tests write: alternatives, `^`, `$` and `.*`. Matches anywhere, as
-/// `Gitlab::UntrustedRegexp` does.
-fn matches_regex(regex: &str, branch: &str) -> bool {
-    let alternatives = regex.split('|');
-    let mut patterns = alternatives.map(|one| {
-        let one = one.replace(".*", "*");
-        let plain = one.trim_start_matches('^').trim_end_matches('$');
-        let unsupported = |c: char| "\\[](){}+?.^$".contains(c);
-        assert!(!plain.contains(unsupported), "the fake can not {regex}");
-        let before = if one.starts_with('^') { "" } else { "*" };
-        let after = if one.ends_with('$') { "" } else { "*" };
-        format!("{before}{plain}{after}")
-    });
-    patterns.any(|pattern| is_like(&pattern, branch))
 }

@@ -1,6 +1,6 @@
 //! CloudFormation's calls of change sets.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
                 element, existing, invalid, parameters, remember_token, role, seen_token, template,
                 token_of,
             },
-            change_sets::{self, Change, ChangeSet},
+            change_sets::{self, ChangeSet},
             comparison,
-            descriptions::page,
+            descriptions::{page, shown_changes},
             template::Parameters,
         },
     },
@@ -386,42 +386,6 @@ fn shown_parameters(held: &ChangeSet, stack: Option<&Stack>) -> String {
 /// Whether a parameter has `NoEcho`.
 pub(crate) fn hides(template: &Value, parameter: &str) -> bool {
     plain(&template["Parameters"][parameter]["NoEcho"]).as_deref() == Some("true")
-}
-
-fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
-    let shown = held.changes.iter().map(|change| {
-        let mut resource =
-            element("Action", change.action) + &element("Details", &shown_details(change));
-        let mut put = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                let _ = write!(resource, "{}", element(name, &escaped(value)));
-            }
-        };
-        put("LogicalResourceId", Some(&change.logical_id));
-        put("PhysicalResourceId", change.physical_id.as_deref());
-        put("ResourceType", Some(&change.resource_type));
-        put("Replacement", change.replacement);
-        put("ResourceDriftStatus", change.drift);
-        // "If `true`, the returned changes include detailed changes in the property values."
-        if call.text("IncludePropertyValues") == Some("true") {
-            let after = json!({"Properties": change.properties});
-            put("AfterContext", Some(&after.to_string()));
-        }
-        element("Type", "Resource") + &element("ResourceChange", &resource)
-    });
-    shown.collect()
-}
-
-/// API Reference, `ResourceChangeDetail`: the names of properties, also without `IncludePropertyValues`.
-fn shown_details(change: &Change) -> String {
-    let members = change.details.iter().map(|(name, recreation)| {
-        let target = element("Attribute", "Properties")
-            + &element("Name", &escaped(name))
-            + &element("RequiresRecreation", recreation);
-        let detail = element("Target", &target) + &element("Evaluation", "Static");
-        element("member", &detail)
-    });
-    members.collect()
 }
 
 /// The key of the change set that a call names, by its ARN or with its stack. `None` if no change set

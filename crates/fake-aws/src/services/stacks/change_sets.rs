@@ -245,13 +245,7 @@ pub(crate) fn execute(aws: &mut AwsState, key: &(String, String), token: Option<
         return;
     };
     let steps = reverting_steps(stack, &change_set);
-    let before = Before {
-        template: Arc::clone(&stack.template),
-        parameters: stack.parameters.clone(),
-        tags: stack.tags.clone(),
-        outputs: stack.outputs.clone(),
-        resources: stack.resources.clone(),
-    };
+    let before = Before::of(stack);
     let is_changed = change_set
         .template
         .as_ref()

@@ -1,5 +1,6 @@
 //! CloudFormation's descriptions: a stack, its events, its resources, in pages. API Reference.
 
+use serde_json::json;
 use std::fmt::Write as _;
 
 use crate::{
@@ -8,6 +9,7 @@ use crate::{
     services::stacks::{
         api::{element, existing, invalid},
         change_set_api::hides,
+        change_sets::{Change, ChangeSet},
     },
     state::AwsState,
 };
@@ -279,4 +281,41 @@ pub(crate) fn page(
         xml += &element("NextToken", &(start + length).to_string());
     }
     Ok(Some(xml))
+}
+
+/// The changes of a change set.
+pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
+    let shown = held.changes.iter().map(|change| {
+        let mut resource =
+            element("Action", change.action) + &element("Details", &shown_details(change));
+        let mut put = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                let _ = write!(resource, "{}", element(name, &escaped(value)));
+            }
+        };
+        put("LogicalResourceId", Some(&change.logical_id));
+        put("PhysicalResourceId", change.physical_id.as_deref());
+        put("ResourceType", Some(&change.resource_type));
+        put("Replacement", change.replacement);
+        put("ResourceDriftStatus", change.drift);
+        // "If `true`, the returned changes include detailed changes in the property values."
+        if call.text("IncludePropertyValues") == Some("true") {
+            let after = json!({"Properties": change.properties});
+            put("AfterContext", Some(&after.to_string()));
+        }
+        element("Type", "Resource") + &element("ResourceChange", &resource)
+    });
+    shown.collect()
+}
+
+/// API Reference, `ResourceChangeDetail`: the names of properties, also without `IncludePropertyValues`.
+fn shown_details(change: &Change) -> String {
+    let members = change.details.iter().map(|(name, recreation)| {
+        let target = element("Attribute", "Properties")
+            + &element("Name", &escaped(name))
+            + &element("RequiresRecreation", recreation);
+        let detail = element("Target", &target) + &element("Evaluation", "Static");
+        element("member", &detail)
+    });
+    members.collect()
 }

@@ -1,11 +1,7 @@
 //! CloudFormation's stacks: their resources, the progress of their operations, and their events.
 
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::services::{
     iam::ACCOUNT,
@@ -26,6 +22,8 @@ pub mod change_sets;
 pub(crate) mod comparison;
 /// CloudFormation's descriptions of stacks, events and resources.
 mod descriptions;
+/// The running operation of a stack.
+mod operation;
 /// The operations of a stack, step by step.
 pub mod operations;
 /// The resources that CloudFormation creates, by type.
@@ -37,6 +35,7 @@ mod template;
 
 pub(crate) use api::answer;
 pub use change_sets::{ChangeSetBehaviour, ResourceChange};
+pub use operation::{Before, OperationKind, OperationStep, StackOperation, Work};
 
 /// Every status that a stack can have (API Reference, `Stack`, `StackStatus`), apart from those
 /// of an import, which needs a change set.
@@ -236,64 +235,6 @@ pub struct StackEvent {
     /// "All events initiated by a given stack operation are assigned the same client request
     /// token" (API Reference, `StackEvent`).
     pub token: Option<String>,
-}
-
-/// The running operation of a stack.
-#[derive(Clone, Debug)]
-pub struct StackOperation {
-    pub token: Option<String>,
-    pub kind: OperationKind,
-    pub steps: VecDeque<OperationStep>,
-    /// When the next step is taken.
-    pub due: Duration,
-    /// The completed changes, in order.
-    pub done: Vec<Work>,
-    /// Resources that failed.
-    pub failed: Vec<String>,
-    /// To go back to.
-    pub before: Option<Arc<Before>>,
-    /// The outputs after the operation.
-    pub outputs: BTreeMap<String, String>,
-    /// Whether its success ends the drift of the stack's resources.
-    pub reverts_drift: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationKind {
-    Create,
-    RollBackCreate,
-    Update,
-    RollBackUpdate,
-    Delete,
-}
-
-#[derive(Clone, Debug)]
-pub enum OperationStep {
-    Begin(Work),
-    End(Work),
-    /// The stack reaches a status on its way.
-    Reach(&'static str),
-    Finish(&'static str),
-}
-
-/// One resource's part in an operation.
-#[derive(Clone, Debug)]
-pub struct Work {
-    pub doing: ResourceAction,
-    /// The desired state, or the deletion.
-    pub desired: Desired,
-    /// It is deleted because a newer one has taken its place.
-    pub is_replaced: bool,
-}
-
-/// A stack as it was before an update.
-#[derive(Clone, Debug)]
-pub struct Before {
-    pub template: Arc<Value>,
-    pub parameters: Parameters,
-    pub tags: Tags,
-    pub outputs: BTreeMap<String, String>,
-    pub resources: BTreeMap<String, StackResource>,
 }
 
 pub(crate) fn stack_arn(name: &str, id: &str) -> String {

@@ -114,13 +114,7 @@ pub fn update(
     steps.push_back(OperationStep::Reach("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
     steps.append(&mut cleanup);
     steps.push_back(OperationStep::Finish("UPDATE_COMPLETE"));
-    let before = Before {
-        template: Arc::clone(&stack.template),
-        parameters: stack.parameters.clone(),
-        tags: stack.tags.clone(),
-        outputs: stack.outputs.clone(),
-        resources: stack.resources.clone(),
-    };
+    let before = Before::of(stack);
     let mut operation = operation(token, OperationKind::Update, steps, now, resolved.outputs);
     operation.before = Some(Arc::new(before));
     // The policies apply from now on, also if nothing else changes.

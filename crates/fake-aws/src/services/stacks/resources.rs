@@ -176,19 +176,18 @@ pub(crate) fn attribute(kind: &str, physical_id: &str, attribute: &str) -> Optio
 
 /// The tags of a resource: its own, the stack's ("CloudFormation also propagates these tags to
 /// the resources in the stack", API Reference, `CreateStack`), and CloudFormation's.
-fn tags_of(properties: &Value, stack: (&str, &str, &Tags), logical_id: &str) -> Tags {
-    let (stack_id, stack_name, stack_tags) = stack;
-    let mut all = stack_tags.clone();
+fn tags_of(properties: &Value, owner: &Owner) -> Tags {
+    let mut all = owner.tags.clone();
     for tag in properties["Tags"].as_array().into_iter().flatten() {
         let part = |name: &str| tag[name].as_str().unwrap_or_default().to_owned();
         all.insert(part("Key"), part("Value"));
     }
     for (key, value) in [
-        ("aws:cloudformation:stack-id", stack_id),
-        ("aws:cloudformation:stack-name", stack_name),
-        ("aws:cloudformation:logical-id", logical_id),
+        ("aws:cloudformation:stack-id", &owner.stack_id),
+        ("aws:cloudformation:stack-name", &owner.stack_name),
+        ("aws:cloudformation:logical-id", &owner.logical_id),
     ] {
-        all.insert(key.to_owned(), value.to_owned());
+        all.insert(key.to_owned(), value.clone());
     }
     all
 }
@@ -210,12 +209,7 @@ pub fn create(
     name: &str,
     properties: &Value,
 ) -> Result<(), String> {
-    let stack = (
-        owner.stack_id.as_str(),
-        owner.stack_name.as_str(),
-        &owner.tags,
-    );
-    let tags = tags_of(properties, stack, &owner.logical_id);
+    let tags = tags_of(properties, owner);
     if let Some(refusal) = tags
         .iter()
         .find_map(|(key, value)| tags::refusal(key, value))
@@ -290,12 +284,7 @@ pub fn update(
     name: &str,
     properties: &Value,
 ) -> Result<(), String> {
-    let stack = (
-        owner.stack_id.as_str(),
-        owner.stack_name.as_str(),
-        &owner.tags,
-    );
-    let tags = tags_of(properties, stack, &owner.logical_id);
+    let tags = tags_of(properties, owner);
     let gone = || {
         format!(
             "Resource handler returned message: \"Resource of type '{kind}' with identifier \

@@ -1,0 +1,92 @@
+//! What GitLab's REST API shows of tokens, mirrors, projects and protected branches.
+
+use serde_json::{Value, json};
+
+use crate::{
+    gitlab::{
+        MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token, records::OWN_USER,
+    },
+    state::AwsState,
+};
+
+/// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every scope
+/// may read it, see `lib/api/personal_access_tokens/self_information.rb` (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
+pub fn shown_token(token: &Token) -> Value {
+    let expires = token.expires.map(AwsState::date);
+    let scope = match token.scope {
+        Scope::Api => "api",
+        Scope::ReadApi => "read_api",
+        Scope::ReadRepository => "read_repository",
+        Scope::Granular => "granular",
+    };
+    let day = expires.as_ref().and_then(|time| time.split('T').next());
+    json!({
+        "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
+        "expires_at": day, "scopes": [scope],
+    })
+}
+
+/// `lib/api/entities/remote_mirror.rb`.
+pub fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
+    let mut shown = json!({
+        "id": mirror.id,
+        "enabled": is_enabled,
+        "url": mirror.masked_url(),
+        "update_status": mirror.status,
+        "last_update_at": mirror.updated.map(AwsState::instant),
+        "last_update_started_at": mirror.started.map(AwsState::instant),
+        "last_successful_update_at": mirror.succeeded.map(AwsState::instant),
+        "last_error": mirror.last_error,
+        "only_protected_branches": mirror.only_protected_branches,
+        "keep_divergent_refs": mirror.keep_divergent_refs,
+        "auth_method": "password",
+        "host_keys": [],
+    });
+    if premium {
+        shown["mirror_branch_regex"] = json!(mirror.branch_regex);
+    }
+    shown
+}
+
+/// `lib/api/entities/project_with_access.rb`, the members that matter here.
+pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
+    let name = project.path.rsplit('/').next();
+    let access = project.access.unwrap_or_default();
+    let mut shown = json!({
+        "id": project.id,
+        "name": name,
+        "path_with_namespace": project.path,
+        "default_branch": project.default_branch,
+        "empty_repo": project.branches.is_empty(),
+        "archived": false,
+        "lfs_enabled": true,
+        "visibility": if project.records.is_public { "public" } else { "private" },
+        "builds_access_level": if project.records.without_ci { "disabled" } else { "enabled" },
+        "permissions": {
+            "project_access": {"access_level": access, "notification_level": 3},
+            "group_access": null,
+        },
+    });
+    // `read_statistics` in `app/policies/project_policy.rb` is a Reporter's
+    // (<https://docs.gitlab.com/api/projects/#retrieve-a-project>).
+    if with_statistics && access >= REPORTER {
+        shown["statistics"] = json!({"lfs_objects_size": project.lfs_objects_size});
+    }
+    shown
+}
+
+/// `app/finders/protected_branches_finder.rb`: the project's and its groups' together, at most a
+/// hundred. `inherited` is `lib/api/entities/protected_branch.rb` of `ee`.
+pub fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
+    let own = project.protected.iter().map(|name| (name, false));
+    let groups = project.protected_by_group.iter().map(|name| (name, true));
+    let all = own.chain(groups).take(MAX_PROTECTED_BRANCHES_LISTED);
+    let shown = all.map(|(name, inherited)| {
+        let mut shown = json!({"name": name, "allow_force_push": false});
+        if premium {
+            shown["inherited"] = json!(inherited);
+        }
+        shown
+    });
+    shown.collect()
+}
