@@ -10,7 +10,9 @@ use super::target::ReviewTarget;
 use super::{output, parameters, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::clients::gitlab::{
+    CommitRef, CommitStatus, GitLab, GitLabError, Note, NotePlace, NoteTarget,
+};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::feedback::reporting::{
@@ -185,15 +187,7 @@ impl<'a> Reviewer<'a> {
         };
         let build_url = target.location.build_console(&target.names, &build.id);
         // It comes first: the note shows that the review has ended. A rejected status does not suppress it.
-        let mut posted = self.post_status(build, &finding, &build_url).await;
-        for _ in 0..MAX_RETRIES {
-            if !posted.as_ref().is_err_and(may_pass) {
-                break;
-            }
-            tokio::time::sleep(RETRY_INTERVAL).await;
-            posted = self.post_status(build, &finding, &build_url).await;
-        }
-        let rejected = match posted {
+        let posted = match self.post_status(build, &finding, &build_url).await {
             Err(error) if error.is_transient() => return Err(error.into()),
             // A conflict that lasts does not end with another delivery.
             posted => posted.map_err(|error| ReportError {
@@ -221,10 +215,10 @@ impl<'a> Reviewer<'a> {
         let note = (marker.as_str(), body.as_str());
         self.gitlab.write_note(project, &places, None, note).await?;
         self.state.is_written = true;
-        rejected
+        posted
     }
 
-    /// Posts the commit status of the review, unless GitLab shows it.
+    /// Posts the commit status of the review, and repeats the request if another report posts at the same time.
     async fn post_status(
         &self,
         build: &ReviewBuild,
@@ -236,16 +230,29 @@ impl<'a> Reviewer<'a> {
         }
         let (names, commit) = (&self.target.names, self.commit(build));
         let desired = commit_status(names, "/review", note::status(finding), build_url);
-        let shown = self.gitlab.commit_statuses(&commit, &desired.name).await?;
-        let latest = shown.last();
-        if latest.map(|shown| &shown.status) != Some(&desired) {
-            let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
-            let posted = self
-                .gitlab
-                .post_commit_status(&commit, &desired, pipeline_id);
-            posted.await?;
+        for _ in 0..MAX_RETRIES {
+            match self.show_status(&commit, &desired).await {
+                Err(error) if may_pass(&error) => tokio::time::sleep(RETRY_INTERVAL).await,
+                result => return result,
+            }
         }
-        Ok(())
+        self.show_status(&commit, &desired).await
+    }
+
+    /// Posts `desired`, unless GitLab shows it.
+    async fn show_status(
+        &self,
+        commit: &CommitRef,
+        desired: &CommitStatus,
+    ) -> Result<(), GitLabError> {
+        let shown = self.gitlab.commit_statuses(commit, &desired.name).await?;
+        let latest = shown.last();
+        if latest.map(|shown| &shown.status) == Some(desired) {
+            return Ok(());
+        }
+        let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
+        let posted = self.gitlab.post_commit_status(commit, desired, pipeline_id);
+        posted.await.map(drop)
     }
 }
 
