@@ -32,7 +32,7 @@ pub async fn list_page(
     })
 }
 
-/// Whether one of the latest hundred executions is in progress. An approval that waits is.
+/// Whether one of the latest hundred executions is in progress, for example one that waits for an approval.
 ///
 /// # Errors
 /// If CodePipeline does not list them.

@@ -37,7 +37,7 @@ DENIED = {
     "gitlab/token": "a token without the tag cfn-gitops:gitlab-url, or no secret",
     "elsewhere/secret": NOT_A_MIRROR,
     "mirror-Credential-1A2B3C4D5E6F": NOT_A_MIRROR,
-    "nobody/nothing": NOT_A_MIRROR,
+    "absent/secret": NOT_A_MIRROR,
     "other": NOT_A_MIRROR,
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::aws_front::Mood;
 use crate::function::{Function, Setup};
-use crate::http::Nobody;
+use crate::http::ClosedPort;
 
 fn mirror() -> Value {
     json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"]})
@@ -87,8 +87,8 @@ fn service_timeout_ends_before_the_lambda_deadline() {
 #[test]
 fn rejected_or_broken_connections_fail_with_a_reason() {
     let properties = &json!({"UserName": "mirror", "ServiceTimeout": "3"});
-    let nobody = Nobody::new();
-    let endpoint = format!("http://{}", nobody.address());
+    let port = ClosedPort::new();
+    let endpoint = format!("http://{}", port.address());
     let refused = Setup::new().aws_at(&endpoint).start();
     let broken = Function::start();
     broken.aws.mood(Mood::Resetting);

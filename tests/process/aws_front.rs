@@ -9,7 +9,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
-use crate::http::{self, Nobody, Reply, Request, Server};
+use crate::http::{self, ClosedPort, Reply, Request, Server};
 use fake_aws::FakeAws;
 use fake_aws::Fate;
 use fake_aws::request::Call;
@@ -66,8 +66,8 @@ impl Front {
     }
 
     /// The same at a port without a listener so far.
-    pub fn start_at(nobody: Nobody) -> Self {
-        Self::served("http", |handle| nobody.serve(handle))
+    pub fn start_at(port: ClosedPort) -> Self {
+        Self::served("http", |handle| port.serve(handle))
     }
 
     fn served(scheme: &'static str, serve: impl FnOnce(Handle) -> Server) -> Self {

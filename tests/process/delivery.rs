@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bucket::{self, long_ago};
 use crate::function::{Function, Setup};
-use crate::http::{Nobody, Reply, silence};
+use crate::http::{ClosedPort, Reply, silence};
 
 /// A request that is answered without any call of AWS.
 fn quick(function: &Function) -> Value {
@@ -102,7 +102,7 @@ fn bucket_out_of_reach_fails_in_time() {
 fn result_is_the_response_if_nothing_listens_here() {
     let function = Function::start();
     let mut event = quick(&function);
-    event["ResponseURL"] = json!(bucket::url(Nobody::new().address(), SystemTime::now()));
+    event["ResponseURL"] = json!(bucket::url(ClosedPort::new().address(), SystemTime::now()));
     let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
     assert_eq!(ended.result()["Status"], "FAILED");
     assert!(took < Duration::from_secs(4), "{took:?}");

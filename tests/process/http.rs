@@ -200,14 +200,14 @@ fn serve_at(
 }
 
 /// A loopback port without a listener, which no other process gets.
-pub struct Nobody(tokio::net::TcpSocket);
+pub struct ClosedPort(tokio::net::TcpSocket);
 
-impl Nobody {
+impl ClosedPort {
     pub fn new() -> Self {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         let any = "127.0.0.1:0".parse().expect("an address");
         socket.bind(any).expect("a free port");
-        Nobody(socket)
+        ClosedPort(socket)
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aws_front::Front;
 use crate::function::{Function, Setup, wait_until};
-use crate::http::{AUTHORITY, Nobody, Reply, silence};
+use crate::http::{AUTHORITY, ClosedPort, Reply, silence};
 
 fn mirror() -> Value {
     json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
@@ -61,14 +61,14 @@ fn aws_with_untrusted_certificate_receives_nothing() {
 
 #[test]
 fn aws_that_becomes_reachable_is_awaited() {
-    let nobody = Nobody::new();
-    let endpoint = format!("http://{}", nobody.address());
+    let port = ClosedPort::new();
+    let endpoint = format!("http://{}", port.address());
     let mut function = Setup::new().aws_at(&endpoint).start();
     let event = function.request("Create", &mirror());
     let invocation = function.invoke(&event, Duration::from_mins(1));
     std::thread::sleep(Duration::from_millis(300));
     assert!(!invocation.has_ended(), "AWS is not there");
-    function.aws = Front::start_at(nobody);
+    function.aws = Front::start_at(port);
     let answer = invocation.result();
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
     assert_eq!(function.bucket.accepted(), [answer]);

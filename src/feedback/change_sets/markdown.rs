@@ -7,8 +7,8 @@ use super::change_set::{Change, Effect, Recreation};
 /// The most resources in a note.
 pub(super) const MAX_RESOURCES: usize = 100;
 
-/// The most properties of a resource in a note, and the most characters of a name: a custom resource has
-/// any.
+/// The most properties of a resource in a note, and the most characters of a name. The properties of a
+/// custom resource have no limits.
 const MAX_PROPERTIES: usize = 10;
 const MAX_NAME_CHARACTERS: usize = 100;
 

@@ -112,7 +112,7 @@ fn changed_properties_are_named_and_the_cause_is_first() {
     }
 }
 
-/// A custom resource has any.
+/// The properties of a custom resource have no limits.
 #[test]
 fn long_and_many_names_of_properties_are_shortened() {
     let names: Vec<String> = (0..13)

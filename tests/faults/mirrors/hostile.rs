@@ -70,7 +70,7 @@ fn token_without_a_tag_and_any_other_secret_are_not_sent() {
         fake.gitlab_token_for("somebody/password", REDIRECT_HOST, Scope::Api);
         let stored = |fake: &FakeAws| fake.look(|aws| format!("{:?}", aws.secrets));
         let before = stored(&fake);
-        for secret in ["somebody/password", "nobody/nothing", SECRET] {
+        for secret in ["somebody/password", "absent/secret", SECRET] {
             let answer = stack(&fake).create(&gitlab(GITLAB, secret)).await;
             assert!(!answer.is_success(), "{secret}: {answer:?}");
             assert_eq!(asked(&fake), 0, "{secret}");
