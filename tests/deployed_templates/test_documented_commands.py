@@ -12,6 +12,8 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
+from local.aws.testing import error_of
+from tests.deployed_templates.loop import Loop, begun, runs
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/how-to"
@@ -22,19 +24,25 @@ OTHER_REGION = "eu-west-1"
 class Page:
     """The shell blocks of one page, in a region of their own and a directory that contains the templates."""
 
-    def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
+    def __init__(self, aws: LocalAws, name: str, directory: Path, region: str = OTHER_REGION) -> None:
         self.blocks = re.findall(r"^```sh\n(.*?)^```", (PAGES / name).read_text(), re.DOTALL | re.MULTILINE)
         assert self.blocks, f"{name} has no commands"
-        self._environment = {**aws.environment(), "AWS_REGION": OTHER_REGION, "AWS_DEFAULT_REGION": OTHER_REGION,
+        self._environment = {**aws.environment(), "AWS_REGION": region, "AWS_DEFAULT_REGION": region,
                              "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(directory)}
         self._directory = directory
         (directory / "templates").symlink_to(ROOT / "templates")
 
-    def run(self, block: int) -> str:
-        done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", self.blocks[block]], cwd=self._directory,
-                              env=self._environment, text=True, capture_output=True, timeout=120, check=False)
-        assert done.returncode == 0, f"{self.blocks[block]}\n{done.stdout}{done.stderr}"
+    def run(self, *blocks: int, key: dict[str, str] | None = None) -> str:
+        """Runs the blocks in one shell, as the administrator or with an access key."""
+        done = self.attempt(*blocks, key=key)
+        assert done.returncode == 0, f"{blocks}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def attempt(self, *blocks: int, key: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        given = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]} if key else {}
+        return subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", "".join(self.blocks[block] for block in blocks)],
+                              cwd=self._directory, env={**self._environment, **given}, text=True, capture_output=True,
+                              timeout=120, check=False)
 
 
 @pytest.fixture
@@ -82,7 +90,40 @@ def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_pa
     assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
 
 
-@pytest.mark.parametrize("page", ["people.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
+def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) -> None:
+    """In another account, because the page's names are those of the environment dev."""
+    there = aws.in_account("444455556666")
+    shop, iam = Loop(there, "dev", tmp_path), there.client("iam")
+    shop.make_surroundings()
+    assert shop.change_child("create", "false") == "CREATE_COMPLETE", shop.child.events()
+    shop.clone()
+    page = Page(there, "approvers.md", tmp_path, aws.region)
+    make, read, approve, reject = range(len(page.blocks))
+    page.run(make)
+    iam.create_user(UserName="mary")
+    iam.add_user_to_group(GroupName="group-dev-power-users", UserName="mary")
+    olivia, mary = (iam.create_access_key(UserName=name)["AccessKey"] for name in ("olivia", "mary"))
+
+    first = begun(shop)
+    token = shop.approval_state(first)["token"]
+    assert "AccessDenied" in page.attempt(read, approve, key=mary).stderr
+    given = {"pipelineName": shop.pipeline, "stageName": "Deploy", "actionName": "Approval", "token": token}
+    hers = there.client("codepipeline", mary)
+    assert error_of(hers.put_approval_result, **given, result={"status": "Approved", "summary": ""})[0] == "AccessDeniedException"
+    assert shop.status(first) == "InProgress"
+    assert page.run(read, approve, key=olivia).startswith("Add\t")
+    assert shop.ended(first) == "Succeeded", shop.actions(first)
+
+    shop.push(message="Another")
+    second = runs(shop, 2)[1]["pipelineExecutionId"]
+    shop.approval_state(second)
+    page.run(read, reject, key=olivia)
+    assert shop.ended(second) == "Failed"
+    assert "not today" in shop.error(second, "Approval")[1]
+    assert error_of(there.client("codepipeline", olivia).start_pipeline_execution, name=shop.pipeline)[0] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("page", ["people.md", "approvers.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
 def test_named_templates_parameters_and_pages_exist(page: str) -> None:
     text = (PAGES / page).read_text()
     written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])

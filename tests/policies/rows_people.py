@@ -1,14 +1,17 @@
 """people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
 
-from tests.policies.scene import UNNAMED, PIPELINES
+from tests.policies.scene import APPROVER, UNNAMED, PIPELINES
 from tests.policies.tables import group, regional, role, user
 from tests.templates.deployed import REGION
 
 _ALICE = user(PIPELINES, "alice")
 POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
 READER = f"{_ALICE} in {group('group-dev-readers')}"
+_A_MEMBER = f"in {group('group-dev-approvers')}"
+APPROVING = f"{_ALICE} {_A_MEMBER}"
 # The protection is effective together with any other permissions.
 STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
+STRONG_APPROVER = f"{APPROVING} with everything"
 ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
 ROOT = f"arn:aws:iam::{PIPELINES}:root under control"
 
@@ -57,6 +60,26 @@ BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:Update
     iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
 READ_A_PASSWORD = "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy"
 
+SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
+APPROVALS = [f"{SHOP}/Deploy/Approval", f"{SHOP}/Approval/Approval"]
+STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
+FUNCTION, FUNCTION_ROLE = regional("lambda", "function:cfn-gitops-dev"), role(PIPELINES, "role-dev-cfn-gitops")
+APPROVE = "codepipeline:PutApprovalResult"
+READ_A_PIPELINE = """codepipeline:GetPipeline codepipeline:GetPipelineExecution codepipeline:GetPipelineState
+    codepipeline:ListActionExecutions codepipeline:ListPipelineExecutions"""
+READ_A_CHANGE_SET = "cloudformation:DescribeChangeSet cloudformation:DescribeStacks"
+# Ways to deploy without an approval, or to become one who approves.
+CHANGE_A_PIPELINE = "codepipeline:CreatePipeline codepipeline:UpdatePipeline codepipeline:RollbackStage"
+DEPLOY = "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:UpdateStack"
+BECOME_A_ROLE = "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy"
+BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
+    iam:UpdateUser"""
+CHANGE_THE_FUNCTION = "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration"
+AROUND_AN_APPROVAL = [
+    (CHANGE_A_PIPELINE, SHOP), (DEPLOY, STACK), (DEPLOY, PIPELINE_STACK), (BECOME_A_ROLE, FUNCTION_ROLE),
+    (BECOME_A_USER, APPROVER), (CHANGE_THE_FUNCTION, FUNCTION),
+]
+
 
 def on(reference):
     return {"codecommit:References": reference}
@@ -87,6 +110,25 @@ MAY = [
     # The mirror users may still push, also if they have these policies, and under the control policy.
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
     *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
+    *[(APPROVING, APPROVE, approval, {}) for approval in APPROVALS],
+    (APPROVING, READ_A_PIPELINE, SHOP, {}),
+    (APPROVING, READ_A_CHANGE_SET, STACK, {}),
+    (APPROVING, "codepipeline:ListPipelines", "*", {}),
+    # In an account with the control policy: an approver whom it names, and the function, which template.yaml limits.
+    *[(f"{APPROVER} {_A_MEMBER} under control", APPROVE, approval, {}) for approval in APPROVALS],
+    *[(f"anybody {FUNCTION_ROLE} under control", APPROVE, approval, {}) for approval in APPROVALS],
+    *[
+        (f"anybody {role(PIPELINES, name)} under control", actions, resource, {})
+        for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "emergency")
+        for actions, resource in AROUND_AN_APPROVAL
+    ],
+    # Neither another environment nor what runs a pipeline is denied.
+    *[
+        (ADMINISTRATOR, actions, resource.replace("-dev", "-prd"), {})
+        for actions, resource in [(APPROVE, APPROVALS[0]), *AROUND_AN_APPROVAL[:4], AROUND_AN_APPROVAL[5]]
+    ],
+    (ADMINISTRATOR, BECOME_A_USER, user(PIPELINES, "bob"), {}),
+    (ADMINISTRATOR, "codepipeline:StartPipelineExecution codepipeline:StopPipelineExecution codepipeline:RetryStageExecution", SHOP, {}),
     # A whole account: calls that are not protected.
     *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
     (ADMINISTRATOR, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]),
@@ -116,6 +158,18 @@ MAY = [
 
 MAY_NOT = [
     (READER, f"{WORK} {CHANGE_A_BRANCH}", REPOSITORY, {}),
+    # An author alone neither approves nor deploys, and an approver only approves.
+    *[(who, APPROVE, approval, {}) for who in (POWER_USER, READER) for approval in APPROVALS],
+    *[(who, "codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:GetPipelineState", SHOP, {}) for who in (POWER_USER, READER)],
+    *[(who, actions, resource, {}) for who in (POWER_USER, READER, APPROVING) for actions, resource in AROUND_AN_APPROVAL],
+    (APPROVING, APPROVE, f"{SHOP}/Deploy/Another", {}),
+    (APPROVING, READ_A_CHANGE_SET, PIPELINE_STACK, {}),
+    # An account with the control policy: a member of the group whom it does not name, and any identity outside of the group.
+    *[(who, APPROVE, approval, {}) for who in (f"{APPROVING} under control", ADMINISTRATOR, ROOT) for approval in APPROVALS],
+    *[(f"anybody {role(PIPELINES, name)} under control", APPROVE, APPROVALS[0], {})
+      for name in ("emergency", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops2", "approver")],
+    *[(who, actions, resource, {}) for who in (ADMINISTRATOR, ROOT) for actions, resource in AROUND_AN_APPROVAL],
+    *[(ADMINISTRATOR, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *AROUND_AN_APPROVAL[:3]]],
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
     *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, UNNAMED), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
@@ -136,7 +190,7 @@ MAY_NOT = [
     # The protection, attached to any principal with any other permissions.
     *[
         row
-        for who in (STRONG_POWER_USER, STRONG_READER, ADMINISTRATOR, ROOT)
+        for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER, ADMINISTRATOR, ROOT)
         for row in (
             *[(who, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
             (who, CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
@@ -149,7 +203,7 @@ MAY_NOT = [
             (who, READ_A_PASSWORD, SECRET.removesuffix("-mirror-AbC123"), {}),
         )
     ],
-    *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER)],
+    *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER)],
     # The groups' protection does not exempt a user with a name like the mirror's, nor a role.
     (f"{user(PIPELINES, 'user-dev-shop-mirror2')} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
     (f"anybody {role(PIPELINES, 'user-dev-shop-mirror')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),

@@ -17,6 +17,7 @@ IMAGES = "444455556666"
 INSTANCES = "777788889999"
 EXTERNAL_ID = "5e3c9a52-clone"
 VPC_ENDPOINT = "vpce-0123abcd"
+APPROVER = f"arn:aws:iam::{PIPELINES}:user/approver"
 UNNAMED = "999999999999"  # an account that is in no stack's parameters
 REPLICA_REGION = "eu-west-1"
 
@@ -119,7 +120,7 @@ def stacks():
             PermissionsBoundaryArn=boundary_of(INSTANCES),
         ),
         deploy("people"),
-        deploy("branch-protection", TargetIds=PIPELINES, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
+        deploy("branch-protection", TargetIds=PIPELINES, ApproverArns=APPROVER, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
         deploy(
             "notifications",

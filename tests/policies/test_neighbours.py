@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from tests.policies import scene
+from tests.policies.rows_people import APPROVING
 from tests.policies.scene import UNNAMED
 from tests.policies.tables import anybody
 from tests.policies.test_tables import TABLES
@@ -113,3 +114,15 @@ def test_neighbours_are_not_empty():
     """Otherwise the tests above evaluate nothing."""
     assert sum(bool(_ENVIRONMENT.search(row[2])) for row in ROWS) > 100
     assert sum(bool(_ACCOUNT.search(row[2])) for row in ROWS) > 100
+
+
+def test_control_policies_deny_nothing_that_a_stack_allows():
+    """Except to an approver whom the policy does not name."""
+    denied = {
+        (caller, action)
+        for caller, actions, resource, keys in ROWS
+        if re.match("arn:.*:(role|user)/", caller)
+        for action in actions.split()
+        if not scene.world().may(f"{caller} under control", action, resource, keys)
+    }
+    assert denied == {(APPROVING, "codepipeline:PutApprovalResult")}

@@ -13,7 +13,7 @@ from tests.policies import scene
 from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
 from tests.policies.rows_environment import BUCKET
 from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
-from tests.policies.tables import regional, role, user
+from tests.policies.tables import group, regional, role, user
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, DRIFT, PLAN, WITH_DEPLOY, change_set
 
 PAGE = Path(__file__).parents[2] / "docs/concepts/security.md"
@@ -76,7 +76,7 @@ COLUMNS = {
         ("plan", "cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(PLAN, WITH_DEPLOY)),
         ("execute a plan", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set(PLAN)),
         ("execute the waiting change set", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set("changeset-dev-shop")),
-        ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}),
+        ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}),
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
         # These calls remove an approval stage or change the pipeline's source.
         ("change a pipeline", "cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING),
@@ -133,6 +133,7 @@ ROWS = [
       "deploy role": ("is it", "deploy, plan, execute a plan, execute the waiting change set")}),
     ("a role that a pipeline creates (`DeployedRoles: Bounded`), with `Action: *`", [f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"],
      {"artifacts": ("reads", "read a source, read a review")}),
+    ("a member of `group-<EnvID>-approvers`", [f"{user(PIPELINES, 'alice')} in {group('group-dev-approvers')}"], {"deploy role": ("approves", "approve")}),
     ("another account", [SOURCE_ROLE, IMAGE_ROLE], {"artifacts": ("writes its source, if admitted", "")}),
 ]
 

@@ -99,7 +99,7 @@ WHO = [
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
     ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
     ("iam:PassRole", role(PIPELINES, "role-dev-cfn-gitops-provisioning"), TO_CLOUDFORMATION, "role-dev-cfn-gitops"),
-    ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, ""),
+    *[("codepipeline:PutApprovalResult", f"{PIPELINE}/{stage}/Approval", {}, "group-dev-approvers") for stage in ("Approval", "Deploy")],
     ("codepipeline:UpdatePipeline", PIPELINE, {}, "role-dev-cfn-gitops-provisioning"),
     ("codepipeline:StartPipelineExecution", PIPELINE, {}, "role-dev-cfn-gitops role-dev-eventbridge-codepipeline-exec"),
     ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
@@ -149,6 +149,16 @@ def everybody():
 def test_only_listed_principals_can(action, resource, keys, expected):
     able = {who.rsplit("/", 1)[-1].split()[0] for who in everybody() if scene.world().may(who, action, resource, keys)}
     assert able == set(expected.split())
+
+
+# claim: only-named-approvers-approve
+@pytest.mark.parametrize("stage", ["Approval", "Deploy"])
+def test_control_policy_leaves_approvals_to_named_approvers(stage):
+    """Of all principals with all permissions in addition, in an account with the service control policy."""
+    approval = f"{PIPELINE}/{stage}/Approval"
+    named = f"anybody {scene.APPROVER}"
+    able = {who for who in [*everybody(), named] if scene.world().may(f"{who} with everything under control", "codepipeline:PutApprovalResult", approval)}
+    assert able == {role(PIPELINES, "role-dev-cfn-gitops"), named}
 
 
 def test_every_principal_is_evaluated():

@@ -1,4 +1,4 @@
-"""templates/branch-protection.yaml: the protection as a service control policy, evaluated."""
+"""templates/branch-protection.yaml: the protection of branches and approvals by service control policies, evaluated."""
 
 import json
 
@@ -19,7 +19,7 @@ from tests.templates.companions import (
     statement,
     user,
 )
-from tests.templates.deployed import ACCOUNT, TEMPLATES, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
 
 FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 OURS = repository("codecommit-dev-cfn-infra")
@@ -29,8 +29,8 @@ TARGET = {"TargetIds": ACCOUNT}
 BREAK_GLASS = {"ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:role/deployment"}
 
 
-def policy(**parameters):
-    return stack("branch-protection", **{**TARGET, **parameters}).properties("BranchProtection")["Content"]
+def policy(of="BranchProtection", **parameters):
+    return stack("branch-protection", **{**TARGET, **parameters}).properties(of)["Content"]
 
 
 ON_BRANCHES = " ".join(sorted(statement(policy(), "OnlyTheMirrorChangesThese")["Action"]))
@@ -165,23 +165,61 @@ def test_pull_requests_are_merged_where_that_is_allowed():
 
 LARGEST = {
     "EnvID": "a" * 10, "RepositoryNames": "r" * 100, "ProtectedBranches": ",".join(f"release/{n:03}" for n in range(20)),
-    **BREAK_GLASS,
+    "ApproverArns": ",".join(f"arn:aws:iam::{ACCOUNT}:user/first.last.{n:03}" for n in range(15)), **BREAK_GLASS,
 }
 
 
+@pytest.mark.parametrize("of", ["BranchProtection", "ApprovalProtection"])
 @pytest.mark.parametrize("given", [{}, BREAK_GLASS, LARGEST, {"MirrorUserNames": "m" * 64, "PullRequestMerges": "Allowed"}])
-def test_control_policy_is_valid_and_fits_its_size_limit(given):
+def test_control_policy_is_valid_and_fits_its_size_limit(of, given):
     """At most 5,120 characters.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
     """
-    content = policy(**given)
+    content = policy(of, **given)
     assert len(json.dumps(content, separators=(",", ":"))) <= 5120
     # An IAM policy has the same grammar. The "*" for regions and accounts are intended.
     assert {issue for issue, _ in faults(content)} <= {"RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
 
 
 def test_it_is_a_service_control_policy_on_its_targets():
-    made = stack("branch-protection", TargetIds="111122223333,ou-ab12-cdefghij").properties("BranchProtection")
-    assert (made["Type"], made["TargetIds"]) == ("SERVICE_CONTROL_POLICY", ["111122223333", "ou-ab12-cdefghij"])
-    assert made["Tags"] == [{"Key": "CreatedBy", "Value": "branch-protection-dev"}]
+    deployed = stack("branch-protection", TargetIds="111122223333,ou-ab12-cdefghij")
+    for made in deployed.everything().values():
+        assert (made["Type"], made["TargetIds"]) == ("SERVICE_CONTROL_POLICY", ["111122223333", "ou-ab12-cdefghij"])
+        assert made["Tags"] == [{"Key": "CreatedBy", "Value": "branch-protection-dev"}]
+
+
+# --- Approvals. tests/policies/rows_people.py has the rest -------------------------------------
+
+APPROVE = "codepipeline:PutApprovalResult"
+APPROVAL = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop/Deploy/Approval"
+RESERVED = "aws-reserved/sso.amazonaws.com"
+SET = "AWSReservedSSO_dev-approvers_0123456789abcdef"
+
+
+def under_approval_protection(who, kind=user, **parameters):
+    return kind(who, FULL, control_policies=((FULL, policy("ApprovalProtection", **parameters)),))
+
+
+@pytest.mark.parametrize("name", [f"{RESERVED}/{SET}", f"{RESERVED}/eu-west-1/{SET}"])
+def test_permission_set_approves_by_default(name):
+    assert may(under_approval_protection(name, role), APPROVE, APPROVAL)
+    # Only Identity Center creates and changes its role.
+    taken = "iam:CreateRole iam:UpdateAssumeRolePolicy iam:PassRole"
+    assert may(under_approval_protection("administrator"), taken, f"arn:aws:iam::{ACCOUNT}:role/{name}") == set()
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("administrator", role), ("olivia", user), (SET, role), (SET, user), (f"{RESERVED}/{SET}", user),
+    (f"{RESERVED}/{SET.replace('dev', 'prd')}", role), (f"{RESERVED}/{SET.replace('dev', 'dev2')}", role),
+    (f"{RESERVED}/eu-west-1/AWSReservedSSO_AdministratorAccess_0123456789abcdef", role)])
+def test_no_other_identity_approves_by_default(name, kind):
+    assert not may(under_approval_protection(name, kind, **BREAK_GLASS), APPROVE, APPROVAL)
+
+
+def test_named_approvers_replace_the_permission_set():
+    given = {"ApproverArns": f"arn:aws:iam::{ACCOUNT}:user/olivia,arn:aws:iam::*:role/approver"}
+    for name, kind in (("olivia", user), ("approver", role)):
+        assert may(under_approval_protection(name, kind, **given), APPROVE, APPROVAL)
+    for name, kind in (("olivia2", user), ("olivia", role), (f"{RESERVED}/{SET}", role)):
+        assert not may(under_approval_protection(name, kind, **given), APPROVE, APPROVAL)

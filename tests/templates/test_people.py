@@ -22,7 +22,7 @@ from tests.templates.companions import (
     statement,
     user,
 )
-from tests.templates.deployed import ACCOUNT
+from tests.templates.deployed import ACCOUNT, REGION
 
 OURS = repository("codecommit-dev-cfn-infra")
 MARY = f"arn:aws:iam::{ACCOUNT}:user/mary"
@@ -163,6 +163,43 @@ def test_groups_grant_no_other_iam_permission(mary):
     assert may(mary, "iam:CreateAccessKey iam:CreateLoginProfile iam:AttachUserPolicy iam:AddUserToGroup", MARY) == set()
 
 
+# --- Approvers, which docs/how-to/approvers.md describes ---------------------------------------
+
+_PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
+_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{{}}-dev-shop/0a1b"
+APPROVERS_MAY = {
+    f"{_PIPELINE}/Deploy/Approval": {"codepipeline:PutApprovalResult"},
+    f"{_PIPELINE}/Approval/Approval": {"codepipeline:PutApprovalResult"},
+    f"{_PIPELINE}/Deploy/Deploy": set(),
+    _PIPELINE: {"codepipeline:GetPipeline", "codepipeline:GetPipelineExecution", "codepipeline:GetPipelineState",
+                "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"},
+    _STACK.format("cfnstack"): {"cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks"},
+    _STACK.format("gitops"): set(),
+    OURS: set(), MARY: set(), "*": set(),
+}
+
+
+@pytest.mark.parametrize("resource", APPROVERS_MAY)
+def test_approvers_approve_and_can_do_nothing_else(people, resource):
+    """No action is a pattern, so no action beside the listed ones is allowed. tests/policies tries those of both services."""
+    documents = of_group(people, "Approvers")
+    listed = {"codepipeline:ListPipelines"}.union(*APPROVERS_MAY.values())
+    assert actions_of(*documents) == listed
+    # ListPipelines has no resource but "*". The pattern of a pipeline's reads also matches its actions.
+    reads = APPROVERS_MAY[_PIPELINE] if resource.startswith(_PIPELINE) else set()
+    allowed = may(user("mary", *documents), " ".join(listed), resource)
+    assert allowed == APPROVERS_MAY[resource] | reads | {"codepipeline:ListPipelines"}
+
+
+def test_each_approval_of_a_rendered_pipeline_can_be_approved(people):
+    mary = user("mary", *of_group(people, "Approvers"))
+    stages = stack("pipeline", ProjectID="shop").properties("Pipeline")["Stages"]
+    approvals = [f"{_PIPELINE}/{stage['Name']}/{action['Name']}" for stage in stages for action in stage["Actions"]
+                 if action["ActionTypeId"]["Category"] == "Approval"]
+    assert approvals == [f"{_PIPELINE}/Deploy/Approval"]
+    assert all(may(mary, "codepipeline:PutApprovalResult", approval) for approval in approvals)
+
+
 # --- The protection, which docs/how-to/branch-protection.md describes --------------------------------
 
 
@@ -297,8 +334,9 @@ def test_a_path_makes_no_mirror_of_a_user():
 # --- Resources ----------------------------------------------------------------------------
 
 
-def test_protection_is_attached_to_both_groups(people):
-    assert people.properties("BranchProtectionPolicy")["Groups"] == ["group-dev-power-users", "group-dev-readers"]
+def test_protection_is_attached_to_every_group(people):
+    groups = {people.name(group) for group in people.of_type("AWS::IAM::Group")}
+    assert set(people.properties("BranchProtectionPolicy")["Groups"]) == groups
 
 
 # AWS's list has had this key since Amazon Bedrock has such credentials; parliament's copy is older.
