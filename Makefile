@@ -40,7 +40,7 @@ help: ## list the targets
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
 run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
-	@$(MAKE) --jobs=2 $(RUN_INSTALLED) run-function
+	@scripts/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
 	@python scripts/run.py
 
 run-function:
@@ -53,6 +53,7 @@ local-function:
 	@strip -o target/local/bootstrap target/debug/cfn-gitops || cp target/debug/cfn-gitops target/local/bootstrap
 
 test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
+	@scripts/start.sh test
 	@SCHEDULES=$(SCHEDULES) $(PYTHON) scripts/run_checks.py
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
@@ -91,7 +92,8 @@ try: $(INSTALLED) build ## the acts of `make run` in your own account and GitLab
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python scripts/invoke.py $(EVENT)
 
-shell: $(INSTALLED) ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
+shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
+	@scripts/start.sh shell $(MAKE) --silent $(INSTALLED)
 	@python scripts/shell.py
 
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies ## formatting, clippy, the template linters, prose, lines, licences
@@ -151,18 +153,19 @@ clean: ## remove all build output and installed tools
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
 $(INSTALLED): requirements.txt requirements-run.txt requirements-build.txt
-	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
+	@test -x .venv/bin/pip || $(MAKE) .venv/bin/pip
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
 	@cp requirements-run.txt $(RUN_INSTALLED)
 	@cp requirements.txt $@
 
 $(RUN_INSTALLED): requirements-run.txt
-	@test -f .venv/pyvenv.cfg || $(MAKE) .venv/pyvenv.cfg
+	@test -x .venv/bin/pip || $(MAKE) .venv/bin/pip
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-run.txt
 	@cp requirements-run.txt $@
 
-.venv/pyvenv.cfg:
+# venv creates it last. In an environment without it, the machine's own pip would run.
+.venv/bin/pip:
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""The commands of `make deploy` and `make undeploy`, with stand-ins for the programs."""
+"""The commands of the Makefile, with stand-ins for the programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Make:
         (directory / ".venv/installed-requirements.txt").touch()
         self._script(tools / "python", f'echo "$@" >> {self._calls}\n'
                                        f'env | grep -E "^(CONFIRM|DELETE_BUCKET|KEEP_STACKS)=." >> {self._calls} || true')
-        self._script(scripts / "build.sh", f'echo build "$@" >> {self._calls}')
+        for script in ("build", "start"):
+            self._script(scripts / f"{script}.sh", f'echo {script} "$@" >> {self._calls}')
 
     @staticmethod
     def _script(path: Path, text: str) -> None:
@@ -60,3 +61,12 @@ def test_undeploy_passes_on_the_confirmation(make: Make) -> None:
     calls = make("undeploy", "CONFIG_ENV=prd", "CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes")
     assert calls[0] == "scripts/undeploy.py --config-env prd"
     assert sorted(calls[1:]) == ["CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes"]
+
+
+@pytest.mark.parametrize(("target", "installs", "program"), [
+    ("run", "make --silent --jobs=2 .venv/installed-run-requirements.txt run-function", "run.py"),
+    ("test", "", "run_checks.py"),
+    ("shell", "make --silent .venv/installed-requirements.txt", "shell.py"),
+])
+def test_machine_is_checked_before_anything_starts(make: Make, target: str, installs: str, program: str) -> None:
+    assert make(target, "PYTHON=python") == [f"start {target} {installs}".strip(), f"scripts/{program}"]
