@@ -1,15 +1,21 @@
-"""The output of `make run`, and its checks."""
+"""The output of `make run`, its checks, and its end at Ctrl-C."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 WIDTH = 96
-BOLD, DIM, GREEN, RED = "1", "2", "32", "31"
+BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
+# A reader takes a longer silence for a hang.
+SILENCE_SECONDS = 8.0
 
 
 class NotShown(Exception):
@@ -17,6 +23,7 @@ class NotShown(Exception):
 
 
 _printed: list[str] = []
+_last_output = time.monotonic()
 
 
 def in_colour() -> bool:
@@ -24,9 +31,15 @@ def in_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def styled(text: str, style: str) -> str:
+    return f"\033[{style}m{text}\033[0m" if style and in_colour() else text
+
+
 def write(text: str, style: str = "") -> None:
+    global _last_output
+    _last_output = time.monotonic()
     _printed.append(text)
-    print(f"\033[{style}m{text}\033[0m" if style and in_colour() else text, flush=True)
+    print(styled(text, style), flush=True)
 
 
 def has_printed(text: str) -> bool:
@@ -44,13 +57,22 @@ def note(text: str, indent: int = 4, style: str = "") -> None:
                       break_long_words=False, break_on_hyphens=False), style)
 
 
+def heading(number: int, count: int, title: str, reason: str) -> None:
+    write(f"\n{number} of {count}: {title}", BOLD)
+    note(reason, indent=3, style=DIM)
+
+
+def wrapped(lead: str, text: str) -> str:
+    """The text behind `lead`, in lines of at most WIDTH characters."""
+    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False,
+                         break_on_hyphens=False)
+
+
 def summary(acts: list[tuple[int, float, str]]) -> None:
     """Prints a table of the acts, with the time and the proof of each."""
     write(f"\n   {'Act':>3}  {'Took':>6}  Proved", BOLD)
     for number, seconds, proved in acts:
-        lead = f"   {number:>3}  {seconds:4.1f} s  "
-        write(textwrap.fill(proved, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
-                          break_long_words=False, break_on_hyphens=False))
+        write(wrapped(f"   {number:>3}  {seconds:4.1f} s  ", proved))
 
 
 def warnings(log: str) -> list[str]:
@@ -67,7 +89,7 @@ def warnings(log: str) -> list[str]:
 def table(rows: list[tuple[str, str]]) -> None:
     width = max(len(left) for left, _ in rows)
     for left, right in rows:
-        write(f"    {left:<{width}}  {right}")
+        write(wrapped(f"    {left:<{width}}  ", right))
 
 
 class Progress:
@@ -77,9 +99,48 @@ class Progress:
         self._started = time.monotonic()
 
     def show(self, step: str, text: str) -> None:
-        lead = f"    {time.monotonic() - self._started:4.1f} s  {step:<9} "
-        write(textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
-                          break_long_words=False, break_on_hyphens=False))
+        clock, name = f"    {time.monotonic() - self._started:4.1f} s  ", f"{step:<9} "
+        write(wrapped(clock + name, text).replace(clock + name, styled(clock, DIM) + styled(name, CYAN), 1))
+
+
+class Heartbeat:
+    """Within the block, prints the last of `waits` after each `seconds` without output: what becomes true at the end of
+    the wait, and since when it lasts."""
+
+    def __init__(self, waits: list[tuple[str, float]], seconds: float = SILENCE_SECONDS) -> None:
+        self._waits, self._seconds, self._ended = waits, seconds, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(max(0.05, _last_output + self._seconds - time.monotonic())):
+            for until, since in self._waits[-1:]:
+                if (now := time.monotonic()) - _last_output >= self._seconds:
+                    note(f"... waiting until {until} ({now - since:.0f} s)", style=DIM)
+
+
+@contextmanager
+def ending_at_interrupt(sentence: str) -> Iterator[None]:
+    """At Ctrl-C, leaves the block, prints the sentence and ends with status 130."""
+    def interrupt(*_: object) -> None:
+        # A second Ctrl-C would interrupt the end, and servers would report the connections that it closes.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        write(f"\n{sentence}")
+        sys.exit(130)
+    signal.signal(signal.SIGINT, before)
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:

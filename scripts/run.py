@@ -6,10 +6,15 @@ except those that only the local AWS and the local GitLab can show.
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Nothing has started before the imports end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -18,12 +23,13 @@ from local import gitlab as local_gitlab  # noqa: E402
 from local.aws import LocalAws  # noqa: E402
 from local.aws.settings import IAM_IS_LATE  # noqa: E402
 from local.gitlab import LocalGitLab  # noqa: E402
-from tests.deployment import mirroring, steps  # noqa: E402
+from tests.deployment import mirroring, steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
 from tests.deployment.steps import PushRefused  # noqa: E402
 from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
-    BOLD, DIM, GREEN, RED, NotShown, has_printed, note, require, summary, warnings, write)
+    BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, require, summary, table,
+    warnings, write)
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
 
@@ -83,9 +89,18 @@ LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
 # Before the deletion.
 ACTS = [*SHARED_ACTS[:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example events"),
+        ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
+        ("make try", "these acts in your own account and GitLab project (docs/how-to/try.md)")]
 
 
 def main() -> int:
+    with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
+          Heartbeat(waiting.UNDER_WAY)):
+        return perform()
+
+
+def perform() -> int:
     started = time.monotonic()
     # GitLab delays a mirror's next run by a minute, the local one by a second.
     with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(settings=IAM_IS_LATE) as aws,
@@ -96,11 +111,11 @@ def main() -> int:
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):
-            write(f"\n{number}. {act.title}", BOLD)
-            note(act.reason, indent=3, style=DIM)
+            heading(number, len(ACTS), act.title, act.reason)
             start = time.monotonic()
             try:
-                act.run(story)
+                with waiting.under_way(f"act {number} has ended"):
+                    act.run(story)
             except (NotShown, NotInTime, PushRefused) as error:
                 write(f"   FAILED after {time.monotonic() - start:.1f} s: {error}", RED)
                 print_log(steps.function_log(aws, story.environment.function_name))
@@ -110,6 +125,8 @@ def main() -> int:
     summary(took)
     write(f"\nAll {len(ACTS)} steps succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
         "GitLab are stopped,\nand their data is deleted.", GREEN)
+    write("\nNext:", BOLD)
+    table(NEXT)
     return 0
 
 

@@ -6,6 +6,7 @@ This script acts as the developer who opens a merge request, as the person who c
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from tests.deployment import steps
 from tests.deployment.pipelines import with_resources
 from tests.deployment.steps import Environment
-from tests.deployment.waiting import eventually
+from tests.deployment.waiting import eventually, under_way
 from console import Progress, note, require
 from run_loop import Loop
 
@@ -40,13 +41,13 @@ class Changes:
         project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         progress.show("mirror", f"{self.branch} in CodeCommit is at {pushed.commit[:12]}.")
         text = eventually(lambda: next((each.body for each in merge_request.notes if pushed.commit[:8] in each.body), ""),
-                          "the note on the merge request")
+                          "the merge request has the note")
         progress.show("Build", f"{project.review_project} runs buildspec.yml, with a role that deploys nothing.")
         require("| `Another` | `AWS::Events::Rule` | added |" in text, f"the note is {text}")
         progress.show("GitLab", "shows one note on the merge request:")
-        for line in text.splitlines()[1:]:
-            if line:
-                note(line, indent=14)
+        for line in filter(None, text.splitlines()[1:]):
+            # A link's address has no place to be wrapped at.
+            note(re.sub(r"\]\((https://[^/]+/)[^)]+\)", r"](\1…)", line), indent=14)
         require(project.own_change_sets() == [], "a change set is left")
         require(len(project.executions()) == before, "the pipeline was started")
         require(not any("Another" in each["LogicalResourceId"] for each in project.deployed.resources()), "it was deployed")
@@ -68,11 +69,12 @@ class Changes:
         self._wait_for_status(commit, "failed")
         note(f"The health check finds 1 resource that differs. GitLab shows the status drift at {commit[:12]} as failed. "
              "The log has the command:")
-        command = eventually(lambda: self._logged_command(stack.name), "the command in the log")
+        command = eventually(lambda: self._logged_command(stack.name), "the log has the command")
         note(command, indent=6)
         self._run(command)
         which = {"StackName": stack.name, "ChangeSetName": "revert-drift"}
-        eventually(lambda: cloudformation.describe_change_set(**which)["Status"] == "CREATE_COMPLETE", "the change set")
+        eventually(lambda: cloudformation.describe_change_set(**which)["Status"] == "CREATE_COMPLETE",
+                   "the change set is complete")
         cloudformation.execute_change_set(**which)
         require(stack.wait() == "UPDATE_COMPLETE", f"{stack.name} is {stack.status()}")
         require(self._state(rule) == "DISABLED", "the rule is still enabled")
@@ -103,7 +105,9 @@ class Changes:
     def _check(self, **more: str) -> None:
         """Compares all stacks now. The scheduled check compares each stack once a day."""
         payload = {"HealthCheck": {"EnvID": self.environment.env_id, **more}}
-        self.aws.client("lambda").invoke(FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode())
+        with under_way("the health check has ended"):
+            self.aws.client("lambda").invoke(
+                FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode())
 
     def _state(self, rule: str) -> str:
         return str(self.aws.client("events").describe_rule(Name=rule)["State"])

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from console import ending_at_interrupt
+
 ROOT = Path(__file__).parents[1]
 EXTENT = os.environ.get("SCHEDULES") or "test"
 # The deployable function, or the machine's own build, which `make run` deploys to the local AWS.
@@ -238,7 +240,10 @@ def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
 
 
 def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
-    """Ends the running steps if the run is interrupted, and prints their output, including that of a step that hung."""
+    """Ends the running steps if the run is interrupted. Prints their output, including that of a step that hung, unless a
+    person has interrupted it."""
+    # ending_at_interrupt ignores the second Ctrl-C.
+    by_a_person = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     # Ignore further signals, so that no process is left running.
     for number in (signal.SIGTERM, signal.SIGINT) if running else ():
         signal.signal(number, signal.SIG_IGN)
@@ -250,7 +255,7 @@ def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
             ended.get(timeout=max(0, until - time.monotonic()))
     for one in running:
         one.stop(signal.SIGKILL)
-    for one in running:
+    for one in running if not by_a_person else ():
         print(f"\n=== cancelled: {one.step.name}\n{one.output()}", flush=True)
 
 
@@ -268,6 +273,11 @@ def tree() -> dict[str, str]:
 
 
 def main() -> int:
+    with ending_at_interrupt("Interrupted: all checks are stopped."):
+        return perform()
+
+
+def perform() -> int:
     # If the CI runner cancels this process, end the steps as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if EXTENT not in LEFT_OUT:

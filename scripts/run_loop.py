@@ -148,7 +148,7 @@ class Loop:
         progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
         self._wait_for_statuses(commit, "running", "pending")
         eventually(lambda: any("`Rule`" in each.body for each in self.source.project.commit_notes(commit)),
-                   "the change set in GitLab")
+                   "GitLab shows the change set")
         progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
                                 "changes.")
         progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
@@ -162,7 +162,7 @@ class Loop:
         self._wait_for_statuses(commit, "success", "success")
         records = self.source.project.deployments
         eventually(lambda: (commit, "success") in [(one.sha, one.status) for one in records(self.env_id)],
-                   "the deployment in GitLab")
+                   "GitLab shows the deployment")
         states = ", ".join(f"{name} {state}" for name, state in self.states(commit).items())
         progress.show("GitLab", f"shows at {commit[:12]}: {states}; and a deployment to {self.env_id}.")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.deployment import steps, waiting
 from tests.deployment.mirroring import Source
 from tests.deployment.steps import Account, Environment, Login, PushRefused
-from tests.deployment.waiting import NotInTime, eventually
+from tests.deployment.waiting import NotInTime, eventually, under_way
 from console import NotShown, Progress, difference, note, require, table
 from run_changes import Changes
 from run_loop import Loop
@@ -95,8 +95,8 @@ class Story:
         self.clone_url = outputs["RepositoryCloneUrl"]
         note(f"Stack {self.environment.name} with {len(self.environment.resources())} resources. "
              "Custom::MirrorCredential returned:")
-        table([(name, outputs[name]) for name in ("SecretName", "SecretArn", "UserName", "ServiceUserName",
-                                                  "CredentialId", "CredentialCreateDate")])
+        table([(name, outputs[name]) for name in ("SecretName", "UserName", "ServiceUserName", "CredentialId",
+                                                  "CredentialCreateDate")])
         eventually(lambda: steps.credential_ids(self.aws, self.names.user) == [outputs["CredentialId"]],
                    "IAM lists only this credential")
         note("IAM lists only this credential. The password is in the secret and in no output.")
@@ -290,10 +290,11 @@ class Story:
     def undeploy(self, env_id: str, fails: bool = False, **variables: str) -> None:
         """Runs `make undeploy` with CONFIRM, which answers its question."""
         given = {**variables, "CONFIRM": f"cfn-gitops-{env_id}"}
-        undeploy = subprocess.run(
-            [sys.executable, ROOT / "scripts/undeploy.py", self.names.undeploy_option, env_id],
-            env=self.aws.environment() | given, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, check=False)
+        with under_way(f"make undeploy has deleted {env_id}"):
+            undeploy = subprocess.run(
+                [sys.executable, ROOT / "scripts/undeploy.py", self.names.undeploy_option, env_id],
+                env=self.aws.environment() | given, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, check=False)
         note(f"make undeploy of {env_id}: {' '.join(f'{name}={value}' for name, value in given.items())}")
         for line in undeploy.stdout.splitlines():
             note(line, indent=6)

@@ -22,7 +22,7 @@ _STYLE = """text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, mon
 def act() -> list[str]:
     """The lines of the act, without the empty line after it."""
     text = RECORDED.read_text().split("```text\n")[1].split("```")[0]
-    found = re.search(rf"^{_ACT}\. .*?^   ok, .*?$", text, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^{_ACT} of .*?^   ok, .*?$", text, re.DOTALL | re.MULTILINE)
     if not found:
         raise SystemExit(f"{RECORDED.relative_to(ROOT)} has no act {_ACT}")
     return found[0].splitlines()
@@ -34,7 +34,7 @@ def coloured(line: str) -> str:
     if step:
         time, name, rest = (escape(part) for part in step.groups())
         return f'<tspan class="time">{time}</tspan><tspan class="name">{name}</tspan>{rest}'
-    kind = "title" if re.match(r"\d+\. ", line) else "ok" if line.startswith("   ok") else ""
+    kind = "title" if re.match(r"\d+ of \d+: ", line) else "ok" if line.startswith("   ok") else ""
     return f'<tspan class="{kind}">{escape(line)}</tspan>' if kind else escape(line)
 
 

@@ -28,7 +28,7 @@ import sam_settings  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
 from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
-from console import BOLD, DIM, GREEN, RED, note, write  # noqa: E402
+from console import BOLD, GREEN, RED, heading, write  # noqa: E402
 from story import Names  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
 from try_acts import STEPS, Step, TryStory  # noqa: E402
@@ -182,8 +182,7 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
 
 def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
     """Whether the act and its observations went through."""
-    write(f"\n{number}. {step.act.title}", BOLD)
-    note(step.act.reason, indent=3, style=DIM)
+    heading(number, len(STEPS), step.act.title, step.act.reason)
     began = time.monotonic()
     try:
         step.act.run(story)

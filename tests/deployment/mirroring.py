@@ -101,7 +101,7 @@ class MirroredProject(Project):
         """Waits until CodeCommit has it, and returns the time that this took."""
         began = time.monotonic()
         try:
-            eventually(lambda: self.mirrored().get(reference) == commit, f"{reference} of {commit[:12]} in CodeCommit")
+            eventually(lambda: self.mirrored().get(reference) == commit, f"CodeCommit has {commit[:12]} at {reference}")
         except NotInTime as late:
             states = [(mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
                     for mirror in self.source.project.mirrors()]

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
 from tests.deployment import waiting
-from tests.deployment.waiting import eventually
+from tests.deployment.waiting import eventually, under_way
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -222,8 +222,10 @@ class Stack:
 
 
 def sam_settings(directory: Path) -> dict[str, str]:
-    """Keeps sam from writing an installation ID into the home directory, and sets how often it polls."""
-    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval)}
+    """Keeps sam from writing an installation ID into the home directory, and from leaving the directory of its package in
+    the temporary one. Sets how often it polls."""
+    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "TMPDIR": str(directory),
+            "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval)}
 
 
 def template_with(function: Path, directory: Path) -> Path:
@@ -250,15 +252,17 @@ class Environment(Stack):
     def deploy(self, **parameters: str) -> Deployed:
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **parameters}
-        sam = subprocess.run(
-            [Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
-             "--config-file", self.config_file,
-             "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
-             # Quoted, because sam rejects an empty value otherwise.
-             "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())],
-            env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
-            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            check=False)
+        command = [
+            Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
+            "--config-file", self.config_file,
+            "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
+            # Quoted, because sam rejects an empty value otherwise.
+            "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())]
+        with under_way(f"sam has deployed {self.name}"):
+            sam = subprocess.run(
+                command, env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
+                cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                check=False)
         self.sam_output += sam.stdout
         if self.exists():
             self.id = self.describe()["StackId"]

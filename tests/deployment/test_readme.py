@@ -30,11 +30,12 @@ def example(resource_type: str) -> str:
 def test_the_acts_of_make_run_are_those_that_are_shown() -> None:
     acts = [act.title for act in run.ACTS]
     [shown] = re.findall(r"```text\n(.*?)```", RECORDED, re.DOTALL)
-    titles = re.findall(r"^(\d+)\. (.+)$", shown, re.MULTILINE)
+    titles = re.findall(r"^(\d+) of (\d+): (.+)$", shown, re.MULTILINE)
     assert len(titles) > 3
-    for number, title in titles:
-        assert acts[int(number) - 1] == title
+    for number, count, title in titles:
+        assert (acts[int(number) - 1], len(acts)) == (title, int(count))
     assert f"All {len(acts)} steps succeeded" in shown
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_another_stack_example_deploys_pushes_and_is_deleted(aws: LocalAws, environment: Environment,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,21 @@ class Pace:
 PACE = Pace()
 
 
+# What is being waited for, and since when: the latest last. `make run` prints it.
+UNDER_WAY: list[tuple[str, float]] = []
+
+
+@contextmanager
+def under_way(until: str) -> Iterator[None]:
+    """Within the block, the caller waits until this is true."""
+    entry = until, time.monotonic()
+    UNDER_WAY.append(entry)
+    try:
+        yield
+    finally:
+        UNDER_WAY.remove(entry)
+
+
 class NotInTime(Exception):
     """A condition did not become true in time."""
 
@@ -30,9 +46,10 @@ def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
     """Polls `look` until it returns a value, and returns that. A long wait polls less often, because polls cost processor
     time."""
     limit, began = seconds or PACE.seconds, time.monotonic()
-    while not (found := look()):
-        waited = time.monotonic() - began
-        if waited > limit:
-            raise NotInTime(f"{what}: not within {limit:.0f} s")
-        time.sleep(max(PACE.interval, waited / 20))
+    with under_way(what):
+        while not (found := look()):
+            waited = time.monotonic() - began
+            if waited > limit:
+                raise NotInTime(f"{what}: not within {limit:.0f} s")
+            time.sleep(max(PACE.interval, waited / 20))
     return found

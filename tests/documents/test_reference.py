@@ -146,7 +146,7 @@ def test_each_reason_code_links_to_its_section():
 
 @pytest.mark.parametrize(("line", "expected"), [
     ("     0.3 s  push      to <GitLab>", '<tspan class="time">     0.3 s  </tspan><tspan class="name">push      </tspan>to &lt;GitLab&gt;'),
-    ("2. git push", '<tspan class="title">2. git push</tspan>'),
+    ("2 of 17: git push", '<tspan class="title">2 of 17: git push</tspan>'),
     ("   ok, 1.7 s", '<tspan class="ok">   ok, 1.7 s</tspan>'),
     ("   A & B", "   A &amp; B"),
 ])
@@ -156,5 +156,5 @@ def test_line_of_the_terminal_is_coloured_and_escaped(line, expected):
 
 def test_picture_shows_a_whole_act():
     lines = terminal_picture.act()
-    assert lines[0].startswith("2. ") and lines[-1].startswith("   ok, ")
+    assert lines[0].startswith("2 of ") and lines[-1].startswith("   ok, ")
     assert sum(line.startswith("   ok, ") for line in lines) == 1
