@@ -7,11 +7,14 @@ The environment variables select the AWS that it calls: an account's, or a local
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -22,6 +25,19 @@ import sam_settings
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
 _COMPILE_SECONDS = 1800
+
+
+def event_file(given: str) -> Path:
+    """Ends the program with a list of the examples if this is not a file with JSON."""
+    try:
+        json.loads(Path(given).read_text())
+    except (OSError, ValueError) as error:
+        events = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "events").glob("*.json"))
+        near = difflib.get_close_matches(given, events, 1)
+        listed = textwrap.fill(" ".join(events), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        sys.exit(f"EVENT={given} is not a file with an event: {error}."
+                 f"{f' Did you mean {near[0]}?' if near else ''} The examples are:\n{listed}")
+    return Path(given).absolute()
 
 
 def free_port() -> int:
@@ -59,7 +75,7 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> int:
-    port = str(free_port())
+    event, port = event_file(sys.argv[1]), str(free_port())
     # Compiled first, with visible output, so that the invocation's time is the function's own.
     subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
     watch = subprocess.Popen(
@@ -69,7 +85,7 @@ def main() -> int:
         wait_until_listening(int(port), watch)
         # No program listens at the event's address, so the result is the response.
         return subprocess.run(
-            ["cargo", "lambda", "invoke", "cfn-gitops", "--data-file", Path(sys.argv[1]).absolute(),
+            ["cargo", "lambda", "invoke", "--data-file", event,
              "--invoke-address", "127.0.0.1", "--invoke-port", port],
             cwd=ROOT, timeout=_COMPILE_SECONDS, check=False).returncode
     finally:

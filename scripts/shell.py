@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from local.aws import LocalAws  # noqa: E402
+from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
 
 _STACK = "environment-dev"
 # Of events/update-user-replacing.json. The first user is in template.yaml.
@@ -28,6 +30,11 @@ _SECOND_USER = "user-dev-second-mirror"
 _REPOSITORY = "codecommit-dev-cfn-infra"
 # The pipeline's stack. With this tag, its creation adopts the repository.
 _REPOSITORY_TAGS = {"cfn-gitops:stack-name": "gitops-dev-infra"}
+
+
+TRY = [("make invoke EVENT=events/create.json", "the function issues a credential. The first call compiles it"),
+       ("aws secretsmanager list-secrets", "the secret with its password"),
+       ("aws iam get-role --role-name role-dev-cfn-gitops", "the role of the function")]
 
 
 def template() -> dict[str, Any]:
@@ -54,11 +61,26 @@ def prepare(aws: LocalAws) -> None:
     cloudformation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
 
 
+def greet(aws: LocalAws) -> None:
+    write(f"A shell in a local AWS: account {aws.account_id}, region {aws.region}. No real account is used.", BOLD)
+    write("It has the repository, the users, the roles and the bucket that the example events name. Try:")
+    table(TRY)
+    write("events/README.md lists the events that succeed here.")
+    write("`exit` or Ctrl-D leaves the shell, stops the local AWS and deletes its data.\n")
+
+
 def main() -> int:
-    command = sys.argv[1:] or [os.environ.get("SHELL", "sh")]
-    with LocalAws() as aws:
+    command = sys.argv[1:]
+    with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."), LocalAws() as aws:
         prepare(aws)
-        return subprocess.run(command, env=aws.environment(), check=False).returncode
+        if command:
+            return subprocess.run(command, env=aws.environment(), check=False).returncode
+        greet(aws)
+        # Ctrl-C is for the programs in the shell.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        # `exit` returns the status of the last command, which is no failure of the shell.
+        subprocess.run([os.environ.get("SHELL", "sh")], env=aws.environment(), check=False)
+        return 0
 
 
 if __name__ == "__main__":
