@@ -18,7 +18,7 @@ from ministack.core.responses import set_request_region
 
 from local import git_backend
 from local.aws import certificates
-from local.aws.codecommit import git_logins, git_signatures, push_commands, push_events, repositories
+from local.aws.codecommit import git_logins, git_signatures, push_commands, push_events, push_records, repositories
 from local.aws.codecommit.git_logins import Caller
 from local.aws.codecommit.repositories import Repository
 
@@ -101,13 +101,16 @@ class _Git(BaseHTTPRequestHandler):
         arn = f"arn:aws:codecommit:{region}:{caller.account}:{route['name']}"
         repository = repositories.find_in(caller.account, region, route["name"])
         try:
-            references = self._references(body) if route["what"] == "git-receive-pack" else []
+            commands = self._commands(body) if route["what"] == "git-receive-pack" else []
         except push_commands.Malformed as malformed:
             return self._reject(HTTPStatus.BAD_REQUEST, str(malformed))
-        if not _may(caller, action, arn, repository, references):
+        if not _may(caller, action, arn, repository, [command.reference for command in commands]):
             return self._reject(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
         if repository is None:
             return self._reject(HTTPStatus.NOT_FOUND, "repository not found")
+        if service == "git-receive-pack":
+            push_records.record(repository, caller.name, caller.arn, self.client_address[0],
+                                self.headers.get("User-Agent", ""), commands)
         if route["what"] == "git-receive-pack":
             with repository.pushes, push_events.of(repository, caller.arn):
                 git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
@@ -115,11 +118,11 @@ class _Git(BaseHTTPRequestHandler):
             git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
         return None
 
-    def _references(self, body: BinaryIO) -> list[str]:
+    def _commands(self, body: BinaryIO) -> list[push_commands.Command]:
         commands = push_commands.read(body, self.headers.get("Content-Encoding", ""))
         # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
         os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
-        return [command.reference for command in commands]
+        return commands
 
     def _reject(self, status: HTTPStatus, text: str) -> None:
         message = f"{text}\n".encode()

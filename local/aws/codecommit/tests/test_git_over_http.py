@@ -52,6 +52,18 @@ def test_a_push_is_accepted_and_a_clone_gives_it_back(aws: LocalAws, login: Logi
     assert git("rev-parse", "HEAD", at=tmp_path / "copy").stdout.strip() == commit
 
 
+def test_a_push_is_in_the_event_history_with_its_references(aws: LocalAws, login: Login, url: str, work: Path) -> None:
+    assert status(url, "git-receive-pack", login.name, login.password + "x") == 401
+    assert git("push", login.git_url(url), "development", at=work).returncode == 0
+    events = aws.client("cloudtrail").lookup_events(LookupAttributes=[
+        {"AttributeKey": "Username", "AttributeValue": login.user}])["Events"]
+    assert {event["EventName"] for event in events} == {"GitPush"}
+    with_references, first = (json.loads(event["CloudTrailEvent"]) for event in events)
+    commit = git("rev-parse", "HEAD", at=work).stdout.strip()
+    assert with_references["requestParameters"] == {"references": [{"commit": commit, "ref": "refs/heads/development"}]}
+    assert (first["requestParameters"], first["sourceIPAddress"]) == (None, "127.0.0.1")
+
+
 def test_a_pack_that_git_sends_in_chunks_is_accepted(login: Login, url: str, work: Path) -> None:
     (work / "large").write_bytes(os.urandom(3_000_000))
     git("add", "large", at=work)
