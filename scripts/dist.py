@@ -1,9 +1,10 @@
 """Creates the release files in dist/: `make dist`.
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam package` and
-`sam publish`, and an SBOM. In addition the other templates, the licences, samconfig.toml, the documentation as Markdown and as a site, the examples, the parameters of a
-quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain
-give the same bytes.
+`sam publish`, and an SBOM. In addition the other templates, the schemas, the scripts that check and delete an
+environment, the licences and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the
+parameters of a quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source
+and toolchain give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ import third_party_notices
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+# They need boto3 only.
+_SCRIPTS = ("scripts/doctor.py", "scripts/undeploy.py", "scripts/sam_settings.py")
 # They have the same paths as in the repository, so that the links of the README work.
-_FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
+_FOLDERS = ("docs", "schemas", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see requirements-docs.txt.
 _DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
 # The earliest time that a zip can contain, also in seconds since 1970.
@@ -104,12 +107,18 @@ def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def write_what_goes_with_it(directory: Path) -> None:
-    """The other files, and last the checksums."""
-    for name in _FILES:
+def copy_files(directory: Path) -> None:
+    """What is packed as it is."""
+    (directory / "scripts").mkdir()
+    for name in (*_FILES, *_SCRIPTS):
         shutil.copyfile(ROOT / name, directory / name)
     for name in _FOLDERS:
-        shutil.copytree(ROOT / name, directory / name)
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def write_what_goes_with_it(directory: Path) -> None:
+    """The other files, and last the checksums."""
+    copy_files(directory)
     write_templates(directory)
     (directory / "quick-create.txt").write_text(quick_create.link((ROOT / "template.yaml").read_text()))
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of())

@@ -36,7 +36,7 @@ def main() -> int:
     account = sam_settings.account()
     stack = account.stack(settings.stack_name)
     if stack is None:
-        print(f"stack {settings.stack_name} does not exist: deploy it with `make deploy`")
+        print(f"stack {settings.stack_name} does not exist: deploy it with `sam deploy --config-env {settings.table}`")
         return 1
     checks = [stack_check(stack), *function_checks(account, settings.env_id, stack), *rule_checks(account, settings.env_id)]
     for check in checks:
@@ -61,7 +61,7 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     subject = f"function cfn-gitops-{env_id}"
     if "ServiceToken" not in outputs:
-        return [Check(subject, "the stack has no output ServiceToken. Deploy it again with `make deploy`")]
+        return [Check(subject, "the stack has no output ServiceToken. Deploy it again")]
     event = {"Doctor": {"EnvID": env_id, "UserNames": parameters.get("MirrorUserNames", "")}}
     client = account.session.client("lambda", config=_CONFIG)
     response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())

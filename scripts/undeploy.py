@@ -76,8 +76,8 @@ def is_confirmed(settings: sam_settings.Settings) -> bool:
         print(flush=True)
     if answer == settings.stack_name:
         return True
-    print(f"Nothing was deleted: {source} is {answer or 'empty'}, not {settings.stack_name}. Type that name, or run "
-          f"make undeploy CONFIG_ENV={settings.table} CONFIRM={settings.stack_name}", file=sys.stderr)
+    print(f"Nothing was deleted: {source} is {answer or 'empty'}, not {settings.stack_name}. Type that name, or set "
+          f"CONFIRM={settings.stack_name}", file=sys.stderr)
     return False
 
 
