@@ -35,7 +35,8 @@ def event_file(given: str) -> Path:
         events = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "events").glob("*.json"))
         near = difflib.get_close_matches(given, events, 1)
         listed = textwrap.fill(" ".join(events), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-        sys.exit(f"EVENT={given} is not a file with an event: {error}."
+        why = error.strerror if isinstance(error, OSError) else error
+        sys.exit(f"EVENT={given} is not a file with an event: {why}."
                  f"{f' Did you mean {near[0]}?' if near else ''} The examples are:\n{listed}")
     return Path(given).absolute()
 

@@ -10,7 +10,7 @@ import invoke
 
 
 @pytest.mark.parametrize(("given", "why"), [
-    ("events/creat.json", "No such file"), ("events", "Is a directory"), ("events/README.md", "Expecting value")])
+    ("events/creat.json", "event: No such file or directory. "), ("events", "Is a directory"), ("events/README.md", "Expecting value")])
 def test_wrong_file_lists_the_events(given: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as ended:
