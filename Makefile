@@ -32,7 +32,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check deploy undeploy doctor try invoke shell lint \
+.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check deploy undeploy doctor upgrade try invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -85,6 +85,9 @@ undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELET
 
 doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelines' rules, and show each problem (CONFIG_ENV=prd)
 	@python scripts/doctor.py --config-env $(CONFIG_ENV)
+
+upgrade: $(INSTALLED) ## render the pipelines of an environment again after its function's upgrade, one at a time (CONFIG_ENV=prd)
+	@python scripts/upgrade.py --config-env $(CONFIG_ENV)
 
 try: $(INSTALLED) build ## the acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python scripts/try_run.py $(if $(ACTS),--acts $(ACTS)) $(if $(CLEAN),--clean $(CLEAN))

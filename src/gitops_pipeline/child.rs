@@ -3,6 +3,7 @@
 use super::missed_push::DeployedBranch;
 use super::pipeline_settings::PipelineSettings;
 use super::pushes::BranchPush;
+pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;
 
 /// A child stack, as the health check reads it.
@@ -16,6 +17,8 @@ pub struct Child {
     pub waits_for: Option<BranchPush>,
     /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.
     pub deploys: Option<DeployedBranch>,
+    /// The version of its rendering, if this function's is newer.
+    pub outdated_version: Option<u32>,
     /// What it stores for the function. `None` if it was never complete.
     pub settings: Option<PipelineSettings>,
 }

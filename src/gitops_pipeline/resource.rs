@@ -173,6 +173,7 @@ impl GitOpsPipeline {
                 waits_for: BranchPush::missed_by(&child, stack_name),
                 deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
                 settings,
+                outdated_version: child.outdated_version(),
                 status: child.status,
                 owner_stack_id: child.owner?.stack_id,
             })

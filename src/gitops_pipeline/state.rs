@@ -92,6 +92,15 @@ impl ChildStack {
         serde_json::from_str(json).ok()
     }
 
+    /// The version of its rendering, if this function's is newer: 0 if an earlier function than the first
+    /// with versions rendered it. `None` too if it was never complete.
+    pub fn outdated_version(&self) -> Option<u32> {
+        let version = self.outputs.get(template::VERSION_OUTPUT);
+        let version = version.and_then(|version| version.parse().ok());
+        let version = version.unwrap_or(0);
+        (!self.outputs.is_empty() && version < template::RENDERING_VERSION).then_some(version)
+    }
+
     /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.
     pub fn can_run(&self) -> bool {
         let has_failed_rollback = self.status == "UPDATE_ROLLBACK_FAILED";

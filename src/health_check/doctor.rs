@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::common::ownership::write_time;
+use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::mirror_credential::health::TokenHealth;
 
 /// A token that expires sooner is a problem. The alarm has the same limit (`template.yaml`).
@@ -55,4 +56,14 @@ pub fn stack_problem(status: &str, id: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("its status is {status}: {what}. {remedy}"))
+}
+
+/// Says that an older function rendered the stack, with the remedy. `None` if this one did.
+pub fn outdated_problem(child: &Child) -> Option<String> {
+    let version = child.outdated_version?;
+    let owner = &child.owner_stack_id;
+    Some(format!(
+        "its rendering has version {version}, and this function's is {RENDERING_VERSION}. Set RenderingSerial \
+         of its resource in stack {owner} to {RENDERING_VERSION} (make upgrade)"
+    ))
 }

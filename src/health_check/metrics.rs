@@ -87,6 +87,8 @@ metrics! {
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None;
         "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
         exists; the log names each with the command that deletes it"
+    OUTDATED_PIPELINE_STACKS "OutdatedPipelineStacks" "Count" None;
+        "stacks of pipelines that an older version of the function rendered; the log names each"
     HEALTH_CHECK_FAILED "HealthCheckFailed" "None" None;
         "1: something could not be checked, or the checks of an hour do not reach everything"
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::stack_problem;
+use super::doctor::{outdated_problem, stack_problem};
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
@@ -142,7 +142,7 @@ impl Checker<'_> {
         self.schedule.rotate(&mut items);
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
-        let (mut orphans, all) = (0_usize, items.len());
+        let (mut orphans, mut outdated, all) = (0_usize, 0_usize, items.len());
         let left = check_each(items, limits, look_up, |name, checked| {
             for compared in &checked.drift {
                 self.report_drift(&mut findings, compared);
@@ -161,7 +161,9 @@ impl Checker<'_> {
             found.accesses.extend(child.access().cloned());
             let subject = format!("pipeline stack {name}");
             if stacks.contains(&child.owner_stack_id) {
-                findings.checked(subject, stack_problem(&child.status, id));
+                outdated += usize::from(child.outdated_version.is_some());
+                let problem = stack_problem(&child.status, id);
+                findings.checked(subject, problem.or_else(|| outdated_problem(&child)));
                 return found.add(child);
             }
             orphans += 1;
@@ -176,7 +178,11 @@ impl Checker<'_> {
         self.report_left("pipeline stacks", left, all, &mut findings);
         self.delete_leftovers(&stacks.deployed, &mut findings, limits)
             .await;
-        self.emit("", &[(metrics::ORPHANED_PIPELINE_STACKS, orphans.into())]);
+        let counts = [
+            (metrics::ORPHANED_PIPELINE_STACKS, orphans.into()),
+            (metrics::OUTDATED_PIPELINE_STACKS, outdated.into()),
+        ];
+        self.emit("", &counts);
         (findings, found)
     }
 

@@ -126,3 +126,29 @@ async fn stacks_that_cannot_be_listed_are_no_orphans() {
     assert!(looked.texts("Unhealthy").is_empty());
     assert!(looked.values("OrphanedPipelineStacks", "").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn outdated_stack_is_counted_until_its_serial_changes() {
+    let (fake, mut stack) = waiting().await;
+    assert_eq!(
+        look(&fake).await.values("OutdatedPipelineStacks", ""),
+        [0.0]
+    );
+    fake.change(|aws| {
+        let child = aws.stacks.named_mut(CHILD).expect("just made");
+        child.outputs.remove("RenderingVersion");
+    });
+    let looked = look_as(&fake, "outdated", Duration::from_secs(300)).await;
+    assert_eq!(looked.values("OutdatedPipelineStacks", ""), [1.0]);
+    let unhealthy = looked.texts("Unhealthy").join("");
+    assert!(
+        unhealthy.contains(CHILD) && unhealthy.contains("its rendering has version 0"),
+        "{unhealthy}"
+    );
+    let mut changed = properties();
+    changed["RenderingSerial"] = json!("1");
+    assert!(stack.update(&changed, None).await.is_success());
+    let looked = look_as(&fake, "upgraded", Duration::from_secs(300)).await;
+    assert_eq!(looked.values("OutdatedPipelineStacks", ""), [0.0]);
+    assert!(looked.texts("Unhealthy").is_empty());
+}

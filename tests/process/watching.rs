@@ -46,6 +46,7 @@ fn metrics_are_logged_at_every_log_level() {
         assert_eq!(credential["UserName"], "user-dev-watched");
         assert!(credential["CredentialAge"].is_number());
         assert_eq!(stacks["OrphanedPipelineStacks"], json!(0));
+        assert_eq!(stacks["OutdatedPipelineStacks"], json!(0));
         assert_eq!(whole["HealthCheckFailed"], json!(0));
         for line in &lines {
             assert!(line["_aws"]["Timestamp"].is_number(), "{line}");

@@ -82,6 +82,13 @@ def test_the_default_rendering_is_the_template_that_can_be_read():
     assert rendering() == expected
 
 
+def test_the_environment_names_the_version_of_its_renderings():
+    version = rendering()["Outputs"]["RenderingVersion"]["Value"]
+    environment = source()
+    assert environment["Outputs"]["RenderingVersion"]["Value"] == version
+    assert environment["Resources"]["Project"]["Properties"]["RenderingSerial"] == version
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_cloudformation_would_take_it(name, directory):
     assert [str(match) for match in lint_file(directory / f"{name}.json")] == []

@@ -19,8 +19,8 @@ INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 # The dimension of each metric in addition to the environment, if it has one.
 METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
 # A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
-# A failed report is in the log, and no deployment depends on it.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks", "ReportFailures"}
+# An outdated pipeline stack works as before. A failed report is in the log, and no deployment depends on it.
+WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks", "OutdatedPipelineStacks", "ReportFailures"}
 
 
 def alarms(stack):

@@ -1,5 +1,7 @@
 //! Which reasons of CloudFormation are shown in GitLab.
 
+use std::borrow::Cow;
+
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The text that is shown instead of a reason with a value.
@@ -13,13 +15,36 @@ const MIN_CHARACTERS: usize = 4;
 /// `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's value.
 ///
 /// The IDs of environment and project do not count, because the status and the note show them. Most
-/// projects pass them as parameters.
-pub fn shown_reason<'a>(reason: &'a str, values: &[String], names: &ResourceNames) -> &'a str {
+/// projects pass them as parameters. A denial that the deploy role's policies cause is shown with its remedy.
+pub fn shown_reason<'a>(reason: &'a str, values: &[String], names: &ResourceNames) -> Cow<'a, str> {
     let is_public =
         |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
-    let mut values = values.iter().filter(|value| !is_public(value));
-    let is_hidden = reason.contains("arn:aws") || values.any(|value| has(reason, value));
-    if is_hidden { HIDDEN_REASON } else { reason }
+    let is_hidden = |text: &str| {
+        let mut values = values.iter().filter(|value| !is_public(value));
+        text.contains("arn:aws") || values.any(|value| has(text, value))
+    };
+    if !is_hidden(reason) {
+        return reason.into();
+    }
+    let denied = denied_action(reason, names).filter(|action| !is_hidden(action));
+    denied.map_or(HIDDEN_REASON.into(), |action| {
+        format!(
+            "no policy allows pipelines to call {action}. Add one to DeployPolicyArns of the environment's stack"
+        )
+        .into()
+    })
+}
+
+/// The action that no policy of the deploy role allows, in IAM's message.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+fn denied_action<'a>(reason: &'a str, names: &ResourceNames) -> Option<&'a str> {
+    let session = format!("/role-{}-codedeploy-cfn/", names.env_id);
+    let (_, denial) = reason.split_once(&session)?;
+    let (_, action) = denial.split_once("is not authorized to perform: ")?;
+    let action = action.split_whitespace().next()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
+    let by_identity = denial.contains("no identity-based policy allows");
+    (by_identity && action.chars().all(is_name)).then_some(action)
 }
 
 /// Whether `reason` has the value, or an element of it: `Ref` of a `CommaDelimitedList` is a list.

@@ -212,3 +212,31 @@ fn masked_value_hides_every_reason() {
     assert_eq!(shown_reason("any", &masked, &names()), HIDDEN_REASON);
     assert_eq!(shown_reason("any", &[], &names()), "any");
 }
+
+#[test]
+fn denial_of_the_deploy_role_names_the_remedy() {
+    let denial = |role: &str, action: &str, why: &str| {
+        format!(
+            "Stack cfnstack-dev-shop is in the state ROLLBACK_COMPLETE. Orders (AWS::DynamoDB::Table) \
+             CREATE_FAILED: User: arn:aws:sts::123456789012:assumed-role/{role}/AWSCloudFormation is not \
+             authorized to perform: {action} on resource: arn:aws:dynamodb:eu-central-1:123456789012:table/o \
+             because no {why} policy allows the {action} action"
+        )
+    };
+    let shown = |role: &str, action: &str, why: &str| {
+        let values = ["OrdersSecret".to_owned()];
+        shown_reason(&denial(role, action, why), &values, &names()).into_owned()
+    };
+    let (role, why) = ("role-dev-codedeploy-cfn", "identity-based");
+    assert_eq!(
+        shown(role, "dynamodb:CreateTable", why),
+        "no policy allows pipelines to call dynamodb:CreateTable. Add one to DeployPolicyArns of the environment's stack"
+    );
+    assert_eq!(shown("role-dev-shop", "s3:GetObject", why), HIDDEN_REASON);
+    assert_eq!(
+        shown(role, "s3:GetObject", "permissions boundary"),
+        HIDDEN_REASON
+    );
+    assert_eq!(shown(role, "x:OrdersSecret", why), HIDDEN_REASON);
+    assert_eq!(shown(role, "arn:aws:a", why), HIDDEN_REASON);
+}

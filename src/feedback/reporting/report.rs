@@ -153,7 +153,7 @@ impl Reporter<'_> {
             let values = outputs::parameter_values(aws, stack_name).await?;
             for action in failed {
                 action.summary =
-                    change_sets::shown_reason(&action.summary, &values, names).to_owned();
+                    change_sets::shown_reason(&action.summary, &values, names).into_owned();
             }
         }
         Ok(actions)

@@ -7,7 +7,7 @@ use crate::common::tags::TAGS;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
-pub static PROPERTIES: [Property; 22] = [
+pub static PROPERTIES: [Property; 23] = [
     Property::new("ServiceToken", Kind::AnyText),
     Property::new("ServiceTimeout", Kind::Any),
     Property::required("EnvID", Kind::Text(&formats::ENV_ID)),
@@ -37,6 +37,8 @@ pub static PROPERTIES: [Property; 22] = [
         Kind::Choice(&["Delete", "Retain"]),
     )
     .or("Delete"),
+    // A changed property is all that it is for: CloudFormation then sends an Update, which renders again.
+    Property::new("RenderingSerial", Kind::AnyText),
     TAGS,
 ];
 

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 pub use self::parts::{
     BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL, DELETION_POLICY_OUTPUT,
-    ORIGIN_OUTPUT, PATHS_OUTPUT, REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin,
-    SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
+    ORIGIN_OUTPUT, PATHS_OUTPUT, RENDERING_VERSION, REPORTING_OUTPUT, REPOSITORY_OUTPUT,
+    RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG, VERSION_OUTPUT,
 };
 use self::parts::{repository_name, sub, tags};
 use super::settings::{ChangeSetSettings, ReportSettings};
@@ -141,6 +141,10 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "PipelineName": {
             "Description": "The pipeline. It is created with the first push of the branch",
             "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+        },
+        (VERSION_OUTPUT): {
+            "Description": "The version of this template. A newer function counts the stacks with an older one",
+            "Value": RENDERING_VERSION.to_string(),
         },
     });
     if let Some(cross_account) = spec.cross_account_source() {

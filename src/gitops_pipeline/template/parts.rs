@@ -37,6 +37,11 @@ pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
 pub const CLONE_URL: &str = "RepositoryCloneUrl";
 /// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
+/// The output with the version of the rendering.
+pub const VERSION_OUTPUT: &str = "RenderingVersion";
+/// The version of this function's rendering. It counts the releases that changed the template for the same
+/// properties, and `template.yaml` repeats it.
+pub const RENDERING_VERSION: u32 = 1;
 /// The output with the ARN of a repository in another account.
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
 /// The output with the role that reads it.

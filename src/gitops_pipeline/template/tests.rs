@@ -2,11 +2,13 @@
 //! with all its text, each other one with its differences from the default. To change the files,
 //! run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{RepositoryOrigin, render};
+use super::{RENDERING_VERSION, RepositoryOrigin, render};
+use crate::common::ownership::key;
 use crate::gitops_pipeline::spec::decode;
 
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
@@ -176,6 +178,34 @@ fn check_rendering(name: &str, properties: &Value, origin: RepositoryOrigin) {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(text == expected, "{name} differs from {}", file.display());
+}
+
+/// `versions.json` has a hash of all renderings for each version. So a changed rendering is noticed.
+#[test]
+fn changed_rendering_needs_a_new_version() {
+    let read = |name: &&str| {
+        let folder = if *name == "default" {
+            ""
+        } else {
+            "differences/"
+        };
+        std::fs::read_to_string(directory().join(format!("{folder}{name}.json"))).expect("a file")
+    };
+    let hash = key(&FILES.iter().map(read).collect::<String>());
+    let file = directory().join("versions.json");
+    let mut versions: BTreeMap<String, String> =
+        serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
+    if std::env::var_os("CFN_GITOPS_WRITE_RENDERINGS").is_some() {
+        versions.insert(RENDERING_VERSION.to_string(), hash.clone());
+        let text = serde_json::to_string_pretty(&versions).expect("JSON") + "\n";
+        std::fs::write(&file, text).expect("a file that can be written");
+    }
+    let known = versions.get(&RENDERING_VERSION.to_string());
+    assert!(
+        known == Some(&hash),
+        "the renderings differ from those of version {RENDERING_VERSION}. If a release has that version, increment \
+         RENDERING_VERSION, here and in template.yaml. Then write versions.json"
+    );
 }
 
 /// The values of `other` that differ from `default`, by JSON pointer (RFC 6901). Null if `other`

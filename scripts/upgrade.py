@@ -1,0 +1,99 @@
+"""Renders the child stacks of an environment's projects again, after a newer version of the function was deployed.
+
+    python scripts/upgrade.py --config-env dev
+
+A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
+updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
+progress. Everything else is listed with what to do. The exit status is 1 if a stack is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import sam_settings
+from botocore.exceptions import ClientError, WaiterError
+
+SERIAL = "RenderingSerial"
+# For stacks that take a minute or two. After an hour CloudFormation would have ended a custom resource.
+_WAITER = {"Delay": 5, "MaxAttempts": 720}
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--config-env", default="dev")
+    settings = sam_settings.read(arguments.parse_args().config_env)
+    account = sam_settings.account()
+    stacks = {stack["StackId"]: stack for stack in account.stacks()}
+    version = next((outputs(stack).get("RenderingVersion") for stack in stacks.values()
+                    if stack["StackName"] == settings.stack_name), None)
+    if version is None:
+        print(f"stack {settings.stack_name} has no output RenderingVersion. Deploy this version of it first: "
+              f"sam deploy --config-env {settings.table}")
+        return 1
+    left = 0
+    for owner_id, children in outdated(stacks.values(), settings.env_id, int(version)).items():
+        names = ", ".join(child["StackName"] for child in children)
+        reason = upgrade(account, stacks.get(owner_id), owner_id, children, version)
+        print(f"{'LEFT' if reason else 'ok':8}{names}: {reason or f'version {version}'}", flush=True)
+        left += reason is not None
+    print(f"{left} left" if left else f"every pipeline stack of {settings.env_id} has version {version}")
+    return 1 if left else 0
+
+
+def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str, Any]]]:
+    """The child stacks with an older version, by the ID of the stack that owns them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for stack in stacks:
+        owner = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("cfn-gitops:stack-id")
+        is_child = owner is not None and stack["StackName"].startswith(f"gitops-{env_id}-")
+        if is_child and int(outputs(stack).get("RenderingVersion", 0)) < version:
+            found.setdefault(owner, []).append(stack)
+    return found
+
+
+def outputs(stack: dict[str, Any]) -> dict[str, str]:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_id: str,
+            children: list[dict[str, Any]], version: str) -> str | None:
+    """Updates the owner. Returns the reason if it does not."""
+    if owner is None:
+        return f"its owner {owner_id} no longer exists. Delete it if it is not needed"
+    name, keys = owner["StackName"], [each["ParameterKey"] for each in owner.get("Parameters", [])]
+    if SERIAL not in keys:
+        return f"stack {name} has no parameter {SERIAL}. In its template, set the property {SERIAL} to {version}"
+    if running := next(executions_in_progress(account, children), None):
+        return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again"
+    cloudformation = account.session.client("cloudformation")
+    parameters = [{"ParameterKey": key, **({"ParameterValue": version} if key == SERIAL else {"UsePreviousValue": True})}
+                  for key in keys]
+    try:
+        cloudformation.update_stack(StackName=owner["StackId"], UsePreviousTemplate=True, Parameters=parameters,
+                                    Capabilities=owner.get("Capabilities", []))
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=owner["StackId"], WaiterConfig=_WAITER)
+    except (ClientError, WaiterError) as error:
+        return f"updating stack {name}: {error}. Read its events: aws cloudformation describe-stack-events --stack-name {name}"
+    return None
+
+
+def executions_in_progress(account: sam_settings.Account, children: list[dict[str, Any]]) -> Iterator[str]:
+    """The executions that an update of their pipelines would cancel."""
+    codepipeline = account.session.client("codepipeline")
+    for pipeline in [outputs(child)["PipelineName"] for child in children]:
+        try:
+            pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
+            for execution in [each for page in pages for each in page["pipelineExecutionSummaries"]]:
+                if execution["status"] in {"InProgress", "Stopping"}:
+                    yield f"execution {execution['pipelineExecutionId']} of {pipeline}"
+        except codepipeline.exceptions.PipelineNotFoundException:
+            # Its branch was never pushed.
+            continue
+
+
+if __name__ == "__main__":
+    sys.exit(main())
