@@ -92,6 +92,9 @@ class Settings:
     # Whether a taken name fails the stack's operation before anything is created (1), or only the one resource (0). A
     # name that is taken during the operation always fails the resource; see `early_validation`.
     early_validation: int = 1
+    # Whether an update that would replace a managed policy with a name of its own fails before the replacement is created
+    # (0), or because the name is in use (1). Not documented; see `native_resources`.
+    replaced_policies_are_created_first: int = 0
     # Whether a change of an AWS::IAM::User's tags, or of the stack's, removes the tags that the template lacks (1)
     # or leaves them (0). Not documented; see `user_tags`.
     user_updates_remove_other_tags: int = 0

@@ -69,8 +69,9 @@ def _attached(stack, logical_id, properties):
         for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
             if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
                 arns.add(deployed.arn(other))
-    # A policy without principals is the boundary of roles that the template does not create.
-    yield stack.of(logical_id, "identity" if arns else "boundary", properties["PolicyDocument"], principals=tuple(sorted(arns)))
+    # A policy without principals is the boundary of roles that the template does not create, if it allows anything.
+    is_boundary = not arns and any(each["Effect"] == "Allow" for each in properties["PolicyDocument"]["Statement"])
+    yield stack.of(logical_id, "boundary" if is_boundary else "identity", properties["PolicyDocument"], principals=tuple(sorted(arns)))
 
 
 def _bucket(stack, logical_id, properties):

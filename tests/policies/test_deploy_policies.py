@@ -55,6 +55,7 @@ ATTACKS_ON_IAM = [
     ("iam:AttachGroupPolicy", group("anybody"), {}),
     ("iam:AddUserToGroup", group("administrators"), {}),
     ("iam:CreatePolicyVersion", f"arn:aws:iam::{PIPELINES}:policy/developers", {}),
+    ("iam:DeletePolicy", f"arn:aws:iam::{PIPELINES}:policy/cfn-gitops-dev-eu-central-1-keeps-its-EnvID", {}),
     ("iam:UpdateSAMLProvider", f"arn:aws:iam::{PIPELINES}:saml-provider/company", {}),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "administrator"), {}),
     ("iam:PassRole", role(PIPELINES, "administrator"), {"iam:PassedToService": "lambda.amazonaws.com"}),

@@ -12,7 +12,7 @@ OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential
 # The exports of an environment without a project. Stacks of further projects import the first one.
 OF_THE_ENVIRONMENT = {
     "ServiceToken", "BucketName", "DashboardName", "FunctionRoleArn", "ProvisioningRoleArn", "CodeBuildRoleArn",
-    "ReviewBuildRoleArn", "DeployRoleArn", "PipelineRoleArn", "EventRoleArn",
+    "ReviewBuildRoleArn", "DeployRoleArn", "PipelineRoleArn", "EventRoleArn", "PipelinesMayDeploy",
 }
 
 

@@ -1,12 +1,13 @@
 """The order of deletion follows from the dependencies of the template."""
 
 import copy
+import re
 
 import networkx
 import pytest
 from cfnlint.template import Template
 
-from tests.templates.deployed import REGION, TEMPLATE, as_list, translated
+from tests.templates.deployed import REGION, TEMPLATE, Deployed, as_list, translated
 
 
 def dependencies(template):
@@ -115,3 +116,47 @@ def test_each_explicit_dependency_is_needed(resource, dependency):
     kept = [name for name in as_list(template["Resources"][resource]["DependsOn"]) if name != dependency]
     template["Resources"][resource]["DependsOn"] = kept
     assert not deleted_before(template, resource, dependency)
+
+
+def certain_dependencies(node):
+    """What a resource depends on with all parameters: not what only a branch of Fn::If names."""
+    if isinstance(node, list):
+        return set().union(*map(certain_dependencies, node)) if node else set()
+    if not isinstance(node, dict):
+        return set()
+    found = set()
+    for key, value in node.items():
+        if key in ("Ref", "DependsOn"):
+            found |= set(as_list(value))
+        elif key == "Fn::GetAtt":
+            found.add(value.split(".")[0] if isinstance(value, str) else value[0])
+        elif key == "Fn::Sub":
+            text, local = value if isinstance(value, list) else (value, {})
+            found |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)} - set(local) | certain_dependencies(local)
+        elif key != "Fn::If":
+            found |= certain_dependencies(value)
+    return found
+
+
+def test_every_resource_depends_on_the_guard_of_env_id():
+    """An update that changes EnvID fails at the guard, so everything else has to come after it. A way over a resource
+    with another condition does not count: without that resource, CloudFormation would not wait."""
+    resources = translated()["Resources"]
+
+    def is_behind(name, after):
+        conditions = {None, resources[name].get("Condition")}
+        return any(resources[each].get("Condition") in conditions for each in certain_dependencies(resources[name]) & after)
+
+    after, found = set(), {"EnvIDGuard"}
+    while found:
+        after |= found
+        found = {name for name in resources.keys() - after if is_behind(name, after)}
+    assert resources.keys() - after == set()
+
+
+def test_guard_of_env_id_depends_on_nothing_and_keeps_its_name():
+    named, described = ([Deployed(EnvID=env).properties("EnvIDGuard")[key] for env in ("dev", "prd")]
+                        for key in ("ManagedPolicyName", "Description"))
+    assert named == ["cfn-gitops-dev-eu-central-1-keeps-its-EnvID"] * 2
+    assert described[0] != described[1]
+    assert list(dependencies(translated()).successors("EnvIDGuard")) == []

@@ -328,6 +328,17 @@ def test_other_stacks_find_the_function_by_its_export(dev):
     assert output["Export"]["Name"] == "cfn-gitops-dev-ServiceToken"
 
 
+@pytest.mark.parametrize(("given", "more"), [
+    ({}, ""),
+    ({"DeployedRoles": "Bounded"}, " Roles with the boundary of deployed roles (role-dev-*)."),
+    ({"DeployPolicyArns": "arn:aws:iam::aws:policy/AmazonSNSFullAccess"}, " What the policies in DeployPolicyArns allow."),
+])
+def test_an_output_lists_what_pipelines_may_deploy(given, more):
+    assert Deployed(EnvID="dev", **given).outputs()["PipelinesMayDeploy"]["Value"] == (
+        "Lambda functions (lambda-dev-*) and event rules (event-rule-dev-*), also with names by CloudFormation, and nested "
+        f"stacks.{more}")
+
+
 # claim: no-password-in-logs-events-outputs-attributes-or-sam-output
 def test_no_output_is_a_secret(dev):
     """The resource has no secret attribute, and no output resolves the secret's value."""

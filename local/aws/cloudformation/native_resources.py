@@ -8,9 +8,10 @@ from typing import Any
 
 from ministack.core.responses import new_uuid
 from ministack.services import cloudwatch, cloudwatch_logs, codebuild, eventbridge
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from local.aws.iam import service_roles
+from local.aws.settings import settings
 
 _Create = Callable[[str, dict, str], tuple[str, dict]]
 
@@ -29,6 +30,7 @@ _NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
 
 def install() -> None:
     _keep_whole_build_projects()
+    _refuse_to_replace_named_policies()
     # "Tags ... all stack-level tags are propagated to resources that CloudFormation supports": rules have tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
@@ -38,6 +40,28 @@ def install() -> None:
                          lambda props, name: name in cloudwatch._dashboards)
     _reject_names_in_use("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
         name, provisioners._eb_rule_bus_name(props)) in eventbridge._rules)
+
+
+def _refuse_to_replace_named_policies() -> None:
+    """"You can't perform an update that causes a custom-named resource to be replaced."
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html. The message is that of
+    https://repost.aws/knowledge-center/cloudformation-custom-name. MiniStack creates the replacement of a policy first,
+    and its name is in use; AWS documents neither for policies.
+    """
+    kind, ministack_error = "AWS::IAM::ManagedPolicy", provisioners._custom_named_replacement_error
+
+    def error(resource_type: str, old: dict, new: dict, physical_id: str | None = None) -> str | None:
+        name = old.get("ManagedPolicyName")
+        is_kept = resource_type == kind and name is not None and name == new.get("ManagedPolicyName")
+        if is_kept and provisioners._replacing_change(kind, old, new) and not settings.replaced_policies_are_created_first:
+            return ("CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                    f"Rename {name} and update the stack again.")
+        answer: str | None = ministack_error(resource_type, old, new, physical_id)
+        return answer
+
+    for module in (provisioners, stacks):
+        module._custom_named_replacement_error = error
 
 
 def _reject_names_in_use(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
