@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tomllib
 
 import sam_settings
 from stack_failures import StackFailures
@@ -27,18 +26,16 @@ def main() -> int:
     account = sam_settings.account()
     print(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
           + " ".join(f"{key}={value}" for key, value in settings.parameters.items()), flush=True)
-    tables = tomllib.loads((sam_settings.ROOT / "samconfig.toml").read_text())
-    if other := sam_settings.differing_default(tables):
-        print(f"samconfig.toml: this uses table {settings.table}. Table default differs from table {other}; "
-              "`sam deploy` without --config-env uses default. Make them equal, or delete default.", file=sys.stderr)
     bucket = account.bucket_of(settings.env_id)
     if account.stack_status(settings.stack_name) in _FIRST and account.has_bucket(bucket):
         print(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.\n"
               f"Remove it with `make undeploy CONFIG_ENV={settings.table} DELETE_BUCKET=yes`, or import it into the new "
               "stack (docs/how-to/operating.md, \"Deploying again\").", file=sys.stderr)
         return 1
-    # Quoted, because sam rejects an empty value otherwise.
-    command = ["sam", "deploy", "--config-env", settings.table,
+    # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
+    # the file too, because sam ignores them if the command line has any. Quoted, because sam rejects an empty value
+    # otherwise.
+    command = ["sam", "deploy", "--config-env", settings.table, "--template-file", "template.yaml",
                "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
     if given.yes:
         command.append("--no-confirm-changeset")

@@ -126,8 +126,8 @@ def template_parameters() -> str:
     sections = [part for template in templates for part in template_section(template)]
     return "\n\n".join([
         "# Parameters and outputs of the templates", _GENERATED,
-        "A parameter that you leave out of an update keeps its value, with `make deploy` and with `sam deploy`, unless\n"
-        "`samconfig.toml` sets it. *Empty* stands for an empty text.", *sections]) + "\n"
+        "A parameter that neither `samconfig.toml` nor `PARAMETERS` of `make deploy` names keeps its value in an update. A new\n"
+        "stack has the default. *Empty* stands for an empty text.", *sections]) + "\n"
 
 
 # --- Commands --------------------------------------------------------------------------------

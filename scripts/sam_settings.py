@@ -33,33 +33,19 @@ def read(config_env: str, more: list[str] | None = None) -> Settings:
     """The table of `config_env`: its parameter_overrides, overridden by `more` (Name=value)."""
     tables = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items()
               if isinstance(table, dict)}
-    name = table_of(config_env, tables)
-    return Settings(name, tables[name]["global"]["parameters"]["stack_name"],
-                    parameter_overrides(tables[name]) | pairs(more or []))
-
-
-def table_of(config_env: str, tables: dict[str, Any]) -> str:
-    """The table named `config_env`, or else the one that deploys the environment of that name."""
-    if config_env in tables:
-        return config_env
-    for name, table in tables.items():
-        if parameter_overrides(table).get("EnvID") == config_env:
-            return name
-    sys.exit(f"samconfig.toml has no environment {config_env}. Set CONFIG_ENV to one of: {', '.join(sorted(tables))}.")
-
-
-def differing_default(tables: dict[str, Any]) -> str | None:
-    """The table that deploys the same environment as `default`, if their settings differ.
-
-    `sam deploy` without --config-env uses `default`, and make uses the other one.
-    """
-    default = tables.get("default", {})
-    env_id = parameter_overrides(default).get("EnvID")
-    return env_id if env_id in tables and tables[env_id] != default else None
+    if config_env not in tables:
+        sys.exit(f"samconfig.toml has no environment {config_env}. "
+                 f"Set CONFIG_ENV to one of: {', '.join(sorted(tables))}.")
+    table = tables[config_env]
+    return Settings(config_env, table["global"]["parameters"]["stack_name"],
+                    parameter_overrides(table) | pairs(more or []))
 
 
 def parameter_overrides(table: dict[str, Any]) -> dict[str, str]:
-    return pairs(shlex.split(table.get("deploy", {}).get("parameters", {}).get("parameter_overrides", "")))
+    """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
+    given = table.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
+    lines = [given] if isinstance(given, str) else given
+    return pairs([pair for line in lines for pair in shlex.split(line)])
 
 
 def pairs(given: list[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ def _sam_settings(directory: Path, stack_name: str) -> Path:
     """Settings of the run's own: the repository's may name a region, a profile and the tags of another environment."""
     path = directory / f"{stack_name}.toml"
     path.write_text(f"""version = 0.1
-[default.deploy.parameters]
+[dev.deploy.parameters]
 capabilities = "CAPABILITY_NAMED_IAM"
 fail_on_empty_changeset = false
 force_upload = true

@@ -254,7 +254,8 @@ class Environment(Stack):
         given = {"EnvID": self.env_id, **parameters}
         command = [
             Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
-            "--config-file", self.config_file,
+            # The settings of dev for every environment, with its own stack and parameters.
+            "--config-file", self.config_file, "--config-env", "dev",
             "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
             # Quoted, because sam rejects an empty value otherwise.
             "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())]

@@ -22,9 +22,33 @@ def test_rust_version_is_that_of_the_packages():
 
 def test_parameters_of_the_deployment_exist():
     template = (ROOT / "template.yaml").read_text()
-    given = re.findall(r"\b([A-Z][A-Za-z]+)=[a-z]", re.search(r"sam deploy .*?\n   ```", README, re.DOTALL)[0])
+    given = re.findall(r'"([A-Z][A-Za-z]+)=', README)
     assert len(given) == 5
     assert [name for name in given if f"\n  {name}:\n" not in template] == []
+
+
+@pytest.mark.parametrize(("page", "table"), [
+    ("README.md", "dev"), ("docs/tutorial/first-deployment.md", "dev"), ("docs/how-to/second-environment.md", "prd"),
+])
+def test_shown_parameters_are_those_of_the_shipped_samconfig(page, table):
+    """Without the marks of its comments. tests/deployment/test_environments.py deploys them."""
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    [shown] = [tomllib.loads(block) for block in blocks if "EnvID=" in block]
+    shipped = tomllib.loads((ROOT / "samconfig.toml").read_text().replace('    # "', '    "'))[table]
+    assert shown["parameter_overrides"] == shipped["deploy"]["parameters"]["parameter_overrides"]
+
+
+# Each command that reads or writes an environment. Those without --config-env use the table `default`, which there is not.
+_OF_AN_ENVIRONMENT = re.compile(r"^ *(?:\$ )?(?:.*&& )?sam (?:deploy|build|validate)\b.*", re.MULTILINE)
+
+
+def test_every_sam_command_of_the_pages_names_its_environment():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md"),
+             *(ROOT / "events").rglob("*.md"), ROOT / "CONTRIBUTING.md"]
+    commands = [(page.name, line) for page in pages for block in re.findall(r"```(?:sh|console)\n(.*?)```", page.read_text(), re.DOTALL)
+                for line in _OF_AN_ENVIRONMENT.findall(block)]
+    assert len(commands) > 3
+    assert [each for each in commands if "--config-env" not in each[1]] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial/first-deployment.md"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -25,9 +24,9 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str, typed: str = "") -> str:
+def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str) -> str:
     """Runs sam in the folder of the packages, with the samconfig.toml there."""
-    ran = subprocess.run([Path(sys.executable).with_name("sam"), *arguments], cwd=packages, text=True, input=typed,
+    ran = subprocess.run([Path(sys.executable).with_name("sam"), *arguments], cwd=packages, text=True,
                          env=aws.environment() | sam_settings(scratch),
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert ran.returncode == 0, ran.stdout
@@ -35,33 +34,13 @@ def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str, typed: st
 
 
 def test_sam_deploys_packaged_template_with_the_same_zip(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
-    sam(aws, packages, tmp_path, "deploy", "--template", "template.yaml", "--no-confirm-changeset",
-        "--no-progressbar")
+    sam(aws, packages, tmp_path, "deploy", "--config-env", "dev", "--no-confirm-changeset", "--no-progressbar")
     [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     function = aws.client("lambda").get_function(FunctionName="cfn-gitops-dev")["Configuration"]
     zipped = (packages / dist.zip_name()).read_bytes()
     assert function["CodeSha256"] == b64encode(hashlib.sha256(zipped).digest()).decode()
     assert function["Architectures"] == ["x86_64"]
-
-
-def test_guided_deployment_asks_and_deploys_the_answers(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(packages, tmp_path / "release", ignore=shutil.ignore_patterns("docs", "examples"))
-    name = "template.yaml"
-    parameters = yaml.load((folder / name).read_text(), _AnyTag)["Parameters"]
-    given = {"EnvID": "prd", "ProjectID": "shop", "BranchName": "main"}
-    answers = ["cfn-gitops-prd", aws.region, *(given.get(parameter, "") for parameter in parameters),
-               "",  # Confirm changes before deploy
-               "",  # Allow SAM CLI IAM role creation: with the capabilities of samconfig.toml
-               "",  # Disable rollback
-               "y", "", "",  # Save arguments to configuration file, its name, the environment
-               "y"]  # Deploy this changeset?
-    printed = sam(aws, folder, tmp_path, "deploy", "--guided", "--template", name, "--no-progressbar",
-                  typed="".join(f"{answer}\n" for answer in answers))
-    assert "Successfully created/updated stack - cfn-gitops-prd" in printed
-    [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-prd")["Stacks"]
-    deployed = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
-    assert deployed == {key: given.get(key, str(about["Default"])) for key, about in parameters.items()}
 
 
 def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +12,9 @@ from local import gitlab as local_gitlab
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pages import Folder, blocks
 from tests.deployment.pipelines import accepted, eventually
-from tests.deployment.steps import sam_settings
 
-_COMMANDS = re.compile(r"^   ```sh\n(.*?)^   ```", re.DOTALL | re.MULTILINE)
 _BRANCH = "main"
 
 
@@ -27,30 +24,6 @@ class NewProject(Source):
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab) -> None:
         self.aws, self.gitlab, self.secret_id = aws, gitlab, "gitlab/infra"
         self.project = gitlab.project("platform/infra", default_branch=_BRANCH)
-
-
-class ReleaseFolder:
-    """A shell in the release folder. It runs the README's commands with the local GitLab instead of gitlab.com."""
-
-    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path, home: Path) -> None:
-        self.directory, self._gitlab = directory, gitlab
-        self._environment = {**aws.environment(), **sam_settings(home), "HOME": str(home),
-                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-
-    def commands(self) -> list[str]:
-        section = (self.directory / "README.md").read_text().split("\n## Deploy it\n")[1].split("\n## ")[0]
-        return _COMMANDS.findall(section)
-
-    def run(self, command: str, typed: str = "") -> str:
-        adapted = command.replace("https://gitlab.com", self._gitlab.url).replace(
-            " GitLabProject=", f" GitLabUrl={self._gitlab.url} GitLabProject=")
-        ran = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", adapted], cwd=self.directory, input=typed, text=True,
-                             env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        assert ran.returncode == 0, f"{adapted}\n{ran.stdout}"
-        return ran.stdout
-
-    def example(self) -> dict[str, str]:
-        return {path.name: path.read_text() for path in (self.directory / "examples/project").iterdir()}
 
 
 @pytest.fixture
@@ -66,13 +39,17 @@ def gitlab() -> Iterator[LocalGitLab]:
 
 
 def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGitLab, packages: Path, tmp_path: Path) -> None:
-    folder, source = ReleaseFolder(aws, gitlab, packages, tmp_path), NewProject(aws, gitlab)
+    release = Path(shutil.copytree(packages, tmp_path / "release"))
+    folder, source = Folder(aws, release, tmp_path, gitlab.url), NewProject(aws, gitlab)
     project = MirroredProject(aws, "dev", "infra", tmp_path, source, _BRANCH)
-    check, store_token, deploy, console = folder.commands()
+    [parameters] = blocks(release / "README.md", "toml")
+    check, store_token, deploy, console = blocks(release / "README.md", heading="## Deploy it")
+    example = {path.name: path.read_text() for path in (release / "examples/project").iterdir()}
 
     assert folder.run(check) == ""
     folder.run(store_token, typed=gitlab.token)
-    commit = accepted(project.working.push(source.developer(), source.project.url, folder.example())).commit
+    commit = accepted(project.working.push(source.developer(), source.project.url, example)).commit
+    folder.write_parameters("dev", parameters, GitLabUrl=gitlab.url)
     deployed = folder.run(deploy, typed="y\n")
     assert "Successfully created/updated stack - cfn-gitops-dev" in deployed
 

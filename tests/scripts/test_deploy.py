@@ -43,18 +43,18 @@ def run(monkeypatch: pytest.MonkeyPatch, repository: Path, account: FakeAccount)
     return Run(monkeypatch)
 
 
-def test_parameters_of_samconfig_and_of_the_command_are_passed(run: Run) -> None:
+def test_parameters_of_samconfig_and_of_the_command_are_passed(run: Run, repository: Path) -> None:
+    path = repository / "samconfig.toml"
+    path.write_text(path.read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1))
     assert run("--", "RotationSerial=2") == 0
     assert run.sam[:4] == ["sam", "deploy", "--config-env", "dev"]
-    assert run.parameters == ['EnvID="dev"', 'ProjectID="infra"', 'RotationSerial="2"']
+    assert run.parameters == ['EnvID="dev"', 'ProjectID="shop"', 'RotationSerial="2"']
 
 
-def test_default_table_that_differs_is_reported(run: Run, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = repository / "samconfig.toml"
-    path.write_text(path.read_text().replace("ProjectID=infra", "ProjectID=shop", 1))
+def test_template_of_an_earlier_sam_build_is_not_deployed(run: Run) -> None:
+    """Without the option, sam prefers .aws-sam/build/template.yaml."""
     assert run() == 0
-    assert 'ProjectID="shop"' in run.parameters
-    assert "Table default differs from table dev" in capsys.readouterr().err
+    assert run.sam[run.sam.index("--template-file") + 1] == "template.yaml"
 
 
 def test_kept_bucket_stops_a_first_deployment(run: Run, account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:

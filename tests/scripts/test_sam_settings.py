@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from pathlib import Path
 
 import pytest
+from samcli.cli.types import CfnParameterOverridesType
 
 from tests.scripts.conftest import ROOT, sam_settings
 
-TABLES = tomllib.loads((ROOT / "samconfig.toml").read_text())
+TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
 
 
-@pytest.mark.parametrize(("config_env", "stack"), [
-    ("dev", "cfn-gitops-dev"), ("default", "cfn-gitops-dev"), ("prd", "cfn-gitops-prd"),
-])
-def test_config_env_names_a_table(config_env: str, stack: str) -> None:
-    settings = sam_settings.read(config_env)
-    assert (settings.table, settings.stack_name) == (config_env, stack)
+def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
+    """Without --config-env, sam uses the table `default`. An update of another environment would replace all resources."""
+    assert sorted(TABLES) == ["dev", "prd"]
+    for name, table in TABLES.items():
+        assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_samconfig_sets_the_environment_and_nothing_else(table: str) -> None:
+    """A later release has the same file: a parameter in it would change every environment that has another value."""
+    assert sam_settings.read(table).parameters == {"EnvID": table}
+
+
+def test_tables_differ_only_in_the_environments_name() -> None:
+    text = str(TABLES["dev"])
+    assert text.replace("dev", "prd") == str(TABLES["prd"])
 
 
 def test_unknown_config_env_names_the_valid_ones() -> None:
-    with pytest.raises(SystemExit, match="no environment tst. Set CONFIG_ENV to one of: default, dev, prd"):
+    with pytest.raises(SystemExit, match="no environment tst. Set CONFIG_ENV to one of: dev, prd"):
         sam_settings.read("tst")
 
 
-def test_config_env_without_a_table_is_found_by_env_id(repository: Path) -> None:
-    # A samconfig.toml without a table dev, as in former versions.
-    text = (repository / "samconfig.toml").read_text()
-    (repository / "samconfig.toml").write_text("version = 0.1\n[default" + text.partition("[default")[2])
-    assert sam_settings.read("dev").table == "default"
-    with pytest.raises(SystemExit, match="one of: default"):
-        sam_settings.read("prd")
+def shown_with_a_certificate() -> list[str]:
+    """The lines of docs/how-to/connect-gitlab.md."""
+    page = (ROOT / "docs/how-to/connect-gitlab.md").read_text()
+    [block] = [block for block in re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "CERTIFICATE" in block]
+    return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
 
 
-def test_default_table_equals_dev() -> None:
-    assert TABLES["default"] == TABLES["dev"]
-    assert sam_settings.differing_default(TABLES) is None
-
-
-def test_default_table_that_differs_is_found() -> None:
-    dev = {"global": TABLES["dev"]["global"], "deploy": {"parameters": {"parameter_overrides": "EnvID=dev LogLevel=warn"}}}
-    assert sam_settings.differing_default({**TABLES, "dev": dev}) == "dev"
-    assert sam_settings.differing_default({"dev": dev}) is None
-
-
-def test_every_table_deploys_the_environment_of_its_name() -> None:
-    for name, table in TABLES.items():
-        if isinstance(table, dict) and name != "default":
-            assert sam_settings.parameter_overrides(table)["EnvID"] == name
-            assert table["deploy"]["parameters"]["s3_prefix"] == table["global"]["parameters"]["stack_name"]
+@pytest.mark.parametrize(("given", "parameters"), [
+    (["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
+    (["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"'],
+     {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b"}),
+    (shown_with_a_certificate(), {"GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
+                                  "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
+    # As `sam deploy --guided` saves them.
+    ('EnvID="dev" LogLevel="warn"', {"EnvID": "dev", "LogLevel": "warn"}),
+    ([], {}),
+])
+def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:
+    assert sam_settings.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
+    assert CfnParameterOverridesType().convert(given, None, None) == parameters
 
 
 def test_parameter_without_a_value_is_rejected() -> None:
@@ -57,7 +63,7 @@ def test_parameter_without_a_value_is_rejected() -> None:
         sam_settings.read("dev", ["LogLevel"])
 
 
-@pytest.mark.parametrize("table", [name for name, table in TABLES.items() if isinstance(table, dict)])
-def test_deployment_never_reuses_an_uploaded_object(table):
+@pytest.mark.parametrize("table", TABLES)
+def test_deployment_never_reuses_an_uploaded_object(table: str) -> None:
     """`sam deploy` otherwise skips an upload if the key exists. It compares no content."""
     assert TABLES[table]["deploy"]["parameters"]["force_upload"] is True

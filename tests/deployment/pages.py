@@ -1,0 +1,58 @@
+"""The commands and settings of a page, in the folder in which its reader works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from local.aws import LocalAws
+from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings
+
+
+def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
+    """The code blocks of the page, or of the section with this heading, without their indentation."""
+    text = page.read_text()
+    if heading:
+        text = text.split(f"\n{heading}\n")[1].split(f"\n{heading.split()[0]} ")[0]
+    return [textwrap.dedent(block) for _, block in re.findall(
+        rf"^( *)```{language}\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE)]
+
+
+def clone(directory: Path) -> Path:
+    """What `sam` reads in a clone after `cargo lambda build`."""
+    function = directory / "target/lambda/cfn-gitops"
+    function.mkdir(parents=True)
+    shutil.copy(BOOTSTRAP, function / "bootstrap")
+    for name in ("template.yaml", "samconfig.toml"):
+        shutil.copyfile(ROOT / name, directory / name)
+    return directory
+
+
+class Folder:
+    """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of gitlab.com."""
+
+    def __init__(self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "") -> None:
+        self.directory, self._gitlab_url = directory, gitlab_url
+        self._environment = {**aws.environment(), **sam_settings(scratch), "HOME": str(scratch), "COLUMNS": "200",
+                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+    def run(self, command: str, typed: str = "", fails: bool = False) -> str:
+        adapted = command.replace("https://gitlab.com", self._gitlab_url)
+        ran = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", adapted], cwd=self.directory, input=typed, text=True,
+                             env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert (ran.returncode != 0) == fails, f"{adapted}\n{ran.stdout}"
+        return ran.stdout
+
+    def write_parameters(self, table: str, shown: str, **more: str) -> None:
+        """Writes the `parameter_overrides` that a page shows into a table of samconfig.toml, with more lines."""
+        path = self.directory / "samconfig.toml"
+        before, name, after = path.read_text().partition(f"[{table}.deploy.parameters]\n")
+        added = "".join(f"    '''{key}=\"{value}\"''',\n" for key, value in more.items())
+        new = shown.removesuffix("]\n") + added + "]\n"
+        written, count = re.subn(r"^parameter_overrides = \[\n.*?^\]\n", lambda _: new, after, count=1, flags=re.DOTALL | re.MULTILINE)
+        assert count == 1, table
+        path.write_text(before + name + written)

@@ -1,0 +1,197 @@
+"""Several environments with one samconfig.toml: the usual commands of sam in a clone, mistakes with EnvID, and the page
+docs/how-to/second-environment.md."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment import steps
+from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pages import Folder, blocks, clone
+from tests.deployment.pipelines import PROJECT, accepted, eventually
+from tests.deployment.steps import ROOT, Stack
+
+README, TUTORIAL, PAGE, FURTHER = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "tutorial/first-deployment.md", "how-to/second-environment.md", "how-to/add-a-project.md"))
+OTHER = "210987654321"
+NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
+
+
+class Scene:
+    """A GitLab project with the branch main, and an account whose environment dev deploys it, as in the README."""
+
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
+        self.aws, self.gitlab, self.directory = aws, gitlab, directory
+        self.source = Source(aws, gitlab, "platform/infra", "gitlab/infra", "main")
+        self.source.store_token()
+        self.dev = MirroredProject(aws, "dev", "infra", directory / "dev", self.source, "main")
+        files = {path.name: path.read_text() for path in PROJECT.iterdir()}
+        self.first = accepted(self.dev.working.push(self.source.developer(), self.source.project.url, files)).commit
+        self.folder = self.folder_of(aws, "clone")
+        [self.shown] = blocks(README, "toml")
+        self.folder.write_parameters("dev", self.shown, GitLabUrl=gitlab.url)
+        self.environment = Stack(aws, "cfn-gitops-dev")
+        self.deployed = self.folder.run("sam build --config-env dev && sam deploy --config-env dev", typed="y\n")
+
+    def folder_of(self, aws: LocalAws, name: str) -> Folder:
+        return Folder(aws, clone(self.directory / name), self.directory, self.gitlab.url)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """An AWS and a GitLab of its own: other tests do not compare these deployments."""
+    with LocalAws() as aws, local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as gitlab:
+        yield Scene(aws, gitlab, tmp_path_factory.mktemp("environments"))
+
+
+def state(scene: Scene) -> dict[str, Any]:
+    """The environment with its physical IDs, parameters and template, everything in the account, and the requests to the
+    function."""
+    stack = scene.environment
+    described = stack.describe()
+    template = scene.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    return {"resources": {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in stack.resources()},
+            "parameters": described["Parameters"], "outputs": described["Outputs"], "template": template,
+            "account": steps.what_is_there(scene.aws), "requests": len(scene.aws.exchanges())}
+
+
+def parameters(scene: Scene) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in scene.environment.describe()["Parameters"]}
+
+
+def test_sam_build_and_deploy_work_in_a_clone(scene: Scene) -> None:
+    assert "Successfully created/updated stack - cfn-gitops-dev" in scene.deployed
+    assert "is a valid SAM Template" in scene.folder.run("sam validate --config-env dev")
+
+
+def test_sam_deploy_without_the_function_names_the_missing_folder(scene: Scene, tmp_path: Path) -> None:
+    folder = Folder(scene.aws, clone(tmp_path), tmp_path)
+    shutil.rmtree(tmp_path / "target")
+    output = folder.run("sam deploy --config-env dev", fails=True)
+    assert f"refers to a file or folder that does not exist {tmp_path}/target/lambda/cfn-gitops" in output
+
+
+def test_sam_without_config_env_deploys_nothing(scene: Scene) -> None:
+    before = state(scene)
+    assert "Missing option '--stack-name'" in scene.folder.run("sam deploy", fails=True)
+    assert state(scene) == before
+
+
+def test_shipped_settings_keep_the_parameters_of_the_stack(scene: Scene) -> None:
+    """A later release comes with the file as it is here."""
+    before = state(scene)
+    assert "No changes to deploy" in scene.folder_of(scene.aws, "release").run("sam deploy --config-env dev")
+    assert state(scene) == before
+    assert parameters(scene)["GitLabProject"] == "platform/infra"
+
+
+def failure(scene: Scene) -> tuple[str, str]:
+    """The resource that failed last, and the reason."""
+    failed = [event for event in scene.environment.events() if event["ResourceStatus"] == "UPDATE_FAILED"][-1]
+    return failed["LogicalResourceId"], failed["ResourceStatusReason"]
+
+
+def test_changed_env_id_fails_before_anything_is_replaced(scene: Scene) -> None:
+    folder, before = scene.folder_of(scene.aws, "mistake"), state(scene)
+    folder.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=prd",\n]\n')
+    output = folder.run("sam deploy --config-env dev", typed="y\n", fails=True)
+    # The change set shows what the update would replace.
+    assert output.count(" True ") > 30
+    assert scene.environment.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert failure(scene) == ("EnvIDGuard", "CloudFormation cannot update a stack when a custom-named resource requires "
+                              f"replacing. Rename {NAME} and update the stack again.")
+    assert "EnvIDGuard" in output and NAME in "".join(output.split())
+    assert state(scene) == before
+
+
+def test_changed_env_id_fails_if_the_replacement_is_created_first(scene: Scene) -> None:
+    scene.aws.set(replaced_policies_are_created_first=1)
+    before, given = state(scene), {**parameters(scene), "EnvID": "prd"}
+    scene.aws.client("cloudformation").update_stack(
+        StackName=scene.environment.name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
+    assert scene.environment.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    assert failure(scene) == ("EnvIDGuard", f"A policy called {NAME} already exists. Duplicate names are not allowed.")
+    assert state(scene) == before
+
+
+def test_policy_of_the_tutorial_allows_a_topic(scene: Scene) -> None:
+    dev, heading = scene.dev, "## Allow your resources"
+    assert dev.deploy(scene.first) == "Succeeded", dev.said()
+    denied, topic = dev.push_only(template=with_topic()).commit, "cfnstack-dev-infra-Topic"
+    assert dev.deploy(denied) == "Failed"
+    assert "is not authorized to perform: sns:CreateTopic" in str(dev.deployed.failures())
+    assert "because no identity-based policy allows" in str(dev.deployed.failures())
+
+    [policy], [create], [line] = (blocks(TUTORIAL, language, heading) for language in ("json", "sh", "toml"))
+    (scene.folder.directory / "topics.json").write_text(policy)
+    arn = scene.folder.run(create).strip()
+    line = line.replace("arn:aws:iam::111122223333:policy/deploy-dev-topics", arn)
+    assert arn in line
+    scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{line}]\n"), GitLabUrl=scene.gitlab.url)
+    scene.folder.run("sam deploy --config-env dev", typed="y\n")
+    assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
+    allowed = dev.push_only(template=with_topic()).commit
+    assert dev.deploy(allowed) == "Succeeded", dev.said()
+    assert topic in str(dev.deployed.resources())
+
+
+def with_topic() -> str:
+    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
+    return f"{before}  Topic:\n    Type: AWS::SNS::Topic\n\n{outputs}{after}"
+
+
+def test_first_command_for_a_further_project_deploys_its_branch(scene: Scene, tmp_path: Path) -> None:
+    source = Source(scene.aws, scene.gitlab, "platform/shop", "gitlab/shop", "main")
+    source.store_token()
+    shop = MirroredProject(scene.aws, "dev", "shop", tmp_path, source, "main")
+    commit = accepted(shop.working.push(source.developer(), source.project.url, shop.files())).commit
+    (scene.folder.directory / "templates").symlink_to(ROOT / "templates")
+    scene.folder.run(blocks(FURTHER)[0].replace(" GitLabProject=", f" GitLabUrl={scene.gitlab.url} GitLabProject="))
+    assert shop.deploy(commit) == "Succeeded", shop.said()
+
+
+@pytest.mark.parametrize("account", ["same", "other"])
+def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str, tmp_path: Path) -> None:
+    aws = scene.aws if account == "same" else scene.aws.in_account(OTHER)
+    developer = Folder(aws, scene.dev.working.directory, tmp_path)
+    folder = Folder(aws, scene.folder.directory, tmp_path, scene.gitlab.url)
+    create_branch, store_token, deploy = blocks(PAGE)
+    [shown] = blocks(PAGE, "toml")
+
+    login = scene.source.developer()
+    developer.run(f"git remote add origin {scene.source.project.url.replace('://', f'://{login.name}:{login.password}@')} || true")
+    developer.run(create_branch)
+    scene.source.project.protect("production")
+    folder.run(store_token, typed=scene.gitlab.token)
+    folder.write_parameters("prd", shown, GitLabUrl=scene.gitlab.url)
+    assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
+
+    prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")
+    first = prd.execution_of(scene.source.project.branches()["production"])
+    prd.waits_for_approval(first)
+    prd.decide(first)
+    assert prd.ended(first) == "Succeeded", prd.said()
+
+    had = len(prd.executions())
+    commit = accepted(scene.dev.working.push(login, scene.source.project.url, {"file": account})).commit
+    scene.dev.execution_of(commit)
+    prd.arrives("refs/heads/main", commit)
+    assert len(prd.executions()) == had
+    # A fast-forward merge in GitLab does the same.
+    developer.run(create_branch)
+    execution = prd.execution_of(commit)
+    prd.waits_for_approval(execution)
+    eventually(lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/approval") == "pending",
+               "GitLab shows the approval that waits")
+    prd.decide(execution)
+    assert prd.ended(execution) == "Succeeded", prd.said()
+    assert prd.deployed_commit() == commit
