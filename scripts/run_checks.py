@@ -44,7 +44,7 @@ CLIPPY = "clippy"
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These are long, and each starts a local AWS of its own.
-DEPLOYMENT, LOCAL_AWS = "tests/deployment", "local/aws"
+DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
@@ -111,10 +111,11 @@ def steps() -> list[Step]:
         built,
         Step(CLIPPY, ["make", "lint-rust"], after=(COMPILED,)),
         *deployment_tests(),
+        Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=(TOOLS, BUILT), mostly_waits=True),
         *rust,
         python("the local AWS", LOCAL_AWS),
         *long,
-        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={LOCAL_AWS}",
+        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
                f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
         Step("Python tests: the rules of both emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),

@@ -14,6 +14,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.testing import error_of
 from tests.deployed_templates.loop import Loop, begun, runs
+from tests.deployment.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/how-to"
@@ -25,8 +26,7 @@ class Page:
     """The shell blocks of one page, in a region of their own and a directory that contains the templates."""
 
     def __init__(self, aws: LocalAws, name: str, directory: Path, region: str = OTHER_REGION) -> None:
-        self.blocks = re.findall(r"^```sh\n(.*?)^```", (PAGES / name).read_text(), re.DOTALL | re.MULTILINE)
-        assert self.blocks, f"{name} has no commands"
+        self.blocks = blocks(PAGES / name)
         self._environment = {**aws.environment(), "AWS_REGION": region, "AWS_DEFAULT_REGION": region,
                              "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(directory)}
         self._directory = directory

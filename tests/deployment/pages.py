@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import botocore
 
 from local.aws import LocalAws
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings
@@ -35,10 +38,12 @@ def clone(directory: Path) -> Path:
 class Folder:
     """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of gitlab.com."""
 
-    def __init__(self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "") -> None:
+    def __init__(self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "",
+                 **variables: str) -> None:
         self.directory, self._gitlab_url = directory, gitlab_url
         self._environment = {**aws.environment(), **sam_settings(scratch), "HOME": str(scratch), "COLUMNS": "200",
-                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", **variables}
+        _look_at_stacks_each_second(scratch)
 
     def run(self, command: str, typed: str = "", fails: bool = False) -> str:
         adapted = command.replace("https://gitlab.com", self._gitlab_url)
@@ -56,3 +61,14 @@ class Folder:
         written, count = re.subn(r"^parameter_overrides = \[\n.*?^\]\n", lambda _: new, after, count=1, flags=re.DOTALL | re.MULTILINE)
         assert count == 1, table
         path.write_text(before + name + written)
+
+
+def _look_at_stacks_each_second(home: Path) -> None:
+    """`aws cloudformation wait` looks every 30 s. botocore reads the user's own models first."""
+    name = "cloudformation/2010-05-15/waiters-2.json"
+    waiters = json.loads((Path(botocore.__file__).parent / "data" / name).read_text())
+    for waiter in waiters["waiters"].values():
+        waiter["delay"] = 1
+    own = home / ".aws/models" / name
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(json.dumps(waiters))

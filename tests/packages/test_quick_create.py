@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,20 +11,12 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from local.aws import LocalAws
-from tests.deployment.steps import ROOT, Stack, sam_settings
+from tests.deployment.pages import Folder, blocks
+from tests.deployment.steps import ROOT, Stack
 from tests.packages.conftest import dist
 
 _PAGE = ROOT / "docs/how-to/quick-create.md"
 _BUCKET = "my-templates"
-
-
-def printed_link(aws: LocalAws, folder: Path, scratch: Path) -> str:
-    [commands] = re.findall(r"^```sh\n(.*?)^```", _PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    ran = subprocess.run(["bash", "-eu", "-c", commands],
-                         cwd=folder, text=True, capture_output=True, check=False,
-                         env=aws.environment() | sam_settings(scratch) | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout.splitlines()[-1]
 
 
 def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, tmp_path: Path) -> None:
@@ -37,7 +27,8 @@ def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, tmp_path
         shutil.copyfile(packages / name, folder / name)
     with LocalAws() as aws:
         aws.client("s3").create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
-        link = urlsplit(printed_link(aws, folder, tmp_path))
+        [commands] = blocks(_PAGE)
+        link = urlsplit(Folder(aws, folder, tmp_path).run(commands).splitlines()[-1])
         assert (link.netloc, link.path, link.query) == (
             f"{aws.region}.console.aws.amazon.com", "/cloudformation/home", f"region={aws.region}")
         page, _, query = link.fragment.partition("?")

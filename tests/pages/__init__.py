@@ -1,0 +1,1 @@
+"""The commands of the documentation, as a reader runs them in a release folder."""

@@ -1,0 +1,72 @@
+"""A release folder with the function of this machine, and an environment that a reader deploys from it."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import gitlab as local_gitlab
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.steps import BOOTSTRAP, ROOT, Environment
+from tests.deployment.pages import Folder
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import dist  # noqa: E402
+
+BRANCH = "main"
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gitlab() -> Iterator[LocalGitLab]:
+    with local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `dist` with a function that needs no `make build`, and without what no command reads."""
+    directory = tmp_path_factory.mktemp("release")
+    with zipfile.ZipFile(directory / dist.zip_name(), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(BOOTSTRAP, "bootstrap")
+    (directory / "template.yaml").write_text(dist.packaged((ROOT / "template.yaml").read_text()))
+    dist.write_templates(directory)
+    dist.copy_files(directory)
+    return directory
+
+
+@pytest.fixture
+def reader(aws: LocalAws, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> Folder:
+    return Folder(aws, folder, tmp_path, gitlab.url)
+
+
+@pytest.fixture(scope="session")
+def project(aws: LocalAws, gitlab: LocalGitLab, tmp_path_factory: pytest.TempPathFactory) -> MirroredProject:
+    """The project in GitLab that the pages name."""
+    source = Source(aws, gitlab, "platform/infra", "gitlab/infra", BRANCH)
+    return MirroredProject(aws, "dev", "infra", tmp_path_factory.mktemp("project"), source, BRANCH)
+
+
+@pytest.fixture
+def infra(aws: LocalAws, reader: Folder, project: MirroredProject, tmp_path: Path) -> MirroredProject:
+    """The first project of dev, deployed from the folder. The first test that uses it deploys it."""
+    if not Environment(aws, tmp_path).exists():
+        project.source.store_token()
+        first = project.push_only().commit
+        reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="infra", BranchName=BRANCH,
+                                **project.source.parameters())
+        reader.run("sam deploy --config-env dev --no-confirm-changeset --no-progressbar")
+        assert project.deploy(first) == "Succeeded", project.said()
+    return project

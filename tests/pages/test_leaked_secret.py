@@ -1,0 +1,70 @@
+"""docs/runbook/leaked-secret.md: an attacker pushes with the mirror's password, and with it stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment import steps
+from tests.deployment.mirroring import MirroredProject
+from tests.deployment.pipelines import accepted
+from tests.deployment.steps import ROOT, Working
+from tests.deployment.pages import Folder, blocks
+
+PAGE = ROOT / "docs/runbook/leaked-secret.md"
+USER = "user-dev-codecommit-mirroring"
+SECRET = f"codecommit-mirror/{USER}"
+TAG, MAIN = "refs/tags/backdoor", "refs/heads/main"
+
+
+def git_settings(aws: LocalAws, gitlab: LocalGitLab) -> dict[str, str]:
+    """git as on the reader's machine: it reaches CodeCommit at AWS's address, and is logged in to GitLab."""
+    settings = {f"http.https://git-codecommit.{aws.region}.amazonaws.com.proxy": aws.git_url,
+                f"credential.{gitlab.url}.helper": f"!printf 'username=developer\\npassword={gitlab.token}\\n' #"}
+    variables = {"GIT_SSL_CAINFO": str(aws.authority), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
+                                                        folder: Path, tmp_path: Path) -> None:
+    reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings(aws, gitlab))
+    stop, rotate, delete, addresses, compare, reject, _ = blocks(PAGE)
+    names = stop.splitlines(keepends=True)[0]
+    leaked, repository, attacker = infra.mirror_login(), infra.mirrored_url, Working(tmp_path / "attacker", "main")
+    accepted(attacker.push(leaked, repository, to=TAG))
+    foreign = accepted(attacker.push(leaked, repository, infra.files(), to=f"+{MAIN}")).commit
+    execution = infra.execution_of(foreign)
+
+    assert "Active" in reader.run(stop)
+    assert leaked.status(repository) == 401
+    kept = infra.push_only().commit
+    assert f"{foreign}\t{MAIN}" in reader.run(names + compare)
+
+    reader.run(names + rotate)
+    assert aws.rotated(SECRET)["events"][-1] == "RotationSucceeded"
+    infra.arrives(MAIN, kept)
+    assert leaked.status(repository) == 401
+    reader.run(names + delete)
+    assert steps.credential_ids(aws, USER) == [infra.mirror_login().credential_id]
+
+    assert '"sourceIPAddress":"127.0.0.1"' in reader.run(names + addresses)
+    assert reader.run(names + compare).endswith(f"\t{TAG}\n")
+    infra.waits_for_approval(execution)
+    assert foreign in reader.run(names + reject)
+    assert infra.ended(execution) == "Failed"
+    assert infra.deploy(kept) == "Succeeded"
+
+
+def test_leaked_token_is_replaced_while_the_mirror_pushes(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
+                                                          reader: Folder) -> None:
+    leaked, new = gitlab.add_token("leaked"), gitlab.add_token("new")
+    [store] = [command for command in blocks(PAGE) if "put-secret-value" in command]
+    aws.client("secretsmanager").put_secret_value(SecretId="gitlab/infra", SecretString=leaked.value)
+    leaked.revoked = True
+    # The mirror has a password of its own, so pushes still arrive.
+    assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
+    printed = reader.run(store, typed=new.value)
+    assert "checks, 0 with a problem" in printed, printed

@@ -1,0 +1,36 @@
+"""docs/how-to/remove.md: an environment with two projects is removed, and only what the page lists stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.aws import LocalAws
+from tests.deployment import steps
+from tests.deployment.mirroring import MirroredProject
+from tests.deployment.pipelines import Project
+from tests.deployment.steps import ROOT
+from tests.deployment.pages import Folder, blocks
+
+PAGE = ROOT / "docs/how-to/remove.md"
+
+
+def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path) -> None:
+    look, deployed, projects, environment, buckets, shared, token = blocks(PAGE)
+    reader.run("aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
+               "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main")
+    shop = Project(aws, "dev", "shop", tmp_path, lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"), "main")
+    assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
+    stacks = reader.run(look)
+    for name in ("cfnstack-dev-infra", "cfnstack-dev-shop", "project-dev-shop", "cfn-gitops-dev"):
+        assert f"{name}\t" in stacks, stacks
+
+    reader.run(deployed)
+    assert "project-dev-shop" in reader.run(projects)
+    reader.run(environment)
+    assert infra.source.project.mirrors() == []
+    reader.run(buckets + shared)
+    reader.run("aws cloudformation wait stack-delete-complete --stack-name aws-sam-cli-managed-default")
+    reader.run(token)
+    assert {kind: names for kind, names in steps.what_is_there(aws).items() if names} == {"secrets": ["gitlab/infra"]}
+    tombstones = [name for name in steps.deletion_marks(aws) if name.startswith("cfn-gitops-dev/deletions/")]
+    assert [name.rpartition("-")[0] for name in tombstones] == ["cfn-gitops-dev/deletions/infra", "cfn-gitops-dev/deletions/shop"]
