@@ -142,6 +142,8 @@ def test_policy_of_the_tutorial_allows_a_topic(scene: Scene) -> None:
     allowed = dev.push_only(template=with_topic()).commit
     assert dev.deploy(allowed) == "Succeeded", dev.said()
     assert topic in str(dev.deployed.resources())
+    # The other tests deploy the example as it is.
+    assert dev.deploy(dev.push_only().commit) == "Succeeded", dev.said()
 
 
 def with_topic() -> str:
@@ -172,7 +174,7 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     developer.run(create_branch)
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
-    folder.write_parameters("prd", shown, GitLabUrl=scene.gitlab.url)
+    folder.write_parameters("prd", shown, GitLabUrl=scene.gitlab.url, ReviewBranches="main")
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")
@@ -181,11 +183,14 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     prd.decide(first)
     assert prd.ended(first) == "Succeeded", prd.said()
 
-    had = len(prd.executions())
+    had, merge_request = len(prd.executions()), scene.source.project.merge_request("main", "production")
     commit = accepted(scene.dev.working.push(login, scene.source.project.url, {"file": account})).commit
     scene.dev.execution_of(commit)
     prd.arrives("refs/heads/main", commit)
     assert len(prd.executions()) == had
+    eventually(lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/review") == "success",
+               "the merge request shows what it changes in prd")
+    scene.source.project.close_merge_request(merge_request)
     # A fast-forward merge in GitLab does the same.
     developer.run(create_branch)
     execution = prd.execution_of(commit)
