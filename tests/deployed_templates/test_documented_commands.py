@@ -98,7 +98,7 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
     assert shop.change_child("create", "false") == "CREATE_COMPLETE", shop.child.events()
     shop.clone()
     page = Page(there, "approvers.md", tmp_path, aws.region)
-    make, read, approve, reject = range(len(page.blocks))
+    make, read, approve, reject, remove = range(len(page.blocks))
     page.run(make)
     iam.create_user(UserName="mary")
     iam.add_user_to_group(GroupName="group-dev-power-users", UserName="mary")
@@ -121,6 +121,8 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
     assert shop.ended(second) == "Failed"
     assert "not today" in shop.error(second, "Approval")[1]
     assert error_of(there.client("codepipeline", olivia).start_pipeline_execution, name=shop.pipeline)[0] == "AccessDeniedException"
+    page.run(remove)
+    assert "AccessDenied" in page.attempt(read, key=olivia).stderr
 
 
 @pytest.mark.parametrize("page", ["people.md", "approvers.md", "branch-protection.md", "approval-rules.md", "notifications.md"])

@@ -14,6 +14,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pages import blocks
 from tests.deployment.steps import ROOT, TEMPLATES, Environment, Login, Stack
 
 # It has neither a version nor settings of reports, and its actions name their region.
@@ -67,10 +68,11 @@ def run_script(aws: LocalAws, script: str) -> tuple[int, str]:
 
 
 def documented_command(project: str) -> str:
-    """The page's command for a project's stack, for bash, with another serial than the script's."""
-    page = (ROOT / "docs/how-to/upgrade.md").read_text()
-    [command] = re.findall(r"```sh\n(aws cloudformation deploy .*?)```", page, re.DOTALL)
-    return str(command).replace("shop", project).replace("RenderingSerial=1", "RenderingSerial=1-again")
+    """The page's command for a project's stack, with the serial of its way back: the script has set the other one."""
+    page = ROOT / "docs/how-to/upgrade.md"
+    [command] = blocks(page, heading="## 4. Upgrade the projects")
+    [again] = re.findall(r"`(RenderingSerial=\S+)`", page.read_text())
+    return re.sub(r"RenderingSerial=\S+", again, command.replace("shop", project))
 
 
 def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop) -> None:
