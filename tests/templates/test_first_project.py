@@ -13,6 +13,7 @@ OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential
 OF_THE_ENVIRONMENT = {
     "ServiceToken", "BucketName", "DashboardName", "FunctionRoleArn", "ProvisioningRoleArn", "CodeBuildRoleArn",
     "ReviewBuildRoleArn", "DeployRoleArn", "PipelineRoleArn", "EventRoleArn", "PipelinesMayDeploy",
+    "RenderingVersion",
 }
 
 
@@ -26,6 +27,7 @@ def test_the_project_leaves_everything_at_its_default(dev):
         "ServiceTimeout": 3600,
         "EnvID": "dev",
         "ProjectID": "infra",
+        "RenderingSerial": dev.outputs()["RenderingVersion"]["Value"],
         "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
     }
 

@@ -219,7 +219,7 @@ def test_every_name_fits_for_the_longest_environment_and_project():
     for logical_id in stack.of_type("AWS::IAM::ManagedPolicy"):
         assert len(stack.properties(logical_id)["ManagedPolicyName"]) <= 128
     for output in stack.outputs().values():
-        assert len(output["Export"]["Name"]) <= 255
+        assert len(output.get("Export", {}).get("Name", "")) <= 255
     # Later pipelines get their names from the same two parameters.
     assert len(f"event-rule-{LONGEST_ENV}-codepipeline-exec-cfn-{LONGEST_PROJECT}") <= 64
     assert len(f"codepipeline-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
@@ -318,7 +318,9 @@ ATTRIBUTES = {
 
 def test_outputs_and_their_exports_bear_the_environments_name(dev):
     for name, output in dev.outputs().items():
-        assert output["Export"]["Name"] == f"cfn-gitops-dev-{name}"
+        # An export cannot change while a stack imports it.
+        changes = name in ("PipelinesMayDeploy", "RenderingVersion")
+        assert output.get("Export") == (None if changes else {"Name": f"cfn-gitops-dev-{name}"})
         assert output["Description"]
 
 
