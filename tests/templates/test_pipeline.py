@@ -285,6 +285,7 @@ def test_outputs_are_the_same_with_and_without_branch():
         "RepositoryOrigin": "created",
         "BranchName": "development",
         "PipelineName": "codepipeline-dev-cfn-shop",
+        "RenderingVersion": "1",
     }
 
 
