@@ -38,7 +38,7 @@ def test_shown_parameters_are_those_of_the_shipped_samconfig(page, table):
     assert shown["parameter_overrides"] == shipped["deploy"]["parameters"]["parameter_overrides"]
 
 
-# Each command that reads or writes an environment. Those without --config-env use the table `default`, which there is not.
+# Commands that use a table of samconfig.toml. Without --config-env, sam reads the table `default`, which does not exist.
 _OF_AN_ENVIRONMENT = re.compile(r"^ *(?:\$ )?(?:.*&& )?sam (?:deploy|build|validate)\b.*", re.MULTILINE)
 
 
