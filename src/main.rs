@@ -6,6 +6,7 @@ use cfn_custom_resource::{Clock, Worker};
 use cfn_gitops::clients::aws;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::common::logging;
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation, StartError};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Deserialize, Deserializer};
@@ -63,13 +64,9 @@ fn from_environment() -> Result<Handler, StartError> {
     let response_http = Http::over_reqwest()?;
     let http = response_http.with_own_connections()?;
     let worker = Worker::start().map_err(|error| StartError::Thread(error.kind()))?;
-    Ok(Handler::on_worker(
-        worker,
-        &config,
-        response_http,
-        http,
-        Clock::System,
-    ))
+    let approvals = std::env::var("FUNCTION_APPROVALS").unwrap_or_default();
+    let handler = Handler::on_worker(worker, &config, response_http, http, Clock::System);
+    Ok(handler.allowing(FunctionApprovals::parse(&approvals)))
 }
 
 /// The event's text. `None` if it is not JSON.

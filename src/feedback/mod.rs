@@ -3,8 +3,10 @@
 //! - [`reporting`] reports the executions of pipelines
 //! - [`review`] writes what a review branch would change on its merge request
 //! - [`drift`] compares a stack with its template
-//! - [`change_sets`] is what both use
+//! - [`approval`] approves a change set without changes
+//! - [`change_sets`] is what they use
 
+pub mod approval;
 pub mod change_sets;
 pub mod drift;
 pub mod reporting;

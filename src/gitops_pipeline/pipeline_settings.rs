@@ -5,7 +5,7 @@
 use serde::de::DeserializeOwned;
 
 use super::names::{AwsLocation, ResourceNames};
-use super::settings::{ChangeSetSettings, ReportSettings};
+use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::state::ChildStack;
 use super::{observe, template};
 use crate::clients::aws::{Aws, CallError};
@@ -25,6 +25,8 @@ pub struct PipelineSettings {
     pub report: Option<ReportSettings>,
     /// What the function's change sets need. `None` if it creates none.
     pub change_sets: Option<ChangeSetSettings>,
+    /// What the function approves. `None` if only people approve.
+    pub approvals: Option<ApprovalSettings>,
 }
 
 /// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
@@ -52,6 +54,7 @@ impl PipelineSettings {
             repository_name: output(template::REPOSITORY_OUTPUT)?,
             report: parse(child, template::REPORTING_OUTPUT),
             change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
+            approvals: parse(child, template::APPROVALS_OUTPUT),
         })
     }
 }

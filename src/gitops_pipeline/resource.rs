@@ -16,7 +16,7 @@ use super::pushes;
 use super::pushes::{BranchPush, Started};
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
-use super::spec::Spec;
+use super::spec::{FunctionApprovals, Spec};
 use super::{observe, spec, tombstone};
 use crate::clients::aws::{Aws, CallError};
 use crate::common::reason_codes::invalid_properties;
@@ -37,12 +37,20 @@ pub fn is_rejected(physical_id: &str) -> bool {
 #[derive(Debug)]
 pub struct GitOpsPipeline {
     aws: Aws,
+    approvals: FunctionApprovals,
 }
 
 impl GitOpsPipeline {
     /// The resource type, which calls AWS through `aws`.
     pub fn new(aws: Aws) -> Self {
-        GitOpsPipeline { aws }
+        let approvals = FunctionApprovals::Denied;
+        GitOpsPipeline { aws, approvals }
+    }
+
+    /// The same, whose role may approve what `approvals` says.
+    #[must_use]
+    pub fn allowing(self, approvals: FunctionApprovals) -> Self {
+        GitOpsPipeline { approvals, ..self }
     }
 
     async fn apply(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
@@ -54,6 +62,7 @@ impl GitOpsPipeline {
             }
         };
         let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        spec::check_allowed(&spec, self.approvals).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;
         context.check_location(&spec.service_token)?;
         let id = spec.names.stack();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{ActionMode, Drift, Spec};
+use super::spec::{ActionMode, AutoApprove, Drift, Spec};
 use crate::clients::gitlab::Access;
 
 /// What to report, and where.
@@ -132,6 +132,28 @@ impl ChangeSetSettings {
             capabilities: deploy.capabilities.clone(),
             reports_drift,
             review,
+        })
+    }
+}
+
+/// What the function approves: the change set, if it has no changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ApprovalSettings {
+    /// The stack that the pipeline deploys.
+    pub stack_name: String,
+    /// The change set that waits for an approval.
+    pub change_set_name: String,
+}
+
+impl ApprovalSettings {
+    /// The settings of a pipeline. `None` if only people approve.
+    pub fn of(spec: &Spec) -> Option<Self> {
+        let (names, stack_name) = (&spec.names, &spec.deploy.stack_name);
+        let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
+        approves.then(|| ApprovalSettings {
+            stack_name: stack_name.clone().unwrap_or_else(|| names.deployed_stack()),
+            change_set_name: names.change_set(),
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::clients::aws;
 use crate::clients::aws::{Aws, SdkClients};
 use crate::clients::http::{Http, ResponseHosts};
 use crate::gitops_pipeline::GitOpsPipeline;
+use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::mirror_credential::MirrorCredential;
 use cfn_custom_resource::{Clock, Worker};
 
@@ -53,6 +54,16 @@ impl Handler {
     pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
         let http = http.into();
         Handler::on_worker(Worker::default(), config, http.clone(), http, clock)
+    }
+
+    /// The same, whose role may approve what `approvals` says.
+    #[must_use]
+    pub fn allowing(self, approvals: FunctionApprovals) -> Self {
+        let pipelines = GitOpsPipeline::new(self.aws.clone()).allowing(approvals);
+        Handler {
+            gitops_pipeline: Arc::new(pipelines),
+            ..self
+        }
     }
 
     /// The same, whose work runs on `worker` and sends through `http`. The responses are sent through

@@ -40,6 +40,9 @@ pub enum HandlerError {
     /// The pipeline of a branch with a first push was not created.
     #[error(transparent)]
     NotStarted(Failure),
+    /// A change set without changes was not approved.
+    #[error(transparent)]
+    NotApproved(Failure),
     /// An execution was not reported to GitLab.
     #[error(transparent)]
     NotReported(#[from] ReportError),
@@ -69,6 +72,7 @@ impl HandlerError {
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
+            HandlerError::NotApproved(_) => "ApprovalFailed",
             HandlerError::NotReported(_) => "ReportFailed",
             HandlerError::NotRotated(error) if error.0.code == Code::OutOfTime.into() => {
                 "OutOfTime"
@@ -88,6 +92,7 @@ impl HandlerError {
             HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
             HandlerError::MaybeContinued => Code::NotContinued,
             HandlerError::NotStarted(Failure(reason))
+            | HandlerError::NotApproved(Failure(reason))
             | HandlerError::NotRotated(Failure(reason)) => return reason.code,
             HandlerError::NotReported(error) => return error.reason.code,
             HandlerError::OutOfTime => Code::OutOfTime,

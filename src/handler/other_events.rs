@@ -8,6 +8,7 @@ use tracing::Span;
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::common::logging;
+use crate::feedback::approval;
 use crate::feedback::reporting;
 use crate::feedback::reporting::{PipelineEvent, Reported};
 use crate::feedback::review;
@@ -16,6 +17,7 @@ use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::health_check;
 use crate::health_check::{CheckClients, HealthCheck, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
+use cfn_custom_resource::Failure;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -88,6 +90,8 @@ impl Handler {
     async fn handle_report(&self, event: &PipelineEvent) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         tracing::info!(execution = event.execution_id, "pipeline execution");
+        // First, so that no person is asked. Without it, the execution is reported all the same.
+        let approved = self.approve(event).await;
         let report = Box::pin(reporting::handle(&self.aws, &self.http, event)).await;
         let failures = report.as_ref().map_or(1, Reported::log_rejected);
         let (env_id, pipeline_name) = (&event.names.env_id, event.names.pipeline());
@@ -102,11 +106,21 @@ impl Handler {
             }
             report => report?,
         };
+        approved?;
         Ok(json!({"Report": {
             "PipelineName": pipeline_name,
             "Posted": reported.accepted.len(),
             "Rejected": failures,
         }}))
+    }
+
+    /// Approves the change set that `event` may be about, if the pipeline's properties allow it.
+    async fn approve(&self, event: &PipelineEvent) -> Result<(), HandlerError> {
+        if event.is_about_approval() {
+            let approved = Box::pin(approval::approve(&self.aws, &event.names)).await;
+            approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())))?;
+        }
+        Ok(())
     }
 
     /// Writes what a review branch would change on its merge request.

@@ -8,11 +8,13 @@ use super::findings::Findings;
 use super::metrics;
 use crate::clients::aws::CallError;
 use crate::common::pace::Pace;
+use crate::feedback::approval;
 use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
+use crate::gitops_pipeline::names::ResourceNames;
 
 /// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
 /// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
@@ -31,7 +33,7 @@ struct CheckedPipeline {
     /// Without its executions: most are not needed any more.
     health: PipelineHealth,
     changed: Vec<Execution>,
-    /// Why a canceled execution was not started again.
+    /// Why a canceled execution was not started again, or an empty change set was not approved.
     problem: Option<String>,
 }
 
@@ -75,11 +77,13 @@ impl Checker<'_> {
         let Some(mut health) = health::check(self.clients.aws, name).await? else {
             return Ok(None);
         };
-        let problem = if self.may_change {
-            self.start_again(name, &health).await
-        } else {
-            None
-        };
+        let mut problem = None;
+        if self.may_change {
+            problem = self.start_again(name, &health).await;
+            if health.approvals_waiting > 0 {
+                problem = problem.or(self.approve(name).await);
+            }
+        }
         let executions = std::mem::take(&mut health.executions);
         Ok(Some(CheckedPipeline {
             changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
@@ -108,6 +112,13 @@ impl Checker<'_> {
                 "it does not run commit {commit}, whose execution was canceled: {error}"
             )),
         }
+    }
+
+    /// Approves a change set without changes whose event was lost. Returns what is wrong if that failed.
+    async fn approve(&self, name: &str) -> Option<String> {
+        let names = ResourceNames::from_pipeline_name(name)?;
+        let approved = Box::pin(approval::approve(self.clients.aws, &names)).await;
+        approved.err().map(|error| error.to_string())
     }
 
     fn report_pipeline(&self, findings: &mut Findings, name: &str, checked: &CheckedPipeline) {

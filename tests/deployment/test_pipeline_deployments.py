@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from local.aws import LocalAws
 from tests.deployment.pipelines import PROJECT, Pipeline, ProjectStack, eventually
+from tests.deployment.steps import Environment
 
 TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text()
 WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """
@@ -127,3 +130,28 @@ def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectSta
     assert project.deployed_commit() == first.commit
     assert [each["LogicalResourceId"] for each in project.deployed.resources()] == ["Rule"]
     cloudwatch.delete_alarms(AlarmNames=[alarm])
+
+
+def test_change_set_without_changes_needs_no_person(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
+    given = {"AutoApprove": "NoChanges"}
+    assert stack.make(Approval=given) == "ROLLBACK_COMPLETE"
+    assert "needs the parameter FunctionApprovals" in "".join(stack.failures())
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert environment.change(FunctionApprovals="NoChanges") == "UPDATE_COMPLETE", environment.failures()
+    aws.put_iam_into_effect()
+    try:
+        assert stack.make(Approval=given) == "CREATE_COMPLETE", stack.failures()
+        project = stack.project
+        # The parameters do not contain the commit.
+        buildspec = project.buildspec.replace("COMMIT/$CODEBUILD_RESOLVED_SOURCE_VERSION", "COMMIT/any")
+        assert project.deploy(project.push(buildspec=buildspec).commit) == "Succeeded", project.said()
+        unchanged = project.execution_of(project.push(buildspec=buildspec).commit)
+        assert project.ended(unchanged) == "Succeeded", project.said()
+        assert "cfn-gitops: the change set has no changes" in json.dumps(project.actions(unchanged), default=str)
+        # Changed outputs are changes.
+        outputs = project.execution_of(project.push().commit)
+        project.waits_for_approval(outputs)
+        project.decide(outputs)
+        assert project.ended(outputs) == "Succeeded", project.said()
+    finally:
+        assert environment.change(FunctionApprovals="Denied") == "UPDATE_COMPLETE", environment.failures()

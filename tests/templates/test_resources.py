@@ -65,13 +65,13 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
 
 # claim: log-level-is-the-functions-only-variable
 @pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
-def test_log_level_is_the_functions_only_variable(level):
+def test_log_level_is_a_variable_of_the_function(level):
     stack = Deployed(EnvID="dev", LogLevel=level)
-    assert stack.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": level}
+    assert stack.properties("Function")["Environment"]["Variables"]["RUST_LOG"] == level
 
 
-def test_log_level_defaults_to_info(dev):
-    assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info"}
+def test_function_may_approve_nothing_by_default(dev):
+    assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied"}
 
 
 def test_function_without_subnets_is_in_no_vpc(dev):

@@ -216,11 +216,15 @@ impl Call {
                     self.needed("repositoryName")
                 ),
             },
-            Service::CodePipeline => format!(
-                "arn:aws:codepipeline:eu-central-1:123456789012:{}",
-                self.text("pipelineName")
-                    .unwrap_or_else(|| self.needed("name"))
-            ),
+            // The resource of an action is "pipeline-name/stage-name/action-name" (Service Authorization Reference).
+            Service::CodePipeline => {
+                let name = self.text("pipelineName");
+                let name = name.unwrap_or_else(|| self.needed("name"));
+                let action = [self.text("stageName"), self.text("actionName")];
+                let parts: Vec<&str> = action.into_iter().flatten().collect();
+                let path = [&[name], parts.as_slice()].concat().join("/");
+                format!("arn:aws:codepipeline:eu-central-1:123456789012:{path}")
+            }
             Service::Events => format!(
                 "arn:aws:events:eu-central-1:123456789012:rule/{}",
                 self.needed("Name")

@@ -67,8 +67,8 @@ class _Deployment:
             ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy())
         self._note(made["StackId"])
         found = self._wait_for_change_set(name)
-        # An empty one: not documented. The CDK's pipelines create and execute a change set of every stack in every
-        # execution, changed or not, so both actions continue. Users that rely on neither can test with the setting.
+        # An empty one: not documented. CDK Pipelines create and execute a change set of every stack in every execution,
+        # changed or not, so both actions continue: https://github.com/aws/aws-cdk/discussions/20258
         if found["Status"] != "CREATE_COMPLETE" and (settings.empty_change_set_fails or not _is_empty(found)):
             raise ActionFailed("JobFailed", f"Creating the change set {name} of stack {self.name} failed: "
                                             f"{found.get('StatusReason', found['Status'])}")

@@ -163,7 +163,10 @@ fn changed_properties(details: &[ResourceChangeDetail]) -> BTreeMap<String, Recr
 
 /// CloudFormation's reasons for a change set without changes, which it reports as failed:
 /// <https://repost.aws/knowledge-center/cloudformation-no-updates-errors>.
-const EMPTY: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+const EMPTY: [&str; 2] = [
+    "The submitted information didn't contain changes.",
+    "No updates are to be performed.",
+];
 
 /// How far the creation is, by its status and its reason.
 pub(super) fn read_creation(status: Option<&ChangeSetStatus>, reason: String) -> Creation {
@@ -172,7 +175,10 @@ pub(super) fn read_creation(status: Option<&ChangeSetStatus>, reason: String) ->
             Creation::Running
         }
         Some(ChangeSetStatus::CreateComplete) => Creation::Complete,
-        _ if EMPTY.iter().any(|text| reason.contains(text)) => Creation::Empty,
+        // The reason of another failure may quote the template.
+        Some(ChangeSetStatus::Failed) if EMPTY.iter().any(|text| reason.starts_with(text)) => {
+            Creation::Empty
+        }
         _ => Creation::Failed(reason),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::feedback::approval::SUMMARY;
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::Ending;
@@ -80,7 +81,9 @@ pub async fn outdated(
 
 /// How an approval ended. `None` if it waits, or was not reached.
 fn ending(approval: Option<&Action>, state: ExecutionState) -> Option<Ending> {
-    match approval?.state {
+    let approval = approval?;
+    match approval.state {
+        ActionState::Succeeded if approval.summary.contains(SUMMARY) => Some(Ending::Unchanged),
         ActionState::Succeeded => Some(Ending::Approved),
         ActionState::Failed => Some(Ending::Rejected),
         ActionState::Running if state == ExecutionState::Running => None,

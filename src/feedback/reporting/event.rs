@@ -29,6 +29,11 @@ struct Detail {
 }
 
 impl PipelineEvent {
+    /// Whether it is about the approval.
+    pub fn is_about_approval(&self) -> bool {
+        self.scope == Scope::Approval
+    }
+
     /// Reads the event. `None` if it is another event, or if the pipeline's name is not one that
     /// cfn-gitops gives.
     pub fn parse(event: &str) -> Option<Self> {

@@ -20,6 +20,8 @@ pub fn marker(names: &ResourceNames) -> String {
 pub enum Ending {
     /// It was given.
     Approved,
+    /// The function gave it, because there are no changes.
+    Unchanged,
     /// It was rejected, or not given in time.
     Rejected,
     /// The execution ended before.
@@ -33,6 +35,7 @@ fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String
     let state = match ending {
         None => WAIT,
         Some(Ending::Approved) => "were approved",
+        Some(Ending::Unchanged) => "needed no approval, because there are none",
         Some(Ending::Rejected) => "were rejected",
         Some(Ending::Unneeded) => "no longer need an approval",
     };

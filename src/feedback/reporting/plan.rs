@@ -3,6 +3,7 @@
 use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
 };
+use crate::feedback::approval;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -257,6 +258,10 @@ fn execution_status(execution: &Execution, environment: &str) -> (StatusState, S
 fn approval_status(execution: &Execution) -> Option<(StatusState, String)> {
     let action = execution.action(APPROVAL)?;
     Some(match action.state {
+        // Other summaries are those of people.
+        ActionState::Succeeded if action.summary.contains(approval::SUMMARY) => {
+            (StatusState::Success, "Approved: no changes".to_owned())
+        }
         ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
         ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
         ActionState::Running if execution.state == ExecutionState::Running => {

@@ -23,8 +23,9 @@ mod types;
 
 pub use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::{
-    ActionMode, Approval, Build, CrossAccount, DeletionPolicy, Deploy, Drift, EnvironmentVariable,
-    ExecutionMode, GitLabProject, Image, OnFailure, Report, RepositoryRef, Review, Spec, Window,
+    ActionMode, Approval, AutoApprove, Build, CrossAccount, DeletionPolicy, Deploy, Drift,
+    EnvironmentVariable, ExecutionMode, FunctionApprovals, GitLabProject, Image, OnFailure, Report,
+    RepositoryRef, Review, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -62,6 +63,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     }
     check_execution_mode(&spec, &mut errors);
     check_on_failure(&spec, &mut errors);
+    check_auto_approve(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
     check_report(&spec, &object, &mut errors);
     review::check(&spec, &object, &mut errors);
@@ -232,6 +234,37 @@ fn check_on_failure(spec: &Spec, errors: &mut ValidationErrors) {
         reject(
             "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back",
         );
+    }
+}
+
+fn check_auto_approve(spec: &Spec, errors: &mut ValidationErrors) {
+    let has_approval = spec.approval.required && spec.deploy.action_mode == ActionMode::ChangeSet;
+    if spec.approval.auto_approve != AutoApprove::Never && !has_approval {
+        errors.add(
+            "Approval.AutoApprove",
+            "needs Approval.Required, and Deploy.ActionMode CHANGE_SET: without a change set, it is not known whether \
+             there are changes",
+        );
+    }
+}
+
+/// Rejects what the function's role may not do.
+///
+/// # Errors
+/// Each property that needs another value of `FunctionApprovals`.
+pub fn check_allowed(spec: &Spec, approvals: FunctionApprovals) -> Result<(), ValidationErrors> {
+    let mut errors = ValidationErrors::default();
+    let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
+    if approves && approvals == FunctionApprovals::Denied {
+        errors.add(
+            "Approval.AutoApprove",
+            "needs the parameter FunctionApprovals of the environment's stack: set it to NoChanges",
+        );
+    }
+    if errors.0.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
     }
 }
 

@@ -320,3 +320,37 @@ fn drift_limits_the_deployed_stack_like_a_review() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("with Drift"), "{found:?}");
 }
+
+#[test]
+fn auto_approve_needs_a_change_set_and_the_environment() {
+    let spec = |more: Value| {
+        let mut properties = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
+        properties["Approval"] = json!({"AutoApprove": "NoChanges", "Required": more["Required"]});
+        properties["Deploy"] = json!({"ActionMode": more["ActionMode"]});
+        decode(&properties)
+    };
+    for impossible in [
+        json!({"Required": "false", "ActionMode": "CHANGE_SET"}),
+        json!({"Required": "true", "ActionMode": "CREATE_UPDATE"}),
+    ] {
+        let errors = spec(impossible)
+            .expect_err("no change set waits")
+            .to_string();
+        assert!(
+            errors.starts_with("Approval.AutoApprove: needs"),
+            "{errors}"
+        );
+    }
+    let spec = spec(json!({"Required": "true", "ActionMode": "CHANGE_SET"})).expect("valid");
+    let allowed = |value| check_allowed(&spec, FunctionApprovals::parse(value));
+    assert_eq!(allowed("NoChanges"), Ok(()));
+    for other in ["Denied", "", "nochanges"] {
+        let errors = allowed(other).expect_err("denied").to_string();
+        assert!(errors.contains("FunctionApprovals"), "{errors}");
+    }
+    let people = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}));
+    assert_eq!(
+        check_allowed(&people.expect("valid"), FunctionApprovals::Denied),
+        Ok(())
+    );
+}

@@ -188,6 +188,39 @@ pub struct Approval {
     pub custom_data: Option<String>,
     /// The link that the approver opens.
     pub external_entity_link: Option<String>,
+    /// What the function approves.
+    pub auto_approve: AutoApprove,
+}
+
+/// `Approval.AutoApprove`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum AutoApprove {
+    /// Nothing.
+    #[default]
+    Never,
+    /// A change set without changes.
+    NoChanges,
+}
+
+/// The parameter `FunctionApprovals` of `template.yaml`: what the function's role may approve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionApprovals {
+    /// Nothing.
+    #[default]
+    Denied,
+    /// A change set without changes.
+    NoChanges,
+}
+
+impl FunctionApprovals {
+    /// The value of the parameter, which the function gets as an environment variable. Any other value is
+    /// [`FunctionApprovals::Denied`].
+    pub fn parse(value: &str) -> Self {
+        match value {
+            "NoChanges" => FunctionApprovals::NoChanges,
+            _ => FunctionApprovals::Denied,
+        }
+    }
 }
 
 /// `Deploy`

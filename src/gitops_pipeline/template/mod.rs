@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use self::parts::{
-    BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL, DELETION_POLICY_OUTPUT,
-    ORIGIN_OUTPUT, PATHS_OUTPUT, RENDERING_VERSION, REPORTING_OUTPUT, REPOSITORY_OUTPUT,
-    RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG, VERSION_OUTPUT,
+    APPROVALS_OUTPUT, BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL,
+    DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT, RENDERING_VERSION, REPORTING_OUTPUT,
+    REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
+    VERSION_OUTPUT,
 };
 use self::parts::{repository_name, sub, tags};
-use super::settings::{ChangeSetSettings, ReportSettings};
+use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
 
 /// Renders the template.
@@ -183,6 +184,13 @@ fn settings(spec: &Spec, repository: RepositoryOrigin) -> Vec<(&'static str, &'s
             CHANGE_SETS_OUTPUT,
             "What change sets for reviews and for drift need. The function reads this for each",
             json(serde_json::to_string(&change_sets)),
+        ));
+    }
+    if let Some(approvals) = ApprovalSettings::of(spec) {
+        settings.push((
+            APPROVALS_OUTPUT,
+            "What the function approves. The function reads this for each approval that waits",
+            json(serde_json::to_string(&approvals)),
         ));
     }
     if repository == RepositoryOrigin::Adopted {

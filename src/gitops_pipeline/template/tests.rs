@@ -87,6 +87,7 @@ renderings! {
         "CustomData": "Commit #{SourceVariables.CommitId}",
         "ExternalEntityLink": "https://gitlab.example.com/infra",
     }});
+    auto_approve: "auto-approve", RepositoryOrigin::Created, json!({"Approval": {"AutoApprove": "NoChanges"}, "Deploy": {"StackName": "cfnstack-dev-other"}});
     no_approval: "no-approval", RepositoryOrigin::Created, json!({"Approval": {"Required": "false"}});
     deploy: "deploy", RepositoryOrigin::Created, json!({"Deploy": {
         "StackName": "cfnstack-dev-other",

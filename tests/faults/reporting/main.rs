@@ -2,6 +2,7 @@
 //! events, every fault at every call, deliveries at once, and the cost of each kind of event. Nothing
 //! that is logged, sent or returned contains a secret.
 
+mod approvals;
 mod at_once;
 mod calls;
 mod checks;

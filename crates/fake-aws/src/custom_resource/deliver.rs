@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -131,7 +132,7 @@ pub async fn answered_once(
     let clock = Clock::starting_at(fake.now());
     let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock);
+    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::NoChanges);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: fake.now() + request.lifetime,

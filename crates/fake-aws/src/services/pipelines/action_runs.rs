@@ -82,6 +82,35 @@ pub(crate) fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
+/// "Provides the response to a manual approval request to CodePipeline."
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html>
+pub(crate) fn put_approval_result(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+    let (name, action) = (call.needed("pipelineName"), call.needed("actionName"));
+    let now = aws.now;
+    let pipeline = aws.pipelines.get_mut(name).ok_or_else(|| not_found(name))?;
+    let is_asked = |open: &(&str, Option<&str>)| *open == (action, call.text("token"));
+    let Some(asked) = pipeline.running.iter().position(is_asked) else {
+        let message = "The approval request already received a response or has expired.";
+        return Err(AwsError::new(400, "InvalidApprovalTokenException", message));
+    };
+    pipeline.running.remove(asked);
+    let result = &call.params["result"];
+    let (status, summary) = (result["status"].as_str(), result["summary"].as_str());
+    let status = if status == Some("Approved") {
+        "Succeeded"
+    } else {
+        "Failed"
+    };
+    // The other texts of actions are those of the tests.
+    let summary: &'static str = summary.unwrap_or_default().to_owned().leak();
+    let waits = |run: &ActionRun| run.name == action && run.status == "InProgress";
+    let mut executions = pipeline.executions.iter_mut();
+    if let Some(waiting) = executions.find(|one| one.actions.iter().any(waits)) {
+        waiting.end(action, status, Some(summary), now);
+    }
+    Ok(json!({"approvedAt": AwsState::seconds(now)}))
+}
+
 fn shown(id: &str, run: &ActionRun) -> Value {
     let ActionRun { name, status, text } = run;
     let mut result = json!({});

@@ -213,6 +213,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "GetPipelineState" => state(aws, call)?,
         "ListPipelineExecutions" => list(aws, call)?,
         "ListActionExecutions" => action_runs::list(aws, call)?,
+        "PutApprovalResult" => action_runs::put_approval_result(aws, call)?,
         "StartPipelineExecution" => {
             let revisions = call.params.get("sourceRevisions").unwrap_or(&Value::Null);
             let name = call.needed("name").to_owned();

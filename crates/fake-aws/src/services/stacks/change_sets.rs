@@ -194,6 +194,13 @@ impl ChangeSets {
         self.all.insert(key, change_set);
     }
 
+    /// The creation of a change set fails for `reason`. It then has no changes.
+    pub fn fail(&mut self, key: &(String, String), reason: &str) {
+        let change_set = self.all.get_mut(key).expect("a change set");
+        change_set.failure = Some(reason.to_owned());
+        change_set.changes.clear();
+    }
+
     pub(crate) fn add(&mut self, change_set: ChangeSet) {
         let key = (change_set.stack_name.clone(), change_set.name.clone());
         self.all.insert(key, change_set);

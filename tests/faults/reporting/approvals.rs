@@ -1,0 +1,224 @@
+//! Change sets without changes, which the function approves: `Approval.AutoApprove`.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use crate::fixture::{PROJECT, SHOP, Subject, check_health, deliver, event, fake, in_account};
+use crate::scripts::Step;
+use fake_aws::custom_resource::answered_once;
+use fake_aws::schedules::{Moment, SingleFault};
+use fake_aws::{Caller, FakeAws, FaultKind, On, Schedules};
+
+const RUN: &str = "run-1";
+const SUBJECT: Subject = (RUN, Some("Approval"));
+const EMPTY: &str = "The submitted information didn't contain changes. Submit different information to create a \
+    change set.";
+
+/// An execution whose approval waits. Its change set failed for `reason`, or has changes.
+async fn wait(fake: &FakeAws, reason: Option<&str>) {
+    for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Wait(RUN)] {
+        step.take(fake, SHOP).await;
+    }
+    fake.arrange(|aws| {
+        let now = aws.now;
+        let (stack_name, change_set_name) = SHOP.change_set();
+        let settings = json!({"StackName": stack_name, "ChangeSetName": change_set_name});
+        let child = aws
+            .stacks
+            .named_mut("gitops-dev-shop")
+            .expect("a child stack");
+        child
+            .outputs
+            .insert("Approvals".to_owned(), settings.to_string());
+        child.arrange("UPDATE_COMPLETE", None, None, now);
+    });
+    request(fake, "token-1", reason);
+}
+
+/// CodePipeline requests an approval, and the former request has ended.
+fn request(fake: &FakeAws, token: &'static str, reason: Option<&str>) {
+    fake.change(|aws| {
+        let key = SHOP.change_set();
+        if let Some(reason) = reason {
+            aws.stacks.change_sets.fail(&key, reason);
+        } else {
+            aws.stacks.change_sets.insert(key, vec![]);
+        }
+        let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
+        pipeline.running = vec![("Approval", Some(token))];
+    });
+}
+
+/// The token of the request that waits. `None` if none does.
+fn waiting(fake: &FakeAws) -> Option<&'static str> {
+    fake.look(|aws| {
+        let running = &aws.pipelines[&SHOP.pipeline()].running;
+        running.first().and_then(|(_, token)| *token)
+    })
+}
+
+/// The descriptions of the statuses whose name has this end.
+fn statuses(fake: &FakeAws, end: &str) -> Vec<String> {
+    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let statuses = records.statuses.iter();
+    let named = statuses.filter(|one| one.name.ends_with(end));
+    named.map(|one| one.description.clone()).collect()
+}
+
+#[test]
+fn empty_change_set_is_approved_and_shown_as_such() {
+    in_account(async |fake| {
+        wait(fake, Some(EMPTY)).await;
+        deliver(fake, SHOP, SUBJECT, "asked").await;
+        assert_eq!(waiting(fake), None);
+        deliver(fake, SHOP, SUBJECT, "approved").await;
+        assert_eq!(fake.count("PutApprovalResult"), 1);
+        let texts = statuses(fake, "/approval");
+        assert_eq!(texts, ["Approved: no changes"]);
+    });
+}
+
+#[test]
+fn lost_event_is_made_up_by_the_health_check() {
+    in_account(async |fake| {
+        wait(fake, Some(EMPTY)).await;
+        check_health(fake).await;
+        assert_eq!(waiting(fake), None);
+    });
+}
+
+#[test]
+fn any_other_change_set_waits_for_a_person() {
+    let quoted = format!("Template error: Description: {EMPTY}");
+    let reasons = [
+        None,
+        Some("Transform AWS::Include failed"),
+        Some(quoted.as_str()),
+    ];
+    for reason in reasons {
+        in_account(async |fake| {
+            wait(fake, reason).await;
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            check_health(fake).await;
+            assert_eq!(waiting(fake), Some("token-1"), "{reason:?}");
+            assert_eq!(fake.count("PutApprovalResult"), 0);
+        });
+    }
+}
+
+#[test]
+fn pipeline_without_the_property_waits_for_a_person() {
+    in_account(async |fake| {
+        wait(fake, Some(EMPTY)).await;
+        fake.arrange(|aws| {
+            let child = aws
+                .stacks
+                .named_mut("gitops-dev-shop")
+                .expect("a child stack");
+            child.outputs.remove("Approvals");
+        });
+        deliver(fake, SHOP, SUBJECT, "asked").await;
+        check_health(fake).await;
+        assert_eq!(waiting(fake), Some("token-1"));
+    });
+}
+
+#[test]
+fn denied_approval_is_an_error_and_the_execution_is_reported() {
+    in_account(async |fake| {
+        wait(fake, Some(EMPTY)).await;
+        fake.break_from_now(On::Operation("PutApprovalResult"), FaultKind::Denied);
+        let event = event(fake, SHOP, SUBJECT, "denied");
+        let answer = answered_once(fake, "denied", &event)
+            .await
+            .expect("not killed");
+        let error = answer.expect_err("it is denied");
+        assert!(error.contains("approving the empty change set"), "{error}");
+        assert_eq!(waiting(fake), Some("token-1"));
+        assert!(!statuses(fake, "/approval").is_empty());
+        fake.mend();
+    });
+}
+
+/// The calls of a delivery that approves.
+fn faults() -> Vec<SingleFault> {
+    let journal = in_account(async |fake| {
+        wait(fake, Some(EMPTY)).await;
+        deliver(fake, SHOP, SUBJECT, "asked").await;
+        fake.journal()
+    });
+    let calls = journal.iter().filter(|call| call.caller == "asked.1");
+    calls.flat_map(SingleFault::each_different).collect()
+}
+
+#[test]
+fn single_fault_ends_in_one_approval() {
+    let mut schedules = Schedules::default();
+    let name = |one: &SingleFault| format!("{:?} at {}", one.fault(), one.caller);
+    schedules.single_faults(faults(), name, |faults| {
+        in_account(async |fake| {
+            wait(fake, Some(EMPTY)).await;
+            for fault in faults {
+                fault.inject(fake);
+            }
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            check_health(fake).await;
+            assert_eq!(waiting(fake), None);
+            let approvals = fake.look(|aws| {
+                let execution = &aws.pipelines[&SHOP.pipeline()].executions[0];
+                let given = execution.actions.iter();
+                given
+                    .filter(|run| run.name == "Approval" && run.status == "Succeeded")
+                    .count()
+            });
+            assert_eq!(approvals, 1);
+            fake.clone()
+        })
+    });
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} single faults while the function approves");
+}
+
+/// Delivers the event, and at this moment CodePipeline requests the next approval: the first change set or the next one
+/// is empty, and the other one is not. Returns whether the delivery has such a call.
+fn play(first: Option<&str>, next: Option<&'static str>, moment: Moment) -> bool {
+    let is_delivery = |_: &FakeAws, caller: &Caller| caller.name() == "asked.1";
+    let former = Arc::new(Mutex::new(None));
+    let seen_before = Arc::clone(&former);
+    let happen = move |fake: &FakeAws| {
+        *seen_before.lock().expect("no panic") = waiting(fake);
+        request(fake, "token-2", next);
+    };
+    let calls = moment.play(is_delivery, happen, async |seen| {
+        let fake = fake(&[SHOP]).await;
+        wait(&fake, first).await;
+        deliver(&fake, SHOP, SUBJECT, "asked").await;
+        if seen.calls() > moment.call {
+            let former = *former.lock().expect("no panic");
+            assert!(
+                first.is_some() || former == Some("token-1"),
+                "approved with changes"
+            );
+            assert!(
+                next.is_some() || waiting(&fake) == Some("token-2"),
+                "approved with changes"
+            );
+        }
+    });
+    calls > moment.call
+}
+
+#[test]
+fn request_with_changes_is_never_approved() {
+    let mut schedules = Schedules::default();
+    for (first, next) in [(Some(EMPTY), None), (None, Some(EMPTY))] {
+        for is_after in [false, true] {
+            let moment = |call| Moment { call, is_after };
+            let name = |call| format!("{first:?}, then {next:?} at {:?}", moment(call));
+            schedules.each_call(name, |call| play(first, next, moment(call)));
+        }
+    }
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} next requests while the function approves");
+}
