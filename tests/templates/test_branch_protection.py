@@ -115,6 +115,13 @@ def test_no_principal_can_become_the_mirror_user(mirror):
     assert may(in_the_account(FUNCTION, role), "secretsmanager:GetSecretValue", secret)
 
 
+def test_function_of_another_environment_reads_its_own_passwords():
+    prd = in_the_account("role-prd-cfn-gitops", role)
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:codecommit-mirror/user-{{}}-codecommit-mirroring-AbC123"
+    assert may(prd, "secretsmanager:GetSecretValue", secret.format("prd"))
+    assert not may(prd, "secretsmanager:GetSecretValue", secret.format("dev"))
+
+
 @pytest.mark.parametrize("given", [{}, {"MirrorUserNames": "gitlab-*"}])
 @pytest.mark.parametrize("name", ["gitlab", "codecommit-mirror/user-dev-codecommit-mirroring"])
 def test_password_in_a_secret_with_an_exact_name_is_denied(name, given):
