@@ -1,4 +1,4 @@
-"""docs/runbook/leaked-secret.md: an attacker pushes with the mirror's password, and with it stops."""
+"""docs/runbook/leaked-secret.md and leaked-token.md: an attacker pushes with the mirror's password, or has a token."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def git_settings(aws: LocalAws, gitlab: LocalGitLab) -> dict[str, str]:
 def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
                                                         folder: Path, tmp_path: Path) -> None:
     reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings(aws, gitlab))
-    stop, rotate, delete, addresses, compare, reject, _ = blocks(PAGE)
-    names = stop.splitlines(keepends=True)[0]
+    stop, rotate, delete, requests, compare, stop_executions = blocks(PAGE)
+    names = stop[:stop.index("credentials \"")]
     leaked, repository, attacker = infra.mirror_login(), infra.mirrored_url, Working(tmp_path / "attacker", "main")
     accepted(attacker.push(leaked, repository, to=TAG))
     foreign = accepted(attacker.push(leaked, repository, infra.files(), to=f"+{MAIN}")).commit
@@ -43,25 +43,27 @@ def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: L
     kept = infra.push_only().commit
     assert f"{foreign}\t{MAIN}" in reader.run(names + compare)
 
-    reader.run(names + rotate)
+    assert "AWSCURRENT" in reader.run(names + rotate)
     assert aws.rotated(SECRET)["events"][-1] == "RotationSucceeded"
     infra.arrives(MAIN, kept)
     assert leaked.status(repository) == 401
     reader.run(names + delete)
     assert steps.credential_ids(aws, USER) == [infra.mirror_login().credential_id]
 
-    assert '"sourceIPAddress":"127.0.0.1"' in reader.run(names + addresses)
+    assert "GitPush\t127.0.0.1\tgit/2" in reader.run(names + requests)
+    listed = (folder / "git.txt").read_text()
+    assert foreign in listed and TAG in listed
     assert reader.run(names + compare).endswith(f"\t{TAG}\n")
     infra.waits_for_approval(execution)
-    assert foreign in reader.run(names + reject)
-    assert infra.ended(execution) == "Failed"
+    assert foreign in reader.run(names + stop_executions)
+    assert infra.ended(execution) == "Stopped"
     assert infra.deploy(kept) == "Succeeded"
 
 
 def test_leaked_token_is_replaced_while_the_mirror_pushes(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
                                                           reader: Folder) -> None:
     leaked, new = gitlab.add_token("leaked"), gitlab.add_token("new")
-    [store] = [command for command in blocks(PAGE) if "put-secret-value" in command]
+    [store] = blocks(PAGE.with_name("leaked-token.md"))
     aws.client("secretsmanager").put_secret_value(SecretId="gitlab/infra", SecretString=leaked.value)
     leaked.revoked = True
     # The mirror has a password of its own, so pushes still arrive.

@@ -15,7 +15,8 @@ PAGE = ROOT / "docs/how-to/remove.md"
 
 
 def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path) -> None:
-    look, deployed, projects, environment, buckets, shared, token = blocks(PAGE)
+    look, deployed, projects, environment, uploads, shared, token = blocks(PAGE)
+    functions = look[:look.index("aws cloudformation")]
     reader.run("aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
                "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main")
     shop = Project(aws, "dev", "shop", tmp_path, lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"), "main")
@@ -24,11 +25,11 @@ def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader
     for name in ("cfnstack-dev-infra", "cfnstack-dev-shop", "project-dev-shop", "cfn-gitops-dev"):
         assert f"{name}\t" in stacks, stacks
 
-    reader.run(deployed)
+    assert "FAILED" not in reader.run(functions + deployed)
     assert "project-dev-shop" in reader.run(projects)
-    reader.run(environment)
+    reader.run(functions + environment)
     assert infra.source.project.mirrors() == []
-    reader.run(buckets + shared)
+    reader.run(functions + uploads + shared)
     reader.run("aws cloudformation wait stack-delete-complete --stack-name aws-sam-cli-managed-default")
     reader.run(token)
     assert {kind: names for kind, names in steps.what_is_there(aws).items() if names} == {"secrets": ["gitlab/infra"]}
