@@ -109,6 +109,8 @@ _MAY = [
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", "codepipeline:StartPipelineExecution codepipeline:GetPipelineState", PIPELINE, {}),
     ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", PIPELINE, {}),
+    # With FunctionApprovals: test_function_approvals.py has the other values.
+    ("FunctionRole", "codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}),
     ("FunctionRole", "events:DescribeRule", PIPELINE_RULE, {}),
     ("FunctionRole", "cloudformation:DescribeChangeSet cloudformation:DescribeStacks", stack_arn("cfnstack-dev-infra"), {}),
     ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),

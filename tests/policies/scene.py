@@ -60,6 +60,7 @@ def stacks():
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
                 SelfRepair="Repair",
+                FunctionApprovals="NoChanges",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
                 **named.IN_A_VPC,

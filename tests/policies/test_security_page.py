@@ -115,7 +115,7 @@ ROWS = [
     ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
       "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""),
-      "artifacts": ("through a pipeline of theirs, reads reviews", "read a review"), "deploy role": ("through a pipeline of theirs, plans with it", "pass, plan, start, change a pipeline, repair a pipeline")}),
+      "artifacts": ("through a pipeline of theirs, reads reviews", "read a review"), "deploy role": ("through a pipeline of theirs, plans with it", "pass, plan, approve, start, change a pipeline, repair a pipeline")}),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
                                       "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),

@@ -99,7 +99,9 @@ WHO = [
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
     ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
     ("iam:PassRole", role(PIPELINES, "role-dev-cfn-gitops-provisioning"), TO_CLOUDFORMATION, "role-dev-cfn-gitops"),
-    *[("codepipeline:PutApprovalResult", f"{PIPELINE}/{stage}/Approval", {}, "group-dev-approvers") for stage in ("Approval", "Deploy")],
+    ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, "group-dev-approvers"),
+    # The function only with FunctionApprovals, and only change sets.
+    ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
     ("codepipeline:UpdatePipeline", PIPELINE, {}, "role-dev-cfn-gitops-provisioning"),
     ("codepipeline:StartPipelineExecution", PIPELINE, {}, "role-dev-cfn-gitops role-dev-eventbridge-codepipeline-exec"),
     ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
