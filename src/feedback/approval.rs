@@ -11,6 +11,7 @@ use aws_sdk_codepipeline::types::{
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Creation;
+use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
@@ -26,23 +27,23 @@ const ENDED: [&str; 2] = [
 ];
 
 /// Approves the change set that waits in the pipeline of `names`, if its properties allow that and the change set has
-/// no changes. Returns whether it did.
+/// no changes.
 ///
 /// # Errors
 /// If AWS does not respond, or denies a call.
-pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<bool, CallError> {
+pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
     let settings = pipeline_settings::read(aws, names).await?;
     let Some(settings) = settings.and_then(|settings| settings.approvals) else {
-        return Ok(false);
+        return Ok(());
     };
     let pipeline = names.pipeline();
     let Some(token) = waiting_token(aws, &pipeline).await? else {
-        return Ok(false);
+        return Ok(());
     };
     let (stack, name) = (&settings.stack_name, &settings.change_set_name);
     let change_set = change_sets::describe(aws, stack, name).await?;
     if !change_set.is_some_and(|change_set| change_set.creation == Creation::Empty) {
-        return Ok(false);
+        return Ok(());
     }
     let result = ApprovalResult::builder()
         .status(ApprovalStatus::Approved)
@@ -53,19 +54,15 @@ pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<bool, CallError
     let call = call.action_name(APPROVAL).token(token);
     let call = call.set_result(result.ok());
     let doing = || format!("approving the empty change set of pipeline {pipeline}");
-    let approved = optional(call.send().await, &ENDED, doing)?.is_some();
-    if approved {
+    if optional(call.send().await, &ENDED, doing)?.is_some() {
         tracing::info!(pipeline, "approved: the change set has no changes");
     }
-    Ok(approved)
+    Ok(())
 }
 
 /// The token of the approval that waits in the stage of the change set. `None` if none does.
 async fn waiting_token(aws: &Aws, pipeline: &str) -> Result<Option<String>, CallError> {
-    let call = aws.codepipeline.get_pipeline_state().name(pipeline);
-    let state = optional(call.send().await, &["PipelineNotFoundException"], || {
-        format!("looking up the state of pipeline {pipeline}")
-    })?;
+    let state = executions::state(aws, pipeline).await?;
     let is_deploy = |stage: &&StageState| stage.stage_name() == Some(DEPLOY);
     let stages = state.map(|state| state.stage_states.unwrap_or_default());
     let mut deploying = stages.iter().flatten().filter(is_deploy);

@@ -1,6 +1,7 @@
 //! The executions of a pipeline: lists and starts them. The names of its actions, as the template
 //! renders them.
 
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 
@@ -29,6 +30,20 @@ pub async fn list_page(
     let call = call.pipeline_name(pipeline_name).set_next_token(token);
     optional(call.send().await, &["PipelineNotFoundException"], || {
         format!("listing the executions of pipeline {pipeline_name}")
+    })
+}
+
+/// The state of a pipeline: its stages and their actions. `None` if it does not exist.
+///
+/// # Errors
+/// If CodePipeline does not return it.
+pub async fn state(
+    aws: &Aws,
+    pipeline_name: &str,
+) -> Result<Option<GetPipelineStateOutput>, CallError> {
+    let call = aws.codepipeline.get_pipeline_state().name(pipeline_name);
+    optional(call.send().await, &["PipelineNotFoundException"], || {
+        format!("looking up the state of pipeline {pipeline_name}")
     })
 }
 

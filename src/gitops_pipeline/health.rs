@@ -7,7 +7,7 @@ use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, ActionState, PipelineExecutionStatus, PipelineExecutionSummary,
 };
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.
@@ -101,11 +101,9 @@ async fn waiting_approvals(
     aws: &Aws,
     name: &str,
 ) -> Result<Option<Vec<Option<SystemTime>>>, CallError> {
-    let call = aws.codepipeline.get_pipeline_state().name(name);
-    let state = optional(call.send().await, &["PipelineNotFoundException"], || {
-        format!("looking up the state of pipeline {name}")
-    })?;
-    let Some(state) = state else { return Ok(None) };
+    let Some(state) = executions::state(aws, name).await? else {
+        return Ok(None);
+    };
     let stages = state.stage_states().iter();
     let actions = stages.flat_map(|stage| stage.action_states());
     let requested = actions.filter(|action| waits(action)).map(requested_at);

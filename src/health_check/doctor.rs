@@ -64,6 +64,6 @@ pub fn outdated_problem(child: &Child) -> Option<String> {
     let owner = &child.owner_stack_id;
     Some(format!(
         "its rendering has version {version}, and this function's is {RENDERING_VERSION}. Set RenderingSerial \
-         of its resource in stack {owner} to {RENDERING_VERSION} (make upgrade)"
+         of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"
     ))
 }

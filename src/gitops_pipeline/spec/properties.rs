@@ -37,7 +37,7 @@ pub static PROPERTIES: [Property; 23] = [
         Kind::Choice(&["Delete", "Retain"]),
     )
     .or("Delete"),
-    // A changed property is all that it is for: CloudFormation then sends an Update, which renders again.
+    // Only its change has an effect: CloudFormation then sends an Update, which renders the child stack again.
     Property::new("RenderingSerial", Kind::AnyText),
     TAGS,
 ];
