@@ -87,9 +87,10 @@ def executions_in_progress(account: sam_settings.Account, children: list[dict[st
     for pipeline in [outputs(child)["PipelineName"] for child in children]:
         try:
             pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
-            for execution in [each for page in pages for each in page["pipelineExecutionSummaries"]]:
-                if execution["status"] in {"InProgress", "Stopping"}:
-                    yield f"execution {execution['pipelineExecutionId']} of {pipeline}"
+            for page in pages:
+                for execution in page["pipelineExecutionSummaries"]:
+                    if execution["status"] in {"InProgress", "Stopping"}:
+                        yield f"execution {execution['pipelineExecutionId']} of {pipeline}"
         except codepipeline.exceptions.PipelineNotFoundException:
             # Its branch was never pushed.
             continue

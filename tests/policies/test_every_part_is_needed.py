@@ -103,7 +103,7 @@ SPARE = {
     "template/CodePipelineCFnPolicy": {
         "Source: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
     },
-    "template/EnvIDGuard": {"NoEffect: the whole statement": "attached to nobody: its name stops changes of EnvID"},
+    "template/EnvIDGuard": {"NoEffect: the whole statement": "attached to no identity: its name stops changes of EnvID"},
     "people/BranchProtectionPolicy": {
         "NobodyReadsItsPassword: Resource arn:aws:secretsmanager:*:123456789012:secret:codecommit-mirror/*-??????": _TWO_FORMS,
     },
