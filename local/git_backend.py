@@ -52,11 +52,11 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
-           length: int, before_answering: Callable[[], None] = lambda: None) -> None:
+           length: int, before_answering: Callable[[], None] = lambda: None, **variables: str) -> None:
     """Handles a git request for the bare repository. `what` is the path below it. `before_answering` runs before the
-    response is sent."""
+    response is sent. `variables` are for the repository's hooks."""
     environment = {
-        "PATH": os.environ["PATH"], **GIT_ENVIRONMENT,
+        "PATH": os.environ["PATH"], **GIT_ENVIRONMENT, **variables,
         "GIT_PROJECT_ROOT": str(repository.parent), "GIT_HTTP_EXPORT_ALL": "1",
         "PATH_INFO": f"/{repository.name}/{what}", "QUERY_STRING": query,
         "REQUEST_METHOD": handler.command, "CONTENT_TYPE": handler.headers.get("Content-Type", ""),

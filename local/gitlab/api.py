@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from local.gitlab import (
     access, branches, commits, deployments, environments, history, merge_requests, mirrors, notes, protected_branches,
-    rest, statuses, users)
+    rest, statuses, tags, users)
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import PREFIX, Answer, Call, Rejected, Request, no_route
 from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
@@ -34,9 +34,13 @@ class Api:
         parts = [unquote(part) for part in request.path.removeprefix(PREFIX).split("/")]
         if parts == ["personal_access_tokens", "self"] and request.method == "GET":
             return self._own_token(request)
-        if parts[0] != "projects" or len(parts) < 2:
+        if parts[0] not in ("projects", "users") or len(parts) < 2:
             raise no_route()
         token = access.authenticated(self._instance, request.headers, request.method)
+        if parts[0] == "users":
+            if token is None:
+                raise rest.unauthorized()
+            return users.by_id(self._instance, parts[1])
         match (request.method, *parts[2:]):
             case ("GET",):
                 return self._get_project(request, token, parts[1])
@@ -54,6 +58,8 @@ class Api:
         """Branches, commits, their statuses and threads, environments, deployments, and the notes of merge requests."""
         handle: partial[Answer]
         match (request.method, *parts):
+            case ("GET", "repository", "commits"):
+                handle = partial(commits.listed)
             case ("GET", "repository", "commits", sha, "statuses"):
                 handle = partial(statuses.listed, sha=sha)
             case ("POST", "statuses", sha):
@@ -68,6 +74,14 @@ class Api:
                 handle = partial(history.events)
             case (_, "repository", "branches", *more):
                 handle = partial(branches.answer, parts=more)
+            case (_, "repository", "tags", *more):
+                handle = partial(tags.answer, runs=self._runs, parts=more)
+            case ("GET", "protected_tags"):
+                handle = partial(tags.protected)
+            case ("GET", "deploy_keys"):
+                handle = partial(tags.deploy_keys)
+            case ("GET", "members", "all", number):
+                handle = partial(users.member, number=number)
             case (_, "protected_branches", *more):
                 handle = partial(protected_branches.answer, parts=more)
             case (_, "environments", *more):
@@ -104,6 +118,7 @@ class Api:
         return Answer(200, {
             **statistics, "lfs_enabled": True, "id": project.id, "name": name, "path": name,
             "path_with_namespace": project.path,
+            **({"mirror": project.is_pull_mirror} if self._instance.settings.premium else {}),
             # `default_branch_or_main` in lib/api/entities/basic_project_details.rb: an empty project has one, too.
             "default_branch": project.default_branch, "empty_repo": project.is_empty,
             "archived": project.archived, "visibility": project.features.visibility,

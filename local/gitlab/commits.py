@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 from local.gitlab import access, merge_requests, notes, pipelines, users
@@ -26,6 +27,23 @@ def answer(call: Call, name: str, parts: list[str]) -> Answer:
         case ("POST", "comments"):
             return _add_comment(call, name)
     raise no_route()
+
+
+def listed(call: Call) -> Answer:
+    """The commits of a branch, tag or range, newest first. There is no total, so a full page announces another one. Gitaly
+    ignores the exit status of `git log`: an unknown name has no commits (internal/gitaly/service/commit/find_commits.go).
+    """
+    access.authorize(call.token, call.project, "read_code")
+    try:
+        found = call.project.git("rev-list", "--end-of-options", call.request.query.get("ref_name") or "HEAD").split()
+    except subprocess.CalledProcessError:
+        found = []
+    page = call.page([{"id": each} for each in found])
+    page.body = [_shown(call, each["id"]) for each in page.body]
+    headers = {name: value for name, value in page.headers.items() if not name.startswith("X-Total")}
+    if len(page.body) == int(headers["X-Per-Page"]):
+        headers["X-Next-Page"] = str(int(headers["X-Page"]) + 1)
+    return Answer(200, page.body, headers)
 
 
 def _commit(call: Call, name: str) -> str:

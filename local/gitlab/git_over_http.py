@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from local import git_backend
+from local import git_backend, push_commands
 from local.gitlab import history, merge_requests
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.state import LEVELS, Instance, Project, Token
@@ -45,8 +45,10 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
         return None
     with project.pushes:
         before = project.references()
+        commands = push_commands.read_file(body, handler.headers.get("Content-Encoding", ""))
         git_backend.answer(handler, project.directory, what, url.query, token.name, body, length,
-                           before_answering=lambda: _after_push(instance, runs, project, token, before))
+                           lambda: after_push(instance, runs, project, token, before),
+                           GITLAB_REFUSES=_push_refusal(project, token, commands))
     return None
 
 
@@ -61,7 +63,44 @@ def _rejection(token: Token, project: Project, pushes: bool) -> str:
     return ""
 
 
-def _after_push(instance: Instance, runs: Runs, project: Project, token: Token, before: dict[str, str]) -> None:
+def _push_refusal(project: Project, token: Token, commands: list[push_commands.Command]) -> str:
+    """The text with which the hook `pre-receive` rejects the whole push (`state.PRE_RECEIVE`)."""
+    prefix, none = "refs/tags/", {"0"}
+    refusals = [tag_refusal(project, token, each.reference.removeprefix(prefix), None if set(each.old) == none else
+                            each.old, None if set(each.new) == none else each.new, by_api=False)
+                for each in commands if each.reference.startswith(prefix)]
+    return next(filter(None, refusals), "")
+
+
+def tag_refusal(project: Project, token: Token, name: str, old: str | None, new: str | None, by_api: bool) -> str:
+    """Why this change of a tag is rejected; empty if it is allowed. `protected_tag_checks` and the texts of
+    lib/gitlab/checks/tag_check.rb. Without a rule, Developers may create, move and delete a tag."""
+    level, rules = token.level(project), project.tag_rules(name)
+    if not rules:
+        return ""
+    if old and new:
+        return "Protected tags cannot be updated."
+    if old and level < LEVELS["maintainer"]:
+        return ("You are not allowed to delete protected tags from this project. "
+                "Only a project maintainer or owner can delete a protected tag.")
+    if old and not by_api:
+        return "You can only delete protected tags using the web interface."
+    if not any(_admits(entry, token, level) for entry in rules):
+        return "You are not allowed to create this tag as it is protected."
+    return ""
+
+
+def _admits(entry: dict[str, Any], token: Token, level: int) -> bool:
+    """app/models/concerns/protected_ref_access.rb: the ID in an entry decides what it is, before its level. Keys and
+    groups do not exist here. A user needs any role (ee/app/models/concerns/ee/protected_ref_access.rb)."""
+    if entry.get("user_id"):
+        return bool(level) and entry["user_id"] == token.user.id
+    if entry.get("deploy_key_id") or entry.get("group_id"):
+        return False
+    return 0 < entry["access_level"] <= level
+
+
+def after_push(instance: Instance, runs: Runs, project: Project, token: Token, before: dict[str, str]) -> None:
     """app/workers/post_receive.rb: a project's first branch becomes its default, a new default is protected, and every
     mirror runs if a reference has changed."""
     after = project.references()

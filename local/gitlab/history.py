@@ -35,30 +35,41 @@ def merge_base(call: Call) -> Answer:
 
 
 def record_push(instance: Instance, project: Project, token: Token, before: dict[str, str], after: dict[str, str]) -> None:
-    """An event for each changed branch (app/services/push_event_payload_service.rb)."""
-    prefix = "refs/heads/"
-    changed = [name for name in sorted(before.keys() | after.keys())
-               if name.startswith(prefix) and before.get(name) != after.get(name)]
-    project.records.push_events += [
-        PushEvent(instance.next_id(), time.time(), token.user, name.removeprefix(prefix), before.get(name),
-                  after.get(name)) for name in changed]
+    """An event for each changed branch and tag (app/services/push_event_payload_service.rb), or one for all of a type and
+    action if they are too many (app/services/git/process_ref_changes_service.rb, bulk_push_event_payload_service.rb)."""
+    changes: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            action = "created" if name not in before else "removed" if name not in after else "pushed"
+            ref_type = "branch" if name.startswith("refs/heads/") else "tag"
+            changes.setdefault((ref_type, action), []).append(name)
+    for kind, names in changes.items():
+        def event(*more: Any, kind: tuple[str, str] = kind) -> PushEvent:
+            return PushEvent(instance.next_id(), time.time(), token.user, *kind, *more)
+        if len(names) > instance.settings.push_event_activities_limit:
+            project.records.push_events.append(event(None, None, None, len(names)))
+        else:
+            project.records.push_events += [event(name.split("/", 2)[2], before.get(name), after.get(name))
+                                            for name in names]
 
 
 def events(call: Call) -> Answer:
-    """The newest first. Only pushes are recorded, so every other `action` has none."""
+    """The newest first. Only pushes are recorded, so every other `action` has none. `after` is a date: later than its end
+    (`by_created_at_after`)."""
     is_push = call.request.query.get("action", "pushed") == "pushed"
-    listed = reversed(call.project.records.push_events) if is_push else ()
-    return call.page([_shown(call, each) for each in listed])
+    listed = [_shown(call, each) for each in reversed(call.project.records.push_events) if is_push]
+    after = call.request.query.get("after", "")
+    return call.page([each for each in listed if each["created_at"][:len(after)] > after or not after])
 
 
 def _shown(call: Call, event: PushEvent) -> dict[str, Any]:
     """lib/api/entities/event.rb and push_event_payload.rb."""
-    action = "created" if event.commit_from is None else "removed" if event.commit_to is None else "pushed"
     names = {"created": "pushed new", "removed": "deleted", "pushed": "pushed to"}  # app/models/push_event.rb
     return {
-        "id": event.id, "project_id": call.project.id, "action_name": names[action], "target_id": None,
+        "id": event.id, "project_id": call.project.id, "action_name": names[event.action], "target_id": None,
         "target_iid": None, "target_type": None, "author_id": event.user.id, "target_title": None,
         "created_at": time_text(event.created_at), "author": users.shown(call.instance, event.user),
         "author_username": event.user.username,
-        "push_data": {"commit_count": 1, "action": action, "ref_type": "branch", "commit_from": event.commit_from,
-                      "commit_to": event.commit_to, "ref": event.branch, "commit_title": None, "ref_count": None}}
+        "push_data": {"commit_count": 0 if event.ref_count else 1, "action": event.action, "ref_type": event.ref_type,
+                      "commit_from": event.commit_from, "commit_to": event.commit_to, "ref": event.ref,
+                      "commit_title": None, "ref_count": event.ref_count}}

@@ -12,7 +12,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from local.gitlab import http_entry, merge_requests, mirror_urls, mirrors, pipelines
+from local.gitlab import http_entry, merge_requests, mirror_urls, mirrors, pipelines, tags
 from local.gitlab.certificates import Authority
 from local.gitlab.http_entry import Interruption, Seen
 from local.gitlab.mirror_runs import Run, Runs
@@ -80,6 +80,26 @@ class HeldProject:
         """Like `protect`, but by a group of the project."""
         with self._gitlab.instance.changes:
             self._project.inherited_protected_branches += names
+
+    def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,), **entry: int) -> None:
+        """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one". `entry` is an entry for
+        another than a role: `user_id`, `group_id` or `deploy_key_id`. It has no level, but a key's has Maintainers'."""
+        with self._gitlab.instance.changes:
+            for name in names:
+                entries = self._project.protected_tags.setdefault(name, [])
+                entries += [tags.role_entry(self._project, level) for level in levels]
+                if entry:
+                    level = 40 if "deploy_key_id" in entry else None
+                    entries.append({"id": self._gitlab.instance.next_id(), "access_level": level,
+                                    "access_level_description": "?", **entry})
+
+    def add_deploy_key(self, can_push: bool) -> None:
+        """lib/api/entities/deploy_keys_project.rb, in part."""
+        number = self._gitlab.instance.next_id()
+        self._project.deploy_keys.append({"id": number, "title": f"key {number}", "can_push": can_push})
+
+    def pull_from_an_upstream(self) -> None:
+        self._project.is_pull_mirror = True
 
     def store_lfs_objects(self, size: int) -> None:
         self._project.lfs_objects_size = size
@@ -250,10 +270,9 @@ class LocalGitLab:
         found = self.instance.find_project(path) or self.instance.make_project(path, default_branch)
         return HeldProject(self, found)
 
-    def user(self, name: str, is_bot: bool = False) -> User:
+    def user(self, name: str, is_bot: bool = False, username: str = "") -> User:
         """A person, or the bot user of a project or group access token."""
-        number = self.instance.next_id()
-        return User(number, f"project_{number}_bot" if is_bot else f"user{number}", name)
+        return self.instance.add_user(name, is_bot, username)
 
     def add_token(self, name: str, **more: Any) -> Token:
         """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It gets a new user, unless `user=` is

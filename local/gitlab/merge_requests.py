@@ -115,6 +115,7 @@ def shown(call: Call, merge_request: MergeRequest) -> dict[str, Any]:
         "source_branch": merge_request.source_branch, "author": users.shown(call.instance, merge_request.author),
         "source_project_id": FORK_ID if merge_request.is_from_fork else call.project.id,
         "target_project_id": call.project.id,
+        "merge_user": users.shown(call.instance, merge_request.merge_user) if merge_request.merge_user else None,
         "sha": merge_request.commits[0] if merge_request.commits else None,
         "merge_commit_sha": merge_request.merge_commit,
         "squash_commit_sha": merge_request.squash_commit, "user_notes_count": len(merge_request.notes),

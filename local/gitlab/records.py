@@ -15,6 +15,8 @@ class User:
     username: str
     name: str
     is_blocked: bool = False
+    is_bot: bool = False
+    public_email: str = ""
 
 
 @dataclass
@@ -124,6 +126,7 @@ class MergeRequest:
     state: str = "opened"
     # The commits of its latest diff, newest first.
     commits: list[str] = field(default_factory=list)
+    merge_user: User | None = None
     merge_commit: str | None = None
     squash_commit: str | None = None
     # Whether the source branch is one of a fork (`source_project_id`).
@@ -135,16 +138,23 @@ class MergeRequest:
 
 @dataclass
 class PushEvent:
-    """A push of a branch (app/models/push_event_payload.rb)."""
+    """A push of a branch or tag, or of several (app/models/push_event_payload.rb)."""
 
     id: int
     created_at: float
     user: User
-    branch: str
-    # None for a new branch.
-    commit_from: str | None
-    # None for a deleted branch.
-    commit_to: str | None
+    # `branch` or `tag`.
+    ref_type: str
+    # `created`, `pushed` or `removed`.
+    action: str
+    # None for several.
+    ref: str | None = None
+    # The objects: of an annotated tag, the tag object. None for a new one, and for several.
+    commit_from: str | None = None
+    # None for a deleted one, and for several.
+    commit_to: str | None = None
+    # The number of several.
+    ref_count: int | None = None
 
 
 @dataclass

@@ -11,11 +11,16 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from local.git_backend import GIT_ENVIRONMENT
 from local.gitlab.records import Features, Records, User
 from local.gitlab.settings import Settings
 
+# lib/gitlab/git/hook.rb: the prefix of a rejection's text.
+PRE_RECEIVE = """#!/bin/sh
+[ -z "$GITLAB_REFUSES" ] || { echo "GitLab: $GITLAB_REFUSES" >&2; exit 1; }
+"""
 # lib/gitlab/access.rb
 LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50}
 
@@ -91,6 +96,11 @@ class Project:
     protected_branches: list[str] = field(default_factory=list)
     # Names, or wildcards, that its groups protect (https://docs.gitlab.com/api/group_protected_branches/).
     inherited_protected_branches: list[str] = field(default_factory=list)
+    # The entries (`create_access_levels`) of each name or wildcard.
+    protected_tags: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    deploy_keys: list[dict[str, Any]] = field(default_factory=list)
+    # Whether it pulls from an upstream (`mirror`, of Premium and Ultimate).
+    is_pull_mirror: bool = False
     # `statistics.lfs_objects_size`, in bytes.
     lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)
@@ -138,6 +148,11 @@ class Project:
         """app/models/concerns/protected_ref.rb: a name, or a wildcard with `*` for any characters."""
         return any(_matches(name, branch) for name in self.protected_branches)
 
+    def tag_rules(self, tag: str) -> list[dict[str, Any]]:
+        """The entries of all rules that match the tag: one that admits a user is enough
+        (app/models/concerns/protected_ref.rb). `*` matches slashes, too (app/models/ref_matcher.rb)."""
+        return [entry for name, entries in self.protected_tags.items() if _matches(name, tag) for entry in entries]
+
     def may_update(self, level: int, branch: str) -> bool:
         """lib/gitlab/user_access.rb, `can_update_branch?`: whether a user with this access level may push or merge to
         the branch. With several rules for one branch, one that allows it is enough."""
@@ -160,6 +175,7 @@ class Instance:
         self.url = ""
         self.changes = threading.RLock()
         self.tokens: list[Token] = []
+        self.users: list[User] = []
         self.projects: list[Project] = []
         self.started = time.time()
         # The number of the next posts of a commit status that are rejected because of another update.
@@ -177,6 +193,9 @@ class Instance:
             subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={default_branch}",
                             str(made.directory)], check=True, capture_output=True,
                            env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+            hook = made.directory / "hooks/pre-receive"
+            hook.write_text(PRE_RECEIVE)
+            hook.chmod(0o755)
             self.projects.append(made)
             return made
 
@@ -196,9 +215,15 @@ class Instance:
         """Creates a new user for a token without one."""
         with self.changes:
             if not token.user.id:
-                number = self.next_id()
-                token.user = User(number, f"user{number}", token.name)
+                token.user = self.add_user(token.name)
             self.tokens.append(token)
+
+    def add_user(self, name: str, is_bot: bool = False, username: str = "") -> User:
+        with self.changes:
+            number = self.next_id()
+            made = User(number, username or (f"project_{number}_bot" if is_bot else f"user{number}"), name, is_bot=is_bot)
+            self.users.append(made)
+            return made
 
     def next_id(self) -> int:
         """An ID that is unique across all kinds of records: a test that mixes up two kinds fails."""

@@ -1,4 +1,4 @@
-"""How the API shows users, and `GET /personal_access_tokens/self` (lib/api/personal_access_tokens/self_information.rb).
+"""How the API shows users and members, and `GET /personal_access_tokens/self` (lib/api/personal_access_tokens/self_information.rb).
 
 Project and group access tokens are personal access tokens of bot users, so it also answers for them
 (https://docs.gitlab.com/api/personal_access_tokens/#self-inform)."""
@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from local.gitlab.records import User
-from local.gitlab.rest import Answer, time_text
+from local.gitlab.rest import Answer, Call, no_record, not_found, time_text
 from local.gitlab.state import Instance, Token
 
 
@@ -18,6 +18,23 @@ def shown(instance: Instance, user: User) -> dict[str, Any]:
     return {"id": user.id, "username": user.username, "name": user.name,
             "state": "blocked" if user.is_blocked else "active", "avatar_url": None,
             "web_url": f"{instance.url}/{user.username}"}
+
+
+def by_id(instance: Instance, number: str) -> Answer:
+    """lib/api/users.rb and lib/api/entities/user.rb, in part."""
+    for user in instance.users:
+        if str(user.id) == number:
+            return Answer(200, {**shown(instance, user), "bot": user.is_bot, "public_email": user.public_email})
+    raise not_found("User")
+
+
+def member(call: Call, number: str) -> Answer:
+    """lib/api/members.rb (`find_by!`) and lib/api/entities/member.rb, in part. Its tokens make a user a member."""
+    held = [each for each in call.instance.tokens if str(each.user.id) == number and each.level(call.project)]
+    if not held:
+        raise no_record()
+    return Answer(200, {**shown(call.instance, held[0].user), "expires_at": None,
+                        "access_level": max(each.level(call.project) for each in held)})
 
 
 def token_information(instance: Instance, token: Token) -> Answer:

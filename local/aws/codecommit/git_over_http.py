@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import os
 import re
 import ssl
 import tempfile
@@ -16,9 +15,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ministack.core.responses import set_request_region
 
-from local import git_backend
+from local import git_backend, push_commands
 from local.aws import certificates
-from local.aws.codecommit import git_logins, git_signatures, push_commands, push_events, push_records, repositories
+from local.aws.codecommit import git_logins, git_signatures, push_events, push_records, repositories
 from local.aws.codecommit.git_logins import Caller
 from local.aws.codecommit.repositories import Repository
 
@@ -101,7 +100,8 @@ class _Git(BaseHTTPRequestHandler):
         arn = f"arn:aws:codecommit:{region}:{caller.account}:{route['name']}"
         repository = repositories.find_in(caller.account, region, route["name"])
         try:
-            commands = self._commands(body) if route["what"] == "git-receive-pack" else []
+            commands = push_commands.read_file(body, self.headers.get("Content-Encoding", "")) if (
+                route["what"] == "git-receive-pack") else []
         except push_commands.Malformed as malformed:
             return self._reject(HTTPStatus.BAD_REQUEST, str(malformed))
         if not _may(caller, action, arn, repository, [command.reference for command in commands]):
@@ -117,12 +117,6 @@ class _Git(BaseHTTPRequestHandler):
         else:
             git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
         return None
-
-    def _commands(self, body: BinaryIO) -> list[push_commands.Command]:
-        commands = push_commands.read(body, self.headers.get("Content-Encoding", ""))
-        # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
-        os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
-        return commands
 
     def _reject(self, status: HTTPStatus, text: str) -> None:
         message = f"{text}\n".encode()

@@ -11,8 +11,8 @@ import uuid
 
 from ministack.services import cloudtrail
 
-from local.aws.codecommit.push_commands import Command
 from local.aws.codecommit.repositories import Repository
+from local.push_commands import Command
 
 
 def record(repository: Repository, user_name: str, user_arn: str, address: str, agent: str, commands: list[Command]) -> None:

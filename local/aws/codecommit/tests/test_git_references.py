@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from local import push_commands
 from local.aws import LocalAws
-from local.aws.codecommit import push_commands
-from local.aws.codecommit.push_commands import Command, Malformed
 from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, git
 from local.aws.testing import allow
+from local.push_commands import Command, Malformed
 
 # The fixtures of the tests of logins are used here, too.
 from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401

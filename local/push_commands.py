@@ -6,6 +6,7 @@ https://git-scm.com/docs/pack-protocol#_reference_update_request_and_packfile_tr
 from __future__ import annotations
 
 import gzip
+import os
 import re
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -25,6 +26,14 @@ class Command:
     old: str
     new: str
     reference: str
+
+
+def read_file(body: BinaryIO, encoding: str) -> list[Command]:
+    """The commands of a body in a file, which git reads afterwards."""
+    commands = read(body, encoding)
+    # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
+    os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
+    return commands
 
 
 def read(body: BinaryIO, encoding: str = "") -> list[Command]:

@@ -1,0 +1,107 @@
+"""Tags, and the rules that protect them (lib/api/tags.rb, lib/api/protected_tags.rb, lib/gitlab/checks/tag_check.rb)."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from local.gitlab import access, git_over_http
+from local.gitlab.mirror_runs import Runs
+from local.gitlab.rest import Answer, Call, Rejected, forbidden, no_route, not_found, require
+from local.gitlab.state import LEVELS, Project
+
+
+def answer(call: Call, runs: Runs, parts: list[str]) -> Answer:
+    access.authorize(call.token, call.project, "read_code")
+    match (call.request.method, *parts):
+        case ("GET", name):
+            return Answer(200, _shown(call, _target(call, name), name))
+        case ("POST",):
+            return _created(call, runs)
+        case ("DELETE", name):
+            return _deleted(call, runs, name)
+    raise no_route()
+
+
+def _target(call: Call, name: str) -> str:
+    target = call.project.references().get(f"refs/tags/{name}")
+    if target is None:
+        raise not_found("Tag")
+    return target
+
+
+def _created(call: Call, runs: Runs) -> Answer:
+    """app/services/tags/create_service.rb. Each rejection is 400 (`render_api_error!(result[:message], 400)`), also that
+    of a protected tag. Only a caller without `admin_tag` gets 403."""
+    if access.level(call.token, call.project) < LEVELS["developer"]:
+        raise forbidden()
+    given = {**call.request.query, **call.request.parameters}
+    require(given, "tag_name", "ref")
+    name, commit = given["tag_name"], call.project.commit(given["ref"])
+    if f"refs/tags/{name}" in call.project.references():
+        raise Rejected(400, {"message": f"Tag {name} already exists"})
+    if commit is None:
+        raise Rejected(400, {"message": f"Target {given['ref']} is invalid"})
+    # A message makes an annotated tag (Gitaly, `createTag`).
+    annotation = ["--annotate", f"--message={given['message']}"] if given.get("message") else []
+    _change(call, runs, name, None, commit, "-c", "user.name=GitLab", "-c", "user.email=gitlab@example.com", "tag",
+            *annotation, "--end-of-options", name, commit)
+    return Answer(201, _shown(call, _target(call, name), name))
+
+
+def _deleted(call: Call, runs: Runs, name: str) -> Answer:
+    """The policy of `delete_tag` (app/policies/tag_policy.rb) is 403, before the checks of tag_check.rb."""
+    target = _target(call, name)
+    least = "maintainer" if call.project.tag_rules(name) else "developer"
+    if access.level(call.token, call.project) < LEVELS[least]:
+        raise forbidden()
+    _change(call, runs, name, target, None, "tag", "--delete", name)
+    return Answer(204)
+
+
+def _change(call: Call, runs: Runs, name: str, old: str | None, new: str | None, *command: str) -> None:
+    """Runs the same hooks as a push: its checks before, and its events and mirrors after it."""
+    assert call.token
+    with call.project.pushes:
+        if refused := git_over_http.tag_refusal(call.project, call.token, name, old, new, by_api=True):
+            raise Rejected(400, {"message": refused})
+        before = call.project.references()
+        try:
+            call.project.git(*command)
+        except subprocess.CalledProcessError:
+            raise Rejected(400, {"message": "Tag name invalid"}) from None
+        git_over_http.after_push(call.instance, runs, call.project, call.token, before)
+
+
+def _shown(call: Call, target: str, name: str) -> dict[str, Any]:
+    """lib/api/entities/tag.rb, in part: `target` is the tag object of an annotated tag, `commit` what it leads to."""
+    message = call.project.git("tag", "--list", "--format=%(contents)", name).strip()
+    is_annotated = call.project.git("cat-file", "-t", target).strip() == "tag"
+    return {"name": name, "message": message if is_annotated else "", "target": target,
+            "commit": {"id": call.project.commit(target)}, "release": None,
+            "protected": bool(call.project.tag_rules(name))}
+
+
+def protected(call: Call) -> Answer:
+    """lib/api/protected_tags.rb: `authorize_admin_project`. lib/api/entities/protected_tag.rb."""
+    _authorize_administration(call)
+    return call.page([{"name": name, "create_access_levels": levels}
+                      for name, levels in call.project.protected_tags.items()])
+
+
+def deploy_keys(call: Call) -> Answer:
+    """lib/api/deploy_keys.rb: `authorize_admin_project`."""
+    _authorize_administration(call)
+    return call.page(call.project.deploy_keys)
+
+
+def _authorize_administration(call: Call) -> None:
+    if call.token is None or not access.may_administer(call.token, call.project):
+        raise forbidden()
+
+
+def role_entry(project: Project, level: int) -> dict[str, Any]:
+    """lib/api/entities/protected_ref_access.rb, with the texts of app/models/concerns/protected_ref_access.rb."""
+    text = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Instance admins"}[level]
+    number = 1 + sum(map(len, project.protected_tags.values()))
+    return {"id": number, "access_level": level, "access_level_description": text}
