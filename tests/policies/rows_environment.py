@@ -61,9 +61,8 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
         for kind in ("ecr", "rev")
     ],
     lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule(_EXEC), "lambda:InvokeFunction", _RULES_OF_OTHERS),
-    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-health"), "lambda:InvokeFunction"),
-    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-report"), "lambda:InvokeFunction"),
-    lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule("event-rule-dev-cfn-gitops-review"), "lambda:InvokeFunction"),
+    *[lent_to_a_service(EVENTS, FUNCTION, PIPELINES, _rule(f"event-rule-dev-cfn-gitops-{name}"), "lambda:InvokeFunction")
+      for name in ("approvals", "health", "report", "review")],
     # The secret names the owner of its rotation.
     lent_to_a_service("secretsmanager.amazonaws.com", FUNCTION, PIPELINES, action="lambda:InvokeFunction"),
 )

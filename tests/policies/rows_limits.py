@@ -101,6 +101,7 @@ _OF_EVERY_ENVIRONMENT = [
     ("codebuild:UpdateProject codebuild:StartBuild codebuild:DeleteProject", regional("codebuild", "project/codebuild-dev-review-shop")),
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-rev-shop")),
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-review")),
+    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-approvals")),
     ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop")),
     ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop")),
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),

@@ -60,7 +60,7 @@ def stacks():
                 ArtifactKeyArns=key,
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
                 SelfRepair="Repair",
-                FunctionApprovals="NoChanges",
+                FunctionApprovals="GitLab",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
                 **named.IN_A_VPC,

@@ -1,18 +1,42 @@
-"""What the function may approve, with each value of the parameter FunctionApprovals."""
+"""What the function may approve, with each value of the parameter FunctionApprovals, and which tags invoke it."""
 
 import pytest
 
 from tests.policies.scene import PIPELINES
-from tests.policies.tables import regional, role
+from tests.policies.tables import anybody, regional, role
 from tests.policies.test_change_sets import world
+from tests.policies.test_who import everybody
+from tests.templates.deployed import Deployed
+from tests.templates.named import FOR_A_GITLAB
+from tests.templates.renderings import NAMES, rendering
+from tests.templates.test_cross_account_guards import matches, push
 
 FUNCTION = role(PIPELINES, "role-dev-cfn-gitops")
 APPROVE = "codepipeline:PutApprovalResult"
-OWN = regional("codepipeline", "codepipeline-dev-cfn-shop/Deploy/Approval")
+PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
+OWN = f"{PIPELINE}/Deploy/Approval"
 OTHERS = [regional("codepipeline", other) for other in (
     # Without a change set there is nothing to read.
     "codepipeline-dev-cfn-shop/Approval/Approval", "codepipeline-dev-cfn-shop/Deploy/Other", "codepipeline-dev-cfn-shop",
     "codepipeline-prd-cfn-shop/Deploy/Approval", "codepipeline-dev-cfn-shop/Deploy")]
+VALUES = ["Denied", "NoChanges", "GitLab"]
+# What an approval by a tag reads in AWS before it answers.
+READS = [
+    ("codepipeline:GetPipelineState", PIPELINE, {}),
+    ("codepipeline:ListPipelineExecutions", PIPELINE, {}),
+    ("cloudformation:DescribeChangeSet", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),
+    ("cloudformation:DescribeStacks", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
+    ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab/shop-AbC123"), FOR_A_GITLAB),
+]
+KEY = "dev/shop/0123456789abcdef"
+ANY = regional("codecommit", "any-name")
+
+
+def environment(**parameters):
+    return Deployed(EnvID="dev", **parameters)
+
+
+# --- The permission --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("parameters", [{}, {"FunctionApprovals": "Denied"}])
@@ -21,6 +45,84 @@ def test_function_approves_nothing_by_default(parameters):
     assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == []
 
 
-def test_function_approves_only_the_change_sets_of_its_environment():
-    evaluated = world(FunctionApprovals="NoChanges")
+@pytest.mark.parametrize("value", ["NoChanges", "GitLab"])
+def test_function_approves_only_the_change_sets_of_its_environment(value):
+    evaluated = world(FunctionApprovals=value)
     assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == [OWN]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_parameter_lets_no_other_principal_approve(value):
+    evaluated = world(FunctionApprovals=value, DeployedRoles="Bounded")
+    able = {who.rsplit("/", 1)[-1] for who in everybody() for each in (OWN, *OTHERS) if evaluated.may(who, APPROVE, each, {})}
+    assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
+
+
+def test_function_may_read_what_a_tag_approves():
+    evaluated = world(FunctionApprovals="GitLab")
+    assert [call for call in READS if not evaluated.may(FUNCTION, *call)] == []
+
+
+# --- The tags that invoke the function -------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_rule_of_tags_exists_only_with_gitlab(value):
+    made = [environment(FunctionApprovals=value).is_made(name) for name in ("ApprovalTagRule", "ApprovalTagPermission")]
+    assert made == [value == "GitLab"] * 2
+
+
+def test_rule_of_tags_invokes_only_the_function():
+    stack = environment(FunctionApprovals="GitLab")
+    rule = stack.properties("ApprovalTagRule")
+    assert rule["Name"] == "event-rule-dev-cfn-gitops-approvals" and rule["State"] == "ENABLED"
+    # Unchanged: the target has no transformer and no role.
+    assert rule["Targets"] == [{"Id": "function", "Arn": stack.arn("Function")}]
+    evaluated, by_rule = world(FunctionApprovals="GitLab"), {"aws:SourceArn": stack.arn("ApprovalTagRule")}
+    assert evaluated.may("events.amazonaws.com", "lambda:InvokeFunction", stack.arn("Function"), by_rule)
+    assert not evaluated.may(anybody(role("999999999999", "administrator")), "lambda:InvokeFunction", stack.arn("Function"), by_rule)
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "event", "is_matched"),
+    [
+        (f"deploy/{KEY}", "tag", "referenceCreated", True),
+        (f"reject/{KEY}", "tag", "referenceCreated", True),
+        (f"deploy/{KEY}", "tag", "referenceUpdated", True),
+        (f"deploy/{KEY}", "tag", "referenceDeleted", False),
+        (f"deploy/{KEY}", "branch", "referenceCreated", False),
+        # Other environments, some of them with a similar name.
+        ("deploy/prd/shop/0123456789abcdef", "tag", "referenceCreated", False),
+        ("deploy/dev2/shop/0123456789abcdef", "tag", "referenceCreated", False),
+        ("reject/xdev/shop/0123456789abcdef", "tag", "referenceCreated", False),
+        (f"x/deploy/{KEY}", "tag", "referenceCreated", False),
+        (f"Deploy/{KEY}", "tag", "referenceCreated", False),
+        (f"deploy//{KEY}", "tag", "referenceCreated", False),
+        (f"refs/tags/deploy/{KEY}", "tag", "referenceCreated", False),
+        ("deploy/dev", "tag", "referenceCreated", False),
+        ("deploy", "tag", "referenceCreated", False),
+        ("v1.0.0", "tag", "referenceCreated", False),
+    ],
+)
+def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matched):
+    pattern = environment(FunctionApprovals="GitLab").properties("ApprovalTagRule")["EventPattern"]
+    assert matches(pattern, push(ANY, tag, kind, event)) is is_matched
+
+
+def pipeline_patterns(name):
+    """The patterns of a pipeline's rules for CodeCommit."""
+    stack = Deployed(template=rendering(name), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
+    patterns = [stack.properties(each)["EventPattern"] for each in stack.of_type("AWS::Events::Rule") if stack.is_made(each)]
+    return [pattern for pattern in patterns if "aws.codecommit" in pattern["source"]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tag_starts_no_pipeline_even_with_a_branch_name(name):
+    for pattern in pipeline_patterns(name):
+        (repository,) = pattern["resources"]
+        for branch in pattern["detail"]["referenceName"]:
+            # A prefix or a wildcard of review branches.
+            branch = branch if isinstance(branch, str) else next(iter(branch.values())).replace("*", "a")
+            assert matches(pattern, {**push(repository, branch), "account": repository.split(":")[4]})
+            for tag in (branch, f"deploy/{KEY}", f"reject/{KEY}"):
+                assert not matches(pattern, push(repository, tag, "tag", "referenceCreated")), tag

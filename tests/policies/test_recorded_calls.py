@@ -23,7 +23,7 @@ DEPLOYED = {
     "RepositoryNames": "*",
     "SourceRoleArns": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
     "SelfRepair": "Repair",
-    "FunctionApprovals": "NoChanges",
+    "FunctionApprovals": "GitLab",
 }
 # Calls that the fake AWS does not answer.
 NOT_RECORDED = {

@@ -88,6 +88,7 @@ def test_required_source_account_denies_service_without_one(policy, number, serv
 def test_mutants_cover_eventbridge_functions_queues_and_topics():
     covered = {(each.values[0].place, each.values[2]) for each in WITHOUT_ACCOUNT}
     assert covered >= {
+        ("template/ApprovalTagPermission", "events.amazonaws.com"),
         ("template/FirstPushPermission", "events.amazonaws.com"),
         ("template/HealthCheckPermission", "events.amazonaws.com"),
         ("template/ReportPermission", "events.amazonaws.com"),

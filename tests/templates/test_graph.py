@@ -35,6 +35,8 @@ def deleted_before(template, first, second):
         ("HealthCheckPermission", "HealthCheck", "it names the rule"),
         ("ReportRule", "Function", "the rule would invoke a deleted function"),
         ("ReportPermission", "ReportRule", "it names the rule"),
+        ("ApprovalTagRule", "Function", "the rule would invoke a deleted function"),
+        ("ApprovalTagPermission", "ApprovalTagRule", "it names the rule"),
         ("SilenceAlarm", "MirrorCredential", "an alarm without data would be raised at once"),
         ("Dashboard", "SilenceAlarm", "it shows the alarm"),
         ("Project", "Function", "only the function can delete its stack"),

@@ -212,7 +212,7 @@ LIMITS = {
 
 
 def test_every_name_fits_for_the_longest_environment_and_project():
-    stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT)
+    stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT, FunctionApprovals="GitLab")
     for kind, limit in LIMITS.items():
         for logical_id in stack.of_type(kind):
             assert len(stack.name(logical_id)) <= limit, logical_id
