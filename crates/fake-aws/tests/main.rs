@@ -13,6 +13,7 @@ mod faults;
 mod gitlab;
 mod gitlab_projects;
 mod gitlab_runs;
+mod gitlab_tags;
 mod iam;
 mod interleavings;
 mod late_reads;

@@ -39,11 +39,11 @@ async fn wait(fake: &FakeAws, reason: Option<&str>) {
 /// CodePipeline requests an approval, and the former request has ended.
 fn request(fake: &FakeAws, token: &'static str, reason: Option<&str>) {
     fake.change(|aws| {
-        let key = SHOP.change_set();
+        let (key, now) = (SHOP.change_set(), aws.now);
         if let Some(reason) = reason {
             aws.stacks.change_sets.fail(&key, reason);
         } else {
-            aws.stacks.change_sets.insert(key, vec![]);
+            aws.stacks.change_sets.insert(key, vec![], now);
         }
         let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
         pipeline.running = vec![("Approval", Some(token))];

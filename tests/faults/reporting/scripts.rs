@@ -293,7 +293,7 @@ impl Step {
         let waits = matches!(self, Wait(_));
         let key = of.change_set();
         if waits {
-            aws.stacks.change_sets.insert(key, changes());
+            aws.stacks.change_sets.insert(key, changes(), now);
         } else if matches!(self, Approve(_)) {
             aws.stacks.change_sets.remove(&key);
         }

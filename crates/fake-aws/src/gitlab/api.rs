@@ -9,7 +9,7 @@ use crate::{
         DEVELOPER, GitLab, HOST, MAINTAINER, Mirror, Project, REDIRECT_HOST, REPORTER, Scope,
         Wanted, commits_api,
         entities::{shown_mirror, shown_project, shown_protections, shown_token},
-        history, runs,
+        history, runs, tags,
     },
     request::{Call, form, unescaped},
     response::{ApiResponse, AwsError, BAD_PARAMETERS},
@@ -35,10 +35,15 @@ pub fn decode(
     if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
         return Ok(("GitLab.GetToken".to_owned(), Map::new()));
     }
+    if let ("GET", Some(user)) = (method, path.strip_prefix("/api/v4/users/")) {
+        let params = json!({"user": user}).as_object().cloned();
+        return Ok(("GitLab.GetUser".to_owned(), params.unwrap_or_default()));
+    }
     let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
     let parts: Vec<&str> = rest.split('/').collect();
-    let of_commits =
-        commits_api::decode(method, &parts[1..]).or_else(|| history::decode(method, &parts[1..]));
+    let of_commits = commits_api::decode(method, &parts[1..])
+        .or_else(|| history::decode(method, &parts[1..]))
+        .or_else(|| tags::decode(method, &parts[1..]));
     let (operation, named) = match (method, parts.as_slice()) {
         _ if of_commits.is_some() => of_commits.unwrap_or_default(),
         ("GET", [_]) => ("GetProject", vec![]),
@@ -127,6 +132,12 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
     }
+    if call.operation == "GitLab.GetUser" {
+        let user = call.needed("user").parse().ok();
+        let shown = user.and_then(|user| tags::shown_user(&aws.gitlab, user));
+        let shown = shown.ok_or_else(|| refused(404, "404 User Not Found"))?;
+        return Ok(ApiResponse::json(&shown));
+    }
     if let Some(moved) = moved(aws, call, host) {
         return moved;
     }
@@ -138,7 +149,12 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     match call.operation.as_str() {
         "GitLab.GetProject" => {
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
-            return Ok(ApiResponse::json(&shown_project(&project, with_statistics)));
+            let mut shown = shown_project(&project, with_statistics);
+            // `ee/lib/ee/api/entities/project.rb`.
+            if aws.options.gitlab.premium {
+                shown["mirror"] = project.records.tags.is_pull_mirror.into();
+            }
+            return Ok(ApiResponse::json(&shown));
         }
         // `authorize_read_protected_branch!` in `lib/api/protected_branches.rb`.
         "GitLab.ListProtectedBranches" if project.access < Some(DEVELOPER) => {
@@ -156,7 +172,8 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     if project.access < Some(REPORTER) && !project.records.is_public && !is_of_mirrors {
         return Err(refused(403, "403 Forbidden"));
     }
-    if let Some(answer) = history::answer(aws, call, &project) {
+    let of_history = history::answer(aws, call, &project);
+    if let Some(answer) = of_history.or_else(|| tags::answer(aws, call, &project)) {
         return answer;
     }
     if let Some(answer) = commits_api::answer(aws, call, &project) {

@@ -1,5 +1,5 @@
 //! The branches of a GitLab project, the ancestors of its commits, and its push events:
-//! `lib/api/branches.rb`, `lib/api/repositories.rb` and `lib/api/project_events.rb`.
+//! `lib/api/branches.rb`, `lib/api/repositories.rb`, `lib/api/commits.rb` and `lib/api/project_events.rb`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,14 +12,61 @@ use crate::{
     state::AwsState,
 };
 
-/// A push of a branch, as GitLab lists it (`app/models/push_event_payload.rb`).
+/// The user who pushes branches, unless a test names another one.
+pub const PUSHER: u64 = 20;
+/// The address of the author and of the committer of each commit, unless a test sets another one.
+const AUTHOR_EMAIL: &str = "developer@example.com";
+
+/// A push of a branch or a tag, as GitLab lists it (`app/models/push_event_payload.rb`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushEvent {
     pub at: Duration,
-    pub branch: String,
-    /// `None` for a new branch.
+    pub author: u64,
+    /// `branch` or `tag`.
+    pub kind: &'static str,
+    /// `created`, `pushed` or `removed` (`app/services/push_event_payload_service.rb`).
+    pub action: &'static str,
+    /// `None` in the event of more than one.
+    pub name: Option<String>,
+    /// `None` for a new one.
     pub from: Option<String>,
-    pub to: String,
+    /// `None` if it was deleted.
+    pub to: Option<String>,
+    /// The number of branches or tags, if the event is of more than one.
+    pub count: Option<usize>,
+}
+
+impl PushEvent {
+    pub fn of(
+        kind: &'static str,
+        name: &str,
+        from: Option<String>,
+        to: Option<String>,
+        author: u64,
+        at: Duration,
+    ) -> Self {
+        let action = match (&from, &to) {
+            (None, _) => "created",
+            (_, None) => "removed",
+            _ => "pushed",
+        };
+        Self {
+            at,
+            author,
+            kind,
+            action,
+            name: Some(name.to_owned()),
+            from,
+            to,
+            count: None,
+        }
+    }
+
+    /// One event of so many changes, none of which it names (`app/services/bulk_push_event_payload_service.rb`).
+    pub fn hide_among(&mut self, count: usize) {
+        (self.name, self.from, self.to) = (None, None, None);
+        self.count = Some(count);
+    }
 }
 
 /// How a project's branches got their tips.
@@ -29,6 +76,8 @@ pub struct History {
     pub parents: BTreeMap<String, String>,
     /// When each commit was made.
     pub committed: BTreeMap<String, Duration>,
+    /// The addresses of commits' authors.
+    pub author_emails: BTreeMap<String, String>,
     /// The oldest first.
     pub events: Vec<PushEvent>,
 }
@@ -47,12 +96,9 @@ pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) 
         }
         history.committed.insert(commit.to_owned(), now);
     }
-    history.events.push(PushEvent {
-        at: now,
-        branch: branch.to_owned(),
-        from,
-        to: commit.to_owned(),
-    });
+    let to = Some(commit.to_owned());
+    let event = PushEvent::of("branch", branch, from, to, PUSHER, now);
+    history.events.push(event);
 }
 
 /// The operation at a path below a project, and its parameters.
@@ -63,6 +109,7 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
             Some(("GetBranch", vec![("branch", unescaped(name))]))
         }
         ("GET", ["repository", "merge_base"]) => Some(("GetMergeBase", vec![])),
+        ("GET", ["repository", "commits"]) => Some(("ListCommits", vec![])),
         ("GET", ["events"]) => Some(("ListEvents", vec![])),
         _ => None,
     }
@@ -95,8 +142,26 @@ pub fn answer(
         }
         "GitLab.GetMergeBase" => merge_base(call, project),
         "GitLab.ListEvents" => {
-            // `app/finders/events_finder.rb` sorts by age, the newest first.
-            let shown = project.records.history.events.iter().rev().map(shown_event);
+            // `app/finders/events_finder.rb` sorts by age, the newest first. `after` begins at the end of that day.
+            let after = call.text("after").unwrap_or_default();
+            let is_wanted = |event: &&PushEvent| &AwsState::date(event.at)[..10] > after;
+            let events = project.records.history.events.iter().rev();
+            let shown = events.filter(is_wanted);
+            let shown = shown.map(|event| shown_event(project, event));
+            Ok(page(aws, call, &shown.collect::<Vec<_>>()))
+        }
+        // `ref_name` may be a range, and an unknown end of it gives an empty list
+        // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of `git log`).
+        "GitLab.ListCommits" => {
+            let range = call.text("ref_name").unwrap_or(&project.default_branch);
+            let (from, to) = range.split_once("..").unwrap_or(("", range));
+            let commit = |name| project.commit_at(name);
+            let history = &project.records.history;
+            let before = commit(from).map_or(vec![], |from| history.line(from));
+            let listed = commit(to).filter(|_| from.is_empty() || !before.is_empty());
+            let listed = listed.map_or(vec![], |to| history.line(to));
+            let listed = listed.into_iter().filter(|one| !before.contains(one));
+            let shown = listed.map(|one| shown_commit(project, one));
             Ok(page(aws, call, &shown.collect::<Vec<_>>()))
         }
         _ => return None,
@@ -173,30 +238,38 @@ fn shown_branch(project: &Project, name: &str) -> Value {
 
 /// `lib/api/entities/commit.rb`, in part.
 fn shown_commit(project: &Project, commit: &str) -> Value {
-    let committed = project.records.history.committed.get(commit);
+    let history = &project.records.history;
+    let committed = history.committed.get(commit);
     let committed = committed.copied().unwrap_or_default();
-    json!({"id": commit, "committed_date": AwsState::instant(committed)})
+    let email = history.author_emails.get(commit);
+    let parents: Vec<&String> = history.parents.get(commit).into_iter().collect();
+    json!({
+        "id": commit, "committed_date": AwsState::instant(committed), "parent_ids": parents,
+        "author_email": email.map_or(AUTHOR_EMAIL, String::as_str), "committer_email": AUTHOR_EMAIL,
+    })
 }
 
 /// `lib/api/entities/event.rb` and `push_event_payload.rb`.
 /// <https://docs.gitlab.com/api/events/#list-all-visible-events-for-a-project>
-fn shown_event(event: &PushEvent) -> Value {
-    let action = if event.from.is_none() {
-        "created"
-    } else {
-        "pushed"
+fn shown_event(project: &Project, event: &PushEvent) -> Value {
+    let action_name = match event.action {
+        "created" => "pushed new",
+        "removed" => "deleted",
+        _ => "pushed to",
     };
     json!({
-        "action_name": if event.from.is_none() { "pushed new" } else { "pushed to" },
+        "project_id": project.id,
+        "action_name": action_name,
+        "author_id": event.author,
         "created_at": AwsState::instant(event.at),
         "push_data": {
             "commit_count": 1,
-            "action": action,
-            "ref_type": "branch",
+            "action": event.action,
+            "ref_type": event.kind,
             "commit_from": event.from,
             "commit_to": event.to,
-            "ref": event.branch,
-            "ref_count": null,
+            "ref": event.name,
+            "ref_count": event.count,
         },
     })
 }

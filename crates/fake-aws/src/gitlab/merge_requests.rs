@@ -22,6 +22,10 @@ pub struct MergeRequest {
     /// Commits of the target branch that the source branch does not have.
     pub commits_behind: u64,
     pub description: String,
+    /// The number of the user who created it.
+    pub author: u64,
+    /// The user who merged it, or set it to merge.
+    pub merge_user: Option<u64>,
 }
 
 /// `lib/api/entities/merge_request_basic.rb`.
@@ -45,6 +49,8 @@ pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
         "sha": held.head,
         "merge_commit_sha": held.merge_commit,
         "squash_commit_sha": null,
+        "author": {"id": held.author},
+        "merge_user": held.merge_user.map(|id| json!({"id": id})),
     })
 }
 

@@ -35,6 +35,8 @@ mod mirror_urls;
 pub mod records;
 /// The runs of push mirrors.
 pub(crate) mod runs;
+/// GitLab's tags, and who may create them.
+pub mod tags;
 
 pub(crate) use api::{answer, decode};
 
@@ -136,6 +138,7 @@ pub struct GitLab {
     pub projects: BTreeMap<u64, Project>,
     /// By the token itself.
     pub tokens: BTreeMap<String, Token>,
+    pub users: BTreeMap<u64, tags::User>,
     /// Runs of mirrors that are to begin.
     pub jobs: Vec<Job>,
     /// Runs that are under way.

@@ -4,7 +4,7 @@
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::gitlab::{history::History, merge_requests::MergeRequest};
+use crate::gitlab::{history::History, merge_requests::MergeRequest, tags::Tags};
 
 /// The user of the tests' tokens.
 pub const OWN_USER: u64 = 7;
@@ -107,6 +107,7 @@ pub struct Records {
     pub notes: Vec<Note>,
     /// How its branches got their tips.
     pub history: History,
+    pub tags: Tags,
     ids: u64,
 }
 

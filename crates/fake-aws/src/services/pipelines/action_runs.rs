@@ -24,7 +24,19 @@ pub struct ActionRun {
     pub text: Option<&'static str>,
 }
 
+/// The ID of the attempt at this index of an execution.
+fn action_execution_id(execution: &str, at: usize) -> String {
+    format!("{execution}-attempt-{at}")
+}
+
 impl Execution {
+    /// The `actionExecutionId` of an action that runs.
+    pub(super) fn running(&self, action: &str) -> Option<String> {
+        let runs = |run: &ActionRun| run.name == action && run.status == "InProgress";
+        let at = self.actions.iter().rposition(runs)?;
+        Some(action_execution_id(&self.id, at))
+    }
+
     /// An action begins, for the first time or again.
     pub fn begin(&mut self, action: &'static str, now: Duration) {
         self.changed = now;
@@ -73,8 +85,9 @@ pub(crate) fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
     };
     let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
-    let newest_first = execution.actions.iter().rev().skip(start).take(length);
-    let shown: Vec<Value> = newest_first.map(|run| shown(id, run)).collect();
+    let newest_first = execution.actions.iter().enumerate().rev();
+    let newest_first = newest_first.skip(start).take(length);
+    let shown: Vec<Value> = newest_first.map(|(at, run)| shown(id, at, run)).collect();
     let mut body = json!({"actionExecutionDetails": shown});
     if start + length < execution.actions.len() {
         body["nextToken"] = (start + length).to_string().into();
@@ -111,7 +124,7 @@ pub(crate) fn put_approval_result(aws: &mut AwsState, call: &Call) -> Result<Val
     Ok(json!({"approvedAt": AwsState::seconds(now)}))
 }
 
-fn shown(id: &str, run: &ActionRun) -> Value {
+fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
     let ActionRun { name, status, text } = run;
     let mut result = json!({});
     if let Some(text) = text {
@@ -124,6 +137,7 @@ fn shown(id: &str, run: &ActionRun) -> Value {
     }
     json!({
         "pipelineExecutionId": id,
+        "actionExecutionId": action_execution_id(id, at),
         "actionName": name,
         "stageName": name,
         "status": status,

@@ -255,8 +255,18 @@ fn state(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let since = pipeline.running_since.iter().map(Some);
     let since = since.chain(std::iter::repeat(None));
     let running = pipeline.running.iter().zip(since);
+    // Of the stage's actions, each runs in the same execution.
+    let inside = pipeline.executions.iter().rev().find(|one| {
+        let actions = pipeline.running.iter();
+        actions
+            .clone()
+            .any(|(action, _)| one.running(action).is_some())
+    });
     let running = running.map(|((action, token), since)| {
         let mut latest = json!({"status": "InProgress"});
+        if let Some(id) = inside.and_then(|execution| execution.running(action)) {
+            latest["actionExecutionId"] = id.into();
+        }
         // "The last status change of the action", API Reference, `ActionExecution`.
         if let Some(since) = since {
             latest["lastStatusChange"] = AwsState::seconds(*since).into();
@@ -270,10 +280,12 @@ fn state(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let actions: Vec<Value> = running
         .chain([over, json!({"actionName": "Deploy"})])
         .collect();
-    Ok(json!({
-        "pipelineName": name,
-        "stageStates": [{"stageName": "Source"}, {"stageName": "Deploy", "actionStates": actions}],
-    }))
+    let mut stage = json!({"stageName": "Deploy", "actionStates": actions});
+    if let Some(execution) = inside {
+        let latest = json!({"pipelineExecutionId": execution.id, "status": execution.status});
+        stage["latestExecution"] = latest;
+    }
+    Ok(json!({"pipelineName": name, "stageStates": [{"stageName": "Source"}, stage]}))
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."

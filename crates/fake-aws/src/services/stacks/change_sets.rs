@@ -169,11 +169,13 @@ pub struct ChangeSets {
     pub invalid: Vec<Finding>,
     /// The macros that `CloudFormation` ran to create change sets, also those of `Fn::Transform`.
     pub macros_run: Vec<String>,
+    /// The number of change sets of pipelines.
+    inserted: usize,
 }
 
 impl ChangeSets {
     /// A change set of the pipeline, by the names of the stack and of the change set.
-    pub fn insert(&mut self, key: (String, String), changes: Vec<ResourceChange>) {
+    pub fn insert(&mut self, key: (String, String), changes: Vec<ResourceChange>, now: Duration) {
         let changes = changes.into_iter().map(|change| Change {
             action: change.action,
             logical_id: change.logical_id.to_owned(),
@@ -188,8 +190,9 @@ impl ChangeSets {
                 .collect(),
             properties: serde_json::json!({"Value": change.value}),
         });
-        let id = "00000000-0000-4000-8000-pipeline0000";
-        let mut change_set = ChangeSet::new(&key.0, &key.1, id, Duration::ZERO);
+        let id = format!("00000000-0000-4000-8000-{:012}", self.inserted);
+        self.inserted += 1;
+        let mut change_set = ChangeSet::new(&key.0, &key.1, &id, now);
         change_set.changes = changes.collect();
         self.all.insert(key, change_set);
     }

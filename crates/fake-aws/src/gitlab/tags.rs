@@ -1,0 +1,222 @@
+//! GitLab's tags, the rules and keys that admit to them, and the people of a project: `lib/api/tags.rb`,
+//! `lib/api/protected_tags.rb`, `lib/api/deploy_keys.rb`, `lib/api/members.rb` and `lib/api/users.rb`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    gitlab::{
+        DEVELOPER, GitLab, MAINTAINER, Project, api::page, branch_patterns::is_like,
+        history::PushEvent,
+    },
+    request::{Call, unescaped},
+    response::{ApiResponse, AwsError},
+    state::AwsState,
+};
+
+/// The default of `push_event_activities_limit`
+/// (<https://docs.gitlab.com/administration/settings/push_event_activities_limit/>).
+const MAX_EVENTS_OF_PUSH: usize = 3;
+
+/// A user of GitLab (`app/models/user.rb`).
+#[derive(Clone, Debug)]
+pub struct User {
+    pub username: String,
+    /// `active`, `blocked` or another state.
+    pub state: &'static str,
+    pub bot: bool,
+    pub public_email: Option<String>,
+}
+
+/// A tag: the object that it names, and the commit. They differ if the tag is annotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub target: String,
+    pub commit: String,
+}
+
+/// The tags of a project, and who may create them.
+#[derive(Clone, Debug, Default)]
+pub struct Tags {
+    pub all: BTreeMap<String, Tag>,
+    /// The rules: a name or a pattern with `*`, and its `create_access_levels`.
+    pub protected: Vec<(String, Vec<Value>)>,
+    /// The deploy keys: whether each one can push.
+    pub deploy_keys: Vec<bool>,
+    /// The access level of each member, by the number of the user.
+    pub members: BTreeMap<u64, u64>,
+    /// `mirror`: the project pulls from an upstream (Premium).
+    pub is_pull_mirror: bool,
+}
+
+impl Tag {
+    pub fn lightweight(commit: &str) -> Self {
+        Self {
+            target: commit.to_owned(),
+            commit: commit.to_owned(),
+        }
+    }
+
+    /// The tag object has an ID of its own (`doc/api/tags.md`).
+    pub fn annotated(commit: &str) -> Self {
+        Self {
+            target: commit.replacen('c', "d", 1),
+            commit: commit.to_owned(),
+        }
+    }
+}
+
+impl Tags {
+    /// `can_create_tag?` in `lib/gitlab/user_access.rb`: an entry of any rule that matches admits
+    /// (`app/models/concerns/protected_ref.rb`). Without a rule, Developers may.
+    pub fn admit(&self, user: u64, name: &str) -> bool {
+        let level = self.members.get(&user).copied().unwrap_or(0);
+        let is_in =
+            |entry: &Value| match (entry["user_id"].as_u64(), entry["access_level"].as_u64()) {
+                (Some(one), _) => one == user,
+                // A member of an invited group. Each is one here.
+                _ if entry["group_id"].is_u64() => level >= DEVELOPER,
+                _ if entry["deploy_key_id"].is_u64() => false,
+                (None, Some(least)) => least > 0 && level >= least,
+                (None, None) => false,
+            };
+        let mut rules = self.rules_of(name).peekable();
+        match rules.peek() {
+            None => level >= DEVELOPER,
+            Some(_) => rules.flat_map(|(_, entries)| entries).any(is_in),
+        }
+    }
+
+    fn rules_of(&self, name: &str) -> impl Iterator<Item = &(String, Vec<Value>)> {
+        self.protected
+            .iter()
+            .filter(move |(pattern, _)| is_like(pattern, name))
+    }
+}
+
+/// A push by `user`: each of these tags gets its object, or is deleted (`None`). More changes of one kind than
+/// [`MAX_EVENTS_OF_PUSH`] have one event in bulk (`app/services/git/process_ref_changes_service.rb`).
+/// An error is the message of `lib/gitlab/checks/tag_check.rb`.
+pub fn push(
+    project: &mut Project,
+    user: u64,
+    changes: &[(&str, Option<Tag>)],
+    now: Duration,
+) -> Result<(), &'static str> {
+    let mut events: BTreeMap<&str, Vec<PushEvent>> = BTreeMap::new();
+    let tags = &mut project.records.tags;
+    for (name, tag) in changes {
+        let from = tags.all.get(*name).map(|tag| tag.target.clone());
+        let is_protected = tags.rules_of(name).next().is_some();
+        if !tags.admit(user, name) {
+            return Err("You are not allowed to create this tag as it is protected.");
+        }
+        if is_protected && tag.is_some() && from.is_some() {
+            return Err("Protected tags cannot be updated.");
+        }
+        if is_protected && tag.is_none() && tags.members.get(&user) < Some(&MAINTAINER) {
+            return Err("You are not allowed to delete protected tags from this project.");
+        }
+        match tag {
+            Some(tag) => tags.all.insert((*name).to_owned(), tag.clone()),
+            None => tags.all.remove(*name),
+        };
+        let to = tag.as_ref().map(|tag| tag.target.clone());
+        let event = PushEvent::of("tag", name, from, to, user, now);
+        events.entry(event.action).or_default().push(event);
+    }
+    for (_, mut alike) in events {
+        if alike.len() > MAX_EVENTS_OF_PUSH {
+            let count = alike.len();
+            alike.truncate(1);
+            alike[0].hide_among(count);
+        }
+        project.records.history.events.extend(alike);
+    }
+    Ok(())
+}
+
+/// The operation at a path below a project, and its parameters.
+pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
+    match (method, parts) {
+        ("GET", ["repository", "tags", name]) => Some(("GetTag", vec![("tag", unescaped(name))])),
+        ("GET", ["protected_tags"]) => Some(("ListProtectedTags", vec![])),
+        ("GET", ["deploy_keys"]) => Some(("ListDeployKeys", vec![])),
+        ("GET", ["members", "all", user]) => {
+            Some(("GetMember", vec![("user", (*user).to_owned())]))
+        }
+        _ => None,
+    }
+}
+
+/// The response to a call about a project that the caller may see. `None` if it is another call.
+pub fn answer(
+    aws: &AwsState,
+    call: &Call,
+    project: &Project,
+) -> Option<Result<ApiResponse, AwsError>> {
+    let rejected = |status: u16, message: &str| Err(AwsError::new(status, "GitLab", message));
+    let tags = &project.records.tags;
+    Some(match call.operation.as_str() {
+        "GitLab.GetTag" => match tags.all.get(call.needed("tag")) {
+            None => rejected(404, "404 Tag Not Found"),
+            // `lib/api/entities/tag.rb`.
+            Some(tag) => Ok(ApiResponse::json(&json!({
+                "name": call.needed("tag"), "target": tag.target, "commit": {"id": tag.commit},
+                "protected": tags.rules_of(call.needed("tag")).next().is_some(),
+            }))),
+        },
+        // `authorize_admin_project` in both files.
+        "GitLab.ListProtectedTags" | "GitLab.ListDeployKeys"
+            if project.access < Some(MAINTAINER) =>
+        {
+            rejected(403, "403 Forbidden")
+        }
+        "GitLab.ListProtectedTags" => {
+            let rules = tags.protected.iter().map(shown_rule);
+            Ok(page(aws, call, &rules.collect::<Vec<_>>()))
+        }
+        "GitLab.ListDeployKeys" => {
+            let keys = tags.deploy_keys.iter().zip(1..);
+            let keys =
+                keys.map(|(can_push, id)| json!({"id": id, "title": "key", "can_push": can_push}));
+            Ok(page(aws, call, &keys.collect::<Vec<_>>()))
+        }
+        "GitLab.GetMember" => {
+            let user = call.needed("user").parse().ok();
+            let member =
+                user.and_then(|id| Some((tags.members.get(&id)?, shown_user(&aws.gitlab, id)?)));
+            member.map_or_else(
+                || rejected(404, "404 Not found"),
+                |(level, mut shown)| {
+                    shown["access_level"] = json!(level);
+                    Ok(ApiResponse::json(&shown))
+                },
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// `lib/api/entities/user.rb`, in part. `None` if there is no such user.
+pub fn shown_user(gitlab: &GitLab, id: u64) -> Option<Value> {
+    let user = gitlab.users.get(&id)?;
+    Some(json!({
+        "id": id, "username": user.username, "state": user.state, "bot": user.bot,
+        "public_email": user.public_email,
+    }))
+}
+
+/// `lib/api/entities/protected_ref_access.rb`, and that of `ee`.
+fn shown_rule((name, entries): &(String, Vec<Value>)) -> Value {
+    let entries = entries.iter().zip(1..).map(|(entry, id)| {
+        let mut shown = json!({"id": id, "access_level": null, "access_level_description": "…",
+            "user_id": null, "group_id": null});
+        for (member, value) in entry.as_object().into_iter().flatten() {
+            shown[member] = value.clone();
+        }
+        shown
+    });
+    json!({"name": name, "create_access_levels": entries.collect::<Vec<_>>()})
+}
