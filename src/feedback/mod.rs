@@ -3,7 +3,7 @@
 //! - [`reporting`] reports the executions of pipelines
 //! - [`review`] writes what a review branch would change on its merge request
 //! - [`drift`] compares a stack with its template
-//! - [`approval`] approves a change set without changes
+//! - [`approval`] approves a change set without changes, or as a person decides in GitLab
 //! - [`change_sets`] is what they use
 
 pub mod approval;

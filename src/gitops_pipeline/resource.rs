@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
+use super::approval_tags::TagProtection;
 use super::canceled_execution::{CanceledExecution, start_again};
 use super::child::Child;
 use super::delete::{Deletion, OnDenial};
@@ -17,8 +18,10 @@ use super::pushes::{BranchPush, Started};
 use super::request_context::RequestContext;
 use super::request_token::Purpose;
 use super::spec::{FunctionApprovals, Spec};
-use super::{observe, spec, tombstone};
+use super::{observe, pipeline_settings, spec, tombstone};
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::gitlab;
+use crate::clients::http::Http;
 use crate::common::reason_codes::invalid_properties;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
@@ -37,14 +40,19 @@ pub fn is_rejected(physical_id: &str) -> bool {
 #[derive(Debug)]
 pub struct GitOpsPipeline {
     aws: Aws,
+    http: Http,
     approvals: FunctionApprovals,
 }
 
 impl GitOpsPipeline {
-    /// The resource type, which calls AWS through `aws`.
-    pub fn new(aws: Aws) -> Self {
+    /// The resource type, which calls AWS through `aws`, and GitLab through `http`.
+    pub fn new(aws: Aws, http: Http) -> Self {
         let approvals = FunctionApprovals::Denied;
-        GitOpsPipeline { aws, approvals }
+        GitOpsPipeline {
+            aws,
+            http,
+            approvals,
+        }
     }
 
     /// The same, whose role may approve what `approvals` says.
@@ -61,10 +69,11 @@ impl GitOpsPipeline {
                 return Err(invalid_properties(&text));
             }
         };
-        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        let mut spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         spec::check_allowed(&spec, self.approvals).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;
         context.check_location(&spec.service_token)?;
+        spec.approval.gitlab_project = self.check_tags(&spec).await?;
         let id = spec.names.stack();
         let applier = PipelineApplier {
             aws: &self.aws,
@@ -80,6 +89,35 @@ impl GitOpsPipeline {
             attributes: attributes(&spec, &context, &result),
             note: result.warning,
         })
+    }
+
+    /// GitLab's number of the project whose tags approve, if only Maintainers can create them. `None` if tags do
+    /// not approve. While GitLab does not respond, the stored number stays, so that a rollback does not fail.
+    async fn check_tags(&self, spec: &Spec) -> Result<Option<u64>, Failure> {
+        let Some(target) = spec.gitlab.as_ref().filter(|_| spec.approval.from_gitlab) else {
+            return Ok(None);
+        };
+        let read = async {
+            let gitlab = gitlab::open(&self.aws, &self.http, &target.access).await?;
+            TagProtection::read(&gitlab, &target.project).await
+        };
+        let protection = match Box::pin(read).await {
+            Ok(protection) => protection,
+            Err(error) => {
+                let stored = pipeline_settings::read(&self.aws, &spec.names)
+                    .await
+                    .ok()
+                    .flatten();
+                let stored = stored.and_then(|stored| stored.approvals?.from_gitlab);
+                return match stored.filter(|_| error.is_transient()) {
+                    Some(stored) => Ok(Some(stored.project)),
+                    None => Err(Failure(error.reason())),
+                };
+            }
+        };
+        let number = protection.check_all(&spec.names);
+        let rejected = |why| invalid_properties(&format!("Approval.FromGitLab: {why}"));
+        number.map(Some).map_err(rejected)
     }
 
     /// Deletes the replacement that a rolled-back Update started. If the Update never responded,

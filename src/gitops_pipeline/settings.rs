@@ -22,7 +22,7 @@ pub struct ReportSettings {
     pub deployments: bool,
     /// Whether to post a commit status of the deployed stack's drift. True if an earlier version stored the
     /// settings.
-    #[serde(default = "default_drift")]
+    #[serde(default = "is_set")]
     pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if only in a project that is
     /// not public.
@@ -40,7 +40,7 @@ pub struct ReportSettings {
     pub change_set_name: Option<String>,
 }
 
-fn default_drift() -> bool {
+fn is_set() -> bool {
     true
 }
 
@@ -136,7 +136,7 @@ impl ChangeSetSettings {
     }
 }
 
-/// What the function approves: the change set, if it has no changes.
+/// What the function approves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ApprovalSettings {
@@ -144,16 +144,43 @@ pub struct ApprovalSettings {
     pub stack_name: String,
     /// The change set that waits for an approval.
     pub change_set_name: String,
+    /// Whether one without changes is approved. True if an earlier version stored the settings.
+    #[serde(default = "is_set", skip_serializing_if = "Clone::clone")]
+    pub auto_approve: bool,
+    /// Whose decision in GitLab counts. `None` if none does.
+    #[serde(
+        rename = "FromGitLab",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub from_gitlab: Option<GitLabApprovals>,
+}
+
+/// Whose decision in GitLab counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GitLabApprovals {
+    /// GitLab's number of the project. A project with the path of a moved one has another number.
+    pub project: u64,
+    /// Whether an author of the changes may approve them.
+    pub allow_author: bool,
 }
 
 impl ApprovalSettings {
-    /// The settings of a pipeline. `None` if only people approve.
+    /// The settings of a pipeline. `None` if only people in AWS approve.
     pub fn of(spec: &Spec) -> Option<Self> {
         let (names, stack_name) = (&spec.names, &spec.deploy.stack_name);
-        let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
-        approves.then(|| ApprovalSettings {
+        let approval = &spec.approval;
+        let auto_approve = approval.auto_approve == AutoApprove::NoChanges;
+        let project = approval.gitlab_project.filter(|_| approval.from_gitlab);
+        (auto_approve || project.is_some()).then(|| ApprovalSettings {
             stack_name: stack_name.clone().unwrap_or_else(|| names.deployed_stack()),
             change_set_name: names.change_set(),
+            auto_approve,
+            from_gitlab: project.map(|project| GitLabApprovals {
+                project,
+                allow_author: approval.allow_author,
+            }),
         })
     }
 }

@@ -59,7 +59,8 @@ impl Handler {
     /// The same, whose role may approve what `approvals` says.
     #[must_use]
     pub fn allowing(self, approvals: FunctionApprovals) -> Self {
-        let pipelines = GitOpsPipeline::new(self.aws.clone()).allowing(approvals);
+        let pipelines = GitOpsPipeline::new(self.aws.clone(), self.http.clone());
+        let pipelines = pipelines.allowing(approvals);
         Handler {
             gitops_pipeline: Arc::new(pipelines),
             ..self
@@ -80,12 +81,13 @@ impl Handler {
             http: response_http,
         };
         let aws = SdkClients::new(config, &http);
+        let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
         let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
         Handler {
             worker,
             response_clients,
             mirror_credential: Arc::new(mirror_credential),
-            gitops_pipeline: Arc::new(GitOpsPipeline::new(aws.clone())),
+            gitops_pipeline: Arc::new(pipelines),
             aws,
             http,
             response_hosts: ResponseHosts::new(aws::is_in_lambda(), aws::is_local(config)),

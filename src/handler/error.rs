@@ -10,7 +10,7 @@ use cfn_custom_resource::{Failure, ReasonCode, SendError};
 const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
     handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push, a CodePipeline state change and a \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push or tag of an approval, a CodePipeline state change and a \
     CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
     (`Doctor`)";
 

@@ -10,9 +10,11 @@ use super::error::HandlerError;
 use crate::common::logging;
 use crate::feedback::approval;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{PipelineEvent, Reported};
+use crate::feedback::reporting::{PipelineEvent, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::{BuildEvent, Reviewed};
+use crate::gitops_pipeline::approval_tags::ApprovalTag;
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::health_check;
 use crate::health_check::{CheckClients, HealthCheck, metrics};
@@ -33,6 +35,9 @@ impl Handler {
         }
         if let Some(push) = BranchPush::parse(event) {
             return self.handle_push(&push).await;
+        }
+        if let Some(tag) = ApprovalTag::parse_event(event) {
+            return self.handle_tag(&tag).await;
         }
         if let Some(event) = PipelineEvent::parse(event) {
             return self.handle_report(&event).await;
@@ -93,8 +98,27 @@ impl Handler {
         // First, so that no person is asked. Without it, the execution is reported all the same.
         let approved = self.approve(event).await;
         let report = Box::pin(reporting::handle(&self.aws, &self.http, event)).await;
+        let shown = self.end_report(&event.names, report)?;
+        approved?;
+        Ok(shown)
+    }
+
+    /// Approves or rejects what a tag in GitLab may be about.
+    async fn handle_tag(&self, tag: &ApprovalTag) -> Result<Value, HandlerError> {
+        Span::current().record("pipeline_stack", tag.names.stack());
+        tracing::info!(tag = tag.name(), "tag");
+        let decided = Box::pin(reporting::decide(&self.aws, &self.http, tag)).await;
+        self.end_report(&tag.names, decided)
+    }
+
+    /// Logs what a report did, and counts what it did not.
+    fn end_report(
+        &self,
+        names: &ResourceNames,
+        report: Result<Reported, ReportError>,
+    ) -> Result<Value, HandlerError> {
         let failures = report.as_ref().map_or(1, Reported::log_rejected);
-        let (env_id, pipeline_name) = (&event.names.env_id, event.names.pipeline());
+        let (env_id, pipeline_name) = (&names.env_id, names.pipeline());
         if failures > 0 {
             self.emit_report_failures(env_id, &pipeline_name, failures);
         }
@@ -106,7 +130,6 @@ impl Handler {
             }
             report => report?,
         };
-        approved?;
         Ok(json!({"Report": {
             "PipelineName": pipeline_name,
             "Posted": reported.accepted.len(),

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::clients::CheckClients;
+use crate::clients::gitlab;
 use crate::common::ownership::write_time;
+use crate::gitops_pipeline::approval_tags::TagProtection;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::mirror_credential::health::TokenHealth;
 
@@ -56,6 +59,23 @@ pub fn stack_problem(status: &str, id: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("its status is {status}: {what}. {remedy}"))
+}
+
+/// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if only they can, or
+/// if tags do not approve.
+pub async fn tag_problem(clients: CheckClients<'_>, child: &Child) -> Option<String> {
+    let settings = child.settings.as_ref()?;
+    let approvals = settings.approvals.as_ref()?.from_gitlab.as_ref()?;
+    let access = child.access()?;
+    let read = async {
+        let gitlab = gitlab::open(clients.aws, clients.http, access).await?;
+        TagProtection::read(&gitlab, &approvals.project.to_string()).await
+    };
+    let why = match Box::pin(read).await {
+        Ok(protection) => protection.check_all(&settings.names).err()?.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("the tags that approve in GitLab: {why}"))
 }
 
 /// Says that an older function rendered the stack, with the remedy. `None` if this one did.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::{outdated_problem, stack_problem};
+use super::doctor::{outdated_problem, stack_problem, tag_problem};
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
@@ -65,6 +65,8 @@ struct CheckedStack<'a> {
     child: Result<Option<Child>, CallError>,
     missed: Result<Option<SuspectedPush>, CallError>,
     drift: Vec<ComparedStack>,
+    /// What is wrong with the tags that approve. Only a diagnosis looks for it.
+    tags: Option<String>,
 }
 
 impl Stacks {
@@ -163,7 +165,8 @@ impl Checker<'_> {
             if stacks.contains(&child.owner_stack_id) {
                 outdated += usize::from(child.outdated_version.is_some());
                 let problem = stack_problem(&child.status, id);
-                findings.checked(subject, problem.or_else(|| outdated_problem(&child)));
+                let problem = problem.or_else(|| outdated_problem(&child));
+                findings.checked(subject, problem.or(checked.tags));
                 return found.add(child);
             }
             orphans += 1;
@@ -188,18 +191,24 @@ impl Checker<'_> {
 
     async fn check_stack<'a>(&self, name: &str, id: &'a String) -> CheckedStack<'a> {
         let child = self.gitops_pipeline.look_up_child(name).await;
-        let (missed, drift) = match &child {
+        let (missed, drift, tags) = match &child {
             Ok(Some(child)) => {
                 let missed = self.look_for_missed_push(child).await;
-                (missed, self.compare(name, child).await)
+                let tags = if self.may_change {
+                    None
+                } else {
+                    tag_problem(self.clients, child).await
+                };
+                (missed, self.compare(name, child).await, tags)
             }
-            _ => (Ok(None), vec![]),
+            _ => (Ok(None), vec![], None),
         };
         CheckedStack {
             id,
             child,
             missed,
             drift,
+            tags,
         }
     }
 

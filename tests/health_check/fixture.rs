@@ -174,7 +174,7 @@ async fn look_with(
         http: &http,
         clock: &clock,
     };
-    let pipelines = GitOpsPipeline::new(aws.clone());
+    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
     let summary = health_check::check(
         &dev,
         clients,
@@ -206,7 +206,7 @@ pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
         http: &http,
         clock: &clock,
     };
-    let pipelines = GitOpsPipeline::new(aws.clone());
+    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
     let time = Duration::from_secs(300);
     let found = health_check::diagnose(&dev, clients, &credentials, &pipelines, time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");

@@ -173,7 +173,7 @@ async fn look(fake: &FakeAws) -> Looked {
     let http = Http::new(connector.clone());
     let aws = SdkClients::new(&sdk_config(connector), &http);
     let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-    let pipelines = GitOpsPipeline::new(aws.clone());
+    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
     let clients = CheckClients {
         aws: &aws,
         http: &http,

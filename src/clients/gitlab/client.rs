@@ -12,11 +12,11 @@ use super::transport::{ApiRequest, ApiResponse, GitLab, MAX_RESPONSE_BYTES, path
 use crate::clients::http::is_https_or_loopback;
 
 /// The most pages of a list.
-const MAX_PAGES: usize = 50;
+pub(super) const MAX_PAGES: usize = 50;
 
 /// The most elements of a page. It is also the number that is requested.
 /// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
-const MAX_PAGE_ELEMENTS: usize = 100;
+pub(super) const MAX_PAGE_ELEMENTS: usize = 100;
 
 /// The sizes of the pages of a searched list, the largest first. Each is a multiple of the next one.
 const SEARCHED_PAGE_SIZES: [usize; 3] = [20, 4, 1];
@@ -27,7 +27,14 @@ const MAX_SEARCHED_ELEMENTS: usize = 5_000;
 
 /// What GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // They are independent facts.
 pub struct ProjectDetails {
+    /// Its number. `None` if GitLab does not show it.
+    pub id: Option<u64>,
+    /// Its path, without characters that GitLab does not allow in it.
+    pub path: String,
+    /// Whether GitLab pulls it from elsewhere, and creates its tags.
+    pub is_pull_mirror: bool,
     /// Whether its repository has no commit.
     pub is_empty: bool,
     /// Its default branch, or the one that the first push creates. `None` if the user may not read
@@ -120,6 +127,35 @@ impl GitLab {
         Err(error(doing, ErrorKind::TooLarge))
     }
 
+    /// What `parse` returns of the elements of a list, which has at most as many elements as `size` says: those
+    /// of a page, and the pages. `None` if it has more. An element that cannot be parsed is an error.
+    pub(super) async fn pages<T>(
+        &self,
+        project: &str,
+        of: &str,
+        doing: &str,
+        size: (usize, usize),
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, GitLabError> {
+        let mut elements = vec![];
+        for number in 1..=size.1 {
+            let of = format!("{of}&per_page={}&page={number}", size.0);
+            let request = ApiRequest::get(path(project, &of));
+            let response = self.succeed(project, &request, doing).await?;
+            let (status, next) = (response.status, response.next_page.clone());
+            let page = response.into_json().map_err(|kind| error(doing, kind))?;
+            let parsed = page.as_array().filter(|page| page.len() <= size.0);
+            let parsed =
+                parsed.and_then(|page| page.iter().map(&parse).collect::<Option<Vec<T>>>());
+            let unexpected = ErrorKind::UnexpectedResponse { status };
+            elements.extend(parsed.ok_or_else(|| error(doing, unexpected))?);
+            if next.is_none() {
+                return Ok(Some(elements));
+            }
+        }
+        Ok(None)
+    }
+
     /// What `keep` returns of a list to which anyone can add long elements, such as comments. Only that
     /// stays in memory, so the limits of a response apply to each page alone. A page that is too
     /// large is read in smaller ones, and one element that is too large is skipped. Otherwise a comment
@@ -171,7 +207,16 @@ impl ProjectDetails {
     /// Parses GitLab's description. Missing members have a default.
     pub fn parse(described: &Value) -> Self {
         let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
+        let path = described["path_with_namespace"].as_str();
+        let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "_.-/".contains(*c);
         ProjectDetails {
+            id: described["id"].as_u64(),
+            path: path
+                .unwrap_or_default()
+                .chars()
+                .filter(is_allowed)
+                .collect(),
+            is_pull_mirror: described["mirror"] == true,
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",

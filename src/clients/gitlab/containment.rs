@@ -91,7 +91,7 @@ impl GitLab {
     }
 
     /// The response to a GET. `None` if GitLab rejected it with one of these `messages`.
-    async fn unless(
+    pub(super) async fn unless(
         &self,
         messages: &[&str],
         project: &str,

@@ -21,7 +21,7 @@ pub struct TokenDetails {
 
 impl GitLab {
     /// The ID of the token's user.
-    pub(super) async fn own_user_id(&self) -> Result<u64, GitLabError> {
+    pub async fn own_user_id(&self) -> Result<u64, GitLabError> {
         let doing = format!("looking up the token's user at {}", self.url);
         let token = self.own_token(&doing).await?;
         let unexpected = ErrorKind::UnexpectedResponse { status: 200 };

@@ -1,13 +1,33 @@
 //! The latest pushes to a project, as its events show them.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use super::branches::about_branches;
-use super::client::{error, parse_time};
+use super::client::{MAX_PAGE_ELEMENTS, MAX_PAGES, error, parse_time};
 use super::error::{ErrorKind, GitLabError};
 use super::transport::{ApiRequest, GitLab, path};
+use crate::common::ownership::write_time;
+
+/// A push of a branch or a tag, or of many, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushEvent {
+    /// The number of the project.
+    pub project: u64,
+    /// The number of the user.
+    pub author: u64,
+    /// Whether it is about tags.
+    pub is_of_tags: bool,
+    /// The branch or the tag. `None` for a push of more of them than GitLab lists.
+    pub name: Option<String>,
+    /// Whether the push created it.
+    pub creates: bool,
+    /// The object afterwards. `None` if it was removed.
+    pub to: Option<String>,
+    /// When GitLab recorded it.
+    pub at: SystemTime,
+}
 
 /// A push of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +75,42 @@ impl LatestPushes {
     }
 }
 
+impl PushEvent {
+    /// Parses an element of GitLab's list.
+    fn parse(event: &Value) -> Option<Self> {
+        let push = &event["push_data"];
+        let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
+        Some(PushEvent {
+            project: event["project_id"].as_u64()?,
+            author: event["author_id"].as_u64()?,
+            is_of_tags: push["ref_type"].as_str()? == "tag",
+            name: text("ref"),
+            creates: push["action"] == "created",
+            to: text("commit_to"),
+            at: event["created_at"].as_str().and_then(parse_time)?,
+        })
+    }
+}
+
 impl GitLab {
+    /// The pushes since `since`, or earlier. `None` if there are more than 5,000.
+    ///
+    /// GitLab lists the events after the end of a day, in its time zone (`app/finders/events_finder.rb`). So the
+    /// list begins at least a day earlier.
+    pub async fn pushes_since(
+        &self,
+        project: &str,
+        since: SystemTime,
+    ) -> Result<Option<Vec<PushEvent>>, GitLabError> {
+        let doing = format!("listing the pushes of project {project} at {}", self.url);
+        let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
+        let day = time.split('T').next().unwrap_or_default();
+        let of = format!("/events?action=pushed&after={day}");
+        let size = (MAX_PAGE_ELEMENTS, MAX_PAGES);
+        self.pages(project, &of, &doing, size, PushEvent::parse)
+            .await
+    }
+
     /// The latest hundred pushes, of branches and tags. GitLab writes an event seconds after its push,
     /// keeps it for three years, and writes one event without commits for a push of more than three
     /// branches. <https://docs.gitlab.com/api/events/>,

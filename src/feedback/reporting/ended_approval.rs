@@ -2,7 +2,7 @@
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
-use crate::feedback::approval::SUMMARY;
+use crate::feedback::approval::{SUMMARY, person_of};
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::Ending;
@@ -82,10 +82,11 @@ pub async fn outdated(
 /// How an approval ended. `None` if it waits, or was not reached.
 fn ending(approval: Option<&Action>, state: ExecutionState) -> Option<Ending> {
     let approval = approval?;
+    let person = person_of(&approval.summary).map(ToOwned::to_owned);
     match approval.state {
         ActionState::Succeeded if approval.summary.contains(SUMMARY) => Some(Ending::Unchanged),
-        ActionState::Succeeded => Some(Ending::Approved),
-        ActionState::Failed => Some(Ending::Rejected),
+        ActionState::Succeeded => Some(Ending::Approved(person)),
+        ActionState::Failed => Some(Ending::Rejected(person)),
         ActionState::Running if state == ExecutionState::Running => None,
         ActionState::Running | ActionState::Abandoned => Some(Ending::Unneeded),
     }

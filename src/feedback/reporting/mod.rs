@@ -34,7 +34,10 @@ pub use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::http::Http;
+use crate::feedback::approval;
 use crate::feedback::reporting::plan::Scope;
+use crate::feedback::reporting::report::About;
+use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
 
@@ -60,10 +63,50 @@ pub async fn handle(
             return Ok(Reported::default());
         };
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        report::report(aws, &gitlab, &pipeline, settings, event.scope, execution).await
+        report::report(
+            aws,
+            &gitlab,
+            &pipeline,
+            settings,
+            event.scope.into(),
+            execution,
+        )
+        .await
     };
     let failed = |error: ReportError| error.about(&format!("execution {id}"));
     Box::pin(reported).await.map_err(failed)
+}
+
+/// Approves or rejects what waits in the pipeline of `tag`, as the tags of its request say in GitLab. If it still
+/// waits, the note says why.
+///
+/// # Errors
+/// If AWS or GitLab fails in a way that may pass.
+pub async fn decide(aws: &Aws, http: &Http, tag: &ApprovalTag) -> Result<Reported, ReportError> {
+    let decided = async {
+        let mut reported = Reported::default();
+        let Some(pipeline) = pipeline_settings::read(aws, &tag.names).await? else {
+            return Ok(reported);
+        };
+        let Some(settings) = &pipeline.report else {
+            return Ok(reported);
+        };
+        let gitlab = gitlab::open(aws, http, &settings.access).await?;
+        let Some(id) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await? else {
+            return Ok(reported);
+        };
+        let name = pipeline.names.pipeline();
+        if let Some(execution) = execution::newest_of_same_commit(aws, &name, &id).await? {
+            let topic = About {
+                scope: Scope::Approval,
+                tag: Some(tag),
+            };
+            reported = report::report(aws, &gitlab, &pipeline, settings, topic, execution).await?;
+        }
+        Ok(reported)
+    };
+    let failed = |error: ReportError| error.about(&format!("tag {}", tag.name()));
+    Box::pin(decided).await.map_err(failed)
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. Does
@@ -98,9 +141,11 @@ pub async fn catch_up(
         }
         let repeat = async {
             let gitlab = gitlab::open(aws, http, &settings.access).await?;
+            approval::approve_from_gitlab(aws, &gitlab, &pipeline).await?;
             for execution in changed {
-                let one = report::report(aws, &gitlab, &pipeline, settings, Scope::All, execution)
-                    .await?;
+                let about = Scope::All.into();
+                let one =
+                    report::report(aws, &gitlab, &pipeline, settings, about, execution).await?;
                 reported.accepted.extend(one.accepted);
                 reported.rejected.extend(one.rejected);
             }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::feedback::approval::Doubt;
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -16,14 +17,14 @@ pub fn marker(names: &ResourceNames) -> String {
 }
 
 /// How an approval ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It was given.
-    Approved,
+    /// It was given, by this person and tag if that was in GitLab.
+    Approved(Option<String>),
     /// The function gave it, because there are no changes.
     Unchanged,
     /// It was rejected, or not given in time.
-    Rejected,
+    Rejected(Option<String>),
     /// The execution ended before.
     Unneeded,
 }
@@ -32,12 +33,17 @@ pub enum Ending {
 /// approval waits.
 fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String {
     let environment = code(environment_name);
+    let by = |person: Option<String>| {
+        person.map_or(String::new(), |person| {
+            format!(" in GitLab by {}", code(&person))
+        })
+    };
     let state = match ending {
-        None => WAIT,
-        Some(Ending::Approved) => "were approved",
-        Some(Ending::Unchanged) => "needed no approval, because there are none",
-        Some(Ending::Rejected) => "were rejected",
-        Some(Ending::Unneeded) => "no longer need an approval",
+        None => WAIT.to_owned(),
+        Some(Ending::Approved(person)) => format!("were approved{}", by(person)),
+        Some(Ending::Unchanged) => "needed no approval, because there are none".to_owned(),
+        Some(Ending::Rejected(person)) => format!("were rejected{}", by(person)),
+        Some(Ending::Unneeded) => "no longer need an approval".to_owned(),
     };
     format!("**Changes to {environment} {state}**: [execution]({url})")
 }
@@ -81,4 +87,34 @@ pub fn render(
     );
     write_table(&mut note, changes, url);
     note
+}
+
+/// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are the tags that
+/// decide nothing.
+pub fn tags(
+    url: &str,
+    commit: &str,
+    [reject, deploy]: [String; 2],
+    doubts: &[(String, Doubt)],
+) -> String {
+    let link = |tag: &str| {
+        let escaped = tag.replace('/', "%2F");
+        format!(
+            "[{}]({url}/-/tags/new?tag_name={escaped}&ref={commit})",
+            code(tag)
+        )
+    };
+    let (deploys, rejects) = (link(&deploy), link(&reject));
+    let mut text = format!(
+        "\nA Maintainer decides by a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
+    );
+    for (tag, doubt) in doubts {
+        let _ = writeln!(
+            text,
+            "\n{} decides nothing: {}.",
+            code(tag),
+            doubt.to_string().replace('`', "")
+        );
+    }
+    text
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
+use crate::feedback::approval::ApprovalError;
 use crate::feedback::reporting::plan::{Post, Topic};
 use cfn_custom_resource::Reason;
 
@@ -46,6 +47,15 @@ impl From<GitLabError> for ReportError {
             reason: error.reason(),
             is_unreachable: error.is_unreachable(),
             is_final: !may_pass(&error),
+        }
+    }
+}
+
+impl From<ApprovalError> for ReportError {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::Aws(error) => error.into(),
+            ApprovalError::GitLab(error) => error.into(),
         }
     }
 }

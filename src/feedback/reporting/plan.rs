@@ -230,8 +230,8 @@ pub fn desired(
 /// The state of an execution with its description.
 fn execution_status(execution: &Execution, environment: &str) -> (StatusState, String) {
     let approval = execution.action(APPROVAL);
-    let rejected = approval.filter(|action| action.state == ActionState::Failed);
-    match (execution.state, rejected) {
+    let ended = approval.filter(|action| action.state == ActionState::Failed);
+    match (execution.state, ended) {
         (ExecutionState::Running, _) => {
             (StatusState::Running, format!("On its way to {environment}"))
         }
@@ -240,7 +240,7 @@ fn execution_status(execution: &Execution, environment: &str) -> (StatusState, S
         }
         (ExecutionState::Failed | ExecutionState::RolledBack, Some(action)) => (
             StatusState::Canceled,
-            with_summary("The approval was rejected", action),
+            rejected("The approval was rejected", action),
         ),
         (ExecutionState::RolledBack, None) => (
             StatusState::Failed,
@@ -262,8 +262,11 @@ fn approval_status(execution: &Execution) -> Option<(StatusState, String)> {
         ActionState::Succeeded if action.summary.contains(approval::SUMMARY) => {
             (StatusState::Success, "Approved: no changes".to_owned())
         }
-        ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
-        ActionState::Failed => (StatusState::Canceled, with_summary("Rejected", action)),
+        ActionState::Succeeded => (
+            StatusState::Success,
+            by_person("Approved", action).unwrap_or_else(|| "Approved".to_owned()),
+        ),
+        ActionState::Failed => (StatusState::Canceled, rejected("Rejected", action)),
         ActionState::Running if execution.state == ExecutionState::Running => {
             (StatusState::Pending, "Waits for an approval".to_owned())
         }
@@ -372,6 +375,15 @@ fn failure(execution: &Execution) -> String {
         Some(action) => with_summary(&format!("{} failed", action.name), action),
         None => "A condition of the stage failed".to_owned(),
     }
+}
+
+fn by_person(text: &str, action: &Action) -> Option<String> {
+    let person = approval::person_of(&action.summary)?;
+    Some(format!("{text} in GitLab by {person}"))
+}
+
+fn rejected(text: &str, action: &Action) -> String {
+    by_person(text, action).unwrap_or_else(|| with_summary(text, action))
 }
 
 fn with_summary(text: &str, action: &Action) -> String {

@@ -6,12 +6,14 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, ShownStatus, StatusState,
 };
+use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
+use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -25,7 +27,22 @@ pub const MAX_RETRIES: u32 = 4;
 /// The pause after such a request.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Reports what `scope` includes of an execution, the newest one of its commit.
+/// What a report is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The parts.
+    pub scope: Scope,
+    /// The tag that was pushed.
+    pub tag: Option<&'a ApprovalTag>,
+}
+
+impl From<Scope> for About<'_> {
+    fn from(scope: Scope) -> Self {
+        About { scope, tag: None }
+    }
+}
+
+/// Reports what `about` includes of an execution, the newest one of its commit.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
@@ -34,7 +51,7 @@ pub async fn report(
     gitlab: &GitLab,
     pipeline: &PipelineSettings,
     settings: &ReportSettings,
-    scope: Scope,
+    about: About<'_>,
     execution: Execution,
 ) -> Result<Reported, ReportError> {
     let context = Context {
@@ -42,7 +59,8 @@ pub async fn report(
         pipeline,
         settings,
         gitlab,
-        scope,
+        scope: about.scope,
+        tag: about.tag,
         commit: CommitRef {
             project: settings.project.clone(),
             sha: execution.commit.clone(),
@@ -69,13 +87,14 @@ pub async fn report(
     Ok(reporter.reported)
 }
 
-/// What a report is about.
+/// What does not change during a report.
 struct Context<'a> {
     aws: &'a Aws,
     pipeline: &'a PipelineSettings,
     settings: &'a ReportSettings,
     gitlab: &'a GitLab,
     scope: Scope,
+    tag: Option<&'a ApprovalTag>,
     commit: CommitRef,
 }
 
@@ -199,12 +218,64 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let change_set =
-            change_sets::describe(self.context.aws, &settings.stack_name, name).await?;
+        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
+            (Some(request.change_set), tags)
+        } else {
+            let aws = self.context.aws;
+            let described = change_sets::describe(aws, &settings.stack_name, name).await?;
+            (described, String::new())
+        };
         let commit = &self.context.commit.sha;
-        let render =
-            |changes: &[Change]| note::render(changes, &pipeline.names, settings, commit, url);
-        Ok(change_set.map(|change_set| render(&change_set.changes)))
+        let render = |changes: &[Change]| {
+            note::render(changes, &pipeline.names, settings, commit, url) + &tags
+        };
+        Ok(changes.map(|change_set| render(&change_set.changes)))
+    }
+
+    /// The request that waits, and the part of the note about its tags. `None` if tags do not approve.
+    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
+        let Context {
+            aws,
+            pipeline,
+            settings,
+            gitlab,
+            tag,
+            ..
+        } = self.context;
+        let Some(approvals) = &pipeline.approvals else {
+            return Ok(None);
+        };
+        let Some(from_gitlab) = &approvals.from_gitlab else {
+            return Ok(None);
+        };
+        let name = pipeline.names.pipeline();
+        let request = ApprovalRequest::read(aws, &name, approvals).await?;
+        let Some(request) = request.filter(|it| it.execution_id == self.execution.id) else {
+            return Ok(None);
+        };
+        let inquiry = Inquiry {
+            gitlab,
+            pipeline,
+            approvals: from_gitlab,
+            request: &request,
+        };
+        let mut doubts = match Box::pin(inquiry.decide(aws))
+            .await
+            .map_err(ReportError::from)
+        {
+            Ok(decided) => decided.doubts,
+            Err(error) if error.is_final => {
+                tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
+                vec![]
+            }
+            Err(error) => return Err(error),
+        };
+        let other = tag.filter(|tag| tag.key != request.key);
+        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
+        let tags = inquiry.tags().map(|tag| tag.name());
+        let url = format!("{}/{}", settings.access.url, self.project().await?.path);
+        let written = note::tags(&url, &self.context.commit.sha, tags, &doubts);
+        Ok(Some((request, written)))
     }
 
     /// Reads what GitLab shows of everything that it should show.

@@ -63,7 +63,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     }
     check_execution_mode(&spec, &mut errors);
     check_on_failure(&spec, &mut errors);
-    check_auto_approve(&spec, &mut errors);
+    check_function_approvals(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
     check_report(&spec, &object, &mut errors);
     review::check(&spec, &object, &mut errors);
@@ -237,14 +237,24 @@ fn check_on_failure(spec: &Spec, errors: &mut ValidationErrors) {
     }
 }
 
-fn check_auto_approve(spec: &Spec, errors: &mut ValidationErrors) {
-    let has_approval = spec.approval.required && spec.deploy.action_mode == ActionMode::ChangeSet;
-    if spec.approval.auto_approve != AutoApprove::Never && !has_approval {
+fn check_function_approvals(spec: &Spec, errors: &mut ValidationErrors) {
+    let approval = &spec.approval;
+    let has_change_set = approval.required && spec.deploy.action_mode == ActionMode::ChangeSet;
+    if approval.auto_approve != AutoApprove::Never && !has_change_set {
         errors.add(
             "Approval.AutoApprove",
             "needs Approval.Required, and Deploy.ActionMode CHANGE_SET: without a change set, it is not known whether \
              there are changes",
         );
+    }
+    if approval.from_gitlab && !(has_change_set && spec.gitlab.is_some()) {
+        errors.add(
+            "Approval.FromGitLab",
+            "needs GitLab, Approval.Required, and Deploy.ActionMode CHANGE_SET: a tag approves one change set",
+        );
+    }
+    if approval.allow_author && !approval.from_gitlab {
+        errors.add("Approval.AllowAuthor", "needs Approval.FromGitLab");
     }
 }
 
@@ -254,12 +264,18 @@ fn check_auto_approve(spec: &Spec, errors: &mut ValidationErrors) {
 /// Each property that needs another value of `FunctionApprovals`.
 pub fn check_allowed(spec: &Spec, approvals: FunctionApprovals) -> Result<(), ValidationErrors> {
     let mut errors = ValidationErrors::default();
+    let mut reject = |path: &str, value: &str| {
+        let text = format!(
+            "needs the parameter FunctionApprovals of the environment's stack: set it to {value}"
+        );
+        errors.add(path, text);
+    };
     let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
     if approves && approvals == FunctionApprovals::Denied {
-        errors.add(
-            "Approval.AutoApprove",
-            "needs the parameter FunctionApprovals of the environment's stack: set it to NoChanges",
-        );
+        reject("Approval.AutoApprove", "NoChanges");
+    }
+    if spec.approval.from_gitlab && approvals != FunctionApprovals::GitLab {
+        reject("Approval.FromGitLab", "GitLab");
     }
     if errors.0.is_empty() {
         Ok(())

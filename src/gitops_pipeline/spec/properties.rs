@@ -124,12 +124,14 @@ static ENVIRONMENT_VARIABLE: [Property; 3] = [
     .or("PLAINTEXT"),
 ];
 
-static APPROVAL: [Property; 5] = [
+static APPROVAL: [Property; 7] = [
     Property::new("Required", Kind::Boolean).or("true"),
     Property::new("NotificationTopicArn", Kind::Text(&formats::TOPIC_ARN)),
     Property::new("CustomData", Kind::Text(&formats::CONFIGURATION_VALUE)),
     Property::new("ExternalEntityLink", Kind::Text(&formats::LINK)),
     Property::new("AutoApprove", Kind::Choice(&["Never", "NoChanges"])).or("Never"),
+    Property::new("FromGitLab", Kind::Boolean).or("false"),
+    Property::new("AllowAuthor", Kind::Boolean).or("false"),
 ];
 
 static DEPLOY: [Property; 11] = [

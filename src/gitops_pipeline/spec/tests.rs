@@ -354,3 +354,45 @@ fn auto_approve_needs_a_change_set_and_the_environment() {
         Ok(())
     );
 }
+
+#[test]
+fn tags_approve_only_what_gitlab_and_the_environment_allow() {
+    let spec = |approval: Value, more: Value| {
+        let mut properties = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop", "Approval": approval});
+        properties["GitLab"] =
+            json!({"TokenSecretId": "gitlab/infra", "Project": "platform/infra"});
+        for (name, value) in more.as_object().expect("properties") {
+            properties[name] = value.clone();
+        }
+        decode(&properties)
+    };
+    let from_gitlab = json!({"FromGitLab": "true", "AllowAuthor": "true"});
+    let impossible = [
+        spec(from_gitlab.clone(), json!({"GitLab": null})),
+        spec(
+            from_gitlab.clone(),
+            json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
+        ),
+        spec(
+            json!({"FromGitLab": "true", "Required": "false"}),
+            json!({}),
+        ),
+        spec(json!({"AllowAuthor": "true"}), json!({})),
+    ];
+    for errors in impossible {
+        let errors = errors
+            .expect_err("a tag approves one change set")
+            .to_string();
+        assert!(errors.contains(": needs "), "{errors}");
+    }
+    let spec = spec(from_gitlab, json!({})).expect("valid");
+    let allowed = |value| check_allowed(&spec, FunctionApprovals::parse(value));
+    assert_eq!(allowed("GitLab"), Ok(()));
+    for other in ["Denied", "NoChanges"] {
+        let errors = allowed(other).expect_err("denied").to_string();
+        assert!(
+            errors.starts_with("Approval.FromGitLab: needs the parameter"),
+            "{errors}"
+        );
+    }
+}

@@ -190,6 +190,14 @@ pub struct Approval {
     pub external_entity_link: Option<String>,
     /// What the function approves.
     pub auto_approve: AutoApprove,
+    /// Whether tags in GitLab approve.
+    #[serde(rename = "FromGitLab")]
+    pub from_gitlab: bool,
+    /// Whether the tag of an author of the changes approves them.
+    pub allow_author: bool,
+    /// GitLab's number of the project, which is looked up if tags approve.
+    #[serde(skip)]
+    pub gitlab_project: Option<u64>,
 }
 
 /// `Approval.AutoApprove`
@@ -210,6 +218,8 @@ pub enum FunctionApprovals {
     Denied,
     /// A change set without changes.
     NoChanges,
+    /// Also what a person approves in GitLab.
+    GitLab,
 }
 
 impl FunctionApprovals {
@@ -218,6 +228,7 @@ impl FunctionApprovals {
     pub fn parse(value: &str) -> Self {
         match value {
             "NoChanges" => FunctionApprovals::NoChanges,
+            "GitLab" => FunctionApprovals::GitLab,
             _ => FunctionApprovals::Denied,
         }
     }

@@ -333,7 +333,7 @@ async fn check_health_once(
         http: &http,
         clock: &clock,
     };
-    let pipelines = GitOpsPipeline::new(aws.clone());
+    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
     let emit = |line: Value| secrecy::note(line.to_string());
     let summary = health_check::check(
         &dev,

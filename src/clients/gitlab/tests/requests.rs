@@ -293,6 +293,9 @@ async fn project_details_are_parsed() {
         gitlab(&script).project(INFRA).await.expect("a project")
     };
     let project = |is_empty, access_level| ProjectDetails {
+        id: None,
+        path: String::new(),
+        is_pull_mirror: false,
         is_empty,
         default_branch: None,
         access_level,

@@ -1,0 +1,155 @@
+//! People: who they are, and what they did.
+//!
+//! Source: <https://docs.gitlab.com/api/users/>, <https://docs.gitlab.com/api/project_members/>,
+//! <https://docs.gitlab.com/api/commits/>.
+
+use serde_json::Value;
+
+use super::client::error;
+use super::error::{ErrorKind, GitLabError};
+use super::transport::{ApiRequest, GitLab, query_value};
+
+/// The most commits of a range.
+pub const MAX_COMMITS: usize = 100;
+
+/// The commits of a page. Each has its whole message.
+const COMMITS_OF_PAGE: usize = 20;
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// GitLab's number.
+    pub id: u64,
+    /// The name that others see, without characters that GitLab does not allow in it.
+    pub username: String,
+    /// Whether it is an active person, as far as GitLab shows that. `bot` is also false for ghosts and
+    /// placeholders (`app/models/concerns/has_user_type.rb`), which are no members.
+    pub is_active_person: bool,
+    /// The address that everybody may see. Empty if there is none.
+    pub public_email: String,
+}
+
+/// A commit, and the addresses of its author and its committer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its SHA.
+    pub id: String,
+    /// Free text: a forged address excludes a person, and admits none.
+    pub emails: Vec<String>,
+}
+
+/// A merge request of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedMerge {
+    /// Its author, and who merged it.
+    pub people: Vec<u64>,
+    /// Its source branch, if its commits were squashed into another one.
+    pub squashed: Option<String>,
+}
+
+impl User {
+    /// Whether a commit has an address of this user: the public one, or the private one, which begins with
+    /// the user's number (`lib/gitlab/private_commit_email.rb`).
+    pub fn has_email_of(&self, commit: &Commit) -> bool {
+        let is_public = |email: &str| {
+            !self.public_email.is_empty() && email.eq_ignore_ascii_case(&self.public_email)
+        };
+        let id = self.id.to_string();
+        let is_private = |email: &str| email.split(['-', '@']).next() == Some(id.as_str());
+        let mut emails = commit.emails.iter();
+        emails.any(|email| is_public(email) || is_private(email))
+    }
+}
+
+impl GitLab {
+    /// The user with this number.
+    pub async fn user(&self, id: u64) -> Result<User, GitLabError> {
+        let doing = format!("looking up user {id} at {}", self.url);
+        let request = ApiRequest::get(format!("/users/{id}"));
+        let shown = self.json("", &request, &doing).await?;
+        let username = shown["username"].as_str().unwrap_or_default();
+        let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "_.-".contains(*c);
+        if shown["id"] != id {
+            return Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 }));
+        }
+        Ok(User {
+            id,
+            username: username.chars().filter(is_allowed).collect(),
+            is_active_person: shown["bot"] == false && shown["state"] == "active",
+            public_email: shown["public_email"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+
+    /// The access level of an active member, also of a member of a group of the project. `None` if the user
+    /// is none.
+    pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>, GitLabError> {
+        let url = &self.url;
+        let doing = format!("looking up member {user} of project {project} at {url}");
+        let part = format!("/members/all/{user}");
+        // `lib/api/members.rb` looks up the member among those that exist.
+        let found = self.unless(&["404 Not found", "404 Not Found"], project, &part, &doing);
+        let found = found.await?;
+        let member = found.filter(|it| it["id"] == user && it["state"] == "active");
+        Ok(member.and_then(|member| member["access_level"].as_u64()))
+    }
+
+    /// The commits of `to` that `from` does not have. `None` if there are more than [`MAX_COMMITS`]. If
+    /// GitLab does not know `from`, the list may be empty.
+    pub async fn commits_since(
+        &self,
+        project: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<Option<Vec<Commit>>, GitLabError> {
+        let url = &self.url;
+        let doing = format!("listing the commits {from}..{to} of project {project} at {url}");
+        let range = query_value(&format!("{from}..{to}"));
+        let of = format!("/repository/commits?ref_name={range}");
+        let size = (COMMITS_OF_PAGE, MAX_COMMITS / COMMITS_OF_PAGE);
+        self.pages(project, &of, &doing, size, Commit::parse).await
+    }
+
+    /// The merge requests that contain a commit, or created it. Closed ones are left out.
+    pub async fn merges_of(
+        &self,
+        project: &str,
+        commit: &str,
+    ) -> Result<Vec<RequestedMerge>, GitLabError> {
+        let url = &self.url;
+        let doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
+        let part = format!("/repository/commits/{}/merge_requests", query_value(commit));
+        let keep = |listed: &Value| RequestedMerge::parse(listed).into_iter().collect();
+        self.search(project, &part, &doing, keep).await
+    }
+}
+
+impl Commit {
+    fn parse(listed: &Value) -> Option<Self> {
+        let emails = ["author_email", "committer_email"].map(|member| listed[member].as_str());
+        Some(Commit {
+            id: listed["id"].as_str()?.to_owned(),
+            emails: emails
+                .into_iter()
+                .flatten()
+                .map(ToOwned::to_owned)
+                .collect(),
+        })
+    }
+}
+
+impl RequestedMerge {
+    /// `None` if it was closed.
+    fn parse(listed: &Value) -> Option<Self> {
+        let people =
+            ["author", "merge_user", "merged_by"].map(|member| listed[member]["id"].as_u64());
+        let source = listed["source_branch"].as_str();
+        let squashed = source.filter(|_| !listed["squash_commit_sha"].is_null());
+        (listed["state"] != "closed").then(|| RequestedMerge {
+            people: people.into_iter().flatten().collect(),
+            squashed: squashed.map(ToOwned::to_owned),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Tags, and who may create them.
+//!
+//! Source: <https://docs.gitlab.com/api/tags/>, <https://docs.gitlab.com/api/protected_tags/>,
+//! <https://docs.gitlab.com/api/deploy_keys/>.
+
+use serde_json::Value;
+
+use super::client::error;
+use super::error::{ErrorKind, GitLabError, MAINTAINER};
+use super::transport::{GitLab, query_value};
+use crate::common::iam_wildcard::NamePattern;
+
+/// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
+const NO_TAG: &str = "404 Tag Not Found";
+
+/// The members of an entry of a rule that are read. `user_id` and `group_id` admit single members, whose
+/// own role decides.
+const KNOWN_MEMBERS: [&str; 5] = [
+    "id",
+    "access_level",
+    "access_level_description",
+    "user_id",
+    "group_id",
+];
+
+/// A tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The ID of its object: of its commit, or of an annotation.
+    pub target: String,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// A rule about the tags that match a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectedTag {
+    /// A name, or a pattern with `*`.
+    pub pattern: String,
+    /// Whom it admits beside Maintainers. `None` if Maintainers alone.
+    pub also_admits: Option<&'static str>,
+}
+
+impl ProtectedTag {
+    /// Whether the rule is about the tag `name`. `*` matches slashes, too (`app/models/ref_matcher.rb`). `?` is in no
+    /// tag's name.
+    pub fn matches(&self, name: &str) -> bool {
+        let pattern = NamePattern::new(&self.pattern);
+        !self.pattern.contains('?') && pattern.is_ok_and(|pattern| pattern.matches(name))
+    }
+
+    pub(crate) fn parse(rule: &Value) -> Option<Self> {
+        let mut entries = rule["create_access_levels"].as_array()?.iter();
+        Some(ProtectedTag {
+            pattern: rule["name"].as_str()?.to_owned(),
+            also_admits: entries.find_map(also_admitted),
+        })
+    }
+}
+
+/// Whom an entry of a rule admits beside Maintainers. The entry of a deploy key has the access level 40, too
+/// (`app/models/concerns/protected_ref_deploy_key_access.rb`).
+fn also_admitted(entry: &Value) -> Option<&'static str> {
+    let members = entry.as_object().into_iter().flatten();
+    let mut set = members.filter(|(_, value)| !value.is_null());
+    let level = entry["access_level"].as_u64();
+    let is_single = !entry["user_id"].is_null() || !entry["group_id"].is_null();
+    if !entry["deploy_key_id"].is_null() {
+        Some("a deploy key")
+    } else if set.any(|(name, _)| !KNOWN_MEMBERS.contains(&name.as_str())) {
+        Some("a role that cfn-gitops does not know")
+    } else if is_single || level == Some(0) || level >= Some(MAINTAINER) {
+        None
+    } else {
+        Some("Developers")
+    }
+}
+
+impl GitLab {
+    /// The tag `name`. `None` if it does not exist.
+    pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>, GitLabError> {
+        let doing = format!("looking up tag {name} of project {project} at {}", self.url);
+        let part = format!("/repository/tags/{}", query_value(name));
+        let Some(found) = self.unless(&[NO_TAG], project, &part, &doing).await? else {
+            return Ok(None);
+        };
+        let (target, commit) = (found["target"].as_str(), found["commit"]["id"].as_str());
+        match (target, commit) {
+            (Some(target), Some(commit)) if found["name"] == name => Ok(Some(Tag {
+                target: target.to_owned(),
+                commit: commit.to_owned(),
+            })),
+            _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
+        }
+    }
+
+    /// The rules about tags. The token's user needs to be a Maintainer.
+    pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>, GitLabError> {
+        let url = &self.url;
+        let doing = format!("listing the protected tags of project {project} at {url}");
+        let listed = self.list(project, "/protected_tags", &doing).await?;
+        let parsed: Option<Vec<_>> = listed.iter().map(ProtectedTag::parse).collect();
+        parsed.ok_or_else(|| error(&doing, ErrorKind::UnexpectedResponse { status: 200 }))
+    }
+
+    /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not show
+    /// (`lib/gitlab/deploy_key_access.rb`).
+    pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool, GitLabError> {
+        let url = &self.url;
+        let doing = format!("listing the deploy keys of project {project} at {url}");
+        let listed = self.list(project, "/deploy_keys", &doing).await?;
+        Ok(listed.iter().any(|key| key["can_push"] != false))
+    }
+}

@@ -1,0 +1,161 @@
+//! Asks GitLab who approves a change set, or rejects it.
+//!
+//! CodeCommit's event of a tag proves nothing: a stolen password of a mirror can push tags and commits. So
+//! everything is read from GitLab, and what cannot be read is not approved.
+
+use super::plan::{Authorship, Doubt};
+use super::request::{ApprovalRequest, Range};
+use super::{ApprovalError, plan};
+use crate::clients::aws::Aws;
+use crate::clients::gitlab::{GitLab, GitLabError, PushEvent, Tag, User};
+use crate::feedback::change_sets::Creation;
+use crate::gitops_pipeline::approval_tags::{ApprovalTag, Decision, Exposure, TagProtection};
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::GitLabApprovals;
+
+/// What was read proves it, or leaves a doubt.
+type Proof<T> = Result<Result<T, Doubt>, GitLabError>;
+
+/// What the tags of a request say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// The tag that decides, and who created it.
+    pub verdict: Option<(ApprovalTag, User)>,
+    /// The tags that decide nothing, and why.
+    pub doubts: Vec<(String, Doubt)>,
+}
+
+/// Who decides about a request.
+pub struct Inquiry<'a> {
+    /// The pipeline's GitLab.
+    pub gitlab: &'a GitLab,
+    /// The pipeline.
+    pub pipeline: &'a PipelineSettings,
+    /// How its change sets are approved.
+    pub approvals: &'a GitLabApprovals,
+    /// The request.
+    pub request: &'a ApprovalRequest,
+}
+
+impl Inquiry<'_> {
+    /// The names of the request's tags. A rejection comes first.
+    pub fn tags(&self) -> [ApprovalTag; 2] {
+        [Decision::Reject, Decision::Deploy].map(|decision| ApprovalTag {
+            decision,
+            names: self.pipeline.names.clone(),
+            key: self.request.key.clone(),
+        })
+    }
+
+    /// What the tags of the request say. A rejection wins.
+    ///
+    /// # Errors
+    /// If AWS or GitLab does not show what is needed.
+    pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
+        let mut decided = Decided::default();
+        let change_set = &self.request.change_set;
+        let is_executable = matches!(change_set.creation, Creation::Complete | Creation::Empty);
+        let before = self.read_tags().await?;
+        if before == [None, None] || change_set.id.is_empty() || !is_executable {
+            return Ok(decided);
+        }
+        let pipeline = self.pipeline.names.pipeline();
+        let Some(range) = self.request.range(aws, &pipeline).await? else {
+            return Ok(decided);
+        };
+        for (tag, shown) in self.tags().iter().zip(&before) {
+            let Some(shown) = shown else {
+                continue;
+            };
+            match Box::pin(self.prove(tag, shown, &range)).await? {
+                Ok(user) => {
+                    decided.verdict = Some((tag.clone(), user));
+                    break;
+                }
+                Err(doubt) => decided.doubts.push((tag.name(), doubt)),
+            }
+        }
+        if decided.verdict.is_some()
+            && self.read_tags().await? != before
+            && let Some((tag, _)) = decided.verdict.take()
+        {
+            decided.doubts.push((tag.name(), Doubt::Changed));
+        }
+        Ok(decided)
+    }
+
+    fn project(&self) -> String {
+        self.approvals.project.to_string()
+    }
+
+    async fn read_tags(&self) -> Result<[Option<Tag>; 2], GitLabError> {
+        let [reject, deploy] = self.tags().map(|tag| tag.name());
+        let project = self.project();
+        Ok([
+            self.gitlab.tag(&project, &reject).await?,
+            self.gitlab.tag(&project, &deploy).await?,
+        ])
+    }
+
+    /// The person who created the tag, if everything about it is proved.
+    async fn prove(&self, tag: &ApprovalTag, shown: &Tag, range: &Range) -> Proof<User> {
+        let (gitlab, number, project) = (self.gitlab, self.approvals.project, &self.project());
+        let protection = TagProtection::read(gitlab, project).await?;
+        if protection.project.id != Some(number) {
+            return Ok(Err(Exposure::OtherProject.into()));
+        }
+        if let Err(exposure) = protection.check(tag) {
+            return Ok(Err(exposure.into()));
+        }
+        let (branch, commit) = (&self.pipeline.branch, &range.commit);
+        let containment = gitlab.branch_contains(project, branch, commit).await?;
+        if let Err(doubt) = plan::check_commit(shown, commit, containment) {
+            return Ok(Err(doubt));
+        }
+        let deployed = range.deployed.as_ref().map(|(_, started)| *started);
+        let since = deployed.map_or(self.request.since, |started| {
+            started.min(self.request.since)
+        });
+        let pushes = gitlab.pushes_since(project, since).await?;
+        let creator = match plan::creator(number, &tag.name(), shown, pushes.as_deref()) {
+            Ok(creator) => creator,
+            Err(doubt) => return Ok(Err(doubt)),
+        };
+        let user = gitlab.user(creator).await?;
+        let level = gitlab.member_level(project, creator).await?;
+        let own_user = gitlab.own_user_id().await?;
+        if let Err(doubt) = plan::check_person(&user, level, own_user) {
+            return Ok(Err(doubt));
+        }
+        if self.approvals.allow_author {
+            return Ok(Ok(user));
+        }
+        let checked = self.check_authors(&user, range, pushes.unwrap_or_default());
+        Ok(checked.await?.map(|()| user))
+    }
+
+    /// Checks that `user` is not one of those who made the commits of `range`.
+    async fn check_authors(&self, user: &User, range: &Range, pushes: Vec<PushEvent>) -> Proof<()> {
+        let (gitlab, project) = (self.gitlab, &self.project());
+        let Some((deployed, _)) = &range.deployed else {
+            return Ok(Err(Doubt::FirstDeployment));
+        };
+        let listed = gitlab
+            .commits_since(project, deployed, &range.commit)
+            .await?;
+        let commits = match plan::check_commits(listed, deployed, &range.commit) {
+            Ok(commits) => commits,
+            Err(doubt) => return Ok(Err(doubt)),
+        };
+        let mut merges = vec![];
+        for commit in &commits {
+            merges.extend(gitlab.merges_of(project, &commit.id).await?);
+        }
+        let authorship = Authorship {
+            commits,
+            merges,
+            pushes,
+        };
+        Ok(plan::check_authors(user, &authorship))
+    }
+}

@@ -1,0 +1,140 @@
+//! Approves what needs no person in AWS: a change set that CloudFormation reports as one without changes
+//! (`Approval.AutoApprove`), and one that a person approves in GitLab by a tag (`Approval.FromGitLab`).
+//!
+//! - [`request`] reads what waits, and its name comes first: CodePipeline accepts it only while it waits
+//! - [`gitlab`] asks GitLab about the tags of the request
+//! - [`plan`] decides what they prove, as pure functions
+
+mod gitlab;
+mod plan;
+mod request;
+
+pub use self::gitlab::Inquiry;
+pub use self::plan::Doubt;
+pub use self::request::ApprovalRequest;
+
+use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
+
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::feedback::change_sets::Creation;
+use crate::gitops_pipeline::approval_tags::Decision;
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::pipeline_settings;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+
+/// The summary of the function's approval in CodePipeline.
+pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
+
+/// How the summary of a person's decision in GitLab begins. The person and the tag follow.
+const BY_PERSON: [&str; 2] = [
+    "cfn-gitops: approved in GitLab by ",
+    "cfn-gitops: rejected in GitLab by ",
+];
+
+/// CodePipeline's error codes for a token whose request no longer waits. The documentation does not tell them apart:
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html>
+const ENDED: [&str; 2] = [
+    "ApprovalAlreadyCompletedException",
+    "InvalidApprovalTokenException",
+];
+
+/// Why it is unknown who approves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalError {
+    /// AWS does not respond, or denies a call.
+    #[error(transparent)]
+    Aws(#[from] CallError),
+    /// GitLab does not respond, or denies a request.
+    #[error(transparent)]
+    GitLab(#[from] GitLabError),
+}
+
+/// Who decided in GitLab, and by which tag, according to the summary of an approval.
+pub fn person_of(summary: &str) -> Option<&str> {
+    let mut texts = BY_PERSON.iter();
+    texts.find_map(|text| Some(summary.split_once(text)?.1))
+}
+
+/// Approves the change set that waits in the pipeline of `names`, if its properties allow that and the change set has
+/// no changes.
+///
+/// # Errors
+/// If AWS does not respond, or denies a call.
+pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
+    let settings = pipeline_settings::read(aws, names).await?;
+    let Some(settings) = settings.and_then(|settings| settings.approvals) else {
+        return Ok(());
+    };
+    let pipeline = names.pipeline();
+    if !settings.auto_approve {
+        return Ok(());
+    }
+    let request = ApprovalRequest::read(aws, &pipeline, &settings).await?;
+    match request.filter(|request| request.change_set.creation == Creation::Empty) {
+        Some(request) => put(aws, &pipeline, &request, ApprovalStatus::Approved, SUMMARY).await,
+        None => Ok(()),
+    }
+}
+
+/// Ends the request that waits in `pipeline` as a person decides in GitLab. Returns the execution if it still waits.
+///
+/// # Errors
+/// If AWS or GitLab does not show what is needed. Then nothing is approved.
+pub async fn approve_from_gitlab(
+    aws: &Aws,
+    gitlab: &GitLab,
+    pipeline: &PipelineSettings,
+) -> Result<Option<String>, ApprovalError> {
+    let Some(settings) = &pipeline.approvals else {
+        return Ok(None);
+    };
+    let Some(approvals) = &settings.from_gitlab else {
+        return Ok(None);
+    };
+    let name = pipeline.names.pipeline();
+    let Some(request) = ApprovalRequest::read(aws, &name, settings).await? else {
+        return Ok(None);
+    };
+    let inquiry = Inquiry {
+        gitlab,
+        pipeline,
+        approvals,
+        request: &request,
+    };
+    let Some((tag, user)) = Box::pin(inquiry.decide(aws)).await?.verdict else {
+        return Ok(Some(request.execution_id));
+    };
+    let [approved, rejected] = BY_PERSON;
+    let (status, text) = match tag.decision {
+        Decision::Deploy => (ApprovalStatus::Approved, approved),
+        Decision::Reject => (ApprovalStatus::Rejected, rejected),
+    };
+    let summary = format!("{text}@{} ({}), tag {}", user.username, user.id, tag.name());
+    put(aws, &name, &request, status, &summary).await?;
+    Ok(None)
+}
+
+/// Ends `request`, if it still waits.
+async fn put(
+    aws: &Aws,
+    pipeline: &str,
+    request: &ApprovalRequest,
+    status: ApprovalStatus,
+    summary: &str,
+) -> Result<(), CallError> {
+    let result = ApprovalResult::builder()
+        .status(status)
+        .summary(summary)
+        .build();
+    let call = aws.codepipeline.put_approval_result();
+    let call = call.pipeline_name(pipeline).stage_name(DEPLOY);
+    let call = call.action_name(APPROVAL).token(&request.token);
+    let call = call.set_result(result.ok());
+    let doing = || format!("answering the request for approval of pipeline {pipeline}");
+    if optional(call.send().await, &ENDED, doing)?.is_some() {
+        tracing::info!(pipeline, summary, "approval answered");
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not approved.
+
+use crate::clients::gitlab::{
+    Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
+};
+use crate::gitops_pipeline::approval_tags::Exposure;
+
+/// Why a tag approves and rejects nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It has another key.
+    #[error("it names another request for approval")]
+    OtherKey,
+    /// Others may have created it.
+    #[error(transparent)]
+    Exposed(#[from] Exposure),
+    /// It is on another commit.
+    #[error("it is not on the commit of the execution")]
+    OtherCommit,
+    /// The commit was pushed to CodeCommit only, or the branch was moved.
+    #[error("the pipeline's branch in GitLab does not contain the commit")]
+    NotOnBranch,
+    /// GitLab writes the event at once, so it is missing for another reason.
+    #[error("GitLab shows no event that names its creator")]
+    NoEvent,
+    /// One event stands for several tags.
+    #[error(
+        "it may be one of several tags that were pushed at once, whose creators GitLab does not name"
+    )]
+    Bulk,
+    /// Its events do not name one creator.
+    #[error("it was removed, moved or created again")]
+    NotCreatedOnce,
+    /// There are too many pushes.
+    #[error("GitLab lists too many pushes")]
+    TooManyPushes,
+    /// A bot, or a blocked user.
+    #[error("its creator is not an active person")]
+    NotAPerson,
+    /// A rule may admit single users.
+    #[error("its creator is not a Maintainer of the project")]
+    NotMaintainer,
+    /// The function's token is not a person.
+    #[error("its creator is the user of the function's token")]
+    OwnUser,
+    /// Two people are needed.
+    #[error("its creator {0}. Another Maintainer has to approve")]
+    Author(&'static str),
+    /// Then, all commits would be new.
+    #[error(
+        "no earlier execution has succeeded, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
+    )]
+    FirstDeployment,
+    /// The authors of some would be missing.
+    #[error("there are more than 100 commits since the last deployed one. Approve in AWS")]
+    TooManyCommits,
+    /// GitLab does not know the last deployed commit, or the commit is an older one.
+    #[error("GitLab does not show the commits since the last deployed one. Approve in AWS")]
+    UnknownCommits,
+    /// A tag was changed while the function read.
+    #[error("the tags of this request were changed meanwhile")]
+    Changed,
+}
+
+/// What GitLab shows of the people who made the commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorship {
+    /// The commits since the last deployed one.
+    pub commits: Vec<Commit>,
+    /// Their merge requests.
+    pub merges: Vec<RequestedMerge>,
+    /// The pushes since days before the last deployed commit was read.
+    pub pushes: Vec<PushEvent>,
+}
+
+/// Checks that a tag is on the execution's `commit`, which the branch in GitLab contains.
+pub fn check_commit(tag: &Tag, commit: &str, containment: Containment) -> Result<(), Doubt> {
+    if tag.commit != commit {
+        return Err(Doubt::OtherCommit);
+    }
+    match containment {
+        Containment::Contained => Ok(()),
+        Containment::Missing | Containment::NoBranch => Err(Doubt::NotOnBranch),
+    }
+}
+
+/// The number of the user who created the tag `name`: all of its events are one creation of this object by one
+/// user. GitLab may write an event twice.
+pub fn creator(
+    number: u64,
+    name: &str,
+    tag: &Tag,
+    pushes: Option<&[PushEvent]>,
+) -> Result<u64, Doubt> {
+    let pushes = pushes.ok_or(Doubt::TooManyPushes)?;
+    if pushes.iter().any(|push| push.project != number) {
+        return Err(Exposure::OtherProject.into());
+    }
+    let of_tags = || pushes.iter().filter(|push| push.is_of_tags);
+    let is_it = |push: &&PushEvent| push.name.as_deref() == Some(name);
+    let first = of_tags().filter(is_it).min_by_key(|push| push.at);
+    let newest_bulk = of_tags()
+        .filter(|push| push.name.is_none())
+        .map(|push| push.at)
+        .max();
+    let Some(first) = first else {
+        return Err(if newest_bulk.is_some() {
+            Doubt::Bulk
+        } else {
+            Doubt::NoEvent
+        });
+    };
+    let is_same = |push: &PushEvent| {
+        push.creates && push.author == first.author && push.to.as_ref() == Some(&tag.target)
+    };
+    if !of_tags().filter(is_it).all(is_same) {
+        return Err(Doubt::NotCreatedOnce);
+    }
+    // Such an event may stand for a removal and another creation of this tag.
+    if newest_bulk >= Some(first.at) {
+        return Err(Doubt::Bulk);
+    }
+    Ok(first.author)
+}
+
+/// Checks that `user` is a person who may create the tag. `level` is that of an active member.
+pub fn check_person(user: &User, level: Option<u64>, own_user: u64) -> Result<(), Doubt> {
+    if user.id == own_user {
+        Err(Doubt::OwnUser)
+    } else if !user.is_active_person || user.username.is_empty() {
+        Err(Doubt::NotAPerson)
+    } else if level < Some(MAINTAINER) {
+        Err(Doubt::NotMaintainer)
+    } else {
+        Ok(())
+    }
+}
+
+/// The commits between the last `deployed` one and `commit`, if GitLab shows all of them.
+pub fn check_commits(
+    listed: Option<Vec<Commit>>,
+    deployed: &str,
+    commit: &str,
+) -> Result<Vec<Commit>, Doubt> {
+    let listed = listed.ok_or(Doubt::TooManyCommits)?;
+    let has_commit = commit == deployed || listed.iter().any(|one| one.id == commit);
+    has_commit.then_some(listed).ok_or(Doubt::UnknownCommits)
+}
+
+/// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has an event for
+/// its last commit only, and one of many branches for none.
+pub fn check_authors(user: &User, authorship: &Authorship) -> Result<(), Doubt> {
+    let Authorship {
+        commits,
+        merges,
+        pushes,
+    } = authorship;
+    if commits.iter().any(|commit| user.has_email_of(commit)) {
+        return Err(Doubt::Author("is an author of one of its commits"));
+    }
+    if merges.iter().any(|merge| merge.people.contains(&user.id)) {
+        return Err(Doubt::Author(
+            "has written or merged one of its merge requests",
+        ));
+    }
+    let is_part = |push: &&PushEvent| {
+        let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
+        let was_squashed = |name| {
+            merges
+                .iter()
+                .any(|merge| merge.squashed.as_ref() == Some(name))
+        };
+        has_commit || push.name.as_ref().is_none_or(was_squashed)
+    };
+    let mut own = pushes
+        .iter()
+        .filter(|push| !push.is_of_tags && push.author == user.id);
+    if own.any(|push| is_part(&push)) {
+        return Err(Doubt::Author("has pushed one of its commits"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

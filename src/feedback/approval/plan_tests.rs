@@ -1,0 +1,237 @@
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+const PROJECT: u64 = 15;
+const ANN: u64 = 25;
+const NAME: &str = "deploy/dev/shop/0123456789abcdef";
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn shown() -> Tag {
+    Tag {
+        target: "object".to_owned(),
+        commit: "new".to_owned(),
+    }
+}
+
+/// Ann creates the tag at second 10.
+fn creation() -> PushEvent {
+    PushEvent {
+        project: PROJECT,
+        author: ANN,
+        is_of_tags: true,
+        name: Some(NAME.to_owned()),
+        creates: true,
+        to: Some("object".to_owned()),
+        at: at(10),
+    }
+}
+
+fn ann() -> User {
+    User {
+        id: ANN,
+        username: "ann".to_owned(),
+        is_active_person: true,
+        public_email: "ann@example.com".to_owned(),
+    }
+}
+
+fn commit(id: &str, email: &str) -> Commit {
+    Commit {
+        id: id.to_owned(),
+        emails: vec![email.to_owned()],
+    }
+}
+
+fn named(pushes: &[PushEvent]) -> Result<u64, Doubt> {
+    creator(PROJECT, NAME, &shown(), Some(pushes))
+}
+
+#[test]
+fn commit_of_the_tag_is_that_of_the_execution() {
+    assert_eq!(
+        check_commit(&shown(), "new", Containment::Contained),
+        Ok(())
+    );
+    let other = check_commit(&shown(), "old", Containment::Contained);
+    assert_eq!(other, Err(Doubt::OtherCommit));
+    for containment in [Containment::Missing, Containment::NoBranch] {
+        let checked = check_commit(&shown(), "new", containment);
+        assert_eq!(checked, Err(Doubt::NotOnBranch));
+    }
+}
+
+#[test]
+fn single_creation_names_the_creator() {
+    let other_tag = PushEvent {
+        name: Some("v1".to_owned()),
+        author: 7,
+        ..creation()
+    };
+    let earlier_bulk = PushEvent {
+        name: None,
+        at: at(9),
+        ..creation()
+    };
+    let bulk_of_branches = PushEvent {
+        name: None,
+        is_of_tags: false,
+        at: at(11),
+        ..creation()
+    };
+    assert_eq!(named(&[creation()]), Ok(ANN));
+    assert_eq!(named(&[creation(), creation()]), Ok(ANN));
+    assert_eq!(
+        named(&[other_tag, creation(), earlier_bulk, bulk_of_branches]),
+        Ok(ANN)
+    );
+}
+
+#[test]
+fn creator_is_unknown_after_any_other_event() {
+    let others = [
+        PushEvent {
+            author: 7,
+            ..creation()
+        },
+        PushEvent {
+            creates: false,
+            ..creation()
+        },
+        PushEvent {
+            creates: false,
+            to: None,
+            at: at(11),
+            ..creation()
+        },
+        PushEvent {
+            to: Some("another".to_owned()),
+            ..creation()
+        },
+    ];
+    for other in others {
+        assert_eq!(
+            named(&[creation(), other.clone()]),
+            Err(Doubt::NotCreatedOnce),
+            "{other:?}"
+        );
+        assert_eq!(
+            named(&[other.clone(), creation()]),
+            Err(Doubt::NotCreatedOnce),
+            "{other:?}"
+        );
+    }
+    let bulk = |at| PushEvent {
+        name: None,
+        at,
+        ..creation()
+    };
+    assert_eq!(named(&[bulk(at(10)), creation()]), Err(Doubt::Bulk));
+    assert_eq!(named(&[bulk(at(11)), creation()]), Err(Doubt::Bulk));
+    assert_eq!(named(&[bulk(at(9))]), Err(Doubt::Bulk));
+    assert_eq!(named(&[]), Err(Doubt::NoEvent));
+    assert_eq!(
+        creator(PROJECT, NAME, &shown(), None),
+        Err(Doubt::TooManyPushes)
+    );
+    let of_branch = PushEvent {
+        is_of_tags: false,
+        ..creation()
+    };
+    assert_eq!(named(&[of_branch]), Err(Doubt::NoEvent));
+    let foreign = PushEvent {
+        project: 16,
+        name: None,
+        ..creation()
+    };
+    assert_eq!(
+        named(&[creation(), foreign]),
+        Err(Exposure::OtherProject.into())
+    );
+}
+
+#[test]
+fn creator_is_another_active_maintainer() {
+    assert_eq!(check_person(&ann(), Some(40), 1), Ok(()));
+    assert_eq!(check_person(&ann(), Some(50), 1), Ok(()));
+    assert_eq!(check_person(&ann(), Some(30), 1), Err(Doubt::NotMaintainer));
+    assert_eq!(check_person(&ann(), None, 1), Err(Doubt::NotMaintainer));
+    assert_eq!(check_person(&ann(), Some(50), ANN), Err(Doubt::OwnUser));
+    let bot = User {
+        is_active_person: false,
+        ..ann()
+    };
+    assert_eq!(check_person(&bot, Some(40), 1), Err(Doubt::NotAPerson));
+}
+
+#[test]
+fn commits_include_that_of_the_execution() {
+    let listed = vec![commit("new", "bob@example.com")];
+    assert_eq!(
+        check_commits(Some(listed.clone()), "old", "new"),
+        Ok(listed)
+    );
+    assert_eq!(check_commits(Some(vec![]), "new", "new"), Ok(vec![]));
+    assert_eq!(
+        check_commits(Some(vec![]), "old", "new"),
+        Err(Doubt::UnknownCommits)
+    );
+    assert_eq!(
+        check_commits(None, "old", "new"),
+        Err(Doubt::TooManyCommits)
+    );
+}
+
+#[test]
+fn whoever_took_part_is_an_author() {
+    let of_branch = |name: Option<&str>, to: &str, author| PushEvent {
+        is_of_tags: false,
+        name: name.map(ToOwned::to_owned),
+        to: Some(to.to_owned()),
+        author,
+        ..creation()
+    };
+    let merge = |people: &[u64], squashed: Option<&str>| RequestedMerge {
+        people: people.to_vec(),
+        squashed: squashed.map(ToOwned::to_owned),
+    };
+    let checked = |commits: &[Commit], merges: &[RequestedMerge], pushes: &[PushEvent]| {
+        let (commits, merges, pushes) = (commits.to_vec(), merges.to_vec(), pushes.to_vec());
+        check_authors(
+            &ann(),
+            &Authorship {
+                commits,
+                merges,
+                pushes,
+            },
+        )
+    };
+    let bobs = [commit("new", "bob@example.com")];
+    let unrelated = [
+        of_branch(Some("main"), "new", 7),
+        of_branch(Some("feature"), "elsewhere", ANN),
+        creation(),
+    ];
+    assert_eq!(
+        checked(&bobs, &[merge(&[7, 8], Some("other"))], &unrelated),
+        Ok(())
+    );
+    for email in [
+        "Ann@Example.com",
+        "25-ann@users.noreply.example.com",
+        "25@users.noreply.example.com",
+    ] {
+        assert!(
+            checked(&[commit("new", email)], &[], &[]).is_err(),
+            "{email}"
+        );
+    }
+    assert!(checked(&bobs, &[merge(&[7, ANN], None)], &[]).is_err());
+    assert!(checked(&bobs, &[], &[of_branch(Some("any"), "new", ANN)]).is_err());
+    assert!(checked(&bobs, &[], &[of_branch(None, "", ANN)]).is_err());
+    let squashed = [merge(&[7], Some("feature"))];
+    assert!(checked(&bobs, &squashed, &[of_branch(Some("feature"), "x", ANN)]).is_err());
+}

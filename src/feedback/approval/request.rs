@@ -1,0 +1,111 @@
+//! A request for approval that waits, and the change set that it is about.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus, StageState};
+
+use crate::clients::aws::{Aws, CallError};
+use crate::common::ownership;
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::ChangeSet;
+use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, commit_of};
+use crate::gitops_pipeline::settings::ApprovalSettings;
+
+/// A request for approval.
+#[derive(Clone, Debug)]
+pub struct ApprovalRequest {
+    /// CodePipeline's name of this request. It accepts the name only while the request waits.
+    pub token: String,
+    /// The execution that waits.
+    pub execution_id: String,
+    /// When the request began.
+    pub since: SystemTime,
+    /// What is to be approved.
+    pub change_set: ChangeSet,
+    /// What the tags of this request end with. A retried stage has the same execution and the same change
+    /// set, so the key also depends on the action's execution.
+    pub key: String,
+}
+
+/// The execution that waits, and the latest one that has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Its commit.
+    pub commit: String,
+    /// The commit of the latest one that has succeeded, and when it started.
+    pub deployed: Option<(String, SystemTime)>,
+}
+
+impl ApprovalRequest {
+    /// Reads the request that waits. `None` if none does.
+    ///
+    /// The request comes first. What is read afterwards is about it, or CodePipeline rejects its token.
+    ///
+    /// # Errors
+    /// If AWS does not respond.
+    pub async fn read(
+        aws: &Aws,
+        pipeline: &str,
+        settings: &ApprovalSettings,
+    ) -> Result<Option<Self>, CallError> {
+        let shown = executions::state(aws, pipeline).await?;
+        let is_deploy = |stage: &&StageState| stage.stage_name() == Some(DEPLOY);
+        let stages = shown
+            .and_then(|state| state.stage_states)
+            .unwrap_or_default();
+        let Some(stage) = stages.iter().find(is_deploy) else {
+            return Ok(None);
+        };
+        let mut actions = stage.action_states().iter();
+        let approval = actions.find(|action| action.action_name() == Some(APPROVAL));
+        let waiting = approval.and_then(|action| action.latest_execution());
+        let waiting = waiting.filter(|it| it.status() == Some(&ActionExecutionStatus::InProgress));
+        let Some((waiting, token)) = waiting.and_then(|it| Some((it, it.token()?))) else {
+            return Ok(None);
+        };
+        let (stack, name) = (&settings.stack_name, &settings.change_set_name);
+        let Some(change_set) = change_sets::describe(aws, stack, name).await? else {
+            return Ok(None);
+        };
+        let of_stage = stage.latest_execution();
+        let execution_id = of_stage.map_or("", |execution| execution.pipeline_execution_id());
+        let action_id = waiting.action_execution_id().unwrap_or_default();
+        let began = waiting
+            .last_status_change()
+            .and_then(|it| SystemTime::try_from(*it).ok());
+        let key = [pipeline, execution_id, &change_set.id, action_id].join(" ");
+        Ok(Some(ApprovalRequest {
+            token: token.to_owned(),
+            execution_id: execution_id.to_owned(),
+            since: began.unwrap_or(SystemTime::UNIX_EPOCH),
+            key: ownership::key(&key),
+            change_set,
+        }))
+    }
+
+    /// The commits that it deploys. `None` if the execution is not in progress any more, or is to be stopped.
+    ///
+    /// # Errors
+    /// If AWS does not respond.
+    pub async fn range(&self, aws: &Aws, pipeline: &str) -> Result<Option<Range>, CallError> {
+        let page = executions::list_page(aws, pipeline, None).await?;
+        let listed = page
+            .and_then(|page| page.pipeline_execution_summaries)
+            .unwrap_or_default();
+        let mut waiting = listed.iter().filter(|one| {
+            one.pipeline_execution_id() == Some(&self.execution_id)
+                && one.status() == Some(&PipelineExecutionStatus::InProgress)
+        });
+        let succeeded = listed
+            .iter()
+            .filter(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded))
+            .max_by_key(|one| one.last_update_time().map(|time| time.as_nanos()));
+        let deployed = succeeded.and_then(|one| {
+            let started = SystemTime::try_from(*one.start_time()?).ok()?;
+            Some((commit_of(one)?.to_owned(), started))
+        });
+        let commit = waiting.next().and_then(commit_of).map(ToOwned::to_owned);
+        Ok(commit.map(|commit| Range { commit, deployed }))
+    }
+}

@@ -1,0 +1,177 @@
+//! The tags with which a person approves or rejects a change set in GitLab, and who can create them.
+
+use serde::Deserialize;
+
+use super::names::ResourceNames;
+use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
+
+/// The number of hexadecimal digits of a key.
+const KEY_DIGITS: usize = 16;
+
+/// What a tag asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The execution of the change set.
+    Deploy,
+    /// The end of the execution.
+    Reject,
+}
+
+/// A tag: `deploy/<EnvID>/<ProjectID>/<key>`, or `reject/…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalTag {
+    /// What it asks for.
+    pub decision: Decision,
+    /// The names of the pipeline's resources.
+    pub names: ResourceNames,
+    /// The key of the request for approval.
+    pub key: String,
+}
+
+/// Why others than Maintainers may create the tags.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exposure {
+    /// The answers are about another project.
+    #[error("GitLab shows another project than the pipeline's")]
+    OtherProject,
+    /// All who can push to the upstream create tags as the user of the mirror.
+    #[error("the project is a pull mirror, so others can create its tags")]
+    PullMirror,
+    /// It acts as its owner.
+    #[error("a deploy key of the project has write access. Remove the key, or its write access")]
+    PushingDeployKey,
+    /// Developers create such tags.
+    #[error("no protected tag of the project matches {0}. Protect {1}/* for Maintainers")]
+    Unprotected(String, &'static str),
+    /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
+    #[error("the protected tag {0:?} admits {1}. Remove that entry")]
+    Admits(String, &'static str),
+}
+
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+#[derive(Deserialize)]
+struct TagEvent {
+    source: String,
+    detail: TagDetail,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TagDetail {
+    reference_type: String,
+    reference_name: String,
+}
+
+impl ApprovalTag {
+    /// Parses the name of a tag.
+    pub fn parse(name: &str) -> Option<Self> {
+        let parts: Vec<&str> = name.split('/').collect();
+        let [decision, env_id, project_id, key] = parts[..] else {
+            return None;
+        };
+        let decision = match decision {
+            "deploy" => Decision::Deploy,
+            "reject" => Decision::Reject,
+            _ => return None,
+        };
+        let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        let is_key = key.len() == KEY_DIGITS && key.chars().all(is_digit);
+        is_key.then_some(ApprovalTag {
+            decision,
+            names: ResourceNames::new(env_id, project_id)?,
+            key: key.to_owned(),
+        })
+    }
+
+    /// Reads CodeCommit's event of a tag. `None` if it is another event, or the tag has another name. Anyone
+    /// with a mirror's password can cause the event, so nothing else of it is read.
+    pub fn parse_event(event: &str) -> Option<Self> {
+        let event: TagEvent = serde_json::from_str(event).ok()?;
+        let is_of_tag = event.source == "aws.codecommit" && event.detail.reference_type == "tag";
+        ApprovalTag::parse(&event.detail.reference_name).filter(|_| is_of_tag)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        let ResourceNames { env_id, project_id } = &self.names;
+        format!(
+            "{}/{env_id}/{project_id}/{}",
+            self.decision.name(),
+            self.key
+        )
+    }
+}
+
+impl Decision {
+    /// How the tags begin.
+    fn name(self) -> &'static str {
+        match self {
+            Decision::Deploy => "deploy",
+            Decision::Reject => "reject",
+        }
+    }
+}
+
+/// Who can create the tags of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagProtection {
+    /// The project.
+    pub project: ProjectDetails,
+    /// The rules about its tags.
+    pub rules: Vec<ProtectedTag>,
+    /// Whether a deploy key can push.
+    pub has_pushing_deploy_key: bool,
+}
+
+impl TagProtection {
+    /// Reads it. The token's user needs to be a Maintainer.
+    pub async fn read(gitlab: &GitLab, project: &str) -> Result<Self, GitLabError> {
+        Ok(TagProtection {
+            project: gitlab.project(project).await?,
+            rules: gitlab.protected_tags(project).await?,
+            has_pushing_deploy_key: gitlab.has_pushing_deploy_key(project).await?,
+        })
+    }
+
+    /// Checks that only Maintainers can create `tag`.
+    ///
+    /// # Errors
+    /// Why others may.
+    pub fn check(&self, tag: &ApprovalTag) -> Result<(), Exposure> {
+        if self.project.is_pull_mirror {
+            return Err(Exposure::PullMirror);
+        }
+        if self.has_pushing_deploy_key {
+            return Err(Exposure::PushingDeployKey);
+        }
+        let name = tag.name();
+        let matching = || self.rules.iter().filter(|rule| rule.matches(&name));
+        if matching().next().is_none() {
+            return Err(Exposure::Unprotected(name, tag.decision.name()));
+        }
+        match matching().find_map(|rule| Some((rule.pattern.clone(), rule.also_admits?))) {
+            Some((pattern, whom)) => Err(Exposure::Admits(pattern, whom)),
+            None => Ok(()),
+        }
+    }
+
+    /// GitLab's number of the project, if only Maintainers can create the tags of the pipeline of `names`.
+    ///
+    /// # Errors
+    /// Why others may.
+    pub fn check_all(&self, names: &ResourceNames) -> Result<u64, Exposure> {
+        for decision in [Decision::Deploy, Decision::Reject] {
+            let (names, key) = (names.clone(), "0".repeat(KEY_DIGITS));
+            self.check(&ApprovalTag {
+                decision,
+                names,
+                key,
+            })?;
+        }
+        self.project.id.ok_or(Exposure::OtherProject)
+    }
+}
+
+#[cfg(test)]
+#[path = "approval_tags_tests.rs"]
+mod tests;
