@@ -39,18 +39,21 @@ def environment(**parameters):
 # --- The permission --------------------------------------------------------------------------
 
 
+# claim: function-approves-only-what-the-parameter-allows
 @pytest.mark.parametrize("parameters", [{}, {"FunctionApprovals": "Denied"}])
 def test_function_approves_nothing_by_default(parameters):
     evaluated = world(**parameters)
     assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == []
 
 
+# claim: function-approves-only-what-the-parameter-allows
 @pytest.mark.parametrize("value", ["NoChanges", "GitLab"])
 def test_function_approves_only_the_change_sets_of_its_environment(value):
     evaluated = world(FunctionApprovals=value)
     assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == [OWN]
 
 
+# claim: function-approves-only-what-the-parameter-allows
 @pytest.mark.parametrize("value", VALUES)
 def test_parameter_lets_no_other_principal_approve(value):
     evaluated = world(FunctionApprovals=value, DeployedRoles="Bounded")
