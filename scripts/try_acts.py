@@ -1,4 +1,4 @@
-"""The acts of `make try`: those of `make run` that need one account, and two that only AWS itself can show."""
+"""The acts of `make try`: those of `make run` that need one account, and three that only AWS and GitLab can show."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import try_approvals as approvals
 import try_assumptions as assumptions
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT
@@ -45,6 +46,11 @@ tags = "CreatedBy={stack_name}"
     return path
 
 
+def _releases_again(story: TryStory) -> None:
+    answered = assumptions.releases_again(story, story.seen)
+    approvals.answers_again(story, answered, story.seen)
+
+
 @dataclass(frozen=True)
 class Step:
     """An act, and what is observed after it."""
@@ -56,7 +62,9 @@ class Step:
 
 RELEASE_AGAIN = Act(
     "Release change without a change", "A person may start a pipeline that has nothing to deploy.",
-    lambda story: assumptions.releases_again(story, story.seen), "CodePipeline's behaviour, among the assumptions")
+    lambda story: _releases_again(story), "CodePipeline's behaviour, among the assumptions")
+TAG = Act("A tag that approves nothing", "An approval in GitLab is a tag, and CodeCommit's event of it invokes the function.",
+          lambda story: approvals.makes_a_tag(story, story.seen), "the events of the tag, and what GitLab shows the token")
 METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
               lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
 _NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
@@ -66,4 +74,4 @@ _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_p
              "password": assumptions.after_new_password, "roll back": assumptions.after_failed_update,
              "fail": assumptions.after_failed_deployment}
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
-STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(METRICS), *_SHARED[-2:]]
+STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(TAG), Step(METRICS), *_SHARED[-2:]]

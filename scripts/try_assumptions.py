@@ -154,12 +154,13 @@ def after_failed_deployment(story: Story, seen: Observations) -> None:
     seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
 
 
-def releases_again(story: Story, seen: Observations) -> None:
+def releases_again(story: Story, seen: Observations) -> dict[str, str]:
     """Starts the pipeline without a new commit, so it deploys the commit that was rejected before. A second start with
-    the same token follows while the approval waits. Then starts it again, and the change set is empty."""
+    the same token follows while the approval waits. Then starts it again, and the change set is empty. Returns the first
+    approval."""
     project, began = story.loop.project, time.monotonic()
     first = _release(story, "first")
-    project.waits_for_approval(first)
+    approval = project.waits_for_approval(first)
     same = _release(story, "first")
     after = time.monotonic() - began
     seen.add("start-token-outlives-a-delivery", same == first, f"a second call after {after:.0f} s")
@@ -169,12 +170,13 @@ def releases_again(story: Story, seen: Observations) -> None:
         note(f"Execution {execution} of the newest commit: {status}.")
     deployed = project.deployed_commit()
     if status != "Succeeded":
-        return
+        return approval
     last = _release(story, "second")
     status = _approved(story, last)
     note(f"Execution {last} without a change: {status}.")
     if project.deployed_commit() == deployed:
         seen.add("change-set-actions-with-no-changes", status == "Succeeded", f"the execution ended as {status}")
+    return approval
 
 
 def _release(story: Story, token: str) -> str:

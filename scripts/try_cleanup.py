@@ -16,6 +16,7 @@ from tests.deployment.waiting import NotInTime, eventually
 from console import note
 from story import ROOT, Names
 from try_account import RemoteAccount
+from try_approvals import tag_name
 from try_gitlab import RemoteProject
 
 _PROJECT_ID = "infra"
@@ -103,7 +104,7 @@ class Cleanup:
 
     def in_gitlab(self) -> list[str]:
         """What `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…` takes any."""
-        return [f"branches and tag: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
+        return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
                 f"mirrors to codecommit-<environment>-cfn-{_PROJECT_ID} of these environments"]
 
@@ -111,11 +112,12 @@ class Cleanup:
         return self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
 
     def _references(self) -> list[str]:
-        """The branches, and the tag of the third act."""
+        """The branches, and the tags of two acts."""
         names = self.names
         branches = (names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
                     names.review_branch)
-        return sorted({*(f"refs/heads/{branch}" for branch in branches), f"refs/tags/{names.branch}"})
+        return sorted({*(f"refs/heads/{branch}" for branch in branches),
+                       *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first)))})
 
     def _delete_references(self) -> None:
         working, developer = Working(self.directory / "cleanup"), self.source.developer()

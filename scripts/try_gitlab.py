@@ -149,6 +149,32 @@ class RemoteProject:
     def delete_mirror(self, mirror_id: int) -> None:
         self._gitlab.send("DELETE", f"{self.api}/remote_mirrors/{mirror_id}")
 
+    # --- what an approval by a tag reads ------------------------------------------------------
+
+    def make_tag(self, name: str, commit: str) -> None:
+        """As GitLab's form does."""
+        self._gitlab.send("POST", f"{self.api}/repository/tags", params={"tag_name": name, "ref": commit})
+
+    def tag_events(self, name: str) -> list[dict[str, Any]]:
+        """The pushes of the tag among the latest ones of the project."""
+        pushes = self._gitlab.read(f"{self.api}/events", action="pushed", per_page=_PAGE)
+        return [each for each in pushes if each["push_data"]["ref_type"] == "tag" and each["push_data"]["ref"] == name]
+
+    def own_user(self) -> int:
+        """The number of the token's user."""
+        return int(self._gitlab.read("/personal_access_tokens/self")["user_id"])
+
+    def unreadable_for_approvals(self, user: int) -> list[str]:
+        """The members that GitLab does not show of the token's user. Raises `GitLabError` if it denies a request."""
+        self._gitlab.read(f"{self.api}/protected_tags")
+        self._gitlab.read(f"{self.api}/deploy_keys")
+        shown, member = self._gitlab.read(f"/users/{user}"), self._gitlab.read(f"{self.api}/members/all/{user}")
+        return [*({"id", "username", "state", "bot", "public_email"} - shown.keys()),
+                *({"id", "state", "access_level"} - member.keys())]
+
+    def commits_between(self, start: str, end: str) -> list[str]:
+        return [each["id"] for each in self._gitlab.read(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
+
     # --- what cfn-gitops reports -----------------------------------------------------------
 
     def status_states(self, sha: str) -> dict[str, str]:
