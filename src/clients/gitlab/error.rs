@@ -128,7 +128,7 @@ pub enum ErrorKind {
     },
     /// The access level of the token's user is too low.
     #[error(
-        "HTTP {status}: the token's user has access level {level} in the project, and push mirrors need a Maintainer ({MAINTAINER}). Make the user a Maintainer, or store a Maintainer's token"
+        "HTTP {status}: the token's user has access level {level} in the project, and push mirrors and protected tags need a Maintainer ({MAINTAINER}). Make the user a Maintainer, or store a Maintainer's token"
     )]
     NotMaintainer {
         /// The HTTP status.

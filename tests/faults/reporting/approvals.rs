@@ -134,7 +134,10 @@ fn denied_approval_is_an_error_and_the_execution_is_reported() {
             .await
             .expect("not killed");
         let error = answer.expect_err("it is denied");
-        assert!(error.contains("approving the empty change set"), "{error}");
+        assert!(
+            error.contains("answering the request for approval"),
+            "{error}"
+        );
         assert_eq!(waiting(fake), Some("token-1"));
         assert!(!statuses(fake, "/approval").is_empty());
         fake.mend();
