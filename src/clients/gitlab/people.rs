@@ -43,8 +43,8 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its author, and who merged it.
     pub people: Vec<u64>,
-    /// Its source branch, if its commits were squashed into another one.
-    pub squashed: Option<String>,
+    /// Its source branch. A squash or a rebase replaces the commits that were pushed to it.
+    pub source: Option<String>,
 }
 
 impl User {
@@ -146,10 +146,9 @@ impl RequestedMerge {
         let people =
             ["author", "merge_user", "merged_by"].map(|member| listed[member]["id"].as_u64());
         let source = listed["source_branch"].as_str();
-        let squashed = source.filter(|_| !listed["squash_commit_sha"].is_null());
         (listed["state"] != "closed").then(|| RequestedMerge {
             people: people.into_iter().flatten().collect(),
-            squashed: squashed.map(ToOwned::to_owned),
+            source: source.map(ToOwned::to_owned),
         })
     }
 }

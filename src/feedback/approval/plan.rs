@@ -165,12 +165,11 @@ pub fn check_authors(user: &User, authorship: &Authorship) -> Result<(), Doubt> 
     }
     let is_part = |push: &&PushEvent| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
-        let was_squashed = |name| {
-            merges
-                .iter()
-                .any(|merge| merge.squashed.as_ref() == Some(name))
+        let is_source = |name| {
+            let mut sources = merges.iter().map(|merge| merge.source.as_ref());
+            sources.any(|source| source == Some(name))
         };
-        has_commit || push.name.as_ref().is_none_or(was_squashed)
+        has_commit || push.name.as_ref().is_none_or(is_source)
     };
     let mut own = pushes
         .iter()

@@ -194,9 +194,9 @@ fn whoever_took_part_is_an_author() {
         author,
         ..creation()
     };
-    let merge = |people: &[u64], squashed: Option<&str>| RequestedMerge {
+    let merge = |people: &[u64], source: Option<&str>| RequestedMerge {
         people: people.to_vec(),
-        squashed: squashed.map(ToOwned::to_owned),
+        source: source.map(ToOwned::to_owned),
     };
     let checked = |commits: &[Commit], merges: &[RequestedMerge], pushes: &[PushEvent]| {
         let (commits, merges, pushes) = (commits.to_vec(), merges.to_vec(), pushes.to_vec());
@@ -232,6 +232,6 @@ fn whoever_took_part_is_an_author() {
     assert!(checked(&bobs, &[merge(&[7, ANN], None)], &[]).is_err());
     assert!(checked(&bobs, &[], &[of_branch(Some("any"), "new", ANN)]).is_err());
     assert!(checked(&bobs, &[], &[of_branch(None, "", ANN)]).is_err());
-    let squashed = [merge(&[7], Some("feature"))];
-    assert!(checked(&bobs, &squashed, &[of_branch(Some("feature"), "x", ANN)]).is_err());
+    let of_feature = [merge(&[7], Some("feature"))];
+    assert!(checked(&bobs, &of_feature, &[of_branch(Some("feature"), "x", ANN)]).is_err());
 }

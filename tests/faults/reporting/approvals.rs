@@ -51,7 +51,7 @@ fn request(fake: &FakeAws, token: &'static str, reason: Option<&str>) {
 }
 
 /// The token of the request that waits. `None` if none does.
-fn waiting(fake: &FakeAws) -> Option<&'static str> {
+pub fn waiting(fake: &FakeAws) -> Option<&'static str> {
     fake.look(|aws| {
         let running = &aws.pipelines[&SHOP.pipeline()].running;
         running.first().and_then(|(_, token)| *token)
@@ -59,7 +59,7 @@ fn waiting(fake: &FakeAws) -> Option<&'static str> {
 }
 
 /// The descriptions of the statuses whose name has this end.
-fn statuses(fake: &FakeAws, end: &str) -> Vec<String> {
+pub fn statuses(fake: &FakeAws, end: &str) -> Vec<String> {
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let statuses = records.statuses.iter();
     let named = statuses.filter(|one| one.name.ends_with(end));

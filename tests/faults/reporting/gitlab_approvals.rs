@@ -1,0 +1,311 @@
+//! Approvals by tags in GitLab: `Approval.FromGitLab`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::approvals::statuses;
+use crate::fixture::{
+    BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account,
+};
+use crate::scripts::Step;
+use fake_aws::custom_resource::{StackRequest, deliver_all};
+use fake_aws::gitlab::Project;
+use fake_aws::gitlab::history::PushEvent;
+use fake_aws::gitlab::tags::{Tag, Tags, push};
+use fake_aws::{AwsState, Execution, FakeAws};
+
+pub const RUN: &str = "run-1";
+pub const SUBJECT: Subject = (RUN, Some("Approval"));
+/// The commit of the last deployed execution.
+pub const DEPLOYED: &str = "first-of-development";
+/// Maintainers. Dan has made the commit that waits.
+pub const ANN: u64 = 21;
+pub const BOB: u64 = 22;
+pub const DAN: u64 = 23;
+/// A Developer.
+pub const EVE: u64 = 24;
+
+/// An execution that waits, and the tags that decide.
+pub struct Scene {
+    pub fake: FakeAws,
+    pub deploy: String,
+    pub reject: String,
+}
+
+/// Plays in a new scene.
+pub fn in_scene<T>(play: impl AsyncFnOnce(&Scene) -> T) -> T {
+    in_account(async |fake| play(&Scene::begin(fake).await).await)
+}
+
+impl Scene {
+    pub async fn begin(fake: &FakeAws) -> Self {
+        let people = [("ann", 40), ("bob", 40), ("dan", 40), ("eve", 30)];
+        let people = people.map(|(name, level)| fake.gitlab_user(PROJECT, name, level));
+        assert_eq!(people, [ANN, BOB, DAN, EVE]);
+        fake.arrange(|aws| {
+            let former = Execution::with_status("run-0".to_owned(), "Succeeded", aws.now);
+            executions(aws).push(former);
+            executions(aws)[0].revision = Some(DEPLOYED.to_owned());
+            let now = aws.now;
+            push_by_dan(project(aws), now);
+            allow_author(aws, false);
+            rule(aws, "deploy/*", json!({"access_level": 40}));
+            rule(aws, "reject/*", json!({"access_level": 40}));
+        });
+        for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Wait(RUN)] {
+            step.take(fake, SHOP).await;
+        }
+        fake.change(|aws| request(aws, "token-1"));
+        let [deploy, reject] = shown_tags(fake).await;
+        let fake = fake.clone();
+        Scene {
+            fake,
+            deploy,
+            reject,
+        }
+    }
+
+    /// A user creates a tag on the execution's commit.
+    pub fn tag(&self, user: u64, name: &str) {
+        self.fake.change(|aws| create(aws, user, name, COMMITS[0]));
+    }
+
+    /// CodeCommit's event of a tag, with Lambda's retries.
+    pub async fn tell(&self, tag: &str, name: &str) {
+        deliver_all(&self.fake, &tag_event(&self.fake, tag, name), false).await;
+    }
+
+    /// How the latest approval of the execution ended, and its summary. `None` while it waits.
+    pub fn answer(&self) -> Option<(&'static str, &'static str)> {
+        self.fake.look(|aws| {
+            let mut executions = aws.pipelines[&SHOP.pipeline()].executions.iter();
+            let execution = executions.find(|one| one.id == RUN)?;
+            let mut attempts = execution.actions.iter().rev();
+            let approval = attempts.find(|run| run.name == "Approval")?;
+            let ended = approval.status != "InProgress";
+            ended.then(|| (approval.status, approval.text.unwrap_or_default()))
+        })
+    }
+
+    /// Fails unless Ann has decided by this tag.
+    #[track_caller]
+    pub fn assert_decided(&self, tag: &str) {
+        let is_approved = tag == self.deploy;
+        let (status, decided) = if is_approved {
+            ("Succeeded", "approved")
+        } else {
+            ("Failed", "rejected")
+        };
+        let summary = format!("cfn-gitops: {decided} in GitLab by @ann ({ANN}), tag {tag}");
+        assert_eq!(
+            self.answer(),
+            Some((status, summary.as_str())),
+            "{}",
+            notes(&self.fake)
+        );
+    }
+}
+
+pub fn executions(aws: &mut AwsState) -> &mut Vec<Execution> {
+    let pipeline = aws.pipelines.get_mut(&SHOP.pipeline());
+    &mut pipeline.expect("a pipeline").executions
+}
+
+pub fn project(aws: &mut AwsState) -> &mut Project {
+    aws.gitlab.project_mut(PROJECT)
+}
+
+pub fn tags(aws: &mut AwsState) -> &mut Tags {
+    &mut project(aws).records.tags
+}
+
+/// A rule with this entry.
+pub fn rule(aws: &mut AwsState, name: &str, entry: Value) {
+    tags(aws).protected.push((name.to_owned(), vec![entry]));
+}
+
+/// A user creates a tag, and GitLab has to allow it.
+pub fn create(aws: &mut AwsState, user: u64, name: &str, commit: &str) {
+    let tag = Some(Tag::lightweight(commit));
+    let now = aws.now;
+    push(project(aws), user, &[(name, tag)], now).expect("a tag that GitLab allows");
+}
+
+/// A user deletes a tag.
+pub fn delete(aws: &mut AwsState, user: u64, name: &str) {
+    let now = aws.now;
+    push(project(aws), user, &[(name, None)], now).expect("GitLab allows it");
+}
+
+/// The settings of the pipeline's child stack.
+pub fn allow_author(aws: &mut AwsState, allow_author: bool) {
+    let ((stack_name, change_set_name), now) = (SHOP.change_set(), aws.now);
+    let settings = json!({
+        "StackName": stack_name, "ChangeSetName": change_set_name, "AutoApprove": false,
+        "FromGitLab": {"Project": project(aws).id, "AllowAuthor": allow_author},
+    });
+    let child = aws.stacks.named_mut("gitops-dev-shop");
+    let child = child.expect("a child stack");
+    let output = ("Approvals".to_owned(), settings.to_string());
+    child.outputs.extend([output]);
+    child.arrange("UPDATE_COMPLETE", None, None, now);
+}
+
+/// CodePipeline requests the approval of the action that runs.
+pub fn request(aws: &mut AwsState, token: &'static str) {
+    let now = aws.now;
+    let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
+    pipeline.running = vec![("Approval", Some(token))];
+    pipeline.running_since = vec![now];
+}
+
+/// Dan has requested, merged and pushed the commit that waits.
+fn push_by_dan(project: &mut Project, now: Duration) {
+    let (commit, from) = (COMMITS[0].to_owned(), DEPLOYED.to_owned());
+    project.branches.insert(BRANCH.to_owned(), commit.clone());
+    let records = &mut project.records;
+    let details = records.details.entry(4).or_default();
+    (details.author, details.merge_user) = (DAN, Some(DAN));
+    "topic".clone_into(&mut details.source_branch);
+    records.history.parents.insert(commit.clone(), from.clone());
+    let push = PushEvent::of("branch", BRANCH, Some(from), Some(commit), DAN, now);
+    records.history.events.push(push);
+}
+
+/// The tags that the note of the waiting change set shows, in a copy of the account.
+pub async fn shown_tags(fake: &FakeAws) -> [String; 2] {
+    let copy = fake.fork();
+    check_health(&copy).await;
+    let note = notes(&copy);
+    ["deploy/dev/shop/", "reject/dev/shop/"].map(|start| {
+        let at = note.find(start).unwrap_or_else(|| panic!("no tag: {note}"));
+        note[at..at + start.len() + 16].to_owned()
+    })
+}
+
+/// CodeCommit's event of a new tag. Its commit is another one: nothing but the name may count.
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+pub fn tag_event(fake: &FakeAws, tag: &str, name: &str) -> StackRequest {
+    let mut request = event(fake, SHOP, SUBJECT, name);
+    request.event["detail-type"] = json!("CodeCommit Repository State Change");
+    request.event["source"] = json!("aws.codecommit");
+    request.event["detail"] = json!({
+        "event": "referenceCreated", "repositoryName": "given", "repositoryId": "1",
+        "referenceType": "tag", "referenceName": tag,
+        "referenceFullName": format!("refs/tags/{tag}"), "commitId": COMMITS[1],
+    });
+    request
+}
+
+/// The text of all notes.
+pub fn notes(fake: &FakeAws) -> String {
+    let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
+    notes.into_iter().map(|note| note.body).collect()
+}
+
+#[test]
+fn decision_in_gitlab_ends_the_request_and_names_the_person() {
+    for (rejects, is_event_lost) in [(false, false), (false, true), (true, false), (true, true)] {
+        in_scene(async |scene| {
+            let fake = &scene.fake;
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            let tag = if rejects {
+                &scene.reject
+            } else {
+                &scene.deploy
+            };
+            if is_event_lost {
+                // The request waits for longer than the health check looks back.
+                tokio::time::sleep(Duration::from_hours(60)).await;
+                scene.tag(ANN, tag);
+                check_health(fake).await;
+            } else {
+                scene.tag(ANN, tag);
+                scene.tell(tag, "tag").await;
+            }
+            scene.assert_decided(tag);
+            let (next, decided) = if rejects {
+                (Step::End(RUN, "Failed"), "ejected")
+            } else {
+                (Step::Deploy(RUN), "pproved")
+            };
+            next.take(fake, SHOP).await;
+            deliver(fake, SHOP, SUBJECT, "ended").await;
+            let shown = statuses(fake, "/approval").pop().unwrap_or_default();
+            let by = format!("{decided} in GitLab by @ann");
+            assert!(shown.contains(&by) && shown.contains(tag), "{shown}");
+            let note = notes(fake);
+            assert!(note.contains(&by.replace('@', "`@")), "{note}");
+        });
+    }
+}
+
+#[test]
+fn proved_rejection_wins() {
+    // Dan has made the commit, so that tag proves nothing.
+    for (rejecter, status) in [(BOB, "Failed"), (DAN, "Succeeded")] {
+        in_scene(async |scene| {
+            scene.tag(ANN, &scene.deploy);
+            scene.tag(rejecter, &scene.reject);
+            scene.tell(&scene.deploy, "tag").await;
+            assert_eq!(scene.answer().map(|(status, _)| status), Some(status));
+        });
+    }
+}
+
+/// Ann creates the tag after each of these.
+#[test]
+fn harmless_circumstances_are_no_doubt() {
+    let rows: [fn(&mut AwsState); 8] = [
+        |aws| {
+            allow_author(aws, true);
+            let details = project(aws).records.details.get_mut(&4);
+            details.expect("a merge request").author = ANN;
+        },
+        // A first deployment.
+        |aws| {
+            allow_author(aws, true);
+            executions(aws).remove(0);
+        },
+        // The commit was deployed before.
+        |aws| executions(aws)[0].revision = Some(COMMITS[0].to_owned()),
+        // There is a newer commit.
+        |aws| {
+            let (tip, parent) = (COMMITS[1].to_owned(), COMMITS[0].to_owned());
+            project(aws).branches.insert(BRANCH.to_owned(), tip.clone());
+            project(aws).records.history.parents.insert(tip, parent);
+        },
+        |aws| rule(aws, "*/dev/*", json!({"access_level": 0})),
+        |aws| tags(aws).deploy_keys.push(false),
+        // The project was moved.
+        |aws| project(aws).former_path = Some("platform/former".to_owned()),
+        // Another tag was pushed.
+        |aws| create(aws, DAN, "v1", COMMITS[0]),
+    ];
+    for (at, arrange) in rows.into_iter().enumerate() {
+        in_scene(async |scene| {
+            scene.fake.arrange(arrange);
+            scene.tag(ANN, &scene.deploy);
+            scene.tell(&scene.deploy, "tag").await;
+            assert!(scene.answer().is_some(), "{at}: {}", notes(&scene.fake));
+            scene.assert_decided(&scene.deploy);
+        });
+    }
+}
+
+#[test]
+fn annotated_tag_decides_also_if_its_event_is_written_twice() {
+    in_scene(async |scene| {
+        let tag = Some(Tag::annotated(COMMITS[0]));
+        scene
+            .fake
+            .gitlab_tags(PROJECT, ANN, &[(&scene.deploy, tag)]);
+        scene.fake.arrange(|aws| {
+            let events = &mut project(aws).records.history.events;
+            events.extend_from_within(events.len() - 1..);
+        });
+        scene.tell(&scene.deploy, "tag").await;
+        scene.assert_decided(&scene.deploy);
+    });
+}

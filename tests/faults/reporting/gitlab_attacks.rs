@@ -1,0 +1,435 @@
+//! Tags in GitLab and events that must decide nothing, with the reason that the note shows. Without the attack, Ann's
+//! tag approves: `gitlab_approvals`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::approvals::waiting;
+use crate::fixture::{BRANCH, COMMITS, SHOP, check_health, deliver};
+use crate::gitlab_approvals::{
+    ANN, BOB, DAN, DEPLOYED, EVE, RUN, SUBJECT, Scene, create, delete, executions, in_scene, notes,
+    project, request, rule, shown_tags, tag_event, tags,
+};
+use crate::scripts::Step;
+use fake_aws::custom_resource::answered_once;
+use fake_aws::gitlab::history::PushEvent;
+use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
+use fake_aws::gitlab::tags::{Tag, User, push};
+use fake_aws::{AwsState, FaultKind, On, Service};
+
+/// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens before.
+type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
+/// A change of the scene, and its name.
+type Change = (&'static str, fn(&Scene));
+/// No tag is created after the attack.
+const NOBODY: u64 = 0;
+
+/// Fails if an attack decides, or fails for another reason.
+fn assert_refused(attacks: &[Attack]) {
+    let wrong = attacks.iter().filter_map(|(name, reason, user, happen)| {
+        in_scene(async |scene| {
+            let fake = &scene.fake;
+            fake.arrange(|aws| happen(aws, &scene.deploy));
+            if *user != NOBODY {
+                scene.tag(*user, &scene.deploy);
+            }
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            scene.tell(&scene.deploy, "tag").await;
+            check_health(fake).await;
+            let note = notes(fake);
+            let told = match *reason {
+                "" => !note.contains("decides nothing"),
+                reason => note.contains(reason),
+            };
+            let waits = waiting(fake) == Some("token-1") && scene.answer().is_none();
+            (!waits || !told).then(|| format!("{name}: waits {waits}, {note}"))
+        })
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Without the rules meanwhile, Dan pushes four tags at once, or deletes them.
+fn push_in_bulk(aws: &mut AwsState, name: &str, tag: Option<&Tag>) {
+    let (rules, now) = (std::mem::take(&mut tags(aws).protected), aws.now);
+    let changes = ["a", "b", name, "c"].map(|name| (name, tag.cloned()));
+    push(project(aws), DAN, &changes, now).expect("a push without rules");
+    tags(aws).protected = rules;
+}
+
+#[test]
+fn tag_that_is_not_what_was_created_decides_nothing() {
+    const AGAIN: &str = "moved or created again";
+    assert_refused(&[
+        ("pushed straight to CodeCommit", "", NOBODY, |_, _| {}),
+        (
+            "on another commit",
+            "not on the commit",
+            NOBODY,
+            |aws, tag| {
+                create(aws, ANN, tag, COMMITS[1]);
+            },
+        ),
+        ("moved", AGAIN, NOBODY, |aws, tag| {
+            let rules = std::mem::take(&mut tags(aws).protected);
+            create(aws, ANN, tag, COMMITS[1]);
+            create(aws, DAN, tag, COMMITS[0]);
+            tags(aws).protected = rules;
+        }),
+        ("created again by Dan", AGAIN, DAN, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            delete(aws, ANN, tag);
+        }),
+        ("created again by Ann", AGAIN, ANN, |aws, tag| {
+            create(aws, DAN, tag, COMMITS[0]);
+            delete(aws, DAN, tag);
+        }),
+        ("in bulk", "pushed at once", NOBODY, |aws, tag| {
+            push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
+        }),
+        ("again in bulk", "pushed at once", NOBODY, |aws, tag| {
+            for name in ["a", "b", "c", tag] {
+                create(aws, ANN, name, COMMITS[0]);
+            }
+            push_in_bulk(aws, tag, None);
+            push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
+        }),
+        (
+            "another object than the event's",
+            AGAIN,
+            NOBODY,
+            |aws, tag| {
+                create(aws, ANN, tag, COMMITS[0]);
+                let other = Tag::annotated(COMMITS[0]);
+                tags(aws).all.insert(tag.to_owned(), other);
+            },
+        ),
+        (
+            "without an event",
+            "no event that names",
+            NOBODY,
+            |aws, tag| {
+                create(aws, ANN, tag, COMMITS[0]);
+                project(aws).records.history.events.clear();
+            },
+        ),
+    ]);
+}
+
+fn user(aws: &mut AwsState, id: u64) -> &mut User {
+    aws.gitlab.users.get_mut(&id).expect("a user")
+}
+
+/// A user who is a Maintainer.
+fn add_user(aws: &mut AwsState, id: u64, bot: bool) {
+    let user = user(aws, ANN).clone();
+    aws.gitlab.users.insert(id, User { bot, ..user });
+    tags(aws).members.insert(id, 40);
+}
+
+#[test]
+fn tag_of_another_user_than_a_maintainer_decides_nothing() {
+    const OWN: &str = "user of the function's token";
+    const LEVEL: &str = "not a Maintainer";
+    const INACTIVE: &str = "not an active person";
+    assert_refused(&[
+        ("own token of a person", OWN, OWN_USER, |aws, _| {
+            add_user(aws, OWN_USER, false);
+        }),
+        ("own bot", OWN, OWN_USER, |aws, _| {
+            add_user(aws, OWN_USER, true);
+        }),
+        ("another bot", INACTIVE, OTHER_USER, |aws, _| {
+            add_user(aws, OTHER_USER, true);
+        }),
+        ("blocked", INACTIVE, ANN, |aws, _| {
+            user(aws, ANN).state = "blocked";
+        }),
+        ("Developer of a group", LEVEL, EVE, |aws, _| {
+            rule(aws, "deploy/*", json!({"group_id": 20}));
+        }),
+        ("Developer whom a rule names", LEVEL, EVE, |aws, _| {
+            rule(aws, "deploy/*", json!({"user_id": EVE}));
+        }),
+        ("member no more", LEVEL, NOBODY, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            tags(aws).members.remove(&ANN);
+        }),
+    ]);
+}
+
+#[test]
+fn tag_that_others_can_create_decides_nothing() {
+    const NONE: &str = "no protected tag";
+    const WIDER: &str = "admits Developers";
+    assert_refused(&[
+        ("no rule", NONE, ANN, |aws, _| tags(aws).protected.clear()),
+        ("rule of another environment", NONE, ANN, |aws, _| {
+            "deploy/prd/*".clone_into(&mut tags(aws).protected[0].0);
+        }),
+        ("wider", WIDER, ANN, |aws, _| {
+            rule(aws, "*", json!({"access_level": 30}));
+        }),
+        ("wildcards", WIDER, ANN, |aws, _| {
+            rule(aws, "d*/shop/*", json!({"access_level": 30}));
+        }),
+        ("rule with a key", "admits a deploy key", ANN, |aws, _| {
+            rule(
+                aws,
+                "deploy/*",
+                json!({"access_level": 40, "deploy_key_id": 1}),
+            );
+        }),
+        ("rule with a custom role", "admits a role", ANN, |aws, _| {
+            rule(
+                aws,
+                "deploy/*",
+                json!({"access_level": 40, "member_role_id": 1}),
+            );
+        }),
+        ("key that can push", "a deploy key", ANN, |aws, _| {
+            tags(aws).deploy_keys = vec![false, true];
+        }),
+        ("pull mirror", "pull mirror", ANN, |aws, _| {
+            tags(aws).is_pull_mirror = true;
+        }),
+    ]);
+}
+
+/// The author's address of the commit that waits.
+fn write_by(aws: &mut AwsState, email: &str) {
+    let emails = &mut project(aws).records.history.author_emails;
+    emails.insert(COMMITS[0].to_owned(), email.to_owned());
+}
+
+/// Ann has pushed this object to this branch, or four branches (`None`).
+fn push_by_ann(aws: &mut AwsState, branch: Option<&str>, to: &str) {
+    let (to, now) = (Some(to.to_owned()), aws.now);
+    let mut push = PushEvent::of("branch", branch.unwrap_or_default(), None, to, ANN, now);
+    if branch.is_none() {
+        push.hide_among(4);
+    }
+    project(aws).records.history.events.push(push);
+}
+
+/// So many commits are between the last deployed one and the one that waits.
+fn put_between(aws: &mut AwsState, number: usize) {
+    let between = (0..number).map(|at| format!("between-{at}"));
+    let ends = [DEPLOYED, COMMITS[0]].map(str::to_owned);
+    let [first, last] = ends.map(std::iter::once);
+    let line: Vec<String> = first.chain(between).chain(last).collect();
+    let pairs = line
+        .windows(2)
+        .map(|pair| (pair[1].clone(), pair[0].clone()));
+    project(aws).records.history.parents.extend(pairs);
+    project(aws).commits.extend(line);
+}
+
+/// Who has written the merge request, and who has merged it.
+fn merge(aws: &mut AwsState, author: u64, merge_user: u64) {
+    let details = project(aws).records.details.get_mut(&4);
+    let details = details.expect("a merge request");
+    (details.author, details.merge_user) = (author, Some(merge_user));
+}
+
+#[test]
+fn tag_of_a_person_who_made_a_commit_decides_nothing() {
+    const AUTHOR: &str = "an author of one";
+    const MERGE: &str = "merge requests";
+    const PUSHED: &str = "has pushed";
+    const UNKNOWN: &str = "does not show the commits";
+    assert_refused(&[
+        ("private address", AUTHOR, ANN, |aws, _| {
+            write_by(aws, "21-former-name@users.noreply.gitlab.example.com");
+        }),
+        ("public address", AUTHOR, ANN, |aws, _| {
+            write_by(aws, "ann@example.com");
+            user(aws, ANN).public_email = Some("Ann@Example.com".to_owned());
+        }),
+        ("author of the merge request", MERGE, ANN, |aws, _| {
+            merge(aws, ANN, DAN);
+        }),
+        ("merger", MERGE, ANN, |aws, _| merge(aws, DAN, ANN)),
+        ("pusher under a forged name", PUSHED, DAN, |aws, _| {
+            merge(aws, BOB, BOB);
+            write_by(aws, "bob@example.com");
+        }),
+        ("pusher of an earlier commit", PUSHED, ANN, |aws, _| {
+            put_between(aws, 3);
+            push_by_ann(aws, Some("elsewhere"), "between-1");
+        }),
+        ("pusher of the source branch", PUSHED, ANN, |aws, _| {
+            push_by_ann(aws, Some("topic"), "rebased-since");
+        }),
+        ("pusher of many branches", PUSHED, ANN, |aws, _| {
+            push_by_ann(aws, None, "x");
+        }),
+        ("first deployment", "no earlier execution", ANN, |aws, _| {
+            executions(aws).remove(0);
+        }),
+        ("unknown former commit", UNKNOWN, ANN, |aws, _| {
+            executions(aws)[0].revision = Some("unknown".to_owned());
+        }),
+        ("too many commits", "more than 100", ANN, |aws, _| {
+            put_between(aws, 100);
+        }),
+    ]);
+}
+
+#[test]
+fn commit_or_project_of_others_is_not_approved() {
+    const MISSING: &str = "does not contain";
+    assert_refused(&[
+        ("not merged", MISSING, ANN, |aws, _| {
+            let tip = project(aws).branches.get_mut(BRANCH);
+            DEPLOYED.clone_into(tip.expect("the branch"));
+        }),
+        ("branch removed", MISSING, ANN, |aws, _| {
+            drop(project(aws).branches.remove(BRANCH));
+        }),
+        ("execution that stops", "", ANN, |aws, _| {
+            executions(aws)[1].status = "Stopping";
+        }),
+        // GitLab responds to the project's number with another project, which has everything.
+        ("other number", "another project", NOBODY, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            let mut own = aws.gitlab.projects.remove(&40).expect("the project");
+            let mut other = own.clone();
+            (own.id, other.id) = (41, 99);
+            "40".clone_into(&mut other.path);
+            aws.gitlab.projects.extend([(41, own), (99, other)]);
+        }),
+        // The tag is in a new project with the former path.
+        ("former path", "", NOBODY, |aws, tag| {
+            let mut other = project(aws).clone();
+            other.id = 41;
+            "platform/moved".clone_into(&mut project(aws).path);
+            aws.gitlab.projects.insert(41, other);
+            create(aws, ANN, tag, COMMITS[0]);
+        }),
+    ]);
+}
+
+/// Each is created by Ann, and its event is delivered.
+#[test]
+fn tag_with_another_name_decides_nothing() {
+    let changed: [fn(&str) -> String; 7] = [
+        |name| name.replace("/dev/", "/prd/"),
+        |name| name.replace("/shop/", "/blog/"),
+        |name| name.replace(&name[16..20], "zzzz"),
+        |name| name[..name.len() - 1].to_owned(),
+        str::to_uppercase,
+        |name| format!("{name}/x"),
+        |name| format!("x{name}"),
+    ];
+    for change in changed {
+        in_scene(async |scene| {
+            let name = change(&scene.deploy);
+            scene.tag(ANN, &name);
+            scene.tell(&name, "tag").await;
+            check_health(&scene.fake).await;
+            assert_eq!(scene.answer(), None, "{name}");
+        });
+    }
+}
+
+/// What waits now is not what the tag was created for.
+#[test]
+fn tag_of_an_earlier_request_decides_nothing() {
+    let changes: [Change; 3] = [
+        ("other change set", |scene| {
+            let (stack, name) = SHOP.change_set();
+            scene.fake.replace_change_set(&stack, &name);
+        }),
+        ("retried stage", |scene| {
+            Step::Reject(RUN).take_at_once(&scene.fake, SHOP);
+            scene.fake.change(|aws| {
+                let now = aws.now;
+                executions(aws)[1].begin("Approval", now);
+            });
+        }),
+        ("other execution", |scene| {
+            let next = [Step::End(RUN, "Stopped"), Step::Source("run-2", 0)];
+            for step in next {
+                step.take_at_once(&scene.fake, SHOP);
+            }
+            scene.fake.change(|aws| {
+                let now = aws.now;
+                executions(aws)[2].begin("Approval", now);
+            });
+        }),
+    ];
+    for (name, change) in changes {
+        in_scene(async |scene| {
+            let fake = &scene.fake;
+            scene.tag(ANN, &scene.deploy);
+            change(scene);
+            fake.change(|aws| request(aws, "token-2"));
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            scene.tell(&scene.deploy, "tag").await;
+            let note = notes(fake);
+            assert!(note.contains("names another request"), "{name}: {note}");
+            check_health(fake).await;
+            assert_eq!(waiting(fake), Some("token-2"), "{name}");
+            // The tag that the note shows approves.
+            let [deploy, _] = shown_tags(fake).await;
+            assert_ne!(deploy, scene.deploy, "{name}");
+            scene.tag(ANN, &deploy);
+            check_health(fake).await;
+            assert_eq!(waiting(fake), None, "{name}");
+        });
+    }
+}
+
+/// GitLab's calls that an approval needs.
+const CALLS: [&str; 11] = [
+    "GitLab.GetProject",
+    "GitLab.GetTag",
+    "GitLab.GetBranch",
+    "GitLab.ListProtectedTags",
+    "GitLab.ListDeployKeys",
+    "GitLab.ListEvents",
+    "GitLab.GetUser",
+    "GitLab.GetMember",
+    "GitLab.GetToken",
+    "GitLab.ListCommits",
+    "GitLab.ListMergeRequests",
+];
+
+#[test]
+fn unreadable_gitlab_approves_nothing_until_it_responds() {
+    use FaultKind::{Denied, InternalError500, RequestHangs, Throttled};
+    let kinds = [RequestHangs, InternalError500, Denied, Throttled];
+    let all = kinds.map(|kind| (On::Service(Service::GitLab), kind));
+    let each = CALLS.into_iter().zip(kinds.into_iter().cycle());
+    let each = each.map(|(call, kind)| (On::Operation(call), kind));
+    for (on, kind) in all.into_iter().chain(each) {
+        in_scene(async |scene| {
+            let fake = &scene.fake;
+            scene.tag(ANN, &scene.deploy);
+            fake.break_from_now(on.clone(), kind);
+            let event = tag_event(fake, &scene.deploy, "tag");
+            let _ = answered_once(fake, "tag", &event).await;
+            assert_eq!(scene.answer(), None, "{on:?} {kind:?}");
+            fake.mend();
+            check_health(fake).await;
+            scene.assert_decided(&scene.deploy);
+        });
+    }
+}
+
+/// GitLab responds with 401.
+#[test]
+fn revoked_token_approves_nothing() {
+    in_scene(async |scene| {
+        scene.tag(ANN, &scene.deploy);
+        let take = |aws: &mut AwsState| std::mem::take(&mut aws.gitlab.tokens);
+        let tokens = scene.fake.change(take);
+        scene.tell(&scene.deploy, "tag").await;
+        assert_eq!(scene.answer(), None);
+        scene.fake.change(|aws| aws.gitlab.tokens = tokens);
+        check_health(&scene.fake).await;
+        scene.assert_decided(&scene.deploy);
+    });
+}
