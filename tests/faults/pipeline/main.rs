@@ -10,6 +10,7 @@ mod continuation;
 mod cross_account;
 mod first_push;
 mod fixture;
+mod gitlab_tags;
 mod happy_path;
 mod interleavings;
 mod late;

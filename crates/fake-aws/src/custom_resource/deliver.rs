@@ -132,7 +132,7 @@ pub async fn answered_once(
     let clock = Clock::starting_at(fake.now());
     let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::NoChanges);
+    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::GitLab);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: fake.now() + request.lifetime,

@@ -1,0 +1,103 @@
+//! Pipelines whose change sets are approved by tags in GitLab: what a Create and an Update check.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{CHILD, changed, in_account, properties, with};
+use fake_aws::{FakeAws, FaultKind, On};
+
+const PROJECT: &str = "platform/shop";
+const MAINTAINERS: [(&str, u64); 1] = [("access_level", 40)];
+
+/// The properties of a pipeline that a tag approves.
+fn tagged() -> Value {
+    let gitlab = json!({
+        "Url": "https://gitlab.example.com", "TokenSecretId": "gitlab/shop", "Project": PROJECT});
+    let approving = json!({"FromGitLab": "true"});
+    with(with(properties(), "GitLab", gitlab), "Approval", approving)
+}
+
+/// A project whose token is in a secret. Returns its number.
+fn project(fake: &FakeAws) -> u64 {
+    fake.gitlab_token("gitlab/shop");
+    fake.gitlab_project(PROJECT, &["main"])
+}
+
+/// Nothing is left in the end.
+fn forget_token(fake: &FakeAws) {
+    fake.arrange(|aws| aws.secrets.remove("gitlab/shop"));
+}
+
+fn protect(fake: &FakeAws, name: &str) {
+    let levels = MAINTAINERS.map(|(member, level)| json!({member: level}));
+    fake.protect_tags(PROJECT, name, &levels);
+}
+
+/// What the child stack stores of approvals.
+fn stored(fake: &FakeAws) -> Value {
+    let output = fake.look(|aws| {
+        let child = aws.stacks.named(CHILD).expect("a child stack");
+        child.outputs.get("Approvals").cloned()
+    });
+    output.map_or(Value::Null, |text| {
+        serde_json::from_str(&text).expect("JSON")
+    })
+}
+
+#[test]
+fn create_needs_protected_tags_before_it_changes_anything() {
+    in_account(async |fake, stack| {
+        project(fake);
+        protect(fake, "deploy/*");
+        let outcome = stack.create(&tagged()).await;
+        let reason = outcome.reason();
+        assert!(
+            reason.contains("Protect reject/* for Maintainers"),
+            "{reason}"
+        );
+        assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
+        protect(fake, "reject/*");
+        fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
+        let outcome = stack.create(&tagged()).await;
+        assert!(
+            outcome.reason().contains("admits Developers"),
+            "{}",
+            outcome.reason()
+        );
+    });
+}
+
+#[test]
+fn number_of_the_project_is_stored_and_survives_an_outage() {
+    in_account(async |fake, stack| {
+        let number = project(fake);
+        protect(fake, "deploy/*");
+        protect(fake, "reject/*");
+        stack.create(&tagged()).await.assert_success();
+        let expected = json!({"Project": number, "AllowAuthor": false});
+        assert_eq!(stored(fake)["FromGitLab"], expected);
+        fake.break_from_now(
+            On::Operation("GitLab.GetProject"),
+            FaultKind::InternalError500,
+        );
+        stack
+            .update(&changed(tagged()), None)
+            .await
+            .assert_success();
+        assert_eq!(stored(fake)["FromGitLab"], expected);
+        fake.mend();
+        stack.update(&properties(), None).await.assert_success();
+        assert_eq!(stored(fake), Value::Null);
+        fake.break_from_now(
+            On::Operation("GitLab.GetProject"),
+            FaultKind::InternalError500,
+        );
+        let outcome = stack.update(&tagged(), None).await;
+        assert!(
+            outcome.reason().contains("looking up project"),
+            "{}",
+            outcome.reason()
+        );
+        fake.mend();
+        forget_token(fake);
+    });
+}
