@@ -58,6 +58,7 @@ fn push_in_bulk(aws: &mut AwsState, name: &str, tag: Option<&Tag>) {
     tags(aws).protected = rules;
 }
 
+// claim: changed-tag-decides-nothing
 #[test]
 fn tag_that_is_not_what_was_created_decides_nothing() {
     const AGAIN: &str = "moved or created again";
@@ -128,6 +129,7 @@ fn add_user(aws: &mut AwsState, id: u64, bot: bool) {
     tags(aws).members.insert(id, 40);
 }
 
+// claim: tag-without-a-maintainer-decides-nothing
 #[test]
 fn tag_of_another_user_than_a_maintainer_decides_nothing() {
     const OWN: &str = "user of the function's token";
@@ -159,6 +161,7 @@ fn tag_of_another_user_than_a_maintainer_decides_nothing() {
     ]);
 }
 
+// claim: tag-that-others-can-create-decides-nothing
 #[test]
 fn tag_that_others_can_create_decides_nothing() {
     const NONE: &str = "no protected tag";
@@ -233,6 +236,7 @@ fn merge(aws: &mut AwsState, author: u64, merge_user: u64) {
     (details.author, details.merge_user) = (author, Some(merge_user));
 }
 
+// claim: tag-of-an-author-decides-nothing
 #[test]
 fn tag_of_a_person_who_made_a_commit_decides_nothing() {
     const AUTHOR: &str = "an author of one";
@@ -277,6 +281,7 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
     ]);
 }
 
+// claim: commit-or-project-of-others-is-not-approved
 #[test]
 fn commit_or_project_of_others_is_not_approved() {
     const MISSING: &str = "does not contain";
@@ -312,6 +317,7 @@ fn commit_or_project_of_others_is_not_approved() {
 }
 
 /// Each is created by Ann, and its event is delivered.
+// claim: tag-of-another-request-decides-nothing
 #[test]
 fn tag_with_another_name_decides_nothing() {
     let changed: [fn(&str) -> String; 7] = [
@@ -335,6 +341,7 @@ fn tag_with_another_name_decides_nothing() {
 }
 
 /// What waits now is not what the tag was created for.
+// claim: tag-of-another-request-decides-nothing
 #[test]
 fn tag_of_an_earlier_request_decides_nothing() {
     let changes: [Change; 3] = [
@@ -397,6 +404,7 @@ const CALLS: [&str; 11] = [
     "GitLab.ListMergeRequests",
 ];
 
+// claim: unreadable-gitlab-approves-nothing
 #[test]
 fn unreadable_gitlab_approves_nothing_until_it_responds() {
     use FaultKind::{Denied, InternalError500, RequestHangs, Throttled};
@@ -420,6 +428,7 @@ fn unreadable_gitlab_approves_nothing_until_it_responds() {
 }
 
 /// GitLab responds with 401.
+// claim: unreadable-gitlab-approves-nothing
 #[test]
 fn revoked_token_approves_nothing() {
     in_scene(async |scene| {

@@ -174,6 +174,7 @@ async fn check(change: Change, scene: &Scene, had_ended: bool, tags_read: usize)
     fake.assert_unbroken();
 }
 
+// claim: change-at-each-call-approves-no-other-request
 #[test]
 fn change_at_each_call_approves_no_other_request() {
     let mut schedules = Schedules::default();
