@@ -138,8 +138,9 @@ impl GitLab {
         parse: impl Fn(&Value) -> Option<T>,
     ) -> Result<Option<Vec<T>>, GitLabError> {
         let mut elements = vec![];
+        let separator = if of.contains('?') { '&' } else { '?' };
         for number in 1..=size.1 {
-            let of = format!("{of}&per_page={}&page={number}", size.0);
+            let of = format!("{of}{separator}per_page={}&page={number}", size.0);
             let request = ApiRequest::get(path(project, &of));
             let response = self.succeed(project, &request, doing).await?;
             let (status, next) = (response.status, response.next_page.clone());

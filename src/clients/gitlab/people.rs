@@ -15,6 +15,9 @@ pub const MAX_COMMITS: usize = 100;
 /// The commits of a page. Each has its whole message.
 const COMMITS_OF_PAGE: usize = 20;
 
+/// The most merge requests of a page, and the most pages. Each has its whole description.
+const MERGES: (usize, usize) = (5, 4);
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -112,17 +115,22 @@ impl GitLab {
         self.pages(project, &of, &doing, size, Commit::parse).await
     }
 
-    /// The merge requests that contain a commit, or created it. Closed ones are left out.
+    /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if GitLab shows
+    /// more of them than is read: a description of a megabyte must not hide its author.
     pub async fn merges_of(
         &self,
         project: &str,
         commit: &str,
-    ) -> Result<Vec<RequestedMerge>, GitLabError> {
+    ) -> Result<Option<Vec<RequestedMerge>>, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
         let part = format!("/repository/commits/{}/merge_requests", query_value(commit));
-        let keep = |listed: &Value| RequestedMerge::parse(listed).into_iter().collect();
-        self.search(project, &part, &doing, keep).await
+        let parse = |listed: &Value| Some(RequestedMerge::parse(listed));
+        let listed = self.pages(project, &part, &doing, MERGES, parse);
+        match listed.await {
+            Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
+            listed => Ok(listed?.map(|listed| listed.into_iter().flatten().collect())),
+        }
     }
 }
 

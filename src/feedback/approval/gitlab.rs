@@ -149,7 +149,10 @@ impl Inquiry<'_> {
         };
         let mut merges = vec![];
         for commit in &commits {
-            merges.extend(gitlab.merges_of(project, &commit.id).await?);
+            let Some(found) = gitlab.merges_of(project, &commit.id).await? else {
+                return Ok(Err(Doubt::TooLargeMerges));
+            };
+            merges.extend(found);
         }
         let authorship = Authorship {
             commits,

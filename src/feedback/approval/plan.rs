@@ -54,6 +54,9 @@ pub enum Doubt {
     /// The authors of some would be missing.
     #[error("there are more than 100 commits since the last deployed one. Approve in AWS")]
     TooManyCommits,
+    /// Their authors and mergers would be missing.
+    #[error("GitLab shows too much of the merge requests of its commits. Approve in AWS")]
+    TooLargeMerges,
     /// GitLab does not know the last deployed commit, or the commit is an older one.
     #[error("GitLab does not show the commits since the last deployed one. Approve in AWS")]
     UnknownCommits,

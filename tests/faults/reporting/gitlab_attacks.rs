@@ -255,6 +255,16 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
             merge(aws, ANN, DAN);
         }),
         ("merger", MERGE, ANN, |aws, _| merge(aws, DAN, ANN)),
+        (
+            "huge description",
+            "too much of the merge",
+            ANN,
+            |aws, _| {
+                merge(aws, ANN, DAN);
+                let details = project(aws).records.details.get_mut(&4);
+                details.expect("a merge request").description = "x".repeat(400_000);
+            },
+        ),
         ("pusher under a forged name", PUSHED, DAN, |aws, _| {
             merge(aws, BOB, BOB);
             write_by(aws, "bob@example.com");
