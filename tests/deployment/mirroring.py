@@ -5,9 +5,13 @@ Like `steps` and `pipelines`, nothing here asserts."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
+
+import requests
 
 from local.aws import LocalAws
 from local.gitlab import HeldProject, LocalGitLab
@@ -51,6 +55,19 @@ class Source:
         """The parameters for `template.yaml` and `templates/project.yaml`."""
         return {"GitLabProject": self.project.path, "GitLabTokenSecretId": self.secret_id,
                 "GitLabUrl": self.gitlab.url, **more}
+
+    def approval_tags(self, commit: str) -> dict[str, str]:
+        """The tags that the commit's newest note links, by what they do: `deploy` and `reject`."""
+        link = re.compile(rf"/-/tags/new\?tag_name=((deploy|reject)%2F[^&]+)&ref={commit}\)")
+        return dict(eventually(lambda: {decision: unquote(name) for note in self.project.commit_notes(commit)
+                                        for name, decision in link.findall(note.body)}, f"a note of {commit} links tags"))
+
+    def create_tag(self, name: str, commit: str, token: str) -> str:
+        """Creates a tag as a person does in the browser. Returns GitLab's message if it rejects it."""
+        url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/repository/tags"
+        made = requests.post(url, params={"tag_name": name, "ref": commit}, headers={"PRIVATE-TOKEN": token}, timeout=20,
+                             proxies={"http": ""})
+        return "" if made.status_code == 201 else str(made.json())
 
     def developer(self) -> Login:
         """A developer of GitLab's repository, without access to CodeCommit."""

@@ -95,9 +95,9 @@ class Working:
         force = "+" if to.startswith("+") else ""
         return self._push(login, clone_url, f"{force}HEAD:{to.lstrip('+') or f'refs/heads/{self.branch}'}")
 
-    def push_latest(self, login: Login, clone_url: str) -> Pushed:
-        """Pushes the latest commit to the branch of another repository."""
-        return self._push(login, clone_url, f"HEAD:refs/heads/{self.branch}")
+    def push_latest(self, login: Login, clone_url: str, to: str = "") -> Pushed:
+        """Pushes the latest commit, to the reference `to` or to the branch of another repository."""
+        return self._push(login, clone_url, f"HEAD:{to or f'refs/heads/{self.branch}'}")
 
     def delete(self, login: Login, clone_url: str, reference: str) -> Pushed:
         """Deletes the reference in the repository."""

@@ -1,0 +1,84 @@
+"""A person approves in GitLab, by a tag: with the real git, GitLab's protected tags, and a mirror that pushes tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from local.gitlab.state import Credentials
+from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import ProjectStack, accepted, eventually
+from tests.deployment.steps import Environment, Login
+from tests.deployment.watching import looks
+
+
+@pytest.fixture
+def source(aws: LocalAws, gitlab: LocalGitLab, name: str) -> Iterator[Source]:
+    """A project in GitLab, whose Maintainers alone create tags that decide."""
+    source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    source.project.protect_tags("deploy/*", "reject/*")
+    yield source
+    source.forget_token()
+
+
+@pytest.fixture
+def approving(aws: LocalAws, environment: Environment) -> Iterator[None]:
+    """While the environment's function may approve as GitLab shows."""
+    assert environment.change(FunctionApprovals="GitLab") == "UPDATE_COMPLETE", environment.failures()
+    aws.put_iam_into_effect()
+    yield
+    assert environment.change(FunctionApprovals="Denied") == "UPDATE_COMPLETE", environment.failures()
+
+
+@pytest.mark.usefixtures("approving")
+def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
+                                                stack: ProjectStack, source: Source) -> None:
+    assert stack.make(
+        GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
+        Approval={"FromGitLab": True, "AllowAuthor": True}) == "CREATE_COMPLETE", stack.failures()
+    project, working, mirrors = stack.project, stack.project.working, git_login()
+    mirror = source.project.make_mirror(project.clone_url, only_protected_branches=True)
+    mirror.credentials = Credentials(mirrors.name, mirrors.password)
+    ann = gitlab.add_token("ann", user=gitlab.user("Ann", username="ann"))
+    developer = Login("bob", gitlab.add_token("bob", role="developer").value, "")
+
+    def push() -> tuple[str, str, str]:
+        """The developer pushes. The execution waits, and GitLab shows the tag that approves it."""
+        commit = accepted(working.push(developer, source.project.url, project.files())).commit
+        execution = project.execution_of(commit)
+        project.waits_for_approval(execution)
+        return commit, execution, source.approval_tags(commit)["deploy"]
+
+    def is_approved(commit: str, execution: str, tag: str) -> None:
+        assert project.ended(execution) == "Succeeded", project.said()
+        assert project.deployed_commit() == commit
+        by = f"in GitLab by @ann ({ann.user.id}), tag {tag}"
+        assert f"cfn-gitops: approved {by}" in json.dumps(project.actions(execution), default=str)
+        eventually(lambda: f"Approved {by}" in [each.description for each in source.project.statuses(commit)],
+                   "GitLab shows who approved")
+
+    commit, execution, tag = push()
+    rejected = working.push_latest(developer, source.project.url, f"refs/tags/{tag}")
+    assert not rejected.accepted and "You are not allowed to create this tag as it is protected" in rejected.output
+    # With the mirror's password, straight to CodeCommit. Its event invokes the function.
+    accepted(working.push_latest(mirrors, project.clone_url, f"refs/tags/{tag}"))
+    aws.wait_for_events()
+    aws.wait_for_functions()
+    # CodeCommit has the tag already, so the approver's tag causes no event.
+    assert source.create_tag(tag, commit, ann.value) == ""
+    gitlab.wait_until_quiet()
+    aws.wait_for_functions()
+    assert project.ran(execution)[-1] == ("Approval", "InProgress"), project.said()
+    assert looks(aws)["HealthCheckFailed", ""] == 0
+    is_approved(commit, execution, tag)
+
+    # From now on, a push starts the pipeline.
+    eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
+    commit, execution, tag = push()
+    assert source.create_tag(tag, commit, ann.value) == ""
+    is_approved(commit, execution, tag)
