@@ -30,6 +30,7 @@ from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, require, summary, table,
     warnings, write)
+import run_approval  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
 
@@ -52,8 +53,15 @@ class LocalStory(Story):
         template = steps.template_with(ROOT / "target/local/bootstrap", directory)
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
+        self.environment.template, self.parameters = run_approval.template_with_approval(template), run_approval.PARAMETERS
+        self.approver = run_approval.Approver(gitlab, source)
+        self.loop.approve = self.approver.approve
         self.gitlab = gitlab
         self.elsewhere = Elsewhere(aws, directory, self.environment)
+
+    def deploy(self) -> None:
+        self.approver.protect_tags()
+        super().deploy()
 
     def rotates(self) -> None:
         super().rotates()
@@ -71,11 +79,12 @@ class LocalStory(Story):
         passwords = self.loop.passwords | self.second_loop.passwords | {self.elsewhere.scene.login.password}
         require(len(passwords) > 2, "too few passwords were issued")
         require(not any(has_printed(password) for password in passwords), "the output contains a password")
-        require(not has_printed(self.gitlab.token), "the output contains GitLab's token")
+        tokens = {self.gitlab.token, self.approver.token.value}
+        require(not any(has_printed(token) for token in tokens), "the output contains a token of GitLab")
         sent = {request.token for request in self.gitlab.requests}
-        require(sent == {"the maintainer"}, f"GitLab received requests with the tokens {sent}")
+        require(sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}")
         require(self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}")
-        note(f"The output contains none of the {len(passwords)} passwords, and not the token of GitLab. GitLab "
+        note(f"The output contains none of the {len(passwords)} passwords and no token of GitLab. GitLab "
              f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
 
 

@@ -6,6 +6,7 @@ This script acts as the developer and as the approver. GitLab and the environmen
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from local.gitlab.state import Mirror
@@ -15,6 +16,11 @@ from tests.deployment.waiting import eventually
 from console import Progress, note, require
 
 
+def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
+    progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
+    loop.project.decide(loop.project.execution_of(commit))
+
+
 class Loop:
     """The first project of one environment."""
 
@@ -22,6 +28,7 @@ class Loop:
         self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
         self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
+        self.approve: Callable[[Loop, Progress, str], None] = approve_in_aws
 
     def login(self) -> Login:
         """The login that GitLab's mirror uses for CodeCommit."""
@@ -151,8 +158,7 @@ class Loop:
                    "GitLab shows the change set")
         progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
                                 "changes.")
-        progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
-        project.decide(execution)
+        self.approve(self, progress, commit)
         status = project.ended(execution)
         require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
         require(project.deployed_commit() == commit, "another commit is deployed")
