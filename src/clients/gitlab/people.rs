@@ -3,9 +3,11 @@
 //! Source: <https://docs.gitlab.com/api/users/>, <https://docs.gitlab.com/api/project_members/>,
 //! <https://docs.gitlab.com/api/commits/>.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 
-use super::client::error;
+use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError};
 use super::transport::{ApiRequest, GitLab, query_value};
 
@@ -48,6 +50,8 @@ pub struct RequestedMerge {
     pub people: Vec<u64>,
     /// Its source branch. A squash or a rebase replaces the commits that were pushed to it.
     pub source: Option<String>,
+    /// When it was merged. `None` if it is open.
+    pub merged: Option<SystemTime>,
 }
 
 impl User {
@@ -157,6 +161,7 @@ impl RequestedMerge {
         (listed["state"] != "closed").then(|| RequestedMerge {
             people: people.into_iter().flatten().collect(),
             source: source.map(ToOwned::to_owned),
+            merged: listed["merged_at"].as_str().and_then(parse_time),
         })
     }
 }

@@ -1,9 +1,15 @@
 //! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not approved.
 
+use std::time::Duration;
+
 use crate::clients::gitlab::{
     Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
 };
 use crate::gitops_pipeline::approval_tags::Exposure;
+
+/// A push to the source branch of a merge request belongs to it if GitLab records it so long after the merge. GitLab
+/// records pushes in the background.
+const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// Why a tag approves and rejects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -169,8 +175,14 @@ pub fn check_authors(user: &User, authorship: &Authorship) -> Result<(), Doubt> 
     let is_part = |push: &&PushEvent| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
         let is_source = |name| {
-            let mut sources = merges.iter().map(|merge| merge.source.as_ref());
-            sources.any(|source| source == Some(name))
+            let mut sources = merges
+                .iter()
+                .filter(|merge| merge.source.as_ref() == Some(name));
+            sources.any(|merge| {
+                merge
+                    .merged
+                    .is_none_or(|merged| push.at <= merged + EVENT_DELAY)
+            })
         };
         has_commit || push.name.as_ref().is_none_or(is_source)
     };
