@@ -35,10 +35,14 @@ pub enum Exposure {
     #[error("GitLab shows another project than the pipeline's")]
     OtherProject,
     /// All who can push to the upstream create tags as the user of the mirror.
-    #[error("the project is a pull mirror, so others can create its tags")]
+    #[error(
+        "the project is a pull mirror, so others can create its tags. Reject requests that wait in AWS, then end the mirroring"
+    )]
     PullMirror,
     /// It acts as its owner.
-    #[error("a deploy key of the project has write access. Remove the key, or its write access")]
+    #[error(
+        "a deploy key of the project has write access, and acts as its owner. Reject requests that wait in AWS, then remove its write access"
+    )]
     PushingDeployKey,
     /// Developers create such tags.
     #[error("no protected tag of the project matches {0}. Protect {1}/* for Maintainers")]

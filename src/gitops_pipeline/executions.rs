@@ -14,6 +14,9 @@ pub const SOURCE: &str = "Source";
 /// The action that waits for an approval.
 pub const APPROVAL: &str = "Approval";
 
+/// The most pages of executions that are searched. A page has 100.
+const MAX_PAGES: usize = 3;
+
 /// The action that deploys.
 pub const DEPLOY: &str = "Deploy";
 
@@ -31,6 +34,31 @@ pub async fn list_page(
     optional(call.send().await, &["PipelineNotFoundException"], || {
         format!("listing the executions of pipeline {pipeline_name}")
     })
+}
+
+/// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
+///
+/// # Errors
+/// If CodePipeline does not return a page.
+pub async fn list_until(
+    aws: &Aws,
+    pipeline_name: &str,
+    is_last: impl Fn(&PipelineExecutionSummary) -> bool,
+) -> Result<Vec<PipelineExecutionSummary>, CallError> {
+    let mut listed = vec![];
+    let mut token = None;
+    for _ in 0..MAX_PAGES {
+        let Some(page) = list_page(aws, pipeline_name, token).await? else {
+            break;
+        };
+        let is_found = page.pipeline_execution_summaries().iter().any(&is_last);
+        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
+        if is_found || token.is_none() {
+            break;
+        }
+    }
+    Ok(listed)
 }
 
 /// The state of a pipeline: its stages and their actions. `None` if it does not exist.

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::names::{AwsLocation, ResourceNames};
 use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
+use super::spec::{FunctionApprovals, GitLabProject};
 use super::state::ChildStack;
 use super::{observe, template};
 use crate::clients::aws::{Aws, CallError};
@@ -42,6 +43,23 @@ pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSet
 }
 
 impl PipelineSettings {
+    /// The same, without what the environment's parameter `FunctionApprovals` does not allow.
+    #[must_use]
+    pub fn allowing(mut self, approvals: FunctionApprovals) -> Self {
+        if let Some(settings) = &mut self.approvals
+            && approvals != FunctionApprovals::GitLab
+        {
+            settings.from_gitlab = None;
+        }
+        self
+    }
+
+    /// Whether the executions are reported to this project.
+    pub fn reports_to(&self, target: &GitLabProject) -> bool {
+        let report = self.report.as_ref();
+        report.is_some_and(|it| it.project == target.project && it.access.url == target.access.url)
+    }
+
     /// The settings that `child`, the stack of `names`, stores. `None` if no resource owns it, or it was
     /// never complete.
     pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
@@ -61,4 +79,41 @@ impl PipelineSettings {
 
 fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
     serde_json::from_str(child.outputs.get(output)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitops_pipeline::settings::GitLabApprovals;
+
+    #[test]
+    fn tags_approve_only_if_the_environment_allows_it() {
+        let approvals = ApprovalSettings {
+            stack_name: "cfnstack-dev-shop".to_owned(),
+            change_set_name: "changeset-dev-shop".to_owned(),
+            auto_approve: true,
+            from_gitlab: Some(GitLabApprovals {
+                project: 15,
+                allow_author: false,
+            }),
+        };
+        let settings = PipelineSettings {
+            names: ResourceNames::new("dev", "shop").expect("names"),
+            location: AwsLocation::from_arn("arn:aws:sns:eu-central-1:123456789012:topic")
+                .expect("an ARN"),
+            branch: "main".to_owned(),
+            repository_name: "shop".to_owned(),
+            report: None,
+            change_sets: None,
+            approvals: Some(approvals),
+        };
+        let allowed = |parameter| {
+            let settings = settings
+                .clone()
+                .allowing(FunctionApprovals::parse(parameter));
+            settings.approvals.expect("settings").from_gitlab.is_some()
+        };
+        assert!(allowed("GitLab"));
+        assert!(!allowed("NoChanges") && !allowed("Denied"));
+    }
 }

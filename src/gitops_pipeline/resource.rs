@@ -61,6 +61,11 @@ impl GitOpsPipeline {
         GitOpsPipeline { approvals, ..self }
     }
 
+    /// What the function's role may approve.
+    pub fn approvals(&self) -> FunctionApprovals {
+        self.approvals
+    }
+
     async fn apply(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
         let properties = match &request.properties {
             Ok(properties) => properties,
@@ -92,7 +97,8 @@ impl GitOpsPipeline {
     }
 
     /// GitLab's number of the project whose tags approve, if only Maintainers can create them. `None` if tags do
-    /// not approve. While GitLab does not respond, the stored number stays, so that a rollback does not fail.
+    /// not approve. If GitLab does not show them, the stored number of this project stays, so that a rollback does
+    /// not fail.
     async fn check_tags(&self, spec: &Spec) -> Result<Option<u64>, Failure> {
         let Some(target) = spec.gitlab.as_ref().filter(|_| spec.approval.from_gitlab) else {
             return Ok(None);
@@ -108,9 +114,12 @@ impl GitOpsPipeline {
                     .await
                     .ok()
                     .flatten();
-                let stored = stored.and_then(|stored| stored.approvals?.from_gitlab);
-                return match stored.filter(|_| error.is_transient()) {
-                    Some(stored) => Ok(Some(stored.project)),
+                let stored = stored.filter(|stored| stored.reports_to(target));
+                return match stored.and_then(|stored| stored.approvals?.from_gitlab) {
+                    Some(stored) => {
+                        tracing::warn!(%error, "the tags cannot be checked");
+                        Ok(Some(stored.project))
+                    }
                     None => Err(Failure(error.reason())),
                 };
             }

@@ -97,7 +97,13 @@ impl Handler {
         tracing::info!(execution = event.execution_id, "pipeline execution");
         // First, so that no person is asked. Without it, the execution is reported all the same.
         let approved = self.approve(event).await;
-        let report = Box::pin(reporting::handle(&self.aws, &self.http, event)).await;
+        let report = Box::pin(reporting::handle(
+            &self.aws,
+            &self.http,
+            self.gitops_pipeline.approvals(),
+            event,
+        ))
+        .await;
         let shown = self.end_report(&event.names, report)?;
         approved?;
         Ok(shown)
@@ -107,7 +113,13 @@ impl Handler {
     async fn handle_tag(&self, tag: &ApprovalTag) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
-        let decided = Box::pin(reporting::decide(&self.aws, &self.http, tag)).await;
+        let decided = Box::pin(reporting::decide(
+            &self.aws,
+            &self.http,
+            self.gitops_pipeline.approvals(),
+            tag,
+        ))
+        .await;
         self.end_report(&tag.names, decided)
     }
 

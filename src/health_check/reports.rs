@@ -10,7 +10,7 @@ use crate::feedback::reporting::{Execution, UnreachableGitLabs};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
-/// How many pipelines a second are reported again: one `DescribeStacks` and at most ten requests to
+/// How many pipelines a second are reported again: one `DescribeStacks` and most often at most ten requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
 const REPORTS_PER_SECOND: u32 = 2;
@@ -97,7 +97,9 @@ impl Checker<'_> {
         unreachable: &UnreachableGitLabs,
     ) -> usize {
         let (aws, http) = (self.clients.aws, self.clients.http);
-        match Box::pin(reporting::catch_up(aws, http, name, changed, unreachable)).await {
+        let approvals = self.gitops_pipeline.approvals();
+        let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
+        match Box::pin(report).await {
             Ok(reported) => reported.log_rejected(),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");

@@ -139,7 +139,8 @@ impl GitLab {
     ) -> Result<Option<Vec<T>>, GitLabError> {
         let mut elements = vec![];
         let separator = if of.contains('?') { '&' } else { '?' };
-        for number in 1..=size.1 {
+        // Without the header, which a proxy may remove, only a page that is not full is the last one.
+        for number in 1..=size.1 + 1 {
             let of = format!("{of}{separator}per_page={}&page={number}", size.0);
             let request = ApiRequest::get(path(project, &of));
             let response = self.succeed(project, &request, doing).await?;
@@ -149,9 +150,12 @@ impl GitLab {
             let parsed =
                 parsed.and_then(|page| page.iter().map(&parse).collect::<Option<Vec<T>>>());
             let unexpected = ErrorKind::UnexpectedResponse { status };
-            elements.extend(parsed.ok_or_else(|| error(doing, unexpected))?);
-            if next.is_none() {
-                return Ok(Some(elements));
+            let parsed = parsed.ok_or_else(|| error(doing, unexpected))?;
+            let is_full = parsed.len() == size.0;
+            elements.extend(parsed);
+            if next.is_none() && !is_full {
+                let has_all = elements.len() <= size.0 * size.1;
+                return Ok(has_all.then_some(elements));
             }
         }
         Ok(None)

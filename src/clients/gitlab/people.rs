@@ -48,9 +48,10 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its author, and who merged it.
     pub people: Vec<u64>,
-    /// Its source branch. A squash or a rebase replaces the commits that were pushed to it.
+    /// Its source branch in this project, if it was merged: a squash or a rebase replaces the commits that were pushed
+    /// to it. An open request may have any branch, and one of a fork a branch of the same name.
     pub source: Option<String>,
-    /// When it was merged. `None` if it is open.
+    /// When it was merged. `None` if it was not, or if GitLab does not show it.
     pub merged: Option<SystemTime>,
 }
 
@@ -103,8 +104,8 @@ impl GitLab {
         Ok(member.and_then(|member| member["access_level"].as_u64()))
     }
 
-    /// The commits of `to` that `from` does not have. `None` if there are more than [`MAX_COMMITS`]. If
-    /// GitLab does not know `from`, the list may be empty.
+    /// The commits of `to` that `from` does not have. `None` if there are more than [`MAX_COMMITS`], or a message of
+    /// a megabyte. If GitLab does not know `from`, the list may be empty.
     pub async fn commits_since(
         &self,
         project: &str,
@@ -116,7 +117,8 @@ impl GitLab {
         let range = query_value(&format!("{from}..{to}"));
         let of = format!("/repository/commits?ref_name={range}");
         let size = (COMMITS_OF_PAGE, MAX_COMMITS / COMMITS_OF_PAGE);
-        self.pages(project, &of, &doing, size, Commit::parse).await
+        let listed = self.pages(project, &of, &doing, size, Commit::parse);
+        or_too_many(listed.await)
     }
 
     /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if GitLab shows
@@ -131,10 +133,16 @@ impl GitLab {
         let part = format!("/repository/commits/{}/merge_requests", query_value(commit));
         let parse = |listed: &Value| Some(RequestedMerge::parse(listed));
         let listed = self.pages(project, &part, &doing, MERGES, parse);
-        match listed.await {
-            Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
-            listed => Ok(listed?.map(|listed| listed.into_iter().flatten().collect())),
-        }
+        let listed = or_too_many(listed.await)?;
+        Ok(listed.map(|listed| listed.into_iter().flatten().collect()))
+    }
+}
+
+/// A list that is too large has too many elements, or too long ones.
+fn or_too_many<T>(listed: Result<Option<T>, GitLabError>) -> Result<Option<T>, GitLabError> {
+    match listed {
+        Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
+        listed => listed,
     }
 }
 
@@ -157,11 +165,35 @@ impl RequestedMerge {
     fn parse(listed: &Value) -> Option<Self> {
         let people =
             ["author", "merge_user", "merged_by"].map(|member| listed[member]["id"].as_u64());
-        let source = listed["source_branch"].as_str();
+        let is_own = listed["source_project_id"] == listed["target_project_id"];
+        let is_source = is_own && listed["state"] != "opened";
+        let source = listed["source_branch"].as_str().filter(|_| is_source);
         (listed["state"] != "closed").then(|| RequestedMerge {
             people: people.into_iter().flatten().collect(),
             source: source.map(ToOwned::to_owned),
             merged: listed["merged_at"].as_str().and_then(parse_time),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn source_branch_counts_only_if_it_was_merged_in_the_project() {
+        let source = |state: &str, project: u64| {
+            let author = json!({"id": 7});
+            let listed = json!({
+                "state": state, "source_branch": "development", "author": author,
+                "source_project_id": project, "target_project_id": 15});
+            RequestedMerge::parse(&listed).map(|merge| (merge.people, merge.source))
+        };
+        let merged = Some("development".to_owned());
+        assert_eq!(source("merged", 15), Some((vec![7], merged)));
+        assert_eq!(source("merged", 16), Some((vec![7], None)));
+        assert_eq!(source("opened", 15), Some((vec![7], None)));
+        assert_eq!(source("closed", 15), None);
     }
 }

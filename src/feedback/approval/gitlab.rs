@@ -113,6 +113,7 @@ impl Inquiry<'_> {
             return Ok(Err(doubt));
         }
         let deployed = range.deployed.as_ref().map(|(_, started)| *started);
+        let deployed = deployed.filter(|_| !self.approvals.allow_author);
         let since = deployed.map_or(self.request.since, |started| {
             started.min(self.request.since)
         });
@@ -159,6 +160,10 @@ impl Inquiry<'_> {
             merges,
             pushes,
         };
-        Ok(plan::check_authors(user, &authorship))
+        Ok(plan::check_authors(
+            user,
+            &authorship,
+            &self.pipeline.branch,
+        ))
     }
 }

@@ -54,11 +54,13 @@ pub enum Doubt {
     Author(&'static str),
     /// Then, all commits would be new.
     #[error(
-        "no earlier execution has succeeded, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
+        "none of the latest executions has succeeded, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
     )]
     FirstDeployment,
     /// The authors of some would be missing.
-    #[error("there are more than 100 commits since the last deployed one. Approve in AWS")]
+    #[error(
+        "there are more than 100 commits since the last deployed one, or one is too long. Approve in AWS"
+    )]
     TooManyCommits,
     /// Their authors and mergers would be missing.
     #[error("GitLab shows too much of the merge requests of its commits. Approve in AWS")]
@@ -66,6 +68,11 @@ pub enum Doubt {
     /// GitLab does not know the last deployed commit, or the commit is an older one.
     #[error("GitLab does not show the commits since the last deployed one. Approve in AWS")]
     UnknownCommits,
+    /// A call failed.
+    #[error(
+        "AWS or GitLab does not show what is needed. The function's log says what, and it tries again"
+    )]
+    Unreadable,
     /// A tag was changed while the function read.
     #[error("the tags of this request were changed meanwhile")]
     Changed,
@@ -158,7 +165,7 @@ pub fn check_commits(
 
 /// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has an event for
 /// its last commit only, and one of many branches for none.
-pub fn check_authors(user: &User, authorship: &Authorship) -> Result<(), Doubt> {
+pub fn check_authors(user: &User, authorship: &Authorship, branch: &str) -> Result<(), Doubt> {
     let Authorship {
         commits,
         merges,
@@ -174,7 +181,11 @@ pub fn check_authors(user: &User, authorship: &Authorship) -> Result<(), Doubt> 
     }
     let is_part = |push: &&PushEvent| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
-        let is_source = |name| {
+        let is_source = |name: &String| {
+            // Other changes of the pipeline's branch are no part, and the removal of a branch is none.
+            if name == branch || push.to.is_none() {
+                return false;
+            }
             let mut sources = merges
                 .iter()
                 .filter(|merge| merge.source.as_ref() == Some(name));

@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus, StageState};
+use aws_sdk_codepipeline::types::{
+    ActionExecutionStatus, PipelineExecutionStatus, PipelineExecutionSummary, StageState,
+};
+use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
@@ -89,22 +92,21 @@ impl ApprovalRequest {
     /// # Errors
     /// If AWS does not respond.
     pub async fn range(&self, aws: &Aws, pipeline: &str) -> Result<Option<Range>, CallError> {
-        let page = executions::list_page(aws, pipeline, None).await?;
-        let listed = page
-            .and_then(|page| page.pipeline_execution_summaries)
-            .unwrap_or_default();
+        let has_succeeded = |one: &PipelineExecutionSummary| {
+            one.status() == Some(&PipelineExecutionStatus::Succeeded)
+        };
+        let listed = executions::list_until(aws, pipeline, has_succeeded).await?;
         let mut waiting = listed.iter().filter(|one| {
             one.pipeline_execution_id() == Some(&self.execution_id)
                 && one.status() == Some(&PipelineExecutionStatus::InProgress)
         });
-        let succeeded = listed
-            .iter()
-            .filter(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded))
-            .max_by_key(|one| one.last_update_time().map(|time| time.as_nanos()));
-        let deployed = succeeded.and_then(|one| {
-            let started = SystemTime::try_from(*one.start_time()?).ok()?;
-            Some((commit_of(one)?.to_owned(), started))
-        });
+        let succeeded = || listed.iter().filter(|one| has_succeeded(one));
+        let last = succeeded().max_by_key(|one| one.last_update_time().map(DateTime::as_nanos));
+        let commit_of_last = last.and_then(commit_of);
+        // The same commit may have been deployed again.
+        let of_last = succeeded().filter(|one| commit_of(one) == commit_of_last);
+        let started = of_last.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
+        let deployed = commit_of_last.map(ToOwned::to_owned).zip(started.min());
         let commit = waiting.next().and_then(commit_of).map(ToOwned::to_owned);
         Ok(commit.map(|commit| Range { commit, deployed }))
     }

@@ -9,10 +9,7 @@ use aws_sdk_codepipeline::types::{
 use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError};
-use crate::gitops_pipeline::executions::{commit_of, list_page};
-
-/// Maximum pages of executions that are searched for the event's execution. A page has 100.
-const MAX_PAGES: usize = 3;
+use crate::gitops_pipeline::executions::{commit_of, list_until};
 
 /// The state of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +88,8 @@ pub async fn newest_of_same_commit(
     pipeline_name: &str,
     id: &str,
 ) -> Result<Option<Execution>, CallError> {
-    let listed = list_until(aws, pipeline_name, id).await?;
+    let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
+    let listed = list_until(aws, pipeline_name, is_it).await?;
     let this = listed
         .iter()
         .find(|one| one.pipeline_execution_id() == Some(id));
@@ -119,29 +117,6 @@ pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> 
         is_recent || execution.state == ExecutionState::Running
     });
     newest
-}
-
-/// Lists the executions from the newest one to `id`, or the first [`MAX_PAGES`] pages.
-async fn list_until(
-    aws: &Aws,
-    pipeline_name: &str,
-    id: &str,
-) -> Result<Vec<PipelineExecutionSummary>, CallError> {
-    let mut listed = vec![];
-    let mut token = None;
-    for _ in 0..MAX_PAGES {
-        let Some(page) = list_page(aws, pipeline_name, token).await? else {
-            break;
-        };
-        let has_id = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
-        let is_found = page.pipeline_execution_summaries().iter().any(has_id);
-        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
-        token = page.next_token;
-        if is_found || token.is_none() {
-            break;
-        }
-    }
-    Ok(listed)
 }
 
 /// Whether CodePipeline has replaced the execution `id` by `other`, which deploys an earlier one again.

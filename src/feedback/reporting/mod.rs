@@ -40,6 +40,7 @@ use crate::feedback::reporting::report::About;
 use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
+use crate::gitops_pipeline::spec::FunctionApprovals;
 
 /// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
 ///
@@ -48,6 +49,7 @@ use crate::gitops_pipeline::pipeline_settings;
 pub async fn handle(
     aws: &Aws,
     http: &Http,
+    approvals: FunctionApprovals,
     event: &PipelineEvent,
 ) -> Result<Reported, ReportError> {
     let id = &event.execution_id;
@@ -55,6 +57,7 @@ pub async fn handle(
         let Some(pipeline) = pipeline_settings::read(aws, &event.names).await? else {
             return Ok(Reported::default());
         };
+        let pipeline = pipeline.allowing(approvals);
         let Some(settings) = &pipeline.report else {
             return Ok(Reported::default());
         };
@@ -82,12 +85,18 @@ pub async fn handle(
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
-pub async fn decide(aws: &Aws, http: &Http, tag: &ApprovalTag) -> Result<Reported, ReportError> {
+pub async fn decide(
+    aws: &Aws,
+    http: &Http,
+    approvals: FunctionApprovals,
+    tag: &ApprovalTag,
+) -> Result<Reported, ReportError> {
     let decided = async {
         let mut reported = Reported::default();
         let Some(pipeline) = pipeline_settings::read(aws, &tag.names).await? else {
             return Ok(reported);
         };
+        let pipeline = pipeline.allowing(approvals);
         let Some(settings) = &pipeline.report else {
             return Ok(reported);
         };
@@ -119,6 +128,7 @@ pub async fn catch_up(
     http: &Http,
     pipeline_name: &str,
     changed: Vec<Execution>,
+    approvals: FunctionApprovals,
     unreachable: &UnreachableGitLabs,
 ) -> Result<Reported, ReportError> {
     let caught_up = async {
@@ -132,6 +142,7 @@ pub async fn catch_up(
         let Some(pipeline) = pipeline_settings::read(aws, &names).await? else {
             return Ok(reported);
         };
+        let pipeline = pipeline.allowing(approvals);
         let Some(settings) = &pipeline.report else {
             return Ok(reported);
         };
@@ -141,13 +152,9 @@ pub async fn catch_up(
         }
         let repeat = async {
             let gitlab = gitlab::open(aws, http, &settings.access).await?;
-            let approved = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await;
-            match approved.map_err(ReportError::from) {
-                Err(error) if !error.is_final => return Err(error),
-                Err(error) => {
-                    tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
-                }
-                Ok(_) => {}
+            // The note says that it is unknown who approves.
+            if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
+                tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
             }
             for execution in changed {
                 let about = Scope::All.into();

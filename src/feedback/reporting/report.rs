@@ -259,16 +259,13 @@ impl Reporter<'_> {
             approvals: from_gitlab,
             request: &request,
         };
-        let mut doubts = match Box::pin(inquiry.decide(aws))
-            .await
-            .map_err(ReportError::from)
-        {
+        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
             Ok(decided) => decided.doubts,
-            Err(error) if error.is_final => {
+            Err(error) => {
                 tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
-                vec![]
+                let [_, deploy] = inquiry.tags();
+                vec![(deploy.name(), Doubt::Unreadable)]
             }
-            Err(error) => return Err(error),
         };
         let other = tag.filter(|tag| tag.key != request.key);
         doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));

@@ -84,6 +84,14 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
             .await
             .assert_success();
         assert_eq!(stored(fake)["FromGitLab"], expected);
+        let mut other = tagged();
+        other["GitLab"]["Project"] = json!("platform/other");
+        let outcome = stack.update(&other, None).await;
+        assert!(
+            outcome.reason().contains("looking up project"),
+            "{}",
+            outcome.reason()
+        );
         fake.mend();
         stack.update(&properties(), None).await.assert_success();
         assert_eq!(stored(fake), Value::Null);

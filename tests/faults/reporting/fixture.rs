@@ -9,6 +9,7 @@ use cfn_gitops::clients::http::Http;
 use cfn_gitops::feedback::reporting;
 use cfn_gitops::feedback::reporting::UnreachableGitLabs;
 use cfn_gitops::gitops_pipeline::health;
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use serde_json::{Value, json};
 
 use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE};
@@ -235,7 +236,15 @@ pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
     let unreachable = UnreachableGitLabs::default();
-    let reported = reporting::catch_up(&aws, &http, &pipeline, changed, &unreachable).await;
+    let reported = reporting::catch_up(
+        &aws,
+        &http,
+        &pipeline,
+        changed,
+        FunctionApprovals::GitLab,
+        &unreachable,
+    );
+    let reported = reported.await;
     let reported = reported.unwrap_or_else(|error| panic!("{error}"));
     assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
     reported.accepted.len()

@@ -279,9 +279,14 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
         ("pusher of many branches", PUSHED, ANN, |aws, _| {
             push_by_ann(aws, None, "x");
         }),
-        ("first deployment", "no earlier execution", ANN, |aws, _| {
-            executions(aws).remove(0);
-        }),
+        (
+            "first deployment",
+            "none of the latest executions",
+            ANN,
+            |aws, _| {
+                executions(aws).remove(0);
+            },
+        ),
         ("unknown former commit", UNKNOWN, ANN, |aws, _| {
             executions(aws)[0].revision = Some("unknown".to_owned());
         }),
