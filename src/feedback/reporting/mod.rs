@@ -10,8 +10,10 @@
 //! - [`plan`] decides what to post, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
+//! - [`waiting`] is the part of the note about the tags that approve
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
+mod context;
 mod drift;
 mod ended_approval;
 mod event;
@@ -21,6 +23,7 @@ mod outcome;
 mod outputs;
 mod plan;
 mod report;
+mod waiting;
 
 pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
@@ -35,8 +38,8 @@ use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::http::Http;
 use crate::feedback::approval;
+use crate::feedback::reporting::context::About;
 use crate::feedback::reporting::plan::Scope;
-use crate::feedback::reporting::report::About;
 use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;

@@ -123,6 +123,22 @@ pub fn may_pass(error: &GitLabError) -> bool {
     is_conflict || error.is_transient()
 }
 
+/// The value of a read. `None` if GitLab rejected it for good, which is added to `rejected`.
+pub fn settle<T>(
+    topic: Topic,
+    read: Result<T, GitLabError>,
+    rejected: &mut Vec<(Topic, GitLabError)>,
+) -> Result<Option<T>, GitLabError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if may_pass(&error) => Err(error),
+        Err(error) => {
+            rejected.push((topic, error));
+            Ok(None)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

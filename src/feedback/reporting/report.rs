@@ -6,14 +6,13 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, ShownStatus, StatusState,
 };
-use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Change;
+use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
-use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
-use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
-use crate::gitops_pipeline::approval_tags::ApprovalTag;
+use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass, settle};
+use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
+use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -26,21 +25,6 @@ pub const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
-
-/// What a report is about.
-#[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
-    /// The parts.
-    pub scope: Scope,
-    /// The tag that was pushed.
-    pub tag: Option<&'a ApprovalTag>,
-}
-
-impl From<Scope> for About<'_> {
-    fn from(scope: Scope) -> Self {
-        About { scope, tag: None }
-    }
-}
 
 /// Reports what `about` includes of an execution, the newest one of its commit.
 ///
@@ -85,17 +69,6 @@ pub async fn report(
     let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
     Box::pin(reconcile(&mut reporter, &progress)).await?;
     Ok(reporter.reported)
-}
-
-/// What does not change during a report.
-struct Context<'a> {
-    aws: &'a Aws,
-    pipeline: &'a PipelineSettings,
-    settings: &'a ReportSettings,
-    gitlab: &'a GitLab,
-    scope: Scope,
-    tag: Option<&'a ApprovalTag>,
-    commit: CommitRef,
 }
 
 /// A running report.
@@ -218,61 +191,30 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
+        let approvals = pipeline.approvals.as_ref();
+        let tags = if approvals.is_some_and(|it| it.from_gitlab.is_some()) {
+            let path = self.project().await?.path.clone();
+            waiting::tags(&self.context, &self.execution.id, &path).await?
+        } else {
+            None
+        };
+        let (changes, tags) = if let Some((request, tags)) = tags {
             (Some(request.change_set), tags)
         } else {
             let aws = self.context.aws;
             let described = change_sets::describe(aws, &settings.stack_name, name).await?;
             (described, String::new())
         };
-        let commit = &self.context.commit.sha;
         let render = |changes: &[Change]| {
-            note::render(changes, &pipeline.names, settings, commit, url) + &tags
+            note::render(
+                changes,
+                &pipeline.names,
+                settings,
+                &self.context.commit.sha,
+                url,
+            ) + &tags
         };
         Ok(changes.map(|change_set| render(&change_set.changes)))
-    }
-
-    /// The request that waits, and the part of the note about its tags. `None` if tags do not approve.
-    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
-        let Context {
-            aws,
-            pipeline,
-            settings,
-            gitlab,
-            tag,
-            ..
-        } = self.context;
-        let Some(approvals) = &pipeline.approvals else {
-            return Ok(None);
-        };
-        let Some(from_gitlab) = &approvals.from_gitlab else {
-            return Ok(None);
-        };
-        let name = pipeline.names.pipeline();
-        let request = ApprovalRequest::read(aws, &name, approvals).await?;
-        let Some(request) = request.filter(|it| it.execution_id == self.execution.id) else {
-            return Ok(None);
-        };
-        let inquiry = Inquiry {
-            gitlab,
-            pipeline,
-            approvals: from_gitlab,
-            request: &request,
-        };
-        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
-            Ok(decided) => decided.doubts,
-            Err(error) => {
-                tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
-                let [_, deploy] = inquiry.tags();
-                vec![(deploy.name(), Doubt::Unreadable)]
-            }
-        };
-        let other = tag.filter(|tag| tag.key != request.key);
-        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
-        let tags = inquiry.tags().map(|tag| tag.name());
-        let url = format!("{}/{}", settings.access.url, self.project().await?.path);
-        let written = note::tags(&url, &self.context.commit.sha, tags, &doubts);
-        Ok(Some((request, written)))
     }
 
     /// Reads what GitLab shows of everything that it should show.
@@ -494,21 +436,5 @@ impl Reconcile for Reporter<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The value of a read. `None` if GitLab rejected it for good, which is added to `rejected`.
-fn settle<T>(
-    topic: Topic,
-    read: Result<T, GitLabError>,
-    rejected: &mut Vec<(Topic, GitLabError)>,
-) -> Result<Option<T>, GitLabError> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if may_pass(&error) => Err(error),
-        Err(error) => {
-            rejected.push((topic, error));
-            Ok(None)
-        }
     }
 }

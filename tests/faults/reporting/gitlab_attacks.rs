@@ -64,14 +64,9 @@ fn tag_that_is_not_what_was_created_decides_nothing() {
     const AGAIN: &str = "moved or created again";
     assert_refused(&[
         ("pushed straight to CodeCommit", "", NOBODY, |_, _| {}),
-        (
-            "on another commit",
-            "not on the commit",
-            NOBODY,
-            |aws, tag| {
-                create(aws, ANN, tag, COMMITS[1]);
-            },
-        ),
+        ("another commit", "not on the commit", NOBODY, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[1]);
+        }),
         ("moved", AGAIN, NOBODY, |aws, tag| {
             let rules = std::mem::take(&mut tags(aws).protected);
             create(aws, ANN, tag, COMMITS[1]);
@@ -96,25 +91,15 @@ fn tag_that_is_not_what_was_created_decides_nothing() {
             push_in_bulk(aws, tag, None);
             push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
         }),
-        (
-            "another object than the event's",
-            AGAIN,
-            NOBODY,
-            |aws, tag| {
-                create(aws, ANN, tag, COMMITS[0]);
-                let other = Tag::annotated(COMMITS[0]);
-                tags(aws).all.insert(tag.to_owned(), other);
-            },
-        ),
-        (
-            "without an event",
-            "no event that names",
-            NOBODY,
-            |aws, tag| {
-                create(aws, ANN, tag, COMMITS[0]);
-                project(aws).records.history.events.clear();
-            },
-        ),
+        ("another object", AGAIN, NOBODY, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            let other = Tag::annotated(COMMITS[0]);
+            tags(aws).all.insert(tag.to_owned(), other);
+        }),
+        ("no event", "no event that names", NOBODY, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            project(aws).records.history.events.clear();
+        }),
     ]);
 }
 
@@ -279,14 +264,9 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
         ("pusher of many branches", PUSHED, ANN, |aws, _| {
             push_by_ann(aws, None, "x");
         }),
-        (
-            "first deployment",
-            "none of the latest executions",
-            ANN,
-            |aws, _| {
-                executions(aws).remove(0);
-            },
-        ),
+        ("first deployment", "none of the latest", ANN, |aws, _| {
+            executions(aws).remove(0);
+        }),
         ("unknown former commit", UNKNOWN, ANN, |aws, _| {
             executions(aws)[0].revision = Some("unknown".to_owned());
         }),

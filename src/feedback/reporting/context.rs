@@ -1,0 +1,41 @@
+//! What a report is about, and what it needs.
+
+use crate::clients::aws::Aws;
+use crate::clients::gitlab::{CommitRef, GitLab};
+use crate::feedback::reporting::plan::Scope;
+use crate::gitops_pipeline::approval_tags::ApprovalTag;
+use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The parts.
+    pub scope: Scope,
+    /// The tag that was pushed.
+    pub tag: Option<&'a ApprovalTag>,
+}
+
+impl From<Scope> for About<'_> {
+    fn from(scope: Scope) -> Self {
+        About { scope, tag: None }
+    }
+}
+
+/// What does not change during a report.
+pub struct Context<'a> {
+    /// The AWS clients.
+    pub aws: &'a Aws,
+    /// The pipeline.
+    pub pipeline: &'a PipelineSettings,
+    /// What to report, and where.
+    pub settings: &'a ReportSettings,
+    /// The pipeline's GitLab.
+    pub gitlab: &'a GitLab,
+    /// The parts.
+    pub scope: Scope,
+    /// The tag that was pushed.
+    pub tag: Option<&'a ApprovalTag>,
+    /// The commit.
+    pub commit: CommitRef,
+}
