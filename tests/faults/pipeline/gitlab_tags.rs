@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{CHILD, changed, in_account, properties, with};
-use fake_aws::{FakeAws, FaultKind, On};
+use crate::fixture::{
+    CHILD, PARENT, changed, fake, in_account, paused, properties, pushed, stack, with,
+};
+use fake_aws::custom_resource::answered_once;
+use fake_aws::{FakeAws, FaultKind, On, Options};
 
 const PROJECT: &str = "platform/shop";
 const MAINTAINERS: [(&str, u64); 1] = [("access_level", 40)];
@@ -107,5 +110,38 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
         );
         fake.mend();
         forget_token(fake);
+    });
+}
+
+/// The findings of the doctor.
+async fn diagnosis(fake: &FakeAws, name: &str) -> String {
+    let request = pushed(fake, name, json!({"Doctor": {"EnvID": "dev"}}));
+    let found = answered_once(fake, name, &request).await;
+    found.expect("not killed").expect("findings").to_string()
+}
+
+#[test]
+fn doctor_names_a_rule_that_admits_others() {
+    paused(async {
+        // Without the invariants: the stack of the owner is foreign to them.
+        let fake = &fake(Options::default());
+        project(fake);
+        protect(fake, "deploy/*");
+        protect(fake, "reject/*");
+        stack(fake).create(&tagged()).await.assert_success();
+        fake.stack("shop", "CREATE_COMPLETE", &[]);
+        fake.arrange(|aws| {
+            let owner = aws.stacks.named_mut("shop").expect("the owner's stack");
+            PARENT.clone_into(&mut owner.id);
+        });
+        let healthy = diagnosis(fake, "healthy").await;
+        assert!(!healthy.contains("the tags that approve"), "{healthy}");
+        fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
+        let found = diagnosis(fake, "exposed").await;
+        assert!(
+            found.contains("the tags that approve in GitLab: "),
+            "{found}"
+        );
+        assert!(found.contains("admits Developers"), "{found}");
     });
 }
