@@ -25,7 +25,7 @@ pub struct Schedules {
 
 impl Default for Schedules {
     fn default() -> Self {
-        Schedules::one_in(2)
+        Schedules::one_in(3)
     }
 }
 
