@@ -13,8 +13,16 @@ use crate::gitops_pipeline::approval_tags::{ApprovalTag, Decision, Exposure, Tag
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::GitLabApprovals;
 
-/// What was read proves it, or leaves a doubt.
-type Proof<T> = Result<Result<T, Doubt>, GitLabError>;
+/// Why a tag is not proved.
+#[derive(Debug, thiserror::Error)]
+enum Unproved {
+    /// GitLab shows what contradicts it.
+    #[error(transparent)]
+    Doubt(#[from] Doubt),
+    /// GitLab does not show what is needed.
+    #[error(transparent)]
+    Failed(#[from] GitLabError),
+}
 
 /// What the tags of a request say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,12 +75,13 @@ impl Inquiry<'_> {
             let Some(shown) = shown else {
                 continue;
             };
-            match Box::pin(self.prove(tag, shown, &range)).await? {
+            match Box::pin(self.prove(tag, shown, &range)).await {
                 Ok(user) => {
                     decided.verdict = Some((tag.clone(), user));
                     break;
                 }
-                Err(doubt) => decided.doubts.push((tag.name(), doubt)),
+                Err(Unproved::Doubt(doubt)) => decided.doubts.push((tag.name(), doubt)),
+                Err(Unproved::Failed(error)) => return Err(error.into()),
             }
         }
         if decided.verdict.is_some()
@@ -98,72 +107,59 @@ impl Inquiry<'_> {
     }
 
     /// The person who created the tag, if everything about it is proved.
-    async fn prove(&self, tag: &ApprovalTag, shown: &Tag, range: &Range) -> Proof<User> {
+    async fn prove(&self, tag: &ApprovalTag, shown: &Tag, range: &Range) -> Result<User, Unproved> {
         let (gitlab, number, project) = (self.gitlab, self.approvals.project, &self.project());
         let protection = TagProtection::read(gitlab, project).await?;
         if protection.project.id != Some(number) {
-            return Ok(Err(Exposure::OtherProject.into()));
+            return Err(Doubt::from(Exposure::OtherProject).into());
         }
-        if let Err(exposure) = protection.check(tag) {
-            return Ok(Err(exposure.into()));
-        }
+        protection.check(tag).map_err(Doubt::from)?;
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
         let containment = gitlab.branch_contains(project, branch, commit).await?;
-        if let Err(doubt) = plan::check_commit(shown, commit, containment) {
-            return Ok(Err(doubt));
-        }
+        plan::check_commit(shown, commit, containment)?;
         let deployed = range.deployed.as_ref().map(|(_, started)| *started);
         let deployed = deployed.filter(|_| !self.approvals.allow_author);
         let since = deployed.map_or(self.request.since, |started| {
             started.min(self.request.since)
         });
         let pushes = gitlab.pushes_since(project, since).await?;
-        let creator = match plan::creator(number, &tag.name(), shown, pushes.as_deref()) {
-            Ok(creator) => creator,
-            Err(doubt) => return Ok(Err(doubt)),
-        };
+        let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;
         let user = gitlab.user(creator).await?;
         let level = gitlab.member_level(project, creator).await?;
         let own_user = gitlab.own_user_id().await?;
-        if let Err(doubt) = plan::check_person(&user, level, own_user) {
-            return Ok(Err(doubt));
+        plan::check_person(&user, level, own_user)?;
+        if !self.approvals.allow_author {
+            let pushes = pushes.unwrap_or_default();
+            self.check_authors(&user, range, pushes).await?;
         }
-        if self.approvals.allow_author {
-            return Ok(Ok(user));
-        }
-        let checked = self.check_authors(&user, range, pushes.unwrap_or_default());
-        Ok(checked.await?.map(|()| user))
+        Ok(user)
     }
 
     /// Checks that `user` is not one of those who made the commits of `range`.
-    async fn check_authors(&self, user: &User, range: &Range, pushes: Vec<PushEvent>) -> Proof<()> {
+    async fn check_authors(
+        &self,
+        user: &User,
+        range: &Range,
+        pushes: Vec<PushEvent>,
+    ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());
-        let Some((deployed, _)) = &range.deployed else {
-            return Ok(Err(Doubt::FirstDeployment));
-        };
+        let deployed = range.deployed.as_ref();
+        let (deployed, _) = deployed.ok_or(Doubt::FirstDeployment)?;
         let listed = gitlab
             .commits_since(project, deployed, &range.commit)
             .await?;
-        let commits = match plan::check_commits(listed, deployed, &range.commit) {
-            Ok(commits) => commits,
-            Err(doubt) => return Ok(Err(doubt)),
-        };
+        let commits = plan::check_commits(listed, deployed, &range.commit)?;
         let mut merges = vec![];
         for commit in &commits {
-            let Some(found) = gitlab.merges_of(project, &commit.id).await? else {
-                return Ok(Err(Doubt::TooLargeMerges));
-            };
-            merges.extend(found);
+            let found = gitlab.merges_of(project, &commit.id).await?;
+            merges.extend(found.ok_or(Doubt::TooLargeMerges)?);
         }
         let authorship = Authorship {
             commits,
             merges,
             pushes,
         };
-        Ok(plan::check_authors(
-            user,
-            &authorship,
-            &self.pipeline.branch,
-        ))
+        plan::check_authors(user, &authorship, &self.pipeline.branch)?;
+        Ok(())
     }
 }
