@@ -253,13 +253,8 @@ fn check_function_approvals(spec: &Spec, errors: &mut ValidationErrors) {
             "needs GitLab, Approval.Required, and Deploy.ActionMode CHANGE_SET: a tag approves one change set",
         );
     }
-    let own = format!("cfnstack-{}-", spec.names.env_id);
-    let stack_name = spec.deploy.stack_name.as_ref();
-    if approval.from_gitlab && stack_name.is_some_and(|name| !name.starts_with(&own)) {
-        let text = format!(
-            "must begin with {own} with Approval.FromGitLab: the function reads the change sets of no other stack"
-        );
-        errors.add("Deploy.StackName", text);
+    if approval.from_gitlab {
+        review::check_stack_name(spec, "Approval.FromGitLab", "reads", errors);
     }
     if approval.allow_author && !approval.from_gitlab {
         errors.add("Approval.AllowAuthor", "needs Approval.FromGitLab");

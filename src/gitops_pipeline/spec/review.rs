@@ -46,6 +46,24 @@ pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
     }
 }
 
+/// Rejects another stack than the environment's, whose change sets the function's role may not use. `property` needs
+/// them, and `use_of` them is what the function does.
+pub(super) fn check_stack_name(
+    spec: &Spec,
+    property: &str,
+    use_of: &str,
+    errors: &mut ValidationErrors,
+) {
+    let own = format!("cfnstack-{}-", spec.names.env_id);
+    let stack_name = spec.deploy.stack_name.as_ref();
+    if stack_name.is_some_and(|name| !name.starts_with(&own)) {
+        errors.add(
+            "Deploy.StackName",
+            format!("must begin with {own} with {property}: the function {use_of} change sets of no other stack"),
+        );
+    }
+}
+
 /// The function's permissions for change sets name the stacks and the deploy role of the environment.
 fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
     let property = match (&spec.review, spec.drift) {
@@ -53,19 +71,8 @@ fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
         (None, Drift::Report) => "Drift",
         (None, Drift::Disabled) => return,
     };
-    let (env_id, deploy_role) = (&spec.names.env_id, spec.names.deploy_role());
-    let is_own = |name: &String| name.starts_with(&format!("cfnstack-{env_id}-"));
-    if spec
-        .deploy
-        .stack_name
-        .as_ref()
-        .is_some_and(|name| !is_own(name))
-    {
-        errors.add(
-            "Deploy.StackName",
-            format!("must begin with cfnstack-{env_id}- with {property}: the function creates change sets of no other stack"),
-        );
-    }
+    check_stack_name(spec, property, "creates", errors);
+    let deploy_role = spec.names.deploy_role();
     let is_default = |arn: &String| arn.ends_with(&format!(":role/{deploy_role}"));
     if spec
         .deploy
