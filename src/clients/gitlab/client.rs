@@ -213,14 +213,9 @@ impl ProjectDetails {
     pub fn parse(described: &Value) -> Self {
         let level = |of: &str| described["permissions"][of]["access_level"].as_u64();
         let path = described["path_with_namespace"].as_str();
-        let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "_.-/".contains(*c);
         ProjectDetails {
             id: described["id"].as_u64(),
-            path: path
-                .unwrap_or_default()
-                .chars()
-                .filter(is_allowed)
-                .collect(),
+            path: sanitize::only(path.unwrap_or_default(), "_.-/"),
             is_pull_mirror: described["mirror"] == true,
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError};
+use super::sanitize;
 use super::transport::{ApiRequest, GitLab, query_value};
 
 /// The most commits of a range.
@@ -75,14 +76,12 @@ impl GitLab {
         let doing = format!("looking up user {id} at {}", self.url);
         let request = ApiRequest::get(format!("/users/{id}"));
         let shown = self.json("", &request, &doing).await?;
-        let username = shown["username"].as_str().unwrap_or_default();
-        let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "_.-".contains(*c);
         if shown["id"] != id {
             return Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 }));
         }
         Ok(User {
             id,
-            username: username.chars().filter(is_allowed).collect(),
+            username: sanitize::only(shown["username"].as_str().unwrap_or_default(), "_.-"),
             is_active_person: shown["bot"] == false && shown["state"] == "active",
             public_email: shown["public_email"]
                 .as_str()

@@ -26,6 +26,12 @@ pub fn shown(text: &str) -> String {
     line
 }
 
+/// The ASCII letters and digits of `text`, and its characters that are in `others`.
+pub fn only(text: &str, others: &str) -> String {
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || others.contains(*c);
+    text.chars().filter(is_allowed).collect()
+}
+
 /// Characters that change how others are shown: text directions, joiners, byte order marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
