@@ -10,7 +10,7 @@ use crate::feedback::reporting::{Execution, UnreachableGitLabs};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
-/// How many pipelines a second are reported again: one `DescribeStacks` and most often at most ten requests to
+/// How many pipelines a second are reported again: one `DescribeStacks` and usually at most ten requests to
 /// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
 const REPORTS_PER_SECOND: u32 = 2;

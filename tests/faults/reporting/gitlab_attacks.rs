@@ -22,8 +22,8 @@ use fake_aws::{AwsState, FaultKind, On, Service};
 type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
 /// A change of the scene, and its name.
 type Change = (&'static str, fn(&Scene));
-/// No tag is created after the attack.
-const NOBODY: u64 = 0;
+/// In the place of the tag's creator: the attack itself creates the tag, or there is none.
+const NO_CREATOR: u64 = 0;
 
 /// Fails if an attack decides, or fails for another reason.
 fn assert_refused(attacks: &[Attack]) {
@@ -31,7 +31,7 @@ fn assert_refused(attacks: &[Attack]) {
         in_scene(async |scene| {
             let fake = &scene.fake;
             fake.arrange(|aws| happen(aws, &scene.deploy));
-            if *user != NOBODY {
+            if *user != NO_CREATOR {
                 scene.tag(*user, &scene.deploy);
             }
             deliver(fake, SHOP, SUBJECT, "asked").await;
@@ -63,11 +63,16 @@ fn push_in_bulk(aws: &mut AwsState, name: &str, tag: Option<&Tag>) {
 fn tag_that_is_not_what_was_created_decides_nothing() {
     const AGAIN: &str = "moved or created again";
     assert_refused(&[
-        ("pushed straight to CodeCommit", "", NOBODY, |_, _| {}),
-        ("another commit", "not on the commit", NOBODY, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[1]);
-        }),
-        ("moved", AGAIN, NOBODY, |aws, tag| {
+        ("pushed straight to CodeCommit", "", NO_CREATOR, |_, _| {}),
+        (
+            "another commit",
+            "not on the commit",
+            NO_CREATOR,
+            |aws, tag| {
+                create(aws, ANN, tag, COMMITS[1]);
+            },
+        ),
+        ("moved", AGAIN, NO_CREATOR, |aws, tag| {
             let rules = std::mem::take(&mut tags(aws).protected);
             create(aws, ANN, tag, COMMITS[1]);
             create(aws, DAN, tag, COMMITS[0]);
@@ -81,22 +86,22 @@ fn tag_that_is_not_what_was_created_decides_nothing() {
             create(aws, DAN, tag, COMMITS[0]);
             delete(aws, DAN, tag);
         }),
-        ("in bulk", "pushed at once", NOBODY, |aws, tag| {
+        ("in bulk", "pushed at once", NO_CREATOR, |aws, tag| {
             push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
         }),
-        ("again in bulk", "pushed at once", NOBODY, |aws, tag| {
+        ("again in bulk", "pushed at once", NO_CREATOR, |aws, tag| {
             for name in ["a", "b", "c", tag] {
                 create(aws, ANN, name, COMMITS[0]);
             }
             push_in_bulk(aws, tag, None);
             push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
         }),
-        ("another object", AGAIN, NOBODY, |aws, tag| {
+        ("another object", AGAIN, NO_CREATOR, |aws, tag| {
             create(aws, ANN, tag, COMMITS[0]);
             let other = Tag::annotated(COMMITS[0]);
             tags(aws).all.insert(tag.to_owned(), other);
         }),
-        ("no event", "no event that names", NOBODY, |aws, tag| {
+        ("no event", "no event that names", NO_CREATOR, |aws, tag| {
             create(aws, ANN, tag, COMMITS[0]);
             project(aws).records.history.events.clear();
         }),
@@ -139,7 +144,7 @@ fn tag_of_another_user_than_a_maintainer_decides_nothing() {
         ("Developer whom a rule names", LEVEL, EVE, |aws, _| {
             rule(aws, "deploy/*", json!({"user_id": EVE}));
         }),
-        ("member no more", LEVEL, NOBODY, |aws, tag| {
+        ("member no more", LEVEL, NO_CREATOR, |aws, tag| {
             create(aws, ANN, tag, COMMITS[0]);
             tags(aws).members.remove(&ANN);
         }),
@@ -292,7 +297,7 @@ fn commit_or_project_of_others_is_not_approved() {
             executions(aws)[1].status = "Stopping";
         }),
         // GitLab responds to the project's number with another project, which has everything.
-        ("other number", "another project", NOBODY, |aws, tag| {
+        ("other number", "another project", NO_CREATOR, |aws, tag| {
             create(aws, ANN, tag, COMMITS[0]);
             let mut own = aws.gitlab.projects.remove(&40).expect("the project");
             let mut other = own.clone();
@@ -301,7 +306,7 @@ fn commit_or_project_of_others_is_not_approved() {
             aws.gitlab.projects.extend([(41, own), (99, other)]);
         }),
         // The tag is in a new project with the former path.
-        ("former path", "", NOBODY, |aws, tag| {
+        ("former path", "", NO_CREATOR, |aws, tag| {
             let mut other = project(aws).clone();
             other.id = 41;
             "platform/moved".clone_into(&mut project(aws).path);
