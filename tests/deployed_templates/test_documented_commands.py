@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import error_of
+from local.aws.codepipeline.tests.pipeline_scene import eventually
+from local.aws.testing import allow, error_of, policy
 from tests.deployed_templates.loop import Loop, begun, runs
 from tests.deployment.pages import blocks
 
@@ -125,11 +127,37 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
     assert "AccessDenied" in page.attempt(read, key=olivia).stderr
 
 
+def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_path: Path) -> None:
+    there = aws.in_account("444455556667")
+    shop, sqs = Loop(there, "dev", tmp_path), there.client("sqs")
+    shop.make_surroundings()
+    assert shop.change_child("create", "false") == "CREATE_COMPLETE", shop.child.events()
+    shop.clone()
+    first = begun(shop)
+    page = Page(there, "notifications.md", tmp_path, aws.region)
+    channels, rules = range(len(page.blocks))
+    assert "microsoft-teams-channel/teams-dev-notifications" in page.run(channels)
+    page.run(rules)
+    topic = f"arn:aws:sns:{aws.region}:{there.account_id}:sns-dev-notifications"
+    queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(
+        {**allow("sqs:SendMessage", arn), "Principal": {"Service": "sns.amazonaws.com"}})})
+    there.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    shop.decide(first)
+    shop.ended(first)
+    shop.push(message="Another")
+    second = runs(shop, 2)[1]["pipelineExecutionId"]
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages", []), lambda found: len(found) == 1)
+    detail = json.loads(json.loads(message["Body"])["Message"])["detail"]
+    assert (detail["execution-id"], detail["action"]) == (second, "Approval")
+
+
 @pytest.mark.parametrize("page", ["people.md", "approvers.md", "branch-protection.md", "approval-rules.md", "notifications.md"])
 def test_named_templates_parameters_and_pages_exist(page: str) -> None:
     text = (PAGES / page).read_text()
     written = "".join(template.read_text() for template in [*(ROOT / "templates").glob("*.yaml"), ROOT / "template.yaml"])
-    for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=", text):
+    for parameter in re.findall(r"\b([A-Z][a-z][A-Za-z]+)=(?!=)", text):
         assert f"\n  {parameter}:\n" in written, parameter
     for template in re.findall(r"`(?:templates/)?([a-z-]+\.yaml)`", text):
         assert (ROOT / "templates" / template).exists() or (ROOT / template).exists(), template

@@ -354,7 +354,7 @@ _MAY_NOT = [
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
         for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
-                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "slack",
+                     "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "chat",
                      "codebuild-replication-shop", "eventbridge-replication-shop")
     ],
     *[("CodeDeployCFnRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("forward-codecommit", "replication-shop-daily")],

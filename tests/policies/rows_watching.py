@@ -14,7 +14,7 @@ RULES_OF_NOTIFICATION = "codestar-notifications.amazonaws.com"
 ALARMS, CODECOMMIT = "cloudwatch.amazonaws.com", "codecommit.amazonaws.com"
 USE_OF_THE_KEY = "kms:Decrypt kms:GenerateDataKey"
 PIPELINE_ROLE = role(PIPELINES, "role-dev-codepipeline-cfn")
-SLACK_ROLE = role(PIPELINES, "role-dev-slack")
+CHAT_ROLE = role(PIPELINES, "role-dev-chat")
 ALARM = regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")
 REPOSITORY = regional("codecommit", "codecommit-dev-site")
 SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
@@ -32,7 +32,7 @@ _NOTIFY_MAY, _NOTIFY_MAY_NOT = collected(
     lent_to_a_service(RULES_OF_NOTIFICATION, TOPIC, PIPELINES, action=_PUBLISH, demands=()),
     lent_to_a_service(ALARMS, TOPIC, PIPELINES, ALARM, _PUBLISH, _of_others(ALARM, "alarm-dev-cfn-gitops-mirrors")),
     lent_to_a_service(CODECOMMIT, TOPIC, PIPELINES, REPOSITORY, _PUBLISH, _of_others(REPOSITORY, "codecommit-dev-site")),
-    lent_to_a_service("chatbot.amazonaws.com", SLACK_ROLE, PIPELINES, demands=()),
+    lent_to_a_service("chatbot.amazonaws.com", CHAT_ROLE, PIPELINES, demands=()),
     lent_to_a_service(CODECOMMIT, TRIGGERED, PIPELINES, REPOSITORY, "lambda:InvokeFunction", _of_others(REPOSITORY, "codecommit-dev-site")),
 )
 
@@ -67,7 +67,7 @@ MAY = [
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
     (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:Decrypt", TOPIC_KEY, {}),
     (anybody(role(PIPELINES, "administrator")), "sns:Publish sns:Subscribe sns:SetTopicAttributes", TOPIC, {}),
-    (SLACK_ROLE, LOOK, SHOP, {}),
+    (CHAT_ROLE, LOOK, SHOP, {}),
     # The source first, then the replica.
     (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:ListTagsForResource", SOURCE, {}),
     (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:GitPush codecommit:ListTagsForResource codecommit:UpdateDefaultBranch", REPLICA, {}),
@@ -92,18 +92,18 @@ MAY_NOT = [
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": UNNAMED}),
     (PIPELINE_ROLE, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS),
     *[(who, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for who in (
-        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"), SLACK_ROLE,
+        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"), CHAT_ROLE,
         anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), anybody(role(UNNAMED, "administrator")))],
     (PIPELINE_ROLE, "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic sns:AddPermission", TOPIC, {}),
     *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
     (anybody(role(UNNAMED, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
-    # Slack's role only reads. An approval needs a person.
+    # The role of Slack and Teams only reads. An approval needs a person.
     # Of the reads, ListActionExecutions shows the keys of artifacts.
-    (SLACK_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
-    (SLACK_ROLE, "codepipeline:ListActionExecutions", SHOP, {}),
-    *[(SLACK_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
-    (SLACK_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
+    (CHAT_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
+    (CHAT_ROLE, "codepipeline:ListActionExecutions", SHOP, {}),
+    *[(CHAT_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
+    (CHAT_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
     (CODECOMMIT, "lambda:UpdateFunctionCode lambda:AddPermission", TRIGGERED, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": REPOSITORY}),
     # The source is never written, and only this replica is.
     (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository", SOURCE, {}),

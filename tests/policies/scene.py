@@ -16,6 +16,7 @@ REPOSITORIES = "111122223333"
 IMAGES = "444455556666"
 INSTANCES = "777788889999"
 EXTERNAL_ID = "5e3c9a52-clone"
+TEAM = "74361522-da01-538d-aa2e-ac7918c6bb92"
 VPC_ENDPOINT = "vpce-0123abcd"
 APPROVER = f"arn:aws:iam::{PIPELINES}:user/approver"
 UNNAMED = "999999999999"  # an account that is in no stack's parameters
@@ -128,6 +129,9 @@ def stacks():
             ProjectID="shop",
             SlackWorkspaceId="T0123",
             SlackChannelId="C0123",
+            TeamId=TEAM,
+            TeamsTenantId=TEAM,
+            TeamsChannelId="19%3Ashop%40thread.tacv2",
             PermissionsBoundaryArn=BOUNDARY,
             EmailAddress="team@example.com",
         ),

@@ -12,7 +12,9 @@ from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
 PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
 SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
+TEAMS = {"TeamId": scene.TEAM, "TeamsTenantId": scene.TEAM, "TeamsChannelId": "19%3Ashop%40thread.tacv2"}
 CONFIGURATION = f"arn:aws:chatbot::{ACCOUNT}:chat-configuration/slack-channel/slack-dev-notifications"
+TEAMS_CONFIGURATION = CONFIGURATION.replace("slack-channel/slack", "microsoft-teams-channel/teams")
 THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}
 USES = "kms:Decrypt kms:GenerateDataKey"
 PUBLISHERS = {
@@ -25,7 +27,7 @@ PUBLISHERS = {
 @pytest.fixture(scope="module")
 def environment():
     """The first stack of the environment, with everything in it."""
-    return stack("notifications", ProjectID="shop", EmailAddress="team@example.com", **SLACK)
+    return stack("notifications", ProjectID="shop", EmailAddress="team@example.com", **SLACK, **TEAMS)
 
 
 def made(deployed, *types):
@@ -175,23 +177,25 @@ def test_names_fit_into_64_characters_at_their_longest():
 
 
 @pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
-def test_rule_notifies_topic_and_slack_channel_if_given(environment, rule):
-    assert [target["TargetType"] for target in environment.properties(rule)["Targets"]] == ["SNS", "AWSChatbotSlack"]
+def test_rule_notifies_topic_and_given_channels(environment, rule):
+    assert [target["TargetType"] for target in environment.properties(rule)["Targets"]] == [
+        "SNS", "AWSChatbotSlack", "AWSChatbotMicrosoftTeams"]
     assert environment.properties(rule)["Targets"][0]["TargetAddress"] == environment.arn("Topic")
     plain = stack("notifications", ProjectID="shop").properties(rule)
     assert [target["TargetType"] for target in plain["Targets"]] == ["SNS"]
 
 
-def test_further_project_uses_the_environments_topic_and_channel():
-    further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION)
+def test_further_project_uses_the_environments_topic_and_channels():
+    further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION,
+                    TeamsConfigurationArn=TEAMS_CONFIGURATION)
     assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {"RepositoryRule", "PipelineRule"}
     for rule in ("RepositoryRule", "PipelineRule"):
-        assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [TOPIC, CONFIGURATION]
+        assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [TOPIC, CONFIGURATION, TEAMS_CONFIGURATION]
 
 
 def test_without_a_project_only_the_topic_is_created():
     assert made(stack("notifications"), "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration",
-                "AWS::SNS::Topic", "AWS::SNS::Subscription") == {"Topic"}
+                "AWS::Chatbot::MicrosoftTeamsChannelConfiguration", "AWS::IAM::Role", "AWS::SNS::Topic", "AWS::SNS::Subscription") == {"Topic"}
 
 
 def test_each_rule_is_optional():
@@ -200,13 +204,13 @@ def test_each_rule_is_optional():
     assert not made(stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule")
 
 
-# --- Slack -----------------------------------------------------------------------------------
+# --- Slack and Teams -----------------------------------------------------------------------------------
 
 
 def test_channel_role_only_reads_this_environments_pipelines(environment):
-    policy = environment.properties("SlackPolicy")["PolicyDocument"]
+    policy = environment.properties("ChannelPolicy")["PolicyDocument"]
     assert faults(policy) == set()
-    channel = role("role-dev-slack", policy)
+    channel = role("role-dev-chat", policy)
     assert may(channel, "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", PIPELINE) == {
         "codepipeline:GetPipelineState", "codepipeline:ListPipelineExecutions"}
     acts = "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:UpdatePipeline"
@@ -215,14 +219,29 @@ def test_channel_role_only_reads_this_environments_pipelines(environment):
     assert may(channel, "codepipeline:GetPipelineState", PIPELINE.replace("-dev-", "-prd-")) == set()
 
 
-def test_channel_guardrail_equals_its_role_policy(environment):
-    assert environment.properties("SlackChannel")["GuardrailPolicies"] == environment.properties("SlackRole")["ManagedPolicyArns"]
-    assert environment.properties("SlackChannel")["GuardrailPolicies"] == [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-slack"]
+@pytest.mark.parametrize("channel", ["SlackChannel", "TeamsChannel"])
+def test_channel_guardrail_equals_its_role_policy(environment, channel):
+    policies = [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-chat"]
+    assert environment.properties(channel)["GuardrailPolicies"] == environment.properties("ChannelRole")["ManagedPolicyArns"] == policies
+    assert environment.properties(channel)["IamRoleArn"] == environment.arn("ChannelRole")
+
+
+@pytest.mark.parametrize("missing", [*SLACK, *TEAMS])
+def test_missing_id_of_a_channel_is_named(missing):
+    given = {key: value for key, value in {**SLACK, **TEAMS}.items() if key != missing}
+    (message,) = stack("notifications", **given).broken_rules()
+    assert message.startswith(f"{missing} is required with ")
+
+
+@pytest.mark.parametrize("channel", [TEAMS, SLACK])
+def test_configured_channel_is_not_created_again(channel):
+    given = {**channel, "TeamsConfigurationArn" if channel is TEAMS else "SlackConfigurationArn": CONFIGURATION}
+    assert len(stack("notifications", **given).broken_rules()) == 1
 
 
 def test_the_channels_role_is_chatbots_working_for_this_account(environment):
-    trust = environment.properties("SlackRole")["AssumeRolePolicyDocument"]
-    it, arn = Caller(service="chatbot.amazonaws.com"), f"arn:aws:iam::{ACCOUNT}:role/role-dev-slack"
+    trust = environment.properties("ChannelRole")["AssumeRolePolicyDocument"]
+    it, arn = Caller(service="chatbot.amazonaws.com"), f"arn:aws:iam::{ACCOUNT}:role/role-dev-chat"
     assert may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": ACCOUNT})
     assert may(it, "sts:AssumeRole", arn, policy=trust)
     assert not may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": "999999999999"})

@@ -2,12 +2,13 @@
 
 https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_CreateNotificationRule.html
 https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html
-A channel's configuration (`AWS::Chatbot::SlackChannelConfiguration`) is stored and has a name, but receives no message.
+A channel's configuration (`AWS::Chatbot::…ChannelConfiguration`) is stored and has a name, but receives no message.
 """
 
 from __future__ import annotations
 
 import contextvars
+import functools
 import json
 import logging
 import re
@@ -27,7 +28,16 @@ from local.aws.sns import topic_keys
 from local.policies.evaluation import Caller, decide
 from local.policies.source_keys import source_keys
 
-TYPE, SLACK = "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration"
+TYPE = "AWS::CodeStarNotifications::NotificationRule"
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-microsoftteamschannelconfiguration.html
+# https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_Target.html
+# The target type of a channel's rules -> the type of its configuration, its kind in ARNs, and what identifies a channel.
+_CHATS = {
+    "AWSChatbotSlack": ("SlackChannelConfiguration", "slack-channel", ("SlackWorkspaceId", "SlackChannelId")),
+    "AWSChatbotMicrosoftTeams": (
+        "MicrosoftTeamsChannelConfiguration", "microsoft-teams-channel", ("TeamId", "TeamsTenantId", "TeamsChannelId")),
+}
 SERVICE = "codestar-notifications.amazonaws.com"
 _log = logging.getLogger("notifications")
 _NAME = re.compile(r"[A-Za-z0-9\-_ ]{1,64}")
@@ -63,13 +73,15 @@ class Rule:
 
 
 _rules: dict[str, Rule] = {}  # by ARN
-_channels: dict[str, str] = {}  # ARN -> workspace and channel
+_channels: dict[str, str] = {}  # ARN -> what identifies the channel
 
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {
         "create": _create, "update": _update, "update_with_logical_id": True, "delete": _delete}
-    provisioners._RESOURCE_HANDLERS[SLACK] = {"create": _create_channel, "delete": _delete_channel}
+    for chat, (name, _, _) in _CHATS.items():
+        provisioners._RESOURCE_HANDLERS[f"AWS::Chatbot::{name}"] = {
+            "create": functools.partial(_create_channel, chat), "delete": _delete_channel}
     ministack_dispatch = eventbridge._dispatch_event
 
     def dispatch(event: dict[str, Any], *more: Any, **named: Any) -> Any:
@@ -101,9 +113,9 @@ def _check(props: dict[str, Any]) -> None:
     for target in props["Targets"]:
         # "The Amazon SNS topic that you use for a target must be in your AWS account. It also must be in the same AWS
         # Region as the notification rule". A channel's configuration "must" be there "before you can select" it.
-        known = sns._topics if target["TargetType"] == "SNS" else _channels
-        if target["TargetAddress"] not in known:
-            raise _reject("ValidationException", f"The target {target['TargetAddress']} does not exist")
+        kind, address = target["TargetType"], target["TargetAddress"]
+        if not (address in sns._topics if kind == "SNS" else address in _channels and f"/{_CHATS[kind][1]}/" in address):
+            raise _reject("ValidationException", f"The target {address} does not exist")
 
 
 def _held(arn: str, props: dict[str, Any]) -> Rule:
@@ -136,13 +148,13 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
     _rules.pop(physical_id, None)
 
 
-def _create_channel(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html"""
+def _create_channel(chat: str, _logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
+    _, kind, ids = _CHATS[chat]
     role = str(props["IamRoleArn"]).rsplit("/", 1)[-1]
     if role not in iam._roles or any(arn not in iam._policies for arn in props.get("GuardrailPolicies") or []):
         raise _reject("InvalidParameterException", "Invalid request provided: the role or a guardrail policy does not exist")
-    channel = f"{props['SlackWorkspaceId']}/{props['SlackChannelId']}"
-    arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/slack-channel/{props['ConfigurationName']}"
+    channel = "/".join(props[name] for name in ids)
+    arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/{kind}/{props['ConfigurationName']}"
     if arn in _channels or channel in _channels.values():
         raise _reject("ConflictException", "Invalid request provided: the channel has a configuration", "AlreadyExists")
     _channels[arn] = channel
