@@ -25,8 +25,6 @@ export PYTHONDONTWRITEBYTECODE := 1
 INSTALLED := .venv/installed-requirements.txt
 RUN_INSTALLED := .venv/installed-run-requirements.txt
 BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
-DENY_VERSION := 0.20.2
-DENY := target/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
@@ -102,15 +100,11 @@ shell: ## a shell inside a local AWS with what the example events name, for aws,
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies ## formatting, clippy, the template linters, prose, lines, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
-lint-dependencies: $(DENY)
-	$(DENY) --locked check licenses bans sources
+lint-dependencies: $(INSTALLED)
+	cargo-deny --locked check licenses bans sources
 
-audit: $(DENY) ## check the dependencies with cargo-deny, including published advisories (needs github.com)
-	$(DENY) --locked check
-
-# It is compiled once, without optimisation, in about two minutes of processor time.
-$(DENY):
-	@env -u CARGO_TARGET_DIR cargo install --quiet --debug --locked --root $(DENY:/bin/cargo-deny=) --version $(DENY_VERSION) cargo-deny
+audit: $(INSTALLED) ## check the dependencies with cargo-deny, including published advisories (needs github.com)
+	cargo-deny --locked check
 
 lint-format:
 	cargo fmt --all --check

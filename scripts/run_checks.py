@@ -124,7 +124,7 @@ def steps() -> list[Step]:
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
         Step("lines by area", ["make", "lint-lines"]),
         Step("documentation site", ["make", "docs"]),
-        Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"]),
+        Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]
 
 
