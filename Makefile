@@ -37,9 +37,9 @@ help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
-run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step
+run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step (REGION=cn-north-1)
 	@scripts/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
-	@python scripts/run.py
+	@python scripts/run.py $(if $(REGION),--region $(REGION))
 
 run-function:
 	@cargo build --locked --bin cfn-gitops

@@ -1,11 +1,12 @@
 """Runs the whole loop with a local GitLab and a local AWS, the real sam and the real git: `make run`.
 
 It goes from a push to a deployed stack, and through the life of the mirror and its credential. `story` has the acts,
-except those that only the local AWS and the local GitLab can show.
+except those that only the local AWS and the local GitLab can show. `--region` selects the region and its partition.
 """
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import tempfile
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from local import gitlab as local_gitlab  # noqa: E402
 from local.aws import LocalAws  # noqa: E402
+from local.aws.partition import regions_with  # noqa: E402
 from local.aws.settings import IAM_IS_LATE  # noqa: E402
 from local.gitlab import LocalGitLab  # noqa: E402
 from tests.deployment import mirroring, steps, waiting  # noqa: E402
@@ -104,15 +106,18 @@ NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example eve
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--region", choices=regions_with("codecommit"), default="eu-central-1")
+    region = parser.parse_args().region
     with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
           Heartbeat(waiting.UNDER_WAY)):
-        return perform()
+        return perform(region)
 
 
-def perform() -> int:
+def perform(region: str) -> int:
     started = time.monotonic()
     # GitLab delays a mirror's next run by a minute, the local one by a second.
-    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(settings=IAM_IS_LATE) as aws,
+    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(region=region, settings=IAM_IS_LATE) as aws,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
               "with IAM, CodeCommit\nand CodePipeline. The local GitLab runs beside it. The following takes about "

@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from local.aws.cloudwatch import embedded_metrics
 from local.aws.cloudwatch.embedded_metrics import Metric
+from local.aws.partition import partition_of
 from local.aws.settings import Settings
 
 _START_SECONDS = 60
@@ -37,7 +38,7 @@ class LocalAws:
     def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
                  settings: dict[str, float | str] | None = None) -> None:
         self.account_id = account_id
-        self.region = region
+        self.region, self.partition = region, partition_of(region)
         self.endpoint_url = ""
         self.git_url = ""
         # A CA file in PEM, for clients that use `git_url` as the proxy to CodeCommit's address on AWS.

@@ -16,6 +16,8 @@ import sys
 import threading
 from pathlib import Path
 
+from local.aws import partition
+
 
 def main() -> None:
     directory, account, region = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -28,6 +30,7 @@ def main() -> None:
         "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local", "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0", "PERSIST_STATE": "0", "LAMBDA_EXECUTOR": "local",
     })
+    partition.install(region)
     asyncio.run(_serve(directory, listener, f"http://127.0.0.1:{port}"))
 
 

@@ -115,7 +115,7 @@ class TwoAccounts:
 
     @property
     def repository_arn(self) -> str:
-        return f"arn:aws:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
+        return f"arn:{self.aws.partition}:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
 
     def queue(self, image: bool) -> str:
         """The queue of events that could not be forwarded, in the other account."""

@@ -1,0 +1,54 @@
+"""The local AWS in China: ARNs, host names, principals and policies are those of its partition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from local.aws import LocalAws
+from local.aws.ec2.tests.test_instance_metadata import CREDENTIALS, a_profile, a_token, ask
+from local.aws.testing import TRUST_LAMBDA, a_user_with, allow, error_of
+
+TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": {
+    "Arn": {"Value": {"Ref": "Topic"}},
+    "Pseudo": {"Value": {"Fn::Sub": "${AWS::Partition} ${AWS::URLSuffix} ${AWS::Region} ${AWS::StackId}"}}}}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws(region="cn-north-1") as running:
+        yield running
+
+
+def test_template_gets_partition_and_domain_of_china(aws: LocalAws) -> None:
+    cloudformation = aws.client("cloudformation")
+    cloudformation.create_stack(StackName="pseudo", TemplateBody=json.dumps(TEMPLATE))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="pseudo")
+    [stack] = cloudformation.describe_stacks(StackName="pseudo")["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    assert outputs["Arn"].startswith("arn:aws-cn:sns:cn-north-1:123456789012:")
+    assert outputs["Pseudo"] == f"aws-cn amazonaws.com.cn cn-north-1 {stack['StackId']}"
+    assert stack["StackId"].startswith("arn:aws-cn:cloudformation:cn-north-1:")
+
+
+def test_repository_has_the_host_of_china(aws: LocalAws) -> None:
+    made = aws.client("codecommit").create_repository(repositoryName="shop")["repositoryMetadata"]
+    assert made["cloneUrlSsh"] == "ssh://git-codecommit.cn-north-1.amazonaws.com.cn/v1/repos/shop"
+    assert made["Arn"] == "arn:aws-cn:codecommit:cn-north-1:123456789012:shop"
+
+
+@pytest.mark.parametrize(("partition", "error"), [("aws-cn", "RepositoryDoesNotExistException"), ("aws", "AccessDeniedException")])
+def test_policy_of_another_partition_allows_nothing(aws: LocalAws, partition: str, error: str) -> None:
+    key = a_user_with(aws, f"reader-{partition}", allow(
+        "codecommit:GetRepository", f"arn:{partition}:codecommit:cn-north-1:123456789012:absent"))
+    assert error_of(aws.client("codecommit", key).get_repository, repositoryName="absent")[0] == error
+
+
+@pytest.mark.parametrize(("service", "code"), [
+    ("ec2.amazonaws.com.cn", "Success"), ("ec2.amazonaws.com", "AssumeRoleUnauthorizedAccess")])
+def test_ec2_is_another_principal_in_china(aws: LocalAws, service: str, code: str) -> None:
+    url = aws.instance_metadata(a_profile(aws, service, TRUST_LAMBDA.replace("lambda.amazonaws.com", service)))
+    _, credentials = ask(url + CREDENTIALS + service, X_aws_ec2_metadata_token=a_token(url))
+    assert json.loads(credentials)["Code"] == code
