@@ -30,7 +30,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check deploy undeploy doctor upgrade try invoke shell lint \
+.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy undeploy doctor upgrade try invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -73,6 +73,9 @@ dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dis
 
 dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds)
 	@python scripts/dist_check.py
+
+release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
+	@SIGNING_KEY="$(SIGNING_KEY)" python scripts/release.py
 
 deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
 	@python scripts/deploy.py --config-env $(CONFIG_ENV) -- $(PARAMETERS)
@@ -145,7 +148,7 @@ scale: ## a thousand stacks at once, in simulated time, against docs/project/sca
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .venv-docs .aws-sam .local dist site bench/functions/*/{package,target,__pycache__}
+	rm -rf .venv .venv-docs .aws-sam .local dist release site bench/functions/*/{package,target,__pycache__}
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
