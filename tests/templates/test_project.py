@@ -64,7 +64,7 @@ def test_approval_links_to_the_commit_in_gitlab():
 SETTINGS = {
     "BuildImage": "aws/codebuild/standard:8.0", "BuildComputeType": "BUILD_GENERAL1_MEDIUM", "BuildPrivilegedMode": "true",
     "BuildEnvironmentVariables": '{"STAGE": "test"}', "BuildTimeoutInMinutes": "20",
-    "ApprovalRequired": "false",
+    "ApprovalRequired": "false", "ApprovalFromGitLab": "true",
     "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
     "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Rollback",
 }
@@ -79,7 +79,7 @@ def test_settings_reach_the_pipeline():
         "Image": "aws/codebuild/standard:8.0", "ComputeType": "BUILD_GENERAL1_MEDIUM", "PrivilegedMode": True,
         "EnvironmentVariables": '{"STAGE": "test"}', "TimeoutInMinutes": "20",
     }
-    assert properties["Approval"]["Required"] is False
+    assert (properties["Approval"]["Required"], properties["Approval"]["FromGitLab"]) == (False, True)
     assert properties["Deploy"] == {
         "TemplatePath": "infra/stack.yaml", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Rollback",
@@ -91,7 +91,7 @@ def test_settings_reach_the_pipeline():
 @pytest.mark.parametrize(("name", "path"), {
     **dict.fromkeys((name for name in SETTINGS if name.startswith("Build")), "Build"),
     **dict.fromkeys((name for name in SETTINGS if name.startswith("Deploy")), "Deploy"),
-    "ApprovalRequired": "Approval",
+    **dict.fromkeys((name for name in SETTINGS if name.startswith("Approval")), "Approval"),
 }.items())
 def test_one_setting_leaves_the_others_at_their_default(name, path):
     properties, bare = deployed(**{name: SETTINGS[name]}).properties("Pipeline"), deployed().properties("Pipeline")
@@ -112,6 +112,8 @@ def test_given_serial_issues_a_new_password():
     ({**GITLAB, **REVIEW}, ""),
     (REVIEW, "ReviewBranches needs GitLabProject"),
     ({**GITLAB, **REVIEW, "ReportToGitLab": "false"}, "ReviewBranches needs GitLabProject"),
+    ({**GITLAB, "ApprovalFromGitLab": "true"}, ""),
+    ({"ApprovalFromGitLab": "true"}, "ApprovalFromGitLab needs GitLabProject"),
     ({"Drift": "Report"}, ""),
     ({"DeployActionMode": "CHANGE_SET"}, ""),
     ({"DeployOnFailure": "Rollback"}, ""),
