@@ -1,4 +1,5 @@
-"""The projects of examples/, pushed and deployed as they are. test_first_deployment.py deploys examples/project."""
+"""A project of examples/, pushed and deployed as it is. test_first_deployment.py deploys examples/project, and
+tests/pages/test_build_images.py examples/container."""
 
 from __future__ import annotations
 
@@ -6,15 +7,13 @@ import io
 import json
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.image_scene import push_image
 from tests.deployment.pipelines import Project, ProjectStack
-from tests.deployment.steps import ROOT, Environment, Stack
+from tests.deployment.steps import ROOT, Environment
 
 EXAMPLES = ROOT / "examples"
 
@@ -47,33 +46,6 @@ def test_sam_project_deploys_the_pushed_code(aws: LocalAws, bounded: Environment
     assert json.loads(answer) == {"commit": commit}
     # Now, because the deploy role may not delete roles after `bounded`.
     assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
-
-
-@pytest.fixture
-def repository(aws: LocalAws, environment: Environment) -> Iterator[str]:
-    """The stack that examples/container/README.md deploys once, and its repository's name."""
-    stack = Stack(aws, "container-dev")
-    assert stack.create(EXAMPLES / "container/repository.yaml") == "CREATE_COMPLETE", stack.failures()
-    aws.put_iam_into_effect()
-    name = stack.outputs()["RepositoryUri"].partition("/")[2]
-    yield name
-    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    aws.client("ecr").delete_repository(repositoryName=name, force=True)
-
-
-def test_container_project_deploys_the_pushed_image(aws: LocalAws, repository: str, stack: ProjectStack) -> None:
-    digest = push_image(aws.client("ecr"), repository, "one", "latest")
-    assert stack.make(ImageSource={"RepositoryName": repository}) == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    commit = push(project, "container")
-    assert project.deploy(commit) == "Succeeded", project.said() + str(project.deployed.failures())
-    assert project.deployed_commit() == commit
-    image = f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com/{repository}"
-    assert deployed_function(aws, project)["Code"]["ImageUri"] == f"{image}@{digest}"
-
-    newer = push_image(aws.client("ecr"), repository, "two", "latest")
-    assert project.deploy(newer) == "Succeeded", project.said()
-    assert deployed_function(aws, project)["Code"]["ImageUri"] == f"{image}@{newer}"
 
 
 @pytest.mark.parametrize("example", ["project", "sam", "container"])

@@ -80,6 +80,10 @@ _OF_AN_OBJECT = "s3:GetObject s3:PutObject s3:DeleteObject s3:DeleteObjectVersio
 _OF_THE_BUCKET = "s3:ListBucket s3:GetBucketPolicy s3:PutBucketPolicy s3:DeleteBucket"
 _SECRET_OF_BUILDS = regional("secretsmanager", "secret:build/dev/registry-AbC123")
 _PARAMETER_OF_BUILDS = regional("ssm", "parameter/build/dev/licence")
+# BuildImageNames is shop* in the scene.
+_IMAGES_OF_BUILDS = regional("ecr", "repository/ecr-dev-shop")
+_PUSH_OF_AN_IMAGE = ("ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:CompleteLayerUpload ecr:InitiateLayerUpload "
+                     "ecr:PutImage ecr:UploadLayerPart")
 
 
 def inputs_and_outputs_of_a_build(bucket, put_keys=None):
@@ -134,6 +138,8 @@ MAY = [
     (_DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
     (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
     (_BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
+    (_BUILD_ROLE, _PUSH_OF_AN_IMAGE, _IMAGES_OF_BUILDS, {}),
+    (_BUILD_ROLE, "ecr:GetAuthorizationToken", "*", {}),
     (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {}),
     (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {}),
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
@@ -161,6 +167,14 @@ MAY_NOT = [
     # A review's build with the secrets, the parameters and the buckets that the parameters admit for pipelines' builds.
     (_REVIEW_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
     (_REVIEW_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
+    (_REVIEW_ROLE, _PUSH_OF_AN_IMAGE, _IMAGES_OF_BUILDS, {}),
+    (_REVIEW_ROLE, "ecr:GetAuthorizationToken", "*", {}),
+    # A pipeline's build pushes to the repositories of the parameter alone, and changes nothing else of them.
+    *[(_BUILD_ROLE, _PUSH_OF_AN_IMAGE, each, {}) for each in (
+        regional("ecr", "repository/ecr-dev-site"), regional("ecr", "repository/shop"), regional("ecr", "repository/ecr-prd-shop"),
+        regional("ecr", "repository/ecr-dev-shop", UNNAMED), _IMAGES_OF_BUILDS.replace(REGION, "us-east-1"))],
+    (_BUILD_ROLE, "ecr:BatchDeleteImage ecr:CreateRepository ecr:DeleteRepository ecr:GetDownloadUrlForLayer ecr:PutImageTagMutability "
+                  "ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy", _IMAGES_OF_BUILDS, {}),
     (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
     # What it stored is never deployed, with any policy in DeployPolicyArns.
     *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")

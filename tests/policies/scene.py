@@ -64,6 +64,7 @@ def stacks():
                 FunctionApprovals="GitLab",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
+                BuildImageNames="shop*",
                 **named.IN_A_VPC,
             ),
         ),

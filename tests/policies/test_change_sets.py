@@ -114,10 +114,11 @@ def test_review_clones_the_repositories_of_the_parameter():
 @pytest.mark.parametrize("parameters", [
     {"BuildParameterNames": "/*", "BuildSecretNames": "b*"},
     {"MirrorSecretNames": "gitlab", "BuildSecretNames": "g*"},
-    {"PipelineRoleNames": "role-dev-*", "RepositoryNames": "team-*"},
+    {"PipelineRoleNames": "role-dev-*", "RepositoryNames": "team-*", "BuildImageNames": "*"},
 ])
 def test_no_parameter_adds_a_secret_to_reviews(parameters):
     evaluated = world(**parameters)
     for name in ("build/dev/registry-AbC123", "gitlab-AbC123", "codecommit-mirror/user-dev-shop-mirror-AbC123"):
         assert not evaluated.may(REVIEW_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", f"secret:{name}"), {}), name
     assert not evaluated.may(REVIEW_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {})
+    assert not evaluated.may(REVIEW_ROLE, "ecr:PutImage ecr:InitiateLayerUpload", regional("ecr", "repository/ecr-dev-shop"), {})

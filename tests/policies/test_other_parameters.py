@@ -181,6 +181,8 @@ MAY_NOT = [
     # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
     (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
     (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
+    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ecr:GetAuthorizationToken", "*", {}),
+    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop"), {}),
     (ANY_SECRET_OF_BUILDS, role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
     # And roles that they create with it reach the machinery by no other name.
     *[

@@ -33,9 +33,19 @@ class TimedOut(Exception):
     pass
 
 
-def machine(home: Path) -> dict[str, str]:
-    """The machine's environment variables for a command. CodeBuild's images contain Python and the AWS CLI."""
-    path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
+_DOCKER = f'exec "{sys.executable}" "{Path(__file__).with_name("docker.py")}" "$@"'
+# Without privilegedMode, "a build that attempts to interact with the Docker daemon fails".
+# https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectEnvironment.html
+_NO_DOCKER = 'echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1'
+
+
+def machine(home: Path, privileged: bool) -> dict[str, str]:
+    """The machine's environment variables for a command. CodeBuild's images contain Python, the AWS CLI and Docker."""
+    docker = home / "bin/docker"
+    docker.parent.mkdir(parents=True)
+    docker.write_text(f"#!/bin/sh\n{_DOCKER if privileged else _NO_DOCKER}\n")
+    docker.chmod(0o700)
+    path = f"{docker.parent}:{os.environ['PATH']}:{Path(sys.executable).parent}"
     return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
 
 
