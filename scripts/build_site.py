@@ -8,11 +8,13 @@ builds. A broken link, a missing heading or any other warning fails the build.
 from __future__ import annotations
 
 import logging
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,11 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
+# What a reader types, and the page that must come first.
+SEARCHES = {"password leaked": "docs/runbook/leaked-secret.html", "remove everything": "docs/how-to/remove.html",
+            "second environment": "docs/how-to/second-environment.html", "uninstall": "docs/how-to/remove.html",
+            "promote": "docs/how-to/second-environment.html"}
+_DECISIONS = "docs/project/decisions/"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 
@@ -102,6 +109,28 @@ def navigation() -> list[dict[str, Any]]:
     return sections
 
 
+def header() -> dict[str, str]:
+    """The name with version and status, which every page shows at its top, and the repository if the packages name one."""
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    package = cargo["package"] | cargo["workspace"]["package"]
+    status = re.findall(r"\*\*Status: (\w+)\.", (ROOT / "README.md").read_text())[0]
+    name = {"site_name": f"cfn-gitops {package['version']} {status}"}
+    return {**name, "repo_url": package["repository"]} if "repository" in package else name
+
+
+def search_failures(site: Path) -> list[str]:
+    """Asks the site's own search. A decision explains the past, so it comes late."""
+    asked = subprocess.run(["node", ROOT / "scripts/site_search.mjs", site, json.dumps(list(SEARCHES))], check=True,
+                           stdout=subprocess.PIPE).stdout
+    failures = []
+    for query, pages in json.loads(asked).items():
+        if pages[:1] != [SEARCHES[query]]:
+            failures.append(f"the search for \"{query}\" finds first {pages[:1]}, expected {SEARCHES[query]}")
+        failures += [f"the search for \"{query}\" finds the decision {page} among the first ten pages"
+                     for page in pages[:10] if page.startswith(_DECISIONS)]
+    return failures
+
+
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     with tempfile.TemporaryDirectory() as folder:
@@ -110,11 +139,14 @@ def main() -> int:
         from mkdocs.config import load_config
         from mkdocs.exceptions import Abort
         try:
-            build(load_config(str(ROOT / "mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation()))
+            build(load_config(str(ROOT / "mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation(), **header()))
         except Abort as error:
             print(error, file=sys.stderr)
             return 1
     has_scripts = site_scripts.add_to(SITE, _SCRIPTS)
+    if shutil.which("node") and (failures := search_failures(SITE)):
+        print("\n".join(failures), file=sys.stderr)
+        return 1
     needs = "" if has_scripts else ". Its pictures need the internet, because npm was not found"
     print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html{needs}")
     return 0

@@ -1,14 +1,18 @@
 """How scripts/build_site.py prepares the pages. `make docs` builds the site itself."""
 
+import argparse
+import json
 import sys
 from pathlib import Path
 
+import markdown
 import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import build_site  # noqa: E402
+import site_hooks  # noqa: E402
 import site_scripts  # noqa: E402
 
 
@@ -38,6 +42,34 @@ def test_site_has_the_files_that_pages_link_to():
 ])
 def test_continuation_of_an_item_gets_four_spaces(text, expected):
     assert build_site.with_wide_indents(text) == expected
+
+
+def test_cell_of_a_table_has_the_heading_of_its_column():
+    """docs/site.css shows it on a phone, where each row is a block."""
+    page = "| | `Type` of it |\n|---|---|\n| a | *b* |\n"
+    html = markdown.markdown(page, extensions=["tables", site_hooks.TableLabels()])
+    assert '<td data-label="">a</td>' in html and '<td data-label="Type of it"><em>b</em></td>' in html
+    assert "content: attr(data-label)" in (ROOT / "docs/site.css").read_text()
+
+
+def test_header_has_version_status_and_a_repository_if_there_is_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(build_site, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text("> **Status: beta. Version 1.2.3.**")
+    cargo, package = tmp_path / "Cargo.toml", '[package]\nversion = "1.2.3"\n'
+    cargo.write_text(f"{package}[workspace.package]\n")
+    assert build_site.header() == {"site_name": "cfn-gitops 1.2.3 beta"}
+    cargo.write_text(f'{package}repository.workspace = true\n[workspace.package]\nrepository = "https://example.com/r"\n')
+    assert build_site.header()["repo_url"] == "https://example.com/r"
+
+
+def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_path):
+    assert [page for page in build_site.SEARCHES.values() if not (ROOT / page).with_suffix(".md").exists()] == []
+    found = {query: [page] for query, page in build_site.SEARCHES.items()}
+    monkeypatch.setattr(build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found)))
+    assert build_site.search_failures(tmp_path) == []
+    found["promote"] += ["docs/project/decisions/a.html"]
+    found["uninstall"] = []
+    assert len(build_site.search_failures(tmp_path)) == 2
 
 
 SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'

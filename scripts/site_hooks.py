@@ -1,0 +1,43 @@
+"""Hooks of MkDocs: the cells of tables carry their headings, and the decisions come last in the search.
+
+https://www.mkdocs.org/user-guide/configuration/#hooks
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from markdown import Extension, Markdown
+from markdown.treeprocessors import Treeprocessor
+
+# Boosts of https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
+_BOOSTS = {"docs/project/decisions/": 0.001}
+
+
+class _Labels(Treeprocessor):
+    """Gives each cell its column's heading, which docs/site.css shows on a phone."""
+
+    def run(self, root: Element) -> None:
+        for table in root.iter("table"):
+            headings = ["".join(cell.itertext()) for cell in table.iter("th")]
+            for row in table.iterfind("tbody/tr"):
+                for heading, cell in zip(headings, row):
+                    cell.set("data-label", heading)
+
+
+class TableLabels(Extension):
+    def extendMarkdown(self, md: Markdown) -> None:
+        # After the inline elements: a heading may contain code.
+        md.treeprocessors.register(_Labels(md), "table-labels", 5)
+
+
+def on_config(config: Any) -> Any:
+    config.markdown_extensions.append(TableLabels())
+    return config
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
+    for folder, boost in _BOOSTS.items():
+        if page.file.src_uri.startswith(folder):
+            page.meta["search"] = {"boost": boost}
