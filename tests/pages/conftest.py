@@ -29,6 +29,13 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
+@pytest.fixture
+def account() -> Iterator[LocalAws]:
+    """An account for a test that leaves an environment of its own."""
+    with LocalAws() as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def gitlab() -> Iterator[LocalGitLab]:
     with local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as running:

@@ -1,0 +1,141 @@
+"""docs/how-to/adopt-what-exists.md: cfn-gitops replaces a team's own environment while pushes arrive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.gitlab import LocalGitLab
+from tests.deployment import steps
+from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pages import Folder, blocks
+from tests.deployment.pipelines import Pipeline
+from tests.deployment.steps import ROOT, Stack
+from tests.deployment.waiting import eventually
+
+PAGE = ROOT / "docs/how-to/adopt-what-exists.md"
+OWN = ROOT / "tests/deployment/templates/own_environment.yaml"
+USER, BRANCH = "user-dev-codecommit-mirroring", "development"
+CREDENTIAL = "ServiceSpecificCredential"
+OWN_RESOURCES = """\
+Parameters:
+  EnvID: { Type: String, AllowedValues: [dev, prd] }
+Resources:
+  Nightly:
+    Type: AWS::Events::Rule
+    Properties: { Name: !Sub "event-rule-${EnvID}-nightly", ScheduleExpression: rate(1 day) }
+"""
+
+
+class Shop(MirroredProject):
+    """The team's project in GitLab, with the pipeline that cfn-gitops creates for it."""
+
+    resources = OWN_RESOURCES
+
+    def files(self) -> dict[str, str]:
+        parameters = "Parameters:\n  Commit: { Type: String }\n"
+        template = self.resources.replace("Parameters:\n", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
+        # Without tags, which the team's roles do not allow.
+        return {**super().files(), "root-stack-shop.yaml": template,
+                "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}})}
+
+
+class Team:
+    """A team with an environment of its own, and with a mirror that it created by hand."""
+
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
+        self.aws, self.source = aws, Source(aws, gitlab, "platform/shop", "gitlab/shop", BRANCH)
+        self.old = Pipeline(aws, "dev", "shop")
+        self.shop = Shop(aws, "dev2", "shop", directory, self.source, BRANCH)
+        self.commits: list[str] = []
+
+    def deploy_environment(self) -> None:
+        own = Stack(self.aws, "codeseries-dev")
+        assert own.create(OWN, EnvID="dev", ProjectID="shop") == "CREATE_COMPLETE", own.failures()
+        repository = {"repositoryName": self.old.repository}
+        found = self.aws.client("codecommit").get_repository(**repository)["repositoryMetadata"]
+        scheme, _, host = found["cloneUrlHttp"].partition("://")
+        self.mirror = self.source.project.make_mirror(f"{scheme}://{self.issue_login()}@{host}", only_protected_branches=True)
+        # The team's rule matches updates of the branch only, so the commit that creates it is not deployed.
+        self.shop.push_only()
+        eventually(lambda: self.aws.client("codecommit").list_branches(**repository)["branches"], "the mirror pushes")
+
+    def issue_login(self) -> str:
+        """GitLab rejects a mirror whose login has a slash, so a person then asks IAM again."""
+        iam = self.aws.client("iam")
+        login = iam.create_service_specific_credential(UserName=USER, ServiceName="codecommit.amazonaws.com")[CREDENTIAL]
+        while "/" in login["ServicePassword"]:
+            login = iam.reset_service_specific_credential(
+                UserName=USER, ServiceSpecificCredentialId=login["ServiceSpecificCredentialId"])[CREDENTIAL]
+        return f"{login['ServiceUserName']}:{login['ServicePassword']}"
+
+    def push(self) -> str:
+        """Pushes to GitLab, and does not wait for a mirror."""
+        self.commits.append(self.shop.push_only().commit)
+        return self.commits[-1]
+
+    def schedule(self, env_id: str) -> str:
+        return str(self.aws.client("events").describe_rule(Name=f"event-rule-{env_id}-nightly")["State"])
+
+
+@pytest.fixture
+def team(account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
+    made = Team(account, gitlab, tmp_path)
+    made.deploy_environment()
+    return made
+
+
+def deployed(pipeline: Pipeline) -> set[str]:
+    def commit(execution: dict[str, Any]) -> str:
+        return str(execution["sourceRevisions"][0]["revisionId"])
+
+    return {commit(each) for each in pipeline.executions() if each["status"] == "Succeeded"}
+
+
+def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: LocalGitLab, folder: Path,
+                                                         tmp_path: Path) -> None:
+    reader = Folder(team.aws, folder, tmp_path, gitlab.url)
+    environment, project, stop, delete_stack, delete_environment = blocks(PAGE)
+    [resources] = blocks(PAGE, "yaml")
+    assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
+    assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
+
+    team.shop.resources = resources
+    assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
+    rule = team.old.deployed.resources()[0]["PhysicalResourceId"]
+    during = team.push()
+    reader.run(environment, typed="y\n")
+    assert team.old.deploy(during) == "Succeeded", team.old.said()
+
+    team.source.store_token()
+    during = team.push()
+    reader.run(project.replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject="))
+    assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", team.old.said() + team.shop.said()
+    assert team.mirror in team.source.project.mirrors()
+    assert (team.schedule("dev"), team.schedule("dev2")) == ("ENABLED", "DISABLED")
+
+    states = team.source.project.status_states
+    eventually(lambda: states(during).get("cfn-gitops/dev2/shop") == "success", "GitLab shows the deployment")
+
+    during = team.push()
+    reader.run(stop)
+    assert team.shop.deploy(during) == "Succeeded", team.shop.said()
+    by_old = deployed(team.old)
+    assert team.old.deployed.resources()[0]["PhysicalResourceId"] == rule
+
+    during = team.push()
+    reader.run(delete_stack)
+    assert team.shop.deploy(during) == "Succeeded", team.shop.said()
+    team.shop.resources = resources.replace("DISABLED", "ENABLED")
+    during = team.push()
+    team.source.project.delete_mirror(team.mirror.id)
+    reader.run(delete_environment)
+    assert team.shop.deploy(during) == "Succeeded", team.shop.said()
+    assert by_old | deployed(team.shop) == set(team.commits)
+    assert team.schedule("dev2") == "ENABLED"
+    left = [name for names in steps.what_is_there(team.aws).values() for name in names if "-dev-" in name]
+    assert left == ["/aws/codebuild/codebuild-dev-cfn-shop"]
