@@ -205,6 +205,7 @@ PAGES = {
     "log-fields.md": log_fields,
     "reason-codes.md": reason_codes,
     "../tutorial/local-run.svg": terminal_picture.picture,
+    "../tutorial/note.svg": terminal_picture.note_picture,
 }
 
 

@@ -15,6 +15,12 @@ def test_readme_has_at_most_250_lines():
     assert len(README.splitlines()) <= 250
 
 
+def test_first_screen_has_codecommit_the_picture_and_a_command():
+    first = "\n".join(README.splitlines()[:40])
+    assert "generally available again" in first and "```mermaid" in first and "(docs/tutorial/note.svg)" in first
+    assert re.findall(r"^```sh\n(.*)$", first, re.MULTILINE) == ["make run"]
+
+
 def test_rust_version_is_that_of_the_packages():
     needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     assert f"Rust {needed} or later" in README

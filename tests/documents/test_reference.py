@@ -154,6 +154,20 @@ def test_line_of_the_terminal_is_coloured_and_escaped(line, expected):
     assert terminal_picture.coloured(line) == expected
 
 
+@pytest.mark.parametrize(("line", "expected"), [
+    ("**A merge changes `dev`**: [build](https://a/)", '<tspan class="head">A merge changes dev</tspan>: <tspan class="link">build</tspan>'),
+    ("stack `a<b`: 1 added", 'stack <tspan class="code">a&lt;b</tspan>: 1 added'),
+])
+def test_line_of_a_note_is_drawn_as_gitlab_shows_it(line, expected):
+    assert terminal_picture.as_text(line) == expected
+
+
+def test_picture_of_a_note_has_every_recorded_resource():
+    drawn = re.findall(r">([^<>]+)<", terminal_picture.note_picture())
+    names = re.findall(r"^\| `(\w+)`", "\n".join(terminal_picture.note()), re.MULTILINE)
+    assert len(names) == 2 and set(names) <= set(drawn)
+
+
 def test_picture_shows_a_whole_act():
     lines = terminal_picture.act()
     assert lines[0].startswith("2 of ") and lines[-1].startswith("   ok, ")
