@@ -60,7 +60,8 @@ RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
-            "accounts and to China; the app for CDK; make try; the tests scale and soak; eleven of twelve fault schedules, and most orders of concurrent calls",
+            "accounts and to China; the app for CDK; make try; the tests scale and soak; the tests of the local AWS; "
+            "eleven of twelve fault schedules, and most orders of concurrent calls",
     "ci": "two of three fault schedules, and the larger samples of random orders",
     "all": "nothing",
 }
@@ -98,6 +99,7 @@ def steps() -> list[Step]:
     built = (Step(BUILT, ["make", "local-function"], needs=(COMPILED,)) if is_short else
              Step(BUILT, ["make", "build"], needs=(TOOLS,)))
     long = [] if is_short else [
+        python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
         python("make try", TRIAL),
         python("an environment in China", CHINA),
@@ -116,7 +118,6 @@ def steps() -> list[Step]:
         *deployment_tests(),
         Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=(TOOLS, BUILT), mostly_waits=True),
         *rust,
-        python("the local AWS", LOCAL_AWS),
         *long,
         python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
                f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
