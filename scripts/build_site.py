@@ -110,12 +110,12 @@ def navigation() -> list[dict[str, Any]]:
 
 
 def header() -> dict[str, str]:
-    """The name with version and status, which every page shows at its top, and the repository if the packages name one."""
+    """The name with version and status, which every page shows at its top, and the repository if the owner has set it."""
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
     package = cargo["package"] | cargo["workspace"]["package"]
     status = re.findall(r"\*\*Status: (\w+)\.", (ROOT / "README.md").read_text())[0]
     name = {"site_name": f"cfn-gitops {package['version']} {status}"}
-    return {**name, "repo_url": package["repository"]} if "repository" in package else name
+    return name if "OWNER" in package["repository"] else {**name, "repo_url": package["repository"]}
 
 
 def search_failures(site: Path) -> list[str]:
