@@ -56,10 +56,10 @@ def test_header_has_version_status_and_a_repository_if_there_is_one(monkeypatch,
     monkeypatch.setattr(build_site, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text("> **Status: beta. Version 1.2.3.**")
     cargo, package = tmp_path / "Cargo.toml", '[package]\nversion = "1.2.3"\n'
-    cargo.write_text(f"{package}[workspace.package]\n")
+    cargo.write_text(f'{package}repository.workspace = true\n[workspace.package]\nrepository = "https://gitlab.com/OWNER/r"\n')
     assert build_site.header() == {"site_name": "cfn-gitops 1.2.3 beta"}
-    cargo.write_text(f'{package}repository.workspace = true\n[workspace.package]\nrepository = "https://example.com/r"\n')
-    assert build_site.header()["repo_url"] == "https://example.com/r"
+    cargo.write_text(cargo.read_text().replace("OWNER", "example"))
+    assert build_site.header()["repo_url"] == "https://gitlab.com/example/r"
 
 
 def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_path):

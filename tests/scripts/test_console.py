@@ -34,6 +34,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
     monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
     monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(sys, "argv", ["run.py"])
 
 
 def test_acts_are_numbered_and_the_end_names_next_steps(stand_ins: None, monkeypatch: pytest.MonkeyPatch,
