@@ -27,7 +27,7 @@ Parameters:
 Resources:
   Nightly:
     Type: AWS::Events::Rule
-    Properties: { Name: !Sub "event-rule-${EnvID}-nightly", ScheduleExpression: rate(1 day) }
+    Properties: { Name: !Sub "event-rule-${EnvID}-nightly", Description: !Ref Commit, ScheduleExpression: rate(1 day) }
 """
 
 
@@ -47,8 +47,8 @@ class Shop(MirroredProject):
 class Team:
     """A team with an environment of its own, and with a mirror that it created by hand."""
 
-    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
-        self.aws, self.source = aws, Source(aws, gitlab, "platform/shop", "gitlab/shop", BRANCH)
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path, path: str) -> None:
+        self.aws, self.source = aws, Source(aws, gitlab, path, "gitlab/shop", BRANCH)
         self.old = Pipeline(aws, "dev", "shop")
         self.shop = Shop(aws, "dev2", "shop", directory, self.source, BRANCH)
         self.commits: list[str] = []
@@ -84,7 +84,14 @@ class Team:
 
 @pytest.fixture
 def team(account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
-    made = Team(account, gitlab, tmp_path)
+    made = Team(account, gitlab, tmp_path, "platform/shop")
+    made.deploy_environment()
+    return made
+
+
+@pytest.fixture
+def team_in_place(account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
+    made = Team(account, gitlab, tmp_path, "platform/stays")
     made.deploy_environment()
     return made
 
@@ -138,4 +145,26 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
     assert by_old | deployed(team.shop) == set(team.commits)
     assert team.schedule("dev2") == "ENABLED"
     left = [name for names in steps.what_is_there(team.aws).values() for name in names if "-dev-" in name]
-    assert left == ["/aws/codebuild/codebuild-dev-cfn-shop"]
+    assert left == []
+
+
+def test_deployed_stack_stays_with_the_same_env_id(team_in_place: Team, gitlab: LocalGitLab, folder: Path,
+                                                   tmp_path: Path) -> None:
+    team, reader = team_in_place, Folder(team_in_place.aws, folder, tmp_path, gitlab.url)
+    *_, stop, _, delete_environment = blocks(PAGE)
+    assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
+    stack, [rule] = team.old.deployed.describe()["StackId"], team.old.deployed.resources()
+
+    reader.run(stop)
+    during = team.push()
+    team.source.project.delete_mirror(team.mirror.id)
+    reader.run(delete_environment)
+    team.source.store_token()
+    reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="shop",
+                            **team.source.parameters())
+    reader.run("sam deploy --config-env dev", typed="y\n")
+    # The new pipeline of the same name.
+    assert team.old.deploy(during) == "Succeeded", team.old.said()
+    assert team.old.deployed.describe()["StackId"] == stack
+    assert team.old.deployed_commit() == during
+    assert team.old.deployed.resources()[0]["PhysicalResourceId"] == rule["PhysicalResourceId"]
