@@ -136,12 +136,16 @@ fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 even
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
 	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
 
+# clippy's driver compiles the workspace like rustc, and reports its lints. `cargo clippy`, which sets the same variables,
+# would read all dependencies a second time.
+LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
+
 test-rust-compiled:
-	cargo test --locked --workspace --no-run
+	$(LINTED) cargo test --locked --workspace --all-targets --no-run
 
 # With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again.
 test-rust:
-	cargo test --locked --workspace $(ARGUMENTS)
+	$(LINTED) cargo test --locked --workspace $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/project/scale.md (some minutes)
 	cargo test --locked --test scale -- --ignored --nocapture table_and_plot
