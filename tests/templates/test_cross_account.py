@@ -172,6 +172,8 @@ def rejected_by(stack):
         (lambda: project(), ["SomethingIsInAnotherAccount"]),
         (lambda: project(ImageAccountId=IMAGES), ["AnImageHasARepository"]),
         (lambda: project(ImageAccountId=IMAGES, ImageRepositoryName="a"), []),
+        (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabProject="platform/shop"), ["AProjectNeedsAToken"]),
+        (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabTokenSecretId="gitlab/shop"), ["ATokenNeedsAProject"]),
         (lambda: project(EnvID="stg", RepositoryAccountId=REPOSITORIES), ["EveryEnvironmentHasABranch"]),
     ],
 )
@@ -238,7 +240,8 @@ def test_names_and_parameters_match_the_other_templates():
     others = source(TEMPLATES / "project.yaml")["Parameters"]
     for name in NAMES:
         declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
-        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn", "GitLabProjectUrl"):
+        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn", "GitLabProjectUrl",
+                     "GitLabProject", "GitLabTokenSecretId", "GitLabTokenSecretKey", "GitLabUrl", "GitLabCaCertificate"):
             for key in ("AllowedPattern", "MaxLength"):
                 if each in declared:
                     assert declared[each].get(key) == others[each].get(key), (name, each, key)

@@ -23,7 +23,9 @@ OTHER_WORDS = {
     },
     "cross-account-project": {
         "BranchName": "the other account limits it",
-        "GitLabProjectUrl": "there is no GitLabProject",
+        "GitLabProject": "it has no mirror",
+        "GitLabProjectUrl": "the approval's link needs no token",
+        "GitLabTokenSecretId": "it has no mirror",
     },
 }
 SHARED = [(template, name) for template, (ours, others) in PAIRS.items() for name in ours.keys() & others.keys()]
