@@ -114,6 +114,8 @@ def test_given_serial_issues_a_new_password():
     ({**GITLAB, **REVIEW, "ReportToGitLab": "false"}, "ReviewBranches needs GitLabProject"),
     ({**GITLAB, "ApprovalFromGitLab": "true"}, ""),
     ({"ApprovalFromGitLab": "true"}, "ApprovalFromGitLab needs GitLabProject"),
+    *[({**GITLAB, "ApprovalFromGitLab": "true", name: value}, "ApprovalFromGitLab needs") for name, value in {
+        "ReportToGitLab": "false", "ApprovalRequired": "false", "DeployOnFailure": "Rollback", "DeployActionMode": "CREATE_UPDATE"}.items()],
     ({"Drift": "Report"}, ""),
     ({"DeployActionMode": "CHANGE_SET"}, ""),
     ({"DeployOnFailure": "Rollback"}, ""),
