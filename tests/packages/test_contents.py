@@ -87,7 +87,7 @@ def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
 
 
 def test_release_has_everything_that_its_readme_links_to(packages: Path) -> None:
-    links = set(re.findall(r"\]\(([^):]+?)(?:#[^)]*)?\)", (packages / "README.md").read_text()))
+    links = set(re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", (packages / "README.md").read_text()))
     # Its commands name this one.
     assert (packages / "templates/project.yaml").exists()
     assert links >= {"docs/README.md", "SECURITY.md", "examples/project/README.md"}
