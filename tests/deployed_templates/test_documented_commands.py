@@ -135,7 +135,7 @@ def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_
     shop.clone()
     first = begun(shop)
     page = Page(there, "notifications.md", tmp_path, aws.region)
-    channels, rules = range(len(page.blocks))
+    channels, rules, _ = range(len(page.blocks))
     assert "microsoft-teams-channel/teams-dev-notifications" in page.run(channels)
     page.run(rules)
     topic = f"arn:aws:sns:{aws.region}:{there.account_id}:sns-dev-notifications"

@@ -11,6 +11,7 @@ from local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.pages import Folder, blocks
 from tests.deployment.pipelines import PROJECT, Project, eventually
 from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
 
@@ -22,8 +23,7 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
                                                        name: str, tmp_path: Path) -> None:
     topic = aws.client("sns").create_topic(Name=f"sns-dev-{name}")["TopicArn"]
     before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
-    assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1",
-                        ApprovalTopicArn=topic) == "CREATE_COMPLETE", stack.failures()
+    assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1") == "CREATE_COMPLETE", stack.failures()
     transcript.collect_passwords(aws)
     outputs = stack.outputs()
     own = Project(aws, "dev", name, tmp_path, lambda: steps.login(aws, outputs["SecretName"]))
@@ -39,6 +39,11 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     assert own.deploy(pushed.commit) == "Succeeded", own.said()
     assert own.deployed_commit() == pushed.commit
     transcript.add_pipeline(own)
+    [*_, add_topic] = blocks(ROOT / "docs/how-to/notifications.md")
+    Folder(aws, ROOT, tmp_path).run(f"output() {{ echo {topic}; }}\n{add_topic.replace('shop', name)}")
+    stages = aws.client("codepipeline").get_pipeline(name=own.name)["pipeline"]["stages"]
+    [approval] = [action for stage in stages for action in stage["actions"] if action["name"] == "Approval"]
+    assert approval["configuration"]["NotificationArn"] == topic
 
     url = own.clone_url
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
