@@ -19,7 +19,7 @@ def test_pushed_code_is_deployed_as_the_image_of_its_build(aws: LocalAws, gitlab
                                                            folder: Path, tmp_path: Path) -> None:
     author = {f"GIT_{who}_{what}": f"{what}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings(aws, gitlab), **author)
-    environment, repository, project_stack, code, look = blocks(PAGE)
+    environment, repository, code, project_stack, look = blocks(PAGE)
     [line] = blocks(PAGE, "toml")
     reader.write_parameters("dev", f'parameter_overrides = [\n    "EnvID=dev",\n{line}]\n', ProjectID="infra",
                             BranchName=infra.branch, **infra.source.parameters())
@@ -27,9 +27,9 @@ def test_pushed_code_is_deployed_as_the_image_of_its_build(aws: LocalAws, gitlab
     source.store_token()
     reader.run(f"{environment.strip()} --no-confirm-changeset --no-progressbar")
     reader.run(repository)
-    reader.run(f"{project_stack.strip()} GitLabUrl={gitlab.url}")
     reader.run(code)
-    commit = reader.run("git -C container rev-parse HEAD").strip()
+    commit = reader.run("git -C ../container rev-parse HEAD").strip()
+    reader.run(f"{project_stack.strip()} GitLabUrl={gitlab.url}")
     project = MirroredProject(aws, "dev", "container", tmp_path, source, "main")
     assert project.deploy(commit) == "Succeeded", project.said() + str(project.deployed.failures())
     assert project.deployed_commit() == commit
