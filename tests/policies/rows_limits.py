@@ -149,6 +149,9 @@ MAY_NOT = [
     *[(DEPLOY, "cloudformation:CreateStack cloudformation:TagResource", arn, {}) for arn in (SAM_STACK, SAM_STACK.replace(REGION, "eu-west-1"))],
     (DEPLOY, ACCESS_POINTS, "*", {}),
     (DEPLOY, "logs:PutAccountPolicy logs:DeleteAccountPolicy", "*", {}),
+    (DEPLOY, "chatbot:UpdateSlackChannelConfiguration chatbot:DeleteMicrosoftTeamsChannelConfiguration", "*", {}),
+    (DEPLOY, "ecr:PutRegistryPolicy ecr:PutReplicationConfiguration", "*", {}),
+    (DEPLOY, "ecr:UpdateImageStorageClass", regional("ecr", "repository/ecr-dev-shop"), {}),
     # Messages on which people act, such as that of an approval that waits.
     (DEPLOY, "sns:Publish sns:PutDataProtectionPolicy", regional("sns", "sns-dev-notifications"), {}),
     *[(DEPLOY, "events:PutRule", regional("events", "rule/event-rule-dev-nightly"), {"events:source": sources})

@@ -99,6 +99,10 @@ ATTACKS = [
     ("sns:Publish", "arn:aws:sns:eu-central-1:{account}:sns-{env}-notifications", {}),
     ("events:PutRule", "arn:aws:events:eu-central-1:{account}:rule/any", {"events:source": ["aws.codepipeline"]}),
     ("codestar-notifications:CreateNotificationRule", "*", {}),
+    # What a chat shows and may do, who may replicate images into this account, and an image that no function can load.
+    ("chatbot:UpdateSlackChannelConfiguration", "*", {}),
+    ("ecr:PutRegistryPolicy", "*", {}),
+    ("ecr:UpdateImageStorageClass", "arn:aws:ecr:eu-central-1:{account}:repository/ecr-{env}-shop", {}),
 ]
 
 
