@@ -35,7 +35,7 @@ def test_pushed_code_is_deployed_as_the_image_of_its_build(aws: LocalAws, gitlab
     assert project.deployed_commit() == commit
     name, image = reader.run(look).splitlines()
     tag, digest = image.split()
-    assert tag == commit
+    assert tag.startswith(f"{commit}-")
     function = aws.client("lambda").get_function(FunctionName=name)
     assert function["Code"]["ImageUri"].endswith(f"/{IMAGES}@{digest}")
 
