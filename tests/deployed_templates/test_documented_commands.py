@@ -92,13 +92,18 @@ def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_pa
     assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
 
 
-def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) -> None:
-    """In another account, because the page's names are those of the environment dev."""
-    there = aws.in_account("444455556666")
-    shop, iam = Loop(there, "dev", tmp_path), there.client("iam")
+def cloned_shop(there: LocalAws, directory: Path) -> Loop:
+    """The project shop of the environment dev. In an account of its own, because the pages name this environment."""
+    shop = Loop(there, "dev", directory)
     shop.make_surroundings()
     assert shop.change_child("create", "false") == "CREATE_COMPLETE", shop.child.events()
     shop.clone()
+    return shop
+
+
+def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) -> None:
+    there = aws.in_account("444455556666")
+    shop, iam = cloned_shop(there, tmp_path), there.client("iam")
     page = Page(there, "approvers.md", tmp_path, aws.region)
     make, read, approve, reject, remove = range(len(page.blocks))
     page.run(make)
@@ -129,10 +134,7 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
 
 def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_path: Path) -> None:
     there = aws.in_account("444455556667")
-    shop, sqs = Loop(there, "dev", tmp_path), there.client("sqs")
-    shop.make_surroundings()
-    assert shop.change_child("create", "false") == "CREATE_COMPLETE", shop.child.events()
-    shop.clone()
+    shop, sqs = cloned_shop(there, tmp_path), there.client("sqs")
     first = begun(shop)
     page = Page(there, "notifications.md", tmp_path, aws.region)
     channels, rules, _ = range(len(page.blocks))

@@ -55,6 +55,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def git_settings(aws: LocalAws, gitlab: LocalGitLab) -> dict[str, str]:
+    """git as on the reader's machine: it reaches CodeCommit at AWS's address, and is logged in to GitLab."""
+    settings = {f"http.https://git-codecommit.{aws.region}.amazonaws.com.proxy": aws.git_url,
+                f"credential.{gitlab.url}.helper": f"!printf 'username=developer\\npassword={gitlab.token}\\n' #"}
+    variables = {"GIT_SSL_CAINFO": str(aws.authority), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+@pytest.fixture
 def reader(aws: LocalAws, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> Folder:
     return Folder(aws, folder, tmp_path, gitlab.url)
 

@@ -83,15 +83,9 @@ class Team:
 
 
 @pytest.fixture
-def team(account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
-    made = Team(account, gitlab, tmp_path, "platform/shop")
-    made.deploy_environment()
-    return made
-
-
-@pytest.fixture
-def team_in_place(account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
-    made = Team(account, gitlab, tmp_path, "platform/stays")
+def team(request: pytest.FixtureRequest, account: LocalAws, gitlab: LocalGitLab, tmp_path: Path) -> Team:
+    """With the GitLab project of the parameter."""
+    made = Team(account, gitlab, tmp_path, request.param)
     made.deploy_environment()
     return made
 
@@ -103,6 +97,7 @@ def deployed(pipeline: Pipeline) -> set[str]:
     return {commit(each) for each in pipeline.executions() if each["status"] == "Succeeded"}
 
 
+@pytest.mark.parametrize("team", ["platform/shop"], indirect=True)
 def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: LocalGitLab, folder: Path,
                                                          tmp_path: Path) -> None:
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
@@ -148,9 +143,9 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
     assert left == []
 
 
-def test_deployed_stack_stays_with_the_same_env_id(team_in_place: Team, gitlab: LocalGitLab, folder: Path,
-                                                   tmp_path: Path) -> None:
-    team, reader = team_in_place, Folder(team_in_place.aws, folder, tmp_path, gitlab.url)
+@pytest.mark.parametrize("team", ["platform/stays"], indirect=True)
+def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> None:
+    reader = Folder(team.aws, folder, tmp_path, gitlab.url)
     *_, stop, _, delete_environment = blocks(PAGE)
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
     stack, [rule] = team.old.deployed.describe()["StackId"], team.old.deployed.resources()

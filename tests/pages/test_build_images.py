@@ -9,16 +9,15 @@ from local.gitlab import LocalGitLab
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
 from tests.deployment.steps import ROOT, Stack
-from tests.pages.test_leaked_secret import git_settings
 
 PAGE = ROOT / "docs/how-to/build-images.md"
 IMAGES = "ecr-dev-container"
 
 
 def test_pushed_code_is_deployed_as_the_image_of_its_build(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
-                                                           folder: Path, tmp_path: Path) -> None:
+                                                           folder: Path, git_settings: dict[str, str], tmp_path: Path) -> None:
     author = {f"GIT_{who}_{what}": f"{what}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings(aws, gitlab), **author)
+    reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings, **author)
     environment, repository, code, project_stack, look = blocks(PAGE)
     [line] = blocks(PAGE, "toml")
     reader.write_parameters("dev", f'parameter_overrides = [\n    "EnvID=dev",\n{line}]\n', ProjectID="infra",

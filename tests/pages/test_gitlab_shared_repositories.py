@@ -31,7 +31,7 @@ class Elsewhere(MirroredProject):
         return steps.login(self.there, "codecommit-mirror/user-git-shop-mirror")
 
 
-def test_push_to_gitlab_is_deployed_and_reported_by_other_account(aws: LocalAws, gitlab: LocalGitLab, folder: Path,
+def test_push_to_gitlab_is_deployed_by_another_account(aws: LocalAws, gitlab: LocalGitLab, folder: Path,
                                                                   tmp_path: Path) -> None:
     here, there = aws.in_account(PIPELINES), aws.in_account(REPOSITORIES)
     profiles = tmp_path / "profiles"

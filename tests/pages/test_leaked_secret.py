@@ -18,19 +18,9 @@ SECRET = f"codecommit-mirror/{USER}"
 TAG, MAIN = "refs/tags/backdoor", "refs/heads/main"
 
 
-def git_settings(aws: LocalAws, gitlab: LocalGitLab) -> dict[str, str]:
-    """git as on the reader's machine: it reaches CodeCommit at AWS's address, and is logged in to GitLab."""
-    settings = {f"http.https://git-codecommit.{aws.region}.amazonaws.com.proxy": aws.git_url,
-                f"credential.{gitlab.url}.helper": f"!printf 'username=developer\\npassword={gitlab.token}\\n' #"}
-    variables = {"GIT_SSL_CAINFO": str(aws.authority), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (name, value) in enumerate(settings.items()):
-        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
-    return variables
-
-
 def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
-                                                        folder: Path, tmp_path: Path) -> None:
-    reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings(aws, gitlab))
+                                                        folder: Path, git_settings: dict[str, str], tmp_path: Path) -> None:
+    reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings)
     stop, rotate, delete, requests, compare, stop_executions = blocks(PAGE)
     names = stop[:stop.index("credentials \"")]
     leaked, repository, attacker = infra.mirror_login(), infra.mirrored_url, Working(tmp_path / "attacker", "main")
