@@ -7,8 +7,8 @@ builds. A broken link, a missing heading or any other warning fails the build.
 
 from __future__ import annotations
 
-import logging
 import json
+import logging
 import re
 import shutil
 import subprocess

@@ -52,7 +52,7 @@ def test_cell_of_a_table_has_the_heading_of_its_column():
     assert "content: attr(data-label)" in (ROOT / "docs/site.css").read_text()
 
 
-def test_header_has_version_status_and_a_repository_if_there_is_one(monkeypatch, tmp_path):
+def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path):
     monkeypatch.setattr(build_site, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text("> **Status: beta. Version 1.2.3.**")
     cargo, package = tmp_path / "Cargo.toml", '[package]\nversion = "1.2.3"\n'

@@ -185,7 +185,7 @@ def test_rule_notifies_topic_and_given_channels(environment, rule):
     assert [target["TargetType"] for target in plain["Targets"]] == ["SNS"]
 
 
-def test_further_project_uses_the_environments_topic_and_channels():
+def test_further_project_uses_the_existing_topic_and_channels():
     further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION,
                     TeamsConfigurationArn=TEAMS_CONFIGURATION)
     assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {"RepositoryRule", "PipelineRule"}

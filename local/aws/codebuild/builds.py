@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html (
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
 
 The project is the one in MiniStack's CodeBuild, and the build is stored there too, for BatchGetBuilds. Its image is
-not used: there is no container, so commands use this machine's programs, and only PATH of its environment. The exception is `docker`.
+not used: there is no container, so commands use this machine's programs, and only PATH of its environment. The
+exception is `docker`.
 
 Where the source is from and where the artifacts go to is a subclass's part: `build_action` for a pipeline's build,
 `started_builds` for the others.
@@ -276,8 +277,9 @@ class Build:
         assert self.role is not None
         given = {each["name"]: str(each["value"]) for each in self._variables()} | self.stored
         key = self.role.key
+        privileged = bool(self.project.get("environment", {}).get("privilegedMode"))
         return {
-            **build_commands.machine(scratch / "home", bool(self.project.get("environment", {}).get("privilegedMode"))), **spec.variables, **given, **self.others,
+            **build_commands.machine(scratch / "home", privileged), **spec.variables, **given, **self.others,
             "AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region, "AWS_ENDPOINT_URL": endpoint(),
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "AWS_SESSION_TOKEN": key["SessionToken"], "AWS_EC2_METADATA_DISABLED": "true",
