@@ -31,7 +31,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy undeploy doctor upgrade try invoke shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies audit fuzz test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -45,10 +45,11 @@ run-function:
 	@cargo build --locked --bin cfn-gitops
 	@$(MAKE) local-function
 
-# The function that Cargo has compiled last, for `make run` or for the tests.
+# The function that Cargo has compiled last, for `make run` or for the tests. It is large, so it is compressed only once.
 local-function:
 	@mkdir -p target/local
 	@strip -o target/local/bootstrap target/debug/cfn-gitops || cp target/debug/cfn-gitops target/local/bootstrap
+	@$(PYTHON) -m zipfile -c target/local/function.zip target/local/bootstrap
 
 test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
 	@scripts/start.sh test
@@ -139,6 +140,11 @@ fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 even
 # clippy's driver compiles the workspace like rustc, and reports its lints. `cargo clippy`, which sets the same variables,
 # would read all dependencies a second time.
 LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
+
+# Any integration test compiles the function, and the dependencies with the features of all tests.
+test-function:
+	$(LINTED) cargo test --locked --workspace --test schemas --no-run
+	@$(MAKE) local-function
 
 test-rust-compiled:
 	$(LINTED) cargo test --locked --workspace --all-targets --no-run

@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore
 
 from local.aws import LocalAws
-from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings
+from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
 def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
@@ -30,8 +30,8 @@ def clone(directory: Path) -> Path:
     function = directory / "target/lambda/cfn-gitops"
     function.mkdir(parents=True)
     shutil.copy(BOOTSTRAP, function / "bootstrap")
-    for name in ("template.yaml", "samconfig.toml"):
-        shutil.copyfile(ROOT / name, directory / name)
+    for file in (template_with(BOOTSTRAP, function), ROOT / "samconfig.toml"):
+        shutil.copy(file, directory)
     return directory
 
 

@@ -229,13 +229,13 @@ def sam_settings(directory: Path) -> dict[str, str]:
 
 
 def template_with(function: Path, directory: Path) -> Path:
-    """`template.yaml`, or its copy with another function than the deployable one."""
+    """`template.yaml`, or its copy with the package of another function than the deployable one."""
     if function == DEPLOYABLE:
         return TEMPLATE
     text, copy = TEMPLATE.read_text(), directory / "template.yaml"
     line = "      CodeUri: target/lambda/cfn-gitops/\n"
     assert text.count(line) == 1, "template.yaml has another CodeUri"
-    copy.write_text(text.replace(line, f"      CodeUri: {function.parent}\n"))
+    copy.write_text(text.replace(line, f"      CodeUri: {function.with_name('function.zip')}\n"))
     return copy
 
 

@@ -74,6 +74,7 @@ def test_sam_build_and_deploy_work_in_a_clone(scene: Scene) -> None:
 
 def test_sam_deploy_without_the_function_names_the_missing_folder(scene: Scene, tmp_path: Path) -> None:
     folder = Folder(scene.aws, clone(tmp_path), tmp_path)
+    shutil.copy(ROOT / "template.yaml", tmp_path)
     shutil.rmtree(tmp_path / "target")
     output = folder.run("sam deploy --config-env dev", fails=True)
     assert f"refers to a file or folder that does not exist {tmp_path}/target/lambda/cfn-gitops" in output

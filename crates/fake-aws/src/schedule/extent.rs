@@ -2,7 +2,7 @@
 //!
 //! | Value | Runs |
 //! |---|---|
-//! | `test`, the default | a quarter of `ci`'s schedules, and of each exploration some orders at random |
+//! | `test`, the default | one in eight of `ci`'s schedules, and of each exploration some orders at random |
 //! | `ci` | a third of the schedules, of the slowest kinds fewer, and each exploration |
 //! | `all` | every schedule, and larger samples |
 //!
@@ -34,7 +34,7 @@ fn extent() -> Extent {
 /// Whether the schedule of this name runs, if with `ci` one in `one_in` does.
 pub(crate) fn includes(name: &str, one_in: u64) -> bool {
     let divisor = match extent() {
-        Extent::Test => 4 * one_in,
+        Extent::Test => 8 * one_in,
         Extent::Ci => one_in,
         Extent::All => 1,
     };
