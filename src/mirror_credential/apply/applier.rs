@@ -198,11 +198,11 @@ impl Applier<'_> {
         self.state.login.issued.take_if(|issued| issued.id == id);
     }
 
-    /// Follows a change of the status of the credential `id`.
-    pub fn note_active(&mut self, id: &str, active: bool) {
+    /// Follows the deactivation of the credential `id`.
+    pub fn note_deactivated(&mut self, id: &str) {
         let credentials = self.state.user.credentials.iter_mut();
         for credential in credentials.filter(|credential| credential.id == id) {
-            credential.active = active;
+            credential.active = false;
         }
     }
 }

@@ -41,21 +41,15 @@ impl Applier<'_> {
                 self.state.login.stored.insert(version_id, login);
             }
             CredentialStep::VerifyStored => self.verify_stored().await?,
-            CredentialStep::Activate(id) => {
-                calls::set_active(aws, user_name, &id, true).await?;
-                self.note_active(&id, true);
-            }
-            CredentialStep::Deactivate(id) => {
-                match calls::set_active(aws, user_name, &id, false).await {
-                    Err(error) if error.has_code(&["NoSuchEntity"]) => {
-                        self.note_credential_deleted(&id);
-                    }
-                    deactivated => {
-                        deactivated?;
-                        self.note_active(&id, false);
-                    }
+            CredentialStep::Deactivate(id) => match calls::deactivate(aws, user_name, &id).await {
+                Err(error) if error.has_code(&["NoSuchEntity"]) => {
+                    self.note_credential_deleted(&id);
                 }
-            }
+                deactivated => {
+                    deactivated?;
+                    self.note_deactivated(&id);
+                }
+            },
             CredentialStep::DeleteCredential(id) => {
                 calls::delete_credential(aws, user_name, &id).await?;
                 self.note_credential_deleted(&id);

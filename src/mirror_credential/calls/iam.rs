@@ -109,25 +109,15 @@ pub async fn delete_credential(aws: &Aws, user_name: &str, id: &str) -> Result<(
     optional(call.send().await, &["NoSuchEntity"], doing).map(drop)
 }
 
-/// Sets a credential to active or inactive.
-pub async fn set_active(
-    aws: &Aws,
-    user_name: &str,
-    id: &str,
-    active: bool,
-) -> Result<(), CallError> {
-    let (status, doing) = if active {
-        (StatusType::Active, "activating")
-    } else {
-        (StatusType::Inactive, "deactivating")
-    };
+/// Sets a credential to inactive.
+pub async fn deactivate(aws: &Aws, user_name: &str, id: &str) -> Result<(), CallError> {
     let call = aws
         .iam
         .update_service_specific_credential()
         .user_name(user_name)
         .service_specific_credential_id(id)
-        .status(status);
-    let doing = || format!("{doing} the service-specific credential {id} of user {user_name}");
+        .status(StatusType::Inactive);
+    let doing = || format!("deactivating the service-specific credential {id} of user {user_name}");
     optional(call.send().await, &[], doing).map(drop)
 }
 

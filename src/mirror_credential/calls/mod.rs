@@ -14,8 +14,8 @@ use crate::clients::codecommit;
 use crate::common::reason_codes::Code;
 
 pub use self::iam::{
-    CODECOMMIT, IssueResult, delete_credential, is_concurrent, issue, issue_intent_tags,
-    release_user, reset, set_active, tag_user,
+    CODECOMMIT, IssueResult, deactivate, delete_credential, is_concurrent, issue,
+    issue_intent_tags, release_user, reset, tag_user,
 };
 pub use self::secrets_manager::{
     CreateResult, WriteResult, change_settings, copy_login, create_secret, delete_secret,

@@ -15,9 +15,6 @@ impl Planner<'_> {
         let Some(secret) = self.secret else {
             return SecretStep::ReadSecret.into();
         };
-        if !held.active {
-            return CredentialStep::Activate(held.id.clone()).into();
-        }
         // If GitLab fails, the next request deletes the rest.
         let is_reachable = state.mirrors.gitlab_error.is_none();
         let step = self.fence_peers(secret);
@@ -31,7 +28,7 @@ impl Planner<'_> {
             let unused = issued.filter(|issued| issued.id != held.id)?;
             Some(CredentialStep::DeleteCredential(unused.id.clone()).into())
         });
-        let step = step.or_else(|| self.plan_mirrors(secret));
+        let step = step.or_else(|| self.plan_mirrors(secret, held.active));
         let step = step.or_else(|| self.plan_settings(secret)).or_else(|| {
             let must_wait = secret.is_unfinished() && !state.is_settled();
             must_wait.then_some(CredentialStep::WaitForIam.into())
@@ -72,10 +69,10 @@ impl Planner<'_> {
         may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry()).into())
     }
 
-    /// Verifies the current login, and changes its mirrors until they match the spec.
-    fn plan_mirrors(&self, secret: &Secret) -> Option<Step> {
+    /// Verifies the current login if it is active, and changes its mirrors until they match the spec.
+    fn plan_mirrors(&self, secret: &Secret, active: bool) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
-        let must_verify = !state.login.verified && !spec.repositories().is_empty();
+        let must_verify = active && !state.login.verified && !spec.repositories().is_empty();
         let verify = must_verify.then_some(CredentialStep::VerifyStored.into());
         let current = secret.log.current.as_ref()?;
         let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;

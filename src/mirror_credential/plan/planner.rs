@@ -42,7 +42,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The secret's login, compared with the spec.
+    /// The secret's login, compared with the spec. A person may have set its credential to inactive because
+    /// the password leaked, so it is replaced and never activated. Without GitLab it stays inactive.
     pub fn current_login(&self) -> CurrentLogin<'a> {
         let (spec, state) = (self.spec, self.state);
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
@@ -56,9 +57,11 @@ impl<'a> Planner<'a> {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {
-            Some(credential) => CurrentLogin::Valid(credential),
+            Some(credential) if credential.active || state.mirrors.gitlab_error.is_some() => {
+                CurrentLogin::Valid(credential)
+            }
             None if !state.is_settled() => CurrentLogin::Unknown,
-            None => CurrentLogin::Missing,
+            Some(_) | None => CurrentLogin::Missing,
         }
     }
 

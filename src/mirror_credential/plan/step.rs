@@ -46,8 +46,6 @@ pub enum CredentialStep {
     ReadLogin(String),
     /// Verify that the stored login can push.
     VerifyStored,
-    /// Activate the credential with this ID.
-    Activate(String),
     /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update deletes
     /// it.
     Deactivate(String),

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::checks;
-use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, in_account, properties, with};
+use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, in_account, properties, serial, with};
 use crate::scenarios::{Event, Scenario};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::Mirror;
@@ -139,6 +139,29 @@ fn no_op_update_heals_every_manual_change() {
         }
     }
     schedules.finish();
+}
+
+#[test]
+fn leaked_password_stays_inactive_until_it_is_replaced() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        change_credentials(fake, |iam, id| {
+            iam.set_active(USER, id, "Inactive").expect("it is there");
+        });
+        let leaked = fake.look(checks::ours);
+        fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        // The rollback succeeds.
+        let failed = stack.update(&serial(&properties(), 2), None).await;
+        assert!(!failed.is_success(), "{failed:?}");
+        fake.look(|aws| {
+            let held = checks::ours(aws);
+            assert!(held.len() == 1 && held[0].id == leaked[0].id && !held[0].active);
+        });
+        fake.mend();
+        stack.update(&properties(), None).await.assert_success();
+        fake.assert_holds(|aws| checks::at_rest(aws, &properties(), false));
+        fake.look(|aws| assert_ne!(checks::ours(aws)[0].id, leaked[0].id));
+    });
 }
 
 #[test]

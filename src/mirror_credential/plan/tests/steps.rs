@@ -221,10 +221,10 @@ plan_table! {
                     k.login.deleted_credentials.push("OLD".to_owned());
                 }),
             ) => SecretStep::DropOldLogin(1);
-        inactive_credential_is_activated: step(
+        inactive_credential_is_replaced: step(
                 same,
                 &state(settled(), |k| k.user.credentials[0].active = false),
-            ) => CredentialStep::Activate("CUR".to_owned());
+            ) => SecretStep::Claim(2);
         login_for_repositories_is_verified: step(|d| d.repository_names = vec!["r".to_owned()], &settled()) => CredentialStep::VerifyStored;
         // An Update to another user was interrupted after it had written the tag.
         secret_tagged_with_another_user_is_tagged: step(
