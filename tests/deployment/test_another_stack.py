@@ -76,16 +76,17 @@ def test_another_user_replaces_where_the_secret_is_not_named(aws: LocalAws, mirr
     assert pushed.accepted, pushed.output
 
 
-def test_deactivated_credential_is_active_after_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
+def test_deactivated_credential_is_replaced_by_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
     mirror.make()
     held = mirror.login()
     aws.client("iam").update_service_specific_credential(
         UserName=mirror.outputs()["UserName"], ServiceSpecificCredentialId=held.credential_id, Status="Inactive")
     assert held.status(mirror.clone_url) == 401
     mirror.become(Team="platform")
-    assert mirror.login() == held
-    pushed = working.push(held, mirror.clone_url)
+    assert steps.credential_ids(aws, mirror.outputs()["UserName"]) == [mirror.login().credential_id]
+    pushed = working.push(mirror.login(), mirror.clone_url)
     assert pushed.accepted, pushed.output
+    assert held.status(mirror.clone_url) == 401
 
 
 def test_deleted_credential_is_issued_again_by_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
