@@ -96,8 +96,7 @@ def steps() -> list[Step]:
 
     is_short = EXTENT == "test"
     # The deployments begin before the tests are compiled.
-    function = [Step(BUILT, ["make", "test-function"])] if is_short else []
-    built = [] if is_short else [Step(BUILT, ["make", "build"], needs=(TOOLS,))]
+    built = Step(BUILT, ["make", "test-function"]) if is_short else Step(BUILT, ["make", "build"], needs=(TOOLS,))
     long = [] if is_short else [
         python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
@@ -111,10 +110,9 @@ def steps() -> list[Step]:
     rust = list(rust_tests())
     return [
         Step("rustfmt", ["make", "lint-format"]),
-        *function,
+        built,
         Step(COMPILED, ["make", "test-rust-compiled"], after=(BUILT,) if is_short else ()),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
-        *built,
         *deployment_tests(),
         Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=(TOOLS, BUILT), mostly_waits=True),
         *rust,
@@ -287,7 +285,7 @@ def perform() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if EXTENT not in LEFT_OUT:
         sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
-    # A panic names its line without debug information.
+    # Without debug information, a panic still names its line.
     os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT, "CARGO_PROFILE_TEST_DEBUG": "0"}
     if EXTENT == "test":
         # Each would take more processor time than it saves in the sample of schedules.
