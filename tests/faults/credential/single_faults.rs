@@ -6,7 +6,7 @@ use fake_aws::explore::paused;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FaultKind, Options, Schedules};
 
-/// Tries faults at every call, of which `SCHEDULES=ci` runs one in so many.
+/// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,

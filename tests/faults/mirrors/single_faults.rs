@@ -36,7 +36,7 @@ fn faults(
     faults
 }
 
-/// Tries faults at every call, of which `SCHEDULES=ci` runs one in so many.
+/// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,

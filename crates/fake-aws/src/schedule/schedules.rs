@@ -30,7 +30,7 @@ impl Default for Schedules {
 }
 
 impl Schedules {
-    /// Schedules of which `SCHEDULES=ci` runs one in so many.
+    /// Schedules of which `SCHEDULES=ci` runs one in twice so many.
     pub fn one_in(one_in: u64) -> Self {
         Schedules {
             one_in,
