@@ -55,6 +55,8 @@ CHANGE_TEMPLATES = "codecommit:DeleteApprovalRuleTemplate codecommit:UpdateAppro
 MANAGE_ONES_OWN = """iam:DeleteServiceSpecificCredential iam:DeleteSSHPublicKey iam:GetSSHPublicKey
     iam:ListServiceSpecificCredentials iam:ListSSHPublicKeys iam:ResetServiceSpecificCredential
     iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
+MANAGE_LOGINS = """iam:ResetServiceSpecificCredential iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey
+    iam:UploadSSHPublicKey"""
 BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:UpdateAccessKey iam:CreateLoginProfile
     iam:UpdateLoginProfile iam:CreateServiceSpecificCredential iam:ResetServiceSpecificCredential
     iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
@@ -79,6 +81,18 @@ AROUND_AN_APPROVAL = [
     (CHANGE_A_PIPELINE, SHOP), (DEPLOY, STACK), (DEPLOY, PIPELINE_STACK), (BECOME_A_ROLE, FUNCTION_ROLE),
     (BECOME_A_USER, APPROVER), (CHANGE_THE_FUNCTION, FUNCTION),
 ]
+# The role of the permission set that approves without named approvers.
+PERMISSION_SET = "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_dev-approvers_0123456789abcdef"
+PRD_FUNCTION = f"anybody {role(PIPELINES, 'role-prd-cfn-gitops')} under control"
+LIKE_A_MIRROR = [
+    "mirror", "user-prd-codecommit-mirroring", "user-dev2-shop-mirror", "user-dev-mirror", "user-dev-shop-mirror2",
+    "user-dev-codecommit-mirroring2", "team/user-dev-shop-mirror", "user-dev-x/mirror2"]
+LIKE_AN_EXEMPTION = [
+    *[role(PIPELINES, name) for name in (
+        "user-dev-shop-mirror", "emergency2", "role-dev-codebuild-cfn", "role-dev-codedeploy-cfn", "role-dev-codepipeline-cfn",
+        "role-prd-cfn-gitops", "role-dev2-cfn-gitops", "role-dev-cfn-gitops2", "role-dev-replication-x",
+        "role-prd-codebuild-replication-shop")],
+    *[user(PIPELINES, name) for name in ("role-dev-cfn-gitops", "emergency")]]
 
 
 def on(reference):
@@ -86,7 +100,8 @@ def on(reference):
 
 
 PROTECTED = [on("refs/heads/development"), on("refs/heads/master"), on("refs/heads/review/login")]
-FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/heads/review"), on("refs/tags/master"), {}]
+FREE = [on("refs/heads/feature"), on("refs/heads/development2"), on("refs/heads/a/development"), on("refs/heads/Development"),
+        on("refs/heads/review"), on("refs/tags/master"), on("refs/notes/commits"), {}]
 
 MAY = [
     *[(who, READ, REPOSITORY, {}) for who in (POWER_USER, READER)],
@@ -103,8 +118,12 @@ MAY = [
         )
     ],
     # The protection covers only this environment's branches.
-    *[(who, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]) for who in (STRONG_POWER_USER, STRONG_READER)],
-    *[(who, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}) for who in (STRONG_POWER_USER, STRONG_READER)],
+    *[
+        row
+        for who in (STRONG_POWER_USER, STRONG_READER, ADMINISTRATOR)
+        for other in OF_OTHERS
+        for row in ((who, CHANGE_A_BRANCH, other, PROTECTED[0]), (who, f"{TAKE_AWAY} {LIFT_RULES}", other, {}))
+    ],
     *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     # The mirror users may still push, also if they have these policies, and under the control policy.
@@ -131,8 +150,6 @@ MAY = [
     (ADMINISTRATOR, "codepipeline:StartPipelineExecution codepipeline:StopPipelineExecution codepipeline:RetryStageExecution", SHOP, {}),
     # A whole account: calls that are not protected.
     *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
-    (ADMINISTRATOR, CHANGE_A_BRANCH, OF_OTHERS[2], PROTECTED[0]),
-    (ADMINISTRATOR, f"{TAKE_AWAY} {LIFT_RULES}", OF_OTHERS[2], {}),
     (ADMINISTRATOR, BECOME_ANOTHER, user(PIPELINES, "bob"), {}),
     (ADMINISTRATOR, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
     # Exempt principals: those that create, update and delete these resources, and emergency roles.
@@ -154,6 +171,8 @@ MAY = [
             (f"anybody {mirror} under control", READ_A_PASSWORD, SECRET, {}),
         )
     ],
+    # Another environment's function, with its own mirror's password.
+    (PRD_FUNCTION, READ_A_PASSWORD, SECRET.replace("-dev-", "-prd-"), {}),
 ]
 
 MAY_NOT = [
@@ -204,9 +223,19 @@ MAY_NOT = [
         )
     ],
     *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER)],
-    # The groups' protection does not exempt a user with a name like the mirror's, nor a role.
-    (f"{user(PIPELINES, 'user-dev-shop-mirror2')} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
-    (f"anybody {role(PIPELINES, 'user-dev-shop-mirror')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
-    (f"anybody {user(PIPELINES, 'role-dev-cfn-gitops')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
-    (f"anybody {role(PIPELINES, 'role-dev-replication-x')} under control", "codecommit:GitPush", REPOSITORY, PROTECTED[0]),
+    # A mirror user in a group creates no login, and its own protection is the groups'.
+    *[row for mirror in MIRRORS for row in (
+        (f"{mirror} in {group('group-dev-power-users')}", f"{MANAGE_LOGINS} iam:CreateServiceSpecificCredential", mirror, FOR_CODECOMMIT),
+        (f"{mirror} in {group('group-dev-power-users')} with everything", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}))],
+    # Neither protection exempts a user with a name or a path like the mirror's, nor a role.
+    *[(f"{user(PIPELINES, name)} {protection}", "codecommit:GitPush", REPOSITORY, PROTECTED[0])
+      for protection in (f"in {group('group-dev-power-users')}", f"in {group('group-dev-power-users')} with everything under control")
+      for name in LIKE_A_MIRROR],
+    *[(f"anybody {who} under control", action, resource, keys)
+      for who in LIKE_AN_EXEMPTION
+      for action, resource, keys in (("codecommit:GitPush", REPOSITORY, PROTECTED[0]), (TAKE_AWAY, REPOSITORY, {}), (BECOME_ANOTHER, MIRRORS[1], {}))],
+    *[(who, "iam:CreateUser iam:UpdateUser", user(PIPELINES, "user-dev-x/a-mirror"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
+    (PRD_FUNCTION, READ_A_PASSWORD, SECRET, {}),
+    # The named approvers replace the permission set.
+    (f"anybody {role(PIPELINES, PERMISSION_SET)} under control", APPROVE, APPROVALS[0], {}),
 ]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.policies import scene
 from tests.policies.collected import overlooked, statements, written_sids
-from tests.templates.deployed import Deployed, source
+from tests.templates.deployed import source
 
 NAMES = [path.stem for path in scene.templates()]
 
@@ -32,9 +32,3 @@ def test_given_boundary_is_set_on_every_user_and_role(name):
     made = [each for each in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User") if deployed.is_made(each)]
     expected = scene.boundary_of(deployed.account)
     assert {each: deployed.properties(each).get("PermissionsBoundary") for each in made} == dict.fromkeys(made, expected)
-
-
-def test_no_boundary_is_set_by_default():
-    deployed = Deployed(EnvID="dev")
-    made = [each for each in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User") if deployed.is_made(each)]
-    assert [each for each in made if "PermissionsBoundary" in deployed.properties(each)] == []

@@ -8,7 +8,7 @@ from tests.policies import rows_across_accounts as across, rows_clone as clone, 
 from tests.policies.collected import Stack, statements
 from tests.policies.rows_limits import ON_BUCKETS
 from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
-from tests.policies.tables import ASSUME, anybody, regional, role, user
+from tests.policies.tables import ASSUME, anybody, group, regional, role, user
 from tests.templates import named
 from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, as_list, translated
 from tests.templates.named import SERVICES_OF_PIPELINES, VIA_SECRETS_MANAGER, passed_to
@@ -72,6 +72,11 @@ NO_PROJECT = environment(ProjectID="")
 MERGES = [groups(PullRequestMerges="Allowed"), control(PullRequestMerges="Allowed")]
 RELEASES = [groups(ProtectedBranches="main,release/*"), control(ProtectedBranches="main,release/*")]
 OTHER_MIRROR = [groups(MirrorUserNames="gitlab-*"), control(MirrorUserNames="gitlab-*")]
+EXACT_SECRET = [groups(MirrorSecretNames="gitlab"), control(MirrorSecretNames="gitlab")]
+# Another environment, whose groups have its name.
+THIRD = [groups(EnvID="tst", ProtectedBranches="staging"), control(EnvID="tst", ProtectedBranches="staging")]
+OF_THE_THIRD = [f"{user(PIPELINES, 'alice')} in {group('group-tst-power-users')} with everything", UNDER_CONTROL]
+TEAMS = groups(RepositoryNames="team-*")
 WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 
 
@@ -88,15 +93,23 @@ def of_secret(name):
             (OTHER_NAMES, FUNCTION_ROLE, "kms:Decrypt", named.KEY, VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": arn})]
 
 
-def each(stacks, *row):
+def each(stacks, *row, bound=WHO_IS_BOUND):
     """The same for the groups' protection and for the account's."""
-    return [(stack, who, *row) for stack, who in zip(stacks, WHO_IS_BOUND, strict=True)]
+    return [(stack, who, *row) for stack, who in zip(stacks, bound, strict=True)]
+
+
+def approves(name, kind=role):
+    """An approval under the control policy without named approvers."""
+    return control(), f"{anybody(kind(PIPELINES, name))} under control", people.APPROVE, people.APPROVALS[0], {}
 
 
 MAY = [
     *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
-    (OTHER_MIRROR[1], f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    *each(OTHER_MIRROR, "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0], bound=[
+        f"{user(PIPELINES, 'gitlab-shop')} in {group('group-dev-power-users')}", f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control"]),
+    *[approves(name) for name in (people.PERMISSION_SET, people.PERMISSION_SET.replace("eu-west-1/", ""))],
+    (TEAMS, people.POWER_USER, "codecommit:GitPush", regional("codecommit", "team-a"), people.FREE[0]),
     *in_repository("team-a", OTHER_NAMES),
     (OTHER_NAMES, FUNCTION_ROLE, "iam:TagUser", user(PIPELINES, "gitlab-a"), {}),
     (OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:CreateSecret", regional("secretsmanager", "secret:gitlab"), {}),
@@ -109,6 +122,7 @@ MAY = [
 
 # Permissions that do not depend on the parameters.
 STILL = [
+    *each(THIRD, people.CHANGE_A_BRANCH, regional("codecommit", "codecommit-tst-cfn-shop"), people.PROTECTED[0], bound=OF_THE_THIRD),
     # One of the two other accounts is enough for a stack.
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
@@ -134,6 +148,17 @@ MAY_NOT = [
     (OTHER_MIRROR[1], f"{people.MIRRORS[0]} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
     # Without a named principal, no principal is exempt.
     (control(), f"{anybody(role(PIPELINES, 'emergency'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    *each(THIRD, people.CHANGE_A_BRANCH, regional("codecommit", "codecommit-tst-cfn-shop"), people.on("refs/heads/staging"), bound=OF_THE_THIRD),
+    # A secret's ARN ends in a hyphen and six random characters.
+    *[row for end in ("", "-AbC123") for row in each(EXACT_SECRET, people.READ_A_PASSWORD, regional("secretsmanager", f"secret:gitlab{end}"), {})],
+    # Without named approvers, only the permission set's role approves, and only Identity Center changes that role.
+    *[approves(name) for name in (
+        "administrator", people.PERMISSION_SET.rpartition("/")[2], people.PERMISSION_SET.replace("dev", "prd"),
+        people.PERMISSION_SET.replace("dev", "dev2"), people.PERMISSION_SET.replace("dev-approvers", "AdministratorAccess"))],
+    *[approves(name, user) for name in ("olivia", people.PERMISSION_SET)],
+    (control(), UNDER_CONTROL, people.BECOME_A_ROLE, role(PIPELINES, people.PERMISSION_SET), {}),
+    (TEAMS, people.POWER_USER, "codecommit:GitPush", regional("codecommit", "team-a"), people.PROTECTED[0]),
+    (TEAMS, people.POWER_USER, f"{people.READ} codecommit:GitPush", people.REPOSITORY, people.FREE[0]),
     # The external ID is required in every network.
     (clone_role(), clone.INSTANCE_ROLE, ASSUME, clone.CLONE_ROLE, {}),
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPush", scene.FOREIGN_REPOSITORY, {}),

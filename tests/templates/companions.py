@@ -7,9 +7,6 @@ import parliament
 from local.policies.evaluation import Caller, decide
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
 
-MIRRORS = ("user-dev-codecommit-mirroring", "user-dev-shop-mirror")
-DEVELOPMENT, MASTER, FEATURE = "refs/heads/development", "refs/heads/master", "refs/heads/feature/a"
-
 
 def stack(name, **parameters):
     """templates/<name>.yaml in the environment dev."""
@@ -41,11 +38,6 @@ def role(name, *documents, **more):
 def may(caller, actions, resource, owner=ACCOUNT, policy=None, **keys):
     """The allowed ones among the actions."""
     return {action for action in actions.split() if decide(caller, action, resource, owner, policy, keys)}
-
-
-def on(reference):
-    """The condition key of a call about one branch or tag."""
-    return {"codecommit:References": reference}
 
 
 def repository(name, region=REGION):

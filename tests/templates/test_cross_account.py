@@ -23,11 +23,9 @@ from tests.templates.across_accounts import (
     repository,
     to_bucket,
 )
-from tests.templates.companions import faults
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 NAMES = [path.stem for path in sorted(TEMPLATES.glob("cross-account-*.yaml"))]
-
 
 
 def test_every_cross_account_template_is_tested_here():
@@ -69,16 +67,6 @@ def test_admitted_roles_are_the_created_ones():
     admitted = set(re.findall(r"arn:aws:iam::\d+:role/[\w-]+", policies))
     made = {stack.arn(name) for stack in (repository(), image()) for name in stack.of_type("AWS::IAM::Role")}
     assert admitted == made
-
-
-def test_the_roles_that_are_trusted_are_the_environments():
-    environment = Deployed(EnvID="dev")
-    trusted = lambda stack: stack.properties("SourceRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"]
-    pipeline, function = environment.arn("CodePipelineCFnRole"), environment.arn("FunctionRole")
-    assert trusted(repository()) == [pipeline, function]
-    # Only the pipeline pulls the image.
-    assert trusted(image()) == pipeline
-    assert trusted(repository(FurtherRoleArns=to_bucket().arn("PipelineRole"))) == [pipeline, function, to_bucket().arn("PipelineRole")]
 
 
 def test_project_imports_exports_of_environment_and_artifacts():
@@ -218,33 +206,11 @@ def test_the_environment_learns_of_no_account_as_a_whole(name):
 
 
 def test_the_longest_names_are_not_too_long():
-    longest = {
-        "cross-account-artifacts": artifacts(LONGEST_REGION, EnvID=LONGEST["EnvID"]),
-        "cross-account-repository": repository(EnvID=LONGEST["EnvID"]),
-        "cross-account-image": image(EnvID=LONGEST["EnvID"]),
-        "cross-account-s3": to_bucket(**LONGEST),
-    }
-    assert len(longest["cross-account-artifacts"].name("ArtifactBucket")) == 63
-    for name, stack in longest.items():
-        for logical_id in stack.of_type("AWS::IAM::Role", "AWS::Events::Rule"):
-            assert len(stack.name(logical_id)) <= 64, (name, logical_id)
-        for logical_id in stack.of_type("AWS::IAM::Role"):
-            properties = stack.properties(logical_id)
-            assert len(properties["RoleName"]) <= 64
-            assert all(len(policy["PolicyName"]) <= 128 for policy in properties["Policies"])
-        for logical_id in stack.of_type("AWS::Events::EventBusPolicy"):
-            assert len(stack.properties(logical_id)["StatementId"]) <= 64
-
-
-def test_names_and_parameters_match_the_other_templates():
-    others = source(TEMPLATES / "project.yaml")["Parameters"]
-    for name in NAMES:
-        declared = source(TEMPLATES / f"{name}.yaml")["Parameters"]
-        for each in ("EnvID", "ProjectID", "PermissionsBoundaryArn", "ApprovalTopicArn", "GitLabProjectUrl",
-                     "GitLabProject", "GitLabTokenSecretId", "GitLabTokenSecretKey", "GitLabUrl", "GitLabCaCertificate"):
-            for key in ("AllowedPattern", "MaxLength"):
-                if each in declared:
-                    assert declared[each].get(key) == others[each].get(key), (name, each, key)
+    """test_all_templates.py has the limits of the other resources."""
+    longest = artifacts(LONGEST_REGION, EnvID=LONGEST["EnvID"])
+    assert len(longest.name("ArtifactBucket")) == 63
+    for logical_id in longest.of_type("AWS::Events::EventBusPolicy"):
+        assert len(longest.properties(logical_id)["StatementId"]) <= 64
 
 
 def size(document):
@@ -302,37 +268,6 @@ def test_deletion_order_is_rule_pipeline_role():
 # --- All of them -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_taggable_resource_has_the_tag_created_by(name):
-    stack = STACKS[name]()
-    untagged = {"AWS::KMS::Alias", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Events::EventBusPolicy"}
-    for logical_id, resource in stack.template["Resources"].items():
-        if resource["Type"] not in untagged:
-            made_by = {"Key": "CreatedBy", "Value": stack.values["AWS::StackName"]}
-            assert made_by in stack.properties(logical_id)["Tags"], logical_id
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_parameter_is_idle_and_each_is_in_a_group(name):
-    template = source(TEMPLATES / f"{name}.yaml")
-    used = json.dumps([template.get("Conditions"), template["Resources"]])
-    for each in template["Parameters"]:
-        assert f'"Ref": "{each}"' in used or f"${{{each}}}" in used, each
-    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [each for group in interface["ParameterGroups"] for each in group["Parameters"]]
-    assert sorted(grouped) == sorted(template["Parameters"])
-    assert all(parameter["Description"] for parameter in template["Parameters"].values())
-
-
-@pytest.mark.parametrize(("name", "logical_id"), [
-    (name, logical_id) for name in NAMES for logical_id, resource in source(TEMPLATES / f"{name}.yaml")["Resources"].items()
-    if resource["Type"] == "AWS::IAM::Role"
-])
-def test_given_boundary_is_set_on_every_role(name, logical_id):
-    assert STACKS[name](PermissionsBoundaryArn=BOUNDARY).properties(logical_id)["PermissionsBoundary"] == BOUNDARY
-    assert "PermissionsBoundary" not in STACKS[name]().properties(logical_id)
-
-
 def test_other_account_principal_always_has_a_role_condition():
     """Only the root user of a stack's own account manages a key."""
     def statements(node):
@@ -356,12 +291,3 @@ def test_other_account_principal_always_has_a_role_condition():
                 condition = statement["Condition"]
                 assert "aws:PrincipalArn" in {**condition.get("ArnEquals", {}), **condition.get("ArnLike", {})}
     assert seen == 9
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_policy_has_a_fault_that_parliament_finds(name):
-    """Only existing actions, with resources and keys that they support."""
-    stack = STACKS[name]()
-    for logical_id in stack.of_type("AWS::IAM::Role"):
-        for policy in stack.properties(logical_id)["Policies"]:
-            assert {fault for fault in faults(policy["PolicyDocument"]) if fault[0] != "MISMATCHED_TYPE_BUT_USABLE"} == set()

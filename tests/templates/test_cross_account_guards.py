@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from tests.templates.companions import Caller, decide
 from ministack.services import eventbridge
 
 from tests.templates.across_accounts import (
@@ -20,8 +19,6 @@ from tests.templates.across_accounts import (
 )
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
 from tests.templates.renderings import rendering
-
-EVERYTHING = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},)
 
 # --- The bucket, its key and the bus -----------------------------------------------------------
 
@@ -40,102 +37,6 @@ def test_bucket_policy_and_key_stay_together(logical_id):
     resource = source(TEMPLATES / "cross-account-artifacts.yaml")["Resources"][logical_id]
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
-
-
-def put(caller=None, tls=True, artifact="SourceArti", **headers):
-    """Whether an upload is allowed for a principal with all permissions of its own account."""
-    stack = artifacts()
-    keys = {f"s3:x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
-    return bool(decide(
-        caller or Caller(account=ACCOUNT, role="role-dev-codebuild-cfn", identity=EVERYTHING), "s3:PutObject",
-        f"{stack.arn('ArtifactBucket')}/codepipeline-dev-cfn/{artifact}/abc", ACCOUNT,
-        stack.properties("ArtifactBucketPolicy")["PolicyDocument"], {"aws:SecureTransport": str(tls).lower(), **keys},
-    ))
-
-
-KMS = {"server_side_encryption": "aws:kms"}
-KEY_HEADER = "server_side_encryption_aws_kms_key_id"
-WITH_THE_KEY = {**KMS, KEY_HEADER: artifacts().arn("ArtifactKey")}
-
-
-@pytest.mark.parametrize(
-    ("headers", "may"),
-    [
-        # The bucket's default encrypts it.
-        ({}, True),
-        (WITH_THE_KEY, True),
-        ({**KMS, KEY_HEADER: artifacts().name("ArtifactKey")}, True),
-        # S3 would use the account's default key.
-        (KMS, False),
-        # `aws cloudformation package` without --kms-key-id.
-        ({"server_side_encryption": "AES256"}, False),
-        ({"server_side_encryption": "aws:kms:dsse"}, False),
-        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"}, False),
-        ({**KMS, KEY_HEADER: f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/ArtifactKey"}, False),
-        ({**KMS, KEY_HEADER: "another"}, False),
-        ({"tls": False}, False),
-    ],
-)
-def test_upload_without_the_key_is_denied(headers, may):
-    assert put(**headers) is may
-    assert put(Caller(account=REPOSITORIES, role="role-dev-codecommit-source", identity=EVERYTHING), **headers) is may
-
-
-# claim: outsider-has-no-access
-@pytest.mark.parametrize(
-    ("account", "role", "may"),
-    [
-        (REPOSITORIES, "role-dev-codecommit-source", True),
-        (IMAGES, "role-dev-ecr-source", True),
-        (REPOSITORIES, "role-dev-ecr-source", False),
-        (IMAGES, "role-dev-codecommit-source", False),
-        (REPOSITORIES, "role-dev-eventbridge-forward", False),
-        (REPOSITORIES, "role-prd-codecommit-source", False),
-        (REPOSITORIES, "role-dev-codecommit-source2", False),
-        ("777788889999", "role-dev-codecommit-source", False),
-    ],
-)
-def test_only_two_roles_of_other_accounts_write(account, role, may):
-    caller = Caller(account=account, role=role, identity=EVERYTHING)
-    # Each writes its own artifact, and never one that a build stored.
-    writes = {artifact for artifact in ("SourceArti", "ImageArtif", "BuildArtif") if put(caller, artifact=artifact, **WITH_THE_KEY)}
-    assert writes == ({"ImageArtif" if account == IMAGES else "SourceArti"} if may else set())
-
-
-def sent(account=REPOSITORIES, role="role-dev-eventbridge-forward", **keys):
-    """Whether one of the bus policy's statements allows an event."""
-    stack = artifacts()
-    statements = [stack.properties(name)["Statement"] for name in stack.of_type("AWS::Events::EventBusPolicy")]
-    caller = Caller(account=account, role=role, identity=EVERYTHING)
-    given = {f"events:{name.replace('_', '-')}": value for name, value in keys.items()}
-    return bool(decide(caller, "events:PutEvents", BUS, ACCOUNT, {"Version": "2012-10-17", "Statement": statements}, given))
-
-
-PUSH = {"source": ["aws.codecommit"], "detail_type": "CodeCommit Repository State Change"}
-IMAGE = {"source": ["aws.ecr"], "detail_type": "ECR Image Action"}
-
-
-def test_each_role_sends_its_own_kind_of_event_and_no_other():
-    assert sent(**PUSH)
-    # AWS's list of keys and its example differ in whether the second is a list.
-    assert sent(**{**PUSH, "detail_type": [PUSH["detail_type"]]})
-    assert not sent(**{**PUSH, "detail_type": [PUSH["detail_type"], IMAGE["detail_type"]]})
-    assert sent(IMAGES, "role-dev-eventbridge-forward-ecr", **IMAGE)
-    for account, role, event in [
-        (REPOSITORIES, "role-dev-eventbridge-forward", IMAGE),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["com.example"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "source": ["aws.codecommit", "com.example"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {**PUSH, "detail_type": "Scheduled Event"}),
-        # A call without a source: ForAllValues alone would be true for it.
-        (REPOSITORIES, "role-dev-eventbridge-forward", {"detail_type": PUSH["detail_type"]}),
-        (REPOSITORIES, "role-dev-eventbridge-forward", {"source": PUSH["source"]}),
-        (REPOSITORIES, "role-dev-codecommit-source", PUSH),
-        (REPOSITORIES, "role-prd-eventbridge-forward", PUSH),
-        (IMAGES, "role-dev-eventbridge-forward", PUSH),
-        (IMAGES, "role-dev-eventbridge-forward-ecr", PUSH),
-        ("777788889999", "role-dev-eventbridge-forward", PUSH),
-    ]:
-        assert not sent(account, role, **event), (account, role, event)
 
 
 @pytest.mark.parametrize(
@@ -287,13 +188,6 @@ def test_undelivered_event_raises_an_alarm(stack, kind):
     assert alarm["AlarmActions"] == alarm["OKActions"] == [f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"]
     assert "AlarmActions" not in stack().properties("LostAlarm")
     assert made.properties("LostQueue")["SqsManagedSseEnabled"] is True
-
-
-@pytest.mark.parametrize("stack", [repository, image])
-def test_bucket_of_another_owner_receives_nothing(stack):
-    (policy,) = stack().properties("SourceRole")["Policies"]
-    (put,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "ArtifactsInTheirBucket"]
-    assert put["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
 
 
 # --- The image's repository ------------------------------------------------------------------------

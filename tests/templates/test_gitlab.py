@@ -10,7 +10,6 @@ PROJECT = TEMPLATES / "project.yaml"
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
 TOKEN_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:gitlab/mirrors-AbC123"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
-SHARED = ("GitLabProject", "GitLabTokenSecretId", "GitLabTokenSecretKey", "GitLabUrl", "GitLabCaCertificate", "RotationDays")
 
 
 def environment(**parameters):
@@ -82,13 +81,6 @@ def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepte
 # --- Parameters ------------------------------------------------------------------------------
 
 
-def test_a_further_project_has_the_parameters_of_the_first():
-    ours, others = source(PROJECT)["Parameters"], source()["Parameters"]
-    for name in SHARED:
-        without = lambda parameter: {key: value for key, value in parameter.items() if key != "Description"}
-        assert without(ours[name]) == without(others[name]), name
-
-
 def accepts(name, value):
     parameter = source()["Parameters"][name]
     fits = parameter.get("MinLength", 0) <= len(value) <= parameter["MaxLength"] if "MaxLength" in parameter else True
@@ -158,18 +150,6 @@ def test_rotation_days_are_within_secrets_managers_limits():
     for path in (TEMPLATE, PROJECT):
         days = source(path)["Parameters"]["RotationDays"]
         assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
-
-
-def test_only_own_secrets_manager_invokes_the_function():
-    """For every secret: a SourceArn would limit it to one, and other stacks have their own secrets."""
-    stack = environment()
-    assert stack.is_made("RotationPermission")
-    assert stack.properties("RotationPermission") == {
-        "FunctionName": stack.name("Function"),
-        "Action": "lambda:InvokeFunction",
-        "Principal": "secretsmanager.amazonaws.com",
-        "SourceAccount": ACCOUNT,
-    }
 
 
 # claim: function-permissions-name-one-source-key-each

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from local.policies.evaluation import Caller
 from tests.policies import scene
-from tests.templates.companions import faults, may, repository, role, stack
+from tests.templates.companions import repository, stack
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
@@ -15,13 +14,6 @@ SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
 TEAMS = {"TeamId": scene.TEAM, "TeamsTenantId": scene.TEAM, "TeamsChannelId": "19%3Ashop%40thread.tacv2"}
 CONFIGURATION = f"arn:aws:chatbot::{ACCOUNT}:chat-configuration/slack-channel/slack-dev-notifications"
 TEAMS_CONFIGURATION = CONFIGURATION.replace("slack-channel/slack", "microsoft-teams-channel/teams")
-THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}
-USES = "kms:Decrypt kms:GenerateDataKey"
-PUBLISHERS = {
-    "codestar-notifications.amazonaws.com": {},
-    "cloudwatch.amazonaws.com": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:alarm-dev-cfn-gitops-mirrors"},
-    "codecommit.amazonaws.com": {"aws:SourceArn": repository("codecommit-dev-website")},
-}
 
 
 @pytest.fixture(scope="module")
@@ -34,75 +26,7 @@ def made(deployed, *types):
     return {name for name in deployed.of_type(*types) if deployed.is_made(name)}
 
 
-def topic_policy(deployed):
-    return deployed.properties("TopicPolicy")["PolicyDocument"]
-
-
-def key(deployed):
-    return deployed.arn("Key"), deployed.properties("Key")["KeyPolicy"]
-
-
 # --- The topic -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("service", "keys"), PUBLISHERS.items())
-def test_service_publishes_only_for_this_account_and_environment(environment, service, keys):
-    it, policy = Caller(service=service), topic_policy(environment)
-    mine = {"aws:SourceAccount": ACCOUNT, **keys}
-    other = {key: value.replace(ACCOUNT, "999999999999") for key, value in mine.items()}
-    assert may(it, "sns:Publish", TOPIC, policy=policy, **mine)
-    assert may(it, "sns:Publish", TOPIC, policy=policy, **keys), "not every service sends the account"
-    assert not may(it, "sns:Publish", TOPIC, policy=policy, **other)
-    assert not may(it, "sns:Publish", TOPIC, policy=policy, **mine, **{"aws:SecureTransport": "false"})
-    assert not may(it, "sns:Subscribe sns:SetTopicAttributes", TOPIC, policy=policy, **mine)
-    if keys:
-        for other in (keys["aws:SourceArn"].replace("-dev-", "-prd-"), keys["aws:SourceArn"].replace("-dev-", "-dev2-")):
-            assert not may(it, "sns:Publish", TOPIC, policy=policy, **{**mine, "aws:SourceArn": other})
-
-
-@pytest.mark.parametrize("service", ["events.amazonaws.com", "s3.amazonaws.com", "chatbot.amazonaws.com"])
-def test_no_other_service_publishes(environment, service):
-    assert not may(Caller(service=service), "sns:Publish", TOPIC, policy=topic_policy(environment), **{"aws:SourceAccount": ACCOUNT})
-
-
-@pytest.mark.parametrize("service", PUBLISHERS)
-def test_who_publishes_also_uses_the_key_and_through_sns_alone(environment, service):
-    arn, policy = key(environment)
-    assert may(Caller(service=service), USES, arn, policy=policy, **THROUGH_SNS) == set(USES.split())
-    assert may(Caller(service=service), USES, arn, policy=policy, **{"kms:ViaService": f"s3.{REGION}.amazonaws.com"}) == set()
-    assert may(Caller(service=service), "kms:ScheduleKeyDeletion kms:PutKeyPolicy kms:CreateGrant", arn, policy=policy, **THROUGH_SNS) == set()
-
-
-@pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "codecommit.amazonaws.com"])
-@pytest.mark.parametrize("sent_keys", [{}, THROUGH_SNS, {"aws:SourceAccount": ACCOUNT}, {**THROUGH_SNS, "aws:SourceAccount": ACCOUNT}])
-def test_alarm_publishes_for_any_sns_and_account_keys(environment, service, sent_keys):
-    """AWS's documented policies for these services have no such condition, and do not say whether it would match.
-
-    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-    """
-    arn, policy = key(environment)
-    assert may(Caller(service=service), USES, arn, policy=policy, **sent_keys) == set(USES.split())
-    assert may(Caller(service=service), USES, arn, policy=policy, **{**sent_keys, "aws:SourceAccount": "999999999999"}) == set()
-
-
-def test_notification_rules_use_the_key_through_sns(environment):
-    """https://docs.aws.amazon.com/dtconsole/latest/userguide/troubleshooting.html"""
-    arn, policy = key(environment)
-    assert may(Caller(service="codestar-notifications.amazonaws.com"), USES, arn, policy=policy) == set()
-
-
-def test_pipeline_reports_waiting_approval_to_encrypted_topic(environment):
-    """With template.yaml's role unchanged: its policy and the key's policy allow the publication."""
-    its = scene.world().caller(f"arn:aws:iam::{ACCOUNT}:role/role-dev-codepipeline-cfn")
-    arn, policy = key(environment)
-    assert may(its, "sns:Publish", TOPIC, policy=topic_policy(environment))
-    with_key = {**THROUGH_SNS, "kms:CallerAccount": ACCOUNT}
-    assert may(its, USES, arn, policy=policy, **with_key) == set(USES.split())
-    assert may(its, USES, arn, policy=policy, **{"kms:CallerAccount": ACCOUNT}) == set()
-    for other in ("role-prd-codepipeline-cfn", "role-dev-codebuild-cfn", "role-dev-codepipeline-cfn2"):
-        assert may(role(other), USES, arn, policy=policy, **with_key) == set()
-    stranger = Caller(account="999999999999", role="role-dev-codepipeline-cfn", identity=its.identity)
-    assert may(stranger, USES, arn, policy=policy, **{**with_key, "kms:CallerAccount": "999999999999"}) == set()
 
 
 def test_the_topic_is_encrypted_with_a_key_of_its_own(environment):
@@ -207,18 +131,6 @@ def test_each_rule_is_optional():
 # --- Slack and Teams -----------------------------------------------------------------------------------
 
 
-def test_channel_role_only_reads_this_environments_pipelines(environment):
-    policy = environment.properties("ChannelPolicy")["PolicyDocument"]
-    assert faults(policy) == set()
-    channel = role("role-dev-chat", policy)
-    assert may(channel, "codepipeline:GetPipelineState codepipeline:ListPipelineExecutions", PIPELINE) == {
-        "codepipeline:GetPipelineState", "codepipeline:ListPipelineExecutions"}
-    acts = "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:UpdatePipeline"
-    for resource in (PIPELINE, f"{PIPELINE}/Approval/Approval", f"{PIPELINE}/Approval"):
-        assert may(channel, acts, resource) == set()
-    assert may(channel, "codepipeline:GetPipelineState", PIPELINE.replace("-dev-", "-prd-")) == set()
-
-
 @pytest.mark.parametrize("channel", ["SlackChannel", "TeamsChannel"])
 def test_channel_guardrail_equals_its_role_policy(environment, channel):
     policies = [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-chat"]
@@ -237,15 +149,6 @@ def test_missing_id_of_a_channel_is_named(missing):
 def test_configured_channel_is_not_created_again(channel):
     given = {**channel, "TeamsConfigurationArn" if channel is TEAMS else "SlackConfigurationArn": CONFIGURATION}
     assert len(stack("notifications", **given).broken_rules()) == 1
-
-
-def test_the_channels_role_is_chatbots_working_for_this_account(environment):
-    trust = environment.properties("ChannelRole")["AssumeRolePolicyDocument"]
-    it, arn = Caller(service="chatbot.amazonaws.com"), f"arn:aws:iam::{ACCOUNT}:role/role-dev-chat"
-    assert may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": ACCOUNT})
-    assert may(it, "sts:AssumeRole", arn, policy=trust)
-    assert not may(it, "sts:AssumeRole", arn, policy=trust, **{"aws:SourceAccount": "999999999999"})
-    assert not may(Caller(service="lambda.amazonaws.com"), "sts:AssumeRole", arn, policy=trust)
 
 
 # --- A repository with triggers ---------------------------------------------------------------
@@ -275,11 +178,6 @@ def test_a_function_admits_the_repository_and_no_other():
         "Action": "lambda:InvokeFunction", "FunctionName": FUNCTION, "Principal": "codecommit.amazonaws.com",
         "SourceArn": repository("codecommit-dev-website")}
     assert not stack("repository", ProjectID="website").is_made("TriggerPermission")
-
-
-def test_notification_topic_accepts_the_repository_trigger(environment):
-    assert may(Caller(service="codecommit.amazonaws.com"), "sns:Publish", TOPIC, policy=topic_policy(environment),
-               **{"aws:SourceAccount": ACCOUNT, "aws:SourceArn": stack("repository", ProjectID="website").arn("Repository")})
 
 
 def test_name_of_a_pipelines_own_repository_is_rejected():

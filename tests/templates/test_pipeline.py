@@ -12,7 +12,6 @@ import pytest
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 PIPELINE = TEMPLATES / "pipeline.yaml"
-LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev"
 CLOUDFORMATION = {"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"}
 ACTION = {
@@ -68,25 +67,6 @@ def test_roles_and_bucket_are_those_of_the_environment(shop):
     assert pipeline["ArtifactStore"] == {"Type": "S3", "Location": environment.name("ArtifactBucket")}
     deploy = pipeline["Stages"][-1]["Actions"][0]["Configuration"]
     assert deploy["RoleArn"] == environment.arn("CodeDeployCFnRole")
-
-
-@pytest.mark.parametrize(
-    ("logical_id", "limit"), [("Repository", 100), ("BuildLogGroup", 512), ("BuildProject", 150), ("Pipeline", 100), ("EventRule", 64)]
-)
-def test_every_name_fits_for_the_longest_environment_and_project(logical_id, limit):
-    assert len(Deployed(template=_with_branch(LONGEST["EnvID"]), **LONGEST).name(logical_id)) <= limit
-
-
-def _with_branch(env_id):
-    template = source(PIPELINE)
-    template["Mappings"]["BranchMap"][env_id] = {"name": "main"}
-    return template
-
-
-def test_every_resource_is_tagged_with_its_stack(shop):
-    for name, properties in shop.everything().items():
-        tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
-        assert tags["CreatedBy"] == "gitops-dev-shop", name
 
 
 def test_repository_tag_names_the_stack_that_may_adopt_it(shop):

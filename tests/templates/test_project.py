@@ -8,7 +8,7 @@ import pytest
 from cfnlint.template import Template
 from jsonschema import Draft7Validator
 
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, parameters_of_a_project, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 PROJECT = TEMPLATES / "project.yaml"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-approvals"
@@ -188,24 +188,11 @@ def test_given_number_of_approvals_is_required(given, rule):
     assert deployed(**given).properties("Pipeline").get("ApprovalRule") == rule
 
 
-def test_mirror_user_has_a_name_of_the_environment():
+def test_credential_is_for_the_mirror_user_and_the_repository():
     """tests/policies evaluates the function's calls for this name."""
-    assert deployed().name("MirrorUser") == deployed().properties("MirrorCredential")["UserName"] == "user-dev-shop-mirror"
-
-
-def test_mirror_user_pushes_only_to_the_pipelines_repository():
-    stack = deployed()
-    (policy,) = [stack.properties(name) for name in stack.of_type("AWS::IAM::Policy")]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Action"] == ["codecommit:GitPull", "codecommit:GitPush"]
-    assert statement["Resource"] == "Pipeline.RepositoryArn"
-    assert policy["Users"] == [stack.name("MirrorUser")]
-    assert stack.properties("MirrorCredential")["RepositoryNames"] == ["Pipeline.RepositoryName"]
-
-
-def test_mirror_user_has_only_the_given_boundary():
-    assert deployed(PermissionsBoundaryArn=BOUNDARY).properties("MirrorUser")["PermissionsBoundary"] == BOUNDARY
-    assert "PermissionsBoundary" not in deployed().properties("MirrorUser")
+    properties = deployed().properties("MirrorCredential")
+    assert deployed().name("MirrorUser") == properties["UserName"] == "user-dev-shop-mirror"
+    assert properties["RepositoryNames"] == ["Pipeline.RepositoryName"]
 
 
 @pytest.mark.parametrize(
@@ -221,30 +208,3 @@ def test_mirror_user_has_only_the_given_boundary():
 def test_deletion_follows_the_graph(first, second, why):
     assert deleted_before(first, second), why
     assert not deleted_before(second, first)
-
-
-def test_the_names_are_no_longer_than_the_environments():
-    parameters, others = source(PROJECT)["Parameters"], parameters_of_a_project()
-    for name in ("EnvID", "ProjectID", "BranchName", "PermissionsBoundaryArn"):
-        for key in ("AllowedPattern", "MaxLength"):
-            assert parameters[name].get(key) == others[name].get(key), (name, key)
-    longest = deployed(EnvID="e" * 10, ProjectID="P" * 20, BranchName="main")
-    assert len(longest.name("MirrorUser")) <= 64
-    assert len(longest.properties("MirrorUserPolicy")["PolicyName"]) <= 128
-
-
-def test_every_resource_has_the_tag_created_by():
-    stack = deployed()
-    for name in stack.of_type("AWS::IAM::User", "Custom::GitOpsPipeline", "Custom::MirrorCredential"):
-        assert {"Key": "CreatedBy", "Value": "project-dev-shop"} in stack.properties(name)["Tags"], name
-
-
-def test_no_parameter_is_idle_and_each_is_in_a_group():
-    template = source(PROJECT)
-    used = json.dumps([template["Conditions"], template["Resources"]])
-    for name in template["Parameters"]:
-        assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, name
-    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(template["Parameters"])
-    assert all(parameter["Description"] for parameter in template["Parameters"].values())

@@ -1,21 +1,15 @@
 """templates/replica.yaml and templates/replication.yaml: matching names, least privilege, and only a replica can be
 overwritten. tests/replication tests the script."""
 
-import json
 import re
 
 import pytest
 import yaml
 
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATES, Deployed, as_list, parameters_of_a_project, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 THERE = "eu-west-1"
 TAG = "cfn-gitops:replica-of"
-LONGEST = {"EnvID": "e" * 10, "ProjectID": "P" * 20}
-LIMITS = {
-    "AWS::CodeBuild::Project": 150, "AWS::IAM::Role": 64, "AWS::Events::Rule": 64, "AWS::SQS::Queue": 80,
-    "AWS::CloudWatch::Alarm": 255, "AWS::Logs::LogGroup": 512,
-}
 
 
 def replication(**parameters):
@@ -80,36 +74,12 @@ def test_the_replica_outlives_its_stack():
 # --- Who may do what -------------------------------------------------------------------------
 
 
-def test_the_build_pushes_to_the_replica_alone():
-    pushes = [statement for statement in statements(replication(), "BuildRole").values()
-              if "codecommit:GitPush" in as_list(statement["Action"])]
-    assert [statement["Resource"] for statement in pushes] == [f"arn:aws:codecommit:{THERE}:{ACCOUNT}:codecommit-dev-cfn-shop"]
-
-
-def test_roles_trust_only_own_build_project_and_own_rules():
-    stack = replication()
-    project = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{stack.name('Build')}"
-    (build,) = stack.properties("BuildRole")["AssumeRolePolicyDocument"]["Statement"]
-    assert build["Condition"]["ArnEquals"]["aws:SourceArn"] == project
-    (events,) = stack.properties("EventsRole")["AssumeRolePolicyDocument"]["Statement"]
-    assert events["Condition"]["ArnEquals"]["aws:SourceArn"] == [stack.arn("PushRule"), stack.arn("DailyRule")]
-    for statement in (build, events):
-        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
-
-
 def test_names_do_not_match_those_of_pipelines():
     """template.yaml's roles have permissions for codebuild-<EnvID>-cfn-*, and for rules with such names."""
     stack = replication()
-    for kind in LIMITS:
-        for logical_id in stack.of_type(kind):
-            assert "-cfn-" not in stack.name(logical_id)
-            assert "-codepipeline-" not in stack.name(logical_id)
-
-
-@pytest.mark.parametrize("role", ["BuildRole", "EventsRole"])
-def test_both_roles_have_only_the_given_boundary(role):
-    assert replication(PermissionsBoundaryArn=BOUNDARY).properties(role)["PermissionsBoundary"] == BOUNDARY
-    assert "PermissionsBoundary" not in replication().properties(role)
+    for logical_id in stack.template["Resources"]:
+        assert "-cfn-" not in stack.name(logical_id)
+        assert "-codepipeline-" not in stack.name(logical_id)
 
 
 # --- What starts it, and what tells of failures ----------------------------------------------
@@ -176,43 +146,6 @@ def test_the_template_is_sent_without_a_bucket():
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: 51,200 bytes."""
     for name in ("replica.yaml", "replication.yaml"):
         assert len((TEMPLATES / name).read_bytes()) <= 51200
-
-
-# --- Names and parameters --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", LIMITS)
-def test_every_name_fits_for_the_longest_environment_and_project(kind):
-    stack = replication(**LONGEST)
-    found = stack.of_type(kind)
-    assert found
-    for logical_id in found:
-        # Ref returns a queue's address, which ends in its name.
-        name = stack.name(logical_id).rsplit("/", 1)[-1] if kind == "AWS::SQS::Queue" else stack.name(logical_id)
-        assert len(name) <= LIMITS[kind], logical_id
-
-
-@pytest.mark.parametrize("make", [replication, replica])
-def test_parameters_match_the_environment_and_are_used(make):
-    template, environment = make().template, parameters_of_a_project()
-    for name in template["Parameters"].keys() & environment.keys():
-        for key in ("AllowedPattern", "MaxLength", "AllowedValues"):
-            assert template["Parameters"][name].get(key) == environment[name].get(key), (name, key)
-    used = json.dumps([template["Conditions"], template["Resources"]])
-    for name in template["Parameters"]:
-        assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, name
-    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(template["Parameters"])
-    assert all(parameter["Description"] for parameter in template["Parameters"].values())
-
-
-@pytest.mark.parametrize(("make", "stack_name"), [(replication, "replication-dev-shop"), (replica, "replica-dev-shop")])
-def test_every_resource_has_the_tag_created_by(make, stack_name):
-    stack = make()
-    for name, properties in stack.everything().items():
-        if stack.template["Resources"][name]["Type"] != "AWS::SQS::QueuePolicy":
-            assert {"Key": "CreatedBy", "Value": stack_name} in properties["Tags"], name
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-3"])

@@ -7,7 +7,7 @@ import tomllib
 import boto3
 import pytest
 
-from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, as_list, source, translated
+from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, source, translated
 from tests.templates.named import IN_A_VPC
 
 LONGEST_ENV = "e" * 10
@@ -104,17 +104,6 @@ def test_vpc_parameters_take_ids_only(name, prefix):
     assert not any(re.fullmatch(pattern, each) for each in bad)
 
 
-# claim: function-permissions-name-one-source-key-each
-def test_only_pipeline_rules_of_this_account_invoke_the_function(dev):
-    permission = dev.properties("FirstPushPermission")
-    assert permission == {
-        "FunctionName": dev.name("Function"),
-        "Action": "lambda:InvokeFunction",
-        "Principal": "events.amazonaws.com",
-        "SourceArn": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/event-rule-dev-codepipeline-exec-*",
-    }
-
-
 # --- The credential --------------------------------------------------------------------------
 
 
@@ -200,30 +189,13 @@ def test_only_bucket_and_bucket_policy_are_retained():
 
 # --- Names -----------------------------------------------------------------------------------
 
-LIMITS = {
-    "AWS::IAM::Role": 64,
-    "AWS::IAM::User": 64,
-    "AWS::Lambda::Function": 64,
-    "AWS::Logs::LogGroup": 512,
-    "AWS::Events::Rule": 64,
-    "AWS::CloudWatch::Alarm": 255,
-    "AWS::CloudWatch::Dashboard": 255,
-}
 
-
-def test_every_name_fits_for_the_longest_environment_and_project():
+def test_exports_and_later_pipelines_have_short_enough_names():
+    """test_all_templates.py has the limits of the template's resources."""
     stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT, FunctionApprovals="GitLab")
-    for kind, limit in LIMITS.items():
-        for logical_id in stack.of_type(kind):
-            assert len(stack.name(logical_id)) <= limit, logical_id
-    for logical_id in stack.of_type("AWS::IAM::ManagedPolicy"):
-        assert len(stack.properties(logical_id)["ManagedPolicyName"]) <= 128
     for output in stack.outputs().values():
         assert len(output.get("Export", {}).get("Name", "")) <= 255
     # Later pipelines get their names from the same two parameters.
-    assert len(f"event-rule-{LONGEST_ENV}-codepipeline-exec-cfn-{LONGEST_PROJECT}") <= 64
-    assert len(f"codepipeline-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
-    assert len(f"codecommit-{LONGEST_ENV}-cfn-{LONGEST_PROJECT}") <= 100
     assert len(f"gitops-{LONGEST_ENV}-{LONGEST_PROJECT}") <= 128
 
 
@@ -361,19 +333,3 @@ def test_every_suppressed_check_has_a_reason():
             assert len(entry["comment"]) > 30, name
     # The other linters suppress nothing.
     assert "cfn-lint" not in json.dumps(source())
-
-
-def test_no_parameter_is_idle():
-    template = translated()
-    used = json.dumps([template["Conditions"], template["Resources"], template["Outputs"]])
-    assert len(template["Parameters"]) > 10
-    for name in template["Parameters"]:
-        assert re.search(rf'"Ref": "{name}"|\$\{{{name}\}}', used), name
-
-
-def test_the_console_shows_every_parameter_in_a_group():
-    template = source()
-    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [name for group in interface["ParameterGroups"] for name in as_list(group["Parameters"])]
-    assert sorted(grouped) == sorted(template["Parameters"])
-    assert all(parameter["Description"] for parameter in template["Parameters"].values())

@@ -28,6 +28,16 @@ OTHER_WORDS = {
         "GitLabTokenSecretId": "it has no mirror",
     },
 }
+# Parameters that accept other values, and why.
+OTHER_VALUES = {
+    **{(template, name): "its policy has a size limit" for template in ("branch-protection", "people")
+       for name in ("MirrorSecretNames", "MirrorUserNames", "RepositoryNames")},
+    ("cross-account-s3", "BranchName"): "it is required",
+    ("notifications", "ProjectID"): "it is optional",
+    ("pipeline", "EnvID"): "the function has checked it",
+    ("pipeline", "ProjectID"): "the function has checked it",
+    ("repository", "ProjectID"): "the names of pipelines' repositories are denied",
+}
 SHARED = [(template, name) for template, (ours, others) in PAIRS.items() for name in ours.keys() & others.keys()]
 
 
@@ -43,6 +53,15 @@ def test_shared_parameter_is_the_same_in_both_templates(template, name):
             each.pop("ConstraintDescription")
     assert ours == others
     assert (words[0] != words[1]) == (name in OTHER_WORDS[template])
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_parameter_accepts_the_same_values_in_each_template(path):
+    for name, ours in source(path)["Parameters"].items():
+        for others in (PROJECT, ENVIRONMENT):
+            for key in ("AllowedPattern", "MaxLength", "AllowedValues"):
+                if name in others and (path.stem, name) not in OTHER_VALUES:
+                    assert ours.get(key) == others[name].get(key), (name, key)
 
 
 def test_descriptions_say_what_empty_means():

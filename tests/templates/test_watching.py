@@ -88,15 +88,6 @@ def test_schedule_passes_the_user_patterns_of_the_function(names):
     assert patterns == (names or "user-dev-*")
 
 
-def test_that_rule_alone_may_call_for_a_health_check(dev):
-    assert dev.properties("HealthCheckPermission") == {
-        "FunctionName": dev.name("Function"),
-        "Action": "lambda:InvokeFunction",
-        "Principal": "events.amazonaws.com",
-        "SourceArn": dev.arn("HealthCheck"),
-    }
-
-
 # --- The alarms ------------------------------------------------------------------------------
 
 

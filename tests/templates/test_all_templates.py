@@ -1,0 +1,79 @@
+"""Names, tags and parameters of all templates."""
+
+import copy
+import json
+import re
+
+import pytest
+
+from tests.policies import scene
+from tests.templates.deployed import source
+
+NAMES = [path.stem for path in scene.templates()]
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, and the API reference of each service.
+LIMITS = {
+    "AWS::CloudWatch::Alarm": 255,
+    "AWS::CloudWatch::Dashboard": 255,
+    "AWS::CodeBuild::Project": 150,
+    "AWS::CodeCommit::Repository": 100,
+    "AWS::CodePipeline::Pipeline": 100,
+    "AWS::Events::Rule": 64,
+    "AWS::IAM::ManagedPolicy": 128,
+    "AWS::IAM::Role": 64,
+    "AWS::IAM::User": 64,
+    "AWS::Lambda::Function": 64,
+    "AWS::Logs::LogGroup": 512,
+    "AWS::SQS::Queue": 80,
+}
+# Their schemas have no tags, or other tags: a launch template's are those of its instances.
+UNTAGGED = {
+    "AWS::EC2::LaunchTemplate", "AWS::Events::EventBusPolicy", "AWS::IAM::Group", "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::KMS::Alias", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::SecretsManager::RotationSchedule",
+}
+
+
+def with_values(name, **values):
+    """The template as in the scene, with other values of the parameters that it has."""
+    deployed = copy.copy(scene.stacks()[name].deployed)
+    deployed.values = {**deployed.values, **{key: value for key, value in values.items() if key in deployed.values}}
+    return deployed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_fits_for_the_longest_environment_and_project(name):
+    stack = with_values(name, EnvID="e" * 10, ProjectID="P" * 20)
+    for kind, limit in LIMITS.items():
+        for logical_id in filter(stack.is_made, stack.of_type(kind)):
+            # An ARN or an address ends in the name. A log group's name has slashes.
+            given = stack.name(logical_id)
+            assert len(given if kind == "AWS::Logs::LogGroup" else given.rsplit("/", 1)[-1]) <= limit, logical_id
+
+
+# CloudFormation copies the environment's tags from its stack: test_resources.py.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "template"])
+def test_every_taggable_resource_has_the_tag_created_by(name):
+    stack = scene.stacks()[name].deployed
+    for logical_id in stack.everything():
+        if stack.template["Resources"][logical_id]["Type"] not in UNTAGGED:
+            tags = stack.properties(logical_id)["Tags"]
+            found = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
+            assert found["CreatedBy"] == f"{name}-dev", logical_id
+
+
+# The function deploys pipeline.yaml, so no person sees its parameters.
+@pytest.mark.parametrize("path", [path for path in scene.templates() if path.stem != "pipeline"], ids=lambda path: path.stem)
+def test_no_parameter_is_idle_and_each_is_in_a_group(path):
+    template = source(path)
+    used = json.dumps([template.get("Conditions"), template["Resources"], template.get("Outputs")])
+    assert [name for name in template["Parameters"] if not re.search(rf'"Ref": "{name}"|\$\{{{name}\}}', used)] == []
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template["Parameters"])
+    assert all(parameter["Description"] for parameter in template["Parameters"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_boundary_is_set_by_default(name):
+    stack = with_values(name, PermissionsBoundaryArn="")
+    assert [each for each, properties in stack.everything().items() if "PermissionsBoundary" in properties] == []
