@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import cache
 
 import networkx
 import pytest
@@ -10,15 +11,20 @@ from cfnlint.template import Template
 from tests.templates.deployed import REGION, TEMPLATE, Deployed, as_list, translated
 
 
-def dependencies(template):
+def graph_of(template):
     """cfn-lint's graph: an edge leads from a resource to what it depends on."""
     graph = networkx.DiGraph(Template(str(TEMPLATE), template, [REGION]).graph.graph)
     return graph.subgraph(template["Resources"])  # without outputs and parameters
 
 
-def deleted_before(template, first, second):
+@cache
+def dependencies():
+    return graph_of(translated())
+
+
+def deleted_before(graph, first, second):
     """CloudFormation deletes a resource before its dependencies."""
-    return networkx.has_path(dependencies(template), first, second)
+    return networkx.has_path(graph, first, second)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +85,12 @@ def deleted_before(template, first, second):
     ],
 )
 def test_deletion_follows_the_graph(first, second, why):
-    assert deleted_before(translated(), first, second), why
-    assert not deleted_before(translated(), second, first)
+    assert deleted_before(dependencies(), first, second), why
+    assert not deleted_before(dependencies(), second, first)
 
 
 def test_only_its_rotation_and_an_alarm_go_before_the_credential():
-    assert sorted(dependencies(translated()).predecessors("MirrorCredential")) == ["MirrorRotation", "SilenceAlarm"]
+    assert sorted(dependencies().predecessors("MirrorCredential")) == ["MirrorRotation", "SilenceAlarm"]
 
 
 def test_the_functions_rights_are_part_of_its_role():
@@ -101,7 +107,7 @@ def test_the_functions_rights_are_part_of_its_role():
 
 
 def test_only_the_credential_is_deleted_before_the_project():
-    assert list(dependencies(translated()).predecessors("Project")) == ["MirrorCredential"]
+    assert list(dependencies().predecessors("Project")) == ["MirrorCredential"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_each_explicit_dependency_is_needed(resource, dependency):
     template = copy.deepcopy(translated())
     kept = [name for name in as_list(template["Resources"][resource]["DependsOn"]) if name != dependency]
     template["Resources"][resource]["DependsOn"] = kept
-    assert not deleted_before(template, resource, dependency)
+    assert not deleted_before(graph_of(template), resource, dependency)
 
 
 def certain_dependencies(node):
@@ -161,4 +167,4 @@ def test_guard_of_env_id_depends_on_nothing_and_keeps_its_name():
                         for key in ("ManagedPolicyName", "Description"))
     assert named == ["cfn-gitops-dev-eu-central-1-keeps-its-EnvID"] * 2
     assert described[0] != described[1]
-    assert list(dependencies(translated()).successors("EnvIDGuard")) == []
+    assert list(dependencies().successors("EnvIDGuard")) == []

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint_file
 
 from local.aws.codepipeline import model, stage_validation
 from tests.templates.deployed import REGION, TEMPLATES, Deployed, source
+from tests.templates.linting import linted
 from tests.templates.renderings import NAMES, rendering, with_differences
 
 # Findings that are not about the template's safety, by check and resource.
@@ -91,7 +91,7 @@ def test_the_environment_names_the_version_of_its_renderings():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cloudformation_would_take_it(name, directory):
-    assert [str(match) for match in lint_file(directory / f"{name}.json")] == []
+    assert linted(directory / f"{name}.json")[f"{name}.json"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

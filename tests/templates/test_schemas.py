@@ -6,14 +6,13 @@ checks the schemas with the same examples.
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from tests.templates import reference_pages
+from tests.templates.linting import linted
 
 ROOT = Path(__file__).parents[2]
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
@@ -23,18 +22,6 @@ SCHEMAS = {
 }
 # In the table: decoding rejects the value, and a schema cannot express the rule.
 UNSEEN = "does not see it"
-
-
-def linted(*templates):
-    """cfn-lint's findings with this repository's configuration, by file: rule, message, place."""
-    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--", *templates]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not ran.stderr
-    found = {Path(template).name: [] for template in templates}
-    for match in json.loads(ran.stdout):
-        finding = (match["Rule"]["Id"], match["Message"], match["Location"]["Path"])
-        found[Path(match["Filename"]).name].append(finding)
-    return found
 
 
 def repaired(text):
