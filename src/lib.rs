@@ -29,4 +29,4 @@ pub mod gitops_pipeline;
 pub mod handler;
 pub mod health_check;
 pub mod mirror_credential;
-pub mod reconcile;
+pub(crate) mod reconcile;

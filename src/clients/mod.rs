@@ -6,6 +6,6 @@
 //! - [`http`] sends what is not a call of the SDK
 
 pub mod aws;
-pub mod codecommit;
+pub(crate) mod codecommit;
 pub mod gitlab;
 pub mod http;

@@ -10,7 +10,7 @@
 pub mod iam_wildcard;
 pub mod logging;
 pub mod ownership;
-pub mod pace;
+pub(crate) mod pace;
 pub mod password;
 pub mod reason_codes;
-pub mod tags;
+pub(crate) mod tags;

@@ -6,8 +6,8 @@
 //! - [`approval`] approves a change set without changes, or as a person decides in GitLab
 //! - [`change_sets`] is what they use
 
-pub mod approval;
-pub mod change_sets;
-pub mod drift;
+pub(crate) mod approval;
+pub(crate) mod change_sets;
+pub(crate) mod drift;
 pub mod reporting;
-pub mod review;
+pub(crate) mod review;

@@ -119,7 +119,6 @@ impl Decision {
 /// Who can create the tags of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagProtection {
-    /// The project.
     pub project: ProjectDetails,
     /// The rules about its tags.
     pub rules: Vec<ProtectedTag>,

@@ -55,9 +55,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 /// A pipeline's newest execution, if it was canceled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanceledExecution {
-    /// Its ID.
     pub id: String,
-    /// Its commit.
     pub commit: String,
     started: SystemTime,
     ended: SystemTime,
@@ -123,9 +121,6 @@ pub async fn start_after_update(
 
 /// Starts `canceled` again if an update of `child` canceled it and its commit is the branch's latest.
 /// Returns whether it did. While an operation on the stack runs, the request that started it does.
-///
-/// # Errors
-/// If CodePipeline or CodeCommit fails.
 pub async fn start_again(
     aws: &Aws,
     names: &ResourceNames,

@@ -5,7 +5,7 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership;
 
 /// The action that reads the code.
@@ -21,9 +21,6 @@ const MAX_PAGES: usize = 3;
 pub const DEPLOY: &str = "Deploy";
 
 /// Lists one page of executions, the latest first. `None` if the pipeline does not exist.
-///
-/// # Errors
-/// If CodePipeline does not return the page.
 pub async fn list_page(
     aws: &Aws,
     pipeline_name: &str,
@@ -37,9 +34,6 @@ pub async fn list_page(
 }
 
 /// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
-///
-/// # Errors
-/// If CodePipeline does not return a page.
 pub async fn list_until(
     aws: &Aws,
     pipeline_name: &str,
@@ -62,9 +56,6 @@ pub async fn list_until(
 }
 
 /// The state of a pipeline: its stages and their actions. `None` if it does not exist.
-///
-/// # Errors
-/// If CodePipeline does not return it.
 pub async fn state(
     aws: &Aws,
     pipeline_name: &str,
@@ -76,9 +67,6 @@ pub async fn state(
 }
 
 /// Whether one of the latest hundred executions is in progress, for example one that waits for an approval.
-///
-/// # Errors
-/// If CodePipeline does not list them.
 pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
     use PipelineExecutionStatus::{InProgress, Stopping};
     let page = list_page(aws, pipeline_name, None).await?;
@@ -109,9 +97,6 @@ pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
 /// Starts an execution of the commit that the branch has when the execution reads it. With a fixed
 /// commit, a push at the same moment could be deployed first, and the older commit last. Starts with
 /// the same token start one execution.
-///
-/// # Errors
-/// If CodePipeline does not start it.
 pub async fn start(aws: &Aws, pipeline_name: &str, token: String) -> Result<(), CallError> {
     tracing::info!(pipeline = pipeline_name, "starting an execution");
     let call = aws
@@ -119,7 +104,6 @@ pub async fn start(aws: &Aws, pipeline_name: &str, token: String) -> Result<(), 
         .start_pipeline_execution()
         .name(pipeline_name)
         .client_request_token(token);
-    let started = call.send().await.map(drop);
     let doing = || format!("starting pipeline {pipeline_name}");
-    started.map_err(|error| CallError::new(doing(), &error))
+    required(call.send().await, doing).map(drop)
 }

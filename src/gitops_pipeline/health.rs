@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, ActionState, PipelineExecutionStatus, PipelineExecutionSummary,
+    PipelineSummary,
 };
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::{self, APPROVAL};
 
 /// The health of a pipeline.
@@ -24,31 +25,16 @@ pub struct PipelineHealth {
 }
 
 /// The names of the pipelines of the environment `env_id`.
-///
-/// # Errors
-/// If CodePipeline does not return all pages.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
     let prefix = format!("codepipeline-{env_id}-cfn-");
-    let mut names = vec![];
-    let mut token = None;
-    loop {
-        let call = aws.codepipeline.list_pipelines().set_next_token(token);
-        let page = call.send().await;
-        let page = page.map_err(|error| CallError::new("listing the pipelines", &error))?;
-        let listed = page.pipelines().iter().filter_map(|one| one.name());
-        let own = listed.filter(|name| name.starts_with(&prefix));
-        names.extend(own.map(ToOwned::to_owned));
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(names);
-        }
-    }
+    let pages = aws.codepipeline.list_pipelines().into_paginator();
+    let listed: Result<Vec<PipelineSummary>, _> = pages.items().send().collect().await;
+    let listed = required(listed, || "listing the pipelines".to_owned())?;
+    let names = listed.into_iter().filter_map(|one| one.name);
+    Ok(names.filter(|name| name.starts_with(&prefix)).collect())
 }
 
 /// Reads the health of a pipeline. `None` if it does not exist.
-///
-/// # Errors
-/// If CodePipeline does not return it.
 pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
     let Some((succeeded, executions)) = latest_end(aws, name).await? else {
         return Ok(None);

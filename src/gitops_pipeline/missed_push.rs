@@ -45,7 +45,6 @@ use crate::clients::aws::{Aws, CallError, optional};
 pub struct DeployedBranch {
     /// The names of the pipeline's resources.
     pub names: ResourceNames,
-    /// The branch's name.
     pub name: String,
     repository: RepositoryRef,
     paths: Option<Paths>,
@@ -81,9 +80,6 @@ impl DeployedBranch {
 
 /// Looks for a push without an execution. `None` also if another account denies the look-up of its
 /// branch, and if the pipeline was deleted meanwhile.
-///
-/// # Errors
-/// If CodeCommit or CodePipeline fails.
 pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPush>, CallError> {
     let names = &branch.names;
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
@@ -155,9 +151,6 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
 }
 
 /// Whether `rule`, which starts what is pushed, is disabled or deleted: a person froze the environment.
-///
-/// # Errors
-/// If EventBridge fails.
 pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     let call = aws.events.describe_rule().name(rule);
     let absent = ["ResourceNotFoundException"];
@@ -177,9 +170,6 @@ pub enum Outcome {
 }
 
 /// Starts the pipeline of `branch` with its tip, unless its event rule is disabled.
-///
-/// # Errors
-/// If EventBridge fails, or CodePipeline does not start it.
 pub async fn start(
     aws: &Aws,
     branch: &DeployedBranch,

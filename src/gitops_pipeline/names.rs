@@ -21,7 +21,7 @@ impl ResourceNames {
     /// The names for `env_id` and `project_id`. `None` if one of them is not valid.
     pub fn new(env_id: &str, project_id: &str) -> Option<Self> {
         let fits = is_env_id(env_id)
-            && is_project_id(project_id)
+            && formats::PROJECT_ID.fits(project_id)
             && env_id.len() + project_id.len() <= MAX_CHARACTERS;
         fits.then(|| ResourceNames {
             env_id: env_id.to_owned(),
@@ -125,11 +125,6 @@ impl ResourceNames {
 /// Whether `text` can be an `EnvID`.
 pub fn is_env_id(text: &str) -> bool {
     formats::ENV_ID.fits(text)
-}
-
-/// Whether `text` can be a `ProjectID`.
-pub fn is_project_id(text: &str) -> bool {
-    formats::PROJECT_ID.fits(text)
 }
 
 /// The partition, region and account of an ARN.

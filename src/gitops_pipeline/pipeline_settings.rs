@@ -14,13 +14,11 @@ use crate::clients::aws::{Aws, CallError};
 /// The settings of one pipeline.
 #[derive(Clone, Debug)]
 pub struct PipelineSettings {
-    /// The names of its resources.
     pub names: ResourceNames,
     /// Its region and account.
     pub location: AwsLocation,
     /// The branch that it deploys.
     pub branch: String,
-    /// Its repository.
     pub repository_name: String,
     /// What to report, and where. `None` if the pipeline has no `GitLab`.
     pub report: Option<ReportSettings>,
@@ -32,9 +30,6 @@ pub struct PipelineSettings {
 
 /// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
 /// resource owns it.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
 pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
     let stack_name = names.stack();
     let found = observe::describe(aws, &stack_name).await?;

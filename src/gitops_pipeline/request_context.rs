@@ -11,7 +11,6 @@ use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 pub struct RequestContext {
     /// The resource that the request is for.
     pub owner: Owner,
-    /// The key of the request.
     pub request: RequestKey,
     /// Partition, region and account of the parent stack and the child stack.
     pub location: AwsLocation,

@@ -215,9 +215,6 @@ fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
 
 impl GitOpsPipeline {
     /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
-    ///
-    /// # Errors
-    /// If CloudFormation does not describe it.
     pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
         let found = observe::describe(&self.aws, stack_name).await?;
         let child = found.map(|stack| observe::described(stack, stack_name));
@@ -247,9 +244,6 @@ impl GitOpsPipeline {
 
     /// Starts `canceled` again, the newest execution of the pipeline, if an update canceled it and
     /// its commit is the branch's latest. Returns whether it did.
-    ///
-    /// # Errors
-    /// If AWS does not respond, or the pipeline cannot be started.
     pub async fn start_again(
         &self,
         pipeline_name: &str,

@@ -10,7 +10,7 @@ use aws_sdk_codecommit::config::Credentials;
 
 use super::names::ResourceNames;
 use super::spec::{CrossAccount, RepositoryRef};
-use crate::clients::aws::{Aws, CallError, without_retrying_denials};
+use crate::clients::aws::{Aws, CallError, required, without_retrying_denials};
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::common::reason_codes::Code;
@@ -168,8 +168,7 @@ async fn assume(
         // The CloudTrail of the other account then contains the pipeline's name.
         .role_session_name(format!("cfn-{}", names.stack()))
         .policy(policy);
-    let output = call.send().await;
-    let output = output.map_err(|error| CallError::new(doing(), &error))?;
+    let output = required(call.send().await, doing)?;
     let Some(given) = output.credentials else {
         let cause = "STS gave no credentials";
         return Err(CallError::local(Code::AwsUnavailable, doing(), cause));

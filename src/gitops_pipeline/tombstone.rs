@@ -13,7 +13,7 @@ use aws_sdk_secretsmanager::types::Tag;
 
 use super::names::ResourceNames;
 use super::request_token::RequestKey;
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
 use crate::reconcile::backoff::Backoff;
 
@@ -62,13 +62,11 @@ pub async fn write(
     };
     // Secrets Manager rejects tags on a secret that is scheduled for deletion.
     if found.is_scheduled {
-        let call = aws.secrets.restore_secret().secret_id(name).send().await;
-        call.map_err(|error| CallError::new(doing(), &error))?;
+        let call = aws.secrets.restore_secret().secret_id(name);
+        required(call.send().await, doing)?;
     }
     let call = aws.secrets.tag_resource().secret_id(name).tags(tag);
-    let tagged = call.send().await;
-    tagged.map_err(|error| CallError::new(doing(), &error))?;
-    Ok(())
+    required(call.send().await, doing).map(drop)
 }
 
 /// Schedules the deletion of the tombstone's secret.

@@ -130,9 +130,8 @@ impl Handler {
         report: Result<Reported, ReportError>,
     ) -> Result<Value, HandlerError> {
         let failures = report.as_ref().map_or(1, Reported::log_rejected);
-        let (env_id, pipeline_name) = (&names.env_id, names.pipeline());
         if failures > 0 {
-            self.emit_report_failures(env_id, &pipeline_name, failures);
+            self.emit_report_failures(names, failures);
         }
         let reported = match report {
             // Lambda would deliver the event twice more, with the same result.
@@ -143,7 +142,7 @@ impl Handler {
             report => report?,
         };
         Ok(json!({"Report": {
-            "PipelineName": pipeline_name,
+            "PipelineName": names.pipeline(),
             "Posted": reported.accepted.len(),
             "Rejected": failures,
         }}))
@@ -172,24 +171,20 @@ impl Handler {
             Ok(Reviewed::Rejected(reason)) => {
                 let reason = reason.to_string();
                 tracing::warn!(part = "review", reason, "not reported");
-                self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
+                self.emit_report_failures(&event.names, 1);
                 Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}))
             }
             Err(error) => {
-                self.emit_report_failures(&event.names.env_id, &event.names.pipeline(), 1);
+                self.emit_report_failures(&event.names, 1);
                 Err(error.into())
             }
         }
     }
 
-    fn emit_report_failures(&self, env_id: &str, pipeline_name: &str, failures: usize) {
+    fn emit_report_failures(&self, names: &ResourceNames, failures: usize) {
+        let (now, pipeline) = (self.clock.now(), names.pipeline());
         let failures = [(metrics::REPORT_FAILURES, failures.into())];
-        logging::emit(&metrics::line(
-            self.clock.now(),
-            env_id,
-            pipeline_name,
-            &failures,
-        ));
+        logging::emit(&metrics::line(now, &names.env_id, &pipeline, &failures));
     }
 
     /// Checks the environment's mirrors, credentials and pipelines.

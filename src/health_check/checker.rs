@@ -1,6 +1,5 @@
 //! What every check of one invocation needs.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -23,9 +22,7 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
-    /// The environment.
     pub environment: &'a Environment,
-    /// The clients.
     pub clients: CheckClients<'a>,
     /// The resource type of credentials.
     pub mirror_credential: &'a MirrorCredential,
@@ -37,14 +34,6 @@ pub struct Checker<'a> {
     pub may_change: bool,
     /// When the health check began, and how often it runs.
     pub schedule: Schedule,
-}
-
-impl fmt::Debug for Checker<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut checker = formatter.debug_struct("Checker");
-        checker.field("environment", self.environment);
-        checker.finish_non_exhaustive()
-    }
 }
 
 impl Checker<'_> {

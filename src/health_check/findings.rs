@@ -17,11 +17,8 @@ pub struct Check {
 /// How many resources were checked.
 #[derive(Debug, Default, Serialize)]
 pub struct Totals {
-    /// Mirrors.
     pub mirrors: usize,
-    /// Credentials.
     pub credentials: usize,
-    /// Pipelines.
     pub pipelines: usize,
 }
 

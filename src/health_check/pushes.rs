@@ -24,9 +24,7 @@ const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
 /// A push without an execution, as the first look found it.
 #[derive(Clone, Debug)]
 pub struct SuspectedPush {
-    /// The pipeline.
     pub pipeline: String,
-    /// The branch.
     pub branch: DeployedBranch,
     /// What the first look found.
     pub missed: MissedPush,

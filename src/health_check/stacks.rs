@@ -19,7 +19,7 @@ use super::findings::Findings;
 use super::metrics;
 use super::pushes::SuspectedPush;
 use super::schedule::DAY;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::gitlab::Access;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
@@ -77,42 +77,30 @@ impl Stacks {
 }
 
 /// Lists the stacks, of which those of the environment `env_id`'s pipelines by name.
-///
-/// # Errors
-/// If they cannot be listed to the end.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     let prefix = format!("gitops-{env_id}-");
     let deployed_prefix = format!("cfnstack-{env_id}-");
     let existing = StackStatus::values().iter();
     let existing = existing.filter(|status| **status != "DELETE_COMPLETE");
     let existing: Vec<StackStatus> = existing.map(|status| StackStatus::from(*status)).collect();
+    let call = aws.cloudformation.list_stacks();
+    let call = call.set_stack_status_filter(Some(existing));
+    let mut pages = call.into_paginator().items().send();
     let mut stacks = Stacks::default();
-    let mut token = None;
-    loop {
-        let call = aws
-            .cloudformation
-            .list_stacks()
-            .set_stack_status_filter(Some(existing.clone()))
-            .set_next_token(token);
-        let page = call.send().await;
-        let page = page.map_err(|error| CallError::new("listing the stacks", &error))?;
-        for stack in page.stack_summaries() {
-            let (Some(name), Some(id)) = (stack.stack_name(), stack.stack_id()) else {
-                continue;
-            };
-            if name.starts_with(&prefix) {
-                stacks.pipelines.insert(name.to_owned(), id.to_owned());
-            }
-            if name.starts_with(&deployed_prefix) {
-                stacks.deployed.insert(name.to_owned());
-            }
-            stacks.ids.insert(id.to_owned());
+    while let Some(stack) = pages.next().await {
+        let stack = required(stack, || "listing the stacks".to_owned())?;
+        let (Some(name), Some(id)) = (stack.stack_name, stack.stack_id) else {
+            continue;
+        };
+        if name.starts_with(&prefix) {
+            stacks.pipelines.insert(name.clone(), id.clone());
         }
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(stacks);
+        if name.starts_with(&deployed_prefix) {
+            stacks.deployed.insert(name);
         }
+        stacks.ids.insert(id);
     }
+    Ok(stacks)
 }
 
 impl FoundStacks {

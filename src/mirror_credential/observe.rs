@@ -17,9 +17,6 @@ use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigi
 
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
 /// function may not read, is returned as such.
-///
-/// # Errors
-/// If IAM fails.
 pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
     let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
     match (tags, credentials) {
@@ -73,9 +70,6 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
 }
 
 /// Reads the secret `name`. `None` if it does not exist.
-///
-/// # Errors
-/// If Secrets Manager fails.
 pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallError> {
     let call = aws.secrets.describe_secret().secret_id(name);
     let doing = || format!("reading secret {name}");

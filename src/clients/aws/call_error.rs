@@ -241,6 +241,14 @@ pub fn optional<T, E: ProvideErrorMetadata>(
     }
 }
 
+/// The output of a call, of which no error code counts as a result.
+pub fn required<T, E: ProvideErrorMetadata>(
+    result: Result<T, SdkError<E, HttpResponse>>,
+    doing: impl FnOnce() -> String,
+) -> Result<T, CallError> {
+    result.map_err(|error| CallError::new(doing(), &error))
+}
+
 /// Why there is no response: each cause has another remedy.
 fn no_response(failure: &DispatchFailure) -> (Code, String) {
     let error = failure.as_connector_error();

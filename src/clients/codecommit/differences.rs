@@ -2,7 +2,7 @@
 
 use aws_sdk_codecommit::Client;
 
-use crate::clients::aws::CallError;
+use crate::clients::aws::{CallError, required};
 
 /// Maximum pages of differences to read. Assumption `differences-of-a-long-page`:
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetDifferences.html>
@@ -25,10 +25,8 @@ pub async fn any_file_differs(
             .before_commit_specifier(before)
             .after_commit_specifier(after)
             .set_next_token(next);
-        let page = call.send().await.map_err(|error| {
-            let doing =
-                format!("comparing commits {before} and {after} of repository {repository_name}");
-            CallError::new(doing, &error)
+        let page = required(call.send().await, || {
+            format!("comparing commits {before} and {after} of repository {repository_name}")
         })?;
         let has_wanted = page.differences().iter().any(|file| {
             let blobs = [file.before_blob(), file.after_blob()];

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_codecommit::Client;
 
-use crate::clients::aws::{CallError, optional};
+use crate::clients::aws::{CallError, optional, required};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Format, Pattern};
 
@@ -21,7 +21,6 @@ pub static REPOSITORY_NAME: Format = Format::new(
 /// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
-    /// Its ARN.
     pub arn: String,
     /// The URL for cloning, as CodeCommit returns it.
     pub clone_url: String,
@@ -59,10 +58,8 @@ pub async fn tags(
 ) -> Result<HashMap<String, String>, CallError> {
     let arn = &repository.arn;
     let call = codecommit.list_tags_for_resource().resource_arn(arn);
-    let output = call
-        .send()
-        .await
-        .map_err(|error| CallError::new(format!("reading the tags of repository {arn}"), &error))?;
+    let doing = || format!("reading the tags of repository {arn}");
+    let output = required(call.send().await, doing)?;
     Ok(output.tags.unwrap_or_default())
 }
 
@@ -91,20 +88,11 @@ pub async fn branches(
     codecommit: &Client,
     repository_name: &str,
 ) -> Result<Vec<String>, CallError> {
-    let (mut branches, mut token) = (vec![], None);
-    loop {
-        let call = codecommit.list_branches().repository_name(repository_name);
-        let page = call.set_next_token(token).send().await;
-        let doing = || format!("listing the branches of repository {repository_name}");
-        let Some(page) = optional(page, &["RepositoryDoesNotExistException"], doing)? else {
-            return Ok(vec![]);
-        };
-        branches.extend(page.branches.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(branches);
-        }
-    }
+    let call = codecommit.list_branches().repository_name(repository_name);
+    let listed: Result<Vec<String>, _> = call.into_paginator().items().send().collect().await;
+    let doing = || format!("listing the branches of repository {repository_name}");
+    let listed = optional(listed, &["RepositoryDoesNotExistException"], doing)?;
+    Ok(listed.unwrap_or_default())
 }
 
 /// Sets the branch that a clone checks out.

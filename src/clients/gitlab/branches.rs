@@ -121,9 +121,6 @@ impl GitLab {
     }
 
     /// The branches that a mirror with `settings` pushes.
-    ///
-    /// # Errors
-    /// If GitLab does not show whether the settings select any.
     pub async fn mirrored_branches(
         &self,
         project: &str,

@@ -151,6 +151,22 @@ impl GitLab {
         }
     }
 
+    /// Posts `status`, unless it is the latest one that GitLab shows.
+    pub async fn show_commit_status(
+        &self,
+        commit: &CommitRef,
+        status: &CommitStatus,
+    ) -> Result<(), GitLabError> {
+        let shown = self.commit_statuses(commit, &status.name).await?;
+        let latest = shown.last();
+        if latest.map(|shown| &shown.status) == Some(status) {
+            return Ok(());
+        }
+        let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
+        let posted = self.post_commit_status(commit, status, pipeline_id);
+        posted.await.map(drop)
+    }
+
     /// Ends a status that is open in the pipeline `pipeline_id`. Returns whether GitLab accepted it: it
     /// changes nothing in a pipeline that was archived.
     pub async fn end_commit_status(

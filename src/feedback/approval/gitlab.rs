@@ -35,13 +35,10 @@ pub struct Decided {
 
 /// Who decides about a request.
 pub struct Inquiry<'a> {
-    /// The pipeline's GitLab.
     pub gitlab: &'a GitLab,
-    /// The pipeline.
     pub pipeline: &'a PipelineSettings,
     /// How its change sets are approved.
     pub approvals: &'a GitLabApprovals,
-    /// The request.
     pub request: &'a ApprovalRequest,
 }
 
@@ -56,9 +53,6 @@ impl Inquiry<'_> {
     }
 
     /// What the tags of the request say. A rejection wins.
-    ///
-    /// # Errors
-    /// If AWS or GitLab does not show what is needed.
     pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
         let mut decided = Decided::default();
         let change_set = &self.request.change_set;

@@ -59,9 +59,6 @@ pub fn person_of(summary: &str) -> Option<&str> {
 
 /// Approves the change set that waits in the pipeline of `names`, if its properties allow that and the change set has
 /// no changes.
-///
-/// # Errors
-/// If AWS does not respond, or denies a call.
 pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
     let settings = pipeline_settings::read(aws, names).await?;
     let Some(settings) = settings.and_then(|settings| settings.approvals) else {

@@ -34,7 +34,6 @@ pub struct ApprovalRequest {
 /// The execution that waits, and the latest one that has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Its commit.
     pub commit: String,
     /// The commit of the latest one that has succeeded, and when it started.
     pub deployed: Option<(String, SystemTime)>,
@@ -44,9 +43,6 @@ impl ApprovalRequest {
     /// Reads the request that waits. `None` if none does.
     ///
     /// The request comes first. What is read afterwards is about it, or CodePipeline rejects its token.
-    ///
-    /// # Errors
-    /// If AWS does not respond.
     pub async fn read(
         aws: &Aws,
         pipeline: &str,
@@ -88,9 +84,6 @@ impl ApprovalRequest {
     }
 
     /// The commits that it deploys. `None` if the execution is not in progress any more, or is to be stopped.
-    ///
-    /// # Errors
-    /// If AWS does not respond.
     pub async fn range(&self, aws: &Aws, pipeline: &str) -> Result<Option<Range>, CallError> {
         let has_succeeded = |one: &PipelineExecutionSummary| {
             one.status() == Some(&PipelineExecutionStatus::Succeeded)

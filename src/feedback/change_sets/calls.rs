@@ -3,12 +3,13 @@
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
+    Capability, ChangeSetSummary, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
 };
 
 use super::change_set::{Change, ChangeSet, read_creation};
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::reconcile::backoff::Backoff;
 
 /// CloudFormation's error codes for a change set that does not exist.
@@ -28,7 +29,6 @@ const CREATION_RUNS: [&str; 2] = ["InvalidChangeSetStatus", "InvalidChangeSetSta
 pub struct NewChangeSet {
     /// The stack, which exists.
     pub stack_name: String,
-    /// Its name.
     pub name: String,
     /// With the same token, a repeated creation is the first one. `None` if all creations of this name are
     /// the same.
@@ -71,7 +71,6 @@ pub enum Created {
 /// A change set in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name.
     pub name: String,
     /// When it was created. `None` if CloudFormation does not return it.
     pub created: Option<SystemTime>,
@@ -80,9 +79,6 @@ pub struct Listed {
 }
 
 /// Creates a change set.
-///
-/// # Errors
-/// If CloudFormation rejects it, or does not respond.
 pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
     let (stack_name, name) = (&new.stack_name, &new.name);
     let capabilities = new.capabilities.iter();
@@ -143,46 +139,30 @@ fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// Reads a change set. `None` if it does not exist.
-///
-/// # Errors
-/// If CloudFormation does not return all of its changes.
 pub async fn describe(
     aws: &Aws,
     stack_name: &str,
     name: &str,
 ) -> Result<Option<ChangeSet>, CallError> {
-    let mut changes = vec![];
-    let mut token = None;
-    loop {
-        let call = aws.cloudformation.describe_change_set();
-        let call = call.stack_name(stack_name).change_set_name(name);
-        let call = call.set_next_token(token);
-        let doing = || format!("reading change set {name} of stack {stack_name}");
-        let Some(page) = optional(call.send().await, &ABSENT, doing)? else {
-            return Ok(None);
-        };
-        let resources = page.changes().iter();
-        let resources = resources.filter_map(|change| change.resource_change());
-        changes.extend(resources.filter_map(Change::read));
-        let is_partial = page.stack_drift_status() == Some(&StackDriftStatus::UnknownValue);
-        token = page.next_token;
-        if token.is_none() {
-            changes.sort();
-            let reason = page.status_reason.unwrap_or_default();
-            return Ok(Some(ChangeSet {
-                id: page.change_set_id.unwrap_or_default(),
-                creation: read_creation(page.status.as_ref(), reason),
-                changes,
-                is_partial,
-            }));
-        }
-    }
+    let call = aws.cloudformation.describe_change_set();
+    let call = call.stack_name(stack_name).change_set_name(name);
+    let pages: Result<Vec<DescribeChangeSetOutput>, _> =
+        call.into_paginator().send().collect().await;
+    let doing = || format!("reading change set {name} of stack {stack_name}");
+    let mut pages = optional(pages, &ABSENT, doing)?.unwrap_or_default();
+    let resources = pages.iter().flat_map(|page| page.changes());
+    let resources = resources.filter_map(|change| change.resource_change());
+    let mut changes: Vec<Change> = resources.filter_map(Change::read).collect();
+    changes.sort();
+    Ok(pages.pop().map(|last| ChangeSet {
+        is_partial: last.stack_drift_status() == Some(&StackDriftStatus::UnknownValue),
+        id: last.change_set_id.unwrap_or_default(),
+        creation: read_creation(last.status.as_ref(), last.status_reason.unwrap_or_default()),
+        changes,
+    }))
 }
 
 /// Deletes a change set. One that does not exist, or whose stack does not, counts as deleted.
-///
-/// # Errors
-/// If CloudFormation does not delete it.
 pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
     let call = aws.cloudformation.delete_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
@@ -207,44 +187,26 @@ pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
 }
 
 /// Executes a change set.
-///
-/// # Errors
-/// If CloudFormation does not start it.
 pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
     let call = aws.cloudformation.execute_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
-    let executed = call.send().await;
-    executed.map_err(|error| {
-        let doing = format!("executing change set {name} of stack {stack_name}");
-        CallError::new(doing, &error)
-    })?;
-    Ok(())
+    let doing = || format!("executing change set {name} of stack {stack_name}");
+    required(call.send().await, doing).map(drop)
 }
 
 /// Lists the change sets of a stack.
-///
-/// # Errors
-/// If CloudFormation does not return all pages.
 pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<Listed>, CallError> {
-    let mut listed = vec![];
-    let mut token = None;
-    loop {
-        let call = aws.cloudformation.list_change_sets();
-        let call = call.stack_name(stack_name).set_next_token(token);
-        let page = call.send().await.map_err(|error| {
-            CallError::new(format!("listing the change sets of {stack_name}"), &error)
-        })?;
-        for summary in page.summaries() {
-            let created = summary.creation_time();
-            listed.extend(summary.change_set_name().map(|name| Listed {
-                name: name.to_owned(),
-                is_own: summary.description() == Some(DESCRIPTION),
-                created: created.and_then(|time| SystemTime::try_from(*time).ok()),
-            }));
-        }
-        token = page.next_token;
-        if token.is_none() {
-            return Ok(listed);
-        }
-    }
+    let call = aws.cloudformation.list_change_sets().stack_name(stack_name);
+    let listed: Result<Vec<ChangeSetSummary>, _> =
+        call.into_paginator().items().send().collect().await;
+    let doing = || format!("listing the change sets of {stack_name}");
+    let listed = required(listed, doing)?.into_iter().filter_map(|summary| {
+        let created = summary.creation_time;
+        Some(Listed {
+            is_own: summary.description() == Some(DESCRIPTION),
+            name: summary.change_set_name?,
+            created: created.and_then(|time| SystemTime::try_from(time).ok()),
+        })
+    });
+    Ok(listed.collect())
 }

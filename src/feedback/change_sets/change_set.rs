@@ -69,9 +69,7 @@ pub enum DriftStatus {
 pub struct Change {
     /// What happens to it.
     pub effect: Effect,
-    /// Its logical ID.
     pub logical_id: String,
-    /// Its type.
     pub resource_type: String,
     /// How it differed from the template. `None` in an ordinary change set.
     pub drift: Option<DriftStatus>,

@@ -21,9 +21,6 @@ pub enum ComparisonResult {
 }
 
 /// Creates the change set `new`, and reads it. If that fails, deletes it.
-///
-/// # Errors
-/// If CloudFormation does not respond, or does not return the change set.
 pub async fn compare(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, CallError> {
     let compared = create_and_read(aws, new).await;
     if compared.is_err() {

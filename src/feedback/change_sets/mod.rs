@@ -14,7 +14,9 @@ pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, li
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::markdown::{code, counts, short_commit, write_table};
-pub use self::reason::{HIDDEN_REASON, shown_reason};
+#[cfg(test)]
+pub use self::reason::HIDDEN_REASON;
+pub use self::reason::shown_reason;
 
 #[cfg(test)]
 mod tests;

@@ -19,9 +19,6 @@ use cfn_custom_resource::Progress;
 const CHANGE_SET: &str = "drift-cfn-gitops";
 
 /// Compares a stack with its template.
-///
-/// # Errors
-/// If CloudFormation rejects a call, or does not respond.
 pub async fn check(aws: &Aws, subject: &Subject) -> Result<Found, CallError> {
     let mut comparer = Comparer {
         aws,

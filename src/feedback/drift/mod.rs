@@ -17,7 +17,6 @@ pub use self::plan::{Drifted, Found, Repair};
 /// A stack to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The name of the stack.
     pub stack_name: String,
     /// The role with which CloudFormation changes it.
     pub role_arn: String,

@@ -24,18 +24,14 @@ impl From<Scope> for About<'_> {
 
 /// What does not change during a report.
 pub struct Context<'a> {
-    /// The AWS clients.
     pub aws: &'a Aws,
-    /// The pipeline.
     pub pipeline: &'a PipelineSettings,
     /// What to report, and where.
     pub settings: &'a ReportSettings,
-    /// The pipeline's GitLab.
     pub gitlab: &'a GitLab,
     /// The parts.
     pub scope: Scope,
     /// The tag that was pushed.
     pub tag: Option<&'a ApprovalTag>,
-    /// The commit.
     pub commit: CommitRef,
 }

@@ -14,9 +14,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
-///
-/// # Errors
-/// If AWS or GitLab fails.
 pub async fn report(
     aws: &Aws,
     http: &Http,
@@ -43,14 +40,7 @@ pub async fn report(
         let url = settings.location.pipeline_console(&names.pipeline());
         let desired = plan::commit_status(names, "/drift", status(drifted), &url);
         let gitlab = gitlab::open(aws, http, &report.access).await?;
-        let shown = gitlab.commit_statuses(&commit, &desired.name).await?;
-        let latest = shown.last();
-        if latest.map(|shown| &shown.status) != Some(&desired) {
-            let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
-            gitlab
-                .post_commit_status(&commit, &desired, pipeline_id)
-                .await?;
-        }
+        gitlab.show_commit_status(&commit, &desired).await?;
         Ok(())
     };
     let failed = |error: ReportError| error.about(&format!("the drift of {}", names.pipeline()));

@@ -43,9 +43,6 @@ pub async fn waiting_notes(
 
 /// The new text of each `waiting` note whose approval has ended. A note may be about another execution
 /// than `execution`, the commit's newest one: a newer execution may have ended before its approval.
-///
-/// # Errors
-/// If CodePipeline does not return the actions.
 pub async fn outdated(
     aws: &Aws,
     pipeline: &PipelineSettings,

@@ -8,7 +8,7 @@ use aws_sdk_codepipeline::types::{
 };
 use aws_smithy_types::DateTime;
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::{commit_of, list_until};
 
 /// The state of an execution.
@@ -65,7 +65,6 @@ pub enum ActionState {
 pub struct Action {
     /// Its name, which is unique in the pipelines of cfn-gitops.
     pub name: String,
-    /// Its state.
     pub state: ActionState,
     /// CodePipeline's summary or error. Empty if there is none.
     pub summary: String,
@@ -80,9 +79,6 @@ impl Execution {
 
 /// Reads the newest execution of the commit of the execution `id`, without its actions. `None` if the
 /// pipeline or the execution does not exist, or if the execution has not read its commit yet.
-///
-/// # Errors
-/// If CodePipeline does not return the executions.
 pub async fn newest_of_same_commit(
     aws: &Aws,
     pipeline_name: &str,
@@ -166,9 +162,6 @@ fn read(
 }
 
 /// Lists the latest attempt of each action of the execution `id`.
-///
-/// # Errors
-/// If CodePipeline does not return all of them.
 pub async fn list_actions(
     aws: &Aws,
     pipeline_name: &str,
@@ -177,31 +170,21 @@ pub async fn list_actions(
     let filter = ActionExecutionFilter::builder()
         .pipeline_execution_id(id)
         .build();
+    let call = aws.codepipeline.list_action_executions();
+    let pages = call.pipeline_name(pipeline_name).filter(filter);
+    let attempts: Result<Vec<ActionExecutionDetail>, _> =
+        pages.into_paginator().items().send().collect().await;
+    let attempts = required(attempts, || {
+        format!("listing the actions of execution {id} of pipeline {pipeline_name}")
+    })?;
     let mut actions: Vec<Action> = vec![];
-    let mut token = None;
-    loop {
-        let call = aws.codepipeline.list_action_executions();
-        let call = call.pipeline_name(pipeline_name).filter(filter.clone());
-        let listed = call.set_next_token(token).send().await;
-        let listed = listed.map_err(|error| {
-            let doing =
-                format!("listing the actions of execution {id} of pipeline {pipeline_name}");
-            CallError::new(doing, &error)
-        })?;
-        for attempt in listed.action_execution_details() {
-            let Some(action) = read_action(attempt) else {
-                continue;
-            };
-            // CodePipeline lists the latest attempt first.
-            if !actions.iter().any(|later| later.name == action.name) {
-                actions.push(action);
-            }
-        }
-        token = listed.next_token;
-        if token.is_none() {
-            return Ok(actions);
+    for action in attempts.iter().filter_map(read_action) {
+        // CodePipeline lists the latest attempt first.
+        if !actions.iter().any(|later| later.name == action.name) {
+            actions.push(action);
         }
     }
+    Ok(actions)
 }
 
 fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {

@@ -1,18 +1,14 @@
 //! The outputs of the deployed stack.
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::gitlab::MAX_CHARACTERS;
 use crate::gitops_pipeline::describe_stack;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
 pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
     let call = aws.cloudformation.describe_stacks().stack_name(stack_name);
-    let described = call.send().await.map_err(|error| {
-        CallError::new(format!("reading the outputs of stack {stack_name}"), &error)
-    })?;
+    let doing = || format!("reading the outputs of stack {stack_name}");
+    let described = required(call.send().await, doing)?;
     let outputs = described.stacks().iter().flat_map(|stack| stack.outputs());
     let mut named = outputs.filter(|output| output.output_key() == Some(name));
     let value = named.next().and_then(|output| output.output_value());
@@ -29,9 +25,6 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
 
 /// The values of a stack's parameters, without those that CloudFormation masks. Empty if the stack does
 /// not exist, or if the function may not describe it.
-///
-/// # Errors
-/// If CloudFormation does not describe the stack.
 pub async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
     let stack = match describe_stack(aws, stack_name).await {
         Err(error) if error.is_denied() => None,

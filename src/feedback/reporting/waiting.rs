@@ -7,9 +7,6 @@ use crate::feedback::reporting::note;
 
 /// The request of `execution` that waits, and the part of the note about its tags. `project` is the path of the
 /// project. `None` if tags do not approve.
-///
-/// # Errors
-/// If AWS does not show the request.
 pub async fn tags(
     context: &Context<'_>,
     execution: &str,

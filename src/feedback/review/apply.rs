@@ -4,15 +4,13 @@ use aws_sdk_cloudformation::types::{Parameter, StackStatus};
 
 use super::build::ReviewBuild;
 use super::note;
-use super::note::{Finding, Subject};
+use super::note::Finding;
 use super::plan::{BranchHead, DeployedStack, ReviewState, ReviewStep, Reviewed};
 use super::target::ReviewTarget;
 use super::{output, parameters, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::clients::gitlab::{
-    CommitRef, CommitStatus, GitLab, GitLabError, Note, NotePlace, NoteTarget,
-};
+use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::feedback::reporting::{
@@ -201,17 +199,8 @@ impl<'a> Reviewer<'a> {
             Some(place) => self.gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let subject = Subject {
-            names: &target.names,
-            environment_name: &target.report.environment_name,
-            stack_name: self.stack_name(),
-            commit: &build.commit,
-            build_uuid: build.uuid(),
-            build_url: &build_url,
-            deployed_branch: &target.deployed_branch,
-            commits_behind: behind.unwrap_or_default(),
-        };
-        let (marker, body) = (note::marker(&target.names), note::render(subject, &finding));
+        let marker = note::marker(&target.names);
+        let body = note::render(target, build, behind.unwrap_or_default(), &finding);
         let note = (marker.as_str(), body.as_str());
         self.gitlab.write_note(project, &places, None, note).await?;
         self.state.is_written = true;
@@ -231,28 +220,12 @@ impl<'a> Reviewer<'a> {
         let (names, commit) = (&self.target.names, self.commit(build));
         let desired = commit_status(names, "/review", note::status(finding), build_url);
         for _ in 0..MAX_RETRIES {
-            match self.show_status(&commit, &desired).await {
+            match self.gitlab.show_commit_status(&commit, &desired).await {
                 Err(error) if may_pass(&error) => tokio::time::sleep(RETRY_INTERVAL).await,
                 result => return result,
             }
         }
-        self.show_status(&commit, &desired).await
-    }
-
-    /// Posts `desired`, unless GitLab shows it.
-    async fn show_status(
-        &self,
-        commit: &CommitRef,
-        desired: &CommitStatus,
-    ) -> Result<(), GitLabError> {
-        let shown = self.gitlab.commit_statuses(commit, &desired.name).await?;
-        let latest = shown.last();
-        if latest.map(|shown| &shown.status) == Some(desired) {
-            return Ok(());
-        }
-        let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
-        let posted = self.gitlab.post_commit_status(commit, desired, pipeline_id);
-        posted.await.map(drop)
+        self.gitlab.show_commit_status(&commit, &desired).await
     }
 }
 

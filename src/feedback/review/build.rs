@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::clients::codecommit;
 use crate::common::ownership;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -19,11 +19,8 @@ const MAX_PAGES: u32 = 20;
 pub struct ReviewBuild {
     /// Its ID: `<project>:<UUID>`.
     pub id: String,
-    /// Its state.
     pub state: BuildState,
-    /// The branch.
     pub branch: String,
-    /// The commit.
     pub commit: String,
     /// Where it stored what it built. `None` if it stored nothing.
     pub output: Option<OutputLocation>,
@@ -45,7 +42,6 @@ pub enum BuildState {
 /// A prefix in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLocation {
-    /// The bucket.
     pub bucket: String,
     /// The prefix, with a slash at its end.
     pub prefix: String,
@@ -54,9 +50,7 @@ pub struct OutputLocation {
 /// The latest commit of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The branch.
     pub branch: String,
-    /// The commit.
     pub commit: String,
 }
 
@@ -125,9 +119,6 @@ fn failed_phase(phases: &[BuildPhase], status: &StatusType) -> String {
 }
 
 /// Reads the build `id`. `None` if it does not exist, or if the event rule did not start it.
-///
-/// # Errors
-/// If CodeBuild does not return it.
 pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError> {
     let builds = read_all(aws, vec![id.to_owned()]).await?;
     Ok(builds.into_iter().next())
@@ -135,9 +126,6 @@ pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError>
 
 /// The latest build of each branch's latest commit, of those that ended after `since`. The build of an
 /// earlier commit may end later, so the latest build of a branch may not be of its latest commit.
-///
-/// # Errors
-/// If CodeBuild does not return the builds, or CodeCommit a branch.
 pub async fn of_heads(
     aws: &Aws,
     names: &ResourceNames,
@@ -181,9 +169,6 @@ async fn ended_since(
 
 /// Those of `heads` that no build has, in any state. Empty if the project has too many builds
 /// to read all.
-///
-/// # Errors
-/// If CodeBuild does not return the builds.
 pub async fn without_build(
     aws: &Aws,
     names: &ResourceNames,
@@ -209,9 +194,6 @@ pub async fn without_build(
 /// Starts the build of `head` as the event rule does. The same start within five minutes is the
 /// same build:
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>.
-///
-/// # Errors
-/// If CodeBuild does not start it.
 pub async fn start(aws: &Aws, names: &ResourceNames, head: &Head) -> Result<(), CallError> {
     let project = names.review_project();
     let Head { branch, commit } = head;
@@ -219,11 +201,8 @@ pub async fn start(aws: &Aws, names: &ResourceNames, head: &Head) -> Result<(), 
     let token = ownership::key(&format!("{project} {source_version}"));
     let call = aws.codebuild.start_build().project_name(&project);
     let call = call.source_version(source_version).idempotency_token(token);
-    let started = call
-        .send()
-        .await
-        .map_err(|error| CallError::new(format!("starting the build of branch {branch}"), &error));
-    started.map(drop)
+    let doing = || format!("starting the build of branch {branch}");
+    required(call.send().await, doing).map(drop)
 }
 
 /// A page of a project's builds.
@@ -255,11 +234,7 @@ async fn page(aws: &Aws, names: &ResourceNames, token: Option<String>) -> Result
 async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {
     let doing = format!("reading {} builds of review branches", ids.len());
     let call = aws.codebuild.batch_get_builds().set_ids(Some(ids));
-    let builds = call.send().await;
-    let builds = builds.map_err(|error| CallError::new(doing, &error))?;
-    Ok(builds
-        .builds()
-        .iter()
-        .filter_map(ReviewBuild::read)
-        .collect())
+    let read = required(call.send().await, || doing)?;
+    let builds = read.builds().iter();
+    Ok(builds.filter_map(ReviewBuild::read).collect())
 }

@@ -20,9 +20,6 @@ const MAX_STARTS: usize = 10;
 
 /// The heads without a build of a part of the branches, which `turn` selects: it is one more at each
 /// look. `pace` limits the branches that are read.
-///
-/// # Errors
-/// If CodeCommit does not return the branches, or CodeBuild the builds.
 pub async fn find(
     aws: &Aws,
     target: &ReviewTarget,
@@ -53,9 +50,6 @@ pub async fn find(
 
 /// Starts the build of each of `missed` that still is its branch's head and has no build. Returns what
 /// became of each, with the error if CodeBuild did not start it.
-///
-/// # Errors
-/// If CodeCommit does not return a branch, CodeBuild the builds, or EventBridge the rule.
 pub async fn start(
     aws: &Aws,
     target: &ReviewTarget,

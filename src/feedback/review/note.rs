@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::build::ReviewBuild;
 use super::output::Unusable;
 use super::parameters::MissingValues;
+use super::target::ReviewTarget;
 use super::template::Scan;
 use crate::clients::gitlab::StatusState;
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
@@ -18,27 +20,6 @@ const MAX_TYPE_CHARACTERS: usize = 204;
 
 /// The most characters of CloudFormation's reason, and of a list of names.
 const MAX_REASON_CHARACTERS: usize = 500;
-
-/// What a note is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// The names of the pipeline's resources.
-    pub names: &'a ResourceNames,
-    /// The environment in GitLab.
-    pub environment_name: &'a str,
-    /// The stack that the pipeline deploys.
-    pub stack_name: &'a str,
-    /// The commit.
-    pub commit: &'a str,
-    /// The random part of the build's ID.
-    pub build_uuid: &'a str,
-    /// The build in the console.
-    pub build_url: &'a str,
-    /// The branch that the pipeline deploys.
-    pub deployed_branch: &'a str,
-    /// How many of its commits the reviewed branch does not have.
-    pub commits_behind: u64,
-}
 
 /// The result of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,17 +49,25 @@ pub fn build_marker(build_uuid: &str) -> String {
     format!("build {build_uuid} -->")
 }
 
-/// Renders the note.
-pub fn render(subject: Subject<'_>, finding: &Finding) -> String {
-    let mut note = marker(subject.names);
-    note.push_str(&build_marker(subject.build_uuid));
-    let environment = code(subject.environment_name);
-    let of_stack = format!(", stack {}", code(subject.stack_name));
+/// Renders the note about `build`, whose branch does not have `commits_behind` commits of the deployed one.
+pub fn render(
+    target: &ReviewTarget,
+    build: &ReviewBuild,
+    commits_behind: u64,
+    finding: &Finding,
+) -> String {
+    let mut note = marker(&target.names);
+    note.push_str(&build_marker(build.uuid()));
+    let environment = code(&target.report.environment_name);
+    let of_stack = format!(", stack {}", code(&target.change_sets.stack_name));
     let no_change_set = format!("No change set for {environment}");
     let (headline, of_stack, result) = match finding {
         Finding::Changes(changes) => {
-            let is_behind = subject.commits_behind > 0;
-            let merged = if is_behind { "This branch" } else { "A merge" };
+            let merged = if commits_behind > 0 {
+                "This branch"
+            } else {
+                "A merge"
+            };
             let headline = format!("{merged} changes {environment}");
             (headline, of_stack.as_str(), counts(changes))
         }
@@ -96,15 +85,16 @@ pub fn render(subject: Subject<'_>, finding: &Finding) -> String {
             (headline, of_stack.as_str(), code(&shortened(reason)))
         }
     };
-    let (commit, url) = (short_commit(subject.commit), subject.build_url);
+    let commit = short_commit(&build.commit);
+    let url = target.location.build_console(&target.names, &build.id);
     let _ = writeln!(
         note,
         "\n**{headline}**: [build]({url})\n\nCommit {commit}{of_stack}: {result}"
     );
     match finding {
         Finding::Changes(changes) => {
-            write_behind(&mut note, subject);
-            write_table(&mut note, changes, url);
+            write_behind(&mut note, commits_behind, &target.deployed_branch);
+            write_table(&mut note, changes, &url);
         }
         Finding::Summary(_, scan) => write_types(&mut note, scan),
         _ => {}
@@ -170,9 +160,9 @@ fn shortened(text: &str) -> String {
 }
 
 /// The build has what the branch has. So it lacks what others have merged since.
-fn write_behind(note: &mut String, subject: Subject<'_>) {
-    let (count, target) = (subject.commits_behind, code(subject.deployed_branch));
+fn write_behind(note: &mut String, count: u64, deployed_branch: &str) {
     if count > 0 {
+        let target = code(deployed_branch);
         let commits = if count == 1 { "commit" } else { "commits" };
         let _ = writeln!(
             note,

@@ -94,9 +94,6 @@ fn shortened(name: &str) -> String {
 }
 
 /// Reads and scans what a build stored at `location`.
-///
-/// # Errors
-/// If S3 does not return it.
 pub async fn read(
     aws: &Aws,
     location: &OutputLocation,

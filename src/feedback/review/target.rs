@@ -7,7 +7,6 @@ use crate::gitops_pipeline::settings::{ChangeSetSettings, ReportSettings, Review
 /// A pipeline whose branches are reviewed.
 #[derive(Clone, Debug)]
 pub struct ReviewTarget {
-    /// The names of its resources.
     pub names: ResourceNames,
     /// Its region and account.
     pub location: AwsLocation,

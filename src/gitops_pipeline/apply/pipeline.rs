@@ -35,9 +35,7 @@ pub struct AppliedPipeline {
 
 /// Applies the spec of one Create or Update.
 pub struct PipelineApplier<'a> {
-    /// The AWS clients.
     pub aws: &'a Aws,
-    /// The request.
     pub context: &'a RequestContext,
     /// The desired state.
     pub spec: &'a Spec,

@@ -3,7 +3,7 @@
 //! A template has no tags. Its description names the owner, and cfn-gitops changes only templates
 //! with exactly this description.
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -144,31 +144,22 @@ async fn update(aws: &Aws, name: &str, content: &str) -> Result<(), CallError> {
         .update_approval_rule_template_content()
         .approval_rule_template_name(name)
         .new_rule_content(content);
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| CallError::new(format!("updating approval rule template {name}"), &error))
+    let doing = || format!("updating approval rule template {name}");
+    required(call.send().await, doing).map(drop)
 }
 
 async fn associated_repositories(aws: &Aws, name: &str) -> Result<Vec<String>, CallError> {
-    let mut names = Vec::new();
-    let mut next = None;
-    loop {
-        let call = aws
-            .codecommit
-            .list_repositories_for_approval_rule_template()
-            .approval_rule_template_name(name)
-            .set_next_token(next);
-        let page = optional(call.send().await, &[NO_TEMPLATE], || {
-            format!("listing the repositories of approval rule template {name}")
-        })?;
-        let Some(page) = page else { return Ok(names) };
-        names.extend(page.repository_names.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(names);
-        }
-    }
+    let call = aws
+        .codecommit
+        .list_repositories_for_approval_rule_template()
+        .approval_rule_template_name(name);
+    let pages: Result<Vec<_>, _> = call.into_paginator().send().collect().await;
+    let pages = optional(pages, &[NO_TEMPLATE], || {
+        format!("listing the repositories of approval rule template {name}")
+    })?;
+    let names = pages.into_iter().flatten();
+    let names = names.filter_map(|page| page.repository_names);
+    Ok(names.flatten().collect())
 }
 
 async fn associate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), CallError> {
@@ -177,11 +168,10 @@ async fn associate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), C
         .associate_approval_rule_template_with_repository()
         .approval_rule_template_name(name)
         .repository_name(repository_name);
-    call.send().await.map(drop).map_err(|error| {
-        let doing =
-            format!("associating approval rule template {name} with repository {repository_name}");
-        CallError::new(doing, &error)
-    })
+    let associated = required(call.send().await, || {
+        format!("associating approval rule template {name} with repository {repository_name}")
+    });
+    associated.map(drop)
 }
 
 async fn disassociate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), CallError> {

@@ -59,9 +59,7 @@ impl Content {
 
 /// Starts one operation on a child stack.
 pub struct StackCall<'a> {
-    /// The AWS clients.
     pub aws: &'a Aws,
-    /// The stack's name.
     pub name: &'a str,
     /// The ID of the observed stack. A later stack of the same name has another one.
     pub id: &'a str,

@@ -28,11 +28,8 @@ pub enum OnDenial {
 
 /// A deletion of the child stack and its dependents for one request.
 pub struct Deletion<'a> {
-    /// The AWS clients.
     pub aws: &'a Aws,
-    /// The request.
     pub context: &'a RequestContext,
-    /// The names of the resources.
     pub names: &'a ResourceNames,
     /// The purpose: [`Purpose::Delete`], or [`Purpose::RollBack`] after a failed creation.
     pub purpose: Purpose,

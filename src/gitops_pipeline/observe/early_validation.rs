@@ -9,7 +9,7 @@ use std::fmt;
 
 use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, OperationEvent};
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 
 /// Maximum pages of events to read: the failed events of a stack's few latest operations.
 const MAX_PAGES: u32 = 3;
@@ -69,15 +69,15 @@ async fn findings(
     let failed = EventFilter::builder().failed_events(true).build();
     let mut findings: Vec<Finding> = vec![];
     let mut operation_id = None;
-    let mut next = None;
+    let call = aws.cloudformation.describe_events().stack_name(stack);
+    let call = call.set_change_set_name(change_set.map(ToOwned::to_owned));
+    let mut pages = call.filters(failed).into_paginator().send();
     for _ in 0..MAX_PAGES {
-        let call = aws.cloudformation.describe_events().stack_name(stack);
-        let call = call.set_change_set_name(change_set.map(ToOwned::to_owned));
-        let call = call.filters(failed.clone()).set_next_token(next);
-        let page = call.send().await.map_err(|error| {
-            let doing = format!("reading the failed operations of stack {stack}");
-            CallError::new(doing, &error)
-        })?;
+        let Some(page) = pages.next().await else {
+            break;
+        };
+        let doing = || format!("reading the failed operations of stack {stack}");
+        let page = required(page, doing)?;
         for event in page.operation_events() {
             if !is_failure(event) || !belongs(event.client_request_token()) {
                 continue;
@@ -89,10 +89,6 @@ async fn findings(
             {
                 findings.push(finding);
             }
-        }
-        next = page.next_token;
-        if next.is_none() {
-            break;
         }
     }
     Ok(findings)

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::request_token;
 use crate::gitops_pipeline::state::ChildStack;
 
@@ -153,8 +153,7 @@ async fn events(
         .describe_stack_events()
         .stack_name(stack_id)
         .set_next_token(next);
-    let output = call.send().await.map_err(|error| {
-        CallError::new(format!("reading the events of stack {stack_id}"), &error)
-    })?;
+    let doing = || format!("reading the events of stack {stack_id}");
+    let output = required(call.send().await, doing)?;
     Ok((output.stack_events.unwrap_or_default(), output.next_token))
 }

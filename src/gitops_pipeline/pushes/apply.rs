@@ -164,12 +164,8 @@ impl Reconcile for FirstPushApplier<'_> {
 
     async fn apply(&mut self, step: FirstPushStep) -> Result<(), Reason> {
         match step {
-            FirstPushStep::ReadBranch => {
-                self.read_branch().await?;
-            }
-            FirstPushStep::AddPipeline => {
-                self.add_pipeline().await?;
-            }
+            FirstPushStep::ReadBranch => self.read_branch().await?,
+            FirstPushStep::AddPipeline => self.add_pipeline().await?,
             FirstPushStep::ReadFailure => self.tracker.read_failure(|_, _| false).await,
             FirstPushStep::Wait => self.tracker.wait().await,
         }

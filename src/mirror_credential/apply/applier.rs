@@ -16,7 +16,6 @@ use cfn_custom_resource::{Progress, Reason};
 /// The resources that this delivery created, which a rollback deletes.
 #[derive(Debug, Default)]
 pub struct CreatedResources {
-    /// The mirrors.
     pub mirrors: BTreeSet<MirrorRecord>,
     /// The credentials. IAM may not list them yet.
     pub credentials: Vec<Credential>,

@@ -31,7 +31,6 @@ use cfn_custom_resource::{Failure, Reason};
 
 /// The resource after its spec was applied.
 pub struct Applied {
-    /// The secret.
     pub secret: Secret,
     /// The credential whose login the secret holds.
     pub credential: Credential,

@@ -14,7 +14,6 @@ use cfn_custom_resource::Progress;
 /// Parts of the previous spec that the new one may not have.
 #[derive(Debug, Default)]
 pub struct PreviousSpec {
-    /// Its GitLab.
     pub gitlab: Option<Access>,
     /// The keys of its tags.
     pub tags: Vec<String>,

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log;
@@ -36,15 +36,10 @@ pub async fn issue(aws: &Aws, user_name: &str) -> Result<IssueResult, CallError>
     let call = aws.iam.create_service_specific_credential();
     let call = call.user_name(user_name).service_name(CODECOMMIT);
     let call = call.customize().config_override(without_retries());
-    let doing = format!("issuing the service-specific credential of user {user_name}");
-    let issued = call
-        .send()
-        .await
-        .map(|output| output.service_specific_credential);
-    to_result(
-        issued.map_err(|error| CallError::new(&doing, &error)),
-        &doing,
-    )
+    let doing = || format!("issuing the service-specific credential of user {user_name}");
+    let issued = required(call.send().await, doing);
+    let issued = issued.map(|output| output.service_specific_credential);
+    to_result(issued, doing)
 }
 
 /// Resets a credential whose login is not in use. The SDK must not retry: each reset returns
@@ -53,14 +48,11 @@ pub async fn reset(aws: &Aws, user_name: &str, id: &str) -> Result<IssueResult, 
     let call = aws.iam.reset_service_specific_credential();
     let call = call.user_name(user_name).service_specific_credential_id(id);
     let call = call.customize().config_override(without_retries());
-    let doing = format!("resetting the service-specific credential {id} of user {user_name}");
-    let reset = call
-        .send()
-        .await
-        .map(|output| output.service_specific_credential);
-    match reset.map_err(|error| CallError::new(&doing, &error)) {
-        Err(error) if error.has_code(&["NoSuchEntity"]) => Ok(IssueResult::Gone),
-        reset => to_result(reset, &doing),
+    let doing = || format!("resetting the service-specific credential {id} of user {user_name}");
+    match optional(call.send().await, &["NoSuchEntity"], doing) {
+        Ok(None) => Ok(IssueResult::Gone),
+        Ok(Some(reset)) => to_result(Ok(reset.service_specific_credential), doing),
+        Err(error) => to_result(Err(error), doing),
     }
 }
 
@@ -70,13 +62,13 @@ fn without_retries() -> aws_sdk_iam::config::Builder {
 
 fn to_result(
     called: Result<Option<ServiceSpecificCredential>, CallError>,
-    doing: &str,
+    doing: impl FnOnce() -> String,
 ) -> Result<IssueResult, CallError> {
     let issued = match called {
         Ok(Some(issued)) => issued,
         Ok(None) => {
             let cause = "IAM's answer holds no credential";
-            let error = CallError::local(Code::AwsUnavailable, doing, cause);
+            let error = CallError::local(Code::AwsUnavailable, doing(), cause);
             return Ok(IssueResult::Unknown(error));
         }
         Err(error) if error.has_code(&["LimitExceeded"]) => return Ok(IssueResult::NoSlot(error)),
@@ -118,7 +110,7 @@ pub async fn deactivate(aws: &Aws, user_name: &str, id: &str) -> Result<(), Call
         .service_specific_credential_id(id)
         .status(StatusType::Inactive);
     let doing = || format!("deactivating the service-specific credential {id} of user {user_name}");
-    optional(call.send().await, &[], doing).map(drop)
+    required(call.send().await, doing).map(drop)
 }
 
 /// Writes tags on the user. Waits while another change of the user is under way.
@@ -136,7 +128,7 @@ pub async fn tag_user(
         call = call.tags(tag?);
     }
     loop {
-        match optional(call.clone().send().await, &[], doing) {
+        match required(call.clone().send().await, doing) {
             Err(error) if is_concurrent(&error) => tokio::time::sleep(POLL_INTERVAL).await,
             tagged => return tagged.map(drop),
         }

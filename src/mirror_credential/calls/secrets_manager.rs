@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use serde_json::json;
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::clients::gitlab::Access;
 use crate::common::password::Password;
 use crate::mirror_credential::calls::CODECOMMIT;
@@ -190,7 +190,7 @@ pub async fn tag_secret(
         call = call.tags(secret_tag(key.clone(), value.clone()));
     }
     let doing = || format!("tagging secret {}", secret.arn);
-    optional(call.send().await, &[], doing).map(drop)
+    required(call.send().await, doing).map(drop)
 }
 
 /// Removes tags from the secret.
@@ -198,7 +198,7 @@ pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result
     let call = aws.secrets.untag_resource().secret_id(&secret.arn);
     let call = call.set_tag_keys(Some(keys.to_vec()));
     let doing = || format!("untagging secret {}", secret.arn);
-    optional(call.send().await, &[], doing).map(drop)
+    required(call.send().await, doing).map(drop)
 }
 
 /// Changes the settings of the secret.
@@ -211,7 +211,7 @@ pub async fn change_settings(
     let call = aws.secrets.update_secret().secret_id(&secret.arn);
     let call = call.kms_key_id(key);
     let doing = || format!("changing the settings of secret {}", secret.arn);
-    optional(call.send().await, &[], doing).map(drop)
+    required(call.send().await, doing).map(drop)
 }
 
 /// Removes `label` from the version `from`, or moves it to another one. `false` if the label is not

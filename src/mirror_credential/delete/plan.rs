@@ -19,7 +19,6 @@ use crate::reconcile::Next;
 /// The state of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionState {
-    /// The time.
     pub now: SystemTime,
     /// When the delivery started to read.
     pub started_at: SystemTime,
@@ -27,7 +26,6 @@ pub struct DeletionState {
     pub users_read_at: SystemTime,
     /// The users that may hold a credential of the target.
     pub users: Vec<User>,
-    /// The secret.
     pub secret: SecretState,
     /// The denied call, if the function may not read the secret.
     pub denied: Option<CallError>,
@@ -56,14 +54,12 @@ pub enum DeleteStep {
     DeleteMirrors,
     /// Write on the user which credentials its latest intent issued.
     CloseIssueIntent {
-        /// The user.
         user_name: String,
         /// The credentials of this resource.
         ids: Vec<String>,
     },
     /// Delete a credential.
     DeleteCredential {
-        /// The user.
         user_name: String,
         /// The credential.
         id: String,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
-use crate::clients::aws::CallError;
+use crate::clients::aws::{CallError, required};
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Access, GitLabError, TokenDetails};
 use crate::common::iam_wildcard::NamePattern;
@@ -101,7 +101,7 @@ pub struct CheckedGitLabs {
     /// for each mirror.
     unreachable: Mutex<BTreeMap<String, GitLabError>>,
     /// The tokens whose expiry was read, by GitLab's address, secret and key.
-    tokens: Mutex<BTreeSet<(String, String, String)>>,
+    tokens: Mutex<BTreeSet<String>>,
 }
 
 impl CheckedGitLabs {
@@ -132,16 +132,11 @@ impl CheckedGitLabs {
     fn is_new_token(&self, access: &Access) -> bool {
         let Access {
             url,
-            token_secret_id,
-            token_secret_key,
+            token_secret_id: id,
+            token_secret_key: key,
             ..
         } = access;
-        let token = (
-            url.clone(),
-            token_secret_id.clone(),
-            token_secret_key.clone(),
-        );
-        locked(&self.tokens).insert(token)
+        locked(&self.tokens).insert(format!("{url} {id} {key}"))
     }
 }
 
@@ -157,9 +152,6 @@ impl MirrorCredential {
     /// environment of a secret. A call for another environment's user would be denied, and every
     /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled for
     /// deletion are among them only `with_deleted`.
-    ///
-    /// # Errors
-    /// If Secrets Manager does not return all pages.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
@@ -174,7 +166,7 @@ impl MirrorCredential {
         let mut pages = call.into_paginator().send();
         let mut listed = vec![];
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CallError::new("listing the secrets", &error))?;
+            let page = required(page, || "listing the secrets".to_owned())?;
             let secrets = page.secret_list().iter();
             listed.extend(secrets.filter_map(|secret| summary(secret, user_names)));
         }

@@ -78,20 +78,15 @@ pub struct Comparison<'a> {
     pub aws: &'a Aws,
     /// Reads GitLab.
     pub gitlab: &'a GitLab,
-    /// The mirror.
     pub record: &'a MirrorRecord,
     /// The pace of the requests to GitLab.
     pub pace: &'a Pace,
-    /// The time.
     pub now: SystemTime,
 }
 
 impl Comparison<'_> {
     /// Compares the first of `branches`. For each branch with the same commit on both sides, it takes
     /// one call of CodeCommit.
-    ///
-    /// # Errors
-    /// If CodeCommit or GitLab does not show a branch.
     pub async fn of(&self, branches: &[Branch]) -> Result<ComparedTips, TipsError> {
         let mut all = ComparedTips::default();
         let mut unknown = vec![];

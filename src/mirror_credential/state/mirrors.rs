@@ -93,7 +93,6 @@ pub struct MirrorState {
     pub orphans: BTreeSet<MirrorRecord>,
     /// A mirror could not be deleted. The claim that names it has to stay open.
     pub deletion_incomplete: bool,
-    /// The mirror intent.
     pub intent: IntentState,
 }
 

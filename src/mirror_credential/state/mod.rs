@@ -131,7 +131,6 @@ pub struct LoginState {
 /// The planner's input, beside the spec and the request.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The time.
     pub now: SystemTime,
     /// When the delivery started to read.
     pub started_at: SystemTime,
@@ -153,7 +152,6 @@ pub struct State {
     pub log: LogState,
     /// Credentials and logins.
     pub login: LoginState,
-    /// The mirrors.
     pub mirrors: MirrorState,
 }
 

@@ -14,7 +14,6 @@ pub struct Secret {
     pub arn: String,
     /// Who created it, from its tags.
     pub origin: SecretOrigin,
-    /// Its settings.
     pub settings: SecretSettings,
     /// The tags of the spec.
     pub tags: BTreeMap<String, String>,

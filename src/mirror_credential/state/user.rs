@@ -23,9 +23,7 @@ pub struct Credential {
 /// The IAM user, with the fields that this resource uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its name.
     pub name: String,
-    /// Whether it exists.
     pub exists: bool,
     /// The resource that holds its slots.
     pub owner: Option<Owner>,
