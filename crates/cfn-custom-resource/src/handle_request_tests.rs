@@ -3,6 +3,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::ProtocolCodes;
 
+const INVOCATION: Duration = Duration::from_secs(900);
+
 const REJECTED: ReasonCode = ReasonCode("CFG-207");
 
 enum Behaviour {
@@ -62,28 +64,42 @@ fn request(clock: &Clock, members: &str) -> Request {
     Request::parse(&event, clock.now()).expect("a request")
 }
 
-async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
-    let clock = signed_and(0);
-    let request = request(&clock, extra);
-    let started = clock.now();
+/// Handles `request` in an invocation of 15 minutes. Without `status`, the response must not be sent.
+async fn handle<G: Future<Output = Result<(), ContinuationError>>>(
+    behaviour: Behaviour,
+    request: Request,
+    clock: &Clock,
+    status: Option<u16>,
+    continue_later: impl FnOnce(Duration) -> G,
+) -> (Handled, usize) {
     let puts = Mutex::new(0);
     let put = |_, _| {
         *puts.lock().expect("puts") += 1;
-        async { Ok(200) }
+        async move { Ok(status.expect("no response is sent")) }
     };
-    let ends = started + Duration::from_secs(900);
-    let answered = handle_request(
-        Arc::new(behaviour),
+    let ends = clock.now() + INVOCATION;
+    let (behaviour, worker) = (Arc::new(behaviour), Worker::default());
+    let work = handle_request(
+        behaviour,
         request,
         ends,
-        &clock,
-        &Worker::default(),
+        clock,
+        &worker,
         put,
-        alone,
-    )
-    .await;
-    let took = clock.now().duration_since(started).expect("forwards");
+        continue_later,
+    );
+    let handled = work.await;
+    assert!(clock.now() < ends);
     let puts = *puts.lock().expect("puts");
+    (handled, puts)
+}
+
+async fn answered(behaviour: Behaviour, extra: &str) -> (Value, usize, Duration) {
+    let clock = signed_and(0);
+    let started = clock.now();
+    let request = request(&clock, extra);
+    let (answered, puts) = handle(behaviour, request, &clock, Some(200), alone).await;
+    let took = clock.now().duration_since(started).expect("forwards");
     (delivered(answered), puts, took)
 }
 
@@ -136,20 +152,8 @@ async fn failed_update_keeps_the_id_of_its_request() {
 #[tokio::test(start_paused = true)]
 async fn request_after_cloudformations_timeout_is_not_started() {
     let clock = signed_and(3700);
-    let put = |_, _| async { Ok(200) };
-    let ends = clock.now() + Duration::from_secs(900);
-    let behaviour = Arc::new(Behaviour::Panic);
     let request = request(&clock, "");
-    let answered = handle_request(
-        behaviour,
-        request,
-        ends,
-        &clock,
-        &Worker::default(),
-        put,
-        alone,
-    )
-    .await;
+    let (answered, _) = handle(Behaviour::Panic, request, &clock, Some(200), alone).await;
     let body = delivered(answered);
     assert_eq!(
         (&body["Status"], &body["Reason"]),
@@ -168,38 +172,14 @@ async fn expired_request_starts_only_if_it_is_a_delete() {
         let url = "https://x/?X-Amz-Date=20261120T075500Z&X-Amz-Expires=60";
         let members = format!(r#","RequestType":"{request_type}","ResponseURL":"{url}""#);
         let request = request(&clock, &members);
-        let put = |_, _| async { panic!("the address has expired") };
-        let ends = clock.now() + Duration::from_secs(900);
-        let (behaviour, worker) = (Arc::new(Behaviour::Succeed), Worker::default());
-        let answered = handle_request(behaviour, request, ends, &clock, &worker, put, alone);
-        let Handled::Responded { body, sent } = answered.await else {
-            panic!("not continued");
+        let answered = handle(Behaviour::Succeed, request, &clock, None, alone).await;
+        let (Handled::Responded { body, sent }, 0) = answered else {
+            panic!("{answered:?}");
         };
         assert_eq!(sent, Err(SendError::Expired));
         let status = if starts { "SUCCESS" } else { "FAILED" };
         assert_eq!(body["Status"], status, "{request_type}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn expired_delete_is_continued_in_another_invocation() {
-    let clock = signed_and(7300);
-    let request = request(&clock, r#","RequestType":"Delete""#);
-    let put = |_, _| async { panic!("the address has expired") };
-    let ends = clock.now() + Duration::from_secs(900);
-    let continue_later = |_| async { Ok(()) };
-    let behaviour = Arc::new(Behaviour::Hang);
-    let answered = handle_request(
-        behaviour,
-        request,
-        ends,
-        &clock,
-        &Worker::default(),
-        put,
-        continue_later,
-    )
-    .await;
-    assert!(matches!(answered, Handled::Continued));
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,24 +200,14 @@ async fn request_without_members_fails_and_names_them() {
 
 #[tokio::test(start_paused = true)]
 async fn work_after_the_invocation_continues_in_another_process() {
-    let clock = signed_and(0);
-    let request = request(&clock, "");
-    let put = |_, _| async { panic!("the next invocation answers") };
-    let ends = clock.now() + Duration::from_secs(900);
-    let continue_later = |_| async { Ok(()) };
-    let behaviour = Arc::new(Behaviour::Hang);
-    let answered = handle_request(
-        behaviour,
-        request,
-        ends,
-        &clock,
-        &Worker::default(),
-        put,
-        continue_later,
-    )
-    .await;
-    assert!(matches!(answered, Handled::Continued));
-    assert!(clock.now() < ends);
+    // A Delete continues although its address has expired.
+    for (seconds, members) in [(0, ""), (7300, r#","RequestType":"Delete""#)] {
+        let clock = signed_and(seconds);
+        let request = request(&clock, members);
+        let continue_later = |_| async { Ok(()) };
+        let handled = handle(Behaviour::Hang, request, &clock, None, continue_later).await;
+        assert!(matches!(handled, (Handled::Continued, 0)), "{handled:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,27 +215,17 @@ async fn unconfirmed_continuation_is_left_to_the_next_delivery() {
     let clock = signed_and(0);
     for hangs in [false, true] {
         let request = request(&clock, "");
-        let put = |_, _| async { panic!("another invocation may answer") };
-        let ends = clock.now() + Duration::from_secs(300);
         let continue_later = |_| async move {
             if hangs {
                 std::future::pending::<()>().await;
             }
             Err(ContinuationError::OutcomeUnknown)
         };
-        let behaviour = Arc::new(Behaviour::Hang);
-        let answered = handle_request(
-            behaviour,
-            request,
-            ends,
-            &clock,
-            &Worker::default(),
-            put,
-            continue_later,
-        )
-        .await;
-        assert!(matches!(answered, Handled::MaybeContinued));
-        assert!(clock.now() < ends);
+        let handled = handle(Behaviour::Hang, request, &clock, None, continue_later).await;
+        assert!(
+            matches!(handled, (Handled::MaybeContinued, 0)),
+            "{handled:?}"
+        );
     }
 }
 

@@ -39,31 +39,27 @@ fn read(changes: Vec<Change>, creation: Creation) -> ComparisonResult {
     })
 }
 
+#[track_caller]
+fn applies(state: &DriftState, repairs: bool, step: DriftStep) {
+    assert_eq!(next(state, repairs), Planned::Apply(step));
+}
+
 #[test]
 fn earlier_change_set_is_deleted_first() {
     let mut state = state(true, None);
-    assert_eq!(
-        next(&state, false),
-        Planned::Apply(DriftStep::DeleteChangeSet)
-    );
+    applies(&state, false, DriftStep::DeleteChangeSet);
     state.may_exist = false;
-    assert_eq!(next(&state, false), Planned::Apply(DriftStep::Compare));
+    applies(&state, false, DriftStep::Compare);
     state.stack = None;
-    assert_eq!(next(&state, false), Planned::Apply(DriftStep::ReadStack));
+    applies(&state, false, DriftStep::ReadStack);
 }
 
 #[test]
 fn only_drift_is_repaired() {
     let drifted = read(vec![change("A", DriftStatus::Modified)], Creation::Complete);
     let state = state(true, drifted);
-    assert_eq!(
-        next(&state, true),
-        Planned::Apply(DriftStep::ExecuteChangeSet)
-    );
-    assert_eq!(
-        next(&state, false),
-        Planned::Apply(DriftStep::DeleteChangeSet)
-    );
+    applies(&state, true, DriftStep::ExecuteChangeSet);
+    applies(&state, false, DriftStep::DeleteChangeSet);
     for (drift, creation) in [
         (DriftStatus::InSync, Creation::Complete),
         (DriftStatus::NotCompared, Creation::Complete),
@@ -73,10 +69,7 @@ fn only_drift_is_repaired() {
             comparison: Some(read(vec![change("A", drift)], creation)),
             ..state.clone()
         };
-        assert_eq!(
-            next(&state, true),
-            Planned::Apply(DriftStep::DeleteChangeSet)
-        );
+        applies(&state, true, DriftStep::DeleteChangeSet);
     }
 }
 
@@ -123,16 +116,12 @@ fn empty_change_set_is_no_drift_and_a_failed_one_no_result() {
 #[test]
 fn stack_without_resources_or_in_progress_is_not_compared() {
     let mut state = state(true, None);
-    state.stack = Some(StackState::Missing);
-    assert!(matches!(
-        next(&state, true),
-        Planned::Done(Found::Nothing(_))
-    ));
-    state.stack = Some(StackState::Unready("UPDATE_IN_PROGRESS".to_owned()));
-    assert!(matches!(
-        next(&state, true),
-        Planned::Done(Found::Nothing(_))
-    ));
+    let unready = StackState::Unready("UPDATE_IN_PROGRESS".to_owned());
+    for stack in [StackState::Missing, unready] {
+        state.stack = Some(stack);
+        let planned = next(&state, true);
+        assert!(matches!(planned, Planned::Done(Found::Nothing(_))));
+    }
 }
 
 #[test]
@@ -144,19 +133,17 @@ fn impossible_comparison_is_no_result() {
 #[test]
 fn repair_that_deletes_a_resource_is_not_executed() {
     for effect in [Effect::Replace, Effect::MayReplace, Effect::Remove] {
-        for (drift, is_executed) in [(DriftStatus::InSync, false), (DriftStatus::Deleted, true)] {
+        for (drift, expected) in [
+            (DriftStatus::InSync, DriftStep::DeleteChangeSet),
+            (DriftStatus::Deleted, DriftStep::ExecuteChangeSet),
+        ] {
             let deletes = Change {
                 effect,
                 ..change("B", drift)
             };
             let changes = vec![change("A", DriftStatus::Modified), deletes];
             let state = state(true, read(changes, Creation::Complete));
-            let expected = if is_executed {
-                DriftStep::ExecuteChangeSet
-            } else {
-                DriftStep::DeleteChangeSet
-            };
-            assert_eq!(next(&state, true), Planned::Apply(expected), "{effect:?}");
+            applies(&state, true, expected);
         }
     }
 }
@@ -171,7 +158,7 @@ fn repair_waits_until_no_execution_is_in_progress() {
         (Some(false), DriftStep::ExecuteChangeSet),
     ] {
         state.is_deploying = is_deploying;
-        assert_eq!(next(&state, true), Planned::Apply(expected));
+        applies(&state, true, expected);
     }
     (state.is_deploying, state.may_exist) = (Some(true), false);
     let Planned::Done(Found::Compared(drifted)) = next(&state, true) else {

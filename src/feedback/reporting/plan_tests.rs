@@ -110,28 +110,36 @@ fn status_name_has_environment_and_project() {
     );
 }
 
-#[test]
-fn succeeded_execution_names_its_environment() {
-    let (state, text) = status_of(ExecutionState::Succeeded, &[]);
-    assert_eq!(
-        (state, text.as_str()),
-        (StatusState::Success, "Deployed to dev")
-    );
+/// One test for each row: the execution's state and actions, and its status with the description.
+macro_rules! statuses {
+    ($($name:ident: $execution:ident, $actions:expr => $state:ident, $text:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let (state, text) = status_of(ExecutionState::$execution, &$actions);
+                assert_eq!((state, text.as_str()), (StatusState::$state, $text));
+            }
+        )*
+    };
 }
 
-#[test]
-fn failed_execution_names_its_action_and_reason() {
-    let actions = [
-        ("Source", ActionState::Succeeded, ""),
-        (
-            "Build",
-            ActionState::Failed,
-            "Build terminated\nwith state: FAILED",
-        ),
-    ];
-    let (state, text) = status_of(ExecutionState::Failed, &actions);
-    assert_eq!(state, StatusState::Failed);
-    assert_eq!(text, "Build failed: Build terminated with state: FAILED");
+statuses! {
+    succeeded_execution_names_its_environment: Succeeded, [] => Success, "Deployed to dev";
+    failed_execution_names_its_action_and_reason: Failed, [
+            ("Source", ActionState::Succeeded, ""),
+            ("Build", ActionState::Failed, "Build terminated\nwith state: FAILED"),
+        ]
+        => Failed, "Build failed: Build terminated with state: FAILED";
+    rejected_execution_is_canceled: Failed, [(APPROVAL, ActionState::Failed, "not today")]
+        => Canceled, "The approval was rejected: not today";
+    superseded_execution_is_canceled: Canceled, [] => Canceled, "The execution was superseded";
+    rolled_back_execution_has_failed: RolledBack, [(DEPLOY, ActionState::Failed, "Table exists")]
+        => Failed, "Rolled back in dev. Deploy failed: Table exists";
+    rollback_by_a_condition_has_failed: RolledBack, []
+        => Failed, "Rolled back in dev. A condition of the stage failed";
+    rejected_execution_that_rolls_back_is_canceled:
+        RolledBack, [(APPROVAL, ActionState::Failed, "")]
+        => Canceled, "The approval was rejected";
 }
 
 #[test]
@@ -141,27 +149,6 @@ fn long_reason_is_shortened_to_255_characters() {
     let (_, text) = status_of(ExecutionState::Failed, &actions);
     assert_eq!(text.chars().count(), MAX_CHARACTERS);
     assert!(text.ends_with('…'));
-}
-
-#[test]
-fn rejected_approval_is_canceled() {
-    let actions = [(APPROVAL, ActionState::Failed, "not today")];
-    let (state, text) = status_of(ExecutionState::Failed, &actions);
-    assert_eq!(state, StatusState::Canceled);
-    assert_eq!(text, "The approval was rejected: not today");
-    let approval = desired_of(ExecutionState::Failed, &actions)
-        .approval
-        .expect("a status");
-    assert_eq!(approval.state, StatusState::Canceled);
-}
-
-#[test]
-fn superseded_execution_is_canceled() {
-    let (state, text) = status_of(ExecutionState::Canceled, &[]);
-    assert_eq!(
-        (state, text.as_str()),
-        (StatusState::Canceled, "The execution was superseded")
-    );
 }
 
 #[test]
@@ -183,13 +170,15 @@ fn waiting_approval_is_pending() {
 }
 
 #[test]
-fn approval_of_a_stopped_execution_is_canceled() {
-    for state in [ActionState::Running, ActionState::Abandoned] {
-        let desired = desired_of(ExecutionState::Canceled, &[(APPROVAL, state, "")]);
-        assert_eq!(
-            desired.approval.expect("a status").state,
-            StatusState::Canceled
-        );
+fn approval_that_was_not_given_is_canceled() {
+    for (execution, approval) in [
+        (ExecutionState::Failed, ActionState::Failed),
+        (ExecutionState::Canceled, ActionState::Running),
+        (ExecutionState::Canceled, ActionState::Abandoned),
+    ] {
+        let desired = desired_of(execution, &[(APPROVAL, approval, "")]);
+        let state = desired.approval.expect("a status").state;
+        assert_eq!(state, StatusState::Canceled);
     }
 }
 
@@ -221,43 +210,33 @@ fn switched_off_parts_are_not_reported() {
 }
 
 #[test]
-fn first_report_posts_the_state() {
-    assert_eq!(
-        posted(ExecutionState::Running, None),
-        [StatusState::Running]
-    );
-    assert_eq!(posted(ExecutionState::Failed, None), [StatusState::Failed]);
-}
-
-#[test]
-fn repeated_event_posts_nothing() {
-    let running = Some(shown_status(StatusState::Running, URL));
-    assert!(posted(ExecutionState::Running, running).is_empty());
-    let success = Some(shown_status(StatusState::Success, URL));
-    assert!(posted(ExecutionState::Succeeded, success).is_empty());
-}
-
-#[test]
-fn open_status_of_an_earlier_execution_is_not_repeated() {
-    let running = Some(shown_status(StatusState::Running, EARLIER));
-    assert!(posted(ExecutionState::Running, running).is_empty());
-}
-
-#[test]
-fn final_status_of_an_earlier_execution_is_replaced() {
-    for state in [ExecutionState::Running, ExecutionState::Failed] {
-        let failed = Some(shown_status(StatusState::Failed, EARLIER));
-        assert_eq!(posted(state, failed).len(), 1, "{state:?}");
+fn state_is_posted_unless_gitlab_shows_it() {
+    use StatusState::{Failed, Running, Success};
+    for (execution, shown, expected) in [
+        (ExecutionState::Running, None, Some(Running)),
+        (ExecutionState::Failed, None, Some(Failed)),
+        // A repeated event.
+        (ExecutionState::Running, Some((Running, URL)), None),
+        (ExecutionState::Succeeded, Some((Success, URL)), None),
+        // An open status of an earlier execution is not repeated, a final one is replaced.
+        (ExecutionState::Running, Some((Running, EARLIER)), None),
+        (
+            ExecutionState::Running,
+            Some((Failed, EARLIER)),
+            Some(Running),
+        ),
+        (
+            ExecutionState::Failed,
+            Some((Failed, EARLIER)),
+            Some(Failed),
+        ),
+        // The execution was retried.
+        (ExecutionState::Running, Some((Failed, URL)), Some(Running)),
+    ] {
+        let status = shown.map(|(state, url)| shown_status(state, url));
+        let posted = posted(execution, status);
+        assert_eq!(posted, Vec::from_iter(expected), "{execution:?} {shown:?}");
     }
-}
-
-#[test]
-fn retried_execution_runs_again() {
-    let failed = Some(shown_status(StatusState::Failed, URL));
-    assert_eq!(
-        posted(ExecutionState::Running, failed),
-        [StatusState::Running]
-    );
 }
 
 /// The states that are posted to the latest status's pipeline, and to others, by their numbers.
@@ -293,19 +272,17 @@ fn open_status_of_another_pipeline_is_ended() {
 }
 
 #[test]
-fn ended_deployment_is_recorded() {
-    assert!(deployment_posts(ActionState::Running, None).is_empty());
-    for shown in [None, Some(StatusState::Failed)] {
-        assert_eq!(
-            deployment_posts(ActionState::Succeeded, shown),
-            [Post::CreateDeployment(StatusState::Success)]
-        );
+fn ended_deployment_is_recorded_once() {
+    use StatusState::{Failed, Success};
+    for (state, shown, recorded) in [
+        (ActionState::Running, None, None),
+        (ActionState::Succeeded, None, Some(Success)),
+        (ActionState::Succeeded, Some(Failed), Some(Success)),
+        (ActionState::Failed, Some(Failed), None),
+    ] {
+        let expected = Vec::from_iter(recorded.map(Post::CreateDeployment));
+        assert_eq!(deployment_posts(state, shown), expected);
     }
-}
-
-#[test]
-fn shown_deployment_is_not_repeated() {
-    assert!(deployment_posts(ActionState::Failed, Some(StatusState::Failed)).is_empty());
 }
 
 fn environment(name: &str, external_url: Option<&str>, tier: &str) -> Shown {
@@ -377,20 +354,6 @@ fn note_is_written_while_the_approval_waits() {
     let write = Post::WriteNote("text\n".to_owned());
     assert_eq!(posts(&desired, &Shown::default()), [write]);
     assert!(posts(&Desired::default(), &Shown::default()).is_empty());
-}
-
-#[test]
-fn rolled_back_execution_has_failed() {
-    let failed = [(DEPLOY, ActionState::Failed, "Table exists")];
-    let text = "Rolled back in dev. Deploy failed: Table exists".to_owned();
-    let status = status_of(ExecutionState::RolledBack, &failed);
-    assert_eq!(status, (StatusState::Failed, text));
-    let text = "Rolled back in dev. A condition of the stage failed".to_owned();
-    let status = status_of(ExecutionState::RolledBack, &[]);
-    assert_eq!(status, (StatusState::Failed, text));
-    let rejected = [(APPROVAL, ActionState::Failed, "")];
-    let (state, _) = status_of(ExecutionState::RolledBack, &rejected);
-    assert_eq!(state, StatusState::Canceled);
 }
 
 #[test]

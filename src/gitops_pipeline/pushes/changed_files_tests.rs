@@ -27,71 +27,59 @@ fn push(old: &str, new: &str) -> BranchPush {
     }
 }
 
-#[test]
-fn push_without_its_execution_needs_one() {
-    let executions = [execution(5, Some("a"))];
-    assert_eq!(
-        find_need(&push("a", "b"), "b", &executions),
-        ExecutionNeed::Unmet
-    );
+/// The push that created the branch.
+fn creation(new: &str) -> BranchPush {
+    BranchPush {
+        old_commit: None,
+        ..push("", new)
+    }
 }
 
-#[test]
-fn executed_push_needs_no_second_execution() {
-    let one = [execution(10, Some("b")), execution(5, Some("a"))];
-    assert_eq!(find_need(&push("a", "b"), "b", &one), ExecutionNeed::Met);
-    // A later push that did not match moved the branch.
-    assert_eq!(find_need(&push("a", "b"), "c", &one), ExecutionNeed::Met);
+fn without_time(push: BranchPush) -> BranchPush {
+    BranchPush { time: None, ..push }
 }
 
-#[test]
-fn late_event_does_not_start_an_older_commit() {
-    let later = [execution(12, Some("c")), execution(5, Some("a"))];
-    assert_eq!(find_need(&push("a", "b"), "c", &later), ExecutionNeed::Met);
+/// It ended before it read its source.
+fn stopped(started: u64) -> ListedExecution {
+    ListedExecution {
+        is_in_progress: false,
+        ..execution(started, None)
+    }
 }
 
-#[test]
-fn force_push_to_an_executed_commit_needs_an_execution() {
-    let earlier = [execution(8, Some("b")), execution(5, Some("a"))];
-    assert_eq!(
-        find_need(&push("b", "a"), "a", &earlier),
-        ExecutionNeed::Unmet
-    );
+/// One test for each row: the push, the branch's tip, the executions, and whether another one is needed.
+macro_rules! needs {
+    ($($name:ident: $push:expr, $tip:literal, $executions:expr => $need:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert_eq!(find_need(&$push, $tip, &$executions), ExecutionNeed::$need);
+            }
+        )*
+    };
 }
 
-#[test]
-fn branch_that_returns_needs_an_execution() {
-    let mut created = push("", "a");
-    created.old_commit = None;
-    let earlier = [execution(5, Some("a"))];
-    let need = |executions: &[ListedExecution]| find_need(&created, "a", executions);
-    assert_eq!(need(&earlier), ExecutionNeed::Unmet);
-    assert_eq!(need(&[execution(11, Some("a"))]), ExecutionNeed::Met);
-    let later = [execution(12, Some("b"))];
-    assert_eq!(find_need(&created, "b", &later), ExecutionNeed::Met);
-}
-
-#[test]
-fn execution_that_reads_its_source_is_awaited() {
-    let reading = [execution(12, None), execution(5, Some("a"))];
-    assert_eq!(
-        find_need(&push("a", "b"), "b", &reading),
-        ExecutionNeed::Unknown
-    );
-    assert_eq!(find_need(&push("a", "b"), "b", &[]), ExecutionNeed::Unknown);
-    let mut stopped = reading;
-    stopped[0].is_in_progress = false;
-    assert_eq!(
-        find_need(&push("a", "b"), "b", &stopped),
-        ExecutionNeed::Unmet
-    );
-}
-
-#[test]
-fn event_without_a_time_relies_on_the_latest_execution() {
-    let mut untimed = push("a", "b");
-    untimed.time = None;
-    let one = [execution(12, Some("b"))];
-    assert_eq!(find_need(&untimed, "b", &one), ExecutionNeed::Met);
-    assert_eq!(find_need(&untimed, "c", &one), ExecutionNeed::Unmet);
+needs! {
+    push_without_its_execution_needs_one: push("a", "b"), "b", [execution(5, Some("a"))] => Unmet;
+    executed_push_needs_no_second_execution:
+        push("a", "b"), "b", [execution(10, Some("b")), execution(5, Some("a"))] => Met;
+    later_unmatched_push_needs_no_execution:
+        push("a", "b"), "c", [execution(10, Some("b")), execution(5, Some("a"))] => Met;
+    late_event_does_not_start_an_older_commit:
+        push("a", "b"), "c", [execution(12, Some("c")), execution(5, Some("a"))] => Met;
+    force_push_to_an_executed_commit_needs_an_execution:
+        push("b", "a"), "a", [execution(8, Some("b")), execution(5, Some("a"))] => Unmet;
+    branch_that_returns_needs_an_execution: creation("a"), "a", [execution(5, Some("a"))] => Unmet;
+    branch_that_returned_has_its_execution: creation("a"), "a", [execution(11, Some("a"))] => Met;
+    later_push_of_a_returned_branch_is_executed:
+        creation("a"), "b", [execution(12, Some("b"))] => Met;
+    execution_that_reads_its_source_is_awaited:
+        push("a", "b"), "b", [execution(12, None), execution(5, Some("a"))] => Unknown;
+    first_execution_is_awaited: push("a", "b"), "b", [] => Unknown;
+    stopped_execution_is_not_awaited:
+        push("a", "b"), "b", [stopped(12), execution(5, Some("a"))] => Unmet;
+    event_without_a_time_relies_on_the_latest_execution:
+        without_time(push("a", "b")), "b", [execution(12, Some("b"))] => Met;
+    event_without_a_time_may_be_of_a_later_push:
+        without_time(push("a", "b")), "c", [execution(12, Some("b"))] => Unmet;
 }

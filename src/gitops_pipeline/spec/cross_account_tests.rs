@@ -52,99 +52,91 @@ fn image_of_this_account_needs_only_its_name() {
     );
 }
 
-#[test]
-fn role_and_repository_arn_require_each_other() {
-    assert_eq!(
-        paths(
-            json!({"Source": {"RepositoryArn": SOURCE_ARN}, "ImageSource": {"RoleArn": ROLE_ARN}})
-        ),
-        [
-            "Source.RoleArn",
-            "ImageSource.RepositoryName",
-            "ImageSource.RepositoryArn",
-        ]
-    );
-    assert_eq!(paths(json!({"Source": {}})), ["Source.RepositoryName"]);
-    let of_a_third = "arn:aws:iam::333333333333:role/r";
-    assert_eq!(
-        paths(json!({
-            "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": of_a_third, "RepositoryName": "x"},
+/// One test for each row: the properties, and the paths of their errors.
+macro_rules! rejected {
+    ($($name:ident: $properties:tt => $paths:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert_eq!(paths(json!($properties)), $paths);
+            }
+        )*
+    };
+}
+
+rejected! {
+    role_and_repository_arn_require_each_other:
+        {"Source": {"RepositoryArn": SOURCE_ARN}, "ImageSource": {"RoleArn": ROLE_ARN}}
+        => ["Source.RoleArn", "ImageSource.RepositoryName", "ImageSource.RepositoryArn"];
+    source_without_a_repository_is_rejected: {"Source": {}} => ["Source.RepositoryName"];
+    role_of_a_third_account_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN,
+                "RoleArn": "arn:aws:iam::333333333333:role/r",
+                "RepositoryName": "x",
+            },
             "ArtifactKeyArn": KEY_ARN,
-        })),
-        ["Source.RepositoryName", "Source.RoleArn"]
-    );
-}
-
-#[test]
-fn source_of_another_region_is_rejected() {
-    let far = SOURCE_ARN.replace("eu-central-1", "us-east-1");
-    assert_eq!(
-        paths(json!({
-            "Source": {"RepositoryArn": far, "RoleArn": ROLE_ARN}, "ArtifactKeyArn": KEY_ARN,
-        })),
-        ["Source.RepositoryArn"]
-    );
-}
-
-#[test]
-fn another_account_makes_a_key_of_this_region_necessary() {
-    let source = json!({"Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN}});
-    assert_eq!(paths(source), ["ArtifactKeyArn"]);
-    let far = KEY_ARN.replace("eu-central-1", "us-east-1");
-    assert_eq!(paths(json!({"ArtifactKeyArn": far})), ["ArtifactKeyArn"]);
-}
-
-#[test]
-fn arn_of_this_accounts_repository_is_rejected() {
-    let own = SOURCE_ARN.replace("210987654321", "123456789012");
-    let role = ROLE_ARN.replace("210987654321", "123456789012");
-    let source = json!({"RepositoryArn": own, "RoleArn": role});
-    assert_eq!(
-        paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
-        ["Source.RepositoryArn"]
-    );
-}
-
-#[test]
-fn arn_without_name_or_of_another_partition_is_rejected() {
-    for (from, to) in [(":infra", ":a/b"), ("arn:aws:", "arn:aws-cn:")] {
-        let role = ROLE_ARN.replace("arn:aws:", if from == ":infra" { "arn:aws:" } else { to });
-        let source = json!({"RepositoryArn": SOURCE_ARN.replace(from, to), "RoleArn": role});
-        assert_eq!(
-            paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
-            ["Source.RepositoryArn"],
-            "{to}"
-        );
-    }
-    let role = ROLE_ARN.replace("arn:aws:", "arn:aws-us-gov:");
-    let source = json!({"RepositoryArn": SOURCE_ARN, "RoleArn": role});
-    assert_eq!(
-        paths(json!({"Source": source, "ArtifactKeyArn": KEY_ARN})),
-        ["Source.RoleArn"]
-    );
-}
-
-#[test]
-fn image_variables_cannot_be_set_with_image_source() {
-    assert_eq!(
-        paths(json!({
+        }
+        => ["Source.RepositoryName", "Source.RoleArn"];
+    source_of_another_region_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN.replace("eu-central-1", "us-east-1"),
+                "RoleArn": ROLE_ARN,
+            },
+            "ArtifactKeyArn": KEY_ARN,
+        }
+        => ["Source.RepositoryArn"];
+    another_account_makes_a_key_necessary:
+        {"Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN}} => ["ArtifactKeyArn"];
+    key_of_another_region_is_rejected:
+        {"ArtifactKeyArn": KEY_ARN.replace("eu-central-1", "us-east-1")} => ["ArtifactKeyArn"];
+    arn_of_this_accounts_repository_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN.replace("210987654321", "123456789012"),
+                "RoleArn": ROLE_ARN.replace("210987654321", "123456789012"),
+            },
+            "ArtifactKeyArn": KEY_ARN,
+        }
+        => ["Source.RepositoryArn"];
+    arn_without_a_repositorys_name_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN.replace(":infra", ":a/b"),
+                "RoleArn": ROLE_ARN,
+            },
+            "ArtifactKeyArn": KEY_ARN,
+        }
+        => ["Source.RepositoryArn"];
+    source_of_another_partition_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN.replace("arn:aws:", "arn:aws-cn:"),
+                "RoleArn": ROLE_ARN.replace("arn:aws:", "arn:aws-cn:"),
+            },
+            "ArtifactKeyArn": KEY_ARN,
+        }
+        => ["Source.RepositoryArn"];
+    role_of_another_partition_is_rejected: {
+            "Source": {
+                "RepositoryArn": SOURCE_ARN,
+                "RoleArn": ROLE_ARN.replace("arn:aws:", "arn:aws-us-gov:"),
+            },
+            "ArtifactKeyArn": KEY_ARN,
+        }
+        => ["Source.RoleArn"];
+    image_variables_cannot_be_set_with_image_source: {
             "ImageSource": {"RepositoryName": "base"},
             "Build": {"EnvironmentVariables": {"ImageURI": "x"}},
-        })),
-        ["Build.EnvironmentVariables.ImageURI"]
-    );
-    let without_image = json!({"Build": {"EnvironmentVariables": {"ImageURI": "x"}}});
-    assert!(decoded(without_image).is_ok());
-}
-
-#[test]
-fn approval_rules_hold_in_their_own_account() {
-    assert_eq!(
-        paths(json!({
+        }
+        => ["Build.EnvironmentVariables.ImageURI"];
+    approval_rules_hold_in_their_own_account: {
             "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN},
             "ArtifactKeyArn": KEY_ARN,
             "ApprovalRule": {"ApproversNeeded": 1},
-        })),
-        ["ApprovalRule"]
-    );
+        }
+        => ["ApprovalRule"];
+}
+
+#[test]
+fn variables_of_an_image_are_free_without_image_source() {
+    let without_image = json!({"Build": {"EnvironmentVariables": {"ImageURI": "x"}}});
+    assert!(decoded(without_image).is_ok());
 }

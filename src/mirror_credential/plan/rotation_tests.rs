@@ -1,11 +1,12 @@
 //! The plan for rotations as a table.
 
-use crate::clients::gitlab::{Mirror, ProtectedBranches};
+use crate::clients::gitlab::Mirror;
 use crate::common::reason_codes::Code;
+use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{abort_claimant, claimant};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::plan::mirrors::tests::{
-    edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
+    edit, mirror, mirrored, new_mirror, pushing, record, seen, unprotected, value,
 };
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
@@ -126,6 +127,12 @@ fn overtaken(change: impl FnOnce(&mut State)) -> State {
     })
 }
 
+/// `AWSCURRENT` moves from the first login.
+fn moves_to(version_id: &str) -> Step {
+    let (from, to) = (intent_log::version_id(1), version_id.to_owned());
+    SecretStep::MoveAwsCurrent { from, to }.into()
+}
+
 fn rejected() -> Step {
     Step::Reject(any())
 }
@@ -184,10 +191,7 @@ plan_table! {
         second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
         test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
         second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
-        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => SecretStep::MoveAwsCurrent {
-            from: version_id(1),
-            to: VERSION.to_owned(),
-        };
+        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => moves_to(VERSION);
         second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirrors(vec![record(7)]);
         finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
         finish_keeps_the_inactive_credential: rotate(RotationPhase::Finish,
@@ -230,44 +234,15 @@ plan_table! {
 #[test]
 fn rotation_in_an_unprotected_project_starts_no_push() {
     use RotationPhase::{Finish, Set, Test};
-    let unprotected = |base: State| {
-        state(base, |k| {
-            for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
-                let none = ProtectedBranches {
-                    own: vec![],
-                    is_complete: true,
-                };
-                project.protected_branches = Some(none);
-            }
-        })
-    };
-    let with = |mirror| {
-        state(prepared(), |k| {
-            seen(
-                k,
-                vec![
-                    crate::mirror_credential::plan::mirrors::tests::mirror(7),
-                    mirror,
-                ],
-            );
-        })
-    };
-    let disabled = unprotected(with(new_mirror(8)));
+    let with = |own| unprotected(state(prepared(), |k| seen(k, vec![mirror(7), own])));
+    let disabled = with(new_mirror(8));
     assert_eq!(
         rotate(Set, &disabled),
         MirrorStep::EnableMirrors(vec![record(8)]).into()
     );
-    let enabled = unprotected(with(Mirror {
-        enabled: true,
-        ..new_mirror(8)
-    }));
+    let enabled = unprotected(enabled());
     assert_eq!(rotate(Test, &enabled), Step::Done);
-    let move_aws_current = SecretStep::MoveAwsCurrent {
-        from: version_id(1),
-        to: VERSION.to_owned(),
-    }
-    .into();
-    assert_eq!(rotate(Finish, &enabled), move_aws_current);
+    assert_eq!(rotate(Finish, &enabled), moves_to(VERSION));
 }
 
 #[test]
@@ -293,12 +268,7 @@ fn superseded_rotation_cannot_finish() {
     let copied = state(fence, |k| {
         edit(k, |secret| secret.log.superseded.push(login(6, "CUR")));
     });
-    let move_aws_current = SecretStep::MoveAwsCurrent {
-        from: version_id(1),
-        to: version_id(6),
-    }
-    .into();
-    assert_eq!(stranger(&copied), move_aws_current);
+    assert_eq!(stranger(&copied), moves_to(&version_id(6)));
     let safe = state(copied, |k| {
         edit(k, |secret| {
             let copy = secret.log.superseded.pop();

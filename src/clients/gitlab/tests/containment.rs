@@ -3,10 +3,8 @@
 use serde_json::json;
 
 use super::script::{Reply, Script};
-use super::{PROJECT, gitlab, ok};
+use super::{INFRA, PROJECT, gitlab, ok};
 use crate::clients::gitlab::{Containment, ErrorKind, GitLabError};
-
-const INFRA: &str = "platform/infra";
 
 async fn read(script: &Script) -> Result<Containment, GitLabError> {
     let gitlab = gitlab(script);

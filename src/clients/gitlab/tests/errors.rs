@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{
-    MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
+    INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
 use crate::clients::gitlab::{CommitRef, ErrorKind, GitLabError, NoteTarget, Rejection};
 use crate::clients::http::HttpError;
-
-const INFRA: &str = "platform/infra";
 
 /// The error of a list, after the look-up of the project that explains it.
 async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {

@@ -3,10 +3,8 @@
 use serde_json::json;
 
 use super::script::{Reply, Script};
-use super::{MIRRORS, described, gitlab, ok};
+use super::{INFRA, MIRRORS, described, gitlab, ok};
 use crate::clients::gitlab::ErrorKind;
-
-const INFRA: &str = "platform/infra";
 
 fn pages(query: &str) -> String {
     format!("GET {MIRRORS}?per_page=100{query}")

@@ -26,6 +26,8 @@ const LOGIN: &str = "mirror-at-123456789012";
 
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
 
+const INFRA: &str = "platform/infra";
+
 /// The path of the project's mirrors.
 const MIRRORS: &str = "/projects/platform%2Finfra/remote_mirrors";
 
@@ -81,11 +83,13 @@ fn described(id: u64) -> serde_json::Value {
 }
 
 async fn create(gitlab: &GitLab) -> Result<Mirror, GitLabError> {
+    create_with(gitlab, &settings()).await
+}
+
+async fn create_with(gitlab: &GitLab, settings: &Settings) -> Result<Mirror, GitLabError> {
     let password = Password::new(PASSWORD);
-    let project = "platform/infra";
-    gitlab
-        .create(project, CLONE_URL, LOGIN, &password, &settings())
-        .await
+    let created = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, settings);
+    created.await
 }
 
 fn ok(body: serde_json::Value) -> Reply {

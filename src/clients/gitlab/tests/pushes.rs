@@ -5,10 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::script::Script;
-use super::{PROJECT, described, gitlab, ok, settings, with_regex};
+use super::{INFRA, PROJECT, described, gitlab, ok, settings, with_regex};
 use crate::clients::gitlab::{Mirror, PushesEverything, Settings};
-
-const INFRA: &str = "platform/infra";
 
 /// A page of protected branches.
 fn listed(branches: serde_json::Value) -> Script {

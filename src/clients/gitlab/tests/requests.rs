@@ -4,15 +4,13 @@ use serde_json::json;
 
 use super::script::{Reply, Script};
 use super::{
-    CLONE_URL, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings,
-    with_regex,
+    CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, create_with, described,
+    gitlab, ok, settings, with_regex,
 };
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Feature, ProjectDetails, Rejection, Settings, StatusState,
 };
 use crate::common::password::Password;
-
-const INFRA: &str = "platform/infra";
 
 fn get(path: &str) -> String {
     format!("GET {MIRRORS}{path}")
@@ -208,10 +206,7 @@ async fn mirror_with_ignored_regex_is_deleted() {
             .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
             .then("GET /metadata", ok(json!({"enterprise": enterprise})))
             .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
-        let password = Password::new(PASSWORD);
-        let made = gitlab(&script)
-            .create(INFRA, CLONE_URL, LOGIN, &password, &with_regex())
-            .await;
+        let made = create_with(&gitlab(&script), &with_regex()).await;
         assert_eq!(
             made.expect_err("left out").kind,
             ErrorKind::Unsupported(Feature::BranchRegex)
@@ -230,10 +225,7 @@ async fn regex_is_trusted_if_the_edition_is_unknown() {
         let script = Script::default()
             .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
             .then("GET /metadata", metadata);
-        let password = Password::new(PASSWORD);
-        let made = gitlab(&script)
-            .create(INFRA, CLONE_URL, LOGIN, &password, &with_regex())
-            .await;
+        let made = create_with(&gitlab(&script), &with_regex()).await;
         assert_eq!(made.expect("made").id, 7);
         script.sent();
     }

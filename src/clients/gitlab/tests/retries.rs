@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::script::{Reply, Script};
-use super::{MIRRORS, create, described, gitlab, ok};
+use super::{INFRA, MIRRORS, create, described, gitlab, ok};
 use crate::clients::gitlab::ErrorKind;
 use crate::clients::http::HttpError;
-
-const INFRA: &str = "platform/infra";
 
 fn get(path: &str) -> String {
     format!("GET {MIRRORS}{path}")

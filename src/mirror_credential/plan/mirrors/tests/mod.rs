@@ -144,12 +144,29 @@ fn sealed() -> State {
     })
 }
 
+fn each_project(state: &mut State, change: impl FnMut(&mut Project)) {
+    let projects = state.mirrors.projects.iter_mut();
+    projects
+        .flat_map(|projects| projects.values_mut())
+        .for_each(change);
+}
+
+fn protecting(state: &mut State, own: &[&str]) {
+    each_project(state, |project| {
+        project.protected_branches = Some(protected(own));
+    });
+}
+
 /// `state` in a project with commits that protects no branch itself.
-fn unprotected(base: State) -> State {
+pub(in crate::mirror_credential) fn unprotected(base: State) -> State {
+    state(base, |k| protecting(k, &[]))
+}
+
+/// The same before the first credential is issued.
+fn untouched(base: State) -> State {
     state(base, |k| {
-        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
-            project.protected_branches = Some(protected(&[]));
-        }
+        k.login.issued = None;
+        k.mirrors.intent.content.created.clear();
     })
 }
 
@@ -186,11 +203,8 @@ fn refusal(step: Step) -> String {
 
 #[test]
 fn new_mirror_of_an_unprotected_project_is_refused() {
-    let nothing_done_yet = state(unprotected(sealed()), |k| {
-        k.login.issued = None;
-        k.mirrors.intent.content.created.clear();
-    });
-    let reason = refusal(step(without_required_branches, &nothing_done_yet));
+    let untouched = untouched(unprotected(sealed()));
+    let reason = refusal(step(without_required_branches, &untouched));
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
     let changed = |spec: &mut Spec| {
         without_required_branches(spec);
@@ -205,12 +219,10 @@ fn new_mirror_of_an_unprotected_project_is_refused() {
 
 #[test]
 fn regex_that_matches_no_branch_is_refused() {
-    let unmatched = state(sealed(), |k| {
-        k.login.issued = None;
-        k.mirrors.intent.content.created.clear();
-        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+    let unmatched = state(untouched(sealed()), |k| {
+        each_project(k, |project| {
             project.unmatched.insert("^release".to_owned());
-        }
+        });
     });
     let reason = refusal(step(with_regex, &unmatched));
     assert!(reason.contains("BranchRegex \"^release\""), "{reason}");
@@ -219,9 +231,7 @@ fn regex_that_matches_no_branch_is_refused() {
 #[test]
 fn unprotected_project_without_commits_is_accepted() {
     let empty = state(unprotected(sealed()), |k| {
-        for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
-            project.is_empty = true;
-        }
+        each_project(k, |project| project.is_empty = true);
     });
     assert_eq!(
         step(without_required_branches, &empty),
@@ -232,13 +242,11 @@ fn unprotected_project_without_commits_is_accepted() {
 #[test]
 fn empty_project_needs_its_default_branch_only() {
     let empty = |default_branch: &str| {
-        state(unprotected(sealed()), |k| {
-            k.login.issued = None;
-            k.mirrors.intent.content.created.clear();
-            for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
+        state(untouched(unprotected(sealed())), |k| {
+            each_project(k, |project| {
                 project.is_empty = true;
                 project.default_branch = Some(default_branch.to_owned());
-            }
+            });
         })
     };
     let next = step(mirrored, &empty("development"));
@@ -273,20 +281,9 @@ fn lfs_warning_names_projects_with_lfs_objects() {
     mirrored(&mut spec);
     let mut state = pushing();
     assert!(plan::lfs_warnings(&spec, &state).is_empty());
-    for project in state
-        .mirrors
-        .projects
-        .iter_mut()
-        .flat_map(|p| p.values_mut())
-    {
-        project.lfs_objects_size = 4096;
-    }
-    let warnings = plan::lfs_warnings(&spec, &state);
-    assert!(
-        warnings[0]
-            .text
-            .contains("project platform/infra has 4096 bytes")
-    );
+    each_project(&mut state, |project| project.lfs_objects_size = 4096);
+    let warning = &plan::lfs_warnings(&spec, &state)[0].text;
+    assert!(warning.contains("project platform/infra has 4096 bytes"));
 }
 
 fn prove(state: &mut State) {

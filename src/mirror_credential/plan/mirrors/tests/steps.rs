@@ -8,26 +8,35 @@ use crate::mirror_credential::plan::tests::plan_table;
 use crate::mirror_credential::plan::tests::{credential, login, state, step};
 use serde_json::json;
 
+fn renewed(spec: &mut Spec) {
+    mirrored(spec);
+    spec.document = json!({"New": true});
+}
+
+fn disabled(id: u64) -> Mirror {
+    Mirror {
+        enabled: false,
+        ..mirror(id)
+    }
+}
+
+fn login_with_mirror(entry: u64, id: &str) -> Login {
+    Login {
+        mirrors: 1,
+        ..login(entry, id)
+    }
+}
+
 plan_table! {
         mirror_that_pushes_is_done: step(mirrored, &pushing()) => Step::Done;
         pushing_mirror_with_a_new_spec_saves_the_spec: step(
-                |spec| {
-                    mirrored(spec);
-                    spec.document = json!({"New": true});
-                },
+                renewed,
                 &pushing(),
             ) => SecretStep::SaveSpec(2);
         unread_projects_are_read: step(mirrored, &state(pushing(), |k| k.mirrors.projects = None)) => MirrorStep::ReadProjects;
         unprotected_required_branch_rejects: match step(
-                |spec| {
-                    mirrored(spec);
-                    spec.document = json!({"New": true});
-                },
-                &state(pushing(), |k| {
-                    for project in k.mirrors.projects.iter_mut().flat_map(|p| p.values_mut()) {
-                        project.protected_branches = Some(protected(&["main"]));
-                    }
-                }),
+                renewed,
+                &state(pushing(), |k| protecting(k, &["main"])),
             ) {
                 Step::Reject(reason) if reason.text.contains("development") => Step::Reject(any()),
                 other => other,
@@ -46,13 +55,7 @@ plan_table! {
             ) => SecretStep::Claim(2);
         disabled_mirror_is_enabled: step(
                 mirrored,
-                &state(pushing(), |k| {
-                    let disabled = Mirror {
-                        enabled: false,
-                        ..mirror(7)
-                    };
-                    seen(k, vec![disabled]);
-                }),
+                &state(pushing(), |k| seen(k, vec![disabled(7)])),
             ) => MirrorStep::EnableMirrors(vec![record(7)]);
         failed_mirror_is_synced: step(
                 mirrored,
@@ -133,10 +136,7 @@ plan_table! {
                 }),
             ) => CredentialStep::ReadLogin(version_id(1));
         unreachable_gitlab_with_a_change_rejects: step(
-                |spec| {
-                    mirrored(spec);
-                    spec.document = json!({"New": true});
-                },
+                renewed,
                 &state(pushing(), |k| {
                     k.mirrors.projects = None;
                     k.mirrors.gitlab_error = Some(silence());
@@ -147,16 +147,8 @@ plan_table! {
                 &state(pushing(), |k| {
                     k.user.credentials.push(credential("OLD"));
                     edit(k, |secret| {
-                        let current = Login {
-                            mirrors: 1,
-                            ..login(3, "CUR")
-                        };
-                        secret.log.current = Some(current);
-                        let old = Login {
-                            mirrors: 1,
-                            ..login(1, "OLD")
-                        };
-                        secret.log.superseded = vec![old];
+                        secret.log.current = Some(login_with_mirror(3, "CUR"));
+                        secret.log.superseded = vec![login_with_mirror(1, "OLD")];
                     });
                     k.login.stored.insert(version_id(1), Some(value(&[6, 7])));
                     k.login.stored.insert(version_id(3), Some(value(&[7])));
