@@ -33,6 +33,10 @@ MAY_NOT = [
     (DEPLOYED, limits.IN_IAM.replace("iam:PassRole ", "").replace(" sts:AssumeRole", ""), role(PIPELINES, "role-dev-thumbnails"), limits.WITH_BOUNDARY),
     # The pipelines' own stacks are updated with the deploy role.
     (DEPLOYED, limits.CHANGED_STACKS, regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),
+    (DEPLOYED, "cloudformation:ExecuteStackRefactor", "*", {}),
+    # Rules and notifications of any name.
+    (DEPLOYED, "events:PutRule", regional("events", "rule/any"), {"events:source": ["aws.codepipeline"]}),
+    (DEPLOYED, "codestar-notifications:CreateNotificationRule", "*", {}),
     # Code that CloudFormation runs for every stack of the account that has such a resource.
     (DEPLOYED, "cloudformation:RegisterType cloudformation:SetTypeConfiguration cloudformation:SetTypeDefaultVersion", "*", {}),
     (DEPLOYED, "sts:AssumeRole", role(PIPELINES, "administrator"), {"aws:ResourceAccount": None}),

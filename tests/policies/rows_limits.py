@@ -143,7 +143,7 @@ MAY_NOT = [
     ],
     # An administrator's stack, which is updated with the role that created it.
     *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
-    (DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", "stackset/cfnstack-dev-shop:0a1b"), {}),
+    *[(DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", f"stackset/{name}:0a1b"), {}) for name in ("cfnstack-dev-shop", "of-an-administrator")],
     (DEPLOY, APPROVAL_RULES, "*", {}),
     # A stack that names another bucket to `sam deploy`.
     *[(DEPLOY, "cloudformation:CreateStack cloudformation:TagResource", arn, {}) for arn in (SAM_STACK, SAM_STACK.replace(REGION, "eu-west-1"))],

@@ -46,10 +46,12 @@ def test_it_may(caller, actions, resource, keys):
 
 # claim: added-policy-does-not-lift-the-deploy-roles-limits
 # claim: administrator-cannot-change-a-protected-branch
+# claim: deployed-role-does-not-reach-the-machinery
 # claim: each-denied-call-is-denied
 # claim: hostile-builds-do-not-change-what-was-approved
 # claim: only-listed-principals-can
 # claim: review-build-reaches-only-its-own-output
+# claim: rules-for-artifact-keys-are-denied
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
 def test_it_may_not(caller, actions, resource, keys):
     allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}
