@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import eventually
 from local.aws.testing import allow, error_of, policy
+from tests import preloaded
 from tests.deployed_templates.loop import Loop, begun, runs
 from tests.deployment.pages import blocks
 
@@ -30,7 +30,7 @@ class Page:
     def __init__(self, aws: LocalAws, name: str, directory: Path, region: str = OTHER_REGION) -> None:
         self.blocks = blocks(PAGES / name)
         self._environment = {**aws.environment(), "AWS_REGION": region, "AWS_DEFAULT_REGION": region,
-                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(directory)}
+                             "PATH": f"{preloaded.path()}:/usr/bin:/bin", "HOME": str(directory)}
         self._directory = directory
         (directory / "templates").symlink_to(ROOT / "templates")
 

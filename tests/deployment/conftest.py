@@ -18,6 +18,7 @@ from local import gitlab as local_gitlab
 from local.aws import LocalAws
 from local.aws.settings import IAM_IS_LATE
 from local.gitlab import LocalGitLab
+from tests import preloaded
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually
 from tests.deployment.steps import (
     BOOTSTRAP,
@@ -241,7 +242,7 @@ class Production(Environment):
         super().__init__(aws, directory, env_id="prd")
         self.output = ""
         self._environment = aws.environment() | sam_settings(directory) | {
-            "PATH": f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"}
+            "PATH": f"{preloaded.path()}:{aws.environment()['PATH']}"}
 
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
         """Runs the script of `make deploy` or `make undeploy`. Returns its exit status and output."""

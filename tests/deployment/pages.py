@@ -6,13 +6,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import botocore
 
 from local.aws import LocalAws
+from tests import preloaded
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
@@ -42,7 +42,7 @@ class Folder:
                  **variables: str) -> None:
         self.directory, self._gitlab_url = directory, gitlab_url
         self._environment = {**aws.environment(), **sam_settings(scratch), "HOME": str(scratch), "COLUMNS": "200",
-                             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", **variables}
+                             "PATH": f"{preloaded.path()}:/usr/bin:/bin", **variables}
         _look_at_stacks_each_second(scratch)
 
     def run(self, command: str, typed: str = "", fails: bool = False) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
+from tests import preloaded
 from tests.deployment import waiting
 from tests.deployment.waiting import eventually, under_way
 
@@ -253,7 +253,7 @@ class Environment(Stack):
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **parameters}
         command = [
-            Path(sys.executable).with_name("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
+            preloaded.program("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
             # The settings of dev for every environment, with its own stack and parameters.
             "--config-file", self.config_file, "--config-env", "dev",
             "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from local.aws import LocalAws
+from tests import preloaded
 from tests.deployment.reviewing import ReviewedStack, reviewed
 from tests.deployment.steps import Environment, function_log
 from tests.deployment.watching import looks_at_everything
@@ -33,7 +32,7 @@ def logged_command(aws: LocalAws, stack_name: str) -> str:
 
 def run(aws: LocalAws, command: str) -> None:
     """Runs the command of a log line as the operator does: in a shell, with the AWS CLI."""
-    path = f"{Path(sys.executable).parent}:{aws.environment()['PATH']}"
+    path = f"{preloaded.path()}:{aws.environment()['PATH']}"
     ran = subprocess.run(command, shell=True, env=aws.environment() | {"PATH": path}, text=True, capture_output=True,
                          check=False)
     assert ran.returncode == 0, ran.stderr

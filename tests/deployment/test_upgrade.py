@@ -12,6 +12,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
+from tests import preloaded
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import blocks
@@ -57,7 +58,7 @@ def shop(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str
 
 
 def run(aws: LocalAws, *command: str) -> tuple[int, str]:
-    environment = aws.environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = aws.environment() | {"PATH": f"{preloaded.path()}:{os.environ['PATH']}"}
     ran = subprocess.run(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          stdin=subprocess.DEVNULL, check=False)
     return ran.returncode, ran.stdout
