@@ -2,7 +2,6 @@
 
 A process per program loads them once and forks for each command. The command gets the arguments, the environment, the
 folder and the open files of the program that a test or a shell starts. It then does what the installed program does.
-tests/clone uses the installed program, because credentials of an assumed role would be kept below another HOME.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from pathlib import Path
 
 _INSTALLED = Path(sys.executable).parent
 _MODULES = {"aws": ["awscli.clidriver"], "sam": ["samcli.commands.deploy.deploy_context", "samcli.commands.package.package_context"]}
-# When they are loaded, they set the folders of the services' models, of which one is below HOME.
-_READ_THE_ENVIRONMENT = {"awscli", "botocore.loaders"}
+# When they are loaded, they set folders below HOME: of the services' models, and of an assumed role's credentials.
+_READ_THE_ENVIRONMENT = {"awscli", "awscli.customizations.assumerole", "botocore.loaders"}
 # Without the site's packages it starts in 10 ms.
 _PROGRAM = """#!{python} -IS
 import array, json, os, socket, sys

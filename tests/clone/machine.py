@@ -10,9 +10,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+from tests import preloaded
 from tests.clone.scene import INSTANCES, ROOT, Scene, address
 
 _PAGE = ROOT / "docs/how-to/clone-from-ec2.md"
@@ -36,7 +36,7 @@ class Machine:
         self._script("runuser", f'[ "$1 $2 $3" = "--user {_USER} --" ] || exit 1; shift 3; exec "$@"')
         self._script("dnf", f'echo "$*" >> {directory}/dnf; [ "$1 $2" = "install --assumeyes" ] || exit 1\n'
                             f'case "$3" in git) {shutil.which("ln")} -s {shutil.which("git")} {self.bin}/git;;\n'
-                            f'awscli-2) {shutil.which("ln")} -s {Path(sys.executable).parent}/aws {self.bin}/aws;; *) exit 1;; esac')
+                            f'awscli-2) {shutil.which("ln")} -s {preloaded.program("aws")} {self.bin}/aws;; *) exit 1;; esac')
 
     def _script(self, name: str, text: str) -> None:
         file = self.bin / name
@@ -78,7 +78,7 @@ class Machine:
         return record.read_text().splitlines() if record.exists() else []
 
     def _path(self) -> str:
-        return f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return f"{self.bin}:{preloaded.path()}:{os.environ['PATH']}"
 
     def _bare_path(self) -> str:
         tools = self._directory / "tools"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from local.aws import LocalAws
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 REPOSITORIES, INSTANCES = "111122223333", "123456789012"
@@ -30,7 +30,7 @@ class Scene:
         """The environment of a program with an administrator's keys and this project's AWS CLI in its PATH."""
         environment = self.aws.environment() | self.git_environment()
         environment |= {"AWS_ACCESS_KEY_ID": account, "HOME": str(self._directory)}
-        return environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+        return environment | {"PATH": f"{preloaded.path()}:{environment['PATH']}"}
 
     def git_environment(self) -> dict[str, str]:
         """Makes git connect to the local CodeCommit for AWS's address, and changes no other configuration."""
@@ -95,4 +95,3 @@ class Scene:
 def address(repository: str, region: str) -> str:
     """The address at AWS. Its connections end at the local CodeCommit, with TLS and host name."""
     return f"https://git-codecommit.{region}.amazonaws.com/v1/repos/{repository}"
-

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, eventually, template
@@ -47,18 +44,6 @@ class Loop(Scene):
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (
                     ("EnvID", self.env), ("ProjectID", "shop"), ("BranchExists", branch_exists))])
         return self.child.wait()
-
-
-@pytest.fixture
-def make(aws: LocalAws, name: str, tmp_path: Path) -> Callable[[str], Loop]:
-    def loop(suffix: str = "") -> Loop:
-        made = Loop(aws, f"e{name[2:]}{suffix}", tmp_path)
-        made.make_surroundings()
-        assert made.change_child("create", "false") == "CREATE_COMPLETE", made.child.events()
-        made.clone()
-        return made
-
-    return loop
 
 
 def begun(loop: Loop) -> str:

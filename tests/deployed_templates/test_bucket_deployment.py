@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Dep
 from __future__ import annotations
 
 import io
-import json
-import re
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -194,45 +192,3 @@ def test_push_to_another_branch_sends_no_event(across: Across) -> None:
     # The next push to the branch sends an event, and no event arrived before it.
     across.source.push({"note": "here"})
     eventually(across.runs, lambda found: len(found) == before + 1)
-
-
-class Statement:
-    """One statement of a role's policy, which is removed within the block."""
-
-    def __init__(self, aws: LocalAws, role: str, sid: str) -> None:
-        self._iam, self._role, self._sid = aws.client("iam"), role, sid
-        (self._policy,) = self._iam.list_role_policies(RoleName=role)["PolicyNames"]
-        self._document = self._iam.get_role_policy(RoleName=role, PolicyName=self._policy)["PolicyDocument"]
-
-    def __enter__(self) -> None:
-        left = [each for each in self._document["Statement"] if each["Sid"] != self._sid]
-        assert len(left) == len(self._document["Statement"]) - 1
-        self._put({**self._document, "Statement": left})
-
-    def __exit__(self, *_: object) -> None:
-        self._put(self._document)
-
-    def _put(self, document: dict[str, Any]) -> None:
-        self._iam.put_role_policy(RoleName=self._role, PolicyName=self._policy, PolicyDocument=json.dumps(document))
-
-
-@pytest.mark.parametrize(
-    ("role", "sid", "expected"),
-    [
-        ("codepipeline-s3-site", "SourceOfAnotherAccount", r"AssumeRole"),
-        ("codepipeline-s3-site", "Artifacts", r"Amazon S3 bucket named"),
-        ("codepipeline-s3-site", "KeyOfThatBucket", r"Amazon S3 bucket named|kms:Decrypt"),
-        ("codepipeline-s3-site", "BucketThatIsDeployedTo", r"GetBucket"),
-        ("codepipeline-s3-site", "FilesInItsFolder", r"PutObject"),
-        ("codecommit-source", "SourceOfThePipelines", r"codecommit|GetBranch"),
-        ("codecommit-source", "ArtifactsInTheirBucket", r"Amazon S3 bucket named"),
-        ("codecommit-source", "KeyOfThatBucket", r"kms:GenerateDataKey|Amazon S3 bucket named"),
-    ],
-)
-def test_each_statement_of_a_role_is_needed(across: Across, role: str, sid: str, expected: str) -> None:
-    account = across.there if role == "codecommit-source" else across.aws
-    with Statement(account, f"role-{across.env_id}-{role}", sid):
-        before = len(across.runs())
-        across.aws.client("codepipeline").start_pipeline_execution(name=across.pipeline)
-        eventually(across.runs, lambda found: len(found) == before + 1)
-        assert re.search(expected, across.failure()), across.failure()

@@ -112,13 +112,6 @@ def test_push_with_a_protected_branch_changes_nothing(world: World) -> None:
     assert world.branches() == before
 
 
-def test_a_protected_branch_is_not_set_back(world: World) -> None:
-    mary, second = world.member("power-users"), world.commit("second")
-    assert world.push(world.mirror, "HEAD:development").returncode == 0
-    assert world.push(mary, "--force", "HEAD~1:development").returncode != 0
-    assert world.branches()["refs/heads/development"] == second
-
-
 # claim: administrator-cannot-change-a-protected-branch
 def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> None:
     mary = world.member("power-users")
@@ -131,12 +124,6 @@ def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> Non
         assert error_of(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
     assert error_of(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
     assert set(world.branches()) == {"refs/heads/development", "refs/heads/master"}
-
-
-def test_power_users_create_no_repository(world: World) -> None:
-    mine = world.client("codecommit", world.member("power-users"))
-    for name in (f"codecommit-{world.env_id}-mine", "mine"):
-        assert error_of(mine.create_repository, repositoryName=name)[0] == "AccessDeniedException"
 
 
 def test_a_reader_clones_and_pushes_nothing(world: World, tmp_path: Path) -> None:
@@ -158,22 +145,6 @@ def test_protection_overrides_rights_from_other_policies(world: World) -> None:
     assert error_of(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
     # Its login is unchanged.
     assert world.push(world.mirror, "HEAD:development").returncode == 0
-
-
-def test_users_manage_only_their_own_logins(world: World) -> None:
-    mary, john = world.member("power-users"), world.member("readers")
-    iam = world.client("iam", mary)
-    issued = iam.create_service_specific_credential(UserName=mary.user, ServiceName=CODECOMMIT)["ServiceSpecificCredential"]
-    theirs = {"UserName": mary.user, "ServiceSpecificCredentialId": issued["ServiceSpecificCredentialId"]}
-    assert world.push(Login(world.aws, mary.user, "", issued["ServiceUserName"], issued["ServicePassword"]),
-                      "HEAD:refs/heads/feature/b").returncode == 0
-    iam.reset_service_specific_credential(**theirs)
-    iam.delete_service_specific_credential(**theirs)
-    for other in (john.user, world.mirror.user):
-        assert error_of(iam.list_service_specific_credentials, UserName=other)[0] == "AccessDenied"
-        assert error_of(iam.create_service_specific_credential, UserName=other, ServiceName=CODECOMMIT)[0] == "AccessDenied"
-    assert error_of(iam.create_service_specific_credential, UserName=mary.user,
-                   ServiceName="cassandra.amazonaws.com")[0] == "AccessDenied"
 
 
 def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:

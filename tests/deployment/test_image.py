@@ -27,8 +27,11 @@ def test_image_push_starts_build_with_the_digest(aws: LocalAws, environment: Env
     status = stack.make(ImageSource={"RepositoryName": images, "ImageTag": "stable"}, Approval={"Required": False})
     assert status == "CREATE_COMPLETE", stack.failures()
     project = stack.project
+    # The image's rule is created with the pipeline, after the first push of code.
+    rules = aws.client("events").list_rules(NamePrefix="event-rule-dev-codepipeline-exec-")["Rules"]
+    assert [rule["Name"] for rule in rules if rule["Name"].endswith(f"-{project.project_id}")] == [project.event_rule]
     buildspec = (pipelines.PROJECT / "buildspec.yml").read_text().replace(
-        "      - mkdir out\n", '      - mkdir out\n      - echo "image $ImageURI"\n')
+        "      - mkdir out\n", '      - mkdir out\n      - echo "image $ImageURI $ImageTag"; cat $CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json\n')
     pushed = project.push(buildspec=buildspec)
     assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()
     second = push_image(aws.client("ecr"), images, "two", "stable")
@@ -37,4 +40,5 @@ def test_image_push_starts_build_with_the_digest(aws: LocalAws, environment: Env
     assert project.deployed_commit() == pushed.commit
     uri = f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com/{images}"
     for digest in (first, second):
-        assert f"image {uri}@{digest}" in project.build_log()
+        assert f"image {uri}@{digest} stable" in project.build_log()
+        assert f'"ImageDigest": "{digest}"' in project.build_log()
