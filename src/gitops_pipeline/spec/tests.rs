@@ -4,10 +4,23 @@ use serde_json::json;
 
 use crate::gitops_pipeline::spec::*;
 
+/// Decodes the properties of a pipeline with these `members`, of which those that are null are missing.
+fn with(members: Value) -> Result<Spec, ValidationErrors> {
+    let mut all = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
+    if let (Some(all), Value::Object(members)) = (all.as_object_mut(), members) {
+        all.extend(members);
+    }
+    decode(&all)
+}
+
+/// The errors of these properties, as text.
+fn errors(members: Value) -> String {
+    with(members).expect_err("errors").to_string()
+}
+
 #[test]
 fn environment_and_project_are_enough() {
-    let spec = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}))
-        .expect("valid");
+    let spec = with(json!({})).expect("valid");
     assert_eq!(spec.branch(), "development");
     assert_eq!(spec.repository(), "codecommit-dev-cfn-shop");
     assert_eq!(spec.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
@@ -99,110 +112,137 @@ fn every_error_is_reported_at_once() {
     );
 }
 
-#[test]
-fn invalid_combination_is_named() {
-    let errors = |extra: Value| {
-        let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
-        for (key, value) in extra.as_object().expect("an object") {
-            properties[key] = value.clone();
-        }
-        decode(&properties).expect_err("an error").to_string()
+/// One test for each row: the properties, and how their errors begin.
+macro_rules! rejected {
+    ($($name:ident: $properties:tt => $text:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let errors = errors(json!($properties));
+                assert!(errors.starts_with($text), "{errors}");
+            }
+        )*
     };
-    let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}});
-    assert!(errors(parallel).starts_with("ExecutionMode: must not be PARALLEL"));
-    let rolled_back = json!({"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Rollback"}});
-    assert!(
-        errors(rolled_back).starts_with("Deploy.OnFailure: must be Fail with Deploy.ActionMode")
-    );
-    let parallel = json!({"ExecutionMode": "PARALLEL", "Deploy": {"OnFailure": "Rollback"}});
-    assert!(errors(parallel).starts_with("Deploy.OnFailure: must not be Rollback with"));
-    let empty = json!({"Source": {"Paths": {"Includes": [""]}}});
-    assert!(errors(empty).starts_with("Source.Paths.Includes[0]: must be a glob"));
-    let list = json!({"Source": {"Paths": ["a"]}});
-    assert_eq!(errors(list), "Source.Paths: must be an object");
-    let many = json!({"Source": {"Paths": {"Excludes": vec!["a"; 51]}}});
-    assert!(errors(many).starts_with("Source.Paths.Excludes: must be at most 50"));
-    let long = json!({"Source": {"Paths": {"Includes": vec!["a".repeat(255); 20]}}});
-    assert!(errors(long).starts_with("Source.Paths: must be at most 4096 bytes as JSON"));
+}
+
+rejected! {
+    parallel_change_set_is_rejected:
+        {"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}}
+        => "ExecutionMode: must not be PARALLEL";
+    rollback_of_a_change_set_is_rejected:
+        {"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Rollback"}}
+        => "Deploy.OnFailure: must be Fail with Deploy.ActionMode";
+    parallel_rollback_is_rejected:
+        {"ExecutionMode": "PARALLEL", "Deploy": {"OnFailure": "Rollback"}}
+        => "Deploy.OnFailure: must not be Rollback with";
+    empty_glob_is_rejected: {"Source": {"Paths": {"Includes": [""]}}}
+        => "Source.Paths.Includes[0]: must be a glob";
+    paths_are_an_object: {"Source": {"Paths": ["a"]}} => "Source.Paths: must be an object";
+    globs_are_at_most_50: {"Source": {"Paths": {"Excludes": vec!["a"; 51]}}}
+        => "Source.Paths.Excludes: must be at most 50";
+    globs_have_at_most_4096_bytes: {"Source": {"Paths": {"Includes": vec!["a".repeat(255); 20]}}}
+        => "Source.Paths: must be at most 4096 bytes as JSON";
+    window_needs_a_cron: {"Deploy": {"Window": {"TimeZone": "UTC"}}}
+        => "Deploy.Window.Cron: is required";
+    variable_is_named_once: {"Build": {"EnvironmentVariables": [
+            {"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"},
+        ]}}
+        => "Build.EnvironmentVariables[1].Name: is given twice";
+    environment_is_a_key_of_the_branch_map: {"EnvID": "stg"} => "EnvID: must be a key of BranchMap";
+    environment_has_at_most_29_characters: {"EnvID": "e".repeat(40)} => "EnvID: must be at most 29";
+    names_have_at_most_30_characters: {"ProjectID": "p".repeat(28)}
+        => "ProjectID: must be at most 30 characters together with EnvID; they are 31";
+    source_names_a_repository: {"Source": {}}
+        => "Source.RepositoryName: is required, or RepositoryArn and RoleArn for another account's";
+    drift_limits_the_deployed_stack: {"Drift": "Report", "Deploy": {"StackName": "shop"}}
+        => "Deploy.StackName: must begin with cfnstack-dev- with Drift";
+    pattern_of_review_branches_has_a_beginning: {"Review": {"Branches": "*elopment"}}
+        => "Review.Branches: must be a pattern";
+    auto_approve_needs_an_approval: {
+            "Approval": {"AutoApprove": "NoChanges", "Required": "false"},
+            "Deploy": {"ActionMode": "CHANGE_SET"},
+        }
+        => "Approval.AutoApprove: needs";
+    auto_approve_needs_a_change_set: {
+            "Approval": {"AutoApprove": "NoChanges"},
+            "Deploy": {"ActionMode": "CREATE_UPDATE"},
+        }
+        => "Approval.AutoApprove: needs";
+    tags_need_gitlab: {"Approval": {"FromGitLab": "true"}} => "Approval.FromGitLab: needs GitLab";
+    tags_need_a_change_set: {
+            "GitLab": gitlab(),
+            "Approval": {"FromGitLab": "true"},
+            "Deploy": {"ActionMode": "CREATE_UPDATE"},
+        }
+        => "Approval.FromGitLab: needs";
+    tags_need_an_approval:
+        {"GitLab": gitlab(), "Approval": {"FromGitLab": "true", "Required": "false"}}
+        => "Approval.FromGitLab: needs";
+    authors_need_tags: {"GitLab": gitlab(), "Approval": {"AllowAuthor": "true"}}
+        => "Approval.AllowAuthor: needs";
+}
+
+fn gitlab() -> Value {
+    json!({"TokenSecretId": "gitlab/infra", "Project": "platform/infra"})
+}
+
+/// Each has an error of another property, too.
+#[test]
+fn error_among_others_is_named() {
     let arn = "arn:aws:codecommit:eu-central-1:210987654321:shop";
-    let foreign = json!({"Source": {
+    let foreign = errors(json!({"Source": {
         "RepositoryArn": arn, "RoleArn": "arn:aws:iam::210987654321:role/r", "Paths": {"Includes": ["a"]},
-    }});
-    assert!(errors(foreign).contains("Source.Paths: must not be set with RepositoryArn"));
-    let windowless = json!({"Deploy": {"Window": {"TimeZone": "UTC"}}});
-    assert_eq!(errors(windowless), "Deploy.Window.Cron: is required");
-    let twice = json!([{"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"}]);
-    let twice = json!({"Build": {"EnvironmentVariables": twice}});
-    assert_eq!(
-        errors(twice),
-        "Build.EnvironmentVariables[1].Name: is given twice"
-    );
+    }}));
+    assert!(foreign.contains("Source.Paths: must not be set with RepositoryArn"));
     let unknown = json!([{"Name": "EnvID", "Value": "1", "Type": "SSM"}]);
     let unknown = errors(json!({"Build": {"EnvironmentVariables": unknown}}));
-    assert!(
-        unknown.contains("Build.EnvironmentVariables[0].Name: must be the name"),
-        "{unknown}"
-    );
-    assert!(
-        unknown.contains("Build.EnvironmentVariables[0].Type: must be one of"),
-        "{unknown}"
-    );
-    let unmapped = json!({"EnvID": "stg"});
-    assert_eq!(errors(unmapped), "EnvID: must be a key of BranchMap");
-    let long = errors(json!({"EnvID": "e".repeat(40)}));
-    assert!(long.contains("EnvID: must be at most 29"), "{long}");
-    let long = json!({"ProjectID": "p".repeat(28)});
-    assert!(errors(long).contains("together with EnvID; they are 31"));
-    let empty = json!({"Source": {}});
-    assert_eq!(
-        errors(empty),
-        "Source.RepositoryName: is required, or RepositoryArn and RoleArn for another account's"
-    );
+    for error in ["Name: must be the name", "Type: must be one of"] {
+        let error = format!("Build.EnvironmentVariables[0].{error}");
+        assert!(unknown.contains(&error), "{unknown}");
+    }
 }
 
 #[test]
 fn default_action_mode_is_change_set_if_it_is_possible() {
-    let mode = |extra: Value| {
-        let mut properties = json!({"EnvID": "dev", "ProjectID": "p"});
-        for (key, value) in extra.as_object().expect("an object") {
-            properties[key] = value.clone();
-        }
-        decode(&properties).expect("valid").deploy.action_mode
-    };
-    let with_change_set = [
-        json!({}),
-        json!({"ExecutionMode": "SUPERSEDED"}),
-        json!({"Approval": {"Required": true}, "Deploy": {"OnFailure": "Fail", "Alarms": ["a"]}}),
-        json!({"Approval": {"Required": false}, "Deploy": {"ActionMode": "CHANGE_SET"}}),
-    ];
-    for properties in with_change_set {
-        assert_eq!(
-            mode(properties.clone()),
+    for (properties, expected) in [
+        (json!({}), ActionMode::ChangeSet),
+        (
+            json!({"ExecutionMode": "SUPERSEDED"}),
             ActionMode::ChangeSet,
-            "{properties}"
-        );
-    }
-    let without = [
-        json!({"Approval": {"Required": "false"}}),
-        json!({"ExecutionMode": "PARALLEL"}),
-        json!({"Deploy": {"OnFailure": "Rollback"}}),
-        json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
-    ];
-    for properties in without {
-        assert_eq!(
-            mode(properties.clone()),
+        ),
+        (
+            json!({"Approval": {"Required": true}, "Deploy": {"OnFailure": "Fail", "Alarms": ["a"]}}),
+            ActionMode::ChangeSet,
+        ),
+        (
+            json!({"Approval": {"Required": false}, "Deploy": {"ActionMode": "CHANGE_SET"}}),
+            ActionMode::ChangeSet,
+        ),
+        (
+            json!({"Approval": {"Required": "false"}}),
             ActionMode::CreateUpdate,
-            "{properties}"
-        );
+        ),
+        (
+            json!({"ExecutionMode": "PARALLEL"}),
+            ActionMode::CreateUpdate,
+        ),
+        (
+            json!({"Deploy": {"OnFailure": "Rollback"}}),
+            ActionMode::CreateUpdate,
+        ),
+        (
+            json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
+            ActionMode::CreateUpdate,
+        ),
+    ] {
+        let spec = with(properties.clone()).expect("valid");
+        assert_eq!(spec.deploy.action_mode, expected, "{properties}");
     }
 }
 
 #[test]
 fn paths_apply_to_either_repository() {
-    let spec = |source: Value| {
-        let properties = json!({"EnvID": "dev", "ProjectID": "p", "Source": source});
-        decode(&properties).expect("valid")
-    };
+    let spec = |source: Value| with(json!({"Source": source})).expect("valid");
     let own = spec(json!({"Paths": {"Includes": ["a/**"]}}));
     assert_eq!(own.source, None);
     assert_eq!(own.paths.expect("paths").includes, ["a/**"]);
@@ -217,7 +257,7 @@ fn paths_apply_to_either_repository() {
 #[test]
 fn branch_map_can_be_json_text() {
     let map = |map: Value| {
-        let spec = decode(&json!({"EnvID": "stg", "ProjectID": "p", "BranchMap": map}));
+        let spec = with(json!({"EnvID": "stg", "BranchMap": map}));
         spec.map(|spec| spec.branch().to_owned())
     };
     let expected = Ok("release/next".to_owned());
@@ -231,8 +271,7 @@ fn branch_map_can_be_json_text() {
 #[test]
 fn build_variables_can_be_json_text() {
     let build = |variables: Value| {
-        let build = json!({"EnvironmentVariables": variables});
-        let spec = decode(&json!({"EnvID": "dev", "ProjectID": "p", "Build": build}));
+        let spec = with(json!({"Build": {"EnvironmentVariables": variables}}));
         spec.map(|spec| spec.build)
     };
     let list = json!([{"Name": "TOKEN", "Value": "/build/token", "Type": "PARAMETER_STORE"}]);
@@ -260,45 +299,24 @@ fn build_variables_can_be_json_text() {
 
 #[test]
 fn empty_template_configuration_is_none() {
-    let properties = json!({
-        "EnvID": "dev", "ProjectID": "p", "Deploy": {"TemplateConfiguration": "", "Capabilities": []},
-    });
-    let spec = decode(&properties).expect("valid");
+    let deploy = json!({"TemplateConfiguration": "", "Capabilities": []});
+    let spec = with(json!({"Deploy": deploy})).expect("valid");
     assert_eq!(spec.deploy.template_configuration, None);
     assert!(spec.deploy.capabilities.is_empty());
 }
 
-/// The errors of these properties, as text.
-fn errors(properties: &serde_json::Value) -> Vec<String> {
-    let mut all = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
-    for (name, value) in properties.as_object().expect("an object") {
-        all[name] = value.clone();
-    }
-    let errors = decode(&all).expect_err("errors").0;
-    let texts = errors
-        .iter()
-        .map(|error| format!("{}: {}", error.path, error.what));
-    texts.collect()
-}
-
 #[test]
 fn review_is_rejected_with_what_it_cannot_do() {
-    let found = errors(&json!({
-        "Review": {"Branches": "*elopment"},
-        "ImageSource": {"RepositoryName": "team/base"},
-    }));
-    assert!(
-        found[0].starts_with("Review.Branches: must be a pattern"),
-        "{found:?}"
-    );
-    let found = errors(&json!({
+    let found = with(json!({
         "Review": {"Branches": "dev*"},
         "ImageSource": {"RepositoryName": "team/base"},
         "Deploy": {
             "StackName": "cfnstack-prd-shop",
             "RoleArn": "arn:aws:iam::123456789012:role/role-dev-other",
         },
-    }));
+    }))
+    .expect_err("errors");
+    let text = found.to_string();
     for part in [
         "Review: needs GitLab",
         "Review: must not be set with ImageSource",
@@ -306,93 +324,36 @@ fn review_is_rejected_with_what_it_cannot_do() {
         "Deploy.StackName: must begin with cfnstack-dev-",
         "Deploy.RoleArn: must be role-dev-codedeploy-cfn",
     ] {
-        assert!(
-            found.iter().any(|error| error.starts_with(part)),
-            "{found:?}"
-        );
+        assert!(text.contains(part), "{text}");
     }
-    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(found.0.len(), 5, "{text}");
 }
 
 #[test]
-fn drift_limits_the_deployed_stack_like_a_review() {
-    let found = errors(&json!({"Drift": "Report", "Deploy": {"StackName": "shop"}}));
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("with Drift"), "{found:?}");
-}
-
-#[test]
-fn auto_approve_needs_a_change_set_and_the_environment() {
-    let spec = |more: Value| {
-        let mut properties = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
-        properties["Approval"] = json!({"AutoApprove": "NoChanges", "Required": more["Required"]});
-        properties["Deploy"] = json!({"ActionMode": more["ActionMode"]});
-        decode(&properties)
-    };
-    for impossible in [
-        json!({"Required": "false", "ActionMode": "CHANGE_SET"}),
-        json!({"Required": "true", "ActionMode": "CREATE_UPDATE"}),
+fn approvals_need_the_environment() {
+    let people = json!({});
+    let empty = json!({"AutoApprove": "NoChanges"});
+    let tags = json!({"FromGitLab": "true", "AllowAuthor": "true"});
+    for (approval, allowing, denying) in [
+        (people, &["Denied", "NoChanges", "GitLab"][..], &[][..]),
+        (
+            empty,
+            &["NoChanges", "GitLab"],
+            &["Denied", "", "nochanges"],
+        ),
+        (tags, &["GitLab"], &["Denied", "NoChanges"]),
     ] {
-        let errors = spec(impossible)
-            .expect_err("no change set waits")
-            .to_string();
-        assert!(
-            errors.starts_with("Approval.AutoApprove: needs"),
-            "{errors}"
-        );
-    }
-    let spec = spec(json!({"Required": "true", "ActionMode": "CHANGE_SET"})).expect("valid");
-    let allowed = |value| check_allowed(&spec, FunctionApprovals::parse(value));
-    assert_eq!(allowed("NoChanges"), Ok(()));
-    for other in ["Denied", "", "nochanges"] {
-        let errors = allowed(other).expect_err("denied").to_string();
-        assert!(errors.contains("FunctionApprovals"), "{errors}");
-    }
-    let people = decode(&json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"}));
-    assert_eq!(
-        check_allowed(&people.expect("valid"), FunctionApprovals::Denied),
-        Ok(())
-    );
-}
-
-#[test]
-fn tags_approve_only_what_gitlab_and_the_environment_allow() {
-    let spec = |approval: Value, more: Value| {
-        let mut properties = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop", "Approval": approval});
-        properties["GitLab"] =
-            json!({"TokenSecretId": "gitlab/infra", "Project": "platform/infra"});
-        for (name, value) in more.as_object().expect("properties") {
-            properties[name] = value.clone();
+        let spec = with(json!({"GitLab": gitlab(), "Approval": approval})).expect("valid");
+        let check = |value: &str| check_allowed(&spec, FunctionApprovals::parse(value));
+        for value in allowing {
+            assert_eq!(check(value), Ok(()), "{approval} {value}");
         }
-        decode(&properties)
-    };
-    let from_gitlab = json!({"FromGitLab": "true", "AllowAuthor": "true"});
-    let impossible = [
-        spec(from_gitlab.clone(), json!({"GitLab": null})),
-        spec(
-            from_gitlab.clone(),
-            json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
-        ),
-        spec(
-            json!({"FromGitLab": "true", "Required": "false"}),
-            json!({}),
-        ),
-        spec(json!({"AllowAuthor": "true"}), json!({})),
-    ];
-    for errors in impossible {
-        let errors = errors
-            .expect_err("a tag approves one change set")
-            .to_string();
-        assert!(errors.contains(": needs "), "{errors}");
-    }
-    let spec = spec(from_gitlab, json!({})).expect("valid");
-    let allowed = |value| check_allowed(&spec, FunctionApprovals::parse(value));
-    assert_eq!(allowed("GitLab"), Ok(()));
-    for other in ["Denied", "NoChanges"] {
-        let errors = allowed(other).expect_err("denied").to_string();
-        assert!(
-            errors.starts_with("Approval.FromGitLab: needs the parameter"),
-            "{errors}"
-        );
+        for value in denying {
+            let errors = check(value).expect_err("denied").to_string();
+            assert!(
+                errors.contains(": needs the parameter FunctionApprovals"),
+                "{errors}"
+            );
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::mirror_credential::plan::mirrors::tests::{
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::{
-    at, context, credential, issued, login, noted, plan_table, state, step,
+    at, context, credential, issued, login, noted, state, step, step_table,
 };
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::state::{Issued, State};
@@ -146,89 +146,122 @@ fn enabled() -> State {
     state(prepared(), |k| seen(k, vec![mirror(7), enabled]))
 }
 
-plan_table! {
-        create_without_a_login_claims: rotate(RotationPhase::Create, &named()) => SecretStep::Claim(2);
-        create_with_an_open_claim_reads_its_intent: rotate(RotationPhase::Create,
-                &state(named(), |k| edit(k, |secret| secret.log.claim = 2)),
-            ) => MirrorStep::ReadMirrorIntent(version_id(2));
-        create_during_a_stack_update_is_deferred: rotate(RotationPhase::Create, &at_work(named())) => Step::Defer(any());
-        create_after_an_aborted_rotation_claims: rotate(RotationPhase::Create,
-                &state(at_work(named()), |k| {
-                    k.mirrors.intent.content.claimant = abort_claimant("another");
-                }),
-            ) => SecretStep::Claim(3);
-        create_after_an_old_claim_claims: rotate(RotationPhase::Create,
-                &state(at_work(named()), |k| {
-                    k.mirrors.intent.content.written = Some(at(0));
-                }),
-            ) => SecretStep::Claim(3);
-        create_of_the_same_rotation_claims: rotate(RotationPhase::Create,
-                &state(at_work(named()), |k| {
-                    k.mirrors.intent.content.claimant = claimant(Some(VERSION));
-                }),
-            ) => SecretStep::Claim(3);
-        late_create_of_an_ended_rotation_is_rejected: rotate(RotationPhase::Create, &state(pushing(), |k| k.mirrors.intent.content.claimant = claimant(Some(VERSION)))) => rejected();
-        create_with_an_old_claim_keeps_its_label: rotate(RotationPhase::Create,
-                &state(named(), |k| {
-                    k.log.claim = Some(2);
-                    edit(k, |secret| {
-                        secret.log.claim = 2;
-                        secret.last_changed = Some(at(0));
-                    });
-                }),
-            ) => CredentialStep::WriteIssueIntent;
-        stack_update_keeps_the_label_of_a_recent_rotation: step(mirrored, &state(named(), |k| edit(k, |secret| secret.last_changed = Some(at(3540))))) => Step::Done;
-        test_of_a_new_schedule_is_done: rotate(RotationPhase::Test, &named()) => Step::Done;
-        set_before_create_is_rejected: rotate(RotationPhase::Set, &named()) => rejected();
-        test_without_a_rotation_is_rejected: rotate(RotationPhase::Test, &pushing()) => rejected();
-        rejection_waits_for_late_labels: rotate(RotationPhase::Set, &state(pushing(), |k| k.now = at(5))) => SecretStep::WaitForPeer;
-        set_of_an_aborted_rotation_is_rejected: rotate(RotationPhase::Set, &dropped(|_| {})) => rejected();
-        second_create_leaves_the_mirror_disabled: rotate(RotationPhase::Create, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => Step::Done;
-        finish_after_a_stack_update_is_rejected: rotate(RotationPhase::Finish, &state(prepared(), |k| edit(k, |secret| secret.log.claim = 5))) => rejected();
-        set_without_one_of_its_mirrors_is_rejected: rotate(RotationPhase::Set, &state(prepared(), |k| { k.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9]))); })) => rejected();
-        set_verifies_the_login_first: rotate(RotationPhase::Set, &state(prepared(), |k| k.login.verified = false)) => CredentialStep::VerifyStored;
-        set_enables_the_mirror: rotate(RotationPhase::Set, &state(prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]))) => MirrorStep::EnableMirrors(vec![record(8)]);
-        second_set_is_done: rotate(RotationPhase::Set, &prepared()) => Step::Done;
-        test_syncs_the_mirror: rotate(RotationPhase::Test, &enabled()) => MirrorStep::SyncMirrors(vec![record(8)]);
-        second_test_is_done: rotate(RotationPhase::Test, &prepared()) => Step::Done;
-        finish_moves_aws_current: rotate(RotationPhase::Finish, &prepared()) => moves_to(VERSION);
-        second_finish_retires_the_old_mirror: rotate(RotationPhase::Finish, &rotated()) => MirrorStep::RetireMirrors(vec![record(7)]);
-        finish_deactivates_the_old_credential: rotate(RotationPhase::Finish, &state(rotated(), |k| seen(k, vec![mirror(8)]))) => CredentialStep::Deactivate("CUR".to_owned());
-        finish_keeps_the_inactive_credential: rotate(RotationPhase::Finish,
-                &state(rotated(), |k| {
-                    seen(k, vec![mirror(8)]);
-                    k.user.credentials[0].active = false;
-                }),
-            ) => CredentialStep::CloseIssueIntent;
-        finish_drops_the_label_of_a_deleted_credential: rotate(RotationPhase::Finish,
-                &state(rotated(), |k| {
-                    seen(k, vec![mirror(8)]);
-                    k.user.credentials.remove(0);
-                }),
-            ) => SecretStep::DropOldLogin(1);
-        abort_drops_the_pending_label_first: abort(&prepared()) => SecretStep::DropPending(VERSION.to_owned());
-        abort_of_a_prepared_rotation_claims: abort(&dropped(|_| {})) => SecretStep::Claim(5);
-        abort_with_the_claim_of_its_phase_claims_again: abort(&dropped(|k| { k.log.claim = Some(5); edit(k, |secret| secret.log.claim = 5); })) => SecretStep::Claim(6);
-        abort_with_its_claim_copies_the_current_login: abort(&dropped(|k| {
-                k.log.claim = Some(5);
-                k.mirrors.intent.content.claimant = abort_claimant(VERSION);
-                edit(k, |secret| secret.log.claim = 5);
-            })) => SecretStep::CopyCurrentVersion(6);
-        abort_during_a_stack_update_is_done: abort(&dropped(|k| edit(k, |secret| secret.log.claim = 5))) => Step::Done;
-        abort_of_a_current_version_is_done: abort(&rotated()) => Step::Done;
-        abort_keeps_a_stored_credential_until_its_mirror_is_retired: abort(&overtaken(|k| k.login.issued = Some(issued(None))))
-            => MirrorStep::RetireMirrors(vec![record(8)]);
-        abort_deletes_an_unstored_credential: abort(&overtaken(|k| {
-                k.login.issued = Some(Issued { id: "LOST".to_owned(), ..issued(None) });
-            })) => CredentialStep::DeleteCredential("LOST".to_owned());
-        abort_drops_a_former_version_of_the_current_login: abort(&overtaken(|k| edit(k, |secret| secret.log.superseded = vec![login(4, "CUR")]))) => SecretStep::DropOldLogin(4);
-        abort_without_a_mirror_deletes_the_credential: abort(&overtaken(|k| seen(k, vec![mirror(7)])))
-            => CredentialStep::DeleteCredential("NEW".to_owned());
-        abort_without_a_credential_drops_its_label: abort(&overtaken(|k| {
-                seen(k, vec![mirror(7)]);
-                k.login.deleted_credentials.push("NEW".to_owned());
-            })) => SecretStep::DropOldLogin(4);
-        test_after_finish_is_done: rotate(RotationPhase::Test, &rotated()) => Step::Done;
+/// One test for each row: the phase, a state and its change, and the step that the plan chooses.
+macro_rules! rotations {
+    ($($name:ident: $phase:ident, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let base = $state;
+                $(let base = state(base, |$k| $change);)?
+                let expected: Step = $expected.into();
+                assert_eq!(rotate(RotationPhase::$phase, &base), expected);
+            }
+        )*
+    };
+}
+
+/// One test for each row: a state, and the step that the plan of an abort chooses.
+macro_rules! aborts {
+    ($($name:ident: $state:expr => $expected:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let expected: Step = $expected.into();
+                assert_eq!(abort(&$state), expected);
+            }
+        )*
+    };
+}
+
+rotations! {
+    create_without_a_login_claims: Create, named() => SecretStep::Claim(2);
+    create_with_an_open_claim_reads_its_intent:
+        Create, named(), |k| edit(k, |secret| secret.log.claim = 2) => MirrorStep::ReadMirrorIntent(version_id(2));
+    create_during_a_stack_update_is_deferred: Create, at_work(named()) => Step::Defer(any());
+    create_after_an_aborted_rotation_claims: Create, at_work(named()), |k| {
+        k.mirrors.intent.content.claimant = abort_claimant("another");
+    } => SecretStep::Claim(3);
+    create_after_an_old_claim_claims: Create, at_work(named()), |k| {
+        k.mirrors.intent.content.written = Some(at(0));
+    } => SecretStep::Claim(3);
+    create_of_the_same_rotation_claims: Create, at_work(named()), |k| {
+        k.mirrors.intent.content.claimant = claimant(Some(VERSION));
+    } => SecretStep::Claim(3);
+    late_create_of_an_ended_rotation_is_rejected:
+        Create, pushing(), |k| k.mirrors.intent.content.claimant = claimant(Some(VERSION)) => rejected();
+    create_with_an_old_claim_keeps_its_label: Create, named(), |k| {
+        k.log.claim = Some(2);
+        edit(k, |secret| {
+            secret.log.claim = 2;
+            secret.last_changed = Some(at(0));
+        });
+    } => CredentialStep::WriteIssueIntent;
+    test_of_a_new_schedule_is_done: Test, named() => Step::Done;
+    set_before_create_is_rejected: Set, named() => rejected();
+    test_without_a_rotation_is_rejected: Test, pushing() => rejected();
+    rejection_waits_for_late_labels: Set, pushing(), |k| k.now = at(5) => SecretStep::WaitForPeer;
+    set_of_an_aborted_rotation_is_rejected: Set, dropped(|_| {}) => rejected();
+    second_create_leaves_the_mirror_disabled:
+        Create, prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]) => Step::Done;
+    finish_after_a_stack_update_is_rejected:
+        Finish, prepared(), |k| edit(k, |secret| secret.log.claim = 5) => rejected();
+    set_without_one_of_its_mirrors_is_rejected: Set, prepared(), |k| {
+        k.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9])));
+    } => rejected();
+    set_verifies_the_login_first: Set, prepared(), |k| k.login.verified = false => CredentialStep::VerifyStored;
+    set_enables_the_mirror:
+        Set, prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]) => MirrorStep::EnableMirrors(vec![record(8)]);
+    second_set_is_done: Set, prepared() => Step::Done;
+    test_syncs_the_mirror: Test, enabled() => MirrorStep::SyncMirrors(vec![record(8)]);
+    second_test_is_done: Test, prepared() => Step::Done;
+    finish_moves_aws_current: Finish, prepared() => moves_to(VERSION);
+    second_finish_retires_the_old_mirror: Finish, rotated() => MirrorStep::RetireMirrors(vec![record(7)]);
+    finish_deactivates_the_old_credential:
+        Finish, rotated(), |k| seen(k, vec![mirror(8)]) => CredentialStep::Deactivate("CUR".to_owned());
+    finish_keeps_the_inactive_credential: Finish, rotated(), |k| {
+        seen(k, vec![mirror(8)]);
+        k.user.credentials[0].active = false;
+    } => CredentialStep::CloseIssueIntent;
+    finish_drops_the_label_of_a_deleted_credential: Finish, rotated(), |k| {
+        seen(k, vec![mirror(8)]);
+        k.user.credentials.remove(0);
+    } => SecretStep::DropOldLogin(1);
+    test_after_finish_is_done: Test, rotated() => Step::Done;
+}
+
+step_table! {
+    stack_update_keeps_the_label_of_a_recent_rotation:
+        mirrored, named(), |k| edit(k, |secret| secret.last_changed = Some(at(3540))) => Step::Done;
+}
+
+aborts! {
+    abort_drops_the_pending_label_first: prepared() => SecretStep::DropPending(VERSION.to_owned());
+    abort_of_a_prepared_rotation_claims: dropped(|_| {}) => SecretStep::Claim(5);
+    abort_with_the_claim_of_its_phase_claims_again: dropped(|k| {
+        k.log.claim = Some(5);
+        edit(k, |secret| secret.log.claim = 5);
+    }) => SecretStep::Claim(6);
+    abort_with_its_claim_copies_the_current_login: dropped(|k| {
+        k.log.claim = Some(5);
+        k.mirrors.intent.content.claimant = abort_claimant(VERSION);
+        edit(k, |secret| secret.log.claim = 5);
+    }) => SecretStep::CopyCurrentVersion(6);
+    abort_during_a_stack_update_is_done: dropped(|k| edit(k, |secret| secret.log.claim = 5)) => Step::Done;
+    abort_of_a_current_version_is_done: rotated() => Step::Done;
+    abort_keeps_a_stored_credential_until_its_mirror_is_retired:
+        overtaken(|k| k.login.issued = Some(issued(None))) => MirrorStep::RetireMirrors(vec![record(8)]);
+    abort_deletes_an_unstored_credential: overtaken(|k| {
+        k.login.issued = Some(Issued { id: "LOST".to_owned(), ..issued(None) });
+    }) => CredentialStep::DeleteCredential("LOST".to_owned());
+    abort_drops_a_former_version_of_the_current_login:
+        overtaken(|k| edit(k, |secret| secret.log.superseded = vec![login(4, "CUR")])) => SecretStep::DropOldLogin(4);
+    abort_without_a_mirror_deletes_the_credential:
+        overtaken(|k| seen(k, vec![mirror(7)])) => CredentialStep::DeleteCredential("NEW".to_owned());
+    abort_without_a_credential_drops_its_label: overtaken(|k| {
+        seen(k, vec![mirror(7)]);
+        k.login.deleted_credentials.push("NEW".to_owned());
+    }) => SecretStep::DropOldLogin(4);
 }
 
 #[test]

@@ -187,16 +187,18 @@ pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
     CredentialStep::DeleteCredential(id.to_owned()).into()
 }
 
-/// One test for each row: the step that the plan chooses.
-macro_rules! plan_table {
-    ($($name:ident: $actual:expr => $expected:expr;)*) => {
+/// One test for each row: the change of the spec, a state and its change, and the step that the plan chooses.
+macro_rules! step_table {
+    ($($name:ident: $spec:expr, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
         $(
             #[test]
             fn $name() {
+                let base = $state;
+                $(let base = state(base, |$k| $change);)?
                 let expected: crate::mirror_credential::plan::step::Step = $expected.into();
-                assert_eq!($actual, expected);
+                assert_eq!(step($spec, &base), expected);
             }
         )*
     };
 }
-pub(crate) use plan_table;
+pub(crate) use step_table;

@@ -8,10 +8,6 @@ use crate::mirror_credential::plan::{first_saved_spec, may_close_issue_intent};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{SecretState, State};
 
-fn exists(state: &mut State) {
-    state.user.exists = true;
-}
-
 fn same(_: &mut Spec) {}
 
 /// IAM may not show yet what changed before this delivery.
@@ -79,223 +75,173 @@ fn issue_intent_is_closed_when_its_credential_is_known() {
     }
 }
 
-plan_table! {
-        finished_resource_is_done_without_a_wait: step(same, &state(settled(), |k| unsettle(k, |s| s.log.current = Some(login(1, "CUR"))))) => Step::Done;
-        new_user_and_no_secret_creates_the_secret: step(same, &state(fresh(), exists)) => SecretStep::CreateSecret;
-        secret_that_a_create_has_deleted_is_created_again: step(same, &state(fresh(), |k| { k.user.exists = true; k.secret_seen = true; })) => SecretStep::CreateSecret;
-        credential_of_another_resource_is_not_foreign: step(
-                same,
-                &state(fresh(), |k| {
-                    k.user.exists = true;
-                    k.user.credentials = vec![credential("HIS")];
-                    k.login.other_resource_credentials = vec!["HIS".to_owned()];
-                }),
-            ) => SecretStep::CreateSecret;
-        foreign_credential_waits_for_a_later_read: step(
-                same,
-                &state(fresh(), |k| {
-                    k.user.exists = true;
-                    k.user.credentials = vec![credential("HIS")];
-                    k.secret_read_after_user = false;
-                }),
-            ) => SecretStep::ReadSecret;
-        user_with_a_history_needs_the_secret_read: step(same, &state(settled(), |k| k.secret = SecretState::Unread)) => SecretStep::ReadSecret;
-        claim_without_intent_writes_the_intent: step(
-                same,
-                &state(claimed(), |k| k.log.issue_intent_written = false),
-            ) => CredentialStep::WriteIssueIntent;
-        claim_with_intent_issues_without_a_wait: step(same, &state(claimed(), |k| unsettle(k, |_| {}))) => CredentialStep::Issue;
-        issued_login_is_stored: step(
-                same,
-                &state(claimed(), |k| k.login.issued = Some(issued(Some("a+b=")))),
-            ) => CredentialStep::Store;
-        password_with_a_slash_is_reset: step(
-                same,
-                &state(claimed(), |k| k.login.issued = Some(issued(Some("a/b=")))),
-            ) => CredentialStep::Reset("NEW".to_owned());
-        unknown_password_is_reset: step(
-                same,
-                &state(claimed(), |k| k.login.issued = Some(issued(None))),
-            ) => CredentialStep::Reset("NEW".to_owned());
-        claim_of_a_peer_without_a_login_is_taken_over: step(same, &state(claimed(), |k| k.log.claim = None)) => SecretStep::Claim(1);
-        peer_that_took_over_is_waited_for: step(
-                same,
-                &state(claimed(), |k| {
-                    k.log.claim = None;
-                    k.log.claim_lost_at = Some(at(3599));
-                }),
-            ) => SecretStep::WaitForPeer;
-        finished_peer_is_not_waited_for: step(same, &state(settled(), |k| k.log.claim_lost_at = Some(at(3599)))) => Step::Done;
-        peer_that_verifies_its_login_is_waited_for: step(
-                |d| d.repository_names = vec!["r".to_owned()],
-                &state(claimed(), |k| {
-                    k.log.claim = None;
-                    k.log.claim_lost_at = Some(at(0));
-                    k.log.peer_timeout = Duration::from_hours(2);
-                }),
-            ) => SecretStep::WaitForPeer;
-        entry_of_a_peer_is_waited_for: step(same, &state(settled(), |k| k.log.highest_claimed_entry = Some((2, at(3595))))) => SecretStep::WaitForPeer;
-        name_of_a_deleted_secret_is_waited_for: step(same, &state(settled(), |k| { k.now = at(5); present(k, |s| s.deleted_at = Some(at(0))); })) => SecretStep::WaitForPeer;
-        claim_of_a_live_peer_is_taken_over_if_allowed: step(same, &state(settled(), |k| open_claim(k, 3000))) => SecretStep::ClaimIfAllowed(3);
-        live_peer_is_fenced_by_the_tags_first: step(
-                same,
-                &state(settled(), |k| {
-                    open_claim(k, 3000);
-                    if let SecretState::Present(secret) = &mut k.secret {
-                        secret.origin.as_of = None;
-                    }
-                }),
-            ) => SecretStep::TagSecret;
-        claim_of_a_dead_peer_is_concluded: step(same, &state(settled(), |k| open_claim(k, 0))) => SecretStep::SaveSpec(3);
-        own_claim_without_a_new_login_is_concluded: step(same, &state(settled(), |k| { open_claim(k, 3000); k.log.claim = Some(2); })) => SecretStep::SaveSpec(3);
-        credential_of_a_peer_is_reset: step(
-                same,
-                &state(claimed(), |k| {
-                    k.user.credentials = vec![credential("LOST")];
-                    k.log.claim = Some(1);
-                    present(k, |s| s.log.claim = 1);
-                }),
-            ) => CredentialStep::Reset("LOST".to_owned());
-        orphan_of_an_earlier_intent_is_reset: step(
-                same,
-                &state(claimed(), |k| {
-                    k.user.credentials = vec![credential("LOST")];
-                    k.log.issue_intent_written = false;
-                }),
-            ) => CredentialStep::Reset("LOST".to_owned());
-        uncertain_call_waits_for_iam: step(
-                same,
-                &state(claimed(), |k| k.login.uncertain_since = Some(at(3595))),
-            ) => CredentialStep::WaitForIam;
-        changed_serial_claims_first: step(|d| d.rotation_serial = Some("2".to_owned()), &settled()) => SecretStep::Claim(2);
-        claim_before_a_later_login_claims_again: step(
-                |d| d.rotation_serial = Some("2".to_owned()),
-                &state(settled(), |k| {
-                    present(k, |s| {
-                        s.log.current = Some(login(3, "CUR"));
-                        s.log.claim = 2;
-                    });
-                    k.log.claim = Some(2);
-                }),
-            ) => SecretStep::Claim(4);
-        unlisted_current_credential_is_replaced: step(same, &state(settled(), |k| k.user.credentials.clear())) => SecretStep::Claim(2);
-        unlisted_current_credential_waits_for_iam: step(
-                same,
-                &state(settled(), |k| {
-                    k.user.credentials.clear();
-                    unsettle(k, |s| s.log.current = Some(login(1, "CUR")));
-                }),
-            ) => CredentialStep::WaitForIam;
-        credential_that_a_peer_superseded_is_deleted: step(same, &state(settled(), |k| k.login.issued = Some(issued(None)))) => delete("NEW");
-        new_login_is_verified_before_it_replaces_one: step(
-                |d| {
-                    d.rotation_serial = Some("2".to_owned());
-                    d.repository_names = vec!["r".to_owned()];
-                },
-                &state(settled(), |k| {
-                    present(k, |s| {
-                        s.log.current = Some(login(1, "CUR"));
-                        s.log.claim = 2;
-                    });
-                    k.log.claim = Some(2);
-                    k.login.issued = Some(issued(Some("a")));
-                    k.user.credentials.push(credential("NEW"));
-                }),
-            ) => CredentialStep::VerifyIssued;
-        unlisted_superseded_credential_is_deleted_at_once: step(
-                same,
-                &state(settled(), |k| {
-                    unsettle(k, |s| {
-                        s.log.current = Some(login(3, "CUR"));
-                        s.log.superseded = vec![login(1, "OLD")];
-                    });
-                }),
-            ) => delete("OLD");
-        label_of_a_deleted_login_is_dropped: step(
-                same,
-                &state(settled(), |k| {
-                    present(k, |s| {
-                        s.log.current = Some(login(3, "CUR"));
-                        s.log.superseded = vec![login(1, "OLD")];
-                    });
-                    k.login.deleted_credentials.push("OLD".to_owned());
-                }),
-            ) => SecretStep::DropOldLogin(1);
-        inactive_credential_is_replaced: step(
-                same,
-                &state(settled(), |k| k.user.credentials[0].active = false),
-            ) => SecretStep::Claim(2);
-        login_for_repositories_is_verified: step(|d| d.repository_names = vec!["r".to_owned()], &settled()) => CredentialStep::VerifyStored;
-        // An Update to another user was interrupted after it had written the tag.
-        secret_tagged_with_another_user_is_tagged: step(
-                same,
-                &state(settled(), |k| {
-                    present(k, |s| {
-                        s.origin.user_name = Some("user-dev-b".to_owned());
-                        s.log.current = Some(login(1, "CUR"));
-                    });
-                }),
-            ) => SecretStep::TagSecret;
-        changed_key_changes_the_settings: step(|d| d.settings.kms_key_id = Some("alias/x".to_owned()), &settled()) => SecretStep::ChangeSettings;
-        changed_tag_tags_the_secret: step(
-                |d| {
-                    d.tags.insert("team".to_owned(), "a".to_owned());
-                },
-                &settled(),
-            ) => SecretStep::TagSecret;
-        dropped_tag_untags_the_secret: step(
-                same,
-                &state(settled(), |k| {
-                    k.previous_tags = vec!["gone".to_owned(), "team".to_owned()];
-                    present(k, |s| {
-                        s.log.current = Some(login(1, "CUR"));
-                        s.tags.insert("team".to_owned(), "a".to_owned());
-                    });
-                }),
-            ) => SecretStep::UntagSecret(vec!["team".to_owned()]);
-        foreign_credential_in_a_free_slot_stays: step(
-                same,
-                &state(settled(), |k| k.user.credentials.push(credential("HIS"))),
-            ) => Step::Done;
-        foreign_credential_during_the_intent_rejects: step(
-                same,
-                &state(claimed(), |k| k.user.credentials = vec![credential("HIS")]),
-            ) => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
-        // A credential that is created after the login is foreign.
-        open_intent_of_a_stored_login_is_closed: step(
-                same,
-                &state(settled(), |k| {
-                    k.user.issue_intent.as_mut().expect("an intent").closed = false;
-                    k.user.credentials.push(credential("HIS"));
-                }),
-            ) => CredentialStep::CloseIssueIntent;
-        // An attempt issues one credential: the earliest one.
-        credential_for_a_former_secret_is_deleted: step(
-                same,
-                &state(settled(), |k| {
-                    k.user.issue_intent = Some(issue_intent(0));
-                    let created = at(2);
-                    let his = Credential { created, ..credential("HIS") };
-                    k.user.credentials.extend([his, credential("LOST")]);
-                    present(k, |s| {
-                        s.log.current = Some(login(1, "CUR"));
-                        s.arn = "arn:secret-b".to_owned();
-                    });
-                }),
-            ) => delete("LOST");
-        lost_tag_of_the_owner_is_written_again: step(same, &state(settled(), |k| k.user.owner = None)) => CredentialStep::CloseIssueIntent;
-        later_delete_supersedes: step(
-                same,
-                &state(settled(), |k| {
-                    k.user.tombstone = Some(Tombstone {
-                        owner_key: owner().key(),
-                        signed_at: at(5),
-                        done_at: at(5),
-                        ended: "-".to_owned(),
-                        unanswered: false,
-                    });
-                }),
-            ) => Step::SupersededByDelete;
-        secret_deleted_meanwhile_supersedes: step(same, &state(claimed(), |k| k.secret = SecretState::Absent)) => Step::SupersededByDelete;
-        secret_deleted_after_a_lost_claim_supersedes: step(same, &state(fresh(), |k| { k.user.exists = true; k.log.claim_lost_at = Some(at(0)); })) => Step::SupersededByDelete;
+step_table! {
+    finished_resource_is_done_without_a_wait:
+        same, settled(), |k| unsettle(k, |s| s.log.current = Some(login(1, "CUR"))) => Step::Done;
+    new_user_and_no_secret_creates_the_secret: same, fresh(), |k| k.user.exists = true => SecretStep::CreateSecret;
+    secret_that_a_create_has_deleted_is_created_again: same, fresh(), |k| {
+        k.user.exists = true;
+        k.secret_seen = true;
+    } => SecretStep::CreateSecret;
+    credential_of_another_resource_is_not_foreign: same, fresh(), |k| {
+        k.user.exists = true;
+        k.user.credentials = vec![credential("HIS")];
+        k.login.other_resource_credentials = vec!["HIS".to_owned()];
+    } => SecretStep::CreateSecret;
+    foreign_credential_waits_for_a_later_read: same, fresh(), |k| {
+        k.user.exists = true;
+        k.user.credentials = vec![credential("HIS")];
+        k.secret_read_after_user = false;
+    } => SecretStep::ReadSecret;
+    user_with_a_history_needs_the_secret_read:
+        same, settled(), |k| k.secret = SecretState::Unread => SecretStep::ReadSecret;
+    claim_without_intent_writes_the_intent:
+        same, claimed(), |k| k.log.issue_intent_written = false => CredentialStep::WriteIssueIntent;
+    claim_with_intent_issues_without_a_wait: same, claimed(), |k| unsettle(k, |_| {}) => CredentialStep::Issue;
+    issued_login_is_stored: same, claimed(), |k| k.login.issued = Some(issued(Some("a+b="))) => CredentialStep::Store;
+    password_with_a_slash_is_reset:
+        same, claimed(), |k| k.login.issued = Some(issued(Some("a/b="))) => CredentialStep::Reset("NEW".to_owned());
+    unknown_password_is_reset:
+        same, claimed(), |k| k.login.issued = Some(issued(None)) => CredentialStep::Reset("NEW".to_owned());
+    claim_of_a_peer_without_a_login_is_taken_over: same, claimed(), |k| k.log.claim = None => SecretStep::Claim(1);
+    peer_that_took_over_is_waited_for: same, claimed(), |k| {
+        k.log.claim = None;
+        k.log.claim_lost_at = Some(at(3599));
+    } => SecretStep::WaitForPeer;
+    finished_peer_is_not_waited_for: same, settled(), |k| k.log.claim_lost_at = Some(at(3599)) => Step::Done;
+    peer_that_verifies_its_login_is_waited_for: |d| d.repository_names = vec!["r".to_owned()], claimed(), |k| {
+        k.log.claim = None;
+        k.log.claim_lost_at = Some(at(0));
+        k.log.peer_timeout = Duration::from_hours(2);
+    } => SecretStep::WaitForPeer;
+    entry_of_a_peer_is_waited_for:
+        same, settled(), |k| k.log.highest_claimed_entry = Some((2, at(3595))) => SecretStep::WaitForPeer;
+    name_of_a_deleted_secret_is_waited_for: same, settled(), |k| {
+        k.now = at(5);
+        present(k, |s| s.deleted_at = Some(at(0)));
+    } => SecretStep::WaitForPeer;
+    claim_of_a_live_peer_is_taken_over_if_allowed:
+        same, settled(), |k| open_claim(k, 3000) => SecretStep::ClaimIfAllowed(3);
+    live_peer_is_fenced_by_the_tags_first: same, settled(), |k| {
+        open_claim(k, 3000);
+        if let SecretState::Present(secret) = &mut k.secret {
+            secret.origin.as_of = None;
+        }
+    } => SecretStep::TagSecret;
+    claim_of_a_dead_peer_is_concluded: same, settled(), |k| open_claim(k, 0) => SecretStep::SaveSpec(3);
+    own_claim_without_a_new_login_is_concluded: same, settled(), |k| {
+        open_claim(k, 3000);
+        k.log.claim = Some(2);
+    } => SecretStep::SaveSpec(3);
+    credential_of_a_peer_is_reset: same, claimed(), |k| {
+        k.user.credentials = vec![credential("LOST")];
+        k.log.claim = Some(1);
+        present(k, |s| s.log.claim = 1);
+    } => CredentialStep::Reset("LOST".to_owned());
+    orphan_of_an_earlier_intent_is_reset: same, claimed(), |k| {
+        k.user.credentials = vec![credential("LOST")];
+        k.log.issue_intent_written = false;
+    } => CredentialStep::Reset("LOST".to_owned());
+    uncertain_call_waits_for_iam:
+        same, claimed(), |k| k.login.uncertain_since = Some(at(3595)) => CredentialStep::WaitForIam;
+    changed_serial_claims_first: |d| d.rotation_serial = Some("2".to_owned()), settled() => SecretStep::Claim(2);
+    claim_before_a_later_login_claims_again: |d| d.rotation_serial = Some("2".to_owned()), settled(), |k| {
+        present(k, |s| {
+            s.log.current = Some(login(3, "CUR"));
+            s.log.claim = 2;
+        });
+        k.log.claim = Some(2);
+    } => SecretStep::Claim(4);
+    unlisted_current_credential_is_replaced: same, settled(), |k| k.user.credentials.clear() => SecretStep::Claim(2);
+    unlisted_current_credential_waits_for_iam: same, settled(), |k| {
+        k.user.credentials.clear();
+        unsettle(k, |s| s.log.current = Some(login(1, "CUR")));
+    } => CredentialStep::WaitForIam;
+    credential_that_a_peer_superseded_is_deleted:
+        same, settled(), |k| k.login.issued = Some(issued(None)) => delete("NEW");
+    new_login_is_verified_before_it_replaces_one: |d| {
+        d.rotation_serial = Some("2".to_owned());
+        d.repository_names = vec!["r".to_owned()];
+    }, settled(), |k| {
+        present(k, |s| {
+            s.log.current = Some(login(1, "CUR"));
+            s.log.claim = 2;
+        });
+        k.log.claim = Some(2);
+        k.login.issued = Some(issued(Some("a")));
+        k.user.credentials.push(credential("NEW"));
+    } => CredentialStep::VerifyIssued;
+    unlisted_superseded_credential_is_deleted_at_once: same, settled(), |k| {
+        unsettle(k, |s| {
+            s.log.current = Some(login(3, "CUR"));
+            s.log.superseded = vec![login(1, "OLD")];
+        });
+    } => delete("OLD");
+    label_of_a_deleted_login_is_dropped: same, settled(), |k| {
+        present(k, |s| {
+            s.log.current = Some(login(3, "CUR"));
+            s.log.superseded = vec![login(1, "OLD")];
+        });
+        k.login.deleted_credentials.push("OLD".to_owned());
+    } => SecretStep::DropOldLogin(1);
+    inactive_credential_is_replaced:
+        same, settled(), |k| k.user.credentials[0].active = false => SecretStep::Claim(2);
+    login_for_repositories_is_verified: |d| d.repository_names = vec!["r".to_owned()], settled()
+        => CredentialStep::VerifyStored;
+    // An Update to another user was interrupted after it had written the tag.
+    secret_tagged_with_another_user_is_tagged: same, settled(), |k| {
+        present(k, |s| {
+            s.origin.user_name = Some("user-dev-b".to_owned());
+            s.log.current = Some(login(1, "CUR"));
+        });
+    } => SecretStep::TagSecret;
+    changed_key_changes_the_settings: |d| d.settings.kms_key_id = Some("alias/x".to_owned()), settled()
+        => SecretStep::ChangeSettings;
+    changed_tag_tags_the_secret: |d| {
+        d.tags.insert("team".to_owned(), "a".to_owned());
+    }, settled() => SecretStep::TagSecret;
+    dropped_tag_untags_the_secret: same, settled(), |k| {
+        k.previous_tags = vec!["gone".to_owned(), "team".to_owned()];
+        present(k, |s| {
+            s.log.current = Some(login(1, "CUR"));
+            s.tags.insert("team".to_owned(), "a".to_owned());
+        });
+    } => SecretStep::UntagSecret(vec!["team".to_owned()]);
+    foreign_credential_in_a_free_slot_stays:
+        same, settled(), |k| k.user.credentials.push(credential("HIS")) => Step::Done;
+    foreign_credential_during_the_intent_rejects: same, claimed(), |k| k.user.credentials = vec![credential("HIS")]
+        => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
+    // A credential that is created after the login is foreign.
+    open_intent_of_a_stored_login_is_closed: same, settled(), |k| {
+        k.user.issue_intent.as_mut().expect("an intent").closed = false;
+        k.user.credentials.push(credential("HIS"));
+    } => CredentialStep::CloseIssueIntent;
+    // An attempt issues one credential: the earliest one.
+    credential_for_a_former_secret_is_deleted: same, settled(), |k| {
+        k.user.issue_intent = Some(issue_intent(0));
+        let created = at(2);
+        let his = Credential { created, ..credential("HIS") };
+        k.user.credentials.extend([his, credential("LOST")]);
+        present(k, |s| {
+            s.log.current = Some(login(1, "CUR"));
+            s.arn = "arn:secret-b".to_owned();
+        });
+    } => delete("LOST");
+    lost_tag_of_the_owner_is_written_again:
+        same, settled(), |k| k.user.owner = None => CredentialStep::CloseIssueIntent;
+    later_delete_supersedes: same, settled(), |k| {
+        k.user.tombstone = Some(Tombstone {
+            owner_key: owner().key(),
+            signed_at: at(5),
+            done_at: at(5),
+            ended: "-".to_owned(),
+            unanswered: false,
+        });
+    } => Step::SupersededByDelete;
+    secret_deleted_meanwhile_supersedes:
+        same, claimed(), |k| k.secret = SecretState::Absent => Step::SupersededByDelete;
+    secret_deleted_after_a_lost_claim_supersedes: same, fresh(), |k| {
+        k.user.exists = true;
+        k.log.claim_lost_at = Some(at(0));
+    } => Step::SupersededByDelete;
 }

@@ -189,11 +189,6 @@ fn silence() -> Reason {
     Reason::new(Code::GitLabUnreachable, "HTTP 502")
 }
 
-/// A reason whose text does not matter.
-fn any() -> Reason {
-    Reason::new(Code::BranchNotMirrored, "")
-}
-
 fn refusal(step: Step) -> String {
     match step {
         Step::Reject(reason) => reason.text,
