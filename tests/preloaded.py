@@ -54,8 +54,9 @@ def program(name: str) -> Path:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
-        loaded = subprocess.Popen([sys.executable, __file__, name, str(listening.fileno())], stdin=subprocess.PIPE,
-                                  pass_fds=[listening.fileno()])
+        # Pipes: Python would take the position in the command's files from files that the process has here.
+        loaded = subprocess.Popen([sys.executable, __file__, name, str(listening.fileno())], pass_fds=[listening.fileno()],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     atexit.register(_end, loaded)
     written = _directory() / name
     written.write_text(_PROGRAM.format(python=sys.executable, address=address))
