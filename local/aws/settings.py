@@ -95,9 +95,6 @@ class Settings:
     # Whether an update that would replace a managed policy with a name of its own fails before the replacement is created
     # (0), or because the name is in use (1). Not documented; see `native_resources`.
     replaced_policies_are_created_first: int = 0
-    # Whether a change of an AWS::IAM::User's tags, or of the stack's, removes the tags that the template lacks (1)
-    # or leaves them (0). Not documented; see `user_tags`.
-    user_updates_remove_other_tags: int = 0
     # Whether a change set that reverts drift also lists unchanged resources with the drift status UNSUPPORTED or UNKNOWN (1) or not
     # (0). Not documented.
     change_sets_list_unread_resources: int = 0

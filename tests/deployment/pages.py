@@ -63,6 +63,10 @@ class Folder:
         path.write_text(before + name + written)
 
 
+# The table dev as it is in the repository.
+OF_DEV = 'parameter_overrides = [\n    "EnvID=dev",\n]\n'
+
+
 def _look_at_stacks_each_second(home: Path) -> None:
     """`aws cloudformation wait` looks every 30 s. botocore reads the user's own models first."""
     name = "cloudformation/2010-05-15/waiters-2.json"

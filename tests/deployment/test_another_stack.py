@@ -76,28 +76,22 @@ def test_another_user_replaces_where_the_secret_is_not_named(aws: LocalAws, mirr
     assert pushed.accepted, pushed.output
 
 
-def test_deactivated_credential_is_replaced_by_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["deactivated", "deleted"])
+def test_credential_without_effect_is_replaced_by_next_update(aws: LocalAws, mirror: Mirror, working: Working,
+                                                             is_deleted: bool) -> None:
     mirror.make()
-    held = mirror.login()
-    aws.client("iam").update_service_specific_credential(
-        UserName=mirror.outputs()["UserName"], ServiceSpecificCredentialId=held.credential_id, Status="Inactive")
+    iam, held = aws.client("iam"), mirror.login()
+    which = {"UserName": mirror.outputs()["UserName"], "ServiceSpecificCredentialId": held.credential_id}
+    if is_deleted:
+        iam.delete_service_specific_credential(**which)
+    else:
+        iam.update_service_specific_credential(**which, Status="Inactive")
     assert held.status(mirror.clone_url) == 401
     mirror.become(Team="platform")
-    assert steps.credential_ids(aws, mirror.outputs()["UserName"]) == [mirror.login().credential_id]
+    assert steps.credential_ids(aws, mirror.outputs()["UserName"]) == [mirror.login().credential_id] != [held.credential_id]
     pushed = working.push(mirror.login(), mirror.clone_url)
     assert pushed.accepted, pushed.output
     assert held.status(mirror.clone_url) == 401
-
-
-def test_deleted_credential_is_issued_again_by_next_update(aws: LocalAws, mirror: Mirror, working: Working) -> None:
-    mirror.make()
-    lost = mirror.login()
-    aws.client("iam").delete_service_specific_credential(
-        UserName=mirror.outputs()["UserName"], ServiceSpecificCredentialId=lost.credential_id)
-    mirror.become(Team="platform")
-    assert mirror.login().credential_id != lost.credential_id
-    pushed = working.push(mirror.login(), mirror.clone_url)
-    assert pushed.accepted, pushed.output
 
 
 def test_every_password_can_stand_in_a_url(mirror: Mirror) -> None:
@@ -114,7 +108,8 @@ def test_foreign_credentials_are_rejected_or_deleted_on_request(aws: LocalAws, m
     foreign = aws.client("iam").create_service_specific_credential(
         UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
     assert mirror.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE"
-    assert foreign in mirror.failures()[-1]
+    reason = mirror.failures()[-1]
+    assert foreign in reason and "aws iam delete-service-specific-credential" in reason
     assert mirror.login() == before
     mirror.become(RotationSerial="1", ForeignCredentials="Delete")
     assert steps.credential_ids(aws, user) == [mirror.login().credential_id]

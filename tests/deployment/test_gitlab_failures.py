@@ -31,13 +31,6 @@ def test_failed_change_leaves_the_mirror_pushing(aws: LocalAws, mirrored: Mirror
     mirrored.push_arrives()
 
 
-def test_unmirrored_branch_is_rejected_before_any_change(mirrored: Mirrored) -> None:
-    mirrored.source.project.unprotect("development")
-    mirrored.push("refs/heads/main")
-    assert mirrored.make() == "ROLLBACK_COMPLETE"
-    assert "development" in mirrored.failures()[0] and "protect" in mirrored.failures()[0]
-
-
 def test_project_that_only_a_group_protects_is_rejected(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
     project = mirrored.source.project
     project.unprotect("development")
@@ -50,16 +43,6 @@ def test_project_that_only_a_group_protects_is_rejected(mirrored: Mirrored, gitl
     assert mirrored.make() == "ROLLBACK_COMPLETE"
     assert "would push every branch" in mirrored.failures()[0]
     assert [run for run in gitlab.recorded_runs if run.project == project.path] == []
-
-
-def test_mirror_whose_push_was_killed_is_replaced(mirrored: Mirrored) -> None:
-    mirrored.push()
-    mirrored.made()
-    [old] = mirrored.ids()
-    mirrored.source.project.leave_started(old, seconds=2 * 3600.0)
-    mirrored.become(RotationSerial="1")
-    assert old not in mirrored.ids()
-    mirrored.push_arrives()
 
 
 def test_a_token_is_not_sent_where_its_owner_has_not_allowed_it(aws: LocalAws, mirrored: Mirrored,

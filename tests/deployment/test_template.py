@@ -35,14 +35,6 @@ def test_the_secret_holds_the_login_under_the_usual_keys(aws: LocalAws, environm
     assert "/" not in value["password"]
 
 
-def test_git_push_with_issued_login_reaches_codecommit(aws: LocalAws, environment: Environment,
-                                                       working: Working) -> None:
-    outputs = environment.outputs()
-    pushed = working.push(steps.login(aws, SECRET), outputs["RepositoryCloneUrl"])
-    assert pushed.accepted, pushed.output
-    assert steps.branch_commit(aws, outputs["RepositoryName"], working.branch) == pushed.commit
-
-
 def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: Environment) -> None:
     before, requests_before = environment.outputs(), len(aws.exchanges())
     again = environment.deploy()
@@ -50,36 +42,6 @@ def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: En
     assert "No changes to deploy" in again.output
     assert environment.outputs() == before
     assert len(aws.exchanges()) == requests_before
-
-
-def test_new_rotation_serial_issues_new_login_and_ends_the_old(aws: LocalAws, environment: Environment,
-                                                               working: Working) -> None:
-    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
-    rotated = environment.deploy(RotationSerial="1")
-    assert rotated.succeeded, rotated.output
-    after = steps.login(aws, SECRET)
-    assert after.credential_id != before.credential_id
-    assert steps.credential_ids(aws, USER) == [after.credential_id] == [environment.outputs()["CredentialId"]]
-    assert before.status(url) == 401
-    pushed = working.push(after, url)
-    assert pushed.accepted, pushed.output
-
-
-def test_failed_deployment_rolls_back_and_login_still_pushes(aws: LocalAws, environment: Environment,
-                                                             working: Working) -> None:
-    before, url = steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"]
-    by_hand = aws.client("iam").create_service_specific_credential(
-        UserName=USER, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
-    failed = environment.deploy(RotationSerial="2")
-    assert not failed.succeeded
-    assert environment.status() == "UPDATE_ROLLBACK_COMPLETE"
-    reason = environment.failures()[-1]
-    assert by_hand in reason and "aws iam delete-service-specific-credential" in reason
-    assert steps.login(aws, SECRET).credential_id == before.credential_id
-    pushed = working.push(steps.login(aws, SECRET), url)
-    assert pushed.accepted, pushed.output
-    assert by_hand in steps.credential_ids(aws, USER)
-    aws.client("iam").delete_service_specific_credential(UserName=USER, ServiceSpecificCredentialId=by_hand)
 
 
 def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, transcript: Transcript,

@@ -14,7 +14,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import BOOTSTRAP, ROOT, Environment
-from tests.deployment.pages import Folder
+from tests.deployment.pages import OF_DEV, Folder
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -83,7 +83,7 @@ def infra(aws: LocalAws, reader: Folder, project: MirroredProject, tmp_path: Pat
     if not Environment(aws, tmp_path).exists():
         project.source.store_token()
         first = project.push_only().commit
-        reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="infra", BranchName=BRANCH,
+        reader.write_parameters("dev", OF_DEV, ProjectID="infra", BranchName=BRANCH,
                                 **project.source.parameters())
         reader.run("sam deploy --config-env dev --no-confirm-changeset --no-progressbar")
         assert project.deploy(first) == "Succeeded", project.said()

@@ -12,7 +12,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import OF_DEV, Folder, blocks
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import ROOT, Stack
 from tests.deployment.waiting import eventually
@@ -155,7 +155,7 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     team.source.project.delete_mirror(team.mirror.id)
     reader.run(delete_environment)
     team.source.store_token()
-    reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="shop",
+    reader.write_parameters("dev", OF_DEV, ProjectID="shop",
                             **team.source.parameters())
     reader.run("sam deploy --config-env dev", typed="y\n")
     # The new pipeline of the same name.

@@ -9,7 +9,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import OF_DEV, Folder, blocks
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT
 
@@ -25,7 +25,7 @@ def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitla
     infra = MirroredProject(account, "dev", "infra", tmp_path, source, "main")
     source.store_token()
     first = infra.push_only().commit
-    reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="infra", BranchName="main",
+    reader.write_parameters("dev", OF_DEV, ProjectID="infra", BranchName="main",
                             **source.parameters())
     reader.run("sam deploy --config-env dev", typed="y\n")
     assert infra.deploy(first) == "Succeeded", infra.said()
@@ -54,7 +54,7 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     functions, projects, environment, *_ = blocks(PAGE)
     reader = Folder(account, folder, tmp_path)
     (folder / "website.yaml").write_text(blocks(ROOT / "README.md", "yaml")[0])
-    reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n]\n', ProjectID="")
+    reader.write_parameters("dev", OF_DEV, ProjectID="")
     reader.run("sam deploy --config-env dev", typed="y\n")
     deploy = "aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM --stack-name"
     reader.run(f"{deploy} project-dev-shop --template-file templates/project.yaml "

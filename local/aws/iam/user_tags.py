@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.services import iam
-from ministack.services.cloudformation import provisioners
 
 from local.aws import tag_rules
-from local.aws.settings import settings
 
 
 def install() -> None:
@@ -32,25 +28,6 @@ def install() -> None:
     iam._tag_user = tag_user
     iam._IAM_HANDLERS["TagUser"] = tag_user
     iam._IAM_HANDLERS["ListUserTags"] = _list_user_tags
-    table = provisioners._RESOURCE_HANDLERS["AWS::IAM::User"]
-    table["update"] = _replacing_tags(table["update"])
-
-
-def _replacing_tags(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
-    """The update handler's permissions in its schema include iam:ListUserTags. So it may compare the template's and the
-    stack's tags with all tags of the user, and remove those that others added. Its behaviour is not documented.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html, for AWS::IAM::User
-    """
-
-    def update(physical_id: str, old: dict, new: dict, *more: Any, **named: Any) -> Any:
-        answer = ministack_update(physical_id, old, new, *more, **named)
-        if settings.user_updates_remove_other_tags and old.get("Tags") != new.get("Tags"):
-            kept = {iam._identity_tag_key(tag["Key"]) for tag in new.get("Tags") or []}
-            user = iam._users[physical_id]
-            user["Tags"] = [tag for tag in user["Tags"] if iam._identity_tag_key(tag["Key"]) in kept]
-        return answer
-
-    return update
 
 
 def _list_user_tags(params: dict) -> tuple:
