@@ -57,7 +57,7 @@ def stack_check(stack: dict) -> Check:
 
 def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> list[Check]:
     """What the function finds."""
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    outputs = sam_settings.outputs(stack)
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     subject = f"function cfn-gitops-{env_id}"
     if "ServiceToken" not in outputs:

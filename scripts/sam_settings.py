@@ -111,6 +111,10 @@ class Account:
         return str(stack["StackStatus"]) if stack else None
 
 
+def outputs(stack: dict[str, Any]) -> dict[str, str]:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
 def name_the_region_for_all() -> None:
     """Every SDK reads AWS_REGION; boto3, and with it sam, reads AWS_DEFAULT_REGION instead."""
     if region := os.environ.get("AWS_REGION"):

@@ -28,7 +28,7 @@ def main() -> int:
     settings = sam_settings.read(arguments.parse_args().config_env)
     account = sam_settings.account()
     stacks = {stack["StackId"]: stack for stack in account.stacks()}
-    version = next((outputs(stack).get("RenderingVersion") for stack in stacks.values()
+    version = next((sam_settings.outputs(stack).get("RenderingVersion") for stack in stacks.values()
                     if stack["StackName"] == settings.stack_name), None)
     if version is None:
         print(f"stack {settings.stack_name} has no output RenderingVersion. Deploy this version of it first: "
@@ -50,13 +50,9 @@ def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str,
     for stack in stacks:
         owner = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("cfn-gitops:stack-id")
         is_child = owner is not None and stack["StackName"].startswith(f"gitops-{env_id}-")
-        if is_child and int(outputs(stack).get("RenderingVersion", 0)) < version:
+        if is_child and int(sam_settings.outputs(stack).get("RenderingVersion", 0)) < version:
             found.setdefault(owner, []).append(stack)
     return found
-
-
-def outputs(stack: dict[str, Any]) -> dict[str, str]:
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
 
 def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_id: str,
@@ -84,7 +80,7 @@ def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_i
 def executions_in_progress(account: sam_settings.Account, children: list[dict[str, Any]]) -> Iterator[str]:
     """The executions that an update of their pipelines would cancel."""
     codepipeline = account.session.client("codepipeline")
-    for pipeline in [outputs(child)["PipelineName"] for child in children]:
+    for pipeline in [sam_settings.outputs(child)["PipelineName"] for child in children]:
         try:
             pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
             for page in pages:

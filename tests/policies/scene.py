@@ -25,7 +25,6 @@ REPLICA_REGION = "eu-west-1"
 SOURCE_ROLE, IMAGE_ROLE = named.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
 SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to and that no stack creates
-REPLICA_OF_A_PROJECT = f"arn:aws:codecommit:{REPLICA_REGION}:{PIPELINES}:codecommit-dev-cfn-shop"
 KEY_OF_FOREIGN_REPOSITORIES = f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories"
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
 

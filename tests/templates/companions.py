@@ -1,8 +1,9 @@
-"""The templates for people and notifications as deployed, and the evaluation of their policies."""
+"""Environments, projects, people and notifications as deployed, and their policies."""
 
 import json
 
 import parliament
+import pytest
 
 from local.policies.evaluation import Caller, decide
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
@@ -11,6 +12,21 @@ from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_li
 def stack(name, **parameters):
     """templates/<name>.yaml in the environment dev."""
     return Deployed(template=source(TEMPLATES / f"{name}.yaml"), stack_name=f"{name}-dev", **{"EnvID": "dev", **parameters})
+
+
+def environment(**parameters):
+    return Deployed(**{"EnvID": "dev", **parameters})
+
+
+def project(**parameters):
+    given = {"EnvID": "dev", "ProjectID": "shop", **parameters}
+    return Deployed(template=source(TEMPLATES / "project.yaml"), stack_name="project-dev-shop", **given)
+
+
+# The first project and a further one, and the logical ID of their pipelines.
+BOTH = pytest.mark.parametrize(
+    ("deployed", "pipeline"), [(environment, "Project"), (project, "Pipeline")], ids=["environment", "project"]
+)
 
 
 def of_group(deployed, group):
@@ -29,10 +45,6 @@ def of_group(deployed, group):
 
 def user(name, *documents, **more):
     return Caller(account=ACCOUNT, user=name, identity=tuple(documents), **more)
-
-
-def role(name, *documents, **more):
-    return Caller(account=ACCOUNT, role=name, identity=tuple(documents), **more)
 
 
 def may(caller, actions, resource, owner=ACCOUNT, policy=None, **keys):

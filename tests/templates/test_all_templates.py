@@ -73,6 +73,43 @@ def test_no_parameter_is_idle_and_each_is_in_a_group(path):
     assert all(parameter["Description"] for parameter in template["Parameters"].values())
 
 
+# Resources whose content is not in a template. Exactly these outlive their stacks.
+RETAINED = {
+    "template": ["ArtifactBucket", "ArtifactBucketPolicy"],
+    "cross-account-artifacts": ["ArtifactBucket", "ArtifactBucketPolicy", "ArtifactKey"],
+    "cross-account-image": ["Repository"],
+    "replica": ["Replica"],
+    "repository": ["Repository"],
+}
+
+
+@pytest.mark.parametrize("path", scene.templates(), ids=NAMES)
+def test_only_listed_resources_outlive_their_stack(path):
+    kept = {name: (resource.get("DeletionPolicy", "Delete"), resource.get("UpdateReplacePolicy", "Delete"))
+            for name, resource in source(path)["Resources"].items()}
+    found = {name: policies for name, policies in kept.items() if policies != ("Delete", "Delete")}
+    assert found == dict.fromkeys(RETAINED.get(path.stem, []), ("RetainExceptOnCreate", "Retain"))
+
+
+@pytest.mark.parametrize("path", scene.templates(), ids=NAMES)
+def test_every_suppressed_check_has_a_reason(path):
+    for name, resource in source(path)["Resources"].items():
+        for entry in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert entry["id"].startswith("CKV_AWS_") and len(entry["comment"]) > 30, name
+    # The other linters suppress nothing.
+    assert "cfn-lint" not in json.dumps(source(path))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if scene.stacks()[name].deployed.of_type("AWS::CloudWatch::Alarm")])
+def test_alarm_notifies_the_given_topic_of_its_beginning_and_end(name):
+    topic = "arn:aws:sns:eu-central-1:123456789012:sns-dev-alarms"
+    notified, silent = with_values(name, AlarmTopicArn=topic), with_values(name, AlarmTopicArn="")
+    for alarm in notified.of_type("AWS::CloudWatch::Alarm"):
+        properties = notified.properties(alarm)
+        assert properties["AlarmActions"] == properties["OKActions"] == [topic], alarm
+        assert not {"AlarmActions", "OKActions", "InsufficientDataActions"} & silent.properties(alarm).keys(), alarm
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_boundary_is_set_by_default(name):
     stack = with_values(name, PermissionsBoundaryArn="")

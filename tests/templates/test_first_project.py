@@ -32,20 +32,7 @@ def test_the_project_leaves_everything_at_its_default(dev):
     }
 
 
-def test_project_with_a_topic_notifies_of_approvals():
-    approval = Deployed(EnvID="dev", ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")["Approval"]
-    assert approval == {"NotificationTopicArn": APPROVAL_TOPIC, "CustomData": "The next version of infra is ready for dev"}
-
-
 GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
-
-
-def test_project_with_a_gitlab_address_links_to_the_commit():
-    approval = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT).properties("Project")["Approval"]
-    assert approval == {"CustomData": "The next version of infra is ready for dev",
-                        "ExternalEntityLink": f"{GITLAB_PROJECT}/-/commit/#{{SourceVariables.CommitId}}"}
-    both = Deployed(EnvID="dev", GitLabProjectUrl=GITLAB_PROJECT, ApprovalTopicArn=APPROVAL_TOPIC).properties("Project")
-    assert both["Approval"] == approval | {"NotificationTopicArn": APPROVAL_TOPIC}
 
 
 @pytest.mark.parametrize(("given", "is_accepted"), [
@@ -66,24 +53,11 @@ def test_gitlab_project_address_is_http_with_a_path(given, is_accepted):
     assert bool(re.fullmatch(pattern, given)) == is_accepted
 
 
-def test_reviews_and_drift_reach_the_project():
-    gitlab = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
-    stack = Deployed(EnvID="dev", ReviewBranches="review/*", Drift="Report", **gitlab)
-    properties = stack.properties("Project")
-    assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
-    assert stack.broken_rules() == []
-
-
 @pytest.mark.parametrize("given", [{}, {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab",
                                         "ReportToGitLab": "false"}])
 def test_review_branches_without_reports_are_rejected(given):
     [why] = Deployed(EnvID="dev", ReviewBranches="review/*", **given).broken_rules()
     assert why == "ReviewBranches needs GitLabProject, and ReportToGitLab true"
-
-
-def test_another_environment_names_its_branch():
-    stack = Deployed(EnvID="stg", BranchName="release/next")
-    assert json.loads(stack.properties("Project")["BranchMap"]) == {"stg": "release/next"}
 
 
 def test_a_branch_cannot_break_out_of_the_json():

@@ -4,25 +4,12 @@ import re
 
 import pytest
 
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, Deployed, source
+from tests.templates.companions import BOTH, environment
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, source
 
-PROJECT = TEMPLATES / "project.yaml"
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
 TOKEN_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:gitlab/mirrors-AbC123"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
-
-
-def environment(**parameters):
-    return Deployed(**{"EnvID": "dev", **parameters})
-
-
-def project(**parameters):
-    return Deployed(template=source(PROJECT), stack_name="project-dev-shop", **{"EnvID": "dev", "ProjectID": "shop", **parameters})
-
-
-BOTH = pytest.mark.parametrize(
-    ("deployed", "pipeline"), [(environment, "Project"), (project, "Pipeline")], ids=["environment", "project"]
-)
 
 
 # --- The mirror ------------------------------------------------------------------------------
@@ -147,7 +134,7 @@ def test_login_of_a_manual_mirror_is_not_rotated(deployed, pipeline, given, is_m
 
 def test_rotation_days_are_within_secrets_managers_limits():
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to 1000."""
-    for path in (TEMPLATE, PROJECT):
+    for path in (TEMPLATE, TEMPLATES / "project.yaml"):
         days = source(path)["Parameters"]["RotationDays"]
         assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
 

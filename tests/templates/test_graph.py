@@ -8,12 +8,12 @@ import networkx
 import pytest
 from cfnlint.template import Template
 
-from tests.templates.deployed import REGION, TEMPLATE, Deployed, as_list, translated
+from tests.templates.deployed import REGION, TEMPLATE, TEMPLATES, Deployed, as_list, source, translated
 
 
-def graph_of(template):
+def graph_of(template, path=TEMPLATE):
     """cfn-lint's graph: an edge leads from a resource to what it depends on."""
-    graph = networkx.DiGraph(Template(str(TEMPLATE), template, [REGION]).graph.graph)
+    graph = networkx.DiGraph(Template(str(path), template, [REGION]).graph.graph)
     return graph.subgraph(template["Resources"])  # without outputs and parameters
 
 
@@ -87,6 +87,19 @@ def deleted_before(graph, first, second):
 def test_deletion_follows_the_graph(first, second, why):
     assert deleted_before(dependencies(), first, second), why
     assert not deleted_before(dependencies(), second, first)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("MirrorRotation", "MirrorCredential"), ("MirrorCredential", "Pipeline"), ("MirrorCredential", "MirrorUserPolicy"),
+        ("MirrorCredential", "MirrorUser"), ("MirrorUserPolicy", "MirrorUser"),
+    ],
+)
+def test_further_project_is_deleted_in_the_same_order(first, second):
+    graph = graph_of(source(TEMPLATES / "project.yaml"), TEMPLATES / "project.yaml")
+    assert deleted_before(graph, first, second)
+    assert not deleted_before(graph, second, first)
 
 
 def test_only_its_rotation_and_an_alarm_go_before_the_credential():

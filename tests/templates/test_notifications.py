@@ -187,9 +187,7 @@ def test_name_of_a_pipelines_own_repository_is_rejected():
     assert not re.fullmatch(pattern, "cfn-website")
 
 
-def test_repository_is_retained_and_encrypted_with_a_given_key():
-    written = source(TEMPLATES / "repository.yaml")["Resources"]["Repository"]
-    assert (written["DeletionPolicy"], written["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+def test_repository_is_encrypted_with_a_given_key():
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
     assert stack("repository", ProjectID="website", RepositoryKmsKeyArn=arn).properties("Repository")["KmsKeyId"] == arn
     assert "KmsKeyId" not in stack("repository", ProjectID="website").properties("Repository")

@@ -3,30 +3,18 @@
 import json
 import re
 
-import networkx
 import pytest
-from cfnlint.template import Template
 from jsonschema import Draft7Validator
 
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.companions import project
+from tests.templates.deployed import ACCOUNT, TEMPLATES, Deployed, source
 
 PROJECT = TEMPLATES / "project.yaml"
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-approvals"
 APPROVER = f"CodeCommitApprovers:{ACCOUNT}:reviewer"
 
 
-def deployed(**parameters):
-    return Deployed(template=source(PROJECT), stack_name="project-dev-shop", **{"EnvID": "dev", "ProjectID": "shop", **parameters})
-
-
-def deleted_before(first, second):
-    """CloudFormation deletes a resource before its dependencies."""
-    graph = networkx.DiGraph(Template(str(PROJECT), source(PROJECT), [REGION]).graph.graph)
-    return networkx.has_path(graph, first, second)
-
-
 def test_project_requires_only_environment_and_name():
-    assert deployed().properties("Pipeline") == {
+    assert project().properties("Pipeline") == {
         "ServiceToken": "import:cfn-gitops-dev-ServiceToken",
         "ServiceTimeout": 3600,
         "EnvID": "dev",
@@ -38,27 +26,9 @@ def test_project_requires_only_environment_and_name():
 
 def test_imports_are_exports_of_the_environment():
     exports = {output["Export"]["Name"] for output in Deployed(EnvID="dev").outputs().values() if "Export" in output}
-    tokens = {deployed().properties(name)["ServiceToken"] for name in ("Pipeline", "MirrorCredential")}
+    tokens = {project().properties(name)["ServiceToken"] for name in ("Pipeline", "MirrorCredential")}
     assert {token.removeprefix("import:") for token in tokens} <= exports
     assert len(tokens) == 1
-
-
-def test_third_environment_names_its_branch():
-    properties = deployed(EnvID="stg", BranchName="staging").properties("Pipeline")
-    assert json.loads(properties["BranchMap"]) == {"stg": "staging"}
-
-
-def test_approval_notifies_the_given_topic():
-    approval = deployed(ApprovalTopicArn=TOPIC).properties("Pipeline")["Approval"]
-    assert approval["NotificationTopicArn"] == TOPIC
-
-
-def test_approval_links_to_the_commit_in_gitlab():
-    project = "https://gitlab.example.com/platform/shop"
-    approval = deployed(GitLabProjectUrl=project).properties("Pipeline")["Approval"]
-    assert approval["ExternalEntityLink"] == f"{project}/-/commit/#{{SourceVariables.CommitId}}"
-    assert "NotificationTopicArn" not in approval
-    assert "Approval" not in deployed().properties("Pipeline")
 
 
 SETTINGS = {
@@ -74,7 +44,7 @@ GITLAB = {"GitLabProject": "platform/shop", "GitLabTokenSecretId": "gitlab/shop"
 
 
 def test_settings_reach_the_pipeline():
-    properties = deployed(**SETTINGS, **GITLAB, **REPORT, **REVIEW, Drift="Report").properties("Pipeline")
+    properties = project(**SETTINGS, **GITLAB, **REPORT, **REVIEW, Drift="Report").properties("Pipeline")
     assert properties["Build"] == {
         "Image": "aws/codebuild/standard:8.0", "ComputeType": "BUILD_GENERAL1_MEDIUM", "PrivilegedMode": True,
         "EnvironmentVariables": '{"STAGE": "test"}', "TimeoutInMinutes": "20",
@@ -94,15 +64,10 @@ def test_settings_reach_the_pipeline():
     **dict.fromkeys((name for name in SETTINGS if name.startswith("Approval")), "Approval"),
 }.items())
 def test_one_setting_leaves_the_others_at_their_default(name, path):
-    properties, bare = deployed(**{name: SETTINGS[name]}).properties("Pipeline"), deployed().properties("Pipeline")
+    properties, bare = project(**{name: SETTINGS[name]}).properties("Pipeline"), project().properties("Pipeline")
     given = properties.pop(path)
     assert properties == bare
     assert given.keys() - {"CustomData"} == {name.removeprefix(path).removesuffix("InMinutes").replace("Timeout", "TimeoutInMinutes")}
-
-
-def test_given_serial_issues_a_new_password():
-    assert deployed(RotationSerial="2").properties("MirrorCredential")["RotationSerial"] == "2"
-    assert "RotationSerial" not in deployed().properties("MirrorCredential")
 
 
 @pytest.mark.parametrize(("given", "why"), [
@@ -122,7 +87,7 @@ def test_given_serial_issues_a_new_password():
     ({"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "DeployOnFailure must be Fail"),
 ])
 def test_contradicting_settings_are_rejected_first(given, why):
-    broken = deployed(**given).broken_rules()
+    broken = project(**given).broken_rules()
     assert bool(broken) == bool(why) and why in "".join(broken)
 
 
@@ -185,26 +150,11 @@ def test_defaults_in_descriptions_are_the_properties():
     ],
 )
 def test_given_number_of_approvals_is_required(given, rule):
-    assert deployed(**given).properties("Pipeline").get("ApprovalRule") == rule
+    assert project(**given).properties("Pipeline").get("ApprovalRule") == rule
 
 
 def test_credential_is_for_the_mirror_user_and_the_repository():
     """tests/policies evaluates the function's calls for this name."""
-    properties = deployed().properties("MirrorCredential")
-    assert deployed().name("MirrorUser") == properties["UserName"] == "user-dev-shop-mirror"
+    properties = project().properties("MirrorCredential")
+    assert project().name("MirrorUser") == properties["UserName"] == "user-dev-shop-mirror"
     assert properties["RepositoryNames"] == ["Pipeline.RepositoryName"]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "why"),
-    [
-        ("MirrorRotation", "MirrorCredential", "a rotation during the deletion would fail"),
-        ("MirrorCredential", "Pipeline", "its verification and its mirror need the repository"),
-        ("MirrorCredential", "MirrorUserPolicy", "without it the login cannot push"),
-        ("MirrorCredential", "MirrorUser", "DeleteUser fails while a credential is left"),
-        ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-    ],
-)
-def test_deletion_follows_the_graph(first, second, why):
-    assert deleted_before(first, second), why
-    assert not deleted_before(second, first)

@@ -66,11 +66,6 @@ def test_replica_in_the_same_region_is_rejected_first(make, parameter, own):
     assert not make(**{parameter: own}).resolve(rule["Assertions"][0]["Assert"])
 
 
-def test_the_replica_outlives_its_stack():
-    resource = source(TEMPLATES / "replica.yaml")["Resources"]["Replica"]
-    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
-
-
 # --- Who may do what -------------------------------------------------------------------------
 
 
@@ -111,12 +106,8 @@ def test_every_unsuccessful_build_status_is_reported():
 
 
 @pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
-def test_alarm_notifies_the_given_topic(alarm, missing):
-    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
-    notified = replication(AlarmTopicArn=topic).properties(alarm)
-    assert notified["AlarmActions"] == notified["OKActions"] == [topic]
-    assert notified["TreatMissingData"] == missing
-    assert "AlarmActions" not in replication().properties(alarm)
+def test_missing_data_raises_only_the_alarm_of_silence(alarm, missing):
+    assert replication().properties(alarm)["TreatMissingData"] == missing
 
 
 # --- The build -------------------------------------------------------------------------------

@@ -132,13 +132,6 @@ def test_given_parameters_reach_the_credential():
 # --- The bucket ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ArtifactBucket", "ArtifactBucketPolicy"])
-def test_the_bucket_and_its_policy_outlive_the_stack(name):
-    resource = translated()["Resources"][name]
-    assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
-    assert resource["UpdateReplacePolicy"] == "Retain"
-
-
 def test_the_bucket_is_private_encrypted_versioned_and_cleans_up(dev):
     bucket = dev.properties("ArtifactBucket")
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
@@ -176,15 +169,6 @@ def test_packaged_code_of_pipelines_does_not_expire(dev):
     # Each key of a build's code begins with the ID of its role: aws:userid is <role ID>:<session name>.
     of_a_pipeline = "code/CodeBuildCFnRole.RoleId:AWSCodeBuild-0a1b/0a1b2c"
     assert not of_a_pipeline.startswith(tuple(expiring))
-
-
-def test_only_bucket_and_bucket_policy_are_retained():
-    kept = [
-        name
-        for name, resource in translated()["Resources"].items()
-        if resource.get("DeletionPolicy", "Delete") != "Delete"
-    ]
-    assert sorted(kept) == ["ArtifactBucket", "ArtifactBucketPolicy"]
 
 
 # --- Names -----------------------------------------------------------------------------------
@@ -321,15 +305,3 @@ def test_no_output_is_a_secret(dev):
     assert used and set(used) <= ATTRIBUTES
     assert "resolve:" not in json.dumps(translated())
     assert not re.search(r"password|accesskey|responseurl", text, re.IGNORECASE)
-
-
-# --- Suppressions ----------------------------------------------------------------------------
-
-
-def test_every_suppressed_check_has_a_reason():
-    for name, resource in source()["Resources"].items():
-        for entry in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
-            assert entry["id"].startswith("CKV_AWS_"), name
-            assert len(entry["comment"]) > 30, name
-    # The other linters suppress nothing.
-    assert "cfn-lint" not in json.dumps(source())

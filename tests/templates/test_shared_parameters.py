@@ -1,7 +1,10 @@
-"""Parameters that several templates have: they accept the same values, and say the same."""
+"""Parameters that several templates have: they accept the same values, say the same, and reach the same properties."""
+
+import json
 
 import pytest
 
+from tests.templates.companions import BOTH
 from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
@@ -69,3 +72,35 @@ def test_descriptions_say_what_empty_means():
         for name, parameter in parameters.items():
             if parameter.get("Default") == "" and not name.endswith("Serial"):
                 assert "Empty for" in parameter["Description"] or "Empty\nfor" in parameter["Description"], name
+
+
+@BOTH
+def test_another_environment_names_its_branch(deployed, pipeline):
+    properties = deployed(EnvID="stg", BranchName="release/next").properties(pipeline)
+    assert json.loads(properties["BranchMap"]) == {"stg": "release/next"}
+
+
+@BOTH
+def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline):
+    gitlab, topic = "https://gitlab.example.com/a/platform/infra", "arn:aws:sns:eu-central-1:123456789012:approvals"
+    notified, linked = {"NotificationTopicArn": topic}, {"ExternalEntityLink": f"{gitlab}/-/commit/#{{SourceVariables.CommitId}}"}
+    assert "Approval" not in deployed().properties(pipeline)
+    for given, expected in (({"ApprovalTopicArn": topic}, notified), ({"GitLabProjectUrl": gitlab}, linked),
+                            ({"ApprovalTopicArn": topic, "GitLabProjectUrl": gitlab}, notified | linked)):
+        approval = deployed(**given).properties(pipeline)["Approval"]
+        assert approval.pop("CustomData").endswith(" is ready for dev")
+        assert approval == expected
+
+
+@BOTH
+def test_reviews_and_drift_reach_the_pipeline(deployed, pipeline):
+    stack = deployed(ReviewBranches="review/*", Drift="Report", GitLabProject="platform/infra", GitLabTokenSecretId="gitlab")
+    properties = stack.properties(pipeline)
+    assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
+    assert stack.broken_rules() == []
+
+
+@BOTH
+def test_given_serial_issues_a_new_password(deployed, pipeline):
+    assert deployed(RotationSerial="2").properties("MirrorCredential")["RotationSerial"] == "2"
+    assert "RotationSerial" not in deployed().properties("MirrorCredential")

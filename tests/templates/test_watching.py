@@ -10,7 +10,6 @@ import pytest
 from tests.templates.deployed import ACCOUNT, REGION, Deployed, source
 
 ROOT = Path(__file__).parents[2]
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-alarms"
 # Generated from the function's table of metrics.
 EMITTED = json.loads((ROOT / "docs/metrics.json").read_text())
 NAMESPACE = EMITTED["namespace"]
@@ -189,18 +188,6 @@ def test_the_age_of_a_credential_is_a_parameter():
     assert alarm["Threshold"] == "100"
     parameters = source()["Parameters"]
     assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
-
-
-def test_topic_is_notified_of_each_alarm_and_its_end():
-    notified = alarms(Deployed(EnvID="dev", AlarmTopicArn=TOPIC))
-    assert len(notified) > 5
-    for name, alarm in notified.items():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], name
-
-
-def test_without_a_topic_alarms_have_no_action(dev):
-    for name, alarm in alarms(dev).items():
-        assert not {"AlarmActions", "OKActions", "InsufficientDataActions"} & alarm.keys(), name
 
 
 def test_alarm_has_a_description(dev):
