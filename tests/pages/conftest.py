@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import dist  # noqa: E402
 
 BRANCH = "main"
+_ACCOUNTS = count(222200000000)
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +32,9 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def account() -> Iterator[LocalAws]:
+def account(aws: LocalAws) -> LocalAws:
     """An account for a test that leaves an environment of its own."""
-    with LocalAws() as running:
-        yield running
+    return aws.in_account(str(next(_ACCOUNTS)))
 
 
 @pytest.fixture(scope="session")

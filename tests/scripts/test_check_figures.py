@@ -4,15 +4,14 @@ import random
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "check_figures.py"
-sys.path.insert(0, str(SCRIPT.parent))
+from tests.scripts.conftest import ROOT
 
-import check_figures  # noqa: E402
+import check_figures
+
+SCRIPT = ROOT / "scripts/check_figures.py"
 
 CHECKED_IN = {"package_bytes": 1000, "start_instructions": 1000, "create_instructions": 1000,
               "create_tls_instructions": 1000}

@@ -1,14 +1,12 @@
 """The check of the lines by area: each tracked file has one area, and an area above its limit fails."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+from tests.scripts.conftest import ROOT
 
-import check_lines  # noqa: E402
+import check_lines
 
 
 @pytest.mark.parametrize(("path", "area"), [

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -16,11 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+from tests.scripts.conftest import ROOT
 
-import dist  # noqa: E402
-import release  # noqa: E402
+import dist
+import release
 
 PAGE = ROOT / "docs/project/release.md"
 VERSION = dist.version()

@@ -114,3 +114,9 @@ def test_alarm_notifies_the_given_topic_of_its_beginning_and_end(name):
 def test_no_boundary_is_set_by_default(name):
     stack = with_values(name, PermissionsBoundaryArn="")
     assert [each for each, properties in stack.everything().items() if "PermissionsBoundary" in properties] == []
+
+
+# docs/project/decisions/2026-11-22-no-role-paths.md
+@pytest.mark.parametrize("path", scene.templates(), ids=NAMES)
+def test_no_resource_has_a_path(path):
+    assert [name for name, resource in source(path)["Resources"].items() if "Path" in resource.get("Properties", {})] == []
