@@ -108,14 +108,7 @@ def test_boundary_is_created_only_if_enabled():
     ({"DeployedRolesBoundaryArn": f"{_ARN}/deployed", "DeployedRoles": "Bounded"}, False),
 ])
 def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted):
-    stack = Deployed(EnvID="dev", **given)
-    broken = [
-        assertion["AssertDescription"]
-        for rule in stack.template["Rules"].values()
-        if "DeployedRoles" in str(rule) and stack.resolve(rule["RuleCondition"])
-        for assertion in rule["Assertions"]
-        if not stack.resolve(assertion["Assert"])
-    ]
+    broken = Deployed(EnvID="dev", **given).broken_rules()
     assert (not broken) == is_accepted, broken
 
 

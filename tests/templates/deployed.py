@@ -190,13 +190,17 @@ class Deployed:
 
     def broken_rules(self):
         """The descriptions of the assertions that do not hold. CloudFormation rejects these parameters."""
-        return [
-            assertion["AssertDescription"]
-            for rule in self.template["Rules"].values()
-            if "RuleCondition" not in rule or self.resolve(rule["RuleCondition"])
-            for assertion in rule["Assertions"]
-            if not self.resolve(assertion["Assert"])
-        ]
+        return [description for _, description in self._broken()]
+
+    def names_of_broken_rules(self):
+        return [name for name, _ in self._broken()]
+
+    def _broken(self):
+        for name, rule in self.template["Rules"].items():
+            if "RuleCondition" not in rule or self.resolve(rule["RuleCondition"]):
+                for assertion in rule["Assertions"]:
+                    if not self.resolve(assertion["Assert"]):
+                        yield name, assertion["AssertDescription"]
 
     def condition(self, name):
         return self.resolve(self.template["Conditions"][name])
@@ -272,6 +276,10 @@ class Deployed:
     def _contains(self, argument):
         values, value = self.resolve(argument)
         return value in values
+
+    def _eachmemberequals(self, argument):
+        values, value = self.resolve(argument)
+        return all(member == value for member in values)
 
     def _select(self, argument):
         index, values = self.resolve(argument)
