@@ -285,21 +285,26 @@ def name() -> str:
 
 
 class Mirror(Stack):
-    """A stack of `templates/mirror.yaml` and its current parameters."""
+    """A stack of a template with one mirror credential, and its current parameters."""
 
-    def __init__(self, aws: LocalAws, name: str, transcript: Transcript) -> None:
+    template = "mirror.yaml"
+
+    def __init__(self, aws: LocalAws, name: str, transcript: Transcript, **parameters: str) -> None:
         super().__init__(aws, f"mirror-{name}")
         self._transcript = transcript
-        self._parameters = {"Name": name}
+        self._parameters = {"Name": name, **parameters}
 
-    def make(self, **parameters: str) -> None:
+    def make(self, **parameters: str) -> str:
         self._parameters |= parameters
-        status = self.create(TEMPLATES / "mirror.yaml", **self._parameters)
-        assert status == "CREATE_COMPLETE", self.failures()
+        status = self.create(TEMPLATES / self.template, **self._parameters)
         self._transcript.collect_passwords(self.aws)
+        return status
+
+    def made(self, **parameters: str) -> None:
+        assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
 
     def change(self, **parameters: str) -> str:
-        status = self.update(TEMPLATES / "mirror.yaml", **(self._parameters | parameters))
+        status = self.update(TEMPLATES / self.template, **(self._parameters | parameters))
         self._transcript.collect_passwords(self.aws)
         return status
 

@@ -11,41 +11,24 @@ import pytest
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
-from tests.deployment.conftest import Transcript
+from tests.deployment.conftest import Mirror, Transcript
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import eventually
-from tests.deployment.steps import TEMPLATES, Environment, Login, Stack, Working
+from tests.deployment.steps import Environment, Login, Working
 
 BRANCH = "refs/heads/development"
 
 
-class Mirrored(Stack):
+class Mirrored(Mirror):
     """A stack of `templates/gitlab.yaml`, and the developer of its project in GitLab."""
 
+    template = "gitlab.yaml"
+
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab, name: str, directory: Path, transcript: Transcript) -> None:
-        super().__init__(aws, f"mirrored-{name}")
         self.short, self.gitlab = name, gitlab
         self.source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
         self.working = Working(directory / "work")
-        self._transcript, self._parameters = transcript, {"Name": name, **self.source.parameters()}
-
-    def make(self, **parameters: str) -> str:
-        self._parameters |= parameters
-        status = self.create(TEMPLATES / "gitlab.yaml", **self._parameters)
-        self._transcript.collect_passwords(self.aws)
-        return status
-
-    def made(self, **parameters: str) -> None:
-        assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
-
-    def change(self, **parameters: str) -> str:
-        status = self.update(TEMPLATES / "gitlab.yaml", **(self._parameters | parameters))
-        self._transcript.collect_passwords(self.aws)
-        return status
-
-    def become(self, **parameters: str) -> None:
-        assert self.change(**parameters) == "UPDATE_COMPLETE", self.failures()
-        self._parameters |= parameters
+        super().__init__(aws, name, transcript, **self.source.parameters())
 
     @property
     def secret(self) -> str:

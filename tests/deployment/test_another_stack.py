@@ -11,14 +11,14 @@ from tests.deployment.steps import Working
 
 
 def test_issued_login_pushes(mirror: Mirror, working: Working) -> None:
-    mirror.make()
+    mirror.made()
     pushed = working.push(mirror.login(), mirror.clone_url)
     assert pushed.accepted, pushed.output
     assert steps.branch_commit(mirror.aws, mirror.outputs()["RepositoryName"], working.branch) == pushed.commit
 
 
 def test_the_same_template_again_is_no_change(mirror: Mirror) -> None:
-    mirror.make()
+    mirror.made()
     assert mirror.change() == "NO_CHANGES"
 
 
@@ -27,7 +27,7 @@ def test_tags_come_change_and_go_without_a_new_login(aws: LocalAws, mirror: Mirr
         found = aws.client("secretsmanager").describe_secret(SecretId=mirror.outputs()["SecretArn"])["Tags"]
         return {tag["Key"]: tag["Value"] for tag in found if not tag["Key"].startswith("cfn-gitops:")}
 
-    mirror.make()
+    mirror.made()
     before = mirror.login()
     assert tags() == {}
     mirror.become(Team="platform")
@@ -40,7 +40,7 @@ def test_tags_come_change_and_go_without_a_new_login(aws: LocalAws, mirror: Mirr
 
 
 def test_a_secret_name_replaces_without_a_gap(aws: LocalAws, mirror: Mirror, working: Working, name: str) -> None:
-    mirror.make()
+    mirror.made()
     old_name, before = mirror.outputs()["SecretName"], mirror.login()
     mirror.become(SecretName=f"codecommit-mirror/user-dev-{name}")
     outputs, after = mirror.outputs(), mirror.login()
@@ -54,7 +54,7 @@ def test_a_secret_name_replaces_without_a_gap(aws: LocalAws, mirror: Mirror, wor
 
 def test_user_change_under_the_same_secret_name_is_rejected(aws: LocalAws, mirror: Mirror, working: Working,
                                                            name: str) -> None:
-    mirror.make(SecretName=f"codecommit-mirror/user-dev-{name}")
+    mirror.made(SecretName=f"codecommit-mirror/user-dev-{name}")
     before = mirror.login()
     assert mirror.change(Holder="second") == "UPDATE_ROLLBACK_COMPLETE"
     assert any("change SecretName too" in reason for reason in mirror.failures()), mirror.failures()
@@ -67,7 +67,7 @@ def test_user_change_under_the_same_secret_name_is_rejected(aws: LocalAws, mirro
 
 def test_another_user_replaces_where_the_secret_is_not_named(aws: LocalAws, mirror: Mirror, working: Working,
                                                             name: str) -> None:
-    mirror.make()
+    mirror.made()
     mirror.become(Holder="second")
     assert mirror.outputs()["SecretName"] == f"codecommit-mirror/user-dev-{name}-second"
     assert steps.credential_ids(aws, f"user-dev-{name}-first") == []
@@ -79,7 +79,7 @@ def test_another_user_replaces_where_the_secret_is_not_named(aws: LocalAws, mirr
 @pytest.mark.parametrize("is_deleted", [False, True], ids=["deactivated", "deleted"])
 def test_credential_without_effect_is_replaced_by_next_update(aws: LocalAws, mirror: Mirror, working: Working,
                                                              is_deleted: bool) -> None:
-    mirror.make()
+    mirror.made()
     iam, held = aws.client("iam"), mirror.login()
     which = {"UserName": mirror.outputs()["UserName"], "ServiceSpecificCredentialId": held.credential_id}
     if is_deleted:
@@ -96,14 +96,14 @@ def test_credential_without_effect_is_replaced_by_next_update(aws: LocalAws, mir
 
 def test_every_password_can_stand_in_a_url(mirror: Mirror) -> None:
     """About half of the issued passwords contain a `/`, so a reset needs several credentials to occur."""
-    mirror.make()
+    mirror.made()
     for serial in range(6):
         mirror.become(RotationSerial=str(serial))
         assert "/" not in mirror.login().password
 
 
 def test_foreign_credentials_are_rejected_or_deleted_on_request(aws: LocalAws, mirror: Mirror) -> None:
-    mirror.make()
+    mirror.made()
     user, before = mirror.outputs()["UserName"], mirror.login()
     foreign = aws.client("iam").create_service_specific_credential(
         UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
@@ -121,7 +121,7 @@ def test_foreign_credentials_are_rejected_or_deleted_on_request(aws: LocalAws, m
 def test_later_rollback_leaves_a_login_that_pushes(aws: LocalAws, mirror: Mirror, working: Working, name: str,
                                                    change: dict[str, str]) -> None:
     """The credential's update succeeds, and a later resource's fails."""
-    mirror.make()
+    mirror.made()
     change = {key: value.format(name=name) for key, value in change.items()}
     assert mirror.change(Breaks="yes", **change) == "UPDATE_ROLLBACK_COMPLETE"
     assert "RepositoryName: " in mirror.failures()[-1]
@@ -144,7 +144,7 @@ def test_a_stack_whose_creation_fails_leaves_nothing(aws: LocalAws, mirror: Mirr
 
 def test_deleted_stack_deletes_login_secret_and_users(aws: LocalAws, mirror: Mirror) -> None:
     before = steps.what_is_there(aws)
-    mirror.make()
+    mirror.made()
     held, url = mirror.login(), mirror.clone_url
     assert held.status(url) == 200
     assert mirror.delete() == "DELETE_COMPLETE", mirror.failures()
@@ -153,7 +153,7 @@ def test_deleted_stack_deletes_login_secret_and_users(aws: LocalAws, mirror: Mir
 
 
 def test_stack_without_user_credential_and_secret_is_deleted(aws: LocalAws, mirror: Mirror) -> None:
-    mirror.make()
+    mirror.made()
     outputs = mirror.outputs()
     aws.client("iam").delete_service_specific_credential(
         UserName=outputs["UserName"], ServiceSpecificCredentialId=outputs["CredentialId"])
@@ -164,7 +164,7 @@ def test_stack_without_user_credential_and_secret_is_deleted(aws: LocalAws, mirr
 def test_every_request_delivered_twice_ends_the_same(aws: LocalAws, mirror: Mirror, working: Working) -> None:
     aws.set(deliveries_of_each_request=2)
     try:
-        mirror.make()
+        mirror.made()
         mirror.become(RotationSerial="1")
         held = mirror.login()
         assert steps.credential_ids(aws, mirror.outputs()["UserName"]) == [held.credential_id]

@@ -123,7 +123,7 @@ def test_repository_outside_the_name_pattern_names_the_parameter(aws: LocalAws, 
 # claim: user-of-another-stack-is-rejected-naming-its-owner
 def test_delete_of_rejected_resource_changes_nothing(aws: LocalAws, environment: Environment, mirror: Mirror,
                                                                name: str, tmp_path: Path) -> None:
-    mirror.make()
+    mirror.made()
     held = mirror.login()
     rejected(aws, name, UserName=mirror.outputs()["UserName"])
     assert mirror.login() == held
