@@ -42,9 +42,6 @@ class Settings:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
     rotation_retries: int = 0
     rotation_retry_after_seconds: float = 0.2
-    # Whether the retry of a rotation whose function removed AWSPENDING has the same token (1) or a new one (0). Not
-    # documented.
-    retried_rotations_keep_their_token: int = 0
     # Whether the version that becomes AWSCURRENT loses AWSPENDING in the same call (1) or keeps it (0); both are
     # documented, see `secret_versions`.
     current_takes_pending_away: int = 1
@@ -64,9 +61,6 @@ class Settings:
     empty_change_set_fails: int = 0
     # The length of one minute of a stage condition's rule: of an alarm's WaitTime, and of a rule's timeout.
     rule_minute_seconds: float = 60.0
-    # When a rule whose declaration has no timeout ends; 0 is never. CloudFormation has no property for it. The
-    # default is not documented.
-    rule_timeout_minutes: float = 0.0
     # Whether a pipeline's update cancels an execution that waits for an approval at once (1) or when the approval is
     # given (0). Not documented: AWS's page on edits describes only running actions.
     updates_cancel_approvals: int = 0

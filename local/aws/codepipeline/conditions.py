@@ -79,7 +79,7 @@ def _end(run: ConditionRun, status: str, summary: str) -> None:
 def _poll(held: Pipeline, execution: Execution, run: ConditionRun, rule: RuleRun, roles: dict[str, Role]) -> None:
     minutes = (time.time() - rule.started) / settings.rule_minute_seconds
     # The default timeout of a rule is not documented, and a template cannot declare one. (?)
-    timeout = rule.declaration.get("timeoutInMinutes", settings.rule_timeout_minutes)
+    timeout = rule.declaration.get("timeoutInMinutes")
     try:
         if rule.declaration["ruleTypeId"]["provider"] == "CloudWatchAlarm":
             if rule.rule_id not in roles:

@@ -19,7 +19,6 @@ from ministack.services import secretsmanager as service
 from local.aws.lambda_ import invoke_permission
 from local.aws.secretsmanager import rotation_rules, rotation_runs, versions as secret_versions
 from local.aws.secretsmanager.rotation_runs import Run
-from local.aws.settings import settings
 
 _DAY = 86400.0
 # Stored with the secret, beside MiniStack's own members.
@@ -222,16 +221,13 @@ def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
         if rotation_runs.under_way(held["ARN"]) or not held.get("RotationEnabled"):
             return None
         pending, _ = service._find_stage_version(held, "AWSPENDING")
-        last = rotation_runs.of(held["ARN"])
         if pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
             return _start(held, pending, "rotation").shown()
         due = _due(held)
         if due is None or due[0] > _now(held):
             return None
-        failed = last is not None and last.kind == "rotation" and last.reason
-        # Not documented: the token of a repeated rotation whose function removed AWSPENDING.
-        kept = failed and settings.retried_rotations_keep_their_token
-        return _start(held, last.token if last and kept else new_uuid(), "rotation").shown()
+        # Not documented: whether a retry whose function removed AWSPENDING keeps its token. (?)
+        return _start(held, new_uuid(), "rotation").shown()
 
 
 def _find(secret_id: str) -> dict[str, Any]:
