@@ -8,7 +8,7 @@ use crate::checks;
 use crate::fixture::{USER, fake, in_account, late, properties, rotation, stack};
 use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::schedules::Moment;
-use fake_aws::{Caller, FakeAws, Options, Rotated, RotationStep};
+use fake_aws::{Caller, FakeAws, Options, Rotated, RotationStep, Schedules};
 
 /// Removes every tag of cfn-gitops from the user, as a change of stack-level tags may.
 fn remove_tags(fake: &FakeAws) {
@@ -57,15 +57,15 @@ fn rotation_restores_tags_lost_before_any_step() {
 
 #[test]
 fn foreign_credential_survives_a_rotation_at_any_call() {
-    let mut schedules = 0;
-    for options in [Options::default(), late()] {
-        for index in 0.. {
-            if !rotate_beside_another_person(&options, index) {
-                break;
-            }
-            schedules += 1;
+    let mut schedules = Schedules::one_in(1);
+    for (propagation, options) in [("at once", Options::default()), ("late", late())] {
+        for index in 0..rotate_beside_another_person(&options, usize::MAX) {
+            schedules.run(format!("{propagation}, before call {index}"), || {
+                rotate_beside_another_person(&options, index)
+            });
         }
     }
+    let schedules = schedules.finish();
     fake_aws::figure!(
         "schedules: {schedules} calls of a rotation before which a credential is created"
     );
@@ -73,8 +73,8 @@ fn foreign_credential_survives_a_rotation_at_any_call() {
 }
 
 /// Lets another person create a credential before the call `index` of a rotation, tries the
-/// rotation again, and deletes the stack, each request twice. `false` if there are fewer calls.
-fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
+/// rotation again, and deletes the stack, each request twice. Returns the number of calls.
+fn rotate_beside_another_person(options: &Options, index: usize) -> usize {
     let is_rotating = Arc::new(AtomicBool::new(false));
     let counts = {
         let is_rotating = Arc::clone(&is_rotating);
@@ -82,7 +82,7 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
     };
     // IAM allows two: without a free slot, nothing happens.
     let create = |fake: &FakeAws| drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
-    let calls = Moment::before(index).play(counts, create, async |_| {
+    Moment::before(index).play(counts, create, async |_| {
         let fake = fake(options.clone());
         let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
         stack.delivers_twice = true;
@@ -100,6 +100,5 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> bool {
         stack.delete().await.assert_success();
         fake.assert_holds(checks::nothing_remains);
         assert_eq!(fake.look(checks::foreign), foreign, "{rotated:?}");
-    });
-    calls > index
+    })
 }

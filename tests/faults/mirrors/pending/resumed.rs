@@ -36,43 +36,52 @@ fn outages() -> Vec<(Service, FaultKind)> {
 
 #[test]
 fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
-    let mut tried = 0;
+    let mut schedules = Schedules::one_in(1);
     for (service, kind) in outages() {
         for step in RotationStep::ALL {
             // Only these verify the login again.
             if service == Service::Git && step == RotationStep::Create {
                 continue;
             }
-            for same_step in [false, true] {
-                let context = format!("{service:?} {kind:?} at {step}, same step {same_step}");
-                tried += 1;
-                paused(async {
-                    let mut fixture = fixture_with_schedule(Options::default()).await;
-                    let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
-                    let reason = fixture.fail_at(step, breaks).await;
-                    assert!(reason.contains("stays pending"), "{context}: {reason}");
-                    sleep(Duration::from_hours(1)).await;
-                    let still = fixture.fails(step).await;
-                    assert!(still.contains("stays pending"), "{context}: {still}");
-                    fixture.fake.mend();
-                    fixture.is_pending(&context);
-                    fixture.days_cannot_change().await;
-                    check_health(&fixture.fake).await;
-                    let first = if same_step {
-                        step
-                    } else {
-                        RotationStep::Create
-                    };
-                    let resumed = fixture.rotation.resume_from(first).await;
-                    assert_eq!(resumed, Rotated::Finished, "{context}");
-                    fixture.is_rotated(&context);
-                    assert_eq!(fixture.change_days().await, Rotated::Finished);
-                    fixture.ends_well(&context).await;
+            for first in [RotationStep::Create, step] {
+                let context = format!("{service:?} {kind:?} at {step}, then from {first}");
+                schedules.run(&context, || {
+                    paused(resumes_after_an_outage(
+                        (service, kind),
+                        step,
+                        first,
+                        &context,
+                    ));
                 });
             }
         }
     }
-    fake_aws::figure!("schedules: {tried} outages of an hour in a step of a rotation");
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} outages of an hour in a step of a rotation");
+}
+
+async fn resumes_after_an_outage(
+    (service, kind): (Service, FaultKind),
+    step: RotationStep,
+    first: RotationStep,
+    context: &str,
+) {
+    let mut fixture = fixture_with_schedule(Options::default()).await;
+    let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
+    let reason = fixture.fail_at(step, breaks).await;
+    assert!(reason.contains("stays pending"), "{context}: {reason}");
+    sleep(Duration::from_hours(1)).await;
+    let still = fixture.fails(step).await;
+    assert!(still.contains("stays pending"), "{context}: {still}");
+    fixture.fake.mend();
+    fixture.is_pending(context);
+    fixture.days_cannot_change().await;
+    check_health(&fixture.fake).await;
+    let resumed = fixture.rotation.resume_from(first).await;
+    assert_eq!(resumed, Rotated::Finished, "{context}");
+    fixture.is_rotated(context);
+    assert_eq!(fixture.change_days().await, Rotated::Finished);
+    fixture.ends_well(context).await;
 }
 
 /// Every call of a whole rotation: its step, its index among the step's, and whether it changes
