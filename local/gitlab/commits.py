@@ -1,4 +1,4 @@
-"""`GET /projects/:id/repository/commits/:sha`, and the merge requests and comments of a commit
+"""`GET /projects/:id/repository/commits/:sha`, and the merge requests of a commit
 (lib/api/commits.rb). Statuses are in `statuses`, threads in `notes`."""
 
 from __future__ import annotations
@@ -6,9 +6,8 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
-from local.gitlab import access, merge_requests, notes, pipelines, users
-from local.gitlab.records import Discussion, Note
-from local.gitlab.rest import Answer, Call, no_route, not_found, require, time_text
+from local.gitlab import access, merge_requests, pipelines
+from local.gitlab.rest import Answer, Call, no_route, not_found
 
 _FORMAT = "%H%x00%h%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s%x00%B"
 
@@ -20,12 +19,6 @@ def answer(call: Call, name: str, parts: list[str]) -> Answer:
             return Answer(200, _shown(call, _commit(call, name)))
         case ("GET", "merge_requests"):
             return _merge_requests(call, name)
-        case ("GET", "comments"):
-            commit = _commit(call, name)
-            held = [note for each in call.project.records.discussions.get(commit, []) for note in each.notes]
-            return call.page([_comment(call, note) for note in sorted(held, key=lambda note: note.id)])
-        case ("POST", "comments"):
-            return _add_comment(call, name)
     raise no_route()
 
 
@@ -69,28 +62,6 @@ def _shown(call: Call, sha: str) -> dict[str, Any]:
 
 
 def _merge_requests(call: Call, name: str) -> Answer:
-    """Versions before 18.2 drop the parameter `state` like every unknown one
-    (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/191169)."""
     access.authorize(call.token, call.project, "read_merge_request")
     commit = _commit(call, name)
-    found = merge_requests.of_commit(call.project, commit)
-    state = call.request.query.get("state")
-    # app/finders/issuable_finder.rb, `by_state`: an unknown state filters nothing.
-    if call.instance.settings.filters_merge_requests_of_commits and state in merge_requests.STATES:
-        found = [each for each in found if each.state == state]
-    return call.page([merge_requests.shown(call, each) for each in found])
-
-
-def _comment(call: Call, note: Note) -> dict[str, Any]:
-    """lib/api/entities/commit_note.rb. It has no id: edit a comment through its thread."""
-    return {"note": note.body, "path": None, "line": None, "line_type": None,
-            "author": users.shown(call.instance, note.author), "created_at": time_text(note.created_at)}
-
-
-def _add_comment(call: Call, name: str) -> Answer:
-    require(call.request.parameters, "note")
-    commit = _commit(call, name)
-    # app/services/notes/create_service.rb authorizes nothing here (?): every caller who may read the code may comment.
-    note = notes.create(call, call.request.parameters["note"], None)
-    call.project.records.discussions.setdefault(commit, []).append(Discussion(notes.discussion_id(), [note]))
-    return Answer(201, _comment(call, note))
+    return call.page([merge_requests.shown(call, each) for each in merge_requests.of_commit(call.project, commit)])

@@ -14,13 +14,11 @@ from local.gitlab.rest import (
     Answer,
     BadParameters,
     Call,
-    bad_request,
     check_value,
     forbidden,
     no_record,
     no_route,
     raise_if,
-    require,
     time_text,
     too_long,
 )
@@ -36,15 +34,12 @@ _TIERS = ("production", "staging", "testing", "development", "other")
 _TIERS_OF_NAMES = (("(dev|review|trunk)", "development"),
                    ("(test|tst|int|ac(ce|)pt|qa|qc|control|quality)", "testing"),
                    ("(st(a|)g|mod(e|)l|pre|demo|non)", "staging"), ("(pr(o|)d|live)", "production"))
-_MIN_SEARCH_LENGTH = 3
 
 
 def answer(call: Call, parts: list[str]) -> Answer:
     match (call.request.method, *parts):
         case ("GET",):
             return _listed(call)
-        case ("POST",):
-            return _created(call)
         case ("GET", number):
             access.authorize(call.token, call.project, "read_environment")
             return Answer(200, shown(_find(call, number)))
@@ -59,26 +54,9 @@ def answer(call: Call, parts: list[str]) -> Answer:
 
 def _listed(call: Call) -> Answer:
     query = call.request.query
-    check_value(query, "states", ("available", "stopping", "stopped"))
-    if "name" in query and "search" in query:
-        raise BadParameters("name, search cannot be used together")
     access.authorize(call.token, call.project, "read_environment")
-    search = query.get("search", "")
-    if search and len(search) < _MIN_SEARCH_LENGTH:
-        raise bad_request(f"Search query is less than {_MIN_SEARCH_LENGTH} characters")
     return call.page([shown(each) for each in call.project.records.environments
-                      if query.get("name", "") in ("", each.name) and each.name.lower().startswith(search.lower())
-                      and query.get("states", "") in ("", each.state)])
-
-
-def _created(call: Call) -> Answer:
-    parameters = call.request.parameters
-    require(parameters, "name")
-    _check_parameters(parameters)
-    access.authorize(call.token, call.project, "create_environment")
-    with call.instance.changes:
-        made = create(call, str(parameters["name"]), parameters.get("external_url") or None, parameters.get("tier"))
-    return Answer(201, shown(made))
+                      if query.get("name", "") in ("", each.name)])
 
 
 def _updated(call: Call, number: str) -> Answer:
@@ -87,9 +65,6 @@ def _updated(call: Call, number: str) -> Answer:
     with call.instance.changes:
         found, given = _find(call, number), call.request.parameters
         access.authorize(call.token, call.project, "update_environment")
-        # ee/app/policies/ee/environment_policy.rb.
-        if found.name in call.project.records.protected_environments:
-            raise forbidden()
         if "external_url" in given:
             # `nullify_if_blank :external_url`.
             url = str(given["external_url"] or "").strip() or None
@@ -130,16 +105,12 @@ def _check_parameters(parameters: dict[str, Any]) -> None:
     check_value(parameters, "tier", _TIERS)
 
 
-def create(call: Call, name: str, external_url: str | None = None, tier: str | None = None) -> Environment:
+def create(call: Call, name: str) -> Environment:
     """The caller holds `changes`."""
     held = call.project.records.environments
-    is_taken = ["has already been taken"] if any(each.name == name for each in held) else []
-    if not name.strip():
-        raise_if({"name": ["can't be blank", *too_long(name), _NAME_MESSAGE]})
-    raise_if({"name": is_taken + too_long(name) + ([] if _NAME.fullmatch(name) else [_NAME_MESSAGE]),
-              "slug": is_taken, "external_url": _url_errors(external_url)})
+    raise_if({"name": too_long(name) + ([] if _NAME.fullmatch(name) else [_NAME_MESSAGE])})
     now = time.time()
-    made = Environment(call.instance.next_id(), name, _slug(name), tier or _guessed_tier(name), now, now, external_url)
+    made = Environment(call.instance.next_id(), name, _slug(name), _guessed_tier(name), now, now)
     held.append(made)
     return made
 

@@ -138,7 +138,7 @@ class HeldProject:
     def merge_request(self, source_branch: str, target_branch: str | None = None, commits: list[str] | None = None,
                       state: str = "opened", **more: Any) -> MergeRequest:
         """A merge request with `commits`, newest first. If `commits` is None, it has the commits that only the source
-        branch contains, also after later pushes. `more`: `merge_commit`, `squash_commit`, `title`, `author`."""
+        branch contains, also after later pushes. `more`: `title`, `author`."""
         with self._gitlab.instance.changes:
             held, target = self._project.records.merge_requests, target_branch or self.default_branch
             made = MergeRequest(self._gitlab.instance.next_id(), len(held) + 1, more.pop("title", source_branch),
@@ -150,14 +150,6 @@ class HeldProject:
 
     def close_merge_request(self, merge_request: MergeRequest) -> None:
         merge_request.state = "closed"
-
-    def run_ci(self, sha: str, ref: str, **jobs: str) -> Pipeline:
-        """A pipeline of the project's own GitLab CI, with the states of its jobs."""
-        with self._gitlab.instance.changes:
-            made = pipelines.create(self._gitlab.instance, self._project, sha, ref, "push", self._gitlab.person)
-            made.statuses += [Status(self._gitlab.instance.next_id(), name, ref, self._gitlab.person, time.time(),
-                                     state, is_external=False) for name, state in jobs.items()]
-            return made
 
     def pipelines(self, sha: str | None = None) -> list[Pipeline]:
         return [each for each in self.records.pipelines if sha in (None, each.sha)]
@@ -180,10 +172,6 @@ class HeldProject:
     def commit_notes(self, sha: str) -> list[Note]:
         """The notes of all threads of the commit."""
         return [note for each in self.records.discussions.get(sha, []) for note in each.notes]
-
-    def protect_environment(self, name: str) -> None:
-        """Forbids deployments to it for the users of all tokens."""
-        self.records.protected_environments.add(name)
 
     # --- mirrors -----------------------------------------------------------------------------
 
@@ -297,14 +285,6 @@ class LocalGitLab:
             "RateLimit-Name": "throttle_authenticated_api", "RateLimit-Limit": "60", "RateLimit-Observed": "61",
             "RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + retry_after),
             "Retry-After": str(retry_after)})
-
-    def conflict_statuses(self, times: int = 1) -> None:
-        """Rejects the next posts of a commit status with 409, as during another update of the commit."""
-        self.instance.status_conflicts = times
-
-    def lock_pipelines(self, times: int = 1) -> None:
-        """Rejects the next posts of a commit status with 400, as while GitLab adds another job to the pipeline."""
-        self.instance.status_locks = times
 
     def runs_held(self) -> AbstractContextManager[None]:
         """Within the block, runs wait between reading the remote repository and pushing to it."""

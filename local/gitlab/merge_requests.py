@@ -10,10 +10,6 @@ from local.gitlab.records import MergeRequest
 from local.gitlab.rest import Answer, Call, bad_request, boolean, forbidden, no_record, no_route, require_text, time_text
 from local.gitlab.state import LEVELS, Project
 
-# The project of every fork. It exists in no other answer.
-FORK_ID = 4711
-STATES = ("opened", "closed", "locked", "merged")
-
 
 def answer(call: Call, parts: list[str]) -> Answer:
     """Only one request, a creation with a title and both branches, and the change of the state."""
@@ -84,9 +80,9 @@ def _authorize(call: Call) -> None:
 
 def of_commit(project: Project, commit: str) -> list[MergeRequest]:
     """app/models/merge_request.rb, `by_related_commit_sha`: the merge requests with the commit in their latest
-    diff, or as their merge or squash commit. Sorted newest first (app/finders/issuable_finder.rb, `sort`)."""
+    diff. Sorted newest first (app/finders/issuable_finder.rb, `sort`)."""
     return [each for each in reversed(project.records.merge_requests)
-            if commit in each.commits or commit in (each.merge_commit, each.squash_commit)]
+            if commit in each.commits]
 
 
 def refresh(project: Project, merge_request: MergeRequest) -> None:
@@ -113,10 +109,9 @@ def shown(call: Call, merge_request: MergeRequest) -> dict[str, Any]:
         "description": None, "state": merge_request.state, "created_at": time_text(merge_request.created_at),
         "updated_at": time_text(merge_request.created_at), "target_branch": merge_request.target_branch,
         "source_branch": merge_request.source_branch, "author": users.shown(call.instance, merge_request.author),
-        "source_project_id": FORK_ID if merge_request.is_from_fork else call.project.id,
+        "source_project_id": call.project.id,
         "target_project_id": call.project.id,
         "merge_user": users.shown(call.instance, merge_request.merge_user) if merge_request.merge_user else None,
         "sha": merge_request.commits[0] if merge_request.commits else None,
-        "merge_commit_sha": merge_request.merge_commit,
-        "squash_commit_sha": merge_request.squash_commit, "user_notes_count": len(merge_request.notes),
+        "merge_commit_sha": None, "squash_commit_sha": None, "user_notes_count": len(merge_request.notes),
         "web_url": f"{call.instance.url}/{path}"}

@@ -37,8 +37,6 @@ class Status:
     is_retried: bool = False
     # Whether its ref was protected when it was created.
     is_protected: bool = False
-    # Whether the API created it (app/models/generic_commit_status.rb). False for a job of GitLab CI.
-    is_external: bool = True
     allow_failure: bool = False
 
 
@@ -54,8 +52,6 @@ class Pipeline:
     user: User
     created_at: float
     statuses: list[Status] = field(default_factory=list)
-    # No job can be added to it (app/models/ci/pipeline.rb, `not_archived`).
-    is_archived: bool = False
 
 
 @dataclass
@@ -87,8 +83,6 @@ class Deployment:
     updated_at: float
     status: str = "created"
     finished_at: float | None = None
-    # Whether a job of GitLab CI created it (`deployable`).
-    is_from_ci: bool = False
 
 
 @dataclass
@@ -127,10 +121,6 @@ class MergeRequest:
     # The commits of its latest diff, newest first.
     commits: list[str] = field(default_factory=list)
     merge_user: User | None = None
-    merge_commit: str | None = None
-    squash_commit: str | None = None
-    # Whether the source branch is one of a fork (`source_project_id`).
-    is_from_fork: bool = False
     # Whether a push to its source branch changes its commits.
     is_refreshed: bool = False
     notes: list[Note] = field(default_factory=list)
@@ -163,9 +153,6 @@ class Records:
 
     pipelines: list[Pipeline] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
-    # Names of environments that the tokens' users may not deploy to
-    # (https://docs.gitlab.com/ci/environments/protected_environments/, of Premium and Ultimate).
-    protected_environments: set[str] = field(default_factory=set)
     deployments: list[Deployment] = field(default_factory=list)
     merge_requests: list[MergeRequest] = field(default_factory=list)
     # The threads of each commit, by its SHA.

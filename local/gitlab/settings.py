@@ -52,6 +52,3 @@ class Settings:
     # "Push event activities limit": if a push changes more branches, or more tags, they share one event
     # (https://docs.gitlab.com/administration/settings/push_event_activities_limit/).
     push_event_activities_limit: int = 3
-    # Whether the merge requests of a commit can be filtered by their state: since GitLab 18.2
-    # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/191169).
-    filters_merge_requests_of_commits: bool = True

@@ -178,10 +178,6 @@ class Instance:
         self.users: list[User] = []
         self.projects: list[Project] = []
         self.started = time.time()
-        # The number of the next posts of a commit status that are rejected because of another update.
-        self.status_conflicts = 0
-        # The same for another job that GitLab adds to the pipeline.
-        self.status_locks = 0
         self._directory = directory
         self._next_mirror_id = 101
         self._next_id = 1000

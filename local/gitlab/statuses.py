@@ -57,10 +57,9 @@ def listed(call: Call, sha: str) -> Answer:
 
 
 def _is_requested(query: dict[str, str], pipeline: Pipeline, status: Status) -> bool:
-    stage = "external" if status.is_external else "test"
     return ((bool(boolean("all", query.get("all") or False)) or not status.is_retried)
             and query.get("pipeline_id", "") in ("", str(pipeline.id)) and query.get("ref", "") in ("", status.ref)
-            and query.get("name", "") in ("", status.name) and query.get("stage", "") in ("", stage))
+            and query.get("name", "") in ("", status.name))
 
 
 def posted(call: Call, sha: str) -> Answer:
@@ -69,10 +68,6 @@ def posted(call: Call, sha: str) -> Answer:
     check_value(parameters, "state", _STATES)
     access.authorize(call.token, call.project, "create_commit_status")
     with call.instance.changes:
-        if call.instance.status_conflicts > 0:
-            # `FailedToObtainLockError`: GitLab's response after it has waited for 20 × 0.5 s.
-            call.instance.status_conflicts -= 1
-            raise Rejected(409, {"message": "Another update to this commit status is in progress"})
         commit = call.project.commit(sha)
         if commit is None:
             raise not_found("Commit")
@@ -81,23 +76,19 @@ def posted(call: Call, sha: str) -> Answer:
         if not call.project.may_update(access.level(call.token, call.project), pipeline.ref):
             raise forbidden()
         status = _find_or_build(call, pipeline)
-        _check(pipeline, status)
-        if call.instance.status_locks > 0:
-            # app/services/ci/pipelines/add_job_service.rb: `in_lock` (lib/gitlab/exclusive_lease_helpers.rb).
-            call.instance.status_locks -= 1
-            raise Rejected(400, {"message": "Failed to obtain a lock"})
+        _check(status)
         _transition(status, parameters["state"])
         _save(pipeline, status)
         return Answer(201, shown(call, pipeline, status))
 
 
 def _pipeline(call: Call, commit: str) -> Pipeline:
-    """`first_matching_pipeline`: the newest of this commit and ref that is not archived, including those of GitLab CI,
-    or the wanted one. `find_or_create_pipeline` creates one if there is none."""
+    """`first_matching_pipeline`: the newest of this commit and ref, or the wanted one.
+    `find_or_create_pipeline` creates one if there is none."""
     ref, project = call.request.parameters.get("ref"), call.project
     wanted = call.request.parameters.get("pipeline_id")
     found = [each for each in project.records.pipelines
-             if each.sha == commit and (not ref or each.ref == ref) and not each.is_archived
+             if each.sha == commit and (not ref or each.ref == ref)
              and (not wanted or str(each.id) == str(wanted))]
     if found:
         return found[-1]
@@ -123,7 +114,7 @@ def _find_or_build(call: Call, pipeline: Pipeline) -> Status:
     name = parameters.get("name") or parameters.get("context") or "default"
     is_protected = call.project.is_protected(ref)
     found = [each for each in pipeline.statuses
-             if each.is_external and each.state in ("pending", "running") and each.name == name and each.ref == ref
+             if each.state in ("pending", "running") and each.name == name and each.ref == ref
              and each.user.id == call.user.id and (each.is_protected or not is_protected)]
     status = replace(found[0]) if found else Status(0, name, ref, call.user, time.time(), is_protected=is_protected)
     if not found:
@@ -144,14 +135,12 @@ def _taken(attribute: str, value: Any) -> Any:
         raise BadParameters("coverage is invalid") from error
 
 
-def _check(pipeline: Pipeline, status: Status) -> None:
+def _check(status: Status) -> None:
     """app/models/commit_status.rb and app/models/generic_commit_status.rb. Both check the length of the target URL."""
     target = too_long(status.target_url) * 2
     if status.target_url is not None and not re.match(r"https?://[^\s/]", status.target_url, re.IGNORECASE):
         target.append("is blocked: Only allowed schemes are http, https")
-    is_taken = any(each.name == status.name and not each.is_external for each in pipeline.statuses)
-    raise_if({"ref": too_long(status.ref), "target_url": target, "description": too_long(status.description),
-              "name": ["has already been taken"] if is_taken else []})
+    raise_if({"ref": too_long(status.ref), "target_url": target, "description": too_long(status.description)})
 
 
 def _transition(status: Status, state: str) -> None:

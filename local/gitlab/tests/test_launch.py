@@ -163,11 +163,11 @@ def test_every_described_operation_is_answered(api: Api, gitlab: LocalGitLab, pr
 
 
 def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
-    gitlab.answers_instead(502, method="POST", path=r"/environments$")
-    assert api.ask("GET", "/environments").status_code == 200
-    assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 502
-    assert project.environment("dev") is None
-    gitlab.answers_instead(504, method="POST", path=r"/environments$", is_executed=True)
-    assert api.ask("POST", "/environments", json={"name": "dev"}).status_code == 504
-    assert project.environment("dev") is not None
+    gitlab.answers_instead(502, method="POST", path=r"/protected_branches$")
+    assert api.ask("GET", "/protected_branches").status_code == 200
+    assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 502
+    assert "dev" not in project.protected_branches
+    gitlab.answers_instead(504, method="POST", path=r"/protected_branches$", is_executed=True)
+    assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 504
+    assert "dev" in project.protected_branches
     assert [seen.status for seen in gitlab.requests] == [200, 502, 504]

@@ -80,33 +80,6 @@ def test_external_pipeline_is_created_once_per_sha_and_ref(api: Api, sha: str, p
     assert [each.iid for each in project.pipelines()] == [1, 2]
 
 
-def test_status_joins_the_newest_pipeline_of_gitlab_ci(api: Api, sha: str, project: HeldProject) -> None:
-    project.run_ci(sha, "main", build="failed")
-    newest = project.run_ci(sha, "main", build="success")
-    assert posted(api, sha, "running")["pipeline_id"] == newest.id
-    assert listed(api, sha, pipeline_id=newest.id) == [("build", "success"), (NAME, "running")]
-    assert listed(api, sha, stage="external") == [(NAME, "running")]
-    taken = post(api, sha, "running", name="build")
-    assert (taken.status_code, taken.json()) == (400, {"message": {"name": ["has already been taken"]}})
-    [status] = [each for each in newest.statuses if each.is_external]
-    posted(api, sha, "success", pipeline_id=newest.id)
-    assert status.id == newest.statuses[-1].id
-    assert post(api, sha, "success", pipeline_id=1).status_code == 404
-
-
-def test_archived_pipeline_takes_no_status(api: Api, sha: str, project: HeldProject) -> None:
-    first = posted(api, sha, "running")
-    [pipeline] = project.pipelines(sha)
-    pipeline.is_archived = True
-    rejected = post(api, sha, "success", pipeline_id=first["pipeline_id"])
-    assert (rejected.status_code, rejected.json()) == (
-        404, {"message": "404 Pipeline for pipeline_id, sha and ref Not Found"})
-    second = posted(api, sha, "success")
-    assert second["pipeline_id"] != first["pipeline_id"]
-    # Each pipeline has its own status of this name, and the earlier one remains open.
-    assert listed(api, sha) == [(NAME, "running"), (NAME, "success")]
-
-
 def test_ref_need_not_exist_and_defaults_to_a_branch(api: Api, sha: str) -> None:
     assert posted(api, sha, "running", ref="gone")["ref"] == "gone"
     assert posted(api, sha, "running", ref=None, name="other")["ref"] == "gone"  # the newest pipeline's
@@ -140,26 +113,6 @@ def test_status_older_than_the_protection_is_not_updated(api: Api, project: Held
     project.protect("main")
     assert posted(api, sha, "success")["id"] != first["id"]
     assert project.status_states(sha) == {NAME: "success"}
-
-
-def test_conflict_is_409_for_the_set_number_of_posts(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                     sha: str) -> None:
-    gitlab.conflict_statuses(times=1)
-    rejected = post(api, sha, "running")
-    assert (rejected.status_code, rejected.json()) == (
-        409, {"message": "Another update to this commit status is in progress"})
-    assert project.statuses(sha) == []
-    posted(api, sha, "running")
-
-
-def test_lock_of_the_pipeline_is_400_for_the_set_number_of_posts(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                                 sha: str) -> None:
-    gitlab.lock_pipelines(times=1)
-    rejected = post(api, sha, "running")
-    assert (rejected.status_code, rejected.json()) == (400, {"message": "Failed to obtain a lock"})
-    # The pipeline was created before.
-    assert project.statuses(sha) == [] and len(project.pipelines(sha)) == 1
-    posted(api, sha, "running")
 
 
 def test_disabled_ci_allows_statuses(api: Api, gitlab: LocalGitLab, project: HeldProject, sha: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.gitlab import HeldProject, LocalGitLab
-from local.gitlab.conftest import Api, Person, Target, git
+from local.gitlab.conftest import Api, Person, Target
 
 PROTECTED = "You are not allowed to create this tag as it is protected."
 TAG = "deploy/dev/shop/0123456789abcdef"
