@@ -147,16 +147,22 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
 
 /// Every scenario, where `options` make reads late.
 fn every_life(options: &Options) {
+    let late = format!(
+        "stacks {:?}, events {:?}, executions {:?}, secrets {:?} late",
+        options.stacks_late, options.events_late, options.executions_late, options.secrets_late
+    );
     let mut schedules = Schedules::one_in(1);
     for scenario in scenarios() {
         let mut scenario = scenario.clone();
         scenario.delivers_twice = true;
-        schedules.run(scenario.name, || {
+        // The name decides which scenarios a sample has: each lateness has others.
+        schedules.run(format!("{}: {late}", scenario.name), || {
             let played = paused(scenario.play(options.clone(), &[]));
             played.fake.assert_unbroken();
         });
     }
-    schedules.finish();
+    let schedules = schedules.finish();
+    fake_aws::figure!("schedules: {schedules} scenarios with {late}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! | Value | Runs |
 //! |---|---|
 //! | `test`, the default | a quarter of `ci`'s schedules, and of each exploration some orders at random |
-//! | `ci` | a sixth of the schedules, of the slowest kinds fewer, and each exploration |
+//! | `ci` | a sixth of the schedules, of some kinds more or fewer, and each exploration |
 //! | `all` | every schedule, and larger samples |
 //!
 //! The same ones each time: a schedule's name decides.

@@ -43,7 +43,9 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
             if service == Service::Git && step == RotationStep::Create {
                 continue;
             }
-            for first in [RotationStep::Create, step] {
+            let mut firsts = vec![RotationStep::Create, step];
+            firsts.dedup();
+            for first in firsts {
                 let context = format!("{service:?} {kind:?} at {step}, then from {first}");
                 schedules.run(&context, || {
                     paused(resumes_after_an_outage(
