@@ -101,7 +101,7 @@ pub struct CheckedGitLabs {
     /// for each mirror.
     unreachable: Mutex<BTreeMap<String, GitLabError>>,
     /// The tokens whose expiry was read, by GitLab's address, secret and key.
-    tokens: Mutex<BTreeSet<String>>,
+    tokens: Mutex<BTreeSet<(String, String, String)>>,
 }
 
 impl CheckedGitLabs {
@@ -136,7 +136,7 @@ impl CheckedGitLabs {
             token_secret_key: key,
             ..
         } = access;
-        locked(&self.tokens).insert(format!("{url} {id} {key}"))
+        locked(&self.tokens).insert((url.clone(), id.clone(), key.clone()))
     }
 }
 
