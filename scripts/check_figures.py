@@ -24,7 +24,6 @@ from contenders import BOOTSTRAP, zipped  # noqa: E402
 from host import Harness, Program, event  # noqa: E402
 
 
-
 @dataclass(frozen=True)
 class Figure:
     name: str

@@ -25,7 +25,10 @@ from functools import cache
 from pathlib import Path
 
 _INSTALLED = Path(sys.executable).parent
-_MODULES = {"aws": ["awscli.clidriver"], "sam": ["samcli.commands.deploy.deploy_context", "samcli.commands.package.package_context"]}
+_MODULES = {
+    "aws": ["awscli.clidriver"],
+    "sam": ["samcli.commands.deploy.deploy_context", "samcli.commands.package.package_context"],
+}
 # When they are loaded, they set folders below HOME: of the services' models, and of an assumed role's credentials.
 _READ_THE_ENVIRONMENT = {"awscli", "awscli.customizations.assumerole", "botocore.loaders"}
 # Without the site's packages it starts in 10 ms.

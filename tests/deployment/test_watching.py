@@ -15,7 +15,6 @@ from tests.deployment.steps import Environment, Working, decisions_of
 from tests.deployment.watching import looks
 
 
-
 def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environment: Environment,
                                                                  gitlab: LocalGitLab, name: str,
                                                                  tmp_path: Path) -> None:

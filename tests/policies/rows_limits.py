@@ -187,7 +187,7 @@ MAY_NOT = [
     ],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # A path that begins like a name. IAM's star also matches a slash.
-    *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY) 
+    *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY)
       for name in ("role-dev-tools/admin", "cfnstack-dev-tools/admin", "x/role-dev-y", "role/role-dev-y", "x/cfnstack-dev-y")],
     *[(PROVISIONING, "iam:PassRole", role(PIPELINES, name), passed_to(service)) for service in SERVICES_OF_PIPELINES
       for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn", "role-dev-codepipeline-s3-site",
