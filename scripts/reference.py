@@ -186,16 +186,6 @@ def log_fields() -> str:
         table(["Message", "Level", "Fields"], reference_operations.message_rows())]) + "\n"
 
 
-def reason_codes() -> str:
-    parts = [part for subject, rows in reference_operations.code_sections()
-             for part in (f"## {subject}", table(["Code", "Name", "Meaning"], rows))]
-    return "\n\n".join([
-        "# List of reason codes", _GENERATED,
-        "Every reason ends with one of these codes. The link of each code leads to its cause and remedy in the runbook."
-        "\nThe names of failed invocations (`errorType`) are in [the table of faults](../runbook/faults.md).",
-        *parts]) + "\n"
-
-
 PAGES = {
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
@@ -203,7 +193,6 @@ PAGES = {
     "commands.md": commands,
     "metrics.md": metrics,
     "log-fields.md": log_fields,
-    "reason-codes.md": reason_codes,
     "../tutorial/local-run.svg": terminal_picture.picture,
     "../tutorial/note.svg": terminal_picture.note_picture,
 }

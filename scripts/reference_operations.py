@@ -1,7 +1,7 @@
-"""The pages of docs/reference/ for operators: metrics and alarms, log fields, and reason codes.
+"""The pages of docs/reference/ for operators: metrics and alarms, and log fields.
 
-Metrics come from docs/metrics.json, alarms from template.yaml, fields and messages from the calls of `tracing` in the
-function's source, and codes from their table in src/common/reason_codes.
+Metrics come from docs/metrics.json, alarms from template.yaml, and fields and messages from the calls of `tracing` in the
+function's source.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import yaml
 ROOT = Path(__file__).parents[1]
 TEXTS = ROOT / "docs/reference/log-fields.yaml"
 _JSON_LAYER = ROOT / "src/common/logging/json_layer.rs"
-_CODES = ROOT / "src/common/reason_codes.rs"
-_RUNBOOK = ROOT / "docs/runbook/reason-codes.md"
 _LOGGING_CALL = re.compile(r"\btracing::(error_span|error|warn|info)!\(")
 _COMPARISONS = {"LessThanThreshold": "less than", "GreaterThanThreshold": "greater than"}
 
@@ -131,28 +129,3 @@ def metric_rows(alarms: list[dict[str, Any]]) -> Rows:
 def alarm_rows(alarms: list[dict[str, Any]]) -> Rows:
     return [[f"`{alarm['Name']}`", f"`{alarm['Namespace']}` `{alarm['MetricName']}`: {condition(alarm)}",
              " ".join(alarm["AlarmDescription"].split())] for alarm in alarms]
-
-
-# --- Reason codes ----------------------------------------------------------------------------
-
-
-def codes() -> list[tuple[str, str]]:
-    """Each code with its heading, from the table that the function is compiled with."""
-    table = _CODES.read_text().split("\nreason_codes! {\n")[1].split("\n}\n")[0]
-    return [(f"CFG-{number}", heading) for number, heading in re.findall(r'^    \w+ (\d+) "(.*)"$', table, re.MULTILINE)]
-
-
-def code_sections() -> list[tuple[str, Rows]]:
-    """The codes of each subject of the runbook, with a link to their cause and remedy."""
-    runbook = _RUNBOOK.read_text()
-    meanings = dict(re.findall(r"^## (CFG-\d+): .*\n\n\*\*Meaning:\*\* (.+)$", runbook, re.MULTILINE))
-    subjects = re.findall(r"^\| `(CFG-\d)…` \| (.+) \|$", runbook, re.MULTILINE)
-    found = codes()
-    if differing := sorted({code for code, _ in found} ^ set(meanings)):
-        raise SystemExit(f"{_RUNBOOK.relative_to(ROOT)} and the function's table differ in: {', '.join(differing)}")
-    return [(subject, [[f"[`{code}`](../runbook/reason-codes.md#{_anchor(f'{code}: {heading}')})", heading, meanings[code]]
-                       for code, heading in found if code.startswith(prefix)]) for prefix, subject in subjects]
-
-
-def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -143,11 +143,12 @@ mod tests {
     #[test]
     fn each_section_has_meaning_cause_and_remedy() {
         for (heading, section) in sections() {
-            let paragraphs: Vec<_> = section.trim().split("\n\n").collect();
-            assert_eq!(paragraphs.len(), 3, "{heading}");
-            for (name, paragraph) in ["Meaning", "Cause", "Remedy"].iter().zip(paragraphs) {
-                assert!(paragraph.starts_with(&format!("**{name}:** ")), "{heading}");
-                assert!(paragraph.ends_with('.'), "{heading}: {paragraph}");
+            let items: Vec<_> = section.trim().split("\n- ").collect();
+            assert_eq!(items.len(), 3, "{heading}");
+            for (name, item) in ["Meaning", "Cause", "Remedy"].iter().zip(items) {
+                let text = item.trim_start_matches("- ");
+                assert!(text.starts_with(&format!("**{name}:** ")), "{heading}");
+                assert!(text.ends_with('.'), "{heading}: {text}");
             }
         }
     }
