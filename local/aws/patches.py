@@ -55,7 +55,6 @@ from local.aws.lambda_ import (
 from local.aws.s3 import bucket_resource, permissions as bucket_permissions
 from local.aws.secretsmanager import (
     listing as secret_listing,
-    resource as secret_resource,
     rotation,
     rotation_resource,
     versions as secret_versions,
@@ -124,7 +123,6 @@ def _install_cloudformation(endpoint: str) -> None:
     change_set_names.install()
     native_resources.install()
     rotation_resource.install()
-    secret_resource.install()
     ecr_resource.install()
     resource_schemas.install()
     stack_events.install()

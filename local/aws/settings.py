@@ -27,30 +27,6 @@ class Settings:
     requests_queued_seconds: float = 0.0
     # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
     deliveries_of_each_request: int = 1
-    # "Secrets Manager performs the actual deletion with an asynchronous background process, so there might be a short
-    # delay": how long a forcibly deleted secret's name stays taken.
-    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
-    forced_delete_takes_seconds: float = 0.0
-    # Whether IAM evaluates a missing secret by an ARN with six random characters (1) or by its bare name (0). Not
-    # documented; see `enforcement._secret_resource`.
-    absent_secrets_have_a_suffix: int = 1
-    # "ListSecrets might not reflect changes from the last five minutes": when a new secret is listed.
-    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
-    secrets_listed_after_seconds: float = 0.0
-    # Secrets Manager retries a failed rotation "multiple times": the number of immediate retries, and the interval. A
-    # rotation that still fails is retried on the next due date (`LocalAws.days_later`).
-    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
-    rotation_retries: int = 0
-    rotation_retry_after_seconds: float = 0.2
-    # Whether the version that becomes AWSCURRENT loses AWSPENDING in the same call (1) or keeps it (0); both are
-    # documented, see `secret_versions`.
-    current_takes_pending_away: int = 1
-    # Which new versions take AWSPENDING from the version in rotation: none (0), versions that become AWSCURRENT (1),
-    # any (2). The documentation says "When you manually create a new version", without details.
-    new_versions_abandon_rotations: int = 1
-    # Whether a rotation that removes AWSPENDING by a separate call fails (1) or succeeds (0): that "can indicate to
-    # Secrets Manager that the rotation did not complete successfully".
-    pending_removed_separately_fails: int = 1
     # The repository whose events are lost: "in some rare cases an event might not be delivered"
     # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html
     loses_events_of: str = ""

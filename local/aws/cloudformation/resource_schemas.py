@@ -20,7 +20,7 @@ _CHECKED = {
     "AWS::CodePipeline::Pipeline", "AWS::Events::EventBusPolicy", "AWS::Events::Rule", "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SSM::Parameter",
-    "AWS::SecretsManager::RotationSchedule", "AWS::SecretsManager::Secret",
+    "AWS::SecretsManager::RotationSchedule",
 }
 # Types without handlers in the registry have the messages of older types.
 _OLDER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}

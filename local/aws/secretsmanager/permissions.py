@@ -12,8 +12,6 @@ from typing import Any
 from ministack.services import kms
 from ministack.services import secretsmanager as service
 
-from local.aws.settings import settings
-
 # "Required permissions" of each operation, if the secret has a customer managed key.
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html
 _KEY_ACTIONS = {
@@ -50,15 +48,14 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str,
     The ARN has its six random characters, even if the secret does not exist (yet). AWS seems to generate them then: a
     caller with `name-??????` gets ResourceNotFoundException, one without gets AccessDeniedException for such a
     generated ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74, shows one). Others report the
-    bare name, so `absent_secrets_have_a_suffix` is a setting.
+    bare name. (?)
     """
     if action in _ABOUT_NONE:
         return "*", {}, []
     _, stored = service._resolve(body.get("SecretId") or body.get("Name"))
     if stored:
         arn = stored["ARN"]
-    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:") and (
-            settings.absent_secrets_have_a_suffix or action == "CreateSecret"):
+    elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:"):
         alphabet = string.ascii_letters + string.digits
         arn = f"{arn}-{''.join(secrets.choice(alphabet) for _ in range(6))}"
     also: _Also = []

@@ -1,7 +1,7 @@
 """Secrets Manager's rotation: enabling and disabling it, due dates, and the response of DescribeSecret.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The steps are
-in `rotation_runs`, the schedule's grammar in `rotation_rules`.
+in `rotation_runs`, the schedule's rules in `rotation_rules`.
 """
 
 from __future__ import annotations
@@ -172,8 +172,6 @@ def _with_rotation(ministack_describe: Any) -> Any:
         if not held.get("RotationLambdaARN"):
             # "If the secret has never been configured for rotation, Secrets Manager returns null."
             shown.pop("RotationEnabled", None)
-        if held.get("RotationRules"):
-            shown["RotationRules"] = rotation_rules.shown(held["RotationRules"], _now(held))
         # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns null."
         if held.get("RotationEnabled"):
             if held.get(_LAST):

@@ -19,7 +19,6 @@ from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
 from local.aws.lambda_ import invoke_permission
-from local.aws.settings import settings
 
 PRINCIPAL = "secretsmanager.amazonaws.com"
 # The documentation's table of parameters has create_secret and so on. Its own rotation functions, and the events that
@@ -38,7 +37,7 @@ _runs: list[Run] = []
 
 @dataclass
 class Run:
-    """One rotation, or one test of a configuration, with all its attempts."""
+    """One rotation, or one test of a configuration."""
 
     secret: str  # its ARN
     token: str
@@ -100,16 +99,12 @@ def wait(run: Run, seconds: float) -> bool:
 def _work(run: Run, ended: Callable[[Run], None]) -> None:
     try:
         # "If any rotation step fails, Secrets Manager retries the entire rotation process multiple times." The number and the
-        # intervals are not documented. Here `settings` has them, and then the rotation is retried on the next due date.
-        for attempt in range(1 + (settings.rotation_retries if run.kind == "rotation" else 0)):
-            if attempt:
-                time.sleep(settings.rotation_retry_after_seconds)
-            run.events.append("RotationStarted" if run.kind == "rotation" else "TestRotationStarted")
-            run.reason = _attempt(run)
-            name = "Rotation" if run.kind == "rotation" else "TestRotation"
-            run.events.append(f"{name}Failed" if run.reason else f"{name}Succeeded")
-            if not run.reason or run.cancelled:
-                break
+        # intervals are not documented. Here the rotation is retried on the next due date.
+        name = "Rotation" if run.kind == "rotation" else "TestRotation"
+        run.events.append(f"{name}Started")
+        run.reason = _attempt(run)
+        run.events.append(f"{name}Failed" if run.reason else f"{name}Succeeded")
+        if run.reason:
             _log.warning("%s: %s failed: %s", run.secret, run.kind, run.reason)
     except Exception:
         _log.exception("the rotation of %s could not be run", run.secret)
@@ -123,7 +118,6 @@ def _work(run: Run, ended: Callable[[Run], None]) -> None:
 
 def _attempt(run: Run) -> str:
     """The error, or an empty string."""
-    run.pending_removed = False
     for step in STEPS[run.kind]:
         _, held = service._resolve(run.secret)
         if run.cancelled or held is None or held.get("DeletedDate"):
@@ -168,7 +162,7 @@ def _unfinished(run: Run) -> str:
         return "AWSCURRENT is not on the version of this rotation"
     # "Don't remove AWSPENDING before this point, and don't remove it by using a separate API call, because that can
     # indicate to Secrets Manager that the rotation did not complete successfully."
-    if run.pending_removed and settings.pending_removed_separately_fails:
+    if run.pending_removed:
         return "AWSPENDING was removed by a call of its own"
     return ""
 
@@ -177,17 +171,3 @@ def pending_removed(arn: str, version_id: str) -> None:
     run = under_way(arn)
     if run is not None and run.token == version_id:
         run.pending_removed = True
-
-
-def abandoned(arn: str, version_id: str) -> None:
-    """"Secrets Manager removed the AWSPENDING label from an existing version of a secret."
-
-    https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html (RotationAbandoned)
-    """
-    with _lock:
-        for run in reversed(_runs):
-            if run.secret == arn and run.token == version_id:
-                run.events.append("RotationAbandoned")
-                return
-
-

@@ -7,19 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import (
-    AccountRegionScopedDict,
-    error_response_json,
-    get_account_id,
-    get_region,
-    json_response,
-    new_uuid,
-)
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, new_uuid
 from ministack.services import secretsmanager as service
 
 from local.aws import tag_rules
 from local.aws.secretsmanager import rotation_runs
-from local.aws.settings import settings
 
 _ABSENT = "Secrets Manager can't find the specified secret."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
@@ -30,8 +22,6 @@ _MOST_LABELS_OF_A_SECRET = 20
 
 # Called for every secret whose AWSCURRENT moved to a newly stored value.
 on_new_current: list[Callable[[dict[str, Any]], None]] = []
-
-_going = AccountRegionScopedDict()  # names of secrets whose forced deletion runs, and its end
 
 
 def install() -> None:
@@ -87,7 +77,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         return fault
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
-    if (held and held.get("DeletedDate")) or _going.get(name, 0) > time.monotonic():
+    if held and held.get("DeletedDate"):
         return _rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
@@ -169,12 +159,10 @@ def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: lis
         service._add_stage(held, token, label)
     # "If this operation creates the first version for the secret, then Secrets Manager automatically attaches the
     # staging label AWSCURRENT to it."
-    becomes_current = first or "AWSCURRENT" in labels
-    if becomes_current:
+    if first or "AWSCURRENT" in labels:
         _make_current(held, token)
         for told in on_new_current:
             told(held)
-    if settings.new_versions_abandon_rotations > (0 if becomes_current else 1):
         _abandon_rotation(held, token)
     held["LastChangedDate"] = now
     service._sync_replicas(held)
@@ -194,25 +182,24 @@ def _make_current(held: dict[str, Any], token: str) -> None:
 
 
 def _take_pending_away(held: dict[str, Any], token: str) -> None:
-    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call"; another page says that both "might
-    be attached to the same version", so this is a setting.
+    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page says that both "might
+    be attached to the same version". (?)
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     """
-    if settings.current_takes_pending_away:
-        service._remove_stage(held, token, "AWSPENDING")
+    service._remove_stage(held, token, "AWSPENDING")
 
 
 def _abandon_rotation(held: dict[str, Any], token: str) -> None:
     """"When you manually create a new version of a secret, you send a message signalling the abandonment of the current
     ongoing rotation in favor of the new secret version. As a result, Secrets Manager removes the AWSPENDING label."
+    Here, only a version that becomes AWSCURRENT does this. (?)
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html (RotationAbandoned)
     """
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if pending and pending != token and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
         service._remove_stage(held, pending, "AWSPENDING")
-        rotation_runs.abandoned(held["ARN"], pending)
 
 
 def _with_pending(ministack_update: Any) -> Any:
@@ -309,8 +296,6 @@ def _absent_may_be_forced(ministack_delete: Any) -> Any:
             arn = secret_id if secret_id.startswith("arn:") else (
                 f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
             return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
-        if forced:
-            _going[held["Name"]] = time.monotonic() + settings.forced_delete_takes_seconds
         return ministack_delete(request)
 
     return delete

@@ -7,17 +7,17 @@ from typing import Any
 from local.aws import LocalAws
 from local.aws.testing import TRUST_LAMBDA, allow, policy, provider_code
 
-RIGHTS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
-          "secretsmanager:UpdateSecretVersionStage"]
+_RIGHTS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+           "secretsmanager:UpdateSecretVersionStage"]
 
 
-def a_function(aws: LocalAws, name: str, rights: list[str] | None = None) -> str:
+def a_function(aws: LocalAws, name: str) -> str:
     """The scripted rotation function. Its role has the permissions that AWS documents for such a function."""
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
     iam = aws.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_LAMBDA)["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(
-        allow(RIGHTS if rights is None else rights, "*"), allow("logs:*", "*")))
+        allow(_RIGHTS, "*"), allow("logs:*", "*")))
     arn: str = aws.client("lambda").create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=20,
         Code={"ZipFile": provider_code("scripted_rotation")})["FunctionArn"]
