@@ -9,7 +9,6 @@ import functools
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -90,8 +89,8 @@ def create(name: str | None, description: str | None = None, tags: dict[str, str
     return repositories.create(str(name), description, tags, kms_key_id)
 
 
-def existing(request: dict, key: str = "repositoryName") -> Repository:
-    name = check_name(request.get(key))
+def existing(request: dict) -> Repository:
+    name = check_name(request.get("repositoryName"))
     held = repositories.find(name)
     if held is None:
         raise Rejected("RepositoryDoesNotExistException", f"{name} does not exist")
@@ -139,20 +138,6 @@ def _delete_repository(request: dict) -> dict:
 def _list_repositories(request: dict) -> dict:
     return {"repositories": [{"repositoryName": held.name, "repositoryId": held.repository_id}
                              for held in repositories.every()]}
-
-
-def _update_repository_name(request: dict) -> dict:
-    held, name = existing(request, "oldName"), check_name(request.get("newName"))
-    if repositories.find(name):
-        raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
-    repositories.rename(held, name)
-    return {}
-
-
-def _update_repository_description(request: dict) -> dict:
-    held = existing(request)
-    held.description, held.modified = request.get("repositoryDescription"), time.time()
-    return {}
 
 
 def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
@@ -277,8 +262,7 @@ def _list_tags(request: dict) -> dict:
 OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
     "BatchGetRepositories": _batch_get_repositories, "DeleteRepository": _delete_repository,
-    "ListRepositories": _list_repositories, "UpdateRepositoryName": _update_repository_name,
-    "UpdateRepositoryDescription": _update_repository_description, "GetBranch": _get_branch,
+    "ListRepositories": _list_repositories, "GetBranch": _get_branch,
     "ListBranches": _list_branches, "CreateBranch": _create_branch, "DeleteBranch": _delete_branch,
     "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
     "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,

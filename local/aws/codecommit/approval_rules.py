@@ -23,9 +23,8 @@ from local.aws.codecommit.repositories import Repository
 from local.aws.iam import enforcement
 
 _NAME = re.compile(r"[A-Za-z0-9. _-]{1,100}")
-_TEMPLATES, _OF_ONE_REPOSITORY, _APPROVERS, _REFERENCES = 1000, 25, 50, 100
+_OF_ONE_REPOSITORY, _APPROVERS, _REFERENCES = 25, 50, 100
 _IN_ONE_BATCH = 100
-_PAGE = 100
 
 _templates = AccountRegionScopedDict()
 
@@ -48,9 +47,6 @@ class Template:
     def digest(self) -> str:
         return hashlib.sha256(self.content.encode()).hexdigest()
 
-    def touch(self) -> None:
-        self.modified, self.user = time.time(), enforcement.caller_arn()
-
 
 def install() -> None:
     codecommit_api.OPERATIONS.update(_OPERATIONS)
@@ -66,8 +62,8 @@ def _shape(held: Template) -> dict[str, Any]:
     return {"approvalRuleTemplate": {key: value for key, value in known.items() if value is not None}}
 
 
-def _name(request: dict, key: str = "approvalRuleTemplateName") -> str:
-    name = request.get(key)
+def _name(request: dict) -> str:
+    name = request.get("approvalRuleTemplateName")
     if not name:
         raise Rejected("ApprovalRuleTemplateNameRequiredException",
                       "An approval rule template name is required, but was not specified.")
@@ -78,8 +74,8 @@ def _name(request: dict, key: str = "approvalRuleTemplateName") -> str:
     return str(name)
 
 
-def _existing(request: dict, key: str = "approvalRuleTemplateName") -> Template:
-    name = _name(request, key)
+def _existing(request: dict) -> Template:
+    name = _name(request)
     held: Template | None = _templates.get(name)
     if held is None:
         raise Rejected("ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist")
@@ -148,9 +144,6 @@ def _create(request: dict) -> dict:
         raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException",
                       f"An approval rule template named {name} already exists in this AWS Region")
     content, description = _content(request, "approvalRuleTemplateContent"), _description(request)
-    if len(_templates) >= _TEMPLATES:
-        raise Rejected("NumberOfRuleTemplatesExceededException",
-                      "The maximum number of approval rule templates has been exceeded for this AWS Region.")
     made = _templates[name] = Template(name, content, description, enforcement.caller_arn())
     return _shape(made)
 
@@ -174,21 +167,13 @@ def _delete(request: dict) -> dict:
 
 
 def _list(request: dict) -> dict:
-    return _page("approvalRuleTemplateNames", sorted(_templates), request)
+    return _one_page("approvalRuleTemplateNames", sorted(_templates), request)
 
 
-def _page(key: str, names: list[str], request: dict) -> dict:
-    size = request.get("maxResults", _PAGE)
-    if not isinstance(size, int) or size < 1:
-        raise Rejected("InvalidMaxResultsException", "The specified number of maximum results is not valid.")
-    after = request.get("nextToken")
-    if after is not None and after not in names:
-        raise Rejected("InvalidContinuationTokenException", "The specified continuation token is not valid.")
-    start = names.index(after) + 1 if after is not None else 0
-    found: dict[str, Any] = {key: names[start:start + size]}
-    if start + size < len(names):
-        found["nextToken"] = found[key][-1]
-    return found
+def _one_page(key: str, names: list[str], request: dict) -> dict:
+    if request.keys() & {"maxResults", "nextToken"}:
+        raise Rejected("InvalidMaxResultsException", "Pages of templates are not part of this local CodeCommit.")
+    return {key: names}
 
 
 def _update_content(request: dict) -> dict:
@@ -197,27 +182,7 @@ def _update_content(request: dict) -> dict:
     if digest is not None and digest != held.digest:
         raise Rejected("InvalidRuleContentSha256Exception",
                       "The SHA-256 hash signature for the rule content is not valid.")
-    held.content = content
-    held.touch()
-    return _shape(held)
-
-
-def _update_description(request: dict) -> dict:
-    held = _existing(request)
-    held.description = _description(request)
-    held.touch()
-    return _shape(held)
-
-
-def _update_name(request: dict) -> dict:
-    held, name = _existing(request, "oldApprovalRuleTemplateName"), _name(request, "newApprovalRuleTemplateName")
-    if name in _templates:
-        raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException",
-                      f"An approval rule template named {name} already exists in this AWS Region")
-    del _templates[held.name]
-    held.name = name
-    _templates[name] = held
-    held.touch()
+    held.content, held.modified, held.user = content, time.time(), enforcement.caller_arn()
     return _shape(held)
 
 
@@ -277,17 +242,16 @@ def _batch_disassociate(request: dict) -> dict:
 
 
 def _list_repositories(request: dict) -> dict:
-    return _page("repositoryNames", [held.name for held in _repositories_of(_existing(request))], request)
+    return _one_page("repositoryNames", [held.name for held in _repositories_of(_existing(request))], request)
 
 
 def _list_associated(request: dict) -> dict:
-    return _page("approvalRuleTemplateNames", _templates_of(existing(request)), request)
+    return _one_page("approvalRuleTemplateNames", _templates_of(existing(request)), request)
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateApprovalRuleTemplate": _create, "GetApprovalRuleTemplate": _get, "DeleteApprovalRuleTemplate": _delete,
     "ListApprovalRuleTemplates": _list, "UpdateApprovalRuleTemplateContent": _update_content,
-    "UpdateApprovalRuleTemplateDescription": _update_description, "UpdateApprovalRuleTemplateName": _update_name,
     "AssociateApprovalRuleTemplateWithRepository": _associate,
     "DisassociateApprovalRuleTemplateFromRepository": _disassociate,
     "BatchAssociateApprovalRuleTemplateWithRepositories": _batch_associate,

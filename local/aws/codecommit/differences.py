@@ -13,10 +13,10 @@ from local.aws.codecommit import api as codecommit_api
 from local.aws.codecommit.api import Rejected
 from local.aws.codecommit.repositories import Repository
 
-# "MaxResults: A non-zero, non-negative integer used to limit the number of returned results." The default and the
-# maximum are not documented. (?)
+# The default of MaxResults is not documented. (?)
 _PAGE = 100
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git has this object without storing it
+# Members of a request that are not implemented.
+_ELSEWHERE = {"MaxResults", "beforePath", "afterPath"}
 _NO_BLOB = "0" * 40
 
 
@@ -26,17 +26,15 @@ def install() -> None:
 
 def _get_differences(request: dict) -> dict:
     held = codecommit_api.existing(request)
-    if not request.get("afterCommitSpecifier"):
+    if unknown := request.keys() & _ELSEWHERE:
+        raise Rejected("InvalidParameterException", f"{sorted(unknown)[0]} is not part of this local CodeCommit.")
+    # "beforeCommitSpecifier: If not specified, all changes before the afterCommitSpecifier value are shown." Here it is
+    # required.
+    if not (request.get("afterCommitSpecifier") and request.get("beforeCommitSpecifier")):
         raise Rejected("CommitRequiredException", "A commit was not specified.")
-    size = request.get("MaxResults", _PAGE)
-    if not isinstance(size, int) or size < 1:
-        raise Rejected("InvalidMaxResultsException", "The specified number of maximum results is not valid.")
-    after = _commit(held, request["afterCommitSpecifier"])
-    # "If not specified, all changes before the afterCommitSpecifier value are shown."
-    before = _commit(held, request["beforeCommitSpecifier"]) if request.get("beforeCommitSpecifier") else _EMPTY_TREE
-    found = _differences(held, before, after, _path(held, request, before, after))
-    start, size = _start(request, len(found)), min(size, _PAGE)
-    shown, following = found[start:start + size], start + size
+    found = _differences(held, *(_commit(held, request[f"{side}CommitSpecifier"]) for side in ("before", "after")))
+    start = _start(request, len(found))
+    shown, following = found[start:start + _PAGE], start + _PAGE
     return {"differences": shown, **({"NextToken": str(following)} if following < len(found) else {})}
 
 
@@ -57,21 +55,9 @@ def _commit(held: Repository, specifier: str) -> str:
                        f"Commit {specifier} does not exist in this repository.") from None
 
 
-def _path(held: Repository, request: dict, before: str, after: str) -> str:
-    """The path that limits the results. Empty if the request has none."""
-    paths = {request[key].strip("/") for key in ("beforePath", "afterPath") if request.get(key)}
-    if len(paths) > 1:
-        raise Rejected("InvalidPathException", "Two paths are not part of this local CodeCommit.")
-    path = next(iter(paths), "")
-    if path and not any(held.git("ls-tree", tree, "--", path) for tree in (before, after)):
-        raise Rejected("PathDoesNotExistException", f"The path {path} does not exist.")
-    return path
-
-
-def _differences(held: Repository, before: str, after: str, path: str) -> list[dict[str, Any]]:
+def _differences(held: Repository, before: str, after: str) -> list[dict[str, Any]]:
     """In git's order of paths. A rename is a deletion and an addition, because it has no change type."""
-    raw = held.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after,
-                   *(["--", path] if path else []))
+    raw = held.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", before, after)
     words = raw.split("\0")
     return [_difference(about, name) for about, name in zip(words[::2], words[1::2], strict=False)]
 

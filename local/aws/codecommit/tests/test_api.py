@@ -6,46 +6,63 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from local.aws import LocalAws
 from local.aws.testing import Stack, a_user_with, allow, error_of
 
 
-def test_new_repository_has_urls_and_no_branches(aws: LocalAws, name: str) -> None:
-    codecommit = aws.client("codecommit")
-    made = codecommit.create_repository(repositoryName=name, tags={"k": "v"})["repositoryMetadata"]
-    assert made["Arn"] == f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{name}"
-    assert made["cloneUrlHttp"].startswith(aws.git_url)
-    assert made["cloneUrlHttp"].endswith(f"/v1/repos/{name}")
-    assert "defaultBranch" not in made
-    assert codecommit.list_branches(repositoryName=name)["branches"] == []
-    assert codecommit.list_tags_for_resource(resourceArn=made["Arn"])["tags"] == {"k": "v"}
+@pytest.fixture
+def codecommit(aws: LocalAws) -> Any:
+    return aws.client("codecommit")
 
 
-def test_missing_repository_or_branch_is_named(aws: LocalAws, name: str) -> None:
-    codecommit = aws.client("codecommit")
-    assert error_of(codecommit.get_repository, repositoryName=name) == (
-        "RepositoryDoesNotExistException", 400, f"{name} does not exist")
+@pytest.fixture
+def repository(codecommit: Any, name: str) -> str:
     codecommit.create_repository(repositoryName=name)
-    assert error_of(codecommit.get_branch, repositoryName=name,
-                   branchName="main")[0] == "BranchDoesNotExistException"
-    assert error_of(codecommit.create_repository, repositoryName=name)[0] == "RepositoryNameExistsException"
-    assert error_of(codecommit.get_repository, repositoryName="a b")[0] == "InvalidRepositoryNameException"
+    return name
 
 
-def test_deleting_an_absent_repository_succeeds_without_an_id(aws: LocalAws, name: str) -> None:
+def arn_of(aws: LocalAws, repository: str) -> str:
+    return f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{repository}"
+
+
+@pytest.mark.parametrize(("call", "given", "code"), [
+    ("get_repository", {"repositoryName": "absent"}, "RepositoryDoesNotExist"),
+    ("get_repository", {"repositoryName": "a b"}, "InvalidRepositoryName"),
+    ("create_repository", {}, "RepositoryNameExists"),
+    ("get_branch", {"branchName": "main"}, "BranchDoesNotExist"),
+    ("get_branch", {"repositoryName": "absent", "branchName": "main"}, "RepositoryDoesNotExist"),
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_UpdateDefaultBranch.html
+    ("update_default_branch", {"defaultBranchName": "main"}, "BranchDoesNotExist"),
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html
+    ("tag_resource", {"tags": {"aws:x": "1"}}, "InvalidSystemTagUsage"),
+    ("tag_resource", {"resourceArn": "arn:aws:s3:::b", "tags": {"a": "1"}}, "InvalidResourceArn"),
+    ("list_tags_for_resource", {"resourceArn": "{}-absent"}, "RepositoryDoesNotExist"),
+])
+def test_wrong_call_is_rejected(aws: LocalAws, codecommit: Any, repository: str, call: str, given: dict[str, Any],
+                                code: str) -> None:
+    arn = arn_of(aws, repository)
+    default = {"resourceArn": arn} if "tag" in call else {"repositoryName": repository}
+    arguments = {key: value.format(arn) if isinstance(value, str) else value
+                 for key, value in {**default, **given}.items()}
+    assert error_of(getattr(codecommit, call), **arguments)[:2] == (f"{code}Exception", 400)
+
+
+def test_deleting_an_absent_repository_succeeds_without_an_id(codecommit: Any, repository: str) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_DeleteRepository.html
-    codecommit = aws.client("codecommit")
-    made = codecommit.create_repository(repositoryName=name)["repositoryMetadata"]["repositoryId"]
-    assert codecommit.delete_repository(repositoryName=name)["repositoryId"] == made
-    assert "repositoryId" not in codecommit.delete_repository(repositoryName=name)
+    made = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]["repositoryId"]
+    assert codecommit.delete_repository(repositoryName=repository)["repositoryId"] == made
+    assert "repositoryId" not in codecommit.delete_repository(repositoryName=repository)
 
 
-def test_stack_creates_renames_and_deletes_a_repository(aws: LocalAws, stack: Stack, name: str) -> None:
+def test_stack_creates_renames_and_deletes_a_repository(codecommit: Any, stack: Stack, name: str) -> None:
     def repository(called: str, tag: str) -> dict:
         return {"Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {
             "RepositoryName": called, "RepositoryDescription": tag, "Tags": [{"Key": "k", "Value": tag}]}}}
 
-    codecommit = aws.client("codecommit")
     assert stack.create(repository(name, "one")) == "CREATE_COMPLETE"
     made = codecommit.get_repository(repositoryName=name)["repositoryMetadata"]
     assert stack.attributes("Repository")["PhysicalResourceId"] == made["repositoryId"]
@@ -57,31 +74,25 @@ def test_stack_creates_renames_and_deletes_a_repository(aws: LocalAws, stack: St
     assert codecommit.batch_get_repositories(repositoryNames=[name, f"{name}-2"])["repositories"] == []
 
 
-def test_a_stacks_repository_has_the_documented_attributes(aws: LocalAws, stack: Stack, name: str) -> None:
-    attributes = {attribute: {"Fn::GetAtt": ["Repository", attribute]}
-                  for attribute in ("Arn", "CloneUrlHttp", "CloneUrlSsh", "Name")}
-    stack.create({
-        "Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {"RepositoryName": name}},
-        "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {
-            "Name": name, "Type": "String", "Value": {"Fn::Join": [" ", list(attributes.values())]}}}})
-    found = aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"].split(" ")
-    known = aws.client("codecommit").get_repository(repositoryName=name)["repositoryMetadata"]
-    assert found == [known["Arn"], known["cloneUrlHttp"], known["cloneUrlSsh"], name]
-
-
-def test_name_in_use_fails_the_stack(aws: LocalAws, stack: Stack, name: str) -> None:
-    aws.client("codecommit").create_repository(repositoryName=name)
+def test_name_in_use_fails_the_stack(codecommit: Any, stack: Stack, repository: str) -> None:
     assert stack.create({"Repository": {"Type": "AWS::CodeCommit::Repository",
-                                        "Properties": {"RepositoryName": name}}}) == "ROLLBACK_COMPLETE"
-    aws.client("codecommit").get_repository(repositoryName=name)
+                                        "Properties": {"RepositoryName": repository}}}) == "ROLLBACK_COMPLETE"
+    codecommit.get_repository(repositoryName=repository)
 
 
-def test_a_permission_is_for_the_repositorys_arn(aws: LocalAws, name: str) -> None:
+def test_permission_is_for_the_repository_and_the_branch(aws: LocalAws, repository: str) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html
-    arn = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]["Arn"]
-    mine = aws.client("codecommit", a_user_with(aws, name, allow("codecommit:GetRepository", arn)))
-    mine.get_repository(repositoryName=name)
-    code, status, message = error_of(mine.get_repository, repositoryName=f"{name}-other")
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-conditional-branch.html
+    arn, only = arn_of(aws, repository), {"StringLike": {"codecommit:References": "refs/heads/feature/*"}}
+    mine = aws.client("codecommit", a_user_with(
+        aws, repository, allow("codecommit:GetRepository", arn),
+        allow(["codecommit:CreateBranch", "codecommit:DeleteBranch"], arn, Condition=only)))
+    mine.get_repository(repositoryName=repository)
+    code, status, message = error_of(mine.get_repository, repositoryName=f"{repository}-other")
     assert (code, status) == ("AccessDeniedException", 400)
     assert f"not authorized to perform: codecommit:GetRepository on resource: {arn}-other" in message
-    assert error_of(mine.list_branches, repositoryName=name)[0] == "AccessDeniedException"
+    assert error_of(mine.list_branches, repositoryName=repository)[0] == "AccessDeniedException"
+    absent = {"repositoryName": repository, "commitId": "0" * 40}
+    assert error_of(mine.create_branch, **absent, branchName="main")[0] == "AccessDeniedException"
+    assert error_of(mine.create_branch, **absent, branchName="feature/a")[0] == "CommitIdDoesNotExistException"
+    assert error_of(mine.delete_branch, repositoryName=repository, branchName="main")[0] == "AccessDeniedException"

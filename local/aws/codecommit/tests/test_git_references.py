@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,86 +16,54 @@ import pytest
 from local import push_commands
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, git
+from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 from local.aws.testing import allow
 from local.push_commands import Command, Malformed
-
-# The fixtures of the tests of logins are used here, too.
-from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PROTECTED = "refs/heads/development"
 NONE = "0" * 40
 
 
-def a_deny(arn: str, *references: str, null: bool = True) -> dict[str, Any]:
-    conditions: dict[str, Any] = {"StringEqualsIfExists": {"codecommit:References": list(references)}}
+def a_deny(arn: str, null: bool = True) -> dict[str, Any]:
+    conditions: dict[str, Any] = {"StringEqualsIfExists": {"codecommit:References": [PROTECTED]}}
     if null:
         conditions["Null"] = {"codecommit:References": "false"}
     return {"Effect": "Deny", "Action": PUSH, "Resource": arn, "Condition": conditions}
 
 
-@pytest.fixture
-def login(aws: LocalAws, name: str, repository: dict[str, str]) -> Login:  # noqa: F811
+def test_push_that_names_a_denied_branch_changes_nothing(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
+                                                         url: str, work: Path) -> None:  # noqa: F811
     aws.set(credential_accepted_after_seconds=0)
-    return a_login(aws, name, allow([PULL, PUSH], repository["Arn"]), a_deny(repository["Arn"], PROTECTED))
+    arn, codecommit = repository["Arn"], aws.client("codecommit")
+    free = a_login(aws, f"{name}-free", allow([PULL, PUSH], arn))
+    limited = a_login(aws, name, allow([PULL, PUSH], arn), a_deny(arn))
 
+    def push(login: Login, *references: str) -> set[str]:
+        """The branches after it, and `403` if it was rejected."""
+        pushed = git("push", login.git_url(url), *references, at=work)
+        assert pushed.returncode == 0 or "403" in pushed.stderr, pushed.stderr
+        branches = codecommit.list_branches(repositoryName=repository["repositoryName"])["branches"]
+        return {*branches, *(["403"] if pushed.returncode else [])}
 
-def push(login: Login, url: str, work: Path, *references: str) -> subprocess.CompletedProcess[str]:  # noqa: F811
-    return git("push", login.git_url(url), *references, at=work)
-
-
-def branches(aws: LocalAws, repository: dict[str, str]) -> set[str]:  # noqa: F811
-    return set(aws.client("codecommit").list_branches(repositoryName=repository["repositoryName"])["branches"])
-
-
-def test_push_to_denied_branch_is_rejected_and_other_accepted(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
-                                                            url: str, work: Path) -> None:  # noqa: F811
-    rejected = push(login, url, work, "development")
-    assert rejected.returncode != 0
-    assert "403" in rejected.stderr
-    assert branches(aws, repository) == set()
-    accepted = push(login, url, work, "development:feature")
-    assert accepted.returncode == 0, accepted.stderr
-    assert branches(aws, repository) == {"feature"}
-
-
-def test_one_denied_branch_refuses_the_push_of_several(aws: LocalAws, login: Login, repository: dict[str, str],  # noqa: F811
-                                                       url: str, work: Path) -> None:  # noqa: F811
-    rejected = push(login, url, work, "development:aaa", "development", "development:zzz")
-    assert rejected.returncode != 0
-    assert branches(aws, repository) == set()
-
-
-def test_denied_branch_rejects_deletion_and_large_pack(
-        aws: LocalAws, name: str, login: Login, repository: dict[str, str], url: str, work: Path) -> None:  # noqa: F811
-    free = a_login(aws, f"{name}-free", allow([PULL, PUSH], repository["Arn"]))
-    assert push(free, url, work, "development").returncode == 0
-    assert push(login, url, work, ":development").returncode != 0
+    assert push(limited, "development") == {"403"}
+    assert push(limited, "development:feature") == {"feature"}
+    assert push(limited, "development:aaa", "development", "development:zzz") == {"403", "feature"}
+    assert push(free, "development") == {"development", "feature"}
+    assert push(limited, ":development") == {"403", "development", "feature"}
     # Above a megabyte, git first sends only a flush to check its access, and then chunks.
     (work / "large").write_bytes(os.urandom(3_000_000))
     git("add", "large", at=work)
     git("commit", "--quiet", "--message=large", at=work)
-    assert push(login, url, work, "development").returncode != 0
-    assert branches(aws, repository) == {"development"}
-    assert push(login, url, work, "development:large").returncode == 0
+    assert push(limited, "development") == {"403", "development", "feature"}
+    assert push(limited, "development:large") == {"development", "feature", "large"}
 
 
 def test_deny_without_null_condition_rejects_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                              url: str, work: Path) -> None:  # noqa: F811
+                                                        url: str) -> None:  # noqa: F811
     """A push's first request names no reference, and `IfExists` treats a missing key as a match."""
     aws.set(credential_accepted_after_seconds=0)
-    login = a_login(aws, name, allow([PULL, PUSH], repository["Arn"]),
-                    a_deny(repository["Arn"], PROTECTED, null=False))
-    assert login.status(url) == 403
-    assert push(login, url, work, "development:feature").returncode != 0
-
-
-def test_a_repositorys_tag_can_be_a_condition_of_a_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                        url: str) -> None:  # noqa: F811
-    aws.set(credential_accepted_after_seconds=0)
-    login = a_login(aws, name, allow(PUSH, "*", Condition={"StringEquals": {"aws:ResourceTag/team": "shop"}}))
-    assert login.status(url) == 403
-    aws.client("codecommit").tag_resource(resourceArn=repository["Arn"], tags={"team": "shop"})
-    assert login.status(url) == 200
+    arn = repository["Arn"]
+    assert a_login(aws, name, allow([PULL, PUSH], arn), a_deny(arn, null=False)).status(url) == 403
 
 
 def line(text: str) -> bytes:

@@ -1,12 +1,10 @@
-"""Signed logins at CodeCommit's git endpoint: signer, signature, repository and time."""
+"""Signed logins at CodeCommit's git endpoint: signer, signature, repository and time. tests/clone has AWS's programs."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -14,11 +12,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.aws import LocalAws
-from local.aws.codecommit.tests.git_client import PULL, PUSH, git, status
+from local.aws.codecommit.tests.git_client import PULL, PUSH, status
+from local.aws.codecommit.tests.git_client import repository, url  # noqa: F401
 from local.aws.testing import a_user_with, allow, policy
-
-# The fixtures of the tests of logins are used here, too.
-from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 
 PULLING, PUSHING = "git-upload-pack", "git-receive-pack"
 
@@ -40,95 +36,49 @@ def user(aws: LocalAws, name: str, repository: dict[str, str]) -> dict[str, str]
     return a_user_with(aws, name, allow(PULL, repository["Arn"]))
 
 
-def assumed(aws: LocalAws, name: str, *statements: dict[str, Any], **more: Any) -> dict[str, Any]:
+def both(url: str, key: dict[str, Any]) -> tuple[int, int]:  # noqa: F811
+    return status(url, PULLING, *signed(key, url)), status(url, PUSHING, *signed(key, url))
+
+
+def test_login_has_the_rights_of_the_keys_user(aws: LocalAws, user: dict[str, str], name: str,
+                                               url: str) -> None:  # noqa: F811
+    assert both(url, user) == (200, 403)
+    aws.client("iam").update_access_key(UserName=name, AccessKeyId=user["AccessKeyId"], Status="Inactive")
+    assert both(url, user) == (403, 403)
+
+
+def test_session_has_the_rights_that_its_role_policy_and_boundary_share(aws: LocalAws, name: str,
+                                                                        url: str) -> None:  # noqa: F811
     iam = aws.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy({
         "Effect": "Allow", "Principal": {"AWS": aws.account_id}, "Action": "sts:AssumeRole"}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
-    a_user_with(aws, f"{name}-person", allow("sts:AssumeRole", role))
-    return session_of(aws, name, **more)
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(allow("codecommit:*", "*")))
+    sts = aws.client("sts", a_user_with(aws, f"{name}-person", allow("sts:AssumeRole", role)))
 
+    def session(**more: str) -> dict[str, Any]:
+        key: dict[str, Any] = sts.assume_role(RoleArn=role, RoleSessionName="git", **more)["Credentials"]
+        return key
 
-def session_of(aws: LocalAws, name: str, **more: Any) -> dict[str, Any]:
-    """As a user: the administrator, here an account's root user, cannot assume a role."""
-    key = aws.client("iam").create_access_key(UserName=f"{name}-person")["AccessKey"]
-    return aws.client("sts", key).assume_role(
-        RoleArn=f"arn:aws:iam::{aws.account_id}:role/{name}", RoleSessionName="git", **more)["Credentials"]
-
-
-def test_a_users_key_has_the_users_rights(user: dict[str, str], url: str) -> None:  # noqa: F811
-    assert status(url, PULLING, *signed(user, url)) == 200
-    assert status(url, PUSHING, *signed(user, url)) == 403
-
-
-def test_a_roles_session_has_the_roles_rights(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                              url: str) -> None:  # noqa: F811
-    session = assumed(aws, name, allow(PUSH, repository["Arn"]))
-    assert status(url, PUSHING, *signed(session, url)) == 200
-    assert status(url, PULLING, *signed(session, url)) == 403
-    decided = aws.decisions(f"assumed-role/{name}/git")
-    assert [(each["action"], each["allowed"]) for each in decided] == [(PUSH, True), (PULL, False)]
-
-
-def test_a_sessions_policy_and_the_roles_boundary_limit_it(aws: LocalAws, name: str, url: str) -> None:  # noqa: F811
-    session = assumed(aws, name, allow("codecommit:*", "*"), Policy=policy(allow([PULL, PUSH], "*")))
-    assert [status(url, what, *signed(session, url)) for what in (PULLING, PUSHING)] == [200, 200]
-    narrowed = session_of(aws, name, Policy=policy(allow(PULL, "*")))
-    assert [status(url, what, *signed(narrowed, url)) for what in (PULLING, PUSHING)] == [200, 403]
-    iam = aws.client("iam")
+    whole, narrowed = session(), session(Policy=policy(allow(PULL, "*")))
+    assert (both(url, whole), both(url, narrowed)) == ((200, 200), (200, 403))
+    user_name, password = signed(whole, url)
+    for other in (whole["AccessKeyId"], f"{user_name}x"):
+        assert status(url, PULLING, other, password) == 403
     boundary = iam.create_policy(PolicyName=name, PolicyDocument=policy(allow(PUSH, "*")))["Policy"]["Arn"]
     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-    assert [status(url, what, *signed(session, url)) for what in (PULLING, PUSHING)] == [403, 200]
-
-
-def test_a_session_without_its_token_or_with_anothers_is_403(aws: LocalAws, name: str, url: str) -> None:  # noqa: F811
-    session = assumed(aws, name, allow(PULL, "*"))
-    user_name, password = signed(session, url)
-    assert status(url, PULLING, user_name, password) == 200
-    assert status(url, PULLING, session["AccessKeyId"], password) == 403
-    assert status(url, PULLING, f"{user_name}x", password) == 403
+    assert both(url, whole) == (403, 200)
 
 
 def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: str) -> None:  # noqa: F811
-    def root_of(account: str) -> dict[str, str]:
-        return {"AccessKeyId": account, "SecretAccessKey": "local"}
-
-    assert status(url, PUSHING, *signed(root_of(aws.account_id), url)) == 200
-    assert status(url, PUSHING, *signed(root_of("210987654321"), url)) == 404
+    for account, expected in ((aws.account_id, 200), ("210987654321", 404)):
+        assert status(url, PUSHING, *signed({"AccessKeyId": account, "SecretAccessKey": "local"}, url)) == expected
 
 
 def test_login_is_valid_only_for_the_signed_request(user: dict[str, str], url: str) -> None:  # noqa: F811
-    wrong = user | {"SecretAccessKey": "x" * 40}
-    others = url.replace("127.0.0.1", "localhost")
-    for rejected in (signed(wrong, url), signed(user, f"{url}-other"), signed(user, others),
-                    signed(user, url, region="us-east-1"), signed(user, url, service="s3")):
+    unknown, wrong = user | {"AccessKeyId": "AKIA0000000000000000"}, user | {"SecretAccessKey": "x" * 40}
+    for rejected in (signed(wrong, url), signed(unknown, url), signed(user, f"{url}-other"),
+                     signed(user, url.replace("127.0.0.1", "localhost")), signed(user, url, region="us-east-1"),
+                     signed(user, url, service="s3")):
         assert status(url, PULLING, *rejected) == 403
-    unknown = user | {"AccessKeyId": "AKIA0000000000000000"}
-    assert status(url, PULLING, *signed(unknown, url)) == 403
-
-
-def test_login_is_valid_for_fifteen_minutes(user: dict[str, str], url: str) -> None:  # noqa: F811
     for minutes, expected in ((14, 200), (16, 403), (-16, 403)):
         assert status(url, PULLING, *signed(user, url, age=timedelta(minutes=minutes))) == expected
-
-
-def test_a_key_that_is_switched_off_is_403(aws: LocalAws, name: str, user: dict[str, str], url: str) -> None:  # noqa: F811
-    login = signed(user, url)
-    aws.client("iam").update_access_key(UserName=name, AccessKeyId=user["AccessKeyId"], Status="Inactive")
-    assert status(url, PULLING, *login) == 403
-
-
-def test_an_event_of_a_roles_push_names_its_session(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                    url: str, work: Path) -> None:  # noqa: F811
-    sqs, events = aws.client("sqs"), aws.client("events")
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name=name, EventPattern=json.dumps({"resources": [repository["Arn"]]}))
-    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    user_name, password = signed(assumed(aws, name, allow([PULL, PUSH], repository["Arn"])), url)
-    scheme, rest = url.split("://")
-    pushed = git("push", f"{scheme}://{quote(user_name, safe='')}:{password}@{rest}", "development", at=work)
-    assert pushed.returncode == 0, pushed.stderr
-    message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"][0]
-    detail = json.loads(message["Body"])["detail"]
-    assert detail["callerUserArn"] == f"arn:aws:sts::{aws.account_id}:assumed-role/{name}/git"
