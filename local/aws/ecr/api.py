@@ -107,8 +107,6 @@ _OPERATIONS: dict[str, _Operation] = {
     "InitiateLayerUpload": ecr_images.initiate_layer_upload, "UploadLayerPart": ecr_images.upload_layer_part,
     "CompleteLayerUpload": ecr_images.complete_layer_upload,
     "BatchCheckLayerAvailability": ecr_images.batch_check_layer_availability,
-    "GetDownloadUrlForLayer": ecr_images.get_download_url_for_layer,
     "PutImage": ecr_images.put_image, "BatchGetImage": ecr_images.batch_get_image,
-    "DescribeImages": ecr_images.describe_images, "ListImages": ecr_images.list_images,
-    "BatchDeleteImage": ecr_images.batch_delete_image,
+    "DescribeImages": ecr_images.describe_images, "BatchDeleteImage": ecr_images.batch_delete_image,
 }

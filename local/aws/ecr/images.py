@@ -14,13 +14,12 @@ import time
 import uuid
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_account_id
 from ministack.services import ecr
 
 from local.aws.ecr import events as image_events
 
 _PART_BYTES = 10 * 1024 * 1024
-_PAGE = 100
 
 
 class Rejected(Exception):
@@ -91,14 +90,6 @@ def batch_check_layer_availability(request: dict[str, Any]) -> dict[str, Any]:
         else {"layerDigest": each, "layerAvailability": "UNAVAILABLE"} for each in request["layerDigests"]]}
 
 
-def get_download_url_for_layer(request: dict[str, Any]) -> dict[str, Any]:
-    name, digest = request["repositoryName"], request["layerDigest"]
-    if digest not in ecr._layer_blobs.get(name, {}):
-        raise Rejected("LayersNotFoundException", f"Layer with digest '{digest}' not found in {where(name)}")
-    return {"layerDigest": digest, "downloadUrl":
-            f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/v2/{name}/blobs/{digest}"}
-
-
 def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
@@ -150,22 +141,17 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _size(name: str, manifest: dict[str, Any]) -> int:
-    """The size of the parts in the manifest. All of them must have been pushed before it."""
+    """The size of the layers in the manifest. All of them must have been pushed before it."""
     if "manifests" in manifest:
-        held = {each["imageDigest"]: each["imageSizeInBytes"] for each in ecr._images.get(name, [])}
-        named = [each["digest"] for each in manifest["manifests"]]
-        code, what = "ReferencedImagesNotFoundException", "Images"
-    else:
-        held = {digest: len(content) for digest, content in ecr._layer_blobs.get(name, {}).items()}
-        named = [each["digest"] for each in [manifest.get("config"), *(manifest.get("layers") or [])] if each]
-        code, what = "LayersNotFoundException", "Layers"
+        raise invalid("ImageManifest", "Lists of manifests are not part of this local ECR")
+    held = {digest: len(content) for digest, content in ecr._layer_blobs.get(name, {}).items()}
+    named = [each["digest"] for each in [manifest.get("config"), *(manifest.get("layers") or [])] if each]
     missing = [each for each in named if each not in held]
     if missing:
-        raise Rejected(code, f"{what} with digests '[{', '.join(missing)}]' required for pushing image into "
-                            f"repository with name '{name}' in the registry with id '{get_account_id()}' do not exist")
-    sizes = [held[each] for each in named]
-    # "If the image is a manifest list, this will be the max size of all manifests in the list."
-    return max(sizes, default=0) if "manifests" in manifest else sum(sizes)
+        raise Rejected("LayersNotFoundException",
+                       f"Layers with digests '[{', '.join(missing)}]' required for pushing image into repository with "
+                       f"name '{name}' in the registry with id '{get_account_id()}' do not exist")
+    return sum(held[each] for each in named)
 
 
 def _take_from_others(name: str, tag: str, images: list[dict[str, Any]]) -> None:
@@ -216,11 +202,11 @@ def _failure(wanted: dict[str, str]) -> dict[str, Any]:
 def describe_images(request: dict[str, Any]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html"""
     name = request["repositoryName"]
-    if "imageIds" in request:
-        chosen = [_existing(name, wanted) for wanted in request["imageIds"]]
-        return {"imageDetails": [_detail(name, each) for each in chosen]}
-    shown, more = _page([each for each in ecr._images.get(name, []) if _is_asked_for(each, request)], request)
-    return {"imageDetails": [_detail(name, each) for each in shown], **more}
+    if request.keys() & {"filter", "maxResults", "nextToken"}:
+        raise invalid("filter", "Filters and pages of images are not part of this local ECR")
+    chosen = [_existing(name, wanted) for wanted in request["imageIds"]] if "imageIds" in request else (
+        ecr._images.get(name, []))
+    return {"imageDetails": [_detail(name, each) for each in chosen]}
 
 
 def _existing(name: str, wanted: dict[str, str]) -> dict[str, Any]:
@@ -237,28 +223,6 @@ def _detail(name: str, image: dict[str, Any]) -> dict[str, Any]:
             "imagePushedAt": image["imagePushedAt"], "imageManifestMediaType": image["imageManifestMediaType"],
             "artifactMediaType": image.get("artifactMediaType")}
     return {key: value for key, value in made.items() if value not in (None, [])}
-
-
-def _is_asked_for(image: dict[str, Any], request: dict[str, Any]) -> bool:
-    status = request.get("filter", {}).get("tagStatus", "ANY")
-    return bool(status == "ANY" or bool(image["imageTags"]) == (status == "TAGGED"))
-
-
-def _page(items: list[Any], request: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
-    start = request.get("nextToken", "0")
-    if not start.isdecimal() or int(start) > len(items):
-        raise invalid("nextToken", "must be one that a former answer gave")
-    end = int(start) + request.get("maxResults", _PAGE)
-    return items[int(start):end], {"nextToken": str(end)} if end < len(items) else {}
-
-
-def list_images(request: dict[str, Any]) -> dict[str, Any]:
-    """One entry for each tag, and one for an image without a tag."""
-    ids = [{"imageDigest": each["imageDigest"], **({"imageTag": tag} if tag else {})}
-           for each in ecr._images.get(request["repositoryName"], []) if _is_asked_for(each, request)
-           for tag in each["imageTags"] or [None]]
-    shown, more = _page(ids, request)
-    return {"imageIds": shown, **more}
 
 
 def batch_delete_image(request: dict[str, Any]) -> dict[str, Any]:

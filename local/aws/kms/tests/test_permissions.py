@@ -1,4 +1,5 @@
-"""Customer managed keys, within an account and across, directly and for S3's objects.
+"""Customer managed keys, directly and for S3's objects. tests/deployment/test_two_accounts.py removes each grant of a
+bucket and a key to another account.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -52,19 +53,6 @@ def bucket(aws: LocalAws, name: str) -> Bucket:
     return Bucket(aws, name)
 
 
-def test_cross_account_bucket_needs_policies_on_both_sides(bucket: Bucket) -> None:
-    put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
-    unarmed = bucket.user("444455556666")
-    armed = bucket.user(A, allow("s3:PutObject", bucket.objects))
-    assert error_of(armed.put_object, **put) == ("AccessDenied", 403, "Access Denied")
-    bucket.admit("s3:PutObject")
-    armed.put_object(**put)
-    assert error_of(unarmed.put_object, **put)[0] == "AccessDenied"
-    assert error_of(armed.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
-    # The bucket owns the objects that are written to it.
-    assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
-
-
 def test_acl_in_the_request_needs_its_own_permission(bucket: Bucket) -> None:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     put = {"Bucket": bucket.name, "Key": "one", "Body": b"1", "ACL": "bucket-owner-full-control"}
@@ -74,26 +62,6 @@ def test_acl_in_the_request_needs_its_own_permission(bucket: Bucket) -> None:
     bucket.admit("s3:PutObject", "s3:PutObjectAcl", StringEquals={"s3:x-amz-acl": "bucket-owner-full-control"})
     mine.put_object(**put)
     assert error_of(mine.put_object, **{**put, "ACL": "private"})[0] == "AccessDenied"
-
-
-def test_another_accounts_root_user_needs_the_buckets_policy_too(bucket: Bucket) -> None:
-    root = bucket.aws.in_account(A).client("s3")
-    bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1")
-    assert error_of(root.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
-    bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(
-        {**allow("s3:GetObject", bucket.objects), "Principal": {"AWS": f"arn:aws:iam::{A}:root"}}))
-    assert root.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
-
-
-def test_bucket_deny_binds_root_user_who_can_remove_it(bucket: Bucket) -> None:
-    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
-            "Resource": [bucket.objects, f"arn:aws:s3:::{bucket.name}"]}
-    bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(deny))
-    code, _, message = error_of(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1")
-    assert code == "AccessDenied"
-    assert "with an explicit deny in a resource-based policy" in message
-    bucket.s3.delete_bucket_policy(Bucket=bucket.name)
-    bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1")
 
 
 @pytest.mark.parametrize("by_default", [False, True])
@@ -117,61 +85,44 @@ def test_encrypted_object_needs_key_permission_on_both_sides(bucket: Bucket, by_
     assert bucket.s3.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
 
 
-def test_an_upload_in_parts_needs_the_right_to_decrypt(bucket: Bucket) -> None:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
-    mine = bucket.user(B, allow("s3:PutObject", bucket.objects), allow("kms:GenerateDataKey", bucket.key))
-    under_key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": bucket.key}
-    mine.put_object(Bucket=bucket.name, Key="one", Body=b"1", **under_key)
-    message = error_of(mine.create_multipart_upload, Bucket=bucket.name, Key="two", **under_key)[2]
-    assert message.endswith("because no identity-based policy allows the kms:Decrypt action")
-
-
-def test_deny_of_other_keys_allows_this_key(bucket: Bucket) -> None:
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": bucket.objects}
+def test_root_user_needs_the_bucket_policy_and_is_bound_by_its_denial(bucket: Bucket) -> None:
+    root, put = bucket.aws.in_account(A).client("s3"), {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
+    bucket.s3.put_object(**put)
+    assert error_of(root.get_object, Bucket=bucket.name, Key="one")[0] == "AccessDenied"
     bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy(
-        {**statement, "Condition": {"StringNotEquals": {
-            "s3:x-amz-server-side-encryption-aws-kms-key-id": bucket.key}}}))
-    put = {"Bucket": bucket.name, "Key": "one", "Body": b"1"}
+        {**allow("s3:GetObject", bucket.objects), "Principal": {"AWS": f"arn:aws:iam::{A}:root"}}))
+    assert root.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"1"
+    others = {"StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": bucket.key}}
+    bucket.s3.put_bucket_policy(Bucket=bucket.name, Policy=policy({
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Condition": others,
+        "Resource": [bucket.objects, f"arn:aws:s3:::{bucket.name}"]}))
+    assert "with an explicit deny in a resource-based policy" in error_of(bucket.s3.put_object, **put)[2]
+    under_key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": bucket.key}
+    bucket.s3.put_object(**put, **under_key)
     other = bucket.kms.create_key()["KeyMetadata"]["Arn"]
-    assert error_of(bucket.s3.put_object, **put)[0] == "AccessDenied"
-    assert error_of(bucket.s3.put_object, **put, ServerSideEncryption="aws:kms", SSEKMSKeyId=other)[0] == "AccessDenied"
-    bucket.s3.put_object(**put, ServerSideEncryption="aws:kms", SSEKMSKeyId=bucket.key)
+    assert error_of(bucket.s3.put_object, **put, **under_key | {"SSEKMSKeyId": other})[0] == "AccessDenied"
+    # The root user can remove the policy.
+    bucket.s3.delete_bucket_policy(Bucket=bucket.name)
+    assert error_of(bucket.s3.put_object, **put, **under_key | {"SSEKMSKeyId": "alias/nowhere"})[:2] == (
+        "KMS.NotFoundException", 400)
 
 
-def test_a_copy_reads_its_source_with_the_sources_key(bucket: Bucket) -> None:
-    bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1", ServerSideEncryption="aws:kms",
-                         SSEKMSKeyId=bucket.key)
-    mine = bucket.user(B, allow(["s3:PutObject", "s3:GetObject"], bucket.objects))
-    message = error_of(mine.copy_object, Bucket=bucket.name, Key="two", CopySource=f"{bucket.name}/one",
-                      ServerSideEncryption="AES256")[2]
-    assert "kms:Decrypt" in message
-
-
-def test_an_old_version_is_read_with_its_own_key(bucket: Bucket) -> None:
+@pytest.mark.parametrize(("call", "given"), [
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+    ("create_multipart_upload", {"Key": "two", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "{key}"}),
+    ("copy_object", {"Key": "two", "CopySource": "{bucket}/one", "ServerSideEncryption": "AES256"}),
+    ("get_object", {"Key": "one", "VersionId": "{version}"}),
+])
+def test_encrypted_content_needs_the_right_to_decrypt(bucket: Bucket, call: str, given: dict[str, str]) -> None:
     bucket.s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
-    old = bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1", ServerSideEncryption="aws:kms",
-                               SSEKMSKeyId=bucket.key)["VersionId"]
-    bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"2", ServerSideEncryption="AES256")
-    mine = bucket.user(B, allow(["s3:GetObject", "s3:GetObjectVersion"], bucket.objects))
-    assert mine.get_object(Bucket=bucket.name, Key="one")["Body"].read() == b"2"
-    assert "kms:Decrypt" in error_of(mine.get_object, Bucket=bucket.name, Key="one", VersionId=old)[2]
-
-
-def test_missing_key_encrypts_nothing(bucket: Bucket) -> None:
-    code, status, _ = error_of(bucket.s3.put_object, Bucket=bucket.name, Key="one", Body=b"1",
-                              ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/nowhere")
-    assert (code, status) == ("KMS.NotFoundException", 400)
-
-
-def test_cross_account_key_is_described_if_both_sides_allow(bucket: Bucket) -> None:
-    there = bucket.aws.in_account(A)
-    kms = there.client("kms", a_user_with(there, f"u-{bucket.name}", allow("kms:DescribeKey", bucket.key)))
-    code, _, message = error_of(kms.describe_key, KeyId=bucket.key)
-    assert code == "AccessDeniedException"
-    assert message.endswith("because no resource-based policy allows the kms:DescribeKey action")
-    bucket.lend_key("kms:DescribeKey")
-    assert kms.describe_key(KeyId=bucket.key)["KeyMetadata"]["Arn"] == bucket.key
-    assert error_of(kms.encrypt, KeyId=bucket.key, Plaintext=b"1")[0] == "AccessDeniedException"
+    version = bucket.s3.put_object(Bucket=bucket.name, Key="one", Body=b"1", ServerSideEncryption="aws:kms",
+                                   SSEKMSKeyId=bucket.key)["VersionId"]
+    mine = bucket.user(B, allow(["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"], bucket.objects),
+                       allow("kms:GenerateDataKey", bucket.key))
+    arguments = {key: value.format(key=bucket.key, bucket=bucket.name, version=version)
+                 for key, value in given.items()}
+    assert "no identity-based policy allows the kms:Decrypt action" in error_of(
+        getattr(mine, call), Bucket=bucket.name, **arguments)[2]
 
 
 def test_without_delegation_iam_policies_do_not_grant_the_key(aws: LocalAws, name: str) -> None:
