@@ -198,14 +198,3 @@ def test_own_bucket_protects_artifacts_whose_keys_are_known(
     assert {outcome for _, outcome in tried} == {"AccessDenied"} and len(tried) == 25, tried
     assert waiting.stored.content(waiting.stored.artifact) == before
     waiting.assert_approved_is_deployed()
-
-
-# claim: rules-for-artifact-keys-are-denied
-def test_deployed_rule_for_the_keys_of_artifacts_is_denied(stack: ProjectStack) -> None:
-    assert stack.make(Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    rule = {"Type": "AWS::Events::Rule", "Properties": {"State": "DISABLED", "EventPattern": {"source": ["aws.codepipeline"]}}}
-    parameters = {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}}
-    execution = project.execution_of(project.push(template=json.dumps({"Parameters": parameters, "Resources": {"Keys": rule}})).commit)
-    assert project.ended(execution) == "Failed"
-    assert "events:PutRule" in project.deployed.failures()[0], project.deployed.failures()

@@ -50,6 +50,8 @@ def test_it_may(caller, actions, resource, keys):
 # claim: deployed-role-does-not-reach-the-machinery
 # claim: each-denied-call-is-denied
 # claim: hostile-builds-do-not-change-what-was-approved
+# claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
+# claim: no-build-gets-a-stronger-role
 # claim: only-listed-principals-can
 # claim: review-build-reaches-only-its-own-output
 # claim: rules-for-artifact-keys-are-denied

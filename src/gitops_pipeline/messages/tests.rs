@@ -1,5 +1,6 @@
 use crate::gitops_pipeline::messages::*;
 
+// claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 #[test]
 fn denied_call_names_the_remedy() {
     let doing = "deleting repository x of stack y";
@@ -42,5 +43,16 @@ fn denied_call_names_the_remedy() {
         };
         let said = with_remedy(with_remedy(error)).to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
+    }
+}
+
+// claim: no-build-gets-a-stronger-role
+#[test]
+fn failed_stack_of_a_denied_role_names_the_parameter() {
+    for action in ["iam:PassRole", "iam:GetRole"] {
+        let cause = format!("EventRule: u is not authorized to perform: {action} on resource: r");
+        let said = stack_failed("gitops-dev-shop", "UPDATE_ROLLBACK_FAILED", &cause).to_string();
+        assert!(said.contains("parameter PipelineRoleNames"), "{said}");
+        assert!(said.contains("continue-update-rollback"), "{said}");
     }
 }

@@ -14,6 +14,7 @@ use crate::late::failed_then_deleted;
 use crate::{OTHER_USER, USER, fake, properties, with};
 use fake_aws::{FakeAws, Options, explore::paused};
 
+// claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn user_of_another_stack_is_rejected_with_the_release_command() {
     paused(async {
@@ -33,6 +34,7 @@ fn user_of_another_stack_is_rejected_with_the_release_command() {
     });
 }
 
+// claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn secret_of_another_stack_is_rejected_and_named() {
     paused(async {
@@ -127,6 +129,7 @@ fn foreign_credentials_are_deleted_if_allowed() {
     });
 }
 
+// claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn delete_of_rejected_create_leaves_anothers_user_untouched() {
     paused(async {

@@ -110,6 +110,7 @@ fn manual_changes_are_healed_by_a_no_op_update() {
     }
 }
 
+// claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 #[test]
 fn denied_call_names_the_stack_parameter() {
     for (action, part, parameter) in [

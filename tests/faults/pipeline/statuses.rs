@@ -290,6 +290,7 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
 }
 
 /// A stack of the same resource type in another stack of the customer is foreign.
+// claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn project_of_another_parent_is_rejected_and_kept() {
     paused(async {
