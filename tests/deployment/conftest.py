@@ -24,10 +24,8 @@ from tests.deployment.steps import (
     BOOTSTRAP,
     DEPLOYABLE,
     ROOT,
-    TEMPLATES,
     Environment,
     Login,
-    Stack,
     Working,
     decisions_of,
     function_log_events,
@@ -282,50 +280,6 @@ def working(tmp_path: Path, name: str) -> Working:
 @pytest.fixture
 def name() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
-
-
-class Mirror(Stack):
-    """A stack of a template with one mirror credential, and its current parameters."""
-
-    template = "mirror.yaml"
-
-    def __init__(self, aws: LocalAws, name: str, transcript: Transcript, **parameters: str) -> None:
-        super().__init__(aws, f"mirror-{name}")
-        self._transcript = transcript
-        self._parameters = {"Name": name, **parameters}
-
-    def make(self, **parameters: str) -> str:
-        self._parameters |= parameters
-        status = self.create(TEMPLATES / self.template, **self._parameters)
-        self._transcript.collect_passwords(self.aws)
-        return status
-
-    def made(self, **parameters: str) -> None:
-        assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
-
-    def change(self, **parameters: str) -> str:
-        status = self.update(TEMPLATES / self.template, **(self._parameters | parameters))
-        self._transcript.collect_passwords(self.aws)
-        return status
-
-    def become(self, **parameters: str) -> None:
-        assert self.change(**parameters) == "UPDATE_COMPLETE", self.failures()
-        self._parameters |= parameters
-
-    @property
-    def clone_url(self) -> str:
-        return self.outputs()["CloneUrl"]
-
-    def login(self) -> Login:
-        return login(self.aws, self.outputs()["SecretName"])
-
-
-@pytest.fixture
-def mirror(aws: LocalAws, environment: Environment, name: str, transcript: Transcript) -> Iterator[Mirror]:
-    stack = Mirror(aws, name, transcript)
-    yield stack
-    if stack.exists():
-        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
 
 
 @pytest.fixture

@@ -2,19 +2,108 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import ssl
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from local import gitlab as local_gitlab
 from local.aws import LocalAws
-from local.aws.secretsmanager.tests.rotation_scene import labels
 from local.gitlab import LocalGitLab
-from local.gitlab.settings import Settings
 from tests.deployment import steps
-from tests.deployment.mirrored_stack import BRANCH, Mirrored, Pushing, by_another_person, mirrored, wait_for
+from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import Source, refusals
-from tests.deployment.steps import Environment, Working
+from tests.deployment.pipelines import eventually
+from tests.deployment.steps import TEMPLATES, Environment, Login, Stack, Working
+
+BRANCH = "refs/heads/development"
+
+
+class Mirrored(Stack):
+    """A stack of `templates/gitlab.yaml`, and the developer of its project in GitLab."""
+
+    def __init__(self, aws: LocalAws, gitlab: LocalGitLab, name: str, directory: Path, transcript: Transcript) -> None:
+        super().__init__(aws, f"mirror-{name}")
+        self.gitlab, self.secret = gitlab, f"codecommit-mirror/user-dev-{name}"
+        self.source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
+        self.working = Working(directory / "work")
+        self._transcript, self._parameters = transcript, {"Name": name, **self.source.parameters()}
+
+    def make(self, **parameters: str) -> str:
+        self._parameters |= parameters
+        status = self.create(TEMPLATES / "gitlab.yaml", **self._parameters)
+        self._transcript.collect_passwords(self.aws)
+        return status
+
+    def made(self, **parameters: str) -> None:
+        assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
+
+    def become(self, **parameters: str) -> None:
+        self._parameters |= parameters
+        status = self.update(TEMPLATES / "gitlab.yaml", **self._parameters)
+        self._transcript.collect_passwords(self.aws)
+        assert status == "UPDATE_COMPLETE", self.failures()
+
+    def login(self) -> Login:
+        return steps.login(self.aws, self.secret)
+
+    def push(self, to: str = BRANCH) -> str:
+        """Pushes to GitLab and returns the commit."""
+        pushed = self.working.push(self.source.developer(), self.source.project.url, to=to)
+        assert pushed.accepted, pushed.output
+        return pushed.commit
+
+    def mirrored(self) -> dict[str, str]:
+        return self.working.references(self.login(), self.outputs()["CloneUrl"])
+
+    def push_arrives(self) -> None:
+        commit = self.push()
+        self.gitlab.wait_until_quiet()
+        assert self.mirrored()[BRANCH] == commit, self.source.project.mirrors()
+
+    def ids(self) -> list[int]:
+        """The IDs of GitLab's mirrors, which are also those that the secret names."""
+        there = [mirror.id for mirror in self.source.mirrors_to(self.outputs()["CloneUrl"])]
+        assert there == self.source.recorded(self.secret)
+        return there
+
+
+@pytest.fixture
+def mirrored(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str, tmp_path: Path,
+             transcript: Transcript) -> Iterator[Mirrored]:
+    stack = Mirrored(aws, gitlab, name, tmp_path, transcript)
+    stack.source.store_token()
+    yield stack
+    if stack.exists():
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    stack.source.forget_token()
+    assert stack.source.project.mirrors() == []
+    gitlab.wait_until_quiet()
+
+
+class Pushing:
+    """A developer who pushes continuously within the block."""
+
+    def __init__(self, push: Callable[[], str]) -> None:
+        self.commits: list[str] = []
+        self._push, self._ends = push, threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Pushing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ends.is_set():
+            self.commits.append(self._push())
 
 
 def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirrored) -> None:
@@ -26,40 +115,6 @@ def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirro
     assert (mirror.enabled, mirror.only_protected_branches, mirror.update_status) == (True, True, "finished")
     held = mirrored.login()
     assert (mirror.credentials.user, mirror.credentials.password) == (held.name, held.password)
-    mirrored.push_arrives()
-
-
-@pytest.mark.parametrize("its_mirror", ["finishes", "stays"])
-def test_a_project_without_a_commit_is_ready_for_its_first_push(mirrored: Mirrored, gitlab: LocalGitLab,
-                                                                its_mirror: str) -> None:
-    gitlab.settings.empty_projects = its_mirror
-    try:
-        mirrored.made()
-    finally:
-        gitlab.settings.empty_projects = Settings().empty_projects
-    mirrored.push_arrives()
-
-
-def test_new_password_creates_new_mirror_and_deletes_old_ones(aws: LocalAws, mirrored: Mirrored) -> None:
-    mirrored.push()
-    mirrored.made()
-    before, old = mirrored.ids(), mirrored.login()
-    mirrored.become(RotationSerial="1")
-    assert not set(mirrored.ids()) & set(before)
-    assert old.status(mirrored.outputs()["CloneUrl"]) == 401
-    assert steps.credential_ids(aws, f"user-dev-{mirrored.short}") == [mirrored.outputs()["CredentialId"]]
-    mirrored.push_arrives()
-
-
-def test_gitlab_accepting_duplicate_urls_works_the_same(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    gitlab.settings.urls_are_unique = False
-    try:
-        mirrored.push()
-        mirrored.made()
-        mirrored.become(RotationSerial="1")
-        mirrored.become(RotationSerial="2")
-    finally:
-        gitlab.settings.urls_are_unique = True
     mirrored.push_arrives()
 
 
@@ -94,103 +149,6 @@ def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, 
     mirrored.push_arrives()
 
 
-def test_rotation_during_gitlab_outage_stays_pending_and_resumes(aws: LocalAws, environment: Environment,
-                                                                 mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    mirrored.push()
-    mirrored.made()
-    secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
-    function = functions.get_function_configuration(FunctionName=environment.function_name)
-    secrets.rotate_secret(SecretId=mirrored.secret, RotationLambdaARN=function["FunctionArn"], RotateImmediately=False,
-                          RotationRules={"AutomaticallyAfterDays": 30})
-    aws.rotated(mirrored.secret)
-    before, old = mirrored.ids(), mirrored.login()
-    # A rotation step waits for GitLab for half of the function's timeout.
-    functions.update_function_configuration(FunctionName=environment.function_name, Timeout=30)
-    gitlab.answers_instead(503, times=10_000, body="down")
-    try:
-        token = secrets.rotate_secret(SecretId=mirrored.secret)["VersionId"]
-        failed = aws.rotated(mirrored.secret, seconds=180)
-    finally:
-        gitlab.answers_instead(503, times=0)
-        functions.update_function_configuration(FunctionName=environment.function_name, Timeout=function["Timeout"])
-    assert failed["events"][-1] == "RotationFailed" and "The rotation stays pending" in failed["reason"], failed
-    assert labels(aws, mirrored.secret)[token] == ["AWSPENDING"]
-    assert (mirrored.ids(), mirrored.login()) == (before, old)
-    mirrored.push_arrives()
-    with pytest.raises(secrets.exceptions.InvalidRequestException, match="A previous rotation isn't complete"):
-        secrets.rotate_secret(SecretId=mirrored.secret, RotationRules={"AutomaticallyAfterDays": 60})
-    again = aws.days_later(mirrored.secret, 0)
-    assert again and again["token"] == token
-    resumed = aws.rotated(mirrored.secret)
-    assert resumed["events"][-1] == "RotationSucceeded", resumed
-    assert "AWSCURRENT" in labels(aws, mirrored.secret)[token]
-    assert not set(mirrored.ids()) & set(before)
-    assert old.status(mirrored.outputs()["CloneUrl"]) == 401
-    secrets.rotate_secret(SecretId=mirrored.secret, RotateImmediately=False, RotationRules={"AutomaticallyAfterDays": 60})
-    assert aws.rotated(mirrored.secret)["events"][-1] == "TestRotationSucceeded"
-    mirrored.push_arrives()
-
-
-def test_running_push_arrives_through_password_change(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    mirrored.push()
-    mirrored.made()
-    with gitlab.runs_held():
-        [old] = mirrored.source.project.mirrors()
-        commit = mirrored.push()
-        # The update waits for the new mirror's push, which waits for the block's end. The old mirror's push is running.
-        updating = threading.Thread(target=lambda: mirrored.become(RotationSerial="1"))
-        updating.start()
-        wait_for(lambda: [each.update_status for each in mirrored.source.project.mirrors()] == ["started", "started"])
-    updating.join()
-    assert old.id not in mirrored.ids()
-    assert mirrored.mirrored()[BRANCH] == commit
-    assert refusals(gitlab, mirrored.source.project.path) == []
-
-
-def test_manually_changed_mirror_is_restored_by_next_update(mirrored: Mirrored) -> None:
-    mirrored.push()
-    mirrored.made()
-    [mirror] = mirrored.source.project.mirrors()
-    mirror.enabled = mirror.only_protected_branches = False
-    held = mirrored.login()
-    mirrored.become(Team="platform")
-    [healed] = mirrored.source.project.mirrors()
-    assert mirrored.ids() == [healed.id]
-    assert (healed.enabled, healed.only_protected_branches) == (True, True)
-    assert mirrored.login() == held
-    mirrored.push_arrives()
-
-
-def test_manual_mirror_is_not_changed(mirrored: Mirrored, gitlab: LocalGitLab) -> None:
-    gitlab.settings.urls_are_unique = False
-    try:
-        mirrored.push()
-        project = mirrored.source.project
-        elsewhere = project.make_mirror("https://a:b@git.example.com/somewhere/else", enabled=False)
-        mirrored.made()
-        same = project.make_mirror(by_another_person(mirrored), enabled=False)
-        mirrored.become(RotationSerial="1")
-        assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
-    finally:
-        gitlab.settings.urls_are_unique = True
-    assert [mirror.id for mirror in project.mirrors()] == [elsewhere.id, same.id]
-    for mirror in (elsewhere, same):
-        project.delete_mirror(mirror.id)
-
-
-def test_conflicting_manual_mirror_keeps_the_working_one(mirrored: Mirrored) -> None:
-    mirrored.push()
-    mirrored.made()
-    before, held = mirrored.ids(), mirrored.login()
-    # GitLab accepts an address only once, and a local address has no third spelling.
-    theirs = mirrored.source.project.make_mirror(by_another_person(mirrored) + "/", enabled=False)
-    assert mirrored.change(RotationSerial="1") == "UPDATE_ROLLBACK_COMPLETE", mirrored.failures()
-    assert any("an address only once" in reason for reason in mirrored.failures())
-    mirrored.source.project.delete_mirror(theirs.id)
-    assert (mirrored.ids(), mirrored.login()) == (before, held)
-    mirrored.push_arrives()
-
-
 def test_mirrors_are_deleted_with_their_property_and_their_stack(mirrored: Mirrored) -> None:
     mirrored.push()
     mirrored.made()
@@ -215,10 +173,39 @@ def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, env
     assert aws.client("secretsmanager").describe_secret(SecretId=secret)["RotationEnabled"] is True
     pushed = working.push(source.developer(), source.project.url, to="+refs/heads/development")
     assert pushed.accepted, pushed.output
-    wait_for(lambda: working.references(steps.login(aws, secret), url).get(BRANCH) == pushed.commit)
+    eventually(lambda: working.references(steps.login(aws, secret), url).get(BRANCH) == pushed.commit, "the push arrives")
     # Without the project, GitLab would not get the new password, so there is no rotation either.
     assert environment.change(GitLabProject="", GitLabTokenSecretId="") == "UPDATE_COMPLETE", environment.failures()
     assert source.project.mirrors() == []
     assert not aws.client("secretsmanager").describe_secret(SecretId=secret).get("RotationEnabled")
     assert steps.login(aws, secret).status(url) == 200
     source.forget_token()
+
+
+def test_gitlab_with_private_ca_is_trusted_if_ca_is_given(aws: LocalAws, environment: Environment, name: str,
+                                                          tmp_path: Path, transcript: Transcript) -> None:
+    with local_gitlab.running(tls=True, protected_delay=0.5) as gitlab:
+        transcript.tokens.add(gitlab.token)
+        stack = Mirrored(aws, gitlab, name, tmp_path, transcript)
+        aws.client("secretsmanager").create_secret(
+            Name=stack.source.secret_id, SecretString=json.dumps({"api": gitlab.token}),
+            Tags=[{"Key": "cfn-gitops:gitlab-url", "Value": gitlab.url}])
+        assert stack.make(GitLabTokenSecretKey="api") == "ROLLBACK_COMPLETE"
+        assert "CaCertificate" in stack.failures()[0]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        stack.id = ""
+        authority = str(gitlab.ca_certificate)
+        # The template trusts it, and the token's owner has not allowed it yet.
+        assert stack.make(GitLabCaCertificate=authority) == "ROLLBACK_COMPLETE"
+        assert "cfn-gitops:gitlab-ca-sha256" in stack.failures()[0]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        stack.id = ""
+        fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority)).hexdigest()
+        aws.client("secretsmanager").tag_resource(
+            SecretId=stack.source.secret_id, Tags=[{"Key": "cfn-gitops:gitlab-ca-sha256", "Value": fingerprint}])
+        stack.made(GitLabCaCertificate=authority)
+        assert [mirror.enabled for mirror in stack.source.project.mirrors()] == [True]
+        assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+        assert stack.source.project.mirrors() == []
+        stack.source.forget_token()
+        assert gitlab.complaints == []
