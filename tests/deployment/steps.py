@@ -288,10 +288,6 @@ class Environment(Stack):
     def function_role(self) -> str:
         return f"role-{self.env_id}-cfn-gitops"
 
-    @property
-    def provisioning_role(self) -> str:
-        return f"{self.function_role}-provisioning"
-
 
 def login(aws: Account, secret_id: str) -> Login:
     """The login that the secret contains now."""
@@ -359,12 +355,6 @@ def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
     if "FunctionError" in answer:
         raise RuntimeError(f"the diagnosis failed: {result.get('errorMessage')}")
     return dict(result["Doctor"])
-
-
-def branch_commit(aws: LocalAws, repository_name: str, branch: str = "development") -> str:
-    """The commit at the branch's head in CodeCommit."""
-    found = aws.client("codecommit").get_branch(repositoryName=repository_name, branchName=branch)
-    return str(found["branch"]["commitId"])
 
 
 def what_is_there(aws: Account) -> dict[str, list[str]]:

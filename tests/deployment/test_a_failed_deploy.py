@@ -9,7 +9,6 @@ import json
 import os
 import re
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -70,23 +70,6 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     assert reviewed.gitlab.status_states(commit)[status] == "success"
 
 
-# claim: change-sets-are-executed-only-with-self-repair
-@pytest.mark.usefixtures("expected_denials")
-def test_disabled_rule_of_a_pipeline_is_only_reported(aws: LocalAws, reviewed: ReviewedStack) -> None:
-    project, events = reviewed.project, aws.client("events")
-    events.disable_rule(Name=project.event_rule)
-    assert ("DriftedResources", project.stack_name) not in looks_at_everything(aws, SelfRepair="Disabled")
-    values = looks_at_everything(aws, SelfRepair="Report")
-    assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
-    # IAM denies the repair that an event requests.
-    assert looks_at_everything(aws, SelfRepair="Repair")["HealthCheckFailed", ""] == 1
-    assert state(aws, project.event_rule) == "DISABLED"
-    run(aws, logged_command(aws, project.stack_name))
-    aws.client("cloudformation").execute_change_set(StackName=project.stack_name, ChangeSetName="revert-drift")
-    assert project.child.wait() == "UPDATE_COMPLETE", project.child.failures()
-    assert state(aws, project.event_rule) == "ENABLED"
-
-
 @pytest.mark.usefixtures("self_repair")
 def test_disabled_rule_of_a_pipeline_is_repaired(aws: LocalAws, reviewed: ReviewedStack) -> None:
     project, events = reviewed.project, aws.client("events")

@@ -28,20 +28,6 @@ NOT_NEEDED_HERE = {
 }
 
 
-def granted_and_unused(transcripts: list[Transcript], role: str) -> tuple[set[str], set[str]]:
-    granted = set().union(*(transcript.granted[f"role-dev-{role}"] for transcript in transcripts))
-    return granted, granted.difference(*(transcript.used[f"role-dev-{role}"] for transcript in transcripts))
-
-
-def test_every_action_of_the_policy_is_used(transcripts: list[Transcript]) -> None:
-    # Including logs:*, which the platform uses with the role whenever the function runs.
-    granted, unused = granted_and_unused(transcripts, FUNCTION)
-    # Only the rollback of a replacement that CloudFormation has no record of removes tags from a user. The other two
-    # follow a lost event: tests/health_check and tests/faults lose events, and so does `make run`.
-    assert unused <= {"iam:UntagUser", "codebuild:StartBuild", "events:DescribeRule"}
-    print(f"{len(granted)} actions granted, all but {len(unused)} used")
-
-
 @pytest.mark.parametrize("role", [FUNCTION, *NOT_NEEDED_HERE])
 def test_only_expected_calls_were_denied(transcripts: list[Transcript], role: str) -> None:
     assert any(transcript.used[f"role-dev-{role}"] for transcript in transcripts)
@@ -49,7 +35,9 @@ def test_only_expected_calls_were_denied(transcripts: list[Transcript], role: st
     assert any(transcript.expected_denials for transcript in transcripts)
 
 
+# tests/policies/test_recorded_calls.py shows it for the function's role.
 @pytest.mark.parametrize("role", NOT_NEEDED_HERE)
 def test_every_enforced_action_of_the_other_roles_is_used(transcripts: list[Transcript], role: str) -> None:
-    _, unused = granted_and_unused(transcripts, role)
+    granted = set().union(*(transcript.granted[f"role-dev-{role}"] for transcript in transcripts))
+    unused = granted.difference(*(transcript.used[f"role-dev-{role}"] for transcript in transcripts))
     assert unused <= NOT_NEEDED_HERE[role]

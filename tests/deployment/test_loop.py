@@ -142,22 +142,3 @@ def test_failed_build_needs_no_approval_and_deploys_nothing(shop: Project) -> No
     assert shop.ran(execution) == [("Source", "Succeeded"), ("Build", "Failed")]
     assert "this build fails" in shop.build_log()
     assert shop.deployed_commit() == before
-
-
-def test_push_during_pipeline_creation_is_executed(aws: LocalAws, stack: ProjectStack) -> None:
-    """The event invokes the function, as the rule is not changed yet. The first execution has another commit."""
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    aws.set(slow_stacks=project.stack_name, stack_resource_takes_seconds=3)
-    first = project.push()
-    eventually(project.exists, f"{project.name} is made")
-    executed = project.execution_of(first.commit)
-    second = project.push()
-    aws.set(stack_resource_takes_seconds=0)
-    late = project.execution_of(second.commit)
-    assert [each["pipelineExecutionId"] for each in project.executions()] == [executed, late]
-    assert project.executions()[1]["trigger"]["triggerType"] == "StartPipelineExecution"
-    for execution in (executed, late):
-        project.decide(execution)
-        assert project.ended(execution) == "Succeeded", project.said()
-    assert project.deployed_commit() == second.commit

@@ -1,28 +1,9 @@
-"""Deployments of the pipeline's last stage: approved change sets, and failed first deployments."""
+"""Deployments of the pipeline's last stage: approved change sets, and rollbacks by an alarm."""
 
 from __future__ import annotations
 
-import json
-
-import pytest
-
 from local.aws import LocalAws
-from tests.deployment.pipelines import PROJECT, Pipeline, ProjectStack, eventually
-from tests.deployment.steps import Environment
-
-TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text()
-WITH_ANOTHER_RULE = TEMPLATE.replace("\nOutputs:\n", """
-  Another:
-    Type: AWS::Events::Rule
-    Properties:
-      State: DISABLED
-      EventPattern:
-        source: [example.unused]
-
-Outputs:
-""")
-# A name that the deploy role may not use.
-THAT_FAILS = TEMPLATE.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-somebody-else\n", 1)
+from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, with_resources
 
 
 def changes(aws: LocalAws, pipeline: Pipeline) -> list[tuple[str, str]]:
@@ -50,7 +31,7 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     assert changes(aws, project) == [("Add", "Rule")]
     assert project.deployed.status() == "REVIEW_IN_PROGRESS"
 
-    second = project.push(template=WITH_ANOTHER_RULE)
+    second = project.push(template=with_resources("Another"))
     two = project.execution_of(second.commit)
 
     def is_before_the_stage() -> bool:
@@ -75,38 +56,6 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     assert {each["LogicalResourceId"] for each in project.deployed.resources()} == {"Rule", "Another"}
 
 
-def test_push_after_a_rejected_first_change_set_is_deployed(stack: ProjectStack) -> None:
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    rejected = project.execution_of(project.push().commit)
-    project.decide(rejected, approves=False)
-    assert project.ended(rejected) == "Failed"
-    assert project.deployed.status() == "REVIEW_IN_PROGRESS"
-    pushed = project.push()
-    assert project.deploy(pushed.commit) == "Succeeded", project.said()
-    assert project.deployed_commit() == pushed.commit
-
-
-@pytest.mark.usefixtures("expected_denials")
-@pytest.mark.parametrize(("mode", "ends"), [
-    ("REPLACE_ON_FAILURE", "Succeeded"), ("CREATE_UPDATE", "Failed"), ("CHANGE_SET", "Failed")])
-def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack, mode: str, ends: str) -> None:
-    approval = {"Required": False}
-    assert stack.make(Deploy={"ActionMode": mode}, Approval=approval) == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    execution = project.execution_of(project.push(template=THAT_FAILS).commit)
-    assert project.ended(execution) == "Failed"
-    assert "ROLLBACK_COMPLETE" in project.error(execution)
-    failed = project.deployed.describe()["StackId"]
-    mended = project.push()
-    assert project.ended(project.execution_of(mended.commit)) == ends, project.said()
-    if ends == "Succeeded":
-        assert project.deployed_commit() == mended.commit
-        assert project.deployed.describe()["StackId"] != failed
-    else:
-        assert project.deployed.status() == "ROLLBACK_COMPLETE"
-
-
 def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectStack, name: str) -> None:
     cloudwatch, alarm = aws.client("cloudwatch"), f"{name}-5xx"
     cloudwatch.put_metric_alarm(
@@ -121,7 +70,7 @@ def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectSta
     assert project.ended(project.execution_of(first.commit)) == "Succeeded", project.said()
 
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
-    failed = project.execution_of(project.push(template=WITH_ANOTHER_RULE).commit)
+    failed = project.execution_of(project.push(template=with_resources("Another")).commit)
     assert project.ended(failed) == "Failed"
     assert project.ran(failed)[-1] == ("Deploy", "Succeeded")
     rollback = eventually(lambda: project.rollback_of(failed), "CodePipeline rolls the stage back")
@@ -130,28 +79,3 @@ def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectSta
     assert project.deployed_commit() == first.commit
     assert [each["LogicalResourceId"] for each in project.deployed.resources()] == ["Rule"]
     cloudwatch.delete_alarms(AlarmNames=[alarm])
-
-
-def test_change_set_without_changes_needs_no_person(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
-    given = {"AutoApprove": "NoChanges"}
-    assert stack.make(Approval=given) == "ROLLBACK_COMPLETE"
-    assert "needs the parameter FunctionApprovals" in "".join(stack.failures())
-    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    assert environment.change(FunctionApprovals="NoChanges") == "UPDATE_COMPLETE", environment.failures()
-    aws.put_iam_into_effect()
-    try:
-        assert stack.make(Approval=given) == "CREATE_COMPLETE", stack.failures()
-        project = stack.project
-        # The parameters do not contain the commit.
-        buildspec = project.buildspec.replace("COMMIT/$CODEBUILD_RESOLVED_SOURCE_VERSION", "COMMIT/any")
-        assert project.deploy(project.push(buildspec=buildspec).commit) == "Succeeded", project.said()
-        unchanged = project.execution_of(project.push(buildspec=buildspec).commit)
-        assert project.ended(unchanged) == "Succeeded", project.said()
-        assert "cfn-gitops: the change set has no changes" in json.dumps(project.actions(unchanged), default=str)
-        # Changed outputs are changes.
-        outputs = project.execution_of(project.push().commit)
-        project.waits_for_approval(outputs)
-        project.decide(outputs)
-        assert project.ended(outputs) == "Succeeded", project.said()
-    finally:
-        assert environment.change(FunctionApprovals="Denied") == "UPDATE_COMPLETE", environment.failures()
