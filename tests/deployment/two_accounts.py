@@ -117,19 +117,6 @@ class TwoAccounts:
     def repository_arn(self) -> str:
         return f"arn:{self.aws.partition}:codecommit:{self.aws.region}:{OTHER}:{REPOSITORY}"
 
-    def queue(self, image: bool) -> str:
-        """The queue of events that could not be forwarded, in the other account."""
-        name = f"sqs-dev-forward-{'ecr' if image else 'codecommit'}"
-        return str(self.there.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
-
-    def lost(self, image: bool) -> list[str]:
-        """Removes the next event from that queue and returns why it was not forwarded."""
-        sqs, queue = self.there.client("sqs"), self.queue(image)
-        found = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages", [])
-        for message in found:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in found]
-
     def push_image(self, content: str, tag: str = "latest") -> str:
         """Pushes an image and returns its digest."""
         return push_image(self.there.client("ecr"), IMAGES, content, tag)
