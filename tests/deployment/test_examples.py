@@ -57,12 +57,3 @@ def test_container_build_pushes_to_the_domain_of_the_region(region: str, domain:
     printed = subprocess.check_output(["sh", "-euc", "\n".join([*commands, 'echo "$registry"'])], text=True,
                                       env={"AccountId": "111122223333", "AWS_DEFAULT_REGION": region})
     assert printed == f"111122223333.dkr.ecr.{region}.{domain}\n"
-
-
-@pytest.mark.parametrize("example", ["project", "sam", "container"])
-def test_readme_of_an_example_is_short_and_names_its_files(example: str) -> None:
-    folder = EXAMPLES / example
-    text = (folder / "README.md").read_text()
-    assert len(text.splitlines()) <= 40
-    named = [path for path in folder.iterdir() if path.name != "README.md"]
-    assert [path.name for path in named if f"`{path.name}{'/' if path.is_dir() else ''}`" not in text] == []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from tests.deployment import steps
@@ -102,15 +100,6 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     assert tst.delete() == "DELETE_COMPLETE", tst.failures()
     delete_bucket(aws)
     assert steps.what_is_there(aws) == before
-
-
-@pytest.mark.parametrize(("name", "value"), [("GitLabProjectUrl", "https://gitlab.com/a/b"), ("RotationSerial", "2")])
-def test_setting_of_no_project_is_rejected(aws: LocalAws, environment: Environment, tmp_path: Path, name: str,
-                                           value: str) -> None:
-    tst = Environment(aws, tmp_path, env_id="tst")
-    rejected = tst.deploy(ProjectID="", **{name: value})
-    assert not rejected.succeeded and not tst.exists()
-    assert f"{name} must be empty without ProjectID" in " ".join(rejected.output.split())
 
 
 def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, production: Production,

@@ -99,14 +99,6 @@ def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, enviro
     assert (tags["cfn-gitops:stack-id"], tags["cfn-gitops:logical-id"]) == (environment.id, "Project")
 
 
-def test_environment_without_a_branch_is_not_created(aws: LocalAws, environment: Environment,
-                                                              tmp_path: Path) -> None:
-    second = Environment(aws, tmp_path, env_id="tst")
-    rejected = second.deploy()
-    assert not rejected.succeeded and not second.exists()
-    assert "BranchName is required" in rejected.output
-
-
 @pytest.mark.usefixtures("expected_denials", "queued_requests")
 def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, transcript: Transcript,
                                                      tmp_path: Path) -> None:

@@ -75,18 +75,6 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
     aws.client("iam").delete_role(RoleName=name)
 
 
-def test_undeploy_without_an_answer_deletes_nothing(aws: LocalAws, production: Production) -> None:
-    before = steps.what_is_there(aws)
-    # The tests' standard input is empty, as a scheduled job's is.
-    status, output = production.run("undeploy.py")
-    assert status == 1, output
-    for expected in (f"Account {aws.account_id}, region {aws.region}, environment prd:", f"stack {STACK}: will be deleted",
-                     "stack gitops-prd-infra: will be deleted with it, and repository codecommit-prd-cfn-infra",
-                     f"type {STACK}:", "Nothing was deleted"):
-        assert expected in output, output
-    assert steps.what_is_there(aws) == before
-
-
 def left(aws: LocalAws) -> set[str]:
     """The resources of prd that exist."""
     return {name for names in steps.what_is_there(aws).values() for name in names if "-prd-" in name}
