@@ -20,10 +20,9 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def scene(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """The environment dev: two repositories, of which the instances are lent the first."""
+    """The environment dev, with a repository that is lent to the instances."""
     scene = Scene(aws, tmp_path_factory.mktemp("scene"))
     scene.push("shop", "main", {"README": "the shop\n"})
-    scene.push("secret", "main", {"README": "nobody's business\n"})
     scene.deploy("dev", repositories=["shop"])
     return scene
 

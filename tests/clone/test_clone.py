@@ -1,14 +1,12 @@
-"""A real clone: instance profile, role of the other account, signed login, git. And the denied cases."""
+"""A real clone: instance profile, role of the other account, signed login, git. tests/policies has the denied calls."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.clone.machine import Machine
-from tests.clone.scene import EXTERNAL_ID, INSTANCES, LABS, REPOSITORIES, Scene, address
+from tests.clone.scene import INSTANCES, LABS, REPOSITORIES, Scene, address
 
 SOURCE_ROLE = f"arn:aws:iam::{REPOSITORIES}:role/role-dev-clone-source"
 
@@ -57,45 +55,6 @@ def test_git_remote_codecommit_clones_with_the_same_profile(machine: Machine) ->
     assert (machine.home / "shop/README").read_text() == "the shop\n"
 
 
-def test_push_is_denied(scene: Scene, machine: Machine) -> None:
-    assert machine.clone().returncode == 0
-    before = scene.commits("shop")
-    assert machine.as_user("git", "-C", "shop", "commit", "--quiet", "--allow-empty", "--message=x").returncode == 0
-    pushed = machine.as_user("git", "-C", "shop", "push", "origin", "HEAD:refs/heads/mine")
-    assert pushed.returncode != 0
-    assert "403" in pushed.stderr
-    assert scene.commits("shop") == before
-
-
-def test_other_repository_is_denied_whether_it_exists_or_not(machine: Machine) -> None:
-    for repository in ("secret", "absent"):
-        rejected = machine.clone(repository)
-        assert rejected.returncode != 0
-        assert "403" in rejected.stderr
-
-
-@pytest.mark.parametrize("external_id", ["", "another-word"])
-def test_missing_or_wrong_external_id_is_denied(machine: Machine, external_id: str) -> None:
-    file = machine.home / ".aws/config"
-    line = f"external_id = {external_id}\n" if external_id else ""
-    file.write_text(file.read_text().replace(f"external_id = {EXTERNAL_ID}\n", line))
-    rejected = machine.clone()
-    assert rejected.returncode != 0
-    assert "AccessDenied" in rejected.stderr
-    assert f"sts:AssumeRole on resource: {SOURCE_ROLE}" in rejected.stderr
-    assert not (machine.home / "shop").exists()
-
-
-def test_other_role_with_external_id_is_denied(scene: Scene, first_start: Machine, tmp_path: Path) -> None:
-    """The role's own policy allows the call, so only the trust policy can deny it."""
-    profile_arn = a_profile(scene, "role-dev-curious")
-    machine = Machine(scene, "dev", tmp_path, profile_arn=profile_arn)
-    machine.become(first_start.configuration())
-    rejected = machine.clone()
-    assert rejected.returncode != 0
-    assert "AccessDenied" in rejected.stderr
-
-
 def test_a_role_that_the_instances_had_before_can_be_named(scene: Scene, tmp_path: Path) -> None:
     profile_arn = a_profile(scene, "role-own-shop-server")
     scene.deploy("own", repositories=["shop"], role={"InstanceRoleName": "role-own-shop-server"})
@@ -103,26 +62,6 @@ def test_a_role_that_the_instances_had_before_can_be_named(scene: Scene, tmp_pat
     assert machine.run_user_data().returncode == 0
     cloned = machine.clone()
     assert cloned.returncode == 0, cloned.stderr
-
-
-def test_instance_role_assumes_no_other_role(scene: Scene, machine: Machine) -> None:
-    """A profile that the trust policy would admit."""
-    scene.client("iam", REPOSITORIES).create_role(RoleName="open-to-all", AssumeRolePolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": INSTANCES},
-                                                "Action": "sts:AssumeRole"}]}))
-    take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/open-to-all")
-    rejected = machine.clone()
-    assert rejected.returncode != 0
-    assert "AccessDenied" in rejected.stderr
-
-
-def test_instances_do_not_clone_other_environments_repositories(scene: Scene, machine: Machine) -> None:
-    """The same external ID and account, but another environment's role."""
-    scene.deploy("tst", repositories=["secret"])
-    take_role(machine, f"arn:aws:iam::{REPOSITORIES}:role/role-tst-clone-source")
-    rejected = machine.clone("secret")
-    assert rejected.returncode != 0
-    assert "AccessDenied" in rejected.stderr
 
 
 def test_no_login_is_kept_where_the_machine_keeps_logins(machine: Machine) -> None:

@@ -1,13 +1,8 @@
-"""The S3 deploy action, and templates/cross-account-s3.yaml with its counterparts, across two accounts.
-
-https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Deploy.html
-"""
+"""templates/cross-account-s3.yaml with its counterparts, across two accounts."""
 
 from __future__ import annotations
 
-import io
 import uuid
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,87 +12,16 @@ import pytest
 from local.aws import LocalAws
 from local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene, eventually
 from local.aws.settings import Settings
-from local.aws.testing import error_of
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 REPOSITORIES = "111122223333"
 INDEX = "<h1>one</h1>"
 
 
-def deployment(bucket: str, **configuration: str) -> dict[str, Any]:
-    return {"name": "Deploy", "inputArtifacts": [{"name": "SourceArtifact"}],
-            "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "S3", "version": "1"},
-            "configuration": {"BucketName": bucket, "Extract": "true", **configuration}}
-
-
 def files(aws: LocalAws, bucket: str) -> dict[str, bytes]:
     s3 = aws.client("s3")
     return {each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
             for each in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
-
-
-@pytest.fixture
-def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
-    """A pipeline's role with the permissions that the action's page lists, and a bucket to deploy to."""
-    made = Scene(aws, name, tmp_path)
-    target = f"arn:aws:s3:::{name}-site"
-    made.rights["pipeline"] |= {f"s3:{each}": (target, {}) for each in (
-        "GetBucketVersioning", "GetBucketAcl", "GetBucketLocation")}
-    made.rights["pipeline"]["s3:PutObject"] = ([f"arn:aws:s3:::{name}/*", f"{target}/release/*"], {})
-    aws.client("s3").create_bucket(Bucket=f"{name}-site", CreateBucketConfiguration={"LocationConstraint": aws.region})
-    made.prepare({"index.html": INDEX, "images/logo.svg": "<svg/>"})
-    return made
-
-
-def test_the_files_are_put_below_the_key_one_by_one(scene: Scene) -> None:
-    assert scene.ended(scene.create([deployment(f"{scene.name}-site", ObjectKey="release")])) == "Succeeded"
-    found = files(scene.aws, f"{scene.name}-site")
-    assert found["release/index.html"] == INDEX.encode()
-    assert found["release/images/logo.svg"] == b"<svg/>"
-    assert all(key.startswith("release/") for key in found)
-
-
-def test_without_extraction_the_artifact_is_put_there_as_it_is(scene: Scene) -> None:
-    ended = scene.ended(scene.create([deployment(f"{scene.name}-site", Extract="false", ObjectKey="release/site.zip")]))
-    assert ended == "Succeeded"
-    (packed,) = files(scene.aws, f"{scene.name}-site").values()
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        assert archive.read("index.html") == INDEX.encode()
-
-
-def test_role_may_not_write_outside_its_folder(scene: Scene) -> None:
-    first = scene.create([deployment(f"{scene.name}-site", ObjectKey="other")])
-    assert scene.ended(first) == "Failed"
-    code, message = scene.error(first, "Deploy")
-    assert code == "PermissionError"
-    assert "PutObject" in message
-    assert files(scene.aws, f"{scene.name}-site") == {}
-
-
-@pytest.mark.parametrize("action", ["s3:GetBucketVersioning", "s3:GetBucketAcl", "s3:GetBucketLocation"])
-def test_each_listed_permission_is_needed(scene: Scene, action: str) -> None:
-    scene.without("pipeline", action)
-    first = scene.create([deployment(f"{scene.name}-site", ObjectKey="release")])
-    assert scene.ended(first) == "Failed"
-    assert scene.error(first, "Deploy")[0] == "PermissionError"
-
-
-@pytest.mark.parametrize(
-    ("configuration", "expected"),
-    [({"Extract": "yes"}, "must be true or false"), ({"Extract": "false"}, "configuration 'ObjectKey'"),
-     ({"CannedACL": "private"}, "CannedACL")],
-)
-def test_invalid_configuration_is_rejected(
-        aws: LocalAws, name: str, tmp_path: Path, configuration: dict[str, str], expected: str) -> None:
-    scene = Scene(aws, name, tmp_path)
-    scene.make_surroundings()
-    declaration = scene.declaration([deployment("a-bucket", **configuration)])
-    code, _, message = error_of(scene.pipelines.create_pipeline, pipeline=declaration)
-    assert code == "InvalidActionDeclarationException"
-    assert expected in message
-
-
-# --- templates/cross-account-s3.yaml ------------------------------------------------------------------
 
 
 class Across:

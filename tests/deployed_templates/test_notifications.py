@@ -98,17 +98,6 @@ def test_mirror_repository_does_not_notify_of_every_push(world: World) -> None:
     assert world.told(until="last") == [("referenceCreated", "development"), ("referenceCreated", "last")]
 
 
-def test_a_topic_has_the_key_that_its_template_gives_it(world: World) -> None:
-    assert world.deploy() == "CREATE_COMPLETE"
-    attributes = world.aws.client("sns").get_topic_attributes(TopicArn=world.topic)["Attributes"]
-    alias = world.aws.client("kms").describe_key(KeyId=f"alias/cfn-gitops-{world.env_id}-notifications")["KeyMetadata"]
-    assert attributes["KmsMasterKeyId"] == alias["Arn"]
-
-
-def test_a_pipeline_that_is_not_there_yet_has_no_rule(world: World) -> None:
-    assert world.deploy(ProjectID="shop", PipelineEvents="Attention") == "ROLLBACK_COMPLETE"
-
-
 def test_further_project_has_rules_for_same_topic_and_channel(world: World) -> None:
     channel = {"SlackWorkspaceId": "T01234567", "SlackChannelId": uuid.uuid4().hex[:9].upper()}
     assert world.deploy(**channel) == "CREATE_COMPLETE"

@@ -12,11 +12,10 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
-from local.aws.testing import allow, policy, error_of
+from local.aws.testing import allow, error_of
 from tests.deployed_templates.helpers import ended, git
 
 PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
-CODECOMMIT = "codecommit.amazonaws.com"
 
 
 @dataclass
@@ -95,16 +94,6 @@ def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None
     assert world.branches()["refs/heads/development"] == commit
 
 
-def test_a_branch_that_is_not_there_yet_is_the_mirrors_too(world: World) -> None:
-    mary = world.member("power-users")
-    assert world.push(mary, "HEAD:refs/heads/master").returncode != 0
-    mine = world.client("codecommit", mary)
-    made = {"repositoryName": world.repository, "commitId": world.branches()["refs/heads/development"]}
-    assert error_of(mine.create_branch, **made, branchName="master")[0] == "AccessDeniedException"
-    mine.create_branch(**made, branchName="hotfix")
-    assert set(world.branches()) == {"refs/heads/development", "refs/heads/hotfix"}
-
-
 def test_push_with_a_protected_branch_changes_nothing(world: World) -> None:
     mary, before = world.member("power-users"), world.branches()
     world.commit("both")
@@ -124,27 +113,6 @@ def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> Non
         assert error_of(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
     assert error_of(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
     assert set(world.branches()) == {"refs/heads/development", "refs/heads/master"}
-
-
-def test_a_reader_clones_and_pushes_nothing(world: World, tmp_path: Path) -> None:
-    reader = world.member("readers")
-    git(tmp_path, "clone", "-q", reader.git_url(world.url), "copy")
-    assert git(tmp_path / "copy", "rev-parse", "origin/development") == world.branches()["refs/heads/development"]
-    assert world.push(reader, "HEAD:refs/heads/feature/a").returncode != 0
-
-
-def test_protection_overrides_rights_from_other_policies(world: World) -> None:
-    mary = world.member("power-users")
-    world.aws.client("iam").put_user_policy(UserName=mary.user, PolicyName="all", PolicyDocument=policy(allow("*", "*")))
-    world.commit("an administrator's")
-    assert world.push(mary, "HEAD:development").returncode != 0
-    iam = world.client("iam", mary)
-    for call, more in ((iam.create_service_specific_credential, {"ServiceName": CODECOMMIT}), (iam.create_access_key, {}),
-                       (iam.reset_service_specific_credential, {"ServiceSpecificCredentialId": world.mirror.credential_id})):
-        assert error_of(call, UserName=world.mirror.user, **more)[0] == "AccessDenied"
-    assert error_of(iam.create_user, UserName=f"user-{world.env_id}-x-mirror")[0] == "AccessDenied"
-    # Its login is unchanged.
-    assert world.push(world.mirror, "HEAD:development").returncode == 0
 
 
 def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:

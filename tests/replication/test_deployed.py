@@ -20,8 +20,6 @@ from tests.replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Sc
 NAME = "codecommit-dev-cfn-shop"
 PROJECT = "codebuild-dev-replication-shop"
 RULE = "event-rule-dev-replication-shop"
-QUEUE = "sqs-dev-replication-shop"
-ALARMS = ["alarm-dev-replication-shop-failed", "alarm-dev-replication-shop-silence"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ class Deployed(Scene):
 
     def __init__(self, aws: LocalAws, cli: AwsCli, directory: Path) -> None:
         super().__init__(aws, cli, NAME, directory)
-        for service in ("codebuild", "sqs", "events", "logs", "cloudwatch"):
+        for service in ("codebuild", "sqs", "events", "logs"):
             setattr(self, service, client(aws, service, SOURCE_REGION))
         self.outputs = deploy(aws, SOURCE_REGION, "replication.yaml", ReplicaRegion=REPLICA_REGION)
 
@@ -133,42 +131,6 @@ def test_push_is_replicated_to_the_other_region(scene: Deployed) -> None:
     assert scene.messages() == []
 
 
-def test_build_log_has_the_changes_and_no_login(scene: Deployed) -> None:
-    changed(scene)
-    build = scene.ended(scene.before + 1)[-1]
-    log = scene.log_of(build)
-    assert "in step: " in log
-    assert "ASIA" not in log and "Authorization" not in log
-
-
-def test_the_roles_need_all_that_they_have_and_use_no_more(scene: Deployed) -> None:
-    """CodeBuild uses the permission to retry itself. The local CodeBuild does not retry."""
-    scene.aws.forget()
-    scene.push("main:another-default")
-    changed(scene)
-    scene.set_default(SOURCE_REGION, "another-default")
-    changed(scene)
-    until(scene.in_step)
-    scene.ended(scene.before + 3)
-    decided = [each for role in ("role-dev-codebuild-replication-shop", "role-dev-eventbridge-replication-shop")
-               for each in scene.aws.decisions(f"assumed-role/{role}/")]
-    assert decided and all(each["allowed"] for each in decided)
-    used = {(each["action"], each["resource"]) for each in decided}
-    iam = client(scene.aws, "iam", SOURCE_REGION)
-    granted: set[str] = set()
-    for role in ("role-dev-codebuild-replication-shop", "role-dev-eventbridge-replication-shop"):
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            for statement in document["Statement"]:
-                actions = statement["Action"]
-                granted |= set([actions] if isinstance(actions, str) else actions)
-    assert granted - {action for action, _ in used} == {"codebuild:RetryBuild"}
-    assert ("codecommit:GitPush", scene.source["Arn"]) not in used
-    scene.set_default(SOURCE_REGION, "main")
-    changed(scene)
-    until(scene.in_step)
-
-
 def test_manual_push_to_replica_is_removed_within_a_day(scene: Deployed) -> None:
     scene.push_to_replica("main:by-hand")
     assert scene.aws.fire(f"{RULE}-daily")
@@ -189,48 +151,6 @@ def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed)
     assert not scene.in_step()
     scene.codebuild.start_build(projectName=PROJECT)
     until(scene.in_step)
-
-
-def test_event_without_build_is_in_the_queue_with_its_reason(scene: Deployed) -> None:
-    iam, role = client(scene.aws, "iam", SOURCE_REGION), "role-dev-eventbridge-replication-shop"
-    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
-    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    iam.delete_role_policy(RoleName=role, PolicyName=name)
-    changed(scene)
-    (message,) = until(scene.messages)
-    attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
-    assert attributes["ERROR_CODE"] == "NO_PERMISSIONS"
-    assert attributes["RULE_ARN"].endswith(f"rule/{RULE}")
-    assert json.loads(message["Body"])["detail"]["referenceName"] == "main"
-    assert len(scene.builds()) == scene.before
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-    scene.codebuild.start_build(projectName=PROJECT)
-    until(scene.in_step)
-
-
-def test_the_queue_takes_no_other_rules_events(scene: Deployed) -> None:
-    """Another rule of the account, whose target is this queue."""
-    arn = f"arn:aws:sqs:{SOURCE_REGION}:{scene.aws.account_id}:{QUEUE}"
-    listening = scene.sqs.create_queue(QueueName="listening")["QueueUrl"]
-    scene.events.put_rule(Name="another", EventPattern=json.dumps({"source": ["test"]}))
-    scene.events.put_targets(Rule="another", Targets=[
-        {"Id": "queue", "Arn": arn},
-        {"Id": "listening", "Arn": f"arn:aws:sqs:{SOURCE_REGION}:{scene.aws.account_id}:listening"}])
-    scene.events.put_events(Entries=[{"Source": "test", "DetailType": "test", "Detail": "{}"}])
-    until(lambda: scene.sqs.receive_message(QueueUrl=listening).get("Messages"))
-    assert scene.messages() == []
-
-
-def test_the_silence_ends_with_the_first_build_that_succeeds(scene: Deployed) -> None:
-    changed(scene)
-    scene.ended(scene.before + 1)
-
-    def states() -> dict[str, str]:
-        found = scene.cloudwatch.describe_alarms(AlarmNames=ALARMS)["MetricAlarms"]
-        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
-
-    until(lambda: states()[ALARMS[1]] == "OK")
-    assert states().keys() == set(ALARMS)
 
 
 # --- the rules' patterns, against events as they are documented ---------------------------

@@ -3,7 +3,6 @@
 tests/policies evaluates the calls of each principal through all of them, action by action.
 """
 
-import itertools
 import json
 import re
 
@@ -236,31 +235,3 @@ def test_deletion_order_is_rule_pipeline_role():
     refers = lambda name, to: f'"{to}"' in json.dumps(properties[name]) or f"${{{to}}}" in json.dumps(properties[name])
     assert refers("EventRule", "Pipeline")
     assert refers("Pipeline", "PipelineRole") or "PipelineRole.Arn" in json.dumps(properties["Pipeline"])
-
-
-# --- All of them -----------------------------------------------------------------------------------------
-
-
-def test_other_account_principal_always_has_a_role_condition():
-    """Only the root user of a stack's own account manages a key."""
-    def statements(node):
-        if isinstance(node, dict):
-            if "Principal" in node and "Effect" in node:
-                yield node
-            node = list(node.values())
-        if isinstance(node, list):
-            yield from itertools.chain.from_iterable(map(statements, node))
-
-    seen = 0
-    for make in STACKS.values():
-        stack = make()
-        for statement in statements(stack.everything()):
-            principal = statement["Principal"]
-            if statement["Effect"] == "Deny" or "Service" in principal:
-                continue
-            account = re.fullmatch(r"arn:aws:iam::(\d{12}):root", principal["AWS"]).group(1)
-            if account != stack.account:
-                seen += 1
-                condition = statement["Condition"]
-                assert "aws:PrincipalArn" in {**condition.get("ArnEquals", {}), **condition.get("ArnLike", {})}
-    assert seen == 9
