@@ -15,7 +15,7 @@ mod tests {
     use super::ATTRIBUTES;
     use serde_json::json;
 
-    use crate::mirror_credential::apply::Applied;
+    use crate::mirror_credential::apply::applier::Applied;
     use crate::mirror_credential::plan::tests::{credential, secret};
     use crate::mirror_credential::resource::outcome;
     use crate::mirror_credential::spec;

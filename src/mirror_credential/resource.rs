@@ -9,10 +9,9 @@ use crate::clients::aws::Aws;
 use crate::clients::http::Http;
 use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
-use crate::mirror_credential::apply::Applied;
-use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::applier::{Applied, Applier, PreviousSpec};
+use crate::mirror_credential::apply::check_move::check_move;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::apply::start::PreviousSpec;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
@@ -56,7 +55,8 @@ impl MirrorCredential {
         };
         let applier = Applier::start(&self.clients, spec, context, progress, previous);
         let applier = Box::pin(applier).await?;
-        Box::pin(applier.check_move()).await?;
+        let user = &applier.state.user;
+        Box::pin(check_move(&self.clients.aws, spec, context, user, progress)).await?;
         let result = Box::pin(applier.apply_spec()).await?;
         Ok(outcome(spec, &result))
     }

@@ -1,30 +1,44 @@
-//! The state of a running delivery, which follows the delivery's own changes.
-
-use std::collections::BTreeSet;
+//! A delivery, from its first reads to its end.
+//!
+//! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
+//! state. It reads again only the parts that a peer may have changed. After a failure, it rolls back
+//! what the delivery created.
 
 use crate::clients::aws::CallError;
-use crate::mirror_credential::calls::WriteResult;
+use crate::clients::gitlab::Access;
+use crate::common::reason_codes::Code;
+use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
-use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
-use crate::mirror_credential::observe;
-use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
+use crate::mirror_credential::intent_log::mirrors::abort_claimant;
+use crate::mirror_credential::plan::mirrors::MirrorPlanner;
+use crate::mirror_credential::plan::planner::Planner;
+use crate::mirror_credential::plan::step::Step;
+use crate::mirror_credential::request_context::{RequestContext, Rotation};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State};
-use cfn_custom_resource::{Progress, Reason};
+use crate::mirror_credential::{calls, messages, observe, plan};
+use crate::reconcile::{Next, Reconcile, reconcile};
+use cfn_custom_resource::{Failure, Progress, Reason};
 
-/// The resources that this delivery created, which a rollback deletes.
+/// Parts of the previous spec that the new one may not have.
 #[derive(Debug, Default)]
-pub struct CreatedResources {
-    pub mirrors: BTreeSet<MirrorRecord>,
-    /// The credentials. IAM may not list them yet.
-    pub credentials: Vec<Credential>,
-    /// The credential whose login this delivery stored.
-    pub stored_credential: Option<String>,
-    /// The number of the log's entry in which this delivery last tried to store a login.
-    pub storing_entry: Option<u64>,
-    /// A peer may have reset the credential that this delivery issued.
-    pub is_login_shared: bool,
+pub struct PreviousSpec {
+    pub gitlab: Option<Access>,
+    /// The keys of its tags.
+    pub tags: Vec<String>,
+    /// Its secret, if the new spec has another one.
+    pub secret_name: Option<String>,
+}
+
+/// The resource after its spec was applied.
+pub struct Applied {
+    pub secret: Secret,
+    /// The credential whose login the secret holds.
+    pub credential: Credential,
+    /// The operator should see these although the request succeeded.
+    pub warnings: Vec<Reason>,
 }
 
 /// The retries of this delivery.
@@ -54,154 +68,341 @@ pub struct Applier<'a> {
     pub gitlab_clients: GitLabClients<'a>,
     /// The operator should see these although the request succeeds.
     pub warnings: Vec<Reason>,
-    pub created: CreatedResources,
     pub retries: RetryBudget,
 }
 
+impl<'a> Applier<'a> {
+    /// A delivery that has read nothing but `state`.
+    pub fn new(
+        clients: &'a Clients,
+        spec: &'a Spec,
+        context: &'a RequestContext,
+        progress: &'a Progress,
+        state: State,
+    ) -> Self {
+        let accesses = spec.gitlab.iter().cloned().collect();
+        Applier {
+            clients,
+            spec,
+            context,
+            progress,
+            state,
+            gitlab_clients: GitLabClients::new(&clients.aws, &clients.http, accesses),
+            warnings: Vec::new(),
+            retries: RetryBudget::default(),
+        }
+    }
+
+    /// Reads the input of the first plan.
+    pub async fn start(
+        clients: &'a Clients,
+        spec: &'a Spec,
+        context: &'a RequestContext,
+        progress: &'a Progress,
+        previous: PreviousSpec,
+    ) -> Result<Applier<'a>, ApplyError> {
+        let started_at = clients.clock.now();
+        progress.doing(format!("reading user {}", spec.user_name));
+        let aws = &clients.aws;
+        let replaced = async {
+            match &previous.secret_name {
+                Some(name) => observe::read_secret(aws, name).await,
+                None => Ok(None),
+            }
+        };
+        // An Update that keeps the secret verifies its login.
+        let is_update = !context.is_create && context.rotation.is_none();
+        let verifies = is_update && !spec.repositories().is_empty();
+        let login = async {
+            match previous.secret_name {
+                // If it cannot be read, the step that needs it reports the error.
+                None if verifies => calls::read_current_login(aws, &spec.secret_name).await.ok(),
+                _ => None,
+            }
+        };
+        let accesses = spec.gitlab.iter().cloned().collect();
+        let mut gitlab_clients = GitLabClients::new(aws, &clients.http, accesses);
+        gitlab_clients.add(previous.gitlab);
+        let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
+            observe::read_user(aws, &spec.user_name),
+            observe::read_secret(aws, &spec.secret_name),
+            replaced,
+            calls::clone_urls(aws, spec.repositories()),
+            login,
+            open_gitlab(&mut gitlab_clients, spec),
+        );
+        let replaced = replaced?.filter(|secret| context.owns(secret));
+        let user = user?;
+        let secret = match secret {
+            // The denied look-up of the user is the reason to report.
+            Err(_) if user.denied.is_some() => SecretState::Unread,
+            secret => SecretState::from(secret?),
+        };
+        let mut state = State::new(started_at, user, secret);
+        state.secret_seen = state.secret.present().is_some();
+        state.previous_tags = previous.tags;
+        state.clone_urls = clone_urls?;
+        state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
+        let other_logins = replaced.iter().flat_map(Secret::logins);
+        state.login.other_resource_credentials = other_logins
+            .map(|login| login.credential_id.clone())
+            .collect();
+        state.login.stored.extend(login.flatten());
+        let mut applier = Applier {
+            gitlab_clients,
+            ..Applier::new(clients, spec, context, progress, state)
+        };
+        if !spec.mirrors.is_empty() {
+            progress.doing("reading the projects in GitLab");
+            applier.read_projects().await?;
+        }
+        Ok(applier)
+    }
+}
+
 impl Applier<'_> {
-    /// Reads the secret, and follows changes by peers.
-    pub async fn read_secret(&mut self) -> Result<(), CallError> {
-        let read = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
-        self.state.secret = SecretState::from(read);
-        self.state.secret_read_after_user = true;
-        let latest = self.state.secret.present().map(|secret| secret.log.claim);
-        if self.state.log.claim.is_some() && latest > self.state.log.claim {
-            let secret = std::mem::replace(&mut self.state.secret, SecretState::Unread);
-            self.yield_to_peer(latest.unwrap_or_default());
-            self.state.secret = secret;
+    /// Runs steps until the resource matches its spec. After a failure, rolls back this delivery,
+    /// best effort.
+    pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
+        if let Err(error) = self.run().await {
+            Box::pin(self.roll_back(&error)).await;
+            return Err(error.into());
         }
-        let highest = self.state.log.highest_claimed_entry;
-        let highest = highest.map_or(0, |(entry, _)| entry);
-        self.change_secret(|secret| secret.log.highest_claimed_entry = highest);
-        let secret = self.state.secret.present();
-        self.state.secret_seen |= secret.is_some_and(|secret| self.context.owns(secret));
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
-        let login = &mut self.state.login;
-        // A peer may have taken the credential over, and have stored it.
-        let is_stored =
-            |issued: &mut Issued| current.is_some_and(|current| current.credential_id == issued.id);
-        login.issued.take_if(is_stored);
-        let current_version = current.map(|login| login.version_id.clone());
-        if current_version.is_some() && current_version != login.seen_version {
-            // IAM may not list its credential yet.
-            login.peer_stored_at = Some(self.clients.clock.now());
-            login.seen_version = current_version;
+        let applied = self.applied();
+        applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
+    }
+
+    /// Runs the steps of one phase of a rotation. After a transient failure, the rotation's
+    /// resources stay, as after a killed process. The same phase of the same rotation resumes from
+    /// them.
+    pub async fn apply_rotation_phase(mut self) -> Result<(), ApplyError> {
+        let result = self.run().await;
+        match &result {
+            Ok(()) => {}
+            // Only this delivery names the mirrors that it has not committed, or that a peer
+            // superseded.
+            Err(error) if error.is_transient => {
+                if !self.state.mirrors.intent.ids_committed {
+                    self.state.orphan_created_mirrors();
+                }
+                self.delete_own_orphans().await;
+            }
+            Err(error) => Box::pin(self.roll_back(error)).await,
         }
-        if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
-            login.verified = false;
-            login.rejected = false;
-        }
-        if self.state.log.claim.is_none() {
-            // A peer may have finished this delivery's intent.
-            let (own, mirrors) = (&self.created.mirrors, &mut self.state.mirrors);
-            mirrors.orphans.retain(|record| own.contains(record));
-            mirrors.intent.content = MirrorIntent::default();
-            mirrors.intent.read_from = None;
-        }
-        let first = self.state.secret.present().filter(|secret| {
-            // The response to this delivery's CreateSecret may have been lost.
-            secret.log.claim == 0 && secret.is_unfinished() && self.context.has_created(secret)
-        });
-        let has_claim = self.state.log.claim.is_some() || self.state.log.claim_lost_at.is_some();
-        if first.is_some() && !has_claim {
-            self.state.log.claim = Some(0);
-        }
+        result
+    }
+
+    async fn run(&mut self) -> Result<(), ApplyError> {
+        let progress = self.progress;
+        reconcile(self, progress).await?;
+        self.delete_own_orphans().await;
         Ok(())
     }
 
-    /// Reads the user. The delivery's own changes stay in the state, although IAM may not show them
-    /// yet.
-    pub async fn read_user(&mut self) -> Result<(), CallError> {
-        self.state.user_read_at = self.clients.clock.now();
-        self.state.secret_read_after_user = false;
-        let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
-        let deleted = &self.state.login.deleted_credentials;
-        let listed = &mut user.credentials;
-        listed.retain(|listed| !deleted.contains(&listed.id));
-        for own in &self.created.credentials {
-            if user.credential(&own.id).is_none() {
-                user.credentials.push(own.clone());
+    fn applied(&self) -> Option<Applied> {
+        let secret = self.state.secret.present()?;
+        let login = secret.log.current.as_ref()?;
+        let credential = self.state.user.credential(&login.credential_id)?;
+        let mut warnings = self.warnings.clone();
+        if let Some(error) = &self.state.mirrors.gitlab_error {
+            let text = format!("the mirrors were not checked: {}", error.text);
+            warnings.push(Reason::new(error.code, text));
+        }
+        if self.context.rotation.is_none() {
+            let planner = MirrorPlanner::new(self.spec, self.context, &self.state);
+            // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
+            warnings.extend(planner.branch_faults());
+            for warning in plan::lfs_warnings(self.spec, &self.state) {
+                tracing::warn!(%warning, "Git LFS objects are not mirrored");
+                warnings.push(warning);
             }
         }
-        if self.state.log.issue_intent_written {
-            let before = &mut self.state.user;
-            user.owner = before.owner.take();
-            user.secret_name = before.secret_name.take();
-            user.issue_intent = before.issue_intent.take();
-            let context = self.context;
-            user.tombstone = user
-                .tombstone
-                .filter(|tombstone| context.is_superseded_by(tombstone));
+        Some(Applied {
+            secret: secret.clone(),
+            credential: credential.clone(),
+            warnings,
+        })
+    }
+
+    /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
+    /// that are left.
+    pub async fn roll_back(mut self, error: &ApplyError) {
+        self.progress.ended("failed");
+        if let Some(rotation) = &self.context.rotation {
+            if let Err(error) = self.abort_rotation(rotation).await {
+                tracing::warn!(%error, "the rotation is not rolled back");
+            }
+            return;
         }
-        self.state.user = user;
+        let has_claim = self.state.log.claim.is_some();
+        if self.state.login.issued.is_none() && !has_claim && self.state.created.mirrors.is_empty()
+        {
+            return;
+        }
+        let is_superseded = error.reason.code == Code::OvertakenByDelete.into();
+        let deleted = Box::pin(self.delete_created(is_superseded)).await;
+        self.progress
+            .ended(if deleted.is_ok() { "done" } else { "failed" });
+        if let Err(error) = deleted {
+            tracing::warn!(%error, "not rolled back");
+        }
+    }
+
+    async fn delete_created(&mut self, is_superseded: bool) -> Result<(), CallError> {
+        // The response to a store may have been lost, and a peer may have continued since.
+        let spec = self.spec;
+        let secret = observe::read_secret(&self.clients.aws, &spec.secret_name).await?;
+        let current = secret.as_ref().and_then(|s| s.log.current.as_ref());
+        let has_stored =
+            current.is_some_and(|login| self.state.created.storing_entry == Some(login.entry));
+        if !has_stored {
+            self.roll_back_mirrors().await;
+        }
+        // The login of a peer stays.
+        let stored = self.state.created.stored_credential.as_ref();
+        let is_own = current.is_none_or(|login| has_stored || stored == Some(&login.credential_id));
+        let is_named = |id: &String| {
+            let mut logins = secret.iter().flat_map(Secret::logins);
+            logins.any(|login| login.credential_id == *id)
+        };
+        let login = &mut self.state.login;
+        if let Some(issued) = login.issued.take_if(|issued| !is_named(&issued.id)) {
+            calls::delete_credential(&self.clients.aws, &spec.user_name, &issued.id).await?;
+            self.state.note_credential_deleted(&issued.id);
+        }
+        let Some(secret) = secret.filter(|secret| self.state.log.claim == Some(secret.log.claim))
+        else {
+            return Ok(());
+        };
+        let context = self.context;
+        let is_new = context.is_create || (is_superseded && context.has_created(&secret));
+        if is_new && is_own {
+            let target = DeletionTarget {
+                secret_name: spec.secret_name.clone(),
+                user_name: Some(spec.user_name.clone()),
+                gitlab: spec.gitlab.clone(),
+                deletes_foreign: false,
+                scope: DeletionScope::FailedCreate {
+                    waits_for_iam: self.state.login.uncertain_since.is_some(),
+                },
+            };
+            for left in delete(self.clients, &target, context, self.progress).await? {
+                tracing::warn!(left, "not rolled back");
+            }
+            return Ok(());
+        }
+        let has_nothing_new =
+            self.state.created.stored_credential.is_none() && !self.state.login.may_have_issued;
+        if self.state.log.issue_intent_written && has_nothing_new {
+            self.state.secret = SecretState::from(Some(secret));
+            return self.write_issue_intent(true).await;
+        }
         Ok(())
     }
 
-    /// Follows this delivery's own change to the secret.
-    pub fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
-        if let SecretState::Present(secret) = &mut self.state.secret {
-            change(secret);
+    /// Deletes what the rotation created, and closes its issue intent.
+    pub async fn abort_rotation(self, rotation: &Rotation) -> Result<(), ApplyError> {
+        let version_id = &rotation.version_id;
+        let context = RequestContext {
+            claimant: abort_claimant(version_id),
+            rotation: Some(Rotation {
+                is_aborted: true,
+                ..rotation.clone()
+            }),
+            ..self.context.clone()
+        };
+        let mut applier = Applier {
+            context: &context,
+            ..self
+        };
+        let state = &mut applier.state;
+        state.orphan_created_mirrors();
+        let has_intent = state.log.issue_intent_written && !state.login.may_have_issued;
+        if let Some(id) = &state.created.stored_credential {
+            state.login.issued.get_or_insert(Issued {
+                id: id.clone(),
+                service_user_name: String::new(),
+                password: None,
+                verified: false,
+            });
+        }
+        state.secret = SecretState::Unread;
+        let progress = applier.progress;
+        let aborted = reconcile(&mut applier, progress).await;
+        let secret = applier.state.secret.present();
+        if !secret.is_some_and(|secret| secret.is_current(version_id)) {
+            if applier.state.created.stored_credential.is_some() {
+                let retired = &applier.state.mirrors.retired;
+                let left = applier.state.created.mirrors.difference(retired).cloned();
+                applier.state.mirrors.orphans.extend(left);
+            }
+            applier.delete_own_orphans().await;
+        }
+        aborted?;
+        if has_intent && applier.state.holds_claim() {
+            applier.write_issue_intent(true).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
+        match step {
+            Step::Credential(step) => self.apply_credential_step(step).await,
+            Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
+            Step::Mirror(step) => self.apply_mirror_step(step).await,
+            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => Ok(()),
+        }
+    }
+}
+
+impl Reconcile for Applier<'_> {
+    type Step = Step;
+    type Done = ();
+    type Error = ApplyError;
+
+    /// Reads only the clock. The steps read the rest.
+    async fn observe(&mut self) -> Result<(), ApplyError> {
+        self.state.now = self.clients.clock.now();
+        Ok(())
+    }
+
+    fn plan(&self) -> Next<Step, (), ApplyError> {
+        match plan::next(self.spec, self.context, &self.state) {
+            Step::Done => Next::Done(()),
+            Step::Reject(reason) => Next::Fail(ApplyError::permanent(reason)),
+            Step::Defer(reason) => Next::Fail(ApplyError::transient(reason)),
+            Step::SupersededByDelete => {
+                Next::Fail(ApplyError::permanent(messages::superseded_by_delete()))
+            }
+            step => Next::Apply(step),
         }
     }
 
-    /// Follows the write of the log's entry `entry`. `false` if this delivery did not write it.
-    pub fn note_write(&mut self, written: WriteResult, entry: u64) -> bool {
-        match written {
-            WriteResult::Yes => return true,
-            WriteResult::Taken if self.state.log.claim.is_some() => self.yield_to_peer(entry),
-            WriteResult::Taken => self.note_claimed_entry(entry),
-            WriteResult::Gone => self.state.secret = SecretState::Absent,
+    fn describe(&self, step: &Step) -> String {
+        step.describe(self.spec)
+    }
+
+    async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+        let (clients, spec) = (self.clients, self.spec);
+        let planner = Planner::new(spec, self.context, &self.state);
+        let Some(intent) = planner.intent_to_close(&step) else {
+            return Box::pin(self.execute(step)).await;
+        };
+        let tags = [intent.tag()];
+        let tagging = calls::tag_user(&clients.aws, &spec.user_name, &tags);
+        let (tagged, result) = tokio::join!(tagging, Box::pin(self.execute(step)));
+        match tagged {
+            Ok(()) => self.state.user.issue_intent = Some(intent),
+            // The intent stays open, and is closed at the end.
+            Err(error) => tracing::info!(%error, "the issue intent is not closed yet"),
         }
-        false
+        result
     }
+}
 
-    /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors
-    /// of its own.
-    pub fn yield_to_peer(&mut self, entry: u64) {
-        if let Some(issued) = &mut self.state.login.issued {
-            issued.password = None;
-            self.created.is_login_shared = true;
-        }
-        self.orphan_created_mirrors();
-        self.state.log.claim_lost_at = Some(self.clients.clock.now());
-        self.state.log.claim = None;
-        self.note_claimed_entry(entry);
-    }
-
-    /// The mirrors that this delivery created are not used.
-    pub fn orphan_created_mirrors(&mut self) {
-        let created = std::mem::take(&mut self.state.mirrors.intent.content.created);
-        self.state.mirrors.orphans.extend(created);
-        self.state.mirrors.intent.ids_committed = false;
-    }
-
-    /// A peer wrote `entry` first, and may have created mirrors: the secret and the projects have to be
-    /// read, and the next entry is a higher one.
-    pub fn note_claimed_entry(&mut self, entry: u64) {
-        let highest = self.state.log.highest_claimed_entry;
-        if highest.is_none_or(|(highest, _)| entry > highest) {
-            let now = self.clients.clock.now();
-            self.state.log.highest_claimed_entry = Some((entry, now));
-        }
-        self.state.secret = SecretState::Unread;
-        self.state.mirrors.projects = None;
-    }
-
-    /// Follows the deletion of the credential `id`.
-    pub fn note_credential_deleted(&mut self, id: &str) {
-        self.state.login.deleted_credentials.push(id.to_owned());
-        self.created
-            .credentials
-            .retain(|credential| credential.id != id);
-        self.state.user.credentials.retain(|listed| listed.id != id);
-        self.state.login.issued.take_if(|issued| issued.id == id);
-    }
-
-    /// Follows the deactivation of the credential `id`.
-    pub fn note_deactivated(&mut self, id: &str) {
-        let credentials = self.state.user.credentials.iter_mut();
-        for credential in credentials.filter(|credential| credential.id == id) {
-            credential.active = false;
-        }
+/// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs it.
+async fn open_gitlab(gitlab_clients: &mut GitLabClients<'_>, spec: &Spec) {
+    if let Some(access) = spec.gitlab.as_ref().filter(|_| !spec.mirrors.is_empty()) {
+        gitlab_clients.at(&access.url).await.ok();
     }
 }

@@ -10,66 +10,64 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::ResourceStatus;
 
-use crate::clients::aws::{CallError, optional};
-use crate::mirror_credential::apply::applier::Applier;
+use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::User;
+use cfn_custom_resource::Progress;
 
 /// `DescribeStackResource` may lag behind the request. AWS states no limit.
 const MAX_POLLS: u32 = 6;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-impl Applier<'_> {
-    /// Rejects a request that moves the login of its user to another secret. It passes if
-    /// CloudFormation shows that the stack is creating or updating the resource now. Any other
-    /// request needs no call.
-    pub async fn check_move(&self) -> Result<(), ApplyError> {
-        let user = &self.state.user;
-        let own = user.held_by() == Some(&self.context.owner);
-        let Some(held_for) = user.secret_name.as_ref().filter(|_| own) else {
-            return Ok(());
-        };
-        if *held_for == self.spec.secret_name {
+/// Rejects a request that moves the login of `user` to another secret. It passes if CloudFormation
+/// shows that the stack is creating or updating the resource now. Any other request needs no call.
+pub async fn check_move(
+    aws: &Aws,
+    spec: &Spec,
+    context: &RequestContext,
+    user: &User,
+    progress: &Progress,
+) -> Result<(), ApplyError> {
+    let owner = &context.owner;
+    let held_for = user.secret_name.as_ref();
+    let held_for = held_for.filter(|_| user.held_by() == Some(owner));
+    let Some(held_for) = held_for.filter(|held_for| **held_for != spec.secret_name) else {
+        return Ok(());
+    };
+    progress.doing("verifying that CloudFormation sent the request");
+    for look in 0..MAX_POLLS {
+        if look > 0 {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        if is_in_progress(aws, owner).await? {
             return Ok(());
         }
-        self.progress
-            .doing("verifying that CloudFormation sent the request");
-        for look in 0..MAX_POLLS {
-            if look > 0 {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-            if self.is_in_progress().await? {
-                return Ok(());
-            }
-        }
-        let reason = messages::not_in_progress(self.spec, held_for, &self.context.owner);
-        Err(ApplyError::permanent(reason))
     }
+    let reason = messages::not_in_progress(spec, held_for, owner);
+    Err(ApplyError::permanent(reason))
+}
 
-    async fn is_in_progress(&self) -> Result<bool, CallError> {
-        let owner = &self.context.owner;
-        let call = self.clients.aws.cloudformation.describe_stack_resource();
-        let call = call
-            .stack_name(&owner.stack_id)
-            .logical_resource_id(&owner.logical_id);
-        let doing = || {
-            let Owner {
-                stack_id,
-                logical_id,
-            } = owner;
-            format!("looking up resource {logical_id} of stack {stack_id}")
-        };
-        // No such stack, or no such resource in it.
-        let described = optional(call.send().await, &["ValidationError"], doing)?;
-        let detail = described.and_then(|described| described.stack_resource_detail);
-        let status = detail.and_then(|detail| detail.resource_status);
-        // The physical ID is not compared. AWS does not document which one a stack shows while it
-        // rolls back a replacement.
-        Ok(matches!(
-            status,
-            Some(ResourceStatus::CreateInProgress | ResourceStatus::UpdateInProgress)
-        ))
-    }
+async fn is_in_progress(aws: &Aws, owner: &Owner) -> Result<bool, CallError> {
+    let Owner {
+        stack_id,
+        logical_id,
+    } = owner;
+    let call = aws.cloudformation.describe_stack_resource();
+    let call = call.stack_name(stack_id).logical_resource_id(logical_id);
+    let doing = || format!("looking up resource {logical_id} of stack {stack_id}");
+    // No such stack, or no such resource in it.
+    let described = optional(call.send().await, &["ValidationError"], doing)?;
+    let detail = described.and_then(|described| described.stack_resource_detail);
+    let status = detail.and_then(|detail| detail.resource_status);
+    // The physical ID is not compared. AWS does not document which one a stack shows while it
+    // rolls back a replacement.
+    Ok(matches!(
+        status,
+        Some(ResourceStatus::CreateInProgress | ResourceStatus::UpdateInProgress)
+    ))
 }

@@ -1,15 +1,19 @@
 //! Executes the steps for the credential and its login: from the issue intent to the stored login.
 
+use std::time::Duration;
+
 use crate::clients::aws::CallError;
+use crate::clients::codecommit::push_check;
+use crate::clients::codecommit::push_check::PushCheckError;
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::{IssueResult, WriteResult};
-use crate::mirror_credential::intent_log::{Login, key, serial_key, version_id};
+use crate::mirror_credential::intent_log::{OPEN_INTENT, version_id};
+use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::CredentialStep;
-use crate::mirror_credential::state::mirrors::IntentState;
-use crate::mirror_credential::state::{Credential, Issued, StoredLogin};
+use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, plan};
 use cfn_custom_resource::Reason;
@@ -19,6 +23,14 @@ const MAX_RESETS: u32 = 40;
 
 /// Maximum calls per delivery whose outcome is unknown.
 pub const MAX_UNCERTAIN_CALLS: u32 = 4;
+
+/// IAM has propagated a credential everywhere by then. IAM documents no bound: "changes that I make
+/// are not always immediately visible", and seconds are observed.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
+const LOGIN_PROPAGATION_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Whether a login can push to every repository, and the error of the first check that failed.
+pub type Proof = Result<(), (PushCheckError, ApplyError)>;
 
 impl Applier<'_> {
     pub async fn apply_credential_step(&mut self, step: CredentialStep) -> Result<(), ApplyError> {
@@ -43,18 +55,57 @@ impl Applier<'_> {
             CredentialStep::VerifyStored => self.verify_stored().await?,
             CredentialStep::Deactivate(id) => match calls::deactivate(aws, user_name, &id).await {
                 Err(error) if error.has_code(&["NoSuchEntity"]) => {
-                    self.note_credential_deleted(&id);
+                    self.state.note_credential_deleted(&id);
                 }
                 deactivated => {
                     deactivated?;
-                    self.note_deactivated(&id);
+                    self.state.note_deactivated(&id);
                 }
             },
             CredentialStep::DeleteCredential(id) => {
                 calls::delete_credential(aws, user_name, &id).await?;
-                self.note_credential_deleted(&id);
+                self.state.note_credential_deleted(&id);
             }
         }
+        Ok(())
+    }
+
+    /// Writes the open or the closed intent, and who owns the user.
+    pub async fn write_issue_intent(&mut self, closed: bool) -> Result<(), CallError> {
+        self.state.now = self.clients.clock.now();
+        let secret = self.state.secret.required()?;
+        let planner = Planner::new(self.spec, self.context, &self.state);
+        let intent = planner.issue_intent(secret, closed);
+        let user = &self.state.user;
+        if !closed {
+            let earlier = user.issue_intent.as_ref();
+            let before = self.state.log.claimed_after.map(|(claim, _)| claim);
+            self.state.log.follows_closed_intent = earlier.is_some_and(|earlier| {
+                earlier.closed
+                    && earlier.secret_key == intent.secret_key
+                    && before == Some(earlier.claim)
+            });
+        }
+        let owner = &self.context.owner;
+        // The tombstone of a Delete that came after this request stays: a second delivery of this
+        // request would issue a credential that no stack owns.
+        let tombstone = user.tombstone.as_ref();
+        let is_stale = tombstone.is_some_and(|one| !self.context.is_superseded_by(one));
+        let mut tags = calls::issue_intent_tags(owner, &self.spec.secret_name, &intent, is_stale);
+        // A closed intent does not end that of another secret, which this resource has left.
+        let earlier = user.issue_intent.as_ref();
+        if closed && earlier.is_some_and(|earlier| earlier.secret_key != intent.secret_key) {
+            tags.push((OPEN_INTENT, String::new()));
+        }
+        calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
+        let user = &mut self.state.user;
+        user.owner = Some(self.context.owner.clone());
+        user.secret_name = Some(self.spec.secret_name.clone());
+        user.issue_intent = Some(intent);
+        if is_stale {
+            user.tombstone = None;
+        }
+        self.state.log.issue_intent_written = true;
         Ok(())
     }
 
@@ -102,7 +153,8 @@ impl Applier<'_> {
         }
         match result {
             IssueResult::Done(credential, password) => {
-                self.note_issued(&credential, password, reset.is_some());
+                self.state
+                    .note_issued(&credential, password, reset.is_some());
             }
             IssueResult::Busy => {
                 // With a thousand users, a call per second each would keep IAM throttling.
@@ -112,7 +164,7 @@ impl Applier<'_> {
             }
             IssueResult::Gone => {
                 if let Some(id) = reset {
-                    self.note_credential_deleted(id);
+                    self.state.note_credential_deleted(id);
                 }
             }
             IssueResult::Unknown(error) => {
@@ -140,26 +192,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Notes that `credential` has the password `password`. `reset` if it existed before.
-    fn note_issued(&mut self, credential: &Credential, password: Password, reset: bool) {
-        let mut own = self.created.credentials.iter();
-        let is_own = own.any(|own| own.id == credential.id);
-        self.created.is_login_shared |= reset && !is_own;
-        self.state.login.issued = Some(Issued {
-            id: credential.id.clone(),
-            service_user_name: credential.service_user_name.clone(),
-            password: Some(password),
-            verified: false,
-        });
-        for list in [
-            &mut self.state.user.credentials,
-            &mut self.created.credentials,
-        ] {
-            list.retain(|listed| listed.id != credential.id);
-            list.push(credential.clone());
-        }
-    }
-
     /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`. A rotation
     /// stores them in the version that Secrets Manager chose, under `AWSPENDING`.
     async fn store(&mut self) -> Result<(), ApplyError> {
@@ -171,11 +203,12 @@ impl Applier<'_> {
             None => ("AWSCURRENT", version_id(entry)),
         };
         let no_login = || ApplyError::internal("no login to store");
-        let (value, login) = self.next_login(entry, version_id).ok_or_else(no_login)?;
+        let next = plan::next_login(self.spec, self.context, &self.state, entry, version_id);
+        let (value, login) = next.ok_or_else(no_login)?;
         let credential = self.state.user.credential(&login.credential_id);
         let credential = credential.ok_or_else(no_login)?;
         let (aws, user_name) = (&self.clients.aws, &self.spec.user_name);
-        self.created.storing_entry = Some(entry);
+        self.state.created.storing_entry = Some(entry);
         let write = calls::write_login(aws, secret, &login, stage, user_name, credential, &value);
         let (written, proved) = Box::pin(self.prove_beside(write)).await?;
         let is_rotation = self.context.rotation.is_some();
@@ -191,17 +224,18 @@ impl Applier<'_> {
             return Ok(());
         }
         if is_rotation {
-            self.created.stored_credential = Some(login.credential_id);
+            self.state.created.stored_credential = Some(login.credential_id);
             self.state
                 .login
                 .stored
                 .insert(login.version_id, Some(value));
             self.state.login.issued = None;
             // A peer that took the log over meanwhile has not read this login.
-            self.note_claimed_entry(entry);
+            self.state
+                .note_claimed_entry(entry, self.clients.clock.now());
             return Ok(());
         }
-        self.note_stored(login, value);
+        self.state.note_stored(login, value);
         if let Some(proved) = proved {
             proved.map_err(|(_, failure)| failure)?;
             self.state.login.verified = true;
@@ -209,61 +243,144 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn note_stored(&mut self, login: Login, value: StoredLogin) {
-        self.created.storing_entry = None;
-        self.created.stored_credential = Some(login.credential_id.clone());
-        let state = &mut self.state.login;
-        if let Some(issued) = state.issued.take() {
-            state.verified = issued.verified;
+    pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
+        let issued = self.state.login.issued.as_ref();
+        let issued =
+            issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)));
+        let (login, password) = issued.ok_or_else(|| ApplyError::internal("no login to verify"))?;
+        match self.prove(login, password).await {
+            // A peer may have taken the credential over and reset it meanwhile.
+            Err((PushCheckError::LoginRejected, failure))
+                if !self.state.created.is_login_shared =>
+            {
+                self.read_secret().await?;
+                return self.state.log.claim.map_or(Ok(()), |_| Err(failure));
+            }
+            // A superseded delivery may have reset it once more before it read the peer's claim.
+            Err((PushCheckError::LoginRejected, _)) if !self.retries.login_rejected => {
+                self.retries.login_rejected = true;
+                if let Some(issued) = &mut self.state.login.issued {
+                    issued.password = None;
+                }
+                self.state.orphan_created_mirrors();
+                return Ok(());
+            }
+            proved => proved.map_err(|(_, failure)| failure)?,
         }
-        state.verified_version = Some(login.version_id.clone());
-        state.seen_version = Some(login.version_id.clone());
-        state.stored.insert(login.version_id.clone(), Some(value));
-        state.rejected = false;
-        state.uncertain_since = None;
-        let intent = &mut self.state.mirrors.intent;
-        *intent = IntentState {
-            read_from: intent.read_from.take(),
-            ..IntentState::default()
-        };
-        self.change_secret(|secret| {
-            secret.log.superseded.extend(secret.log.current.take());
-            secret.log.current = Some(login);
-            secret.log.changed_by_hand = false;
-        });
+        if let Some(issued) = &mut self.state.login.issued {
+            issued.verified = true;
+        }
+        Ok(())
     }
 
-    /// The next version's login: the issued one, or the current one with other mirrors.
-    pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
-        let secret = self.state.secret.present()?;
-        let login = &self.state.login;
-        let (credential_id, service_user_name, password) = if let Some(issued) = &login.issued {
-            let password = issued.password.clone()?;
-            (
-                issued.id.clone(),
-                issued.service_user_name.clone(),
-                password,
-            )
+    /// Runs `write`, which stores the issued login. The first login of a secret is verified at the
+    /// same time, unless mirrors use it: then it was verified before. Without a successful write the
+    /// result of the verification does not matter.
+    pub async fn prove_beside(
+        &self,
+        write: impl Future<Output = Result<WriteResult, CallError>>,
+    ) -> Result<(WriteResult, Option<Proof>), CallError> {
+        let current = self
+            .state
+            .secret
+            .present()
+            .map(|secret| &secret.log.current);
+        let is_first = current.is_some_and(Option::is_none) && self.context.rotation.is_none();
+        let issued = self.state.login.issued.as_ref();
+        let unproved = issued.filter(|issued| is_first && !issued.verified);
+        let Some((login, password)) = unproved
+            .and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)))
+        else {
+            return Ok((write.await?, None));
+        };
+        let proof = async { Ok(Box::pin(self.prove(login, password)).await) };
+        let written = async {
+            match write.await {
+                Ok(WriteResult::Yes) => Ok(()),
+                other => Err(other),
+            }
+        };
+        match tokio::try_join!(written, proof) {
+            Ok(((), proof)) => Ok((WriteResult::Yes, Some(proof))),
+            Err(written) => Ok((written?, None)),
+        }
+    }
+
+    /// Proves the login that the secret holds, or the one that a rotation has prepared.
+    pub async fn verify_stored(&mut self) -> Result<(), ApplyError> {
+        let secret = self.state.secret.required()?;
+        let rotation = self.context.rotation.as_ref();
+        let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
+        let login = prepared.or(secret.log.current.as_ref());
+        let login = login.ok_or_else(|| ApplyError::internal("no login to verify"))?;
+        let version_id = login.version_id.clone();
+        let is_new = self.is_new(secret, &login.credential_id);
+        self.state.login.verified_version = Some(version_id.clone());
+        if !self.state.login.stored.contains_key(&version_id) {
+            let value = calls::read_login(&self.clients.aws, secret, &version_id).await?;
+            self.state.login.stored.insert(version_id.clone(), value);
+        }
+        let Some(value) = self.state.login.stored.get(&version_id).cloned().flatten() else {
+            self.state.login.rejected = true;
+            return Ok(());
+        };
+        match self.prove(&value.service_user_name, &value.password).await {
+            Ok(()) => self.state.login.verified = true,
+            // A person reset the credential: a new credential repairs that.
+            Err((PushCheckError::LoginRejected, _))
+                if self.state.created.stored_credential.is_none() && rotation.is_none() =>
+            {
+                self.state.login.rejected = true;
+            }
+            Err((refused, mut error)) => {
+                // IAM has propagated an older login everywhere. A policy rejects it, or a person
+                // changed the credential.
+                error.is_transient &= is_new || !refused.is_rejection();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether IAM may still be propagating the credential `id`, which `secret` names.
+    fn is_new(&self, secret: &Secret, id: &str) -> bool {
+        let listed = self.state.user.credential(id).map(|listed| listed.created);
+        // IAM may list it late. Its secret was changed when it was stored, or later.
+        let issued = listed.or(secret.last_changed);
+        issued.is_none_or(|time| self.clients.clock.now() < time + LOGIN_PROPAGATION_TIME)
+    }
+
+    async fn prove(&self, login: &str, password: &Password) -> Proof {
+        // An Update that issues a password waits as long as a Create. The old login works
+        // meanwhile.
+        let is_new = self.context.is_create
+            || self.context.rotation.is_some()
+            || self.state.login.issued.is_some()
+            || self.state.created.stored_credential.is_some();
+        let timeout = if is_new {
+            push_check::NEW_LOGIN_TIMEOUT
         } else {
-            let current = secret.log.current.as_ref()?;
-            let value = login.stored.get(&current.version_id)?.clone()?;
-            let id = current.credential_id.clone();
-            (id, value.service_user_name, value.password)
+            push_check::EARLIER_LOGIN_TIMEOUT
         };
-        let mirrors = plan::next_mirrors(self.spec, self.context, &self.state);
-        let login = Login {
-            entry,
-            version_id,
-            credential_id,
-            serial_key: serial_key(self.spec.rotation_serial.as_deref()),
-            user_key: key(&self.spec.user_name),
-            mirrors: mirrors.len(),
-        };
-        let value = StoredLogin {
-            service_user_name,
-            password,
-            mirrors,
-        };
-        Some((value, login))
+        let clock = &self.clients.clock;
+        // The rollback and the response need the rest of the time.
+        let share = clock.until(self.progress.until()).mul_f64(0.6);
+        let give_up = clock.now() + timeout.min(share);
+        for (name, url) in &self.state.clone_urls {
+            let patience = clock.until(give_up);
+            let proof = push_check::check_push(&self.clients.http, url, login, password, patience);
+            if let Err(error) = proof.await {
+                let user = &self.spec.user_name;
+                let reason = format!(
+                    "verifying that the login of user {user} can push to repository {name}: {error}"
+                );
+                let failure = ApplyError {
+                    reason: error.reason_with(reason),
+                    is_transient: error.is_transient(),
+                };
+                return Err((error, failure));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,24 +1,30 @@
 //! Executes the steps for the mirrors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::stream::FuturesUnordered;
 
-use crate::clients::gitlab::{GitLab, Mirror};
-use crate::common::password::Password;
+use crate::clients::gitlab::{GitLab, GitLabError, Mirror};
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::credential::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::apply::sync_mirrors::is_empty;
+use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
 use crate::mirror_credential::calls::WriteResult;
+use crate::mirror_credential::calls::gitlab::GITLAB_POLL_INTERVAL;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::version_id;
+use crate::mirror_credential::observe::projects::read_projects;
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
+use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::{calls, messages, observe};
+use cfn_custom_resource::Reason;
+
+/// A GitLab that restarts responds again within this time.
+const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Applier<'_> {
     pub async fn apply_mirror_step(&mut self, step: MirrorStep) -> Result<(), ApplyError> {
@@ -42,6 +48,48 @@ impl Applier<'_> {
         Ok(self.gitlab_clients.at(&access.url).await?)
     }
 
+    /// Reads every project of the spec. If GitLab is unreachable, the plan decides whether the
+    /// request fails.
+    pub async fn read_projects(&mut self) -> Result<(), ApplyError> {
+        let left = self.clients.clock.until(self.progress.until());
+        let patience = match self.context.rotation {
+            // AWS does not document the interval of Secrets Manager's retries: see
+            // the module `rotation`.
+            Some(_) => left.mul_f64(0.5),
+            None => GITLAB_RESTART_TIMEOUT.min(left.mul_f64(0.1)),
+        };
+        let give_up = tokio::time::Instant::now() + patience;
+        loop {
+            match self.try_read_projects().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() && tokio::time::Instant::now() < give_up => {
+                    self.gitlab_clients.forget_failures();
+                    tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
+                }
+                Err(error)
+                    if self.context.rotation.is_none() && self.state.secret.present().is_some() =>
+                {
+                    self.state.mirrors.gitlab_error = Some(error.reason());
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn try_read_projects(&mut self) -> Result<(), GitLabError> {
+        let Some(access) = &self.spec.gitlab else {
+            return Ok(());
+        };
+        let gitlab = self.gitlab_clients.at(&access.url).await?;
+        let phase = self.context.rotation.as_ref().map(|one| one.phase);
+        let projects = read_projects(&gitlab, &self.spec.mirrors, phase).await?;
+        let mirrors = &mut self.state.mirrors;
+        mirrors.projects = Some(projects);
+        mirrors.reachable_gitlabs.insert(access.url.clone());
+        Ok(())
+    }
+
     async fn read_mirror_intent(&mut self, version_id: String) -> Result<(), ApplyError> {
         let secret = self.state.secret.required()?;
         let read = calls::read_mirror_intent(&self.clients.aws, secret, &version_id).await?;
@@ -55,29 +103,34 @@ impl Applier<'_> {
 
     /// Creates mirrors concurrently. All that exist are noted, also if another one failed.
     async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), ApplyError> {
-        let Some((login, password)) = self.login_to_mirror_with() else {
-            return Err(ApplyError::internal("a mirror without a login"));
-        };
         let gitlab = self.gitlab().await?;
-        let (spec, clone_urls) = (self.spec, self.state.clone_urls.clone());
-        let mut calls = FuturesUnordered::new();
-        for wanted in indices.iter().filter_map(|n| spec.mirrors.get(*n)) {
-            let Some(clone_url) = clone_urls.get(&wanted.repository_name) else {
+        let (spec, clone_urls) = (self.spec, &self.state.clone_urls);
+        let login = self.state.next_login();
+        let no_login = || ApplyError::internal("a mirror without a login");
+        let (_, login, password) = login.ok_or_else(no_login)?;
+        let wanted = indices.iter().filter_map(|n| spec.mirrors.get(*n));
+        let wanted: Vec<&WantedMirror> = wanted.collect();
+        let mut calls = Vec::new();
+        for WantedMirror {
+            project,
+            repository_name,
+            settings,
+            ..
+        } in &wanted
+        {
+            let Some(clone_url) = clone_urls.get(repository_name) else {
                 return Err(ApplyError::internal("a mirror without an address"));
             };
-            let (project, settings) = (&wanted.project, &wanted.settings);
-            let call = gitlab.create(project, clone_url, &login, &password, settings);
-            calls.push(async move { (wanted, call.await) });
+            calls.push(gitlab.create(project, clone_url, login, password, settings));
         }
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
-        while let Some((wanted, created)) = calls.next().await {
+        for (wanted, created) in wanted.into_iter().zip(join_all(calls).await) {
             match created {
                 Ok(mirror) => self.note_created(wanted, mirror),
                 Err(error) if error.outcome_unknown() => uncertain.push((wanted, error)),
                 Err(error) => result = result.and(Err(error.into())),
             }
         }
-        drop(calls);
         for (wanted, error) in uncertain {
             self.retries.uncertain_calls += 1;
             if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
@@ -117,15 +170,6 @@ impl Applier<'_> {
         Ok(new.next())
     }
 
-    fn login_to_mirror_with(&self) -> Option<(String, Password)> {
-        if let Some(issued) = &self.state.login.issued {
-            return Some((issued.service_user_name.clone(), issued.password.clone()?));
-        }
-        let current = self.state.secret.present()?.log.current.as_ref()?;
-        let value = self.state.login.stored.get(&current.version_id)?.as_ref()?;
-        Some((value.service_user_name.clone(), value.password.clone()))
-    }
-
     fn note_created(&mut self, wanted: &WantedMirror, mirror: Mirror) {
         let url = self.spec.gitlab.as_ref().map(|access| access.url.clone());
         let record = MirrorRecord {
@@ -134,24 +178,7 @@ impl Applier<'_> {
             repository_name: wanted.repository_name.clone(),
             id: mirror.id,
         };
-        self.created.mirrors.insert(record.clone());
-        self.state
-            .mirrors
-            .intent
-            .content
-            .created
-            .push(record.clone());
-        self.state.mirrors.intent.ids_committed = false;
-        self.note_shown(&record, Some(mirror));
-    }
-
-    pub fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
-        let projects = self.state.mirrors.projects.as_mut();
-        let Some(project) = projects.and_then(|projects| projects.get_mut(&record.project)) else {
-            return;
-        };
-        project.mirrors.retain(|one| one.id != record.id);
-        project.mirrors.extend(mirror);
+        self.state.note_mirror_created(record, mirror);
     }
 
     /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
@@ -163,12 +190,12 @@ impl Applier<'_> {
             WriteResult::Yes => {
                 self.state.log.claim = Some(number);
                 self.state.mirrors.intent.ids_committed = true;
-                self.change_secret(|secret| {
+                self.state.change_secret(|secret| {
                     secret.log.claim = number;
                     secret.log.mirror_intent = Some(version_id(number));
                 });
             }
-            WriteResult::Taken => self.yield_to_peer(number),
+            WriteResult::Taken => self.state.yield_to_peer(number, self.clients.clock.now()),
             WriteResult::Gone => self.state.secret = SecretState::Absent,
         }
         Ok(())
@@ -182,9 +209,9 @@ impl Applier<'_> {
             match enabled {
                 Ok(Some(mirror)) => {
                     self.state.mirrors.settings_sent.insert(record.id);
-                    self.note_shown(record, Some(mirror));
+                    self.state.note_shown(record, Some(mirror));
                 }
-                Ok(None) => self.note_mirror_deleted(record),
+                Ok(None) => self.state.note_mirror_deleted(record),
                 Err(error) => result = result.and(Err(error)),
             }
         }
@@ -211,16 +238,151 @@ impl Applier<'_> {
         Err(ApplyError::permanent(reason))
     }
 
-    /// Follows the deletion of a mirror by a person, or by a peer that took the log over.
-    pub fn note_mirror_deleted(&mut self, record: &MirrorRecord) {
-        self.note_shown(record, None);
+    /// Reads the branches again before GitLab may push, because they may have changed since the
+    /// start.
+    pub async fn check_branches(
+        &self,
+        gitlab: &GitLab,
+        wanted: &WantedMirror,
+    ) -> Result<(), ApplyError> {
+        if self.context.rotation.is_some() {
+            return Ok(());
+        }
+        let (project, settings) = (&wanted.project, &wanted.settings);
+        let Some(reason) = gitlab.pushes_everything(project, settings).await? else {
+            return Ok(());
+        };
+        let mut mirrors = self.spec.mirrors.iter();
+        let n = mirrors.position(|one| one == wanted).unwrap_or_default();
+        let (place, regex) = (format!("Mirrors[{n}]"), settings.branch_regex.as_deref());
+        let refusal = messages::every_branch_is_pushed(&place, project, &reason, regex);
+        Err(ApplyError::permanent(refusal))
+    }
+
+    /// Starts the pushes of mirrors, and waits until they end. The rollback needs the rest of the time.
+    async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+        let gitlab = self.gitlab().await?;
+        let left = self.clients.clock.until(self.progress.until());
+        sync_mirrors(&gitlab, self.spec, &mut self.state, records, left).await
+    }
+
+    pub async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+        self.ensure_access_to(&record.gitlab_url).await?;
+        let deleted = self.gitlab_clients.delete(record).await;
+        // If the deletion failed, the claim that names the mirror has to stay open.
+        self.state.mirrors.deletion_incomplete |= deleted.is_err();
+        self.note_removal(record, deleted)?;
+        self.state.mirrors.orphans.remove(record);
+        Ok(())
+    }
+
+    pub async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+        for record in records {
+            self.ensure_access_to(&record.gitlab_url).await?;
+        }
+        let left = self.clients.clock.until(self.progress.until());
+        let records = records.iter();
+        let found: Vec<_> = records
+            .clone()
+            .map(|one| self.with_current_project(one))
+            .collect();
+        let (clock, patience) = (&self.clients.clock, left.mul_f64(0.6));
+        let retired = self.gitlab_clients.retire(&found, patience, clock).await;
+        let mut result = Ok(());
+        for (record, retired) in records.zip(retired) {
+            let retired = retired.map(|note| {
+                if let Some(note) = note {
+                    tracing::warn!(note, "mirror deleted");
+                    self.warnings.push(Reason::new(Code::PushInterrupted, note));
+                }
+            });
+            match self.note_removal(record, retired) {
+                Ok(()) => drop(self.state.mirrors.retired.insert(record.clone())),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
+    }
+
+    /// `record` with the project's current path. A project that has moved keeps the IDs of its
+    /// mirrors.
+    fn with_current_project(&self, record: &MirrorRecord) -> MirrorRecord {
+        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
+        let projects = self.state.mirrors.projects.iter().flatten();
+        let shows = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
+        let mut found = projects.filter(|(_, project)| shows(project));
+        match found.next() {
+            Some((name, _)) if url == Some(&record.gitlab_url) => MirrorRecord {
+                project: name.clone(),
+                ..record.clone()
+            },
+            _ => record.clone(),
+        }
+    }
+
+    /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
+    pub async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+        self.ensure_access_to(&record.gitlab_url).await?;
+        self.gitlab_clients.answers(record).await?;
         self.state
             .mirrors
-            .intent
-            .content
-            .created
-            .retain(|one| one != record);
-        // If a peer deleted it, the log shows the peer's claim.
-        self.state.secret = SecretState::Unread;
+            .reachable_gitlabs
+            .insert(record.gitlab_url.clone());
+        Ok(())
+    }
+
+    /// Notes a deletion. A failure is only a warning if the project has moved. It is also a warning
+    /// if the template no longer has the GitLab and the mirror does not push with the current
+    /// login. Otherwise a GitLab that no longer exists would block every update.
+    fn note_removal(
+        &mut self,
+        record: &MirrorRecord,
+        removed: Result<(), GitLabError>,
+    ) -> Result<(), ApplyError> {
+        let Err(error) = removed else {
+            self.state.note_shown(record, None);
+            return Ok(());
+        };
+        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
+        let is_former =
+            url != Some(&record.gitlab_url) && !self.state.pushes_with_current_login(record);
+        if !is_former && !error.has_moved() {
+            return Err(error.into());
+        }
+        self.warnings.push(error.reason());
+        Ok(())
+    }
+
+    /// Reads the access to a GitLab that the template no longer has from the saved spec.
+    async fn ensure_access_to(&mut self, url: &str) -> Result<(), ApplyError> {
+        if self.gitlab_clients.knows(url) {
+            return Ok(());
+        }
+        let secret = self.state.secret.required()?;
+        let access = calls::read_access(&self.clients.aws, secret).await?;
+        self.gitlab_clients.add(access);
+        Ok(())
+    }
+
+    /// Deletes the mirrors that this delivery created and that no login names, best effort. If GitLab
+    /// fails, the log still names them for the next delivery.
+    pub async fn roll_back_mirrors(&mut self) {
+        self.state.orphan_created_mirrors();
+        self.delete_own_orphans().await;
+    }
+
+    /// Deletes the mirrors that this delivery created before a peer took the log over. The peer
+    /// has not read their IDs.
+    pub async fn delete_own_orphans(&mut self) {
+        let orphans = &self.state.mirrors.orphans;
+        let own: Vec<MirrorRecord> = orphans
+            .intersection(&self.state.created.mirrors)
+            .cloned()
+            .collect();
+        for record in own {
+            if let Err(error) = self.delete_orphan_mirror(&record).await {
+                tracing::warn!(%error, "not rolled back");
+            }
+        }
     }
 }

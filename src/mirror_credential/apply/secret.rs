@@ -7,9 +7,9 @@ use crate::mirror_credential::calls::{CreateResult, WriteResult};
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
 use crate::mirror_credential::plan::step::SecretStep;
-use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
+use crate::mirror_credential::state::{Issued, Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
-use crate::mirror_credential::{calls, messages};
+use crate::mirror_credential::{calls, messages, observe};
 
 /// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
 const MAX_MOVE_RETRIES: u32 = 20;
@@ -40,7 +40,7 @@ impl Applier<'_> {
                     let version_id = version_id(entry);
                     calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
                 }
-                self.change_secret(|secret| {
+                self.state.change_secret(|secret| {
                     secret.log.saved_specs.retain(|one| one.entry != entry);
                 });
             }
@@ -49,20 +49,23 @@ impl Applier<'_> {
                     let version_id = &login.version_id;
                     calls::move_label(aws, secret, &login.write(), version_id, None).await?;
                 }
-                self.change_secret(|secret| secret.log.superseded.retain(|one| one.entry != entry));
+                self.state
+                    .change_secret(|secret| secret.log.superseded.retain(|one| one.entry != entry));
             }
             SecretStep::DropPending(version_id) => {
                 calls::drop_pending(aws, secret, &version_id).await?;
-                self.change_secret(|secret| secret.log.pending = None);
+                self.state.change_secret(|secret| secret.log.pending = None);
             }
             SecretStep::ChangeSettings => {
                 let settings = self.spec.settings.clone();
                 calls::change_settings(aws, secret, &settings).await?;
-                self.change_secret(|secret| secret.settings = settings);
+                self.state
+                    .change_secret(|secret| secret.settings = settings);
             }
             SecretStep::UntagSecret(keys) => {
                 calls::untag_secret(aws, secret, &keys).await?;
-                self.change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
+                self.state
+                    .change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
             }
             _ => {}
         }
@@ -147,12 +150,13 @@ impl Applier<'_> {
             created: Vec::new(),
             ..intent
         };
-        self.change_secret(|secret| {
+        self.state.change_secret(|secret| {
             secret.log.claim = entry;
             secret.log.mirror_intent = version;
         });
         if is_shared && self.context.rotation.is_none() && entry > 1 {
-            self.note_claimed_entry(entry);
+            self.state
+                .note_claimed_entry(entry, self.clients.clock.now());
         }
         Ok(())
     }
@@ -188,7 +192,8 @@ impl Applier<'_> {
 
     pub fn note_saved_spec(&mut self, saved: SavedSpec, written: WriteResult) {
         if self.note_write(written, saved.entry) {
-            self.change_secret(|secret| secret.log.saved_specs.push(saved));
+            self.state
+                .change_secret(|secret| secret.log.saved_specs.push(saved));
         }
     }
 
@@ -199,7 +204,7 @@ impl Applier<'_> {
         tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
         tags.insert(AS_OF.to_owned(), write_time(signed_at));
         calls::tag_secret(&self.clients.aws, secret, &tags).await?;
-        self.change_secret(|secret| {
+        self.state.change_secret(|secret| {
             secret.tags.extend(spec.tags.clone());
             secret.origin.user_name = Some(spec.user_name.clone());
             secret.origin.as_of = Some(signed_at);
@@ -213,7 +218,7 @@ impl Applier<'_> {
         let aws = &self.clients.aws;
         if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
             self.state.login.seen_version = Some(to.to_owned());
-            self.change_secret(|secret| {
+            self.state.change_secret(|secret| {
                 let mut logins = secret.log.superseded.iter();
                 if let Some(at) = logins.position(|login| login.version_id == to) {
                     let next = secret.log.superseded.swap_remove(at);
@@ -243,8 +248,100 @@ impl Applier<'_> {
         let copy = current.copied_as(entry);
         let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
         if self.note_write(written, entry) {
-            self.change_secret(|secret| secret.log.superseded.push(copy));
+            self.state
+                .change_secret(|secret| secret.log.superseded.push(copy));
         }
         Ok(())
+    }
+
+    /// Reads the secret, and follows changes by peers.
+    pub async fn read_secret(&mut self) -> Result<(), CallError> {
+        let read = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
+        let now = self.clients.clock.now();
+        if let (Some(read), Some(own)) = (&read, self.state.log.claim)
+            && read.log.claim > own
+        {
+            self.state.yield_to_peer(read.log.claim, now);
+        }
+        self.state.secret = SecretState::from(read);
+        self.state.secret_read_after_user = true;
+        let highest = self.state.log.highest_claimed_entry;
+        let highest = highest.map_or(0, |(entry, _)| entry);
+        self.state
+            .change_secret(|secret| secret.log.highest_claimed_entry = highest);
+        let secret = self.state.secret.present();
+        self.state.secret_seen |= secret.is_some_and(|secret| self.context.owns(secret));
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let login = &mut self.state.login;
+        // A peer may have taken the credential over, and have stored it.
+        let is_stored =
+            |issued: &mut Issued| current.is_some_and(|current| current.credential_id == issued.id);
+        login.issued.take_if(is_stored);
+        let current_version = current.map(|login| login.version_id.clone());
+        if current_version.is_some() && current_version != login.seen_version {
+            // IAM may not list its credential yet.
+            login.peer_stored_at = Some(now);
+            login.seen_version = current_version;
+        }
+        if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
+            login.verified = false;
+            login.rejected = false;
+        }
+        if self.state.log.claim.is_none() {
+            // A peer may have finished this delivery's intent.
+            let (own, mirrors) = (&self.state.created.mirrors, &mut self.state.mirrors);
+            mirrors.orphans.retain(|record| own.contains(record));
+            mirrors.intent.content = MirrorIntent::default();
+            mirrors.intent.read_from = None;
+        }
+        let first = self.state.secret.present().filter(|secret| {
+            // The response to this delivery's CreateSecret may have been lost.
+            secret.log.claim == 0 && secret.is_unfinished() && self.context.has_created(secret)
+        });
+        let has_claim = self.state.log.claim.is_some() || self.state.log.claim_lost_at.is_some();
+        if first.is_some() && !has_claim {
+            self.state.log.claim = Some(0);
+        }
+        Ok(())
+    }
+
+    /// Reads the user. The delivery's own changes stay in the state, although IAM may not show them
+    /// yet.
+    pub async fn read_user(&mut self) -> Result<(), CallError> {
+        self.state.user_read_at = self.clients.clock.now();
+        self.state.secret_read_after_user = false;
+        let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
+        let deleted = &self.state.login.deleted_credentials;
+        let listed = &mut user.credentials;
+        listed.retain(|listed| !deleted.contains(&listed.id));
+        for own in &self.state.created.credentials {
+            if user.credential(&own.id).is_none() {
+                user.credentials.push(own.clone());
+            }
+        }
+        if self.state.log.issue_intent_written {
+            let before = &mut self.state.user;
+            user.owner = before.owner.take();
+            user.secret_name = before.secret_name.take();
+            user.issue_intent = before.issue_intent.take();
+            let context = self.context;
+            user.tombstone = user
+                .tombstone
+                .filter(|tombstone| context.is_superseded_by(tombstone));
+        }
+        self.state.user = user;
+        Ok(())
+    }
+
+    /// Follows the write of the log's entry `entry`. `false` if this delivery did not write it.
+    pub fn note_write(&mut self, written: WriteResult, entry: u64) -> bool {
+        let (state, now) = (&mut self.state, self.clients.clock.now());
+        match written {
+            WriteResult::Yes => return true,
+            WriteResult::Taken if state.log.claim.is_some() => state.yield_to_peer(entry, now),
+            WriteResult::Taken => state.note_claimed_entry(entry, now),
+            WriteResult::Gone => state.secret = SecretState::Absent,
+        }
+        false
     }
 }

@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 
 use crate::clients::gitlab::{GitLab, Mirror, PushStatus};
 use crate::common::reason_codes::Code;
-use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::State;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
 
@@ -20,172 +21,165 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(12 * 60);
 /// The time that waiting for pushes leaves for a rollback.
 const ROLLBACK_RESERVE: Duration = Duration::from_secs(90);
 
-impl Applier<'_> {
-    /// Starts all pushes before it waits for one, so that they run concurrently.
-    pub async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
-        let gitlab = self.gitlab().await?;
-        let Some(mut waiting) = self.start_pushes(&gitlab, records).await? else {
-            return Ok(());
-        };
-        // The rollback needs the rest of the time.
-        let left = self.clients.clock.until(self.progress.until());
-        let kept_back = ROLLBACK_RESERVE
-            .max(left.mul_f64(0.1))
-            .min(left.mul_f64(0.5));
-        let give_up =
-            tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
-        let mut backoff = Backoff::new();
-        while !waiting.is_empty() {
-            // A push that ended makes the end of the next one likely.
-            backoff.observe(Some(waiting.len()));
-            let pause = backoff.next_pause();
-            let is_late = tokio::time::Instant::now() + pause >= give_up;
-            let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
-            let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
-            let shown = join_all(calls).await;
-            for (mut awaited, shown) in std::mem::take(&mut waiting).into_iter().zip(shown) {
-                match self
-                    .check_push(&gitlab, &mut awaited, shown?, is_late)
-                    .await?
-                {
-                    PushCheck::Done => {}
-                    PushCheck::Wait => waiting.push(awaited),
-                    PushCheck::Gone => return Ok(()),
-                }
-            }
-            if !waiting.is_empty() {
-                tokio::time::sleep(pause).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts the pushes of `records`, and returns those to wait for. `None` if a mirror was deleted.
-    async fn start_pushes(
-        &mut self,
-        gitlab: &GitLab,
-        records: &[MirrorRecord],
-    ) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
-        let mut waiting = Vec::new();
-        // A mirror of an empty project has nothing to push.
-        let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
-            let before = self.state.shown(record);
-            before.is_some_and(|mirror| !mirror.enabled)
-        });
-        self.state
-            .mirrors
-            .synced
-            .extend(silent.iter().map(|one| one.id));
-        let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
-        for (record, started) in records.iter().zip(join_all(calls).await) {
-            let Some(wanted) = self.spec.wanted(record) else {
-                continue;
+/// Lets the mirrors of `records` push, and waits until the pushes end, or until most of the time that is
+/// `left` is over. All pushes start before it waits for one, so that they run concurrently.
+pub async fn sync_mirrors(
+    gitlab: &GitLab,
+    spec: &Spec,
+    state: &mut State,
+    records: &[MirrorRecord],
+    left: Duration,
+) -> Result<(), ApplyError> {
+    let Some(mut waiting) = start_pushes(gitlab, spec, state, records).await? else {
+        return Ok(());
+    };
+    let kept_back = ROLLBACK_RESERVE
+        .max(left.mul_f64(0.1))
+        .min(left.mul_f64(0.5));
+    let give_up = tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
+    let mut backoff = Backoff::new();
+    while !waiting.is_empty() {
+        // A push that ended makes the end of the next one likely.
+        backoff.observe(Some(waiting.len()));
+        let pause = backoff.next_pause();
+        let is_late = tokio::time::Instant::now() + pause >= give_up;
+        let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
+        let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
+        let shown = join_all(calls).await;
+        for (mut awaited, shown) in std::mem::take(&mut waiting).into_iter().zip(shown) {
+            let Some(mirror) = shown? else {
+                state.note_mirror_deleted(&awaited.record);
+                return Ok(());
             };
-            let before = self.state.shown(record).cloned();
-            if !started? {
-                self.note_mirror_deleted(record);
-                return Ok(None);
-            }
-            if wanted.waits_for_sync {
-                waiting.push(AwaitedPush {
-                    record: (*record).clone(),
-                    before,
-                    was_asked_again: false,
-                    has_commits: false,
-                });
-            } else {
-                self.state.mirrors.synced.insert(record.id);
+            if !has_ended(gitlab, state, &mut awaited, mirror, is_late).await? {
+                waiting.push(awaited);
             }
         }
-        Ok(Some(waiting))
+        if !waiting.is_empty() {
+            tokio::time::sleep(pause).await;
+        }
     }
+    Ok(())
+}
 
-    async fn check_push(
-        &mut self,
-        gitlab: &GitLab,
-        awaited: &mut AwaitedPush,
-        shown: Option<Mirror>,
-        is_late: bool,
-    ) -> Result<PushCheck, ApplyError> {
-        let record = awaited.record.clone();
-        let (project, id) = (&record.project, record.id);
-        let Some(mirror) = shown else {
-            self.note_mirror_deleted(&record);
-            return Ok(PushCheck::Gone);
+/// Starts the pushes of `records`, and returns those to wait for. `None` if a mirror was deleted.
+async fn start_pushes(
+    gitlab: &GitLab,
+    spec: &Spec,
+    state: &mut State,
+    records: &[MirrorRecord],
+) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
+    let mut waiting = Vec::new();
+    // A mirror of an empty project has nothing to push.
+    let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
+        let before = state.shown(record);
+        before.is_some_and(|mirror| !mirror.enabled)
+    });
+    state.mirrors.synced.extend(silent.iter().map(|one| one.id));
+    let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
+    for (record, started) in records.iter().zip(join_all(calls).await) {
+        let Some(wanted) = spec.wanted(record) else {
+            continue;
         };
-        match Push::of(awaited.before.as_ref(), &mirror) {
-            Push::Succeeded => {
-                self.state.mirrors.synced.insert(id);
-                self.note_shown(&record, Some(mirror));
-                return Ok(PushCheck::Done);
-            }
-            // IAM may not have propagated the login to where GitLab's push arrived.
-            Push::Failed if !awaited.was_asked_again => {
-                awaited.was_asked_again = true;
-                gitlab.sync(project, id).await?;
-                awaited.before = Some(mirror.clone());
-            }
-            Push::Failed => return Err(self.push_error(&record, &mirror, "failed")),
-            Push::UnderWay => {}
+        if !started? {
+            state.note_mirror_deleted(record);
+            return Ok(None);
         }
-        if !awaited.has_commits {
-            if is_empty(gitlab, &record).await {
-                self.state.mirrors.synced.insert(id);
-                return Ok(PushCheck::Done);
-            }
-            awaited.has_commits = true;
-        }
-        if is_late {
-            return Err(self.push_error(&record, &mirror, "did not end in time"));
-        }
-        Ok(PushCheck::Wait)
-    }
-
-    fn push_error(&self, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
-        let MirrorRecord {
-            project,
-            repository_name,
-            id,
-            ..
-        } = record;
-        let mut error = mirror.last_error.clone().unwrap_or_default();
-        let values = self.state.login.stored.values().flatten();
-        let issued = self.state.login.issued.as_ref();
-        let issued = issued.and_then(|issued| issued.password.as_ref());
-        for password in values.map(|value| &value.password).chain(issued) {
-            error = password.redact(&error);
-        }
-        let has_diverged = error.contains("diverged");
-        let mut error = if error.is_empty() {
-            "GitLab reports no reason".to_owned()
+        if wanted.waits_for_sync {
+            waiting.push(AwaitedPush {
+                record: (*record).clone(),
+                before: state.shown(record).cloned(),
+                was_asked_again: false,
+                has_commits: false,
+            });
         } else {
-            format!("GitLab reports: {error}")
-        };
-        if has_diverged {
-            error.push_str(
-                "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
-                 repository: remove it there, or set KeepDivergentRefs to false",
-            );
+            state.mirrors.synced.insert(record.id);
         }
-        if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
-            let since = write_time(since);
-            let _ = write!(
-                error,
-                "; GitLab shows a push under way since {since}. If its process was killed, GitLab \
-                 corrects that with the first push to the project after one hour, or after three \
-                 hours for a mirror that never ended a push"
-            );
+    }
+    Ok(Some(waiting))
+}
+
+/// Whether the push is over, and succeeded: GitLab shows `mirror` now.
+async fn has_ended(
+    gitlab: &GitLab,
+    state: &mut State,
+    awaited: &mut AwaitedPush,
+    mirror: Mirror,
+    is_late: bool,
+) -> Result<bool, ApplyError> {
+    let record = &awaited.record;
+    match Push::of(awaited.before.as_ref(), &mirror) {
+        Push::Succeeded => {
+            state.mirrors.synced.insert(record.id);
+            state.note_shown(record, Some(mirror));
+            return Ok(true);
         }
-        let reason = format!(
-            "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
-             {what}; {error}"
+        // IAM may not have propagated the login to where GitLab's push arrived.
+        Push::Failed if !awaited.was_asked_again => {
+            awaited.was_asked_again = true;
+            gitlab.sync(&record.project, record.id).await?;
+            awaited.before = Some(mirror.clone());
+        }
+        Push::Failed => return Err(push_error(state, record, &mirror, "failed")),
+        Push::UnderWay => {}
+    }
+    if !awaited.has_commits {
+        if is_empty(gitlab, record).await {
+            state.mirrors.synced.insert(record.id);
+            return Ok(true);
+        }
+        awaited.has_commits = true;
+    }
+    if is_late {
+        return Err(push_error(state, record, &mirror, "did not end in time"));
+    }
+    Ok(false)
+}
+
+fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
+    let MirrorRecord {
+        project,
+        repository_name,
+        id,
+        ..
+    } = record;
+    let mut error = mirror.last_error.clone().unwrap_or_default();
+    let values = state.login.stored.values().flatten();
+    let issued = state.login.issued.as_ref();
+    let issued = issued.and_then(|issued| issued.password.as_ref());
+    for password in values.map(|value| &value.password).chain(issued) {
+        error = password.redact(&error);
+    }
+    let has_diverged = error.contains("diverged");
+    let mut error = if error.is_empty() {
+        "GitLab reports no reason".to_owned()
+    } else {
+        format!("GitLab reports: {error}")
+    };
+    if has_diverged {
+        error.push_str(
+            "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
+             repository: remove it there, or set KeepDivergentRefs to false",
         );
-        // GitLab gives the reason only as text. Diverged branches stay until a person acts.
-        // Failures of the network and of CodeCommit may pass.
-        ApplyError {
-            reason: Reason::new(Code::PushFailed, reason),
-            is_transient: !has_diverged,
-        }
+    }
+    if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
+        let since = write_time(since);
+        let _ = write!(
+            error,
+            "; GitLab shows a push under way since {since}. If its process was killed, GitLab \
+             corrects that with the first push to the project after one hour, or after three \
+             hours for a mirror that never ended a push"
+        );
+    }
+    let reason = format!(
+        "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
+         {what}; {error}"
+    );
+    // GitLab gives the reason only as text. Diverged branches stay until a person acts.
+    // Failures of the network and of CodeCommit may pass.
+    ApplyError {
+        reason: Reason::new(Code::PushFailed, reason),
+        is_transient: !has_diverged,
     }
 }
 
@@ -202,14 +196,6 @@ struct AwaitedPush {
     before: Option<Mirror>,
     was_asked_again: bool,
     has_commits: bool,
-}
-
-/// The result of polling a push.
-enum PushCheck {
-    Done,
-    Wait,
-    /// The mirror was deleted.
-    Gone,
 }
 
 /// The state of a requested push.

@@ -16,6 +16,7 @@ pub mod abort_rotation;
 pub mod classify;
 pub mod end_rotation;
 mod issue;
+pub mod issue_intent;
 mod maintain;
 pub mod mirrors;
 pub mod planner;
@@ -24,13 +25,14 @@ pub mod rotation;
 pub mod step;
 
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::State;
+use crate::mirror_credential::state::{State, StoredLogin};
 use cfn_custom_resource::Reason;
 
 /// The next step of `context` from `state` towards `spec`.
@@ -69,7 +71,7 @@ pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
 }
 
 /// The mirrors of the next login's version, in the order of `Mirrors`.
-pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec<MirrorRecord> {
+fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec<MirrorRecord> {
     let planner = MirrorPlanner::new(spec, context, state);
     if state.login.issued.is_some() {
         // Existing mirrors push with another password.
@@ -84,31 +86,39 @@ pub fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec
     planner.placed(&kept)
 }
 
+/// The value and the label of the log's entry `entry` in the version `version_id`: the issued login, or
+/// the current one with other mirrors.
+pub fn next_login(
+    spec: &Spec,
+    context: &RequestContext,
+    state: &State,
+    entry: u64,
+    version_id: String,
+) -> Option<(StoredLogin, Login)> {
+    let (credential_id, service_user_name, password) = state.next_login()?;
+    let mirrors = next_mirrors(spec, context, state);
+    let login = Login {
+        entry,
+        version_id,
+        credential_id: credential_id.to_owned(),
+        serial_key: serial_key(spec.rotation_serial.as_deref()),
+        user_key: key(&spec.user_name),
+        mirrors: mirrors.len(),
+    };
+    let value = StoredLogin {
+        service_user_name: service_user_name.to_owned(),
+        password: password.clone(),
+        mirrors,
+    };
+    Some((value, login))
+}
+
 /// The entry in which a Create saves its spec while it issues the first credential. `None` if the
 /// log may have another entry.
 pub fn first_saved_spec(context: &RequestContext, state: &State) -> Option<u64> {
     let secret = state.secret.present()?;
     let is_first = context.is_create && state.log.claim == Some(0) && secret.next_entry() == 1;
     is_first.then_some(1)
-}
-
-/// Whether the open issue intent of this delivery has issued its credential, so that it can be
-/// closed beside the next step. The log's next entry was this delivery's after that, so no peer has
-/// written an issue intent.
-pub fn may_close_issue_intent(state: &State) -> bool {
-    let Some(secret) = state.secret.present() else {
-        return false;
-    };
-    let intent = state.user.issue_intent.as_ref();
-    let open = intent.filter(|intent| state.log.issue_intent_written && !intent.closed);
-    let current = secret.log.current.as_ref();
-    open.is_some_and(|intent| {
-        let is_stored = current.is_some_and(|login| login.entry > intent.claim);
-        let saved = secret.log.saved_specs.last().map(|saved| saved.entry);
-        let is_committed = state.mirrors.intent.ids_committed || saved > Some(intent.claim);
-        let is_issued = state.login.issued.is_some() && !state.login.may_have_issued;
-        is_stored || (is_committed && is_issued)
-    })
 }
 
 #[cfg(test)]

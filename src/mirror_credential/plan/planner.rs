@@ -67,16 +67,21 @@ impl<'a> Planner<'a> {
 
     /// The class of a credential of the user.
     pub fn class(&self, credential: &Credential) -> CredentialClass {
+        match self.recorded_class(credential) {
+            // Another person created it after this delivery wrote its intent.
+            CredentialClass::Orphan if !self.may_have_orphans() => CredentialClass::Foreign,
+            class => class,
+        }
+    }
+
+    /// The class of a credential of the user, from the secret and from the user's tags alone.
+    pub fn recorded_class(&self, credential: &Credential) -> CredentialClass {
         let (name, owner) = (&self.spec.secret_name, &self.context.owner);
         let (user, others) = (
             &self.state.user,
             &self.state.login.other_resource_credentials,
         );
-        match classify(credential, user, self.secret, name, owner, others) {
-            // Another person created it after this delivery wrote its intent.
-            CredentialClass::Orphan if !self.may_have_orphans() => CredentialClass::Foreign,
-            class => class,
-        }
+        classify(credential, user, self.secret, name, owner, others)
     }
 
     /// The user's credentials of the class `wanted`.

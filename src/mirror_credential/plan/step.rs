@@ -1,6 +1,7 @@
 //! The steps that the planner chooses from.
 
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::spec::Spec;
 use cfn_custom_resource::Reason;
 
 /// The next step.
@@ -113,6 +114,57 @@ pub enum MirrorStep {
     DeleteOrphanMirror(MirrorRecord),
     /// Disable mirrors, let them finish their pushes, and delete them.
     RetireMirrors(Vec<MirrorRecord>),
+}
+
+impl Step {
+    /// What the step does for `spec`, as a gerund phrase.
+    pub fn describe(&self, spec: &Spec) -> String {
+        let (user_name, secret_name) = (&spec.user_name, &spec.secret_name);
+        match self {
+            Step::Secret(SecretStep::ReadSecret) => format!("reading secret {secret_name}"),
+            Step::Secret(SecretStep::WaitForPeer) => {
+                format!("waiting for another delivery to finish secret {secret_name}")
+            }
+            Step::Credential(CredentialStep::WaitForIam) => {
+                format!("waiting for IAM to list the credentials of user {user_name}")
+            }
+            Step::Credential(CredentialStep::Issue) => {
+                format!("issuing the service-specific credential of user {user_name}")
+            }
+            Step::Credential(CredentialStep::Reset(id)) => {
+                format!("resetting the service-specific credential {id}")
+            }
+            Step::Credential(CredentialStep::VerifyIssued | CredentialStep::VerifyStored) => {
+                format!("verifying that the login of user {user_name} can push")
+            }
+            Step::Mirror(MirrorStep::ReadProjects) => "reading the projects in GitLab".to_owned(),
+            Step::Mirror(MirrorStep::CreateMirrors(indices)) => {
+                let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
+                format!("creating the push mirror of {}", places.join(", "))
+            }
+            Step::Mirror(MirrorStep::EnableMirrors(records)) => {
+                format!("enabling {}", names_of(records))
+            }
+            Step::Mirror(MirrorStep::SyncMirrors(records)) => {
+                format!("waiting for the pushes of {}", names_of(records))
+            }
+            Step::Mirror(MirrorStep::RetireMirrors(records)) => {
+                format!("removing {}", names_of(records))
+            }
+            Step::Mirror(MirrorStep::DeleteOrphanMirror(record)) => {
+                format!("removing {}", names_of(std::slice::from_ref(record)))
+            }
+            _ => format!("creating the credential of user {user_name} in secret {secret_name}"),
+        }
+    }
+}
+
+fn names_of(records: &[MirrorRecord]) -> String {
+    let names = records.iter().map(|record| {
+        let MirrorRecord { project, id, .. } = record;
+        format!("push mirror {id} of project {project}")
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 impl From<CredentialStep> for Step {

@@ -28,9 +28,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
 use crate::common::reason_codes::Code;
-use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::apply::applier::{Applier, PreviousSpec};
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::apply::start::PreviousSpec;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::intent_log;

@@ -1,5 +1,6 @@
 //! The input of the planner: the observed state, with this delivery's changes.
 
+mod changes;
 pub mod mirrors;
 mod secret;
 mod user;
@@ -7,6 +8,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+pub use self::changes::CreatedResources;
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, User};
 
@@ -153,6 +155,7 @@ pub struct State {
     /// Credentials and logins.
     pub login: LoginState,
     pub mirrors: MirrorState,
+    pub created: CreatedResources,
 }
 
 impl State {
@@ -178,6 +181,7 @@ impl State {
             log: LogState::default(),
             login,
             mirrors: MirrorState::default(),
+            created: CreatedResources::default(),
         }
     }
 
@@ -185,6 +189,34 @@ impl State {
     pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
         let clone_url = self.clone_urls.get(&record.repository_name)?;
         self.mirrors.shown(record, clone_url)
+    }
+
+    /// The login of the next version and of its mirrors, with the ID of its credential: the issued one,
+    /// or the current one. `None` if its password is unknown.
+    pub fn next_login(&self) -> Option<(&str, &str, &Password)> {
+        if let Some(issued) = &self.login.issued {
+            let password = issued.password.as_ref()?;
+            return Some((&issued.id, &issued.service_user_name, password));
+        }
+        let current = self.secret.present()?.log.current.as_ref()?;
+        let value = self.login.stored.get(&current.version_id)?.as_ref()?;
+        let (name, password) = (&value.service_user_name, &value.password);
+        Some((&current.credential_id, name, password))
+    }
+
+    /// Whether the mirror of `record` pushes with the current login, as far as the logins were read.
+    pub fn pushes_with_current_login(&self, record: &MirrorRecord) -> bool {
+        let secret = self.secret.present();
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let is_named = |version: &String| {
+            let value = self.login.stored.get(version).and_then(Option::as_ref);
+            value.is_some_and(|value| value.mirrors.contains(record))
+        };
+        let mut logins = secret.into_iter().flat_map(Secret::logins);
+        logins.any(|login| {
+            current.is_some_and(|current| current.credential_id == login.credential_id)
+                && is_named(&login.version_id)
+        })
     }
 
     /// Whether this delivery holds the latest claim.

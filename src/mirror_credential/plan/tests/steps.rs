@@ -3,8 +3,9 @@
 use super::*;
 use crate::mirror_credential::intent_log::Tombstone;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::plan::first_saved_spec;
+use crate::mirror_credential::plan::issue_intent::may_close_issue_intent;
 use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
-use crate::mirror_credential::plan::{first_saved_spec, may_close_issue_intent};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{SecretState, State};
 

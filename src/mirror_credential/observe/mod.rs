@@ -1,4 +1,6 @@
-//! Reads the user's tags and credentials, and the secret.
+//! Reads the user's tags and credentials, the secret, and the projects in GitLab.
+
+pub mod projects;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
