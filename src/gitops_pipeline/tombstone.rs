@@ -6,8 +6,7 @@
 //! So a Delete creates a secret without a value, and immediately schedules its deletion. Only one
 //! secret can have the name, it costs nothing, and Secrets Manager deletes it after seven days.
 //! Secrets Manager may show it late. The decisive read happens after the stack is complete, which
-//! takes longer. `docs/project/decisions/2026-11-21-tombstone-of-pipelines.md` weighs the
-//! alternatives.
+//! takes longer. `docs/project/decisions/2026-11-20-child-stack.md` weighs the alternatives.
 
 use aws_sdk_secretsmanager::types::Tag;
 
