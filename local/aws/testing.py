@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
 
+OTHER_ACCOUNT = "111122223333"  # beside the local AWS's own
 TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 
@@ -96,6 +98,17 @@ class Stack:
     def attributes(self, logical_id: str) -> dict[str, Any]:
         return self._cloudformation.describe_stack_resource(
             StackName=self.name, LogicalResourceId=logical_id)["StackResourceDetail"]
+
+
+def eventually(look: Callable[[], Any], fine: Callable[[Any], Any] = bool, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if fine(found):
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s the value is still {found}")
+        time.sleep(0.05)
 
 
 def trust(service: str, **conditions: Any) -> str:

@@ -14,7 +14,6 @@ from ministack.services.cloudformation import provisioners
 from local.aws.events import buses as event_buses
 
 TYPE = "AWS::Events::EventBusPolicy"
-_OLDER_FORM = ("Action", "Principal", "Condition")
 
 
 def install() -> None:
@@ -36,17 +35,10 @@ def _said(rejected: event_buses.Rejected) -> ValueError:
 
 
 def _statement(props: dict[str, Any]) -> dict[str, Any]:
-    """"Statement: A JSON string that describes the permission policy statement. You can include a Policy parameter in
-    the request instead of using the StatementId, Action, Principal, or Condition parameters." """
-    name, written = bus_name(props), props.get("Statement")
-    if written is None:
-        return event_buses.older_form(name, props)
-    if given := [key for key in _OLDER_FORM if key in props]:
-        raise event_buses.Rejected("ValidationException", f"Statement and {', '.join(given)} exclude each other.")
-    if isinstance(written, str):
-        written = json.loads(written)
-    # The registry's schema: "$merge([{"Sid": StatementId}, Statement])"
-    return {"Sid": props["StatementId"], **written}
+    """The registry's schema: "$merge([{"Sid": StatementId}, Statement])". """
+    if given := [key for key in ("Action", "Principal", "Condition") if key in props]:
+        raise event_buses.Rejected("ValidationException", f"{', '.join(given)} {event_buses.LOCALLY}.")
+    return {"Sid": props["StatementId"], **props.get("Statement", {})}
 
 
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:

@@ -1,5 +1,4 @@
-"""Event buses that receive events: from a rule, also of another account or region, or from PutEvents; and the
-policy of a bus.
+"""Event buses that receive events from a rule of another account or region, and the policy of a bus.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
@@ -9,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-import uuid
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -23,6 +20,7 @@ from local.policies.source_keys import source_keys
 
 _log = logging.getLogger("events")
 _SERVICE = "events.amazonaws.com"
+LOCALLY = "is not part of this local EventBridge"
 _INPUTS = ("Input", "InputPath", "InputTransformer")
 # "The permission policy on the event bus cannot exceed 10 KB in size."
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
@@ -46,23 +44,16 @@ def install() -> None:
             ministack_invoke(target, event, rule, view)
         elif event.get(_CAME_BY_BUS):
             # "If a receiver account sets up a rule that sends events received from a sender account on to a third
-            # account, these events are not sent to the third account." The same holds for three buses in one account.
+            # account, these events are not sent to the third account."
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
             _log.warning("%s: an event that another bus sent is not sent on to %s", rule["Name"], target["Arn"])
         else:
-            _send(target, bus, event, rule, view)
+            _send(target, bus, event, rule)
 
     def put_events(data: dict, *more: Any, **named: Any) -> Any:
-        entries = data.get("Entries") or []
-        if len(entries) > 10 or not any(_is_elsewhere(bus_of({"Arn": str(each.get("EventBusName"))}))
-                                        for each in entries):
-            return ministack_put(data, *more, **named)
-        results: list[dict[str, str]] = []
-        for entry in entries:
-            bus = bus_of({"Arn": str(entry.get("EventBusName"))})
-            results += [_put(entry, bus)] if _is_elsewhere(bus) else json.loads(
-                ministack_put({"Entries": [entry]}, *more, **named)[2])["Entries"]
-        return json_response({"FailedEntryCount": sum("ErrorCode" in each for each in results), "Entries": results})
+        if any(_is_elsewhere(bus_of({"Arn": str(each.get("EventBusName"))})) for each in data.get("Entries") or []):
+            return error_response_json("ValidationException", f"PutEvents to a bus elsewhere {LOCALLY}.", 400)
+        return ministack_put(data, *more, **named)
 
     eventbridge._invoke_target, eventbridge._put_events = invoke, put_events
     eventbridge._put_permission = put_permission
@@ -92,32 +83,31 @@ def target_fault(target: dict[str, Any]) -> str:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
     """
     bus = bus_of(target)
-    if bus is None or not _is_elsewhere(bus):
+    if bus is None:
         return ""
+    if not _is_elsewhere(bus):
+        return f"Target {target.get('Id')}: a bus of the rule's own account and region {LOCALLY}."
     given = [each for each in _INPUTS if target.get(each)]
-    if given and bus[0] != get_account_id():
+    if given:
         return (f"{given[0]} is not available for target {target.get('Id')}: it is an event bus of a different AWS "
                 "account.")
     return "" if target.get("RoleArn") else f"RoleArn is required for target {target.get('Id')}."
 
 
-def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict, view: Any) -> None:
+def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict) -> None:
     """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
     error code is used if another account's bus denies the event.
     """
-    if target.get("RoleArn"):
-        try:
-            session = service_roles.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
-            session.require("events:PutEvents", target["Arn"], _keys(event, rule))
-        except service_roles.NotAssumable as rejected:
-            raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
-        except service_roles.Denied as rejected:
-            raise Undelivered("NO_PERMISSIONS", rejected.message) from None
-    elif _is_elsewhere(bus):
-        raise Undelivered("NO_PERMISSIONS", "the target has no role")
-    _deliver({**event, **_changed(target, rule, event, view)}, *bus)
+    try:
+        session = service_roles.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
+        session.require("events:PutEvents", target["Arn"], _keys(event, rule))
+    except service_roles.NotAssumable as rejected:
+        raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
+    except service_roles.Denied as rejected:
+        raise Undelivered("NO_PERMISSIONS", rejected.message) from None
+    _deliver(event, *bus)
 
 
 def _keys(event: dict, rule: dict) -> dict[str, Any]:
@@ -158,14 +148,6 @@ def keys_of_rule(pattern: Any) -> dict[str, Any]:
     return found
 
 
-def _changed(target: dict, rule: dict, event: dict, view: Any) -> dict[str, Any]:
-    """A bus of the same account may receive another value than the event's own detail."""
-    if target.get("InputTransformer"):
-        seen = view or eventbridge._pattern_event_view(event)
-        return {"Detail": eventbridge._apply_input_transformer(target["InputTransformer"], rule, seen)}
-    return {"Detail": target["Input"]} if target.get("Input") else {}
-
-
 def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> None:
     """With its original account, region and resources: the receiver's rules match its origin."""
     with request_scope(account, region):
@@ -178,33 +160,13 @@ def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> Non
         eventbridge._archive_event({key: value for key, value in received.items() if not key.startswith("_")})
 
 
-def _put(entry: dict[str, Any], bus: tuple[str, str, str] | None) -> dict[str, str]:
-    """One event of PutEvents to another account's bus, for which `enforcement` has evaluated that bus's policy."""
-    assert bus is not None
-    source = str(entry.get("Source", ""))
-    if source.startswith("aws."):
-        return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
-    made = str(uuid.uuid4())
-    _deliver({"EventId": made, "Source": source, "DetailType": entry.get("DetailType", ""),
-              "Detail": entry.get("Detail", "{}"), "Time": int(time.time()), "Resources": entry.get("Resources", []),
-              "Account": get_account_id(), "Region": get_region()}, *bus)
-    return {"EventId": made}
-
-
 # --- the policy of a bus -----------------------------------------------------------------
 
 
 def put_permission(request: dict[str, Any]) -> tuple:
-    """A whole policy, or the one statement that the other parameters describe.
-
-    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
-    """
-    name = str(request.get("EventBusName") or "default")
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html"""
     try:
-        if request.get("Policy"):
-            set_policy(name, _parsed(request["Policy"]))
-        else:
-            put_statement(name, older_form(name, request))
+        set_policy(str(request.get("EventBusName") or "default"), _parsed(request.get("Policy", "")))
     except Rejected as rejected:
         error_of: tuple = error_response_json(rejected.code, rejected.message, 400)
         return error_of
@@ -218,23 +180,12 @@ def _parsed(text: str) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict) or not document.get("Statement"):
-        raise Rejected("ValidationException", "The policy document is not valid.")
+        raise Rejected("ValidationException", f"The policy document is not valid. A statement by its parts {LOCALLY}.")
     return document
 
 
 def arn_of(name: str) -> str:
     return f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{name}"
-
-
-def older_form(name: str, request: dict[str, Any]) -> dict[str, Any]:
-    """An account's number, or every account with a condition, as a statement."""
-    missing = [key for key in ("Action", "Principal", "StatementId") if not request.get(key)]
-    if missing:
-        raise Rejected("ValidationException", f"Parameter(s) {', '.join(missing)} must be specified.")
-    principal, condition = str(request["Principal"]), request.get("Condition")
-    made = {"Sid": request["StatementId"], "Effect": "Allow", "Action": request["Action"], "Resource": arn_of(name),
-            "Principal": "*" if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"}}
-    return {**made, "Condition": {condition["Type"]: {condition["Key"]: condition["Value"]}}} if condition else made
 
 
 def statements(name: str) -> list[dict[str, Any]]:
