@@ -1,8 +1,8 @@
 """Evaluates an alarm by its metric, dimensions and periods. MiniStack evaluates every metric of the name, and ignores
 missing data.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. Not implemented: alarms on
-metric math, whose state does not change, and the older data points that AWS fetches beside the evaluation periods.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. Not implemented: the older data
+points that AWS fetches beside the evaluation periods.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-_COMPARE = {
+COMPARE = {
     "GreaterThanOrEqualToThreshold": operator.ge, "GreaterThanThreshold": operator.gt,
     "LessThanThreshold": operator.lt, "LessThanOrEqualToThreshold": operator.le,
 }
@@ -33,8 +33,6 @@ def install() -> None:
 
 
 def _evaluate(alarm: dict[str, Any]) -> None:
-    if not alarm.get("MetricName") or alarm.get("ComparisonOperator") not in _COMPARE:
-        return
     values = _datapoints(alarm, time.time())
     state = _state(alarm, values)
     old = alarm["StateValue"]
@@ -64,7 +62,7 @@ def _statistic(alarm: dict[str, Any], points: list[dict[str, Any]]) -> float | N
     if not points:
         return None
     value: float | None = cloudwatch._stat_value(
-        cloudwatch._calc_stats(points), alarm.get("ExtendedStatistic") or alarm.get("Statistic"), points)
+        cloudwatch._calc_stats(points), alarm["Statistic"], points)
     return value
 
 
@@ -77,7 +75,7 @@ def _state(alarm: dict[str, Any], values: list[float | None]) -> str | None:
     there = [value for value in values if value is not None]
     if not there and missing in ("missing", "ignore"):
         return "INSUFFICIENT_DATA" if missing == "missing" else None
-    breaching = sum(_COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"]) for value in there)
+    breaching = sum(COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"]) for value in there)
     if missing == "breaching":
         breaching += len(values) - len(there)
     return "ALARM" if breaching >= needed else "OK"

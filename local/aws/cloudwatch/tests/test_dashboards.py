@@ -1,4 +1,4 @@
-"""CloudWatch's dashboards: created by a stack, and rejected with the position of the error.
+"""CloudWatch's dashboards, which are rejected with the position of the error.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -12,19 +12,16 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.testing import Stack, error_of
+from local.aws.cloudwatch import dashboards
+from local.aws.testing import Stack
 
-ALARM = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:a"
 BODY: dict[str, Any] = {"start": "-PT3H", "widgets": [
     {"type": "metric", "x": 0, "y": 0, "width": 12, "height": 6, "properties": {
-        "region": "eu-central-1", "view": "timeSeries", "title": "Mirrors", "period": 300, "stat": "Minimum",
-        "metrics": [["Bakery", "Loaves", "Shop", "north", {"label": "loaves", "id": "m1"}], ["...", "south"],
-                    [{"expression": "SEARCH('{Bakery,Shop} Shop=\"north\" MetricName=\"Heat\"', 'Maximum', 300)"}],
-                    [{"expression": "m1 * 2", "label": "double"}]],
+        "region": "eu-central-1", "view": "timeSeries", "title": "Mirrors", "period": 300,
+        "metrics": [["Bakery", "Loaves", "Shop", "north", {"label": "loaves", "stat": "Sum"}],
+                    [{"expression": "SEARCH('{Bakery,Shop} Shop=\"north\" MetricName=\"Heat\"', 'Maximum', 300)"}]],
         "annotations": {"horizontal": [{"value": 1, "label": "all is well"}]}, "yAxis": {"left": {"min": 0}}}},
-    {"type": "alarm", "properties": {"alarms": [ALARM], "title": "Alarms"}},
-    {"type": "metric", "properties": {"region": "eu-central-1", "annotations": {"alarms": [ALARM]}}},
-    {"type": "text", "properties": {"markdown": "# What this is"}},
+    {"type": "alarm", "properties": {"alarms": ["arn:aws:cloudwatch:eu-central-1:123456789012:alarm:a"]}},
     {"type": "log", "properties": {"region": "eu-central-1", "query": "SOURCE '/aws/lambda/f' | fields @message"}},
 ]}
 
@@ -43,21 +40,6 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(body)
 
 
-def resources(name: str, body: str) -> dict[str, Any]:
-    return {"Dashboard": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {
-        "DashboardName": name, "DashboardBody": body}}}
-
-
-def test_stack_creates_updates_and_deletes_a_dashboard(aws: LocalAws, stack: Stack, name: str) -> None:
-    cloudwatch = aws.client("cloudwatch")
-    assert stack.create(resources(name, json.dumps(BODY))) == "CREATE_COMPLETE"
-    assert json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]) == BODY
-    assert stack.update(resources(name, changed("start", "-P1D"))) == "UPDATE_COMPLETE"
-    assert json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])["start"] == "-P1D"
-    stack.delete()
-    assert error_of(cloudwatch.get_dashboard, DashboardName=name)[1] == 404
-
-
 METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
 
 
@@ -69,49 +51,32 @@ METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
     (changed("widgets/0/height", 0), "/widgets/0/height"), (changed("widgets/0/title", "t"), "/widgets/0"),
     (changed(f"{METRIC}/region", None), f"/{METRIC}"), (changed(f"{METRIC}/metrics", None), f"/{METRIC}"),
     (changed(f"{METRIC}/view", "line"), f"/{METRIC}/view"), (changed(f"{METRIC}/period", 45), f"/{METRIC}/period"),
-    (changed(f"{METRIC}/stat", "Median"), f"/{METRIC}/stat"), (changed(f"{METRIC}/view", "gauge"), f"/{METRIC}/yAxis"),
     (changed(f"{METRIC}/annotations/horizontal/0", {"label": "a"}), f"/{METRIC}/annotations/horizontal/0"),
     (changed(f"{METRICS}/0", {"expression": "m1"}), f"/{METRICS}/0"), (changed(f"{METRICS}/0", ["A"]), f"/{METRICS}/0"),
     (changed(f"{METRICS}/0", ["A", "B", "C"]), f"/{METRICS}/0"), (changed(f"{METRICS}/0", ["A", 1]), f"/{METRICS}/0"),
     (changed(f"{METRICS}/0", ["A", "B", {"colour": "red"}]), f"/{METRICS}/0/2"),
-    (changed(f"{METRICS}/3", [{"expression": "2", "id": "m1"}]), f"/{METRICS}"),
-    (changed(f"{METRICS}/2", [{"expression": "SEARCH('{Bakery,Shop Heat', 'Sum')"}]), f"/{METRICS}/2"),
-    (changed(f"{METRICS}/2", [{"expression": "SEARCH('{Bakery} Heat', 'Most')"}]), f"/{METRICS}/2"),
-    (changed(f"{METRICS}/2", [{"expression": "SEARCH({Bakery} Heat, 'Sum')"}]), f"/{METRICS}/2"),
+    (changed(f"{METRICS}/0", ["A", "B", {"stat": "Median"}]), f"/{METRICS}/0/2/stat"),
+    (changed(f"{METRICS}/1", [{"expression": "SEARCH('{Bakery,Shop Heat', 'Sum')"}]), f"/{METRICS}/1"),
+    (changed(f"{METRICS}/1", [{"expression": "SEARCH('{Bakery} Heat', 'Most')"}]), f"/{METRICS}/1"),
+    (changed(f"{METRICS}/1", [{"expression": "SEARCH({Bakery} Heat, 'Sum')"}]), f"/{METRICS}/1"),
     (changed("widgets/1/properties/alarms", ["a"]), "/widgets/1/properties/alarms/0"),
     (changed("widgets/1/properties/alarms", []), "/widgets/1/properties/alarms"),
-    (changed("widgets/3/properties/markdown", None), "/widgets/3/properties"),
-    (changed("widgets/4/properties/query", None), "/widgets/4/properties"),
+    (changed("widgets/2/properties/query", None), "/widgets/2/properties"),
 ])
-def test_invalid_dashboard_is_rejected_with_the_place(aws: LocalAws, name: str, body: str, where: str) -> None:
-    code, status, message = error_of(aws.client("cloudwatch").put_dashboard, DashboardName=name, DashboardBody=body)
-    assert (code, status) == ("InvalidParameterInput", 400)
-    assert message.startswith("The dashboard body is invalid, there are ")
-    assert f'"dataPath": "{where}"' in message
+def test_invalid_dashboard_is_rejected_with_the_place(body: str, where: str) -> None:
+    assert dashboards.faults(json.dumps(BODY)) == []
+    assert where in [fault["dataPath"] for fault in dashboards.faults(body)]
 
 
-def test_invalid_dashboard_fails_its_stack(stack: Stack, name: str) -> None:
-    assert stack.create(resources(name, "{no json")) == "ROLLBACK_COMPLETE"
-    assert "The dashboard body is invalid" in "".join(
-        event.get("ResourceStatusReason", "") for event in stack.events())
-
-
-def test_dashboard_name_allows_letters_digits_hyphen_underscore(stack: Stack, name: str) -> None:
-    assert stack.create(resources(f"{name}.dev", json.dumps(BODY))) == "ROLLBACK_COMPLETE"
-
-
-@pytest.mark.parametrize("kind", ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"])
-def test_name_in_use_fails_the_stack(aws: LocalAws, stack: Stack, name: str, kind: str) -> None:
-    # https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
-    cloudwatch = aws.client("cloudwatch")
-    wanted = resources(name, json.dumps(BODY))
-    cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
-    if kind == "AWS::CloudWatch::Alarm":
-        properties = {"AlarmName": name, "Namespace": "A", "MetricName": "B", "Statistic": "Sum", "Threshold": 1.0,
-                      "Period": 60, "EvaluationPeriods": 1, "ComparisonOperator": "LessThanThreshold"}
-        cloudwatch.put_metric_alarm(**properties)
-        wanted = {"Alarm": {"Type": kind, "Properties": properties}}
-    assert stack.create(wanted, DisableValidation=True) == "ROLLBACK_COMPLETE"
-    assert f"Resource of type '{kind}' with identifier" in "".join(
-        event.get("ResourceStatusReason", "") for event in stack.events())
-    assert cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"] == '{"widgets": []}'
+@pytest.mark.parametrize(("called", "body", "reason"), [
+    ("{}", "{no json", "The dashboard body is invalid"), ("{}.dev", json.dumps(BODY), "DashboardName"),
+    ("taken-{}", json.dumps(BODY), "Resource of type 'AWS::CloudWatch::Dashboard' with identifier"),
+])
+def test_invalid_dashboard_fails_its_stack(aws: LocalAws, stack: Stack, called: str, body: str, reason: str) -> None:
+    properties = {"DashboardName": called.format(stack.name), "DashboardBody": json.dumps(BODY)}
+    resource = {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}
+    if called.startswith("taken"):
+        assert Stack(aws, f"{stack.name}-first").create({"Dashboard": resource}) == "CREATE_COMPLETE"
+    properties["DashboardBody"] = body
+    assert stack.create({"Dashboard": resource}, DisableValidation=True) == "ROLLBACK_COMPLETE"
+    assert reason in "".join(event.get("ResourceStatusReason", "") for event in stack.events())
