@@ -1,4 +1,7 @@
-"""The local AWS in China: ARNs, host names, principals and policies are those of its partition."""
+"""The local AWS in China: principals and policies are those of its partition.
+
+`tests/deployment/test_partition.py` deploys an environment there.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +14,11 @@ from local.aws import LocalAws
 from local.aws.ec2.tests.test_instance_metadata import CREDENTIALS, a_profile, a_token, ask
 from local.aws.testing import TRUST_LAMBDA, a_user_with, allow, error_of
 
-TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": {
-    "Arn": {"Value": {"Ref": "Topic"}},
-    "Pseudo": {"Value": {"Fn::Sub": "${AWS::Partition} ${AWS::URLSuffix} ${AWS::Region} ${AWS::StackId}"}}}}
-
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
     with LocalAws(region="cn-north-1") as running:
         yield running
-
-
-def test_template_gets_partition_and_domain_of_china(aws: LocalAws) -> None:
-    cloudformation = aws.client("cloudformation")
-    cloudformation.create_stack(StackName="pseudo", TemplateBody=json.dumps(TEMPLATE))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="pseudo")
-    [stack] = cloudformation.describe_stacks(StackName="pseudo")["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-    assert outputs["Arn"].startswith("arn:aws-cn:sns:cn-north-1:123456789012:")
-    assert outputs["Pseudo"] == f"aws-cn amazonaws.com.cn cn-north-1 {stack['StackId']}"
-    assert stack["StackId"].startswith("arn:aws-cn:cloudformation:cn-north-1:")
-
-
-def test_repository_has_the_host_of_china(aws: LocalAws) -> None:
-    made = aws.client("codecommit").create_repository(repositoryName="shop")["repositoryMetadata"]
-    assert made["cloneUrlSsh"] == "ssh://git-codecommit.cn-north-1.amazonaws.com.cn/v1/repos/shop"
-    assert made["Arn"] == "arn:aws-cn:codecommit:cn-north-1:123456789012:shop"
 
 
 @pytest.mark.parametrize(("partition", "error"), [("aws-cn", "RepositoryDoesNotExistException"), ("aws", "AccessDeniedException")])
