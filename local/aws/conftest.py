@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.aws import LocalAws
+from local.aws.codepipeline.tests.pipeline_scene import Scene, one_for_many
 from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code
 
 
@@ -44,3 +45,16 @@ def provider(running: LocalAws) -> str:
 @pytest.fixture
 def stack(aws: LocalAws, name: str) -> Stack:
     return Stack(aws, name)
+
+
+@pytest.fixture(scope="module")
+def shared_scene(request: pytest.FixtureRequest, running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A module's `SCENE` is its kind."""
+    return one_for_many(getattr(request.module, "SCENE", Scene), running, tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture
+def scene(aws: LocalAws, shared_scene: Scene) -> Iterator[Scene]:
+    """The module's scene without a pipeline."""
+    with shared_scene.for_one_test():
+        yield shared_scene

@@ -35,18 +35,11 @@ class Settings:
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or continues (0). Not documented;
     # see `deploy_action`.
     empty_change_set_fails: int = 0
-    # The length of one minute of a stage condition's rule: of an alarm's WaitTime, and of a rule's timeout.
+    # The length of one minute of an alarm's WaitTime in a stage condition.
     rule_minute_seconds: float = 60.0
     # Whether a pipeline's update cancels an execution that waits for an approval at once (1) or when the approval is
     # given (0). Not documented: AWS's page on edits describes only running actions.
     updates_cancel_approvals: int = 0
-    # How far the clock of deployment windows is ahead of the real time.
-    deployment_windows_ahead_seconds: float = 0.0
-    # Whether an execution that its stage's success condition rolls back ends as Succeeded, like its stage (1), or as
-    # Failed (0). Not documented.
-    rolled_back_executions_succeed: int = 0
-    # Whether the stage's entry and success conditions apply to a rollback (1) or not (0). Not documented.
-    conditions_apply_to_rollbacks: int = 0
     # Selects one of the orders that the dependency graph allows for a stack's resources; 0 is by name.
     order_seed: int = 0
     # The time that CloudFormation takes to create, update or delete each resource.

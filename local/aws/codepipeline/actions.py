@@ -195,7 +195,7 @@ class Action:
         self.run.outputs[name] = {"bucket": store["location"], "key": key}
 
     def store(self) -> dict[str, Any]:
-        return pipeline_validation.artifact_bucket(self.execution.declaration, self.held.region)
+        return pipeline_validation.artifact_bucket(self.execution.declaration)
 
     def _key_for(self, role: Role) -> str:
         """The store's key by its name for a role. Empty if the pipeline has none: "If this is undefined, the default

@@ -6,7 +6,6 @@ Errors and shapes: https://docs.aws.amazon.com/codepipeline/latest/APIReference/
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +17,8 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import tagging
 
 from local.aws.codepipeline import (
-    conditions as pipeline_conditions,
     model as pipeline_model,
     pipelines,
-    rollbacks,
     runner as pipeline_runner,
     validation as pipeline_validation,
     views as pipeline_views,
@@ -29,7 +26,6 @@ from local.aws.codepipeline import (
 from local.aws.codepipeline.pipelines import Execution, Pipeline
 
 _JSON = "application/x-amz-json-1.1"
-_log = logging.getLogger("codepipeline")
 _PAGE = 100
 
 
@@ -94,23 +90,6 @@ def _checked(declaration: dict) -> dict:
     return pipeline_validation.checked(declaration, get_region(), arn)
 
 
-def _check_tags(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > 50:
-        raise Rejected("TooManyTagsException", "The tags limit for a resource has been exceeded.")
-    reserved = sorted(key for key in tags if key.lower().startswith("aws:"))
-    if reserved:
-        raise Rejected("InvalidTagsException", f"The tag key {reserved[0]} has a reserved prefix")
-    return tags
-
-
-def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in sorted(tags.items())]
-
-
-def _tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
-    return {each["key"]: each["value"] for each in tags or []}
-
-
 def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     made = _checked(declaration)
     if pipelines.find(made["name"]):
@@ -124,8 +103,8 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
 
 
 def _create_pipeline(request: dict) -> dict:
-    held = create(request["pipeline"], _check_tags(_tag_map(request.get("tags"))))
-    return {"pipeline": held.declaration, "tags": _tag_list(held.tags)}
+    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
+    return {"pipeline": held.declaration}
 
 
 def stored(declaration: dict) -> dict:
@@ -146,11 +125,9 @@ def _update_pipeline(request: dict) -> dict:
 
 def _get_pipeline(request: dict) -> dict:
     held = _existing(request["name"])
-    declaration = held.versions.get(request.get("version", held.declaration["version"]))
-    if declaration is None:
-        raise Rejected("PipelineVersionNotFoundException",
-                      f"Pipeline {held.name} has no version {request['version']}")
-    return {"pipeline": declaration, "metadata": pipeline_views.metadata(held)}
+    if "version" in request:
+        raise Rejected("ValidationException", f"version {pipeline_validation.LOCALLY}")
+    return {"pipeline": held.declaration, "metadata": pipeline_views.metadata(held)}
 
 
 def _delete_pipeline(request: dict) -> dict:
@@ -195,24 +172,15 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
         if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
             raise Rejected("ValidationException", f"Source revision override: revision type "
                                                  f"{override['revisionType']} is not one of a {provider} source")
-    declared = {each["name"]: each for each in held.declaration.get("variables", [])}
-    given = {each["name"]: each["value"] for each in request.get("variables", [])}
-    unknown = sorted(given.keys() - declared.keys())
-    missing = sorted(name for name, each in declared.items() if "defaultValue" not in each and name not in given)
-    if unknown or missing:
-        raise Rejected("ValidationException", f"Pipeline variables: {', '.join(unknown + missing)} "
-                                             f"{'not declared' if unknown else 'without a value'}")
+    if request.get("variables"):
+        raise Rejected("ValidationException", f"variables {pipeline_validation.LOCALLY}")
     token = request.get("clientRequestToken")
     with held.changed:
         # "The system-generated unique ID used to identify a unique execution request".
         known = held.execution(held.tokens[token]) if token in held.tokens else None
         if known:
             return known
-        try:
-            made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"), given)
-        except pipeline_runner.TooMany:
-            raise Rejected("ConcurrentPipelineExecutionsLimitExceededException",
-                          f"The pipeline {held.name} has reached its limit of concurrent executions") from None
+        made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"))
         if token:
             held.tokens[token] = made.execution_id
     return made
@@ -233,16 +201,18 @@ def _run_of(held: Pipeline, execution_id: str) -> Execution:
 
 def _stop_pipeline_execution(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    run, abandon = held.execution(request["pipelineExecutionId"]), request.get("abandon", False)
+    run = held.execution(request["pipelineExecutionId"])
     if run is None or run.ended:
         raise Rejected("PipelineExecutionNotStoppableException",
                       f"The pipeline execution {request['pipelineExecutionId']} cannot be stopped: it is not running")
-    if run.status == "Stopping" and (not abandon or run.abandoned.is_set()):
+    if not request.get("abandon"):
+        raise Rejected("ValidationException", f"A stop without abandon {pipeline_validation.LOCALLY}")
+    if run.status == "Stopping":
         # "You cannot use this option on an execution that is already in a Stopping state."
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
         raise Rejected("DuplicatedStopRequestException",
                       f"The pipeline execution {run.execution_id} is already stopping")
-    pipeline_runner.stop(held, run, request.get("reason", ""), abandon)
+    pipeline_runner.stop(held, run, request.get("reason", ""))
     return {"pipelineExecutionId": run.execution_id}
 
 
@@ -259,44 +229,27 @@ def _get_pipeline_state(request: dict) -> dict:
 
 def _list_pipeline_executions(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    stage = request.get("filter", {}).get("succeededInStage", {}).get("stageName")
+    _no_other_filter(request)
     with held.changed:
-        runs = [run for run in reversed(held.executions) if not stage or run.stages.get(stage) == "Succeeded"]
-        shown, more = _page(runs, request, pipeline_views.summary)
+        shown, more = _page(held.executions[::-1], request, pipeline_views.summary)
     return {"pipelineExecutionSummaries": shown, **more}
 
 
 def _list_action_executions(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    runs, only_latest = _filtered(held, request)
+    _no_other_filter(request, "pipelineExecutionId")
+    execution_id = request.get("filter", {}).get("pipelineExecutionId")
+    runs = [_run_of(held, execution_id)] if execution_id else list(held.executions)
     with held.changed:
-        found = sorted(((run, action) for run in runs for action in run.actions
-                        if not only_latest or action is run.latest(action.stage, action.name)),
+        found = sorted(((run, action) for run in runs for action in run.actions),
                        key=lambda each: each[1].started, reverse=True)
         shown, more = _page(found, request, lambda each: pipeline_views.action_execution(held, *each))
     return {"actionExecutionDetails": shown, **more}
 
 
-def _filtered(held: Pipeline, request: dict) -> tuple[list[Execution], bool]:
-    """The executions, and whether only the latest run of each action counts. The meaning of the range Latest for a
-    retried action is not documented. (?)"""
-    wanted = request.get("filter", {})
-    latest = wanted.get("latestInPipelineExecution", {})
-    execution_id = latest.get("pipelineExecutionId") or wanted.get("pipelineExecutionId")
-    runs = [_run_of(held, execution_id)] if execution_id else list(held.executions)
-    return runs, latest.get("startTimeRange") == "Latest"
-
-
-def _list_rule_executions(request: dict) -> dict:
-    held = _existing(request["pipelineName"])
-    runs, only_latest = _filtered(held, request)
-    with held.changed:
-        found = sorted(((run, condition, rule) for run in runs for condition in run.conditions
-                        if not only_latest or condition is run.latest_condition(condition.stage, condition.kind)
-                        for rule in condition.rules),
-                       key=lambda each: each[2].started, reverse=True)
-        shown, more = _page(found, request, lambda each: pipeline_views.rule_execution(held, *each))
-    return {"ruleExecutionDetails": shown, **more}
+def _no_other_filter(request: dict, *known: str) -> None:
+    for other in sorted(request.get("filter", {}).keys() - set(known)):
+        raise Rejected("ValidationException", f"The filter {other} {pipeline_validation.LOCALLY}")
 
 
 def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
@@ -325,101 +278,11 @@ def _put_approval_result(request: dict) -> dict:
     return {"approvedAt": time.time()}
 
 
-def _retry_stage_execution(request: dict) -> dict:
-    held = _existing(request["pipelineName"])
-    stage = _stage_of(held, request["stageName"])["name"]
-    run = held.execution(request["pipelineExecutionId"])
-    latest = next((each for each in reversed(held.executions) if stage in each.stages), None)
-    if run is None or run is not latest:
-        raise Rejected("NotLatestPipelineExecutionException",
-                      f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
-    # "The overall pipeline structure changed after the stage failed."
-    # https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
-    if run.version != held.declaration["version"]:
-        raise Rejected("StageNotRetryableException", f"The pipeline was changed after stage {stage} failed")
-    if run.stages[stage] not in {"Failed", "Stopped"} or not run.ended:
-        raise Rejected("StageNotRetryableException", f"Stage {stage} is in the state {run.stages[stage]}")
-    pipeline_runner.retry(held, run, stage, request["retryMode"] == "ALL_ACTIONS")
-    return {"pipelineExecutionId": run.execution_id}
-
-
-def _rollback_stage(request: dict) -> dict:
-    held = _existing(request["pipelineName"])
-    stage = _stage_of(held, request["stageName"])["name"]
-    target = _run_of(held, request["targetPipelineExecutionId"])
-    is_source = stage == held.declaration["stages"][0]["name"]
-    with held.changed:
-        try:
-            rollbacks.check_target(held, target, stage)
-        except rollbacks.NotATarget as rejected:
-            outdated = target.version != held.declaration["version"]
-            raise Rejected("PipelineExecutionOutdatedException" if outdated else "UnableToRollbackStageException",
-                           str(rejected)) from None
-        # "the cause might be [...] the stage is currently running"
-        if is_source or held.declaration["executionMode"] == "PARALLEL" or stage in held.stage_holders:
-            raise Rejected("UnableToRollbackStageException",
-                           f"Unable to roll back stage {stage}: it is a source stage, it is running, or the pipeline "
-                           "is in PARALLEL mode")
-        made = pipeline_runner.roll_back(held, target, stage, iam_evaluator.caller_arn())
-    return {"pipelineExecutionId": made.execution_id}
-
-
-def _override_stage_condition(request: dict) -> dict:
-    held = _existing(request["pipelineName"])
-    stage = _stage_of(held, request["stageName"])["name"]
-    kind = {"BEFORE_ENTRY": "beforeEntry", "ON_SUCCESS": "onSuccess"}[request["conditionType"]]
-    with held.changed:
-        run = held.execution(request["pipelineExecutionId"])
-        if run is None:
-            raise Rejected("NotLatestPipelineExecutionException",
-                           f"The execution {request['pipelineExecutionId']} is not the latest one in stage {stage}")
-        found = run.latest_condition(stage, kind)
-        if found is None or found.status != "InProgress":
-            # Whether a condition that has failed can be overridden is not documented. (?)
-            raise Rejected("ConditionNotOverridableException", f"Stage {stage} is not evaluating a condition {kind}")
-        pipeline_conditions.override(found)
-        held.changed.notify_all()
-    return {}
-
-
-# --- tags --------------------------------------------------------------------------------
-
-
-def _by_arn(request: dict) -> Pipeline:
-    held = pipelines.find_by_arn(request["resourceArn"])
-    if held is None:
-        raise Rejected("ResourceNotFoundException", f"There is no resource {request['resourceArn']}")
-    return held
-
-
-def _list_tags(request: dict) -> dict:
-    return {"tags": _tag_list(_by_arn(request).tags)}
-
-
-def _tag_resource(request: dict) -> dict:
-    held = _by_arn(request)
-    new = _check_tags(_tag_map(request["tags"]))
-    if len({**held.tags, **new}) > 50:
-        raise Rejected("TooManyTagsException", "The tags limit for a resource has been exceeded.")
-    held.tags.update(new)
-    return {}
-
-
-def _untag_resource(request: dict) -> dict:
-    held = _by_arn(request)
-    for key in request["tagKeys"]:
-        held.tags.pop(key, None)
-    return {}
-
-
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
     "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
-    "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
-    "RollbackStage": _rollback_stage, "OverrideStageCondition": _override_stage_condition,
-    "ListRuleExecutions": _list_rule_executions,
-    "ListTagsForResource": _list_tags, "TagResource": _tag_resource, "UntagResource": _untag_resource,
+    "PutApprovalResult": _put_approval_result,
 }

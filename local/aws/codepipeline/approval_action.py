@@ -15,16 +15,14 @@ from botocore.exceptions import ClientError
 from local.aws.codepipeline.actions import Abandoned, Action, ActionFailed, failed
 
 # "Approval action: 7 days" https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
-_MINUTES = 7 * 24 * 60
+_TIMEOUT_SECONDS = 7 * 24 * 60 * 60
 
 
 def run(action: Action) -> None:
     held, waiting = action.held, action.run
-    minutes = waiting.declaration.get("timeoutInMinutes", _MINUTES)
-    expires = time.time() + minutes * 60
     token = str(uuid.uuid4())
     if action.configuration("NotificationArn"):
-        _notify(action, token, expires)
+        _notify(action, token)
     with held.changed:
         waiting.approval_token = token
         if action.execution.mode == "PARALLEL":
@@ -35,9 +33,7 @@ def run(action: Action) -> None:
         while waiting.approval is None:
             if action.execution.abandoned.is_set():
                 raise Abandoned
-            if time.time() >= expires:
-                raise ActionFailed("JobFailed", f"The approval was not given within {minutes} minutes")
-            held.changed.wait(expires - time.time())
+            held.changed.wait()
         given = waiting.approval
     waiting.updated_by, waiting.summary = given["by"], given["summary"]
     if given["status"] == "Rejected":
@@ -45,14 +41,14 @@ def run(action: Action) -> None:
                                                                         else ""))
 
 
-def _notify(action: Action, token: str, expires: float) -> None:
+def _notify(action: Action, token: str) -> None:
     """https://docs.aws.amazon.com/codepipeline/latest/userguide/approvals-json-format.html"""
     held, run = action.held, action.run
     view = f"https://console.aws.amazon.com/codesuite/codepipeline/pipelines/{quote(held.name)}/view" \
            f"?region={held.region}"
     approval = {
         "pipelineName": held.name, "stageName": run.stage, "actionName": run.name, "token": token,
-        "expires": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(expires)),
+        "expires": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() + _TIMEOUT_SECONDS)),
         "externalEntityLink": run.configuration.get("ExternalEntityLink"),
         "approvalReviewLink": f"{view}#/{run.stage}/{run.name}/approve/{token}",
         "customData": run.configuration.get("CustomData"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.aws.codepipeline.actions import Action, ActionFailed, failed, was_denied, zipped
+from local.aws.codepipeline.actions import Action, ActionFailed, failed, was_denied
 from local.aws.settings import settings
 
 _POLLS = (0.1, 0.2, 0.4, 0.8)  # seconds between two polls of a stack; the last one repeats
@@ -51,12 +51,6 @@ class _Deployment:
             stack = None
         self._make(stack)
 
-    def delete_only(self) -> None:
-        # "If you specify a stack that doesn't exist, the action is completed successfully."
-        stack = self._stack()
-        if stack:
-            self._delete(stack)
-
     def change_set_replace(self) -> None:
         name = self.action.configuration("ChangeSetName")
         stack = self._stack()
@@ -90,14 +84,12 @@ class _Deployment:
     # --- parts of the modes -----------------------------------------------------------------
 
     def _make(self, stack: dict[str, Any] | None) -> None:
-        wanted, policy = self._what_to_deploy(), self._settings().get("StackPolicy")
+        wanted = self._what_to_deploy()
         if stack is None:
             self._note(self.cloudformation.create_stack(**wanted)["StackId"])
             self._wait_for_stack()
-            self._protect(policy)
         else:
             self._note(stack["StackId"])
-            self._protect(policy)
             try:
                 self.cloudformation.update_stack(**wanted)
                 self._wait_for_stack()
@@ -109,14 +101,6 @@ class _Deployment:
                     raise
                 self.action.run.summary = "No updates are to be performed."
         self._finish()
-
-    def _protect(self, policy: dict[str, Any] | None) -> None:
-        """A separate call, because the service role that AWS proposes has cloudformation:SetStackPolicy.
-
-        https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
-        """
-        if policy:
-            self.cloudformation.set_stack_policy(StackName=self.name, StackPolicyBody=json.dumps(policy))
 
     def _what_to_deploy(self) -> dict[str, Any]:
         artifact, _, path = self.action.configuration("TemplatePath").partition("::")
@@ -150,7 +134,7 @@ class _Deployment:
         except ValueError as fault:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not valid JSON: "
                                                      f"{fault}") from None
-        known = {"Parameters", "Tags", "StackPolicy"}
+        known = {"Parameters", "Tags"}  # AWS also knows StackPolicy.
         if not isinstance(chosen, dict) or not all(
                 isinstance(chosen.get(key, {}), dict) for key in known):
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not an object of "
@@ -171,26 +155,7 @@ class _Deployment:
             raise ActionFailed("ConfigurationError", f"ParameterOverrides is not valid JSON: {fault}") from None
         if not isinstance(overrides, dict):
             raise ActionFailed("ConfigurationError", "ParameterOverrides is not a JSON object")
-        return {key: self._override(value) for key, value in overrides.items()}
-
-    def _override(self, value: Any) -> Any:
-        """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-parameter-override-functions.html"""
-        if not isinstance(value, dict):
-            return value
-        if value.keys() == {"Fn::GetParam"}:
-            artifact, path, key = value["Fn::GetParam"]
-            found = json.loads(self.action.file(artifact, path))
-            if key not in found:
-                raise ActionFailed("ConfigurationError", f"File [{path}] of artifact [{artifact}] has no key {key}")
-            return found[key]
-        if value.keys() == {"Fn::GetArtifactAtt"}:
-            artifact, attribute = value["Fn::GetArtifactAtt"]
-            where = self.action.run.inputs.get(artifact)
-            attributes = where and {"BucketName": where["bucket"], "ObjectKey": where["key"],
-                                    "URL": f"https://s3.amazonaws.com/{where['bucket']}/{where['key']}"}
-            if attributes and attribute in attributes:
-                return attributes[attribute]
-        raise ActionFailed("ConfigurationError", f"ParameterOverrides holds what is no function: {json.dumps(value)}")
+        return overrides
 
     def _stack(self) -> dict[str, Any] | None:
         try:
@@ -271,19 +236,15 @@ class _Deployment:
                                         f"{self.action.held.region}#/stacks/{stack_id}")
 
     def _finish(self) -> None:
-        """Stores the outputs as variables, and as a file if the configuration names one."""
+        """Stores the outputs as variables."""
         stack = self._stack() or {}
         outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         self.action.run.variables = outputs
         self.action.run.summary = self.action.run.summary or f"Deployment Succeeded. {stack.get('StackStatus', '')}"
-        if self.action.configuration("OutputFileName"):
-            self.action.output(self.action.run.declaration["outputArtifacts"][0]["name"], zipped(
-                {self.action.configuration("OutputFileName"): json.dumps(outputs).encode()}))
 
 
 _MODES = {"CREATE_UPDATE": _Deployment.create_update, "REPLACE_ON_FAILURE": _Deployment.replace_on_failure,
-          "CHANGE_SET_REPLACE": _Deployment.change_set_replace, "CHANGE_SET_EXECUTE": _Deployment.change_set_execute,
-          "DELETE_ONLY": _Deployment.delete_only}
+          "CHANGE_SET_REPLACE": _Deployment.change_set_replace, "CHANGE_SET_EXECUTE": _Deployment.change_set_execute}
 
 
 def _pauses() -> Any:

@@ -10,24 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from ministack.services import eventbridge
-
-_OFFSET = re.compile(r"UTC(?:([+-])(\d\d):(\d\d))?")
-# The abbreviations of the page's table of time zones that the IANA database lacks: those of Java's ZoneId.SHORT_IDS.
-_ABBREVIATIONS = {
-    "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires",
-    "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka",
-    "CAT": "Africa/Harare",
-    "CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai", "EAT": "Africa/Addis_Ababa",
-    "ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
-    "MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
-    "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
-    "VST": "Asia/Ho_Chi_Minh",
-}
 
 
 class Malformed(ValueError):
@@ -69,13 +56,7 @@ def _fields(cron: str) -> Any:
 
 
 def _zone(name: str) -> tzinfo:
-    """"Region/City", "UTC optionally followed by an offset", or "a 3 to 5 character abbreviation"."""
-    if found := _OFFSET.fullmatch(name):
-        sign, hours, minutes = found.groups(default="0")
-        offset = timedelta(hours=int(hours), minutes=int(minutes))
-        return timezone(-offset if sign == "-" else offset)
-    if name in _ABBREVIATIONS:
-        return ZoneInfo(_ABBREVIATIONS[name])
-    if name in available_timezones() and ("/" in name or re.fullmatch(r"[A-Z]{3,5}", name)):
+    """Of the page's forms, only "Region/City" and the abbreviations of the IANA database."""
+    if name in available_timezones():
         return ZoneInfo(name)
     raise Malformed(f"TimeZone '{name}' is not known")

@@ -21,7 +21,7 @@ from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 _log = logging.getLogger("codepipeline")
 # The API's states, and their names in events.
 _STATES = {"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Superseded": "SUPERSEDED",
-           "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED", "Resumed": "RESUMED"}
+           "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED"}
 
 
 def pipeline(held: Pipeline, execution: Execution, state: str) -> None:
@@ -33,13 +33,7 @@ def pipeline(held: Pipeline, execution: Execution, state: str) -> None:
 
 
 def stage(held: Pipeline, execution: Execution, name: str, state: str) -> None:
-    """"The stage-last-retry-attempt-time field will be present in all the subsequent stage events after a stage has been
-    retried."
-    """
-    retried = execution.retried.get(name)
-    time_of = {"start-time": _time(execution.started)} if retried is None else {
-        "stage-last-retry-attempt-time": _time(retried)}
-    _send(held, execution, "Stage", {**time_of, "stage": name, "state": _STATES[state]})
+    _send(held, execution, "Stage", {"start-time": _time(execution.started), "stage": name, "state": _STATES[state]})
 
 
 def action(held: Pipeline, execution: Execution, run: ActionRun) -> None:
@@ -64,7 +58,7 @@ def _time(seconds: float) -> str:
 
 def _send(held: Pipeline, execution: Execution, level: str, detail: dict[str, Any]) -> None:
     about = {"pipeline": held.name, "execution-id": execution.execution_id, **detail,
-             "version": float(execution.version), "pipeline-execution-attempt": float(execution.attempt)}
+             "version": float(execution.version), "pipeline-execution-attempt": 1.0}
     try:
         eventbridge._dispatch_event({
             "EventId": str(uuid.uuid4()), "Source": "aws.codepipeline",

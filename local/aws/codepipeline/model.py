@@ -43,17 +43,12 @@ class Unsupported(ValueError):
 def declaration_of(properties: dict[str, Any]) -> dict[str, Any]:
     """The template's properties (`RoleArn`, `Stages`, …) as the API's declaration (`roleArn`, `stages`, …).
 
-    Only their first letters differ, except for the artifact stores, which are a list in a template and a map
-    in the API. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
+    Only their first letters differ.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
     """
-    given = dict(properties)
-    stores = given.pop("ArtifactStores", None)
-    made: dict[str, Any] = _from_template(_service().shape_for("PipelineDeclaration"), given, "")
-    if stores is not None:
-        store = _service().shape_for("ArtifactStore")
-        made["artifactStores"] = {
-            each["Region"]: _from_template(store, each["ArtifactStore"], f"ArtifactStores/{index}/ArtifactStore")
-            for index, each in enumerate(stores)}
+    if "ArtifactStores" in properties:  # a list in a template, and a map in the API
+        raise Unsupported("ArtifactStores is not part of this local CodePipeline")
+    made: dict[str, Any] = _from_template(_service().shape_for("PipelineDeclaration"), properties, "")
     return made
 
 
@@ -83,11 +78,7 @@ def _from_template(shape: Shape, value: Any, path: str) -> Any:
 
 def template_of(name: str, value: Any) -> Any:
     """A member of the API's declaration as the template's property: the reverse of `declaration_of`."""
-    shape = _service().shape_for("PipelineDeclaration").members[name]
-    if name == "artifactStores":
-        return [{"Region": region, "ArtifactStore": _to_template(shape.value, store)}
-                for region, store in value.items()]
-    return _to_template(shape, value)
+    return _to_template(_service().shape_for("PipelineDeclaration").members[name], value)
 
 
 def _to_template(shape: Shape, value: Any) -> Any:

@@ -46,54 +46,19 @@ class ActionRun:
 
 
 @dataclass
-class RuleRun:
-    """One run of one rule of a stage's condition."""
-
-    declaration: dict[str, Any]
-    rule_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    status: str = "InProgress"  # or Succeeded, Failed, Abandoned
-    started: float = field(default_factory=time.time)
-    updated: float = field(default_factory=time.time)
-    summary: str = ""
-    error: dict[str, str] | None = None  # code, message
-
-    @property
-    def name(self) -> str:
-        return str(self.declaration["name"])
-
-
-@dataclass
-class ConditionRun:
-    """One evaluation of one of a stage's conditions."""
-
-    stage: str
-    kind: str  # beforeEntry or onSuccess
-    result: str  # the stage's result if the condition fails
-    rules: list[RuleRun]
-    status: str = "InProgress"  # or Succeeded, Failed, Cancelled, Abandoned, Overridden
-    summary: str = ""
-    updated: float = field(default_factory=time.time)
-
-
-@dataclass
 class Execution:
     """One execution of a pipeline, with the declaration at its start."""
 
     declaration: dict[str, Any]
     trigger: dict[str, str]
     overrides: dict[str, dict[str, str]] = field(default_factory=dict)  # source action -> source revision override
-    given_variables: dict[str, str] = field(default_factory=dict)
     execution_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "InProgress"
     summary: str = ""
     started: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
     stages: dict[str, str] = field(default_factory=dict)  # name -> status, for the stages that it entered
-    attempt: int = 1
-    retried: dict[str, float] = field(default_factory=dict)  # name -> when the stage was last retried
-    retries: dict[str, int] = field(default_factory=dict)  # name -> how often the stage was retried
     actions: list[ActionRun] = field(default_factory=list)
-    conditions: list[ConditionRun] = field(default_factory=list)
     rolls_back: str = ""  # the stage that ended with the result ROLLBACK
     rollback_to: Execution | None = None  # the execution that a rollback repeats in one stage
     artifacts: dict[str, Artifact] = field(default_factory=dict)
@@ -126,9 +91,6 @@ class Execution:
         """
         return [run for run in (self.rollback_to or self).actions if run.revision]
 
-    def latest_condition(self, stage: str, kind: str) -> ConditionRun | None:
-        return next((run for run in reversed(self.conditions) if (run.stage, run.kind) == (stage, kind)), None)
-
     def latest(self, stage: str, action: str) -> ActionRun | None:
         return next((run for run in reversed(self.actions) if (run.stage, run.name) == (stage, action)), None)
 
@@ -141,7 +103,6 @@ class Pipeline:
     tags: dict[str, str] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
-    versions: dict[int, dict[str, Any]] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)  # oldest first
     tokens: dict[str, str] = field(default_factory=dict)  # clientRequestToken -> execution id
     stage_holders: dict[str, str] = field(default_factory=dict)  # stage -> the execution in that stage
@@ -162,7 +123,6 @@ class Pipeline:
 
 def create(declaration: dict[str, Any], tags: dict[str, str]) -> Pipeline:
     made = Pipeline({**declaration, "version": 1}, get_account_id(), get_region(), dict(tags))
-    made.versions[1] = made.declaration
     _pipelines[made.name] = made
     return made
 
@@ -172,17 +132,11 @@ def update(held: Pipeline, declaration: dict[str, Any]) -> None:
         # "A new pipeline always has a version number of 1. This number is incremented when a pipeline is updated."
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
         held.declaration = {**declaration, "version": held.declaration["version"] + 1}
-        held.versions[held.declaration["version"]] = held.declaration
         held.updated = time.time()
 
 
 def find(name: str) -> Pipeline | None:
     return _pipelines.get(name)
-
-
-def find_by_arn(arn: str) -> Pipeline | None:
-    parts = arn.split(":", 5)
-    return _pipelines.get_scoped(parts[4], parts[3], parts[5]) if len(parts) == 6 else None
 
 
 def every() -> list[Pipeline]:

@@ -13,13 +13,11 @@ from local.aws.codepipeline import (
     api as codepipeline_api,
     model as pipeline_model,
     pipelines,
-    runner as pipeline_runner,
 )
 from local.aws.codepipeline.pipelines import Pipeline
-from local.aws.codepipeline.validation import Invalid
+from local.aws.codepipeline.stage_validation import LOCALLY, Invalid
 
 _TYPE = "AWS::CodePipeline::Pipeline"
-_NOT_DECLARATION = {"Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions"}
 
 
 def install() -> None:
@@ -30,11 +28,12 @@ def install() -> None:
 
 
 def _declaration(props: dict[str, Any], name: str) -> dict[str, Any]:
-    if props.get("DisableInboundStageTransitions"):
-        raise ValueError(f"{_TYPE}: DisableInboundStageTransitions is not part of this local CodePipeline")
+    for absent in ("DisableInboundStageTransitions", "RestartExecutionOnUpdate"):
+        if absent in props:
+            raise ValueError(f"{_TYPE}: {absent} {LOCALLY}")
     try:
         made = pipeline_model.declaration_of({key: value for key, value in props.items()
-                                              if key not in _NOT_DECLARATION} | {"Name": name})
+                                              if key != "Tags"} | {"Name": name})
     except pipeline_model.Unsupported as rejected:
         raise ValueError(str(rejected)) from None
     if "version" in made:
@@ -77,9 +76,6 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
             codepipeline_api.update(after)
         except (codepipeline_api.Rejected, Invalid) as rejected:
             raise _rejection(rejected) from None
-        # "Indicates whether to rerun the CodePipeline pipeline after you update it."
-        if str(new.get("RestartExecutionOnUpdate", "false")).lower() == "true":
-            pipeline_runner.start(held, "StartPipelineExecution")
     # Keep tags that the stack did not set.
     for key in _tags(old).keys() - _tags(new).keys():
         held.tags.pop(key, None)

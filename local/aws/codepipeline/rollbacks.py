@@ -11,10 +11,6 @@ import json
 from local.aws.codepipeline.pipelines import Execution, Pipeline
 
 
-class NotATarget(Exception):
-    """The execution cannot be rolled back to."""
-
-
 def after_failure(held: Pipeline, failed: Execution) -> Execution | None:
     """The rollback of the stage in which `failed` ended with the result ROLLBACK. It takes over the stage's lock, so
     that no waiting execution enters before it. (?) The caller holds `held.changed`.
@@ -25,44 +21,30 @@ def after_failure(held: Pipeline, failed: Execution) -> Execution | None:
     target = _target(held, failed)
     if target is None or held.deleted:
         return None
-    # The format of the example in .../userguide/stage-rollback-view-listing.html.
-    detail = json.dumps({"FailedPipelineExecutionId": failed.execution_id}, separators=(",", ":"))
-    return add(held, target, failed.rolls_back, "AutomatedRollback", detail)
+    made = Execution(
+        held.declaration,
+        # The format of the example in .../userguide/stage-rollback-view-listing.html.
+        {"triggerType": "AutomatedRollback", "triggerDetail": json.dumps(
+            {"FailedPipelineExecutionId": failed.execution_id}, separators=(",", ":"))},
+        # "CodePipeline will use the variables and artifacts from the execution to which it is rolling back."
+        overrides=dict(target.overrides), artifacts=dict(target.artifacts), rollback_to=target,
+        namespaces={name: dict(values) for name, values in target.namespaces.items()})
+    made.namespaces["codepipeline"] = {"PipelineExecutionId": made.execution_id}
+    made.waits_for = failed.rolls_back
+    held.executions.append(made)
+    held.stage_holders[failed.rolls_back] = made.execution_id
+    held.changed.notify_all()
+    return made
 
 
 def _target(held: Pipeline, failed: Execution) -> Execution | None:
     """"When the stage fails, the stage is rolled back to the most recent successful execution." An execution
-    that was itself rolled back is skipped, although its stage succeeded. (?)"""
-    for each in reversed(held.executions):
-        try:
-            check_target(held, each, failed.rolls_back)
-        except NotATarget:
-            continue
-        if each is not failed and not each.rolls_back:
-            return each
-    return None
+    that was itself rolled back is skipped, although its stage succeeded. (?)
 
-
-def check_target(held: Pipeline, target: Execution, stage: str) -> None:
-    if target.rollback_to:
-        raise NotATarget("You cannot roll back to a target execution ID that is a rollback execution type")
-    if target.version != held.declaration["version"]:
-        raise NotATarget("The pipeline can only roll back to a previous execution if the previous execution was "
-                         "started in the current pipeline structure version")
-    if target.stages.get(stage) != "Succeeded":
-        raise NotATarget(f"The execution {target.execution_id} was not successful in stage {stage}")
-
-
-def add(held: Pipeline, target: Execution, stage: str, trigger: str, detail: str) -> Execution:
-    """"CodePipeline will use the variables and artifacts from the execution to which it is rolling back." """
-    made = Execution(
-        held.declaration, {"triggerType": trigger, "triggerDetail": detail}, overrides=dict(target.overrides),
-        given_variables=dict(target.given_variables), artifacts=dict(target.artifacts), rollback_to=target,
-        namespaces={name: dict(values) for name, values in target.namespaces.items()})
-    made.namespaces["codepipeline"] = {"PipelineExecutionId": made.execution_id}
-    made.waits_for = stage
-    held.executions.append(made)
-    if made.mode != "PARALLEL":
-        held.stage_holders[stage] = made.execution_id
-    held.changed.notify_all()
-    return made
+    "You cannot roll back to a target execution ID that is a rollback execution type", and "the previous execution was
+    started in the current pipeline structure version".
+    """
+    return next((each for each in reversed(held.executions)
+                 if each is not failed and not each.rolls_back and not each.rollback_to
+                 and each.version == held.declaration["version"]
+                 and each.stages.get(failed.rolls_back) == "Succeeded"), None)

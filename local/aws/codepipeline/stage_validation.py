@@ -10,13 +10,11 @@ Those pages describe valid stages. The texts and the code of the errors are not 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from local.aws.codepipeline import deployment_window
 
 LOCALLY = "is not part of this local CodePipeline"
-CONDITIONS = ("beforeEntry", "onSuccess")
 
 
 class Invalid(Exception):
@@ -25,43 +23,40 @@ class Invalid(Exception):
         self.code, self.message = code, message
 
 
-@dataclass(frozen=True)
-class RuleType:
-    required: frozenset[str]
-    optional: frozenset[str]
-
-
-RULE_TYPES = {
-    # .../userguide/rule-reference-CloudWatchAlarm.html. AlarmStates is "the desired CloudWatch alarm states for the
-    # rule to monitor": whether a state in it meets the rule or fails it is not documented, so it is rejected here.
-    "CloudWatchAlarm": RuleType(frozenset({"AlarmName"}), frozenset({"WaitTime"})),
+# Each condition's rule, with its required and its optional configuration. AWS has further rules for each.
+_RULES = {
     # .../userguide/rule-reference-DeploymentWindow.html
-    "DeploymentWindow": RuleType(frozenset({"Cron"}), frozenset({"TimeZone"})),
+    "beforeEntry": ("DeploymentWindow", {"Cron"}, {"TimeZone"}),
+    # .../userguide/rule-reference-CloudWatchAlarm.html
+    "onSuccess": ("CloudWatchAlarm", {"AlarmName"}, {"WaitTime"}),
 }
-# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail". CloudFormation's schema
-# also allows RETRY for OnFailure, which is not part of this local CodePipeline.
-_RESULTS = {"beforeEntry": ("FAIL", "SKIP"), "onSuccess": ("ROLLBACK", "FAIL"), "onFailure": ("ROLLBACK",)}
+# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail". Only LambdaInvoke and
+# VariableCheck can skip. CloudFormation's schema also allows RETRY for OnFailure. Both are not part of this one.
+_RESULTS = {"beforeEntry": ("FAIL",), "onSuccess": ("ROLLBACK", "FAIL"), "onFailure": ("ROLLBACK",)}
 
 
-def check(made: dict[str, Any], region: str) -> None:
+def check(made: dict[str, Any]) -> None:
     for index, stage in enumerate(made["stages"]):
         on_failure = stage.get("onFailure") or {}
-        if not on_failure and not any(stage.get(kind) for kind in CONDITIONS):
+        if not on_failure and not any(stage.get(kind) for kind in _RULES):
             continue
         if made["pipelineType"] != "V2":
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-types.html
             raise Invalid("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported "
                                                        f"for pipeline type {made['pipelineType']}")
-        _check_on_failure(stage["name"], on_failure)
+        for member in sorted(on_failure.keys() - {"result"}):
+            raise _reject(f"{member} in onFailure of stage {stage['name']} {LOCALLY}")
+        if on_failure:
+            _check_result(stage["name"], "onFailure", on_failure.get("result"))
         for kind, condition in conditions(stage):
-            _check_condition(stage["name"], kind, condition, region)
+            _check_condition(stage["name"], kind, condition)
         if _rolls_back(stage):
             _check_rollback(stage["name"], index, made["executionMode"])
 
 
 def conditions(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The stage's conditions, each with its kind. The service model allows one of each kind."""
-    for kind in CONDITIONS:
+    for kind in _RULES:
         for condition in (stage.get(kind) or {}).get("conditions", []):
             yield kind, condition
 
@@ -85,21 +80,12 @@ def _check_rollback(stage: str, index: int, mode: str) -> None:
         raise _reject(f"Stage {stage}: the result ROLLBACK is not available in execution mode PARALLEL")
 
 
-def _check_on_failure(stage: str, on_failure: dict[str, Any]) -> None:
-    if on_failure.get("conditions"):
-        raise _reject(f"Conditions in onFailure of stage {stage} {LOCALLY}")
-    if on_failure.get("result") == "RETRY" or "retryConfiguration" in on_failure:
-        raise _reject(f"An automatic retry of stage {stage} {LOCALLY}")
-    if on_failure:
-        _check_result(stage, "onFailure", on_failure.get("result"))
-
-
 def _check_result(stage: str, kind: str, result: str | None) -> None:
     if result not in _RESULTS[kind]:
         raise _reject(f"{kind} of stage {stage} must have one of the results {', '.join(_RESULTS[kind])}")
 
 
-def _check_condition(stage: str, kind: str, condition: dict[str, Any], region: str) -> None:
+def _check_condition(stage: str, kind: str, condition: dict[str, Any]) -> None:
     _check_result(stage, kind, condition.get("result"))
     rules = condition.get("rules", [])
     if not rules:
@@ -108,32 +94,25 @@ def _check_condition(stage: str, kind: str, condition: dict[str, Any], region: s
     if len(set(names)) < len(names):
         raise _reject(f"Rule names must be unique within the condition {kind} of stage {stage}")
     for rule in rules:
-        _check_rule(stage, rule, region)
-        if condition["result"] == "SKIP":
-            # "For Entry conditions that use the Skip result to skip the stage if the condition fails, only the
-            # LambdaInvoke and VariableCheck rules are supported."
-            raise _reject(f"The result SKIP of stage {stage} does not support the rule "
-                          f"{rule['ruleTypeId']['provider']}")
+        _check_rule(f"Rule {rule['name']} of stage {stage}", kind, rule)
 
 
-def _check_rule(stage: str, rule: dict[str, Any], region: str) -> None:
-    where, kind = f"Rule {rule['name']} of stage {stage}", rule["ruleTypeId"]
-    known = RULE_TYPES.get(kind["provider"])
-    if known is None or kind.get("owner", "AWS") != "AWS" or kind.get("version", "1") != "1":
-        raise _reject(f"{where}: RuleType (Provider: '{kind['provider']}', Version: '{kind.get('version')}') {LOCALLY}")
-    for member in ("commands", "inputArtifacts"):
-        if rule.get(member):
-            raise _reject(f"{where}: {kind['provider']} does not accept {member}")
-    if rule.get("region", region) != region:
-        raise _reject(f"{where}: region {rule['region']} {LOCALLY}")
+def _check_rule(where: str, condition: str, rule: dict[str, Any]) -> None:
+    provider, required, optional = _RULES[condition]
+    kind = rule["ruleTypeId"]
+    if (kind["provider"], kind.get("owner", "AWS"), kind.get("version", "1")) != (provider, "AWS", "1"):
+        raise _reject(f"{where}: RuleType (Provider: '{kind['provider']}', Version: '{kind.get('version')}') in "
+                      f"{condition} {LOCALLY}")
+    for member in sorted(rule.keys() - {"name", "ruleTypeId", "configuration"}):
+        raise _reject(f"{where}: {member} {LOCALLY}")
     given = rule.get("configuration", {})
-    for key in sorted(given.keys() - known.required - known.optional):
+    for key in sorted(given.keys() - required - optional):
         raise _reject(f"{where}: unknown configuration '{key}'")
-    for key in sorted(known.required - given.keys()):
+    for key in sorted(required - given.keys()):
         raise _reject(f"{where}: missing required configuration '{key}'")
     if not given.get("WaitTime", "0").isdecimal():
         raise _reject(f"{where}: WaitTime must be a number of minutes")
-    if kind["provider"] == "DeploymentWindow":
+    if provider == "DeploymentWindow":
         try:
             deployment_window.parse(given)
         except deployment_window.Malformed as fault:

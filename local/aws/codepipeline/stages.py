@@ -9,21 +9,19 @@ from typing import Any
 
 from local.aws.codepipeline import action_runs, conditions, events as pipeline_events, stage_queue
 from local.aws.codepipeline.pipelines import Execution, Pipeline
-from local.aws.settings import settings
 
 
-def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
-    """Returns the execution's outcome so far. A retry skips the `done` actions.
+def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> str:
+    """Returns the execution's outcome so far.
 
     The execution holds the stage's lock while a condition is evaluated. (?)
     """
     name = stage["name"]
     if not stage_queue.enter(held, execution, name):
         return stage_queue.why_it_ends(execution)
-    is_retry = name in execution.stages
     execution.stages[name] = "InProgress"
-    pipeline_events.stage(held, execution, name, "Resumed" if is_retry else "InProgress")
-    status = outcome = _status(held, execution, stage, done)
+    pipeline_events.stage(held, execution, name, "InProgress")
+    status = outcome = _status(held, execution, stage)
     if status == "Succeeded":
         status, outcome = _on_success(held, execution, stage)
     elif status == "Failed" and stage.get("onFailure") and not execution.rollback_to and any(
@@ -40,31 +38,21 @@ def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any], done
     return outcome
 
 
-def _conditions_apply(execution: Execution) -> bool:
-    return not execution.rollback_to or bool(settings.conditions_apply_to_rollbacks)
+def _status(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> str:
+    # Whether the conditions apply to a rollback is not documented. (?)
+    engaged = "" if execution.rollback_to else conditions.evaluate(held, execution, stage, "beforeEntry")
+    if engaged == conditions.ENDED:
+        return stage_queue.why_it_ends(execution) or "Stopped"
+    if engaged:
+        return "Failed"
+    return _run_actions(held, execution, stage)
 
 
-def _status(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
-    if _conditions_apply(execution):
-        engaged = conditions.evaluate(held, execution, stage, "beforeEntry")
-        if engaged == conditions.ENDED:
-            return stage_queue.why_it_ends(execution) or "Stopped"
-        if engaged:
-            return "Failed"
-    return _run_actions(held, execution, stage, done)
-
-
-def succeeded_actions(execution: Execution, stage: str) -> set[str]:
-    """The actions that a retry of the failed actions skips."""
-    runs = {run.name: run.status for run in execution.actions if run.stage == stage}
-    return {name for name, status in runs.items() if status == "Succeeded"}
-
-
-def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any], done: set[str]) -> str:
+def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> str:
     status = "Succeeded"
     for order in sorted({each["runOrder"] for each in stage["actions"]}):
         status = stage_queue.why_it_ends(execution) or action_runs.run_at_once(held, execution, stage["name"], [
-            each for each in stage["actions"] if each["runOrder"] == order and each["name"] not in done])
+            each for each in stage["actions"] if each["runOrder"] == order])
         if status != "Succeeded":
             break
     return status
@@ -76,11 +64,11 @@ def _on_success(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> 
     "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the stage's
     status. The execution's status after a rollback is not documented. (?)
     """
-    engaged = conditions.evaluate(held, execution, stage, "onSuccess") if _conditions_apply(execution) else ""
+    engaged = "" if execution.rollback_to else conditions.evaluate(held, execution, stage, "onSuccess")
     if engaged == conditions.ENDED:
         ended = stage_queue.why_it_ends(execution) or "Stopped"
         return ended, ended
-    if engaged == "ROLLBACK" and not execution.rollback_to:
+    if engaged == "ROLLBACK":
         execution.rolls_back = stage["name"]
-        return "Succeeded", "Succeeded" if settings.rolled_back_executions_succeed else "Failed"
+        return "Succeeded", "Failed"
     return ("Failed", "Failed") if engaged else ("Succeeded", "Succeeded")

@@ -44,20 +44,18 @@ ACTION_TYPES = {
     # .../userguide/action-reference-CodeBuild.html
     ("Build", "CodeBuild"): ActionType(
         frozenset({"ProjectName"}),
-        frozenset({"PrimarySource", "EnvironmentVariables", "BatchEnabled", "BuildspecOverride", "CombineArtifacts"}),
-        (1, 5), (0, 5)),
+        frozenset({"PrimarySource", "EnvironmentVariables"}), (1, 5), (0, 1)),
     # .../userguide/action-reference-ManualApproval.html
     ("Approval", "Manual"): ActionType(
         frozenset(), frozenset({"CustomData", "ExternalEntityLink", "NotificationArn"}), (0, 0), (0, 0)),
     # .../userguide/action-reference-CloudFormation.html
     ("Deploy", "CloudFormation"): ActionType(
         frozenset({"ActionMode", "StackName"}),
-        frozenset({"Capabilities", "ChangeSetName", "RoleArn", "TemplatePath", "OutputFileName", "ParameterOverrides",
-                   "TemplateConfiguration"}), (0, 10), (0, 1)),
+        frozenset({"Capabilities", "ChangeSetName", "RoleArn", "TemplatePath", "ParameterOverrides",
+                   "TemplateConfiguration"}), (0, 10), (0, 0)),
     # .../userguide/action-reference-S3Deploy.html
     ("Deploy", "S3"): ActionType(frozenset({"BucketName", "Extract"}), frozenset({"ObjectKey"}), (1, 1), (0, 0)),
 }
-ACTION_TYPES["Test", "CodeBuild"] = ACTION_TYPES["Build", "CodeBuild"]
 
 # "This property is required for the following action modes" (action-reference-CloudFormation.html).
 MODES = {
@@ -65,7 +63,6 @@ MODES = {
     "REPLACE_ON_FAILURE": {"RoleArn", "TemplatePath"},
     "CHANGE_SET_REPLACE": {"RoleArn", "TemplatePath", "ChangeSetName"},
     "CHANGE_SET_EXECUTE": {"ChangeSetName"},
-    "DELETE_ONLY": {"RoleArn"},
 }
 # The type of source revision with which a source action can be started.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
@@ -82,9 +79,9 @@ def checked(declaration: dict[str, Any], region: str, arn: str) -> dict[str, Any
     made = {"pipelineType": "V1", "executionMode": "SUPERSEDED", **declaration}
     made["stages"] = [{**stage, "actions": [{"runOrder": 1, **action} for action in stage["actions"]]}
                       for stage in made["stages"]]
-    _check_pipeline(made, region)
+    _check_pipeline(made)
     _check_stages(made["stages"])
-    stage_validation.check(made, region)
+    stage_validation.check(made)
     for _stage, action in actions(made):
         _check_action(action, region)
     _check_artifacts(made["stages"])
@@ -103,29 +100,21 @@ def actions(declaration: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield stage["name"], action
 
 
-def artifact_bucket(declaration: dict[str, Any], region: str) -> dict[str, Any]:
-    store = declaration.get("artifactStore") or declaration.get("artifactStores", {}).get(region)
-    assert store is not None  # guaranteed by `_check_pipeline`
-    return dict(store)
+def artifact_bucket(declaration: dict[str, Any]) -> dict[str, Any]:
+    return dict(declaration["artifactStore"])
 
 
-def _check_pipeline(made: dict[str, Any], region: str) -> None:
-    for member in ("triggers",):
+def _check_pipeline(made: dict[str, Any]) -> None:
+    for member in ("triggers", "variables", "artifactStores"):
         if made.get(member):
             raise Invalid("InvalidStructureException", f"{member} {LOCALLY}")
     if made["executionMode"] != "SUPERSEDED" and made["pipelineType"] != "V2":
         # .../userguide/concepts-how-it-works.html: "This requires pipeline type V2."
         raise Invalid("InvalidStructureException",
                       f"Execution mode {made['executionMode']} is not supported for pipeline type V1")
-    if made.get("variables") and made["pipelineType"] != "V2":
-        raise Invalid("InvalidStructureException", "Pipeline variables are not supported for pipeline type V1")
-    if ("artifactStore" in made) == ("artifactStores" in made):
-        # "You must include either artifactStore or artifactStores in your pipeline, but you cannot use both."
+    if "artifactStore" not in made:
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
-        raise Invalid("InvalidStructureException",
-                      "Pipeline declaration must have either an artifactStore or artifactStores, and not both")
-    if "artifactStores" in made and region not in made["artifactStores"]:
-        raise Invalid("InvalidStructureException", f"artifactStores has no artifact store for the region {region}")
+        raise Invalid("InvalidStructureException", "Pipeline declaration must have an artifactStore")
 
 
 def _check_stages(stages: list[dict[str, Any]]) -> None:
@@ -173,13 +162,9 @@ def _check_action(action: dict[str, Any], region: str) -> None:
             raise _reject(f"Region {action['region']} of action '{name}': you cannot create cross-Region actions for "
                           "source actions")
         raise _reject(f"Region {action['region']} of action '{name}' {LOCALLY}: its pipelines stay in their region")
-    for member in ("commands", "outputVariables", "environmentVariables"):
+    for member in ("commands", "outputVariables", "environmentVariables", "timeoutInMinutes"):
         if action.get(member):
             raise _reject(f"{member} of action '{name}' {LOCALLY}")
-    if "timeoutInMinutes" in action and kind["category"] != "Approval":
-        # "This attribute is available only to the manual approval ActionType."
-        # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html
-        raise _reject(f"timeoutInMinutes of action '{name}' is available only to manual approvals")
     for what, (least, most) in (("input", known.inputs), ("output", known.outputs)):
         count = len(action.get(f"{what}Artifacts", []))
         if count < least:
@@ -217,9 +202,6 @@ def _check_ecr(action: dict[str, Any], given: dict[str, str]) -> None:
 
 def _check_codebuild(action: dict[str, Any], given: dict[str, str]) -> None:
     name, inputs = action["name"], [each["name"] for each in action["inputArtifacts"]]
-    for key in ("BatchEnabled", "CombineArtifacts", "BuildspecOverride"):
-        if given.get(key, "false") != "false":
-            raise _reject(f"{key} of action '{name}' {LOCALLY}")
     if len(inputs) > 1:
         # "This parameter is required if multiple input artifacts are specified."
         _need(name, given, {"PrimarySource"})
@@ -259,9 +241,6 @@ def _check_cloudformation(action: dict[str, Any], given: dict[str, str]) -> None
         if key in given and (not separator or not path or artifact not in inputs):
             raise _reject(f"{key} of action '{name}' must be ArtifactName::FileName, the artifact being one of its "
                           "input artifacts")
-    if bool(given.get("OutputFileName")) != bool(action.get("outputArtifacts")):
-        # "If you don't specify a name, CodePipeline doesn't generate an output file or artifact."
-        raise _reject(f"Action '{name}' must have an output artifact if it has an OutputFileName, and none otherwise")
     if len(given.get("ParameterOverrides", "").encode()) > 1024:
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
         raise _reject(f"ParameterOverrides of action '{name}' is larger than 1 KB")
@@ -306,13 +285,13 @@ def _check_variables(made: dict[str, Any]) -> None:
     namespaces = [action["namespace"] for _, action in actions(made) if "namespace" in action]
     _unique(namespaces, "InvalidActionDeclarationException",
             "Namespaces must be unique within the pipeline. {} has been used more than once.")
-    for reserved in {"codepipeline", "variables"} & set(namespaces):
-        raise _reject(f"The namespace {reserved} is reserved")
+    if "codepipeline" in namespaces:
+        raise _reject("The namespace codepipeline is reserved")
     outputs = {each["name"] for _, action in actions(made) for each in action.get("outputArtifacts", [])}
     for shared in sorted(set(namespaces) & outputs):
         # "Namespaces must be unique across the pipeline definition and cannot conflict with any artifact names."
         raise _reject(f"The namespace {shared} is the name of an artifact")
-    known = {"codepipeline"} | ({"variables"} if made.get("variables") else set())
+    known = {"codepipeline"}
     for group in _in_order(made["stages"]):
         for action in group:
             for key, value in action.get("configuration", {}).items():

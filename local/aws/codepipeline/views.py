@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.aws.codepipeline.pipelines import ActionRun, ConditionRun, Execution, Pipeline, RuleRun
+from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:
@@ -41,50 +41,12 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
         if latest.rollback_to:
             # The example in .../userguide/stage-rollback-view-details.html shows the type only for a rollback.
             shown["latestExecution"]["type"] = latest.execution_type
-        shown.update(_conditions(latest, name), **_retries(latest, name))
     return shown
 
 
 def _entered(execution: Execution, stage: str) -> float:
     """The time of its latest activity in the stage."""
-    return max([*(run.started for run in execution.actions if run.stage == stage),
-                *(rule.started for run in execution.conditions if run.stage == stage for rule in run.rules)],
-               default=execution.started)
-
-
-def _retries(execution: Execution, stage: str) -> dict[str, Any]:
-    attempts = execution.retries.get(stage)
-    if attempts is None:
-        return {}
-    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageMetadata.html
-    return {"retryStageMetadata": {"latestRetryTrigger": "ManualStageRetry", "manualStageRetryAttempt": attempts}}
-
-
-def _conditions(execution: Execution, stage: str) -> dict[str, Any]:
-    found = {kind: execution.latest_condition(stage, kind) for kind in ("beforeEntry", "onSuccess")}
-    return {f"{kind}ConditionState": _condition(run) for kind, run in found.items() if run}
-
-
-def _condition(run: ConditionRun) -> dict[str, Any]:
-    state = _filled({"status": run.status, "summary": run.summary})
-    rules = [{"ruleName": rule.name, "latestExecution": _filled({
-        "ruleExecutionId": rule.rule_id, "status": rule.status, "summary": rule.summary,
-        "lastStatusChange": rule.updated, "errorDetails": rule.error})} for rule in run.rules]
-    return {"latestExecution": state, "conditionStates": [
-        {"latestExecution": {**state, "lastStatusChange": run.updated}, "ruleStates": rules}]}
-
-
-def rule_execution(held: Pipeline, run: Execution, condition: ConditionRun, rule: RuleRun) -> dict[str, Any]:
-    configuration = rule.declaration.get("configuration", {})
-    return _filled({
-        "pipelineExecutionId": run.execution_id, "ruleExecutionId": rule.rule_id, "pipelineVersion": run.version,
-        "stageName": condition.stage, "ruleName": rule.name, "startTime": rule.started, "lastUpdateTime": rule.updated,
-        "status": rule.status,
-        "input": _filled({
-            "ruleTypeId": rule.declaration["ruleTypeId"], "configuration": configuration,
-            "resolvedConfiguration": configuration, "roleArn": rule.declaration.get("roleArn"), "region": held.region}),
-        "output": _filled({"executionResult": _filled({
-            "externalExecutionSummary": rule.summary, "errorDetails": rule.error})})})
+    return max((run.started for run in execution.actions if run.stage == stage), default=execution.started)
 
 
 def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +77,6 @@ def execution(held: Pipeline, run: Execution) -> dict[str, Any]:
         "pipelineName": held.name, "pipelineVersion": run.version, "pipelineExecutionId": run.execution_id,
         "status": run.status, "statusSummary": run.summary, "trigger": run.trigger, "executionMode": run.mode,
         **_type(run),
-        "variables": [{"name": name, "resolvedValue": value} for name, value in run.given_variables.items()],
         "artifactRevisions": [_filled({"name": name, **(action.revision or {})})
                               for action in run.sources() for name in action.outputs]})
 

@@ -8,16 +8,16 @@ import io
 import json
 import os
 import subprocess
-import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from local.aws import LocalAws
-from local.aws.testing import allow, policy
+from local.aws.testing import allow, eventually, policy, trust
 
 BRANCH = "development"
 BUILDSPEC = """version: 0.2
@@ -31,12 +31,6 @@ artifacts:
   base-directory: out
   files: ['**/*']
 """
-
-
-def trust(service: str, **condition: Any) -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole",
-                 **({"Condition": condition} if condition else {})}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def template(parameter: str, value: str = "COMMIT") -> str:
@@ -80,8 +74,9 @@ class Scene:
                 **{f"codebuild:{action}": (project, {}) for action in ("StartBuild", "BatchGetBuilds")},
                 **{f"cloudformation:{action}": (stack, {}) for action in (
                     "CreateStack", "DescribeStacks", "UpdateStack", "DeleteStack", "CreateChangeSet",
-                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents", "TagResource",
-                    "SetStackPolicy")},
+                    "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DescribeStackEvents", "TagResource")},
+                "ecr:DescribeImages": (self.arn("ecr", f"repository/{self.name}"), {}),
+                "cloudwatch:DescribeAlarms": (self.arn("cloudwatch", f"alarm:{self.name}*"), {}),
                 "iam:PassRole": (self.role_arn("deploy"), passed),
             },
             "build": {
@@ -103,7 +98,8 @@ class Scene:
         self.aws.client("codecommit").create_repository(repositoryName=self.repository)
         self.clone()
         self.make_project()
-        self.push({"buildspec.yml": buildspec, **self.files(), **(files or {})})
+        self.first_files = {"buildspec.yml": buildspec, **self.files(), **(files or {})}
+        self.push(self.first_files)
 
     def files(self) -> dict[str, str]:
         return {"template.json": template(self.name),
@@ -114,11 +110,17 @@ class Scene:
         self.aws.set(credential_accepted_after_seconds=0)
         iam = self.aws.client("iam")
         for what, rights in self.rights.items():
-            iam.create_role(RoleName=self.role_name(what),
-                            AssumeRolePolicyDocument=trust(f"{self._SERVICES[what]}.amazonaws.com"))
+            iam.create_role(RoleName=self.role_name(what), AssumeRolePolicyDocument=self._trust(what))
             self.allow(what, rights)
         self.aws.client("s3").create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.region})
+
+    def _trust(self, what: str) -> str:
+        return trust(f"{self._SERVICES[what]}.amazonaws.com")
+
+    def trust(self, what: str, document: str = "") -> None:
+        self.aws.client("iam").update_assume_role_policy(
+            RoleName=self.role_name(what), PolicyDocument=document or self._trust(what))
 
     def allow(self, what: str, rights: dict[str, tuple[str, dict[str, Any]]]) -> None:
         self.aws.client("iam").put_role_policy(
@@ -208,16 +210,19 @@ class Scene:
                 "configuration": {"ActionMode": mode, "StackName": self.stack_name, **files, **role, **configuration}}
         return {**made, "inputArtifacts": [{"name": artifact}]} if files else made
 
-    def declaration(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> dict[str, Any]:
-        """The source first, then stages of these actions."""
+    def declaration(self, *stages: list[dict[str, Any]], mode: str = "QUEUED", **behaviour: Any) -> dict[str, Any]:
+        """The source first, then stages of these actions. `behaviour` are further members of the last stage."""
         return {"name": self.pipeline, "roleArn": self.role_arn("pipeline"), "pipelineType": "V2",
                 "executionMode": mode, "artifactStore": {"type": "S3", "location": self.bucket},
-                "stages": [{"name": actions[0]["name"], "actions": copy.deepcopy(actions)}
-                           for actions in [[self.source()], *stages]]}
+                "stages": [{"name": actions[0]["name"], "actions": copy.deepcopy(actions),
+                            **(behaviour if actions is stages[-1] else {})} for actions in [[self.source()], *stages]]}
 
-    def create(self, *stages: list[dict[str, Any]], mode: str = "QUEUED") -> str:
+    def create(self, *stages: list[dict[str, Any]], **more: Any) -> str:
         """The ID of the first execution, which the pipeline starts itself."""
-        self.pipelines.create_pipeline(pipeline=self.declaration(*stages, mode=mode))
+        return self.create_declared(self.declaration(*stages, **more))
+
+    def create_declared(self, pipeline: dict[str, Any]) -> str:
+        self.pipelines.create_pipeline(pipeline=pipeline)
         return str(self.executions()[-1]["pipelineExecutionId"])
 
     # --- results ---------------------------------------------------------------
@@ -270,6 +275,23 @@ class Scene:
             pipelineName=self.pipeline, stageName=waiting["stage"], actionName=waiting["action"],
             token=waiting["token"], result={"status": status, "summary": summary})
 
+    @contextmanager
+    def for_one_test(self) -> Iterator[None]:
+        """Restores the permissions, the build project and the pushed files, and deletes the pipeline and its stack."""
+        rights = copy.deepcopy(self.rights)
+        self.aws.set(credential_accepted_after_seconds=0, rule_minute_seconds=0.3)
+        yield
+        self.rights = rights
+        self.pipelines.delete_pipeline(name=self.pipeline)
+        for what, given in rights.items():
+            self.allow(what, given)
+            self.trust(what)
+        if self.stacks():
+            self.aws.client("cloudformation").delete_stack(StackName=self.stack_name)
+            eventually(self.stacks, lambda found: not found)
+        self.aws.client("codebuild").update_project(**self.project_settings())
+        self.push(self.first_files)
+
     def artifact(self, where: dict[str, str]) -> dict[str, str]:
         """The files of an artifact."""
         packed = self.aws.client("s3").get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read()
@@ -299,14 +321,3 @@ def one_for_many(kind: type[Kind], running: LocalAws, directory: Path) -> Kind:
     made = kind(running, f"t-{uuid.uuid4().hex[:10]}", directory)
     made.prepare()
     return made
-
-
-def eventually(look: Callable[[], Any], fine: Callable[[Any], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if fine(found):
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s the value is still {found}")
-        time.sleep(0.05)

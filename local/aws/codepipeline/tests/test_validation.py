@@ -1,37 +1,24 @@
 """Invalid pipelines, each with one mistake, and CodePipeline's error.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
+https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html (considerations)
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.html (errors)
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import Scene, one_for_many, trust
-from local.aws.testing import policy, error_of
+from local.aws.codepipeline.tests.pipeline_scene import Scene
+from local.aws.codepipeline.tests.test_stages import ROLLBACK, condition
+from local.aws.testing import error_of, trust
 
 ACTION, STRUCTURE, STAGE = (f"Invalid{what}Exception" for what in ("ActionDeclaration", "Structure",
                                                                   "StageDeclaration"))
-
-
-@pytest.fixture(scope="module")
-def prepared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """Rejected declarations create nothing, so one scene is enough for all."""
-    return one_for_many(Scene, running, tmp_path_factory.mktemp("mistakes"))
-
-
-@pytest.fixture
-def scene(aws: LocalAws, name: str, tmp_path: Path) -> Scene:
-    made = Scene(aws, name, tmp_path)
-    made.prepare()
-    return made
+MODEL, OPEN = "ValidationException", "* * * ? * * *"
 
 
 def right(scene: Scene) -> dict[str, Any]:
@@ -78,6 +65,31 @@ def same_run_order(pipeline: dict[str, Any]) -> None:
     stages[1]["actions"] += stages.pop()["actions"]
 
 
+def image(**changes: str | None) -> Mistake:
+    """A valid image source, with this change of its action, or of a configuration."""
+    def mistake(pipeline: dict[str, Any]) -> None:
+        source, build = pipeline["stages"][0]["actions"], at(pipeline, "Build")
+        source.append({
+            "name": "Image", "outputArtifacts": [{"name": "ImageArtifact"}], "actionTypeId": kind("Source", "ECR"),
+            "configuration": {"RepositoryName": "shop"}, "region": changes.get("region") or "eu-central-1"})
+        build["inputArtifacts"].append({"name": "ImageArtifact"})
+        build["configuration"]["PrimarySource"] = "SourceArtifact"
+        for key, value in changes.items():
+            given = (build if key == "PrimarySource" else source[1])["configuration"]
+            if key != "region":
+                given.pop(key) if value is None else given.update({key: value})
+
+    return mistake
+
+
+def alarms(*configurations: dict[str, str], result: str = "FAIL") -> dict[str, Any]:
+    return condition(result, "CloudWatchAlarm", *configurations)
+
+
+def window(cron: str, result: str = "FAIL", **zone: str) -> dict[str, Any]:
+    return condition(result, "DeploymentWindow", {"Cron": cron, **zone})
+
+
 CASES: list[tuple[str, Mistake, str, str]] = [
     ("an unknown configuration key", configured("Build", Nonsense="x"), ACTION,
      "Action configuration for action 'Build' contains unknown configuration 'Nonsense'"),
@@ -102,8 +114,6 @@ CASES: list[tuple[str, Mistake, str, str]] = [
      configured("Deploy", TemplatePath="SourceArtifact::template.json"), ACTION, "TemplatePath of action 'Deploy'"),
     ("a template configuration without its artifact", configured("Deploy", TemplateConfiguration="parameter.json"),
      ACTION, "TemplateConfiguration of action 'Deploy'"),
-    ("an output file without an output artifact", configured("Deploy", OutputFileName="out.json"), ACTION,
-     "must have an output artifact if it has an OutputFileName"),
     ("polling", configured("Source", PollForSourceChanges=None), ACTION, "Polling for source changes"),
     ("a topic that is none", configured("Approval", NotificationArn="topic"), ACTION, "not the ARN of a topic"),
     ("environment variables that are no list", configured("Build", EnvironmentVariables='{"A": "b"}'), ACTION,
@@ -127,7 +137,7 @@ CASES: list[tuple[str, Mistake, str, str]] = [
      "declares 1 input artifacts which is more than the maximum count (0)"),
     ("a source without an output", changed("Source", outputArtifacts=[]), ACTION,
      "declares 0 output artifacts which is less than the minimum count (1)"),
-    ("a time-out where there can be none", changed("Build", timeoutInMinutes=5), ACTION, "timeoutInMinutes"),
+    ("a timeout", changed("Approval", timeoutInMinutes=5), ACTION, "timeoutInMinutes of action 'Approval' is not part"),
     ("a first stage without a source", lambda pipeline: pipeline["stages"].pop(0), STRUCTURE,
      "Pipeline should start with a stage that only contains source actions"),
     ("a first stage with more than sources", lambda pipeline: pipeline["stages"][0]["actions"].append(
@@ -158,9 +168,15 @@ CASES: list[tuple[str, Mistake, str, str]] = [
      "QUEUED is not supported for pipeline type V1"),
     ("an unknown execution mode", lambda pipeline: pipeline.update(executionMode="SERIAL"), "ValidationException",
      "enum value set"),
-    ("no artifact store", lambda pipeline: pipeline.pop("artifactStore"), STRUCTURE,
-     "either an artifactStore or artifactStores"),
+    ("no artifact store", lambda pipeline: pipeline.pop("artifactStore"), STRUCTURE, "must have an artifactStore"),
+    ("a variable", lambda pipeline: pipeline.update(variables=[{"name": "A"}]), STRUCTURE, "variables is not part"),
     ("another region", changed("Build", region="us-east-1"), ACTION, "Region us-east-1"),
+    *[(f"an image source: {name}", image(**mistake), ACTION, message) for name, mistake, message in [
+        ("no repository", {"RepositoryName": None}, "missing required configuration 'RepositoryName'"),
+        ("a registry", {"RegistryId": "111122223333"}, "unknown configuration 'RegistryId'"),
+        ("no primary source", {"PrimarySource": None}, "missing required configuration 'PrimarySource'"),
+        ("another region", {"region": "eu-west-3"}, "cannot create cross-Region actions for source actions"),
+    ]],
     ("a role that is none", lambda pipeline: pipeline.update(roleArn="a-role"), "ValidationException", "roleArn"),
     ("a role that is not there", lambda pipeline: pipeline.update(roleArn=f"{pipeline['roleArn']}-not"), STRUCTURE,
      "CodePipeline is not authorized to perform AssumeRole on role"),
@@ -168,13 +184,13 @@ CASES: list[tuple[str, Mistake, str, str]] = [
 
 
 @pytest.mark.parametrize(("mistake", "code", "message"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_invalid_declaration_is_rejected(prepared: Scene, mistake: Mistake, code: str, message: str) -> None:
-    pipeline = right(prepared)
+def test_invalid_declaration_is_rejected(shared_scene: Scene, mistake: Mistake, code: str, message: str) -> None:
+    scene, pipeline = shared_scene, right(shared_scene)
     mistake(pipeline)
-    found = error_of(prepared.pipelines.create_pipeline, pipeline=pipeline)
+    found = error_of(scene.pipelines.create_pipeline, pipeline=pipeline)
     assert found[:2] == (code, 400)
     assert message in found[2]
-    assert error_of(prepared.pipelines.get_pipeline, name=prepared.name)[0] == "PipelineNotFoundException"
+    assert error_of(scene.pipelines.get_pipeline, name=scene.name)[0] == "PipelineNotFoundException"
 
 
 def test_declaration_without_a_mistake_is_accepted(scene: Scene) -> None:
@@ -192,24 +208,57 @@ def test_an_update_is_checked_as_a_creation_is(scene: Scene) -> None:
         "PipelineNotFoundException")
 
 
+STAGES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("conditions on failure", {"onFailure": {"result": "ROLLBACK", **alarms({"AlarmName": "a"})}}, STAGE,
+     "conditions in onFailure of stage Approval is not part"),
+    ("an automatic retry", {"onFailure": {"result": "RETRY"}}, STAGE, "one of the results ROLLBACK"),
+    ("rollback on entry", {"beforeEntry": window(OPEN, result="ROLLBACK")}, STAGE, "one of the results FAIL"),
+    ("retry after success", {"onSuccess": alarms({"AlarmName": "a"}, result="RETRY")}, STAGE,
+     "one of the results ROLLBACK, FAIL"),
+    ("no rules", {"onSuccess": {"conditions": [{"result": "FAIL"}]}}, STAGE, "has no rules"),
+    ("six rules", {"onSuccess": alarms(*[{"AlarmName": "a"}] * 6)}, MODEL, "length less than or equal to 5"),
+    ("an alarm on entry", {"beforeEntry": alarms({"AlarmName": "a"})}, STAGE, "Provider: 'CloudWatchAlarm'"),
+    ("an alarm rule without an alarm", {"onSuccess": alarms({"WaitTime": "1"})}, STAGE,
+     "missing required configuration 'AlarmName'"),
+    ("an unknown configuration key", {"onSuccess": alarms({"AlarmName": "a", "Wait": "1"})}, STAGE,
+     "unknown configuration 'Wait'"),
+    ("a wait that is not a number", {"onSuccess": alarms({"AlarmName": "a", "WaitTime": "1h"})}, STAGE,
+     "WaitTime must be a number of minutes"),
+    ("an expression without seconds", {"beforeEntry": window("* 9-17 ? * MON-FRI *")}, STAGE,
+     "one of day of month and day of week"),
+    ("an expression of five fields", {"beforeEntry": window("0 9 * * 1")}, STAGE, "does not have the fields"),
+    ("an hour out of range", {"beforeEntry": window("* * 24 ? * * *")}, STAGE, "out of range"),
+    ("both days", {"beforeEntry": window("* * 9 1 * MON *")}, STAGE, "one of day of month and day of week must be ?"),
+    ("an unknown time zone", {"beforeEntry": window(OPEN, TimeZone="Mars/Phobos")}, STAGE,
+     "TimeZone 'Mars/Phobos' is not known"),
+    ("a rollback of parallel executions", {"mode": "PARALLEL", **ROLLBACK}, STAGE, "not available in execution mode"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "code", "message"), [each[1:] for each in STAGES],
+                         ids=[each[0] for each in STAGES])
+def test_mistake_in_a_stage_is_rejected(shared_scene: Scene, behaviour: dict[str, Any], code: str,
+                                        message: str) -> None:
+    pipeline = shared_scene.declaration([shared_scene.approval()], **behaviour)
+    found = error_of(shared_scene.pipelines.create_pipeline, pipeline=pipeline)
+    assert (found[0], message in found[2]) == (code, True), found
+
+
 @pytest.mark.parametrize("document", [
     trust("codebuild.amazonaws.com"),
-    trust("codepipeline.amazonaws.com", StringEquals={"aws:SourceAccount": "999999999999"}),
-    trust("codepipeline.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:codepipeline:*:*:another"}),
+    *(trust("codepipeline.amazonaws.com", Condition=each) for each in (
+        {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+        {"ArnLike": {"aws:SourceArn": "arn:aws:codepipeline:*:*:another"}})),
 ], ids=["another service", "another account", "another pipeline"])
-def test_role_that_does_not_trust_codepipeline_is_rejected(prepared: Scene, document: str) -> None:
-    iam, role = prepared.aws.client("iam"), prepared.role_name("pipeline")
-    iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
-    try:
-        code, _, message = error_of(prepared.pipelines.create_pipeline, pipeline=right(prepared))
-    finally:
-        iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust("codepipeline.amazonaws.com"))
+def test_role_that_does_not_trust_codepipeline_is_rejected(scene: Scene, document: str) -> None:
+    scene.trust("pipeline", document)
+    code, _, message = error_of(scene.pipelines.create_pipeline, pipeline=right(scene))
     assert code == STRUCTURE
     assert "CodePipeline is not authorized to perform AssumeRole on role" in message
 
 
 def test_start_with_unknown_variable_or_action_is_rejected(scene: Scene) -> None:
-    scene.ended(scene.create([scene.build()]))
+    scene.create([scene.approval()])
     override = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": scene.head()}
     for wrong in ({**override, "actionName": "Build"}, {**override, "revisionType": "IMAGE_DIGEST"}):
         assert error_of(scene.pipelines.start_pipeline_execution, name=scene.name,
@@ -218,117 +267,3 @@ def test_start_with_unknown_variable_or_action_is_rejected(scene: Scene) -> None
                    variables=[{"name": "A", "value": "b"}])[0] == "ValidationException"
     assert error_of(scene.pipelines.start_pipeline_execution, name="absent")[0] == "PipelineNotFoundException"
     assert len(scene.executions()) == 1
-
-
-# --- errors during an execution ------------------------------------------------------
-
-
-def fails(scene: Scene, action: str, *stages: list[dict[str, Any]]) -> tuple[str, str]:
-    run = scene.create(*stages)
-    assert scene.ended(run) == "Failed"
-    assert scene.actions(run)[-1]["actionName"] == action
-    state = scene.pipelines.get_pipeline_state(name=scene.name)["stageStates"]
-    shown = [each["latestExecution"]["errorDetails"] for stage in state for each in stage["actionStates"]
-             if "errorDetails" in each.get("latestExecution", {})]
-    code, message = scene.error(run, action)
-    assert shown == [{"code": code, "message": message}]
-    return code, message
-
-
-def test_the_first_run_fails_where_the_branch_is_not_there_yet(scene: Scene) -> None:
-    source = scene.declaration()["stages"][0]["actions"][0]
-    source["configuration"]["BranchName"] = "absent"
-    pipeline = right(scene)
-    pipeline["stages"][0]["actions"] = [source]
-    scene.pipelines.create_pipeline(pipeline=pipeline)
-    run = scene.executions()[0]["pipelineExecutionId"]
-    assert scene.ended(run) == "Failed"
-    code, message = scene.error(run, "Source")
-    assert code == "ConfigurationError"
-    assert "no branch named absent was found in the selected AWS CodeCommit repository" in message
-
-
-def test_a_commit_that_is_not_there_fails_the_run(scene: Scene) -> None:
-    scene.ended(scene.create([scene.build()]))
-    run = scene.start(sourceRevisions=[
-        {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": "0" * 40}])
-    assert scene.ended(run) == "Failed"
-    assert scene.error(run, "Source")[0] == "RevisionUnavailable"
-
-
-def test_an_artifact_bucket_that_is_not_there_fails_the_run(scene: Scene) -> None:
-    scene.aws.client("s3").delete_bucket(Bucket=scene.name)
-    code, message = fails(scene, "Source", [scene.build()])
-    assert code == "ConfigurationError"
-    assert f"Name of artifact bucket: {scene.name}. Verify that this bucket exists" in message
-
-
-def test_a_build_project_that_is_not_there_fails_the_run(scene: Scene) -> None:
-    scene.aws.client("codebuild").delete_project(name=scene.name)
-    code, message = fails(scene, "Build", [scene.build()])
-    assert code == "ConfigurationError"
-    assert "Project cannot be found" in message
-
-
-def test_build_project_not_for_pipelines_fails_the_run(scene: Scene) -> None:
-    scene.aws.client("codebuild").update_project(name=scene.name, source={"type": "NO_SOURCE"})
-    assert "Project source type must be CODEPIPELINE" in fails(scene, "Build", [scene.build()])[1]
-
-
-@pytest.mark.parametrize(("key", "where"), [
-    ("TemplatePath", "BuildArtifact::absent.yaml"), ("TemplateConfiguration", "BuildArtifact::absent.json")])
-def test_a_file_that_is_not_in_the_artifact_fails_the_run(scene: Scene, key: str, where: str) -> None:
-    code, message = fails(scene, "Deploy", [scene.build()], [scene.deploy(**{key: where})])
-    assert code == "ConfigurationError"
-    assert message == f"File [{where.partition('::')[2]}] does not exist in artifact [BuildArtifact]"
-    assert scene.stacks() == []
-
-
-@pytest.mark.parametrize(("content", "reason"), [
-    ("[]", "is not an object"), ("{", "is not valid JSON"), ('{"parameters": {}}', "has unknown keys: parameters"),
-    ('{"Parameters": {"Word": 1}}', "The value of Word is not a string"),
-    ('{"Parameters": {"Other": "x"}}', "Other"),
-])
-def test_a_template_configuration_that_is_wrong_fails_the_run(scene: Scene, content: str, reason: str) -> None:
-    scene.push({"parameter.json": content})
-    assert reason in fails(scene, "Deploy", [scene.deploy(artifact="SourceArtifact")])[1]
-    assert scene.stacks() == []
-
-
-def test_unknown_variable_of_namespace_fails_the_run(scene: Scene) -> None:
-    code, message = fails(scene, "Approval", [scene.approval(CustomData="#{SourceVariables.Commit}")])
-    assert code == "ConfigurationError"
-    assert "the namespace SourceVariables has no variable Commit" in message
-
-
-def test_a_change_set_that_is_not_there_cannot_be_executed(scene: Scene) -> None:
-    scene.ended(scene.create([scene.build()], [scene.deploy()]))
-    scene.pipelines.update_pipeline(pipeline=scene.declaration(
-        [scene.deploy("CHANGE_SET_EXECUTE", ChangeSetName="absent")]))
-    run = scene.start()
-    assert scene.ended(run) == "Failed"
-    assert "ChangeSet [absent] does not exist" in scene.error(run, "Deploy")[1]
-
-
-def test_failed_stack_fails_run_with_first_failure_if_visible(scene: Scene) -> None:
-    scene.push({"template.json": json.dumps({"Resources": {"Broken": {"Type": "AWS::IAM::Role", "Properties": {
-        "RoleName": f"broken-{scene.name}", "AssumeRolePolicyDocument": json.loads(policy())}}}}),
-        "parameter.json": "{}"})
-    deploy = scene.deploy(artifact="SourceArtifact", Capabilities="CAPABILITY_NAMED_IAM")
-    # The deployment's role may not create roles.
-    _, message = fails(scene, "Deploy", [deploy])
-    assert "ROLLBACK_COMPLETE" in message
-    assert "Broken (AWS::IAM::Role) CREATE_FAILED" in message
-    assert "HandlerErrorCode: AccessDenied" in message
-    scene.without("pipeline", "cloudformation:DescribeStackEvents")
-    scene.pipelines.update_pipeline(pipeline=scene.declaration(
-        [{**deploy, "configuration": {**deploy["configuration"], "ActionMode": "REPLACE_ON_FAILURE"}}]))
-    run = scene.start()
-    assert scene.ended(run) == "Failed"
-    assert "Broken (AWS" not in scene.error(run, "Deploy")[1]
-
-
-def test_template_gets_no_capability_that_action_lacks(scene: Scene) -> None:
-    scene.push({"template.json": json.dumps({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
-        "AssumeRolePolicyDocument": json.loads(policy())}}}}), "parameter.json": "{}"})
-    assert "CAPABILITY_IAM" in fails(scene, "Deploy", [scene.deploy(artifact="SourceArtifact")])[1]

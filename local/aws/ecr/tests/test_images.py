@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.image_scene import digest_of, manifest_of, push_image, push_layer
+from local.aws.codepipeline.tests.images import digest_of, manifest_of, push_image, push_layer
 from local.aws.testing import a_user_with, allow, error_of
 
 ABSENT = digest_of("nobody pushed this")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.image_scene import push_image
+from local.aws.codepipeline.tests.images import push_image
 from local.aws.testing import Stack, error_of
 
 OTHER = "444455556666"

@@ -14,8 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import trust
-from local.aws.testing import Stack, a_user_with, allow, policy
+from local.aws.testing import Stack, a_user_with, allow, policy, trust
 
 LONG = 3600.0
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.account_grants import A
-from local.aws.testing import a_user_with, allow, error_of, policy
+from local.aws.testing import OTHER_ACCOUNT as A, a_user_with, allow, error_of, policy
 
 B = "123456789012"
 ROOT = f"arn:aws:iam::{B}:root"

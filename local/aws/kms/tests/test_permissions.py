@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.account_grants import A
-from local.aws.testing import Stack, a_user_with, allow, policy, error_of
+from local.aws.testing import OTHER_ACCOUNT as A, Stack, a_user_with, allow, policy, error_of
 
 B = "123456789012"
 DELEGATION = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{B}:root"}, "Action": "kms:*", "Resource": "*"}
