@@ -27,8 +27,6 @@ from local.aws.codepipeline.actions import Role, client, endpoint
 from local.aws.iam import service_roles
 from local.aws.settings import settings
 
-stopped: set[str] = set()  # the IDs of builds for which StopBuild was called
-
 
 class Failed(Exception):
     """A failed phase of the build. The text is the phase's context."""
@@ -36,10 +34,6 @@ class Failed(Exception):
     def __init__(self, message: str, status: str = "FAILED", code: str = "COMMAND_EXECUTION_ERROR") -> None:
         super().__init__(message)
         self.message, self.status, self.code = message, status, code
-
-
-class Stopped(Exception):
-    """StopBuild was called for the build."""
 
 
 def client_error(message: str) -> Failed:
@@ -69,7 +63,6 @@ class Build:
         self.role: Role | None = None
         self.lines: list[str] = []
         self.logged = False
-        self.exported: dict[str, str] = {}
         self.stored: dict[str, str] = {}
         self.others: dict[str, str] = {}  # variables with the directories of further sources
 
@@ -93,8 +86,6 @@ class Build:
 
     def wait(self, _seconds: float) -> None:
         """Raises an exception if the build shall end early."""
-        if self.build_id in stopped:
-            raise Stopped
 
     # --- the phases -------------------------------------------------------
 
@@ -111,8 +102,6 @@ class Build:
                 # A phase may end with CLIENT_ERROR. The build then ends with FAILED.
                 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html (buildStatus)
                 status, reason = fault.status.replace("CLIENT_ERROR", "FAILED"), fault.message
-            except Stopped:
-                status = "STOPPED"
             except BaseException:
                 status = "STOPPED"
                 raise
@@ -125,9 +114,7 @@ class Build:
         # The last phase has no status and no end, as in the example of BatchGetBuilds.
         # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
         self.record["phases"].append({"phaseType": "COMPLETED", "startTime": now})
-        self.record.update(exportedEnvironmentVariables=[{"name": key, "value": value}
-                                                         for key, value in self.exported.items()],
-                           currentPhase="COMPLETED", endTime=now, buildComplete=True, buildStatus=status)
+        self.record.update(currentPhase="COMPLETED", endTime=now, buildComplete=True, buildStatus=status)
         _count(self.record)
         build_events.send_state(self.record)
 
@@ -137,14 +124,9 @@ class Build:
             self._phase("PROVISIONING", self._open_log)
             self._phase("DOWNLOAD_SOURCE", lambda: self._download(scratch))
             spec = self._spec
-            environment = self._environment(spec, scratch)
-            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._log, self.wait,
-                                         spec.apart)
+            environment = self._environment(scratch)
+            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._log, self.wait)
             fault = self._run_commands(spec, shell)
-            # Variables from Parameter Store and Secrets Manager are not exported.
-            # .../codebuild/latest/userguide/build-spec-ref.html#build-spec.env.exported-variables
-            self.exported = {name: shell.environment.get(name, "") for name in spec.exported
-                             if name not in self.stored}
             try:
                 self._phase("UPLOAD_ARTIFACTS", lambda: self.upload(spec))
             except Failed as failure:
@@ -174,7 +156,7 @@ class Build:
         fault: Failed | None = None
         for name in buildspec.PHASES:
             try:
-                self._phase(name.upper(), lambda name=name: self._commands(spec.phases[name], shell, name))
+                self._phase(name.upper(), lambda name=name: self._run_each(spec.commands[name], shell, name))
             except Failed as failure:
                 # POST_BUILD and UPLOAD_ARTIFACTS follow a failed BUILD. No phase follows an earlier failure.
                 # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
@@ -182,13 +164,6 @@ class Build:
                 if name in {"install", "pre_build"} or failure.status != "FAILED":
                     raise fault from None
         return fault
-
-    def _commands(self, phase: buildspec.Phase, shell: build_commands.Shell, name: str) -> None:
-        try:
-            self._run_each(phase.commands, shell, name)
-        finally:
-            # They run even if one of the phase's commands fails. If one of them fails, so does the phase.
-            self._run_each(phase.last, shell, name)
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
         for command in commands:
@@ -272,14 +247,13 @@ class Build:
         except buildspec.Malformed as fault:
             raise Failed(str(fault), "CLIENT_ERROR") from None
 
-    def _environment(self, spec: Buildspec, scratch: Path) -> dict[str, str]:
-        """StartBuild's variables override the project's, and these override the buildspec's."""
+    def _environment(self, scratch: Path) -> dict[str, str]:
         assert self.role is not None
         given = {each["name"]: str(each["value"]) for each in self._variables()} | self.stored
         key = self.role.key
         privileged = bool(self.project.get("environment", {}).get("privilegedMode"))
         return {
-            **build_commands.machine(scratch / "home", privileged), **spec.variables, **given, **self.others,
+            **build_commands.machine(scratch / "home", privileged), **given, **self.others,
             "AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region, "AWS_ENDPOINT_URL": endpoint(),
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "AWS_SESSION_TOKEN": key["SessionToken"], "AWS_EC2_METADATA_DISABLED": "true",

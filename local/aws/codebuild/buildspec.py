@@ -6,17 +6,13 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 PHASES = ("install", "pre_build", "build", "post_build")
-_TOP = {"version", "env", "phases", "artifacts", "reports", "cache"}
-_PHASE = {"commands", "finally", "runtime-versions", "on-failure"}
-_ENV = {"variables", "exported-variables", "shell"}
-_ARTIFACTS = {"files", "name", "discard-paths", "base-directory", "exclude-paths", "secondary-artifacts"}
 
 
 class Malformed(Exception):
@@ -24,27 +20,15 @@ class Malformed(Exception):
 
 
 @dataclass
-class Phase:
-    commands: list[str] = field(default_factory=list)
-    last: list[str] = field(default_factory=list)  # `finally`
-
-
-@dataclass
 class Artifacts:
     files: list[str]
-    base: str = "."
-    discard_paths: bool = False
-    exclude: list[str] = field(default_factory=list)
+    base: str
 
 
 @dataclass
 class Buildspec:
-    phases: dict[str, Phase]
-    variables: dict[str, str]
-    exported: list[str]
+    commands: dict[str, list[str]]  # by phase
     artifacts: Artifacts | None
-    secondary: dict[str, Artifacts]
-    apart: bool = False  # version 0.1: each command has its own shell
 
 
 def read(text: str) -> Buildspec:
@@ -54,25 +38,14 @@ def read(text: str) -> Buildspec:
         raise Malformed(f"YAML_FILE_ERROR: {fault}") from None
     if not isinstance(given, dict):
         raise Malformed("YAML_FILE_ERROR: the build specification is not a mapping")
-    if str(given.get("version")) not in {"0.1", "0.2"}:
-        raise Malformed("YAML_FILE_ERROR: version must be 0.1 or 0.2")
-    _known(given, _TOP, "the build specification")
+    if str(given.get("version")) != "0.2":
+        raise Malformed("YAML_FILE_ERROR: version must be 0.2 in this local CodeBuild")
+    _known(given, {"version", "phases", "artifacts"}, "the build specification")
     phases = _mapping(given, "phases")
     _known(phases, set(PHASES), "phases")
-    env = _mapping(given, "env")
-    _known(env, _ENV, "env")
-    if env.get("shell", "sh") not in {"sh", "/bin/sh"}:
-        raise Malformed(f"YAML_FILE_ERROR: the shell {env['shell']} is not part of this local CodeBuild")
     artifacts = _mapping(given, "artifacts")
-    _known(artifacts, _ARTIFACTS, "artifacts")
-    secondary = _mapping(artifacts, "secondary-artifacts")
-    return Buildspec(
-        phases={name: _phase(name, phases.get(name) or {}) for name in PHASES},
-        variables={str(key): _scalar(key, value) for key, value in _mapping(env, "variables").items()},
-        exported=_strings(env, "exported-variables"),
-        artifacts=_artifacts(artifacts) if "files" in artifacts else None,
-        secondary={str(name): _artifacts(value) for name, value in secondary.items()},
-        apart=str(given["version"]) == "0.1")
+    return Buildspec({name: _commands(name, phases.get(name) or {}) for name in PHASES},
+                     _artifacts(artifacts) if artifacts else None)
 
 
 def _known(given: dict, known: set[str], where: str) -> None:
@@ -97,44 +70,26 @@ def _strings(given: dict, key: str) -> list[str]:
     return [str(each) for each in value]
 
 
-def _scalar(key: str, value: Any) -> str:
-    if isinstance(value, (dict, list)):
-        raise Malformed(f"YAML_FILE_ERROR: the variable {key} is not a string")
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _phase(name: str, given: Any) -> Phase:
+def _commands(name: str, given: Any) -> list[str]:
     if not isinstance(given, dict):
         raise Malformed(f"YAML_FILE_ERROR: the phase {name} is not a mapping")
-    _known(given, _PHASE, f"phases.{name}")
-    if given.get("on-failure", "ABORT") != "ABORT":
-        raise Malformed(f"YAML_FILE_ERROR: on-failure of {name} is not part of this local CodeBuild")
-    return Phase(_strings(given, "commands"), _strings(given, "finally"))
+    _known(given, {"commands"}, f"phases.{name}")
+    return _strings(given, "commands")
 
 
-def _artifacts(given: Any) -> Artifacts:
-    if not isinstance(given, dict) or not given.get("files"):
+def _artifacts(given: dict[str, Any]) -> Artifacts:
+    _known(given, {"files", "base-directory"}, "artifacts")
+    if not given.get("files"):
         raise Malformed("YAML_FILE_ERROR: artifacts need files")
-    _known(given, _ARTIFACTS - {"secondary-artifacts"}, "artifacts")
-    return Artifacts(_strings(given, "files"), str(given.get("base-directory") or "."),
-                     str(given.get("discard-paths", "no")).lower() in {"yes", "true"},
-                     _strings(given, "exclude-paths"))
+    return Artifacts(_strings(given, "files"), str(given.get("base-directory") or "."))
 
 
 def collect(artifacts: Artifacts, source: Path) -> dict[str, bytes]:
     """The files by their names in the artifact. A location is a file, the files of a directory (`directory/*`), or all
-    files below it (`directory/**/*`). A base directory may be a pattern itself."""
-    bases = ([path for path in sorted(source.glob(artifacts.base)) if path.is_dir()]
-             if any(letter in artifacts.base for letter in "*?[") else [source / artifacts.base])
-    found: dict[str, bytes] = {}
-    for base in bases:
-        for pattern in artifacts.files:
-            for path in sorted(_matching(base, pattern)):
-                name = path.relative_to(base).as_posix()
-                if any(_covers(excluded, name) for excluded in artifacts.exclude):
-                    continue
-                found[path.name if artifacts.discard_paths else name] = path.read_bytes()
-    return found
+    files below it (`directory/**/*`)."""
+    base = source / artifacts.base
+    return {path.relative_to(base).as_posix(): path.read_bytes()
+            for pattern in artifacts.files for path in sorted(_matching(base, pattern))}
 
 
 def _matching(base: Path, pattern: str) -> list[Path]:

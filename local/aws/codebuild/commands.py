@@ -1,6 +1,5 @@
 """Runs a build's commands: each is a `sh` that passes its variables and directory to the next.
 
-Commands share a shell in version 0.2 of the buildspec. In version 0.1 each has its own.
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.version
 """
 
@@ -75,8 +74,8 @@ def _kill(group: int) -> None:
 
 class Shell:
     def __init__(self, scratch: Path, directory: Path, environment: dict[str, str], deadline: float,
-                 say: Callable[[str], None], wait: Callable[[float], None], apart: bool) -> None:
-        self.environment, self.directory, self._apart = environment, str(directory), apart
+                 say: Callable[[str], None], wait: Callable[[float], None]) -> None:
+        self.environment, self.directory = environment, str(directory)
         self._scratch, self._deadline, self._say, self._wait = scratch, deadline, say, wait
 
     def run(self, command: str) -> int:
@@ -120,7 +119,5 @@ class Shell:
             return
         found = dict(each.split("=", 1) for each in state.read_text(errors="replace").split("\0") if "=" in each)
         state.unlink()
-        if self._apart:
-            return
         self.directory = found.get("PWD", self.directory)
         self.environment = {name: value for name, value in found.items() if name not in _OWN}

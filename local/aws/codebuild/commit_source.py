@@ -26,8 +26,7 @@ from local.git_backend import GIT_ENVIRONMENT
 _ON_AWS = re.compile(r"https://git-codecommit\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
                      r"(?P<path>/v1/repos/[\w.-]+?)(\.git)?/?")
 # "refs/heads/mybranchname^{full-commit-SHA}": a commit of a branch.
-_COMMIT_OF = re.compile(r"(?P<reference>[^^]+)\^\{(?P<commit>[^}]*)\}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT_OF = re.compile(r"refs/heads/(?P<branch>[^^]+)\^\{(?P<commit>[0-9a-f]{40})\}")
 
 
 @dataclass(frozen=True)
@@ -98,27 +97,14 @@ def _login(role: Role, held: Repository) -> str:
 
 
 def _resolved(directory: Path, version: str) -> str:
-    """The commit of a version. Empty if there is none.
+    """The commit of a version, which has to be in the branch's history (not documented (?)). Empty if there is none.
 
-    "If not specified, the default branch's HEAD commit ID is used" (API_StartBuild, sourceVersion).
+    AWS's other forms (a branch, a tag, a commit, and none for the default branch) are not part of this CodeBuild.
     """
-    if found := _COMMIT_OF.fullmatch(version):
-        # That the commit has to be in the branch's history is not documented. (?)
-        tip = _named(directory, found["reference"])
-        commit = found["commit"] if _COMMIT.fullmatch(found["commit"]) else ""
-        contains = _git(["merge-base", "--is-ancestor", commit, tip], directory) if tip and commit else None
-        return commit if contains and not contains.returncode else ""
-    if _COMMIT.fullmatch(version):
-        return _parsed(directory, version)
-    return _named(directory, version) if version else _parsed(directory, "refs/remotes/origin/HEAD")
-
-
-def _named(directory: Path, name: str) -> str:
-    """The commit of a branch or tag. Which of the two a name selects if both have it is not documented: here the
-    branch. (?)"""
-    short = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    branch = "" if name.startswith("refs/tags/") else _parsed(directory, f"refs/remotes/origin/{short}")
-    return branch or ("" if name.startswith("refs/heads/") else _parsed(directory, f"refs/tags/{short}"))
+    found = _COMMIT_OF.fullmatch(version)
+    tip = _parsed(directory, f"refs/remotes/origin/{found['branch']}") if found else ""
+    contains = _git(["merge-base", "--is-ancestor", found["commit"], tip], directory) if found and tip else None
+    return found["commit"] if found and contains and not contains.returncode else ""
 
 
 def _parsed(directory: Path, revision: str) -> str:

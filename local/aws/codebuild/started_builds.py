@@ -50,7 +50,7 @@ _starting = threading.Lock()
 
 
 def install() -> None:
-    ministack_start, ministack_stop = codebuild._start_build, codebuild._stop_build
+    ministack_start = codebuild._start_build
 
     def start_build(request: dict[str, Any]) -> Any:
         if not _is_ours(codebuild._projects.get(request.get("projectName", ""))):
@@ -62,9 +62,8 @@ def install() -> None:
         except LimitReached as reached:
             return error_response_json("AccountLimitExceededException", str(reached), 400)
 
-    def stop_build(request: dict[str, Any]) -> Any:
-        builds.stopped.add(request.get("id", ""))
-        return ministack_stop(request)
+    def stop_build(_request: dict[str, Any]) -> Any:
+        return error_response_json("InvalidInputException", "StopBuild is not part of this local CodeBuild", 400)
 
     codebuild._start_build, codebuild._stop_build = start_build, stop_build
 
@@ -99,7 +98,7 @@ def start(request: dict[str, Any], initiator: str) -> dict[str, Any]:
     _check(project, request)
     with _starting:
         _check_limit(project)
-        build = _StartedBuild(project, request.get("sourceVersion") or project.get("sourceVersion") or "", initiator)
+        build = _StartedBuild(project, request.get("sourceVersion", ""), initiator)
     record: dict[str, Any] = copy.deepcopy(build.record)
     threading.Thread(target=contextvars.copy_context().run, args=(_run, build), daemon=True).start()
     return record
@@ -110,7 +109,10 @@ def _check(project: dict[str, Any], request: dict[str, Any]) -> None:
     source, absent = project["source"], sorted(request.keys() - _REQUEST)
     if source["type"] == "NO_SOURCE" and request.get("sourceVersion"):
         absent.append("sourceVersion of a project without a source")
-    absent += [key for key in ("secondarySources", "secondaryArtifacts") if project.get(key)]
+    absent += [key for key in ("secondarySources", "secondaryArtifacts", "sourceVersion") if project.get(key)]
+    if project["artifacts"]["type"] == "S3":
+        absent += [f"{key} of the artifacts" for key, value in bucket_artifacts.SETTINGS.items()
+                   if str(project["artifacts"].get(key)).lower() != value.lower()]
     absent += ["gitCloneDepth"] if source.get("gitCloneDepth") else []
     absent += ["fetchSubmodules"] if (source.get("gitSubmodulesConfig") or {}).get("fetchSubmodules") else []
     if absent:
@@ -147,7 +149,7 @@ class _StartedBuild(builds.Build):
     def __init__(self, project: dict[str, Any], version: str, initiator: str) -> None:
         super().__init__(project, get_account_id(), get_region(), initiator, version)
         if self.project["artifacts"]["type"] == "S3":
-            self.record["artifacts"] = {"location": bucket_artifacts.location(self.project, self.stream)}
+            self.record["artifacts"] = {"location": bucket_artifacts.location(self)}
 
     def fetch(self, scratch: Path) -> Path:
         assert self.role is not None

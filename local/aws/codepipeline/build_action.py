@@ -1,4 +1,4 @@
-"""Build/CodeBuild and Test/CodeBuild: a build of the pipeline's artifacts.
+"""Build/CodeBuild: a build of the pipeline's artifacts.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeBuild.html
 """
@@ -38,7 +38,6 @@ def run(action: Action) -> None:
     status, reason = build.run()
     if status != "SUCCEEDED":
         raise ActionFailed("JobFailed", f"Build terminated with state: {status}. {reason}".strip())
-    action.run.variables = build.exported
 
 
 def _revision(action: Action, artifact: str) -> str:
@@ -94,17 +93,14 @@ class _PipelineBuild(builds.Build):
         return {"CODEBUILD_SOURCE_VERSION": f"arn:aws:s3:::{source['bucket']}/{source['key']}"}
 
     def upload(self, spec: Buildspec) -> None:
-        outputs = [each["name"] for each in self.action.run.declaration.get("outputArtifacts", [])]
-        for name in outputs:
-            # A single output is directly under `artifacts`. Several outputs have a section for each name.
-            artifacts = spec.artifacts if len(outputs) == 1 and spec.artifacts else spec.secondary.get(name)
-            if artifacts is None:
+        for each in self.action.run.declaration.get("outputArtifacts", []):
+            if spec.artifacts is None:
                 continue
-            files = buildspec.collect(artifacts, self.source)
+            files = buildspec.collect(spec.artifacts, self.source)
             if not files:
                 raise builds.Failed("CLIENT_ERROR: no matching artifact paths found", "CLIENT_ERROR")
             try:
-                self.action.output(name, zipped(files), self.role)
+                self.action.output(each["name"], zipped(files), self.role)
             except ActionFailed as fault:
                 raise builds.Failed(f"CLIENT_ERROR: Failed to upload artifacts: {fault.message}",
                                     "CLIENT_ERROR") from None
