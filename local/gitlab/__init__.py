@@ -8,8 +8,7 @@ push`.
 
 It is a server of this process. `launch` is the interface for tests. Every rule names the file of GitLab's that it was
 read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edition, `ee`, copies of them).
-Requests and responses are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists
-the differences.
+Requests are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists the differences.
 
 README.md lists what is not implemented.
 """

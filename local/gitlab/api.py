@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any
 from urllib.parse import unquote
 
 from local.gitlab import (
@@ -66,8 +65,8 @@ class Api:
                 handle = partial(statuses.posted, sha=sha)
             case (_, "repository", "commits", sha, "discussions", *more):
                 handle = partial(notes.answer_for_commit, name=sha, parts=more)
-            case (_, "repository", "commits", sha, *more):
-                handle = partial(commits.answer, name=sha, parts=more)
+            case ("GET", "repository", "commits", sha, "merge_requests"):
+                handle = partial(commits.its_merge_requests, name=sha)
             case ("GET", "repository", "merge_base"):
                 handle = partial(history.merge_base)
             case ("GET", "events"):
@@ -94,11 +93,7 @@ class Api:
                 handle = partial(merge_requests.answer, parts=more)
             case _:
                 raise no_route()
-        # Commits and branches of a public project need no token. The other files call `authenticate!` first.
-        if token is None and handle.func not in (
-                commits.answer, branches.answer, protected_branches.answer, history.merge_base, history.events):
-            raise rest.unauthorized()
-        return handle(Call(self._instance, request, token, access.project(self._instance, token, id_or_path)))
+        return handle(Call(self._instance, request, *access.project(self._instance, token, id_or_path)))
 
     # --- GET /projects/:id --------------------------------------------------------------
 
@@ -106,48 +101,44 @@ class Api:
         """lib/api/entities/project.rb and project_with_access.rb, in part. `statistics` are for Reporters
         (https://docs.gitlab.com/api/projects/#retrieve-a-project; app/policies/project_policy.rb, `read_statistics`).
         """
-        project = access.project(self._instance, token, id_or_path)
-        name = project.path.rsplit("/", 1)[-1]
-        held = token.level(project) if token else 0
-        membership = {"access_level": held, "notification_level": 3} if held else None
-        is_groups = token is not None and token.through_group
+        caller, project = access.project(self._instance, token, id_or_path)
+        name, held = project.path.rsplit("/", 1)[-1], caller.level(project)
         statistics = {}
-        if request.query.get("statistics") == "true" and (held >= LEVELS["reporter"] or (token and token.is_admin)):
+        if request.query.get("statistics") == "true" and held >= LEVELS["reporter"]:
             # lib/api/entities/project_statistics.rb, in part.
             statistics = {"statistics": {"lfs_objects_size": project.lfs_objects_size}}
         return Answer(200, {
             **statistics, "lfs_enabled": True, "id": project.id, "name": name, "path": name,
             "path_with_namespace": project.path,
-            **({"mirror": project.is_pull_mirror} if self._instance.settings.premium else {}),
+            **({"mirror": False} if self._instance.settings.premium else {}),
             # `default_branch_or_main` in lib/api/entities/basic_project_details.rb: an empty project has one, too.
             "default_branch": project.default_branch, "empty_repo": project.is_empty,
-            "archived": project.archived, "visibility": project.features.visibility,
-            "builds_access_level": project.features.builds,
-            "environments_access_level": project.features.environments, "web_url": f"{self._url}/{project.path}",
+            "archived": False, "visibility": "private", "builds_access_level": "enabled",
+            "environments_access_level": "enabled", "web_url": f"{self._url}/{project.path}",
             "http_url_to_repo": f"{self._url}/{project.path}.git",
-            "permissions": {"project_access": None if is_groups else membership,
-                            "group_access": membership if is_groups else None},
+            "permissions": {"project_access": {"access_level": held, "notification_level": 3}, "group_access": None},
         })
 
     # --- /projects/:id/remote_mirrors ----------------------------------------------------
 
     def _remote_mirrors(self, request: Request, token: Token | None, id_or_path: str, parts: list[str]) -> Answer:
-        project = access.project(self._instance, token, id_or_path)
-        if token is None or not access.may_administer_mirrors(self._instance, token, project):
+        caller, project = access.project(self._instance, token, id_or_path)
+        # app/policies/project_policy.rb: `(mirror_available & can?(:admin_project)) | admin`. No caller is an
+        # administrator of the instance.
+        if not (self._instance.settings.mirror_available and access.is_allowed(caller, project, "admin_project")):
             raise rest.unauthorized()
         match (request.method, *parts):
             case ("GET",):
-                return rest.page(self._url, request, [self._shown(project, each) for each in
-                                            sorted(project.mirrors, key=lambda mirror: mirror.id)])
+                return rest.page(self._url, request, [mirrors.shown(self._instance, each) for each in project.mirrors])
             case ("POST",):
-                made = mirrors.create(self._instance, project, token, request.parameters)
-                return Answer(201, self._shown(project, made))
+                made = mirrors.create(self._instance, project, request.parameters)
+                return Answer(201, mirrors.shown(self._instance, made))
             case ("GET", mirror_id):
-                return Answer(200, self._shown(project, self._mirror(project, mirror_id)))
+                return Answer(200, mirrors.shown(self._instance, self._mirror(project, mirror_id)))
             case ("PUT", mirror_id):
                 changed = self._mirror(project, mirror_id)
-                mirrors.update(self._instance, project, token, changed, request.parameters)
-                return Answer(200, self._shown(project, changed))
+                mirrors.update(self._instance, project, changed, request.parameters)
+                return Answer(200, mirrors.shown(self._instance, changed))
             case ("DELETE", mirror_id):
                 mirrors.delete(self._instance, project, self._mirror(project, mirror_id))
                 return Answer(204)
@@ -157,7 +148,7 @@ class Api:
 
     def _sync(self, project: Project, mirror: Mirror) -> Answer:
         """app/services/remote_mirrors/sync_service.rb."""
-        if not self._instance.is_enabled(project, mirror):
+        if not self._instance.is_enabled(mirror):
             return Answer(400, {"message": "Cannot proceed with the push mirroring. "
                                            "Please verify your mirror configuration."})
         if mirror.update_status != "started":
@@ -169,6 +160,3 @@ class Api:
         if found is None:
             raise rest.no_record()
         return found
-
-    def _shown(self, project: Project, mirror: Mirror) -> dict[str, Any]:
-        return mirrors.shown(self._instance, project, mirror)

@@ -1,25 +1,15 @@
-"""`GET /projects/:id/repository/commits/:sha`, and the merge requests of a commit
-(lib/api/commits.rb). Statuses are in `statuses`, threads in `notes`."""
+"""The commits of a project, and the merge requests of a commit (lib/api/commits.rb). `statuses` has the statuses,
+`notes` the threads."""
 
 from __future__ import annotations
 
 import subprocess
 from typing import Any
 
-from local.gitlab import access, merge_requests, pipelines
-from local.gitlab.rest import Answer, Call, no_route, not_found
+from local.gitlab import access, merge_requests
+from local.gitlab.rest import Answer, Call, not_found
 
 _FORMAT = "%H%x00%h%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s%x00%B"
-
-
-def answer(call: Call, name: str, parts: list[str]) -> Answer:
-    access.authorize(call.token, call.project, "read_code")
-    match (call.request.method, *parts):
-        case ("GET",):
-            return Answer(200, _shown(call, _commit(call, name)))
-        case ("GET", "merge_requests"):
-            return _merge_requests(call, name)
-    raise no_route()
 
 
 def listed(call: Call) -> Answer:
@@ -39,29 +29,22 @@ def listed(call: Call) -> Answer:
     return Answer(200, page.body, headers)
 
 
-def _commit(call: Call, name: str) -> str:
-    """`user_project.commit(params[:sha])`: a SHA, or the name of a branch or tag."""
-    found = call.project.commit(name)
-    if found is None:
-        raise not_found("Commit")
-    return found
-
-
 def _shown(call: Call, sha: str) -> dict[str, Any]:
-    """lib/api/entities/commit.rb and commit_detail.rb, in part."""
+    """lib/api/entities/commit.rb, in part."""
     (full, short, parents, author, author_email, authored, committer, committer_email, committed, title,
      message) = call.project.git("show", "--no-patch", f"--format={_FORMAT}", sha).split("\0")
-    latest = pipelines.latest(call.project, sha)
     return {
         "id": full, "short_id": short, "created_at": committed, "parent_ids": parents.split(), "title": title,
         "message": message.rstrip("\n") + "\n", "author_name": author, "author_email": author_email,
         "authored_date": authored, "committer_name": committer, "committer_email": committer_email,
-        "committed_date": committed, "web_url": f"{call.instance.url}/{call.project.path}/-/commit/{full}",
-        "status": pipelines.state(latest) if latest else None, "project_id": call.project.id,
-        "last_pipeline": pipelines.shown(call.instance, call.project, latest) if latest else None}
+        "committed_date": committed, "web_url": f"{call.instance.url}/{call.project.path}/-/commit/{full}"}
 
 
-def _merge_requests(call: Call, name: str) -> Answer:
+def its_merge_requests(call: Call, name: str) -> Answer:
+    """The commit is found by a SHA, or the name of a branch or tag (`user_project.commit(params[:sha])`)."""
+    access.authorize(call.token, call.project, "read_code")
     access.authorize(call.token, call.project, "read_merge_request")
-    commit = _commit(call, name)
+    commit = call.project.commit(name)
+    if commit is None:
+        raise not_found("Commit")
     return call.page([merge_requests.shown(call, each) for each in merge_requests.of_commit(call.project, commit)])

@@ -49,6 +49,9 @@ class Api:
     def ask(self, method: str, path: str = "", **more: Any) -> requests.Response:
         return self.session.request(method, f"{self._projects}/{self.project}{path}", timeout=20, **more)
 
+    def own_token(self) -> requests.Response:
+        return self.session.get(f"{self._projects.removesuffix('projects')}personal_access_tokens/self", timeout=20)
+
     def create(self, url: str, **settings: Any) -> requests.Response:
         return self.ask("POST", "/remote_mirrors", json={"url": url, **settings})
 

@@ -40,9 +40,6 @@ def answer(call: Call, parts: list[str]) -> Answer:
     match (call.request.method, *parts):
         case ("GET",):
             return _listed(call)
-        case ("GET", number):
-            access.authorize(call.token, call.project, "read_environment")
-            return Answer(200, shown(_find(call, number)))
         case ("PUT", number):
             return _updated(call, number)
         case ("POST", number, "stop"):

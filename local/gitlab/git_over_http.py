@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local import git_backend, push_commands
@@ -37,9 +37,11 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
     if project is None or not token.level(project):
         return _reject(handler, HTTPStatus.NOT_FOUND, "The project you were looking for could not be found or you "
                                                       "don't have permission to view it.")
-    error_of = _rejection(token, project, pushes)
-    if error_of:
-        return _reject(handler, HTTPStatus.FORBIDDEN, error_of)
+    # lib/gitlab/git_access.rb, ERROR_MESSAGES.
+    if not set(token.scopes) & (_PUSH_SCOPES if pushes else _PULL_SCOPES):
+        return _reject(handler, HTTPStatus.FORBIDDEN, "HTTP Basic: Access denied: the token's scope is too narrow")
+    if pushes and token.level(project) < LEVELS["developer"]:
+        return _reject(handler, HTTPStatus.FORBIDDEN, "You are not allowed to push code to this project.")
     if what != "git-receive-pack":
         git_backend.answer(handler, project.directory, what, url.query, token.name, body, length)
         return None
@@ -50,17 +52,6 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
                            lambda: after_push(instance, runs, project, token, before),
                            GITLAB_REFUSES=_push_refusal(project, token, commands))
     return None
-
-
-def _rejection(token: Token, project: Project, pushes: bool) -> str:
-    """lib/gitlab/git_access.rb, ERROR_MESSAGES."""
-    if not set(token.scopes) & (_PUSH_SCOPES if pushes else _PULL_SCOPES):
-        return "HTTP Basic: Access denied: the token's scope is too narrow"
-    if pushes and token.level(project) < LEVELS["developer"]:
-        return "You are not allowed to push code to this project."
-    if pushes and project.archived:
-        return "You can't push code to an archived project."
-    return ""
 
 
 def _push_refusal(project: Project, token: Token, commands: list[push_commands.Command]) -> str:
@@ -85,19 +76,10 @@ def tag_refusal(project: Project, token: Token, name: str, old: str | None, new:
                 "Only a project maintainer or owner can delete a protected tag.")
     if old and not by_api:
         return "You can only delete protected tags using the web interface."
-    if not any(_admits(entry, token, level) for entry in rules):
+    # app/models/concerns/protected_ref_access.rb
+    if not any(0 < least <= level for least in rules):
         return "You are not allowed to create this tag as it is protected."
     return ""
-
-
-def _admits(entry: dict[str, Any], token: Token, level: int) -> bool:
-    """app/models/concerns/protected_ref_access.rb: the ID in an entry decides what it is, before its level. Keys and
-    groups do not exist here. A user needs any role (ee/app/models/concerns/ee/protected_ref_access.rb)."""
-    if entry.get("user_id"):
-        return bool(level) and entry["user_id"] == token.user.id
-    if entry.get("deploy_key_id") or entry.get("group_id"):
-        return False
-    return 0 < entry["access_level"] <= level
 
 
 def after_push(instance: Instance, runs: Runs, project: Project, token: Token, before: dict[str, str]) -> None:

@@ -12,6 +12,10 @@ from local.gitlab.records import PushEvent
 from local.gitlab.rest import Answer, Call, Rejected, not_found, time_text
 from local.gitlab.state import Instance, Project, Token
 
+# "Push event activities limit": if a push changes more branches, or more tags, they share one event
+# (https://docs.gitlab.com/administration/settings/push_event_activities_limit/).
+_MOST_EVENTS = 3
+
 
 def merge_base(call: Call) -> Answer:
     """https://docs.gitlab.com/api/repositories/"""
@@ -46,7 +50,7 @@ def record_push(instance: Instance, project: Project, token: Token, before: dict
     for kind, names in changes.items():
         def event(*more: Any, kind: tuple[str, str] = kind) -> PushEvent:
             return PushEvent(instance.next_id(), time.time(), token.user, *kind, *more)
-        if len(names) > instance.settings.push_event_activities_limit:
+        if len(names) > _MOST_EVENTS:
             project.records.push_events.append(event(None, None, None, len(names)))
         else:
             project.records.push_events += [event(name.split("/", 2)[2], before.get(name), after.get(name))

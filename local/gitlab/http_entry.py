@@ -53,8 +53,6 @@ class Interruption:
     # The requests that it replaces: the method, "" for every one, and a regular expression that the path contains.
     method: str = ""
     path: str = ""
-    # Whether GitLab executes the request first, so that only its response is lost.
-    is_executed: bool = False
 
     def matches(self, method: str, path: str) -> bool:
         return self.times > 0 and self.method in ("", method) and re.search(self.path, path) is not None
@@ -66,7 +64,7 @@ class Door:
     runs: Runs
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
-    # The differences of requests and responses from GitLab's OpenAPI description.
+    # The differences of requests from GitLab's OpenAPI description, and errors of this server.
     complaints: list[str] = field(default_factory=list)
     _interruptions: list[Interruption] = field(default_factory=list)
     _changes: threading.Lock = field(default_factory=threading.Lock)
@@ -149,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 git_over_http.answer(self, self._door.instance, self._door.runs, body, length)
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
+    do_POST = do_PUT = do_DELETE = do_GET
 
     # --- the API -------------------------------------------------------------------------
 
@@ -158,8 +156,9 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
         door.seen.append(seen)
         instead = door.interruption(self.command, url.path)
-        if instead and not instead.is_executed:
-            return self._send_instead(seen, instead)
+        if instead:
+            seen.status = instead.status
+            return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
         query = _query(url.query)
         if length > _BODY_LIMIT:
             return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
@@ -169,8 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             # lib/api/api.rb, `rescue_from Grape::Exceptions::Base`: its parser's.
             return self._send_json(seen, Answer(400, {"error": "The provided request body is invalid"}))
         request = Request(self.command, url.path, query, parameters, self.headers)
-        typed = _typed(parameters) if _is_form(self.headers.get("Content-Type", "")) else parameters
-        for fault in conformity.request_faults(self.command, url.path, query, typed):
+        for fault in conformity.request_faults(self.command, url.path, query, parameters):
             door.complaints.append(f"request {self.command} {url.path}: {fault}")
         try:
             answer = Api(door.instance, door.runs, door.url).answer(request)
@@ -179,13 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             _log.exception("%s %s", self.command, url.path)
             answer = Answer(500, {"message": "500 Internal Server Error"})
             door.complaints.append(f"answer to {self.command} {url.path}: a fault of this server's own")
-        for fault in conformity.answer_faults(self.command, url.path, answer.status, answer.body):
-            door.complaints.append(f"answer to {self.command} {url.path}: {fault}")
-        return self._send_instead(seen, instead) if instead else self._send_json(seen, answer)
-
-    def _send_instead(self, seen: Seen, instead: Interruption) -> None:
-        seen.status = instead.status
-        self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
+        return self._send_json(seen, answer)
 
     def _token_name(self) -> str:
         value = access.token_value(self.headers)
@@ -206,16 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        self.wfile.write(content)
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): "(secret)" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
-
-
-def _is_form(content_type: str) -> bool:
-    return content_type.split(";")[0].strip() == "application/x-www-form-urlencoded"
 
 
 def _query(text: str) -> dict[str, str]:
@@ -228,21 +215,10 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
-    """Grape accepts JSON and forms, and ignores any other body."""
+    """Grape accepts JSON and forms. Forms are not implemented."""
     if not content:
         return {}
-    if _is_form(content_type):
-        return dict(parse_qsl(content.decode(), keep_blank_values=True))
-    if content_type.split(";")[0].strip() == "application/json":
-        found = json.loads(content)
-        if not isinstance(found, dict):
-            raise ValueError("no object")
-        return found
-    return {}
-
-
-def _typed(form: dict[str, str]) -> dict[str, Any]:
-    """A form has only strings, but the description has JSON's types."""
-    words = {"true": True, "false": False}
-    return {name: words.get(value, value) if re.fullmatch("true|false", value) else value
-            for name, value in form.items()}
+    found = json.loads(content) if content_type.split(";")[0].strip() == "application/json" else None
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found

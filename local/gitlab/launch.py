@@ -12,23 +12,13 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from local.gitlab import http_entry, merge_requests, mirror_urls, mirrors, pipelines, tags
+from local.gitlab import http_entry, merge_requests, mirrors
 from local.gitlab.certificates import Authority
 from local.gitlab.http_entry import Interruption, Seen
 from local.gitlab.mirror_runs import Run, Runs
-from local.gitlab.records import (
-    Deployment,
-    Environment,
-    Features,
-    MergeRequest,
-    Note,
-    Pipeline,
-    Records,
-    Status,
-    User,
-)
+from local.gitlab.records import Deployment, Environment, MergeRequest, Note, Records, Status, User
 from local.gitlab.settings import Settings
-from local.gitlab.state import LEVELS, Instance, Mirror, Project, Token
+from local.gitlab.state import Instance, Mirror, Project, Token
 
 _NEW_PROJECT_BRANCH = "main"
 
@@ -64,13 +54,11 @@ class HeldProject:
     def references(self) -> dict[str, str]:
         return self._project.references()
 
-    def protect(self, *names: str, updates_by: str | None = "maintainer") -> None:
-        """Branches, or wildcards for branches. `updates_by` is the least role that may push or merge, or None for
-        "No one". Pushes of developers ignore it."""
+    def protect(self, *names: str) -> None:
+        """Branches, or wildcards for branches. Pushes of developers ignore it."""
         with self._gitlab.instance.changes:
             self._project.protected_branches += [name for name in names
                                                  if name not in self._project.protected_branches]
-            self._project.update_levels |= {name: LEVELS[updates_by] if updates_by else None for name in names}
 
     def unprotect(self, *names: str) -> None:
         with self._gitlab.instance.changes:
@@ -81,83 +69,37 @@ class HeldProject:
         with self._gitlab.instance.changes:
             self._project.inherited_protected_branches += names
 
-    def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,), **entry: int) -> None:
-        """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one". `entry` is an entry for
-        another than a role: `user_id`, `group_id` or `deploy_key_id`. It has no level, but a key's has Maintainers'."""
+    def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,)) -> None:
+        """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one"."""
         with self._gitlab.instance.changes:
             for name in names:
-                entries = self._project.protected_tags.setdefault(name, [])
-                entries += [tags.role_entry(self._project, level) for level in levels]
-                if entry:
-                    level = 40 if "deploy_key_id" in entry else None
-                    entries.append({"id": self._gitlab.instance.next_id(), "access_level": level,
-                                    "access_level_description": "?", **entry})
-
-    def add_deploy_key(self, can_push: bool) -> None:
-        """lib/api/entities/deploy_keys_project.rb, in part."""
-        number = self._gitlab.instance.next_id()
-        self._project.deploy_keys.append({"id": number, "title": f"key {number}", "can_push": can_push})
-
-    def pull_from_an_upstream(self) -> None:
-        self._project.is_pull_mirror = True
+                self._project.protected_tags.setdefault(name, []).extend(levels)
 
     def store_lfs_objects(self, size: int) -> None:
         self._project.lfs_objects_size = size
-
-    def kill_runs(self) -> None:
-        """See `Runs.kill`. Call it within `runs_held`."""
-        self._gitlab.runs.kill(self._project)
-
-    def leave_started(self, mirror_id: int, seconds: float) -> None:
-        """Sets the mirror as if its run had started this long ago and had been killed."""
-        found = self.mirror(mirror_id)
-        assert found, f"there is no mirror {mirror_id}"
-        with self._gitlab.instance.changes:
-            began = time.time() - seconds
-            found.update_status, found.last_update_started_at = "started", began
-            found.abandoned_lease_ends = began + self._gitlab.instance.max_runtime(found)
 
     @property
     def protected_branches(self) -> list[str]:
         return list(self._project.protected_branches)
 
-    def archive(self, archived: bool = True) -> None:
-        self._project.archived = archived
-
     # --- commits, deployments and merge requests ---------------------------------------------
-
-    @property
-    def features(self) -> Features:
-        """Change it in place: `project.features.visibility = "public"`, `project.features.builds = "disabled"`."""
-        return self._project.features
 
     @property
     def records(self) -> Records:
         return self._project.records
 
-    def merge_request(self, source_branch: str, target_branch: str | None = None, commits: list[str] | None = None,
-                      state: str = "opened", **more: Any) -> MergeRequest:
-        """A merge request with `commits`, newest first. If `commits` is None, it has the commits that only the source
-        branch contains, also after later pushes. `more`: `title`, `author`."""
-        with self._gitlab.instance.changes:
-            held, target = self._project.records.merge_requests, target_branch or self.default_branch
-            made = MergeRequest(self._gitlab.instance.next_id(), len(held) + 1, more.pop("title", source_branch),
-                                source_branch, target, more.pop("author", self._gitlab.person), time.time(), state,
-                                commits or [], is_refreshed=commits is None, **more)
-            merge_requests.refresh(self._project, made)
-            held.append(made)
-            return made
+    def merge_request(self, source_branch: str, target_branch: str | None = None) -> MergeRequest:
+        """A merge request with the commits that only the source branch contains, also after later pushes."""
+        return merge_requests.create(self._gitlab.instance, self._project, source_branch, source_branch,
+                                     target_branch or self.default_branch, self._gitlab.person)
 
     def close_merge_request(self, merge_request: MergeRequest) -> None:
         merge_request.state = "closed"
 
-    def pipelines(self, sha: str | None = None) -> list[Pipeline]:
-        return [each for each in self.records.pipelines if sha in (None, each.sha)]
-
-    def statuses(self, sha: str, with_retried: bool = False) -> list[Status]:
-        """The statuses of all pipelines of the commit, in the order of their creation."""
-        return [status for pipeline in self.pipelines(sha) for status in pipeline.statuses
-                if with_retried or not status.is_retried]
+    def statuses(self, sha: str) -> list[Status]:
+        """The current statuses of all pipelines of the commit, in the order of their creation."""
+        return [status for pipeline in self.records.pipelines if pipeline.sha == sha for status in pipeline.statuses
+                if not status.is_retried]
 
     def status_states(self, sha: str) -> dict[str, str]:
         """The current state of each status of the commit, by its name."""
@@ -182,29 +124,15 @@ class HeldProject:
     def mirror(self, mirror_id: int) -> Mirror | None:
         return self._gitlab.instance.find_mirror(self._project, mirror_id)
 
-    def is_enabled(self, mirror: Mirror) -> bool:
-        """Whether GitLab treats it as enabled, which depends on more than its own setting."""
-        return self._gitlab.instance.is_enabled(self._project, mirror)
-
     def make_mirror(self, url: str, **settings: Any) -> Mirror:
         """Creates a mirror as a person does, enabled by default."""
-        person = Token("a person", role="owner", is_admin=True)
-        return mirrors.create(self._gitlab.instance, self._project, person, {"url": url, "enabled": True, **settings})
+        return mirrors.create(self._gitlab.instance, self._project, {"url": url, "enabled": True, **settings})
 
     def delete_mirror(self, mirror_id: int) -> None:
         found = self.mirror(mirror_id)
         assert found, f"there is no mirror {mirror_id}"
         mirrors.delete(self._gitlab.instance, self._project, found)
 
-    def sync(self, mirror_id: int) -> None:
-        """The same as "Update now"."""
-        found = self.mirror(mirror_id)
-        assert found, f"there is no mirror {mirror_id}"
-        self._gitlab.runs.sync(self._project, found)
-
-    def leads_to(self, mirror: Mirror) -> str:
-        """The URL for git, with the encoded login."""
-        return mirror_urls.put_together(mirror.url, mirror.credentials)
 
 
 class LocalGitLab:
@@ -258,14 +186,12 @@ class LocalGitLab:
         found = self.instance.find_project(path) or self.instance.make_project(path, default_branch)
         return HeldProject(self, found)
 
-    def user(self, name: str, is_bot: bool = False, username: str = "") -> User:
-        """A person, or the bot user of a project or group access token."""
-        return self.instance.add_user(name, is_bot, username)
+    def user(self, name: str, username: str = "") -> User:
+        return self.instance.add_user(name, username)
 
     def add_token(self, name: str, **more: Any) -> Token:
         """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It gets a new user, unless `user=` is
-        that of another token (`gitlab.add_token("next", user=first.user)`) or a bot
-        (`user=gitlab.user("bot", is_bot=True)`)."""
+        that of another token (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
         made = Token(name, **more)
         self.instance.add_token(made)
         return made
@@ -273,11 +199,10 @@ class LocalGitLab:
     # --- faults ----------------------------------------------------------------
 
     def answers_instead(self, status: int, times: int = 1, body: str = "", headers: dict[str, str] | None = None,
-                        method: str = "", path: str = "", is_executed: bool = False) -> None:
+                        method: str = "", path: str = "") -> None:
         """Sets the API's next responses, for any request, or only for this method and for paths that contain this
-        regular expression (`r"/statuses/"`). With `is_executed`, GitLab executes the request, and only its response is
-        lost."""
-        self._door.interrupt(Interruption(status, body, headers or {}, times, method, path, is_executed))
+        regular expression (`r"/statuses/"`)."""
+        self._door.interrupt(Interruption(status, body, headers or {}, times, method, path))
 
     def limits_the_rate(self, times: int = 1, retry_after: int = 1) -> None:
         """Sets the API's next responses to those of lib/gitlab/rack_attack.rb for too many requests."""
@@ -299,7 +224,7 @@ class LocalGitLab:
 
     @property
     def complaints(self) -> list[str]:
-        """The differences of requests and responses from GitLab's OpenAPI description."""
+        """The differences of requests from GitLab's OpenAPI description, and errors of this server."""
         return self._door.complaints
 
     @property

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from local.gitlab import access, users
-from local.gitlab.records import MergeRequest
+from local.gitlab.records import MergeRequest, User
 from local.gitlab.rest import Answer, Call, bad_request, boolean, forbidden, no_record, no_route, require_text, time_text
-from local.gitlab.state import LEVELS, Project
+from local.gitlab.state import LEVELS, Instance, Project
 
 
 def answer(call: Call, parts: list[str]) -> Answer:
@@ -51,15 +51,17 @@ def _created(call: Call) -> Answer:
     if missing:
         # The status and the text are not documented. (?)
         raise bad_request(f"{missing[0]} does not exist")
-    with call.instance.changes:
+    return Answer(201, shown(call, create(call.instance, project, given["title"], given["source_branch"],
+                                          given["target_branch"], call.user)))
+
+
+def create(instance: Instance, project: Project, title: str, source: str, target: str, author: User) -> MergeRequest:
+    with instance.changes:
         held = project.records.merge_requests
-        author = call.token.user if call.token else None
-        assert author
-        made = MergeRequest(call.instance.next_id(), len(held) + 1, given["title"], given["source_branch"],
-                            given["target_branch"], author, time.time(), is_refreshed=True)
+        made = MergeRequest(instance.next_id(), len(held) + 1, title, source, target, author, time.time())
         refresh(project, made)
         held.append(made)
-    return Answer(201, shown(call, made))
+        return made
 
 
 def _changed(call: Call, iid: str) -> Answer:
@@ -74,7 +76,7 @@ def _changed(call: Call, iid: str) -> Answer:
 
 def _authorize(call: Call) -> None:
     """`create_merge_request_in` and `update_merge_request` are those of Developers (config/authz/roles/developer.yml)."""
-    if call.token is None or call.token.level(call.project) < LEVELS["developer"]:
+    if call.token.level(call.project) < LEVELS["developer"]:
         raise forbidden()
 
 
@@ -89,7 +91,7 @@ def refresh(project: Project, merge_request: MergeRequest) -> None:
     """app/services/merge_requests/refresh_service.rb: after a push to a branch, its open merge requests have its
     commits. GitLab does it in the background, here it is done with the push."""
     source, target = (f"refs/heads/{name}" for name in (merge_request.source_branch, merge_request.target_branch))
-    if merge_request.is_refreshed and {source, target} <= project.references().keys():
+    if {source, target} <= project.references().keys():
         merge_request.commits = project.git("rev-list", source, "--not", target).split()
 
 
@@ -109,9 +111,7 @@ def shown(call: Call, merge_request: MergeRequest) -> dict[str, Any]:
         "description": None, "state": merge_request.state, "created_at": time_text(merge_request.created_at),
         "updated_at": time_text(merge_request.created_at), "target_branch": merge_request.target_branch,
         "source_branch": merge_request.source_branch, "author": users.shown(call.instance, merge_request.author),
-        "source_project_id": call.project.id,
-        "target_project_id": call.project.id,
-        "merge_user": users.shown(call.instance, merge_request.merge_user) if merge_request.merge_user else None,
+        "source_project_id": call.project.id, "target_project_id": call.project.id, "merge_user": None,
         "sha": merge_request.commits[0] if merge_request.commits else None,
         "merge_commit_sha": None, "squash_commit_sha": None, "user_notes_count": len(merge_request.notes),
         "web_url": f"{call.instance.url}/{path}"}

@@ -18,6 +18,8 @@ from local.gitlab.state import Instance, Mirror, Project
 
 # update_remote_mirror_service.rb: `tries < MAX_TRIES` is retried, and the first try is number 0.
 MAX_TRIES = 3
+# Sidekiq's concurrency.
+_MIRRORS_AT_ONCE = 4
 
 
 @dataclass
@@ -33,41 +35,30 @@ class Run:
     error: str = ""
 
 
-class _Killed(Exception):
-    """The process of the push was killed."""
-
-
 class Runs:
     def __init__(self, instance: Instance) -> None:
         self.recorded: list[Run] = []
         self._instance = instance
-        self._pool = ThreadPoolExecutor(instance.settings.mirrors_at_once, thread_name_prefix="mirror")
+        self._pool = ThreadPoolExecutor(_MIRRORS_AT_ONCE, thread_name_prefix="mirror")
         self._timers: set[threading.Timer] = set()
         self._goes_on = threading.Event()
         self._goes_on.set()
         self._at_hand = 0
         self._changed = threading.Condition()
         self._stopped = False
-        self._killed: list[Run] = []
 
     # --- requests for a run ------------------------------------------------------------
 
     def project_was_pushed_to(self, project: Project) -> None:
         """`update_remote_mirrors` of app/workers/post_receive.rb (formerly of
-        app/services/git/process_ref_changes_service.rb): `return unless project.has_remote_mirror?`, then
-        `mark_stuck_remote_mirrors_as_failed!` (app/models/project.rb)."""
-        with self._instance.changes:
-            if any(self._instance.is_enabled(project, mirror) for mirror in project.mirrors):
-                for mirror in project.mirrors:
-                    if self._instance.is_stuck(mirror):
-                        _fail(mirror, "The remote mirror took to long to complete.")
+        app/services/git/process_ref_changes_service.rb). Its marking of stuck mirrors is not implemented."""
         for mirror in list(project.mirrors):
             self.sync(project, mirror)
 
     def sync(self, project: Project, mirror: Mirror) -> None:
         """app/models/remote_mirror.rb, `sync`: at once, or delayed if the last run started recently."""
         with self._instance.changes:
-            if not self._instance.is_enabled(project, mirror):
+            if not self._instance.is_enabled(mirror):
                 return
             delay = self._instance.backoff_delay(mirror)
             began = mirror.last_update_started_at
@@ -102,10 +93,6 @@ class Runs:
         try:
             if mirror.is_deleted or _updated_since(mirror, scheduled):
                 return
-            if time.time() < mirror.abandoned_lease_ends:
-                # `FailedToObtainLockError`: GitLab tries for 90 seconds, then delays the job by the backoff.
-                self._perform(project, mirror, scheduled, tries, after=self._instance.backoff_delay(mirror))
-                return
             with mirror.running:
                 if not mirror.is_deleted and not _updated_since(mirror, scheduled):
                     self._update(project, mirror, tries)
@@ -117,7 +104,7 @@ class Runs:
     def _update(self, project: Project, mirror: Mirror, tries: int) -> None:
         instance = self._instance
         with instance.changes:
-            if not instance.is_enabled(project, mirror):
+            if not instance.is_enabled(mirror):
                 return
             if project.is_empty and instance.settings.empty_projects == "stays":
                 return
@@ -126,13 +113,7 @@ class Runs:
         run = Run(project.path, mirror.id, mirror.credentials.user, time.time())
         self.recorded.append(run)
         try:
-            divergent = mirror_push.carry_out(order, project, lambda: self._wait(run))
-        except _Killed:
-            run.ended, run.error = time.time(), "killed"
-            with instance.changes:
-                # A killed worker does not change the status.
-                mirror.abandoned_lease_ends = run.started + instance.max_runtime(mirror)
-            return
+            divergent = mirror_push.carry_out(order, project, self._goes_on.wait)
         except mirror_push.CommandError as error:
             run.ended, run.error = time.time(), str(error)
             self._retry_or_fail(project, mirror, run.error, tries)
@@ -158,11 +139,6 @@ class Runs:
         # (`schedule_retry`). Here the delays may be shorter than that second.
         self._perform(project, mirror, time.time() + min(1.0, delay), tries + 1, after=delay)
 
-    def _wait(self, run: Run) -> None:
-        self._goes_on.wait()
-        if run in self._killed:
-            raise _Killed
-
     # --- for tests ---------------------------------------------------------------------
 
     @contextmanager
@@ -173,13 +149,6 @@ class Runs:
             yield
         finally:
             self._goes_on.set()
-
-    def kill(self, project: Project) -> None:
-        """Kills the Sidekiq process that runs the project's mirrors (as a deployment or lack of memory does), with its
-        `held` runs: their mirrors stay `started`, and their leases remain. The jobs that Sidekiq runs again return at
-        once, because the run started after they were ordered (`updated_since?`).
-        https://gitlab.com/gitlab-org/gitlab/-/issues/628725 is the same for pull mirrors."""
-        self._killed += [run for run in self.recorded if run.project == project.path and not run.ended]
 
     def are_quiet(self) -> bool:
         """Whether no run is active or waits for its time."""

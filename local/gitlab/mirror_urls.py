@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from urllib.parse import quote
 
 from local.gitlab.state import Credentials
@@ -29,8 +28,8 @@ class _Invalid(Exception):
     """Addressable::URI::InvalidURIError."""
 
 
-def _parse(url: str) -> tuple[str, str, str, int | None]:
-    """Scheme, user, host and port, or `_Invalid`: as Addressable::URI.parse, which finds the authority's end before
+def _parse(url: str) -> tuple[str, str, str]:
+    """Scheme, user and host, or `_Invalid`: as Addressable::URI.parse, which finds the authority's end before
     the login. So a `/`, `#` or `?` in a password ends the authority, and the text after the user's colon is not a
     port."""
     found = _URI.match(url)
@@ -40,7 +39,7 @@ def _parse(url: str) -> tuple[str, str, str, int | None]:
     if authority is None:
         if scheme:
             raise _Invalid
-        return "", "", "", None
+        return "", "", ""
     user = authority.rpartition("@")[0].partition(":")[0]
     host_and_port = re.sub(r"^[^\[\]]*@", "", authority)
     port = re.search(r":([^:@\[\]]*?)$", host_and_port)
@@ -49,7 +48,7 @@ def _parse(url: str) -> tuple[str, str, str, int | None]:
         raise _Invalid
     if not host or re.search(r"[<>{}/\\?#@\"\s]", host):
         raise _Invalid
-    return scheme, user, host, int(port[1]) if port and port[1] else None
+    return scheme, user, host
 
 
 def take_apart(url: str) -> tuple[str, Credentials]:
@@ -96,14 +95,15 @@ def masked(url: str, credentials: Credentials) -> str | None:
     return url.replace("://", f"://{user}{':*****' if credentials.password else ''}@", 1)
 
 
-def check(url: str, credentials: Credentials, local_requests_allowed: bool) -> None:
+def check(url: str, credentials: Credentials) -> None:
     """Raises `Blocked` (UrlBlocker.validate!, with the options of app/models/remote_mirror.rb: these schemes,
-    `enforce_user`, no rebinding protection)."""
+    `enforce_user`, no rebinding protection). The instance allows requests to local addresses, because the repositories
+    that tests mirror to are on this machine."""
     full = put_together(url, credentials)
     if re.search(r"[\r\n]", full):
         raise Blocked("URI is invalid")
     try:
-        scheme, user, host, port = _parse(full)
+        scheme, user, host = _parse(full)
     except _Invalid as invalid:
         raise Blocked("URI is invalid") from invalid
     if scheme not in SCHEMES:
@@ -112,8 +112,6 @@ def check(url: str, credentials: Credentials, local_requests_allowed: bool) -> N
         raise Blocked("Username needs to start with an alphanumeric character")
     if not _is_address(host) and not host[0].isalnum():
         raise Blocked("Hostname or IP address invalid")
-    if not local_requests_allowed:
-        _check_is_elsewhere(host, port)
 
 
 def _is_address(host: str) -> bool:
@@ -122,22 +120,6 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_is_elsewhere(host: str, port: int | None) -> None:
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except OSError:
-        return  # the rebinding protection is off, so the name may resolve later
-    addresses = [ipaddress.ip_address(str(each[4][0])) for each in found]
-    if any(str(address) in ("127.0.0.1", "::1", "0.0.0.0", "::") for address in addresses):
-        raise Blocked("Requests to localhost are not allowed")
-    if any(address.is_loopback for address in addresses):
-        raise Blocked("Requests to loopback addresses are not allowed")
-    if any(address.is_link_local for address in addresses):
-        raise Blocked("Requests to the link local network are not allowed")
-    if any(address.is_private for address in addresses):
-        raise Blocked("Requests to the local network are not allowed")
 
 
 def sanitized(text: str, credentials: Credentials) -> str:

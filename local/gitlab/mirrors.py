@@ -10,13 +10,13 @@ from typing import Any
 
 from local.gitlab import mirror_urls
 from local.gitlab.rest import BadParameters, boolean, raise_if, time_text
-from local.gitlab.state import Instance, Mirror, Project, Token
+from local.gitlab.state import Instance, Mirror, Project
 
 AUTH_METHODS = ["ssh_public_key", "password"]
 _BOOLEANS = ["enabled", "only_protected_branches", "keep_divergent_refs"]
 
 
-def create(instance: Instance, project: Project, token: Token, parameters: dict[str, Any]) -> Mirror:
+def create(instance: Instance, project: Project, parameters: dict[str, Any]) -> Mirror:
     if "url" not in parameters:
         raise BadParameters("url is missing")
     given = _taken(instance, parameters, checks_auth_method=True)
@@ -27,11 +27,10 @@ def create(instance: Instance, project: Project, token: Token, parameters: dict[
         errors = _url_errors(instance, project, made)
         raise_if(errors | _count_errors(instance, project, made, was_enabled=False) | _other_errors(made))
         project.mirrors.append(made)
-        _note_override(instance, project, token, made)
         return made
 
 
-def update(instance: Instance, project: Project, token: Token, mirror: Mirror, parameters: dict[str, Any]) -> None:
+def update(instance: Instance, project: Project, mirror: Mirror, parameters: dict[str, Any]) -> None:
     """`url` is not a parameter of it, and is dropped like every unknown one."""
     given = _taken(instance, parameters, checks_auth_method=False)
     with instance.changes:
@@ -40,7 +39,6 @@ def update(instance: Instance, project: Project, token: Token, mirror: Mirror, p
         raise_if(_count_errors(instance, project, changed, was_enabled=mirror.enabled) | _other_errors(changed))
         for name in _SETTABLE:
             setattr(mirror, name, getattr(changed, name))
-        _note_override(instance, project, token, mirror)
 
 
 def delete(instance: Instance, project: Project, mirror: Mirror) -> None:
@@ -86,7 +84,7 @@ def _url_errors(instance: Instance, project: Project, mirror: Mirror) -> dict[st
     if not mirror.url:
         return {"url": ["can't be blank"]}
     try:
-        mirror_urls.check(mirror.url, mirror.credentials, instance.settings.local_requests_allowed)
+        mirror_urls.check(mirror.url, mirror.credentials)
     except mirror_urls.Blocked as blocked:
         return {"url": [f"is blocked: {blocked}"]}
     if instance.settings.urls_are_unique and _bare(mirror.url) == _bare(f"{instance.url}/{project.path}"):
@@ -124,17 +122,11 @@ def _other_errors(mirror: Mirror) -> dict[str, list[str]]:
     return errors
 
 
-def _note_override(instance: Instance, project: Project, token: Token, mirror: Mirror) -> None:
-    """Only an administrator gets here while mirroring is disabled."""
-    if not instance.settings.mirror_available:
-        project.mirror_available_overridden = mirror.enabled
-
-
-def shown(instance: Instance, project: Project, mirror: Mirror) -> dict[str, Any]:
+def shown(instance: Instance, mirror: Mirror) -> dict[str, Any]:
     """lib/api/entities/remote_mirror.rb; `mirror_branch_regex` is ee's."""
     with instance.changes:
         answer = {
-            "id": mirror.id, "enabled": instance.is_enabled(project, mirror),
+            "id": mirror.id, "enabled": instance.is_enabled(mirror),
             "url": mirror_urls.masked(mirror.url, mirror.credentials), "update_status": mirror.update_status,
             "last_update_at": time_text(mirror.last_update_at),
             "last_update_started_at": time_text(mirror.last_update_started_at),

@@ -24,10 +24,10 @@ def answer(call: Call, parts: list[str]) -> Answer:
 
 
 def _listed(call: Call) -> Answer:
-    token, project = call.token, call.project
+    project = call.project
     # lib/api/protected_branches.rb, `authorize_read_protected_branch!` (formerly `authorize_admin_project`): allowed
     # for Maintainers; in newer versions, for Developers.
-    if token is None or not (token.is_admin or token.level(project) >= LEVELS["developer"]):
+    if call.token.level(project) < LEVELS["developer"]:
         raise forbidden()
     # app/finders/protected_branches_finder.rb: `all_protected_branches`, including those of the groups. They are
     # distinguished by `inherited`, of Premium and Ultimate (https://docs.gitlab.com/api/protected_branches/).
@@ -68,5 +68,4 @@ def _deleted(call: Call, name: str) -> Answer:
 def _authorize(call: Call) -> None:
     """`authorize_admin_project`, in newer versions `create_protected_branch` and `destroy_protected_branch`: all are
     Maintainers' (config/authz/roles/maintainer.yml)."""
-    if call.token is None or not access.may_administer(call.token, call.project):
-        raise forbidden()
+    access.authorize(call.token, call.project, "admin_project")

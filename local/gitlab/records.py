@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class User:
-    """A person, or the bot user of a project or group access token
-    (https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects)."""
-
     id: int
     username: str
     name: str
-    is_blocked: bool = False
-    is_bot: bool = False
-    public_email: str = ""
 
 
 @dataclass
@@ -31,26 +25,20 @@ class Status:
     state: str = "created"
     target_url: str | None = None
     description: str | None = None
-    coverage: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
     is_retried: bool = False
     # Whether its ref was protected when it was created.
     is_protected: bool = False
-    allow_failure: bool = False
 
 
 @dataclass
 class Pipeline:
-    """app/models/ci/pipeline.rb."""
+    """An external pipeline, which a commit status creates (app/models/ci/pipeline.rb)."""
 
     id: int
-    iid: int
     sha: str
     ref: str
-    source: str
-    user: User
-    created_at: float
     statuses: list[Status] = field(default_factory=list)
 
 
@@ -80,9 +68,7 @@ class Deployment:
     tag: bool
     user: User
     created_at: float
-    updated_at: float
-    status: str = "created"
-    finished_at: float | None = None
+    status: str
 
 
 @dataclass
@@ -96,7 +82,6 @@ class Note:
     updated_at: float
     # `DiscussionNote` for a note of a thread. None for other notes.
     type: str | None = None
-    is_system: bool = False
 
 
 @dataclass
@@ -116,13 +101,10 @@ class MergeRequest:
     target_branch: str
     author: User
     created_at: float
-    # `opened`, `closed`, `locked` or `merged`.
+    # `opened` or `closed`.
     state: str = "opened"
     # The commits of its latest diff, newest first.
     commits: list[str] = field(default_factory=list)
-    merge_user: User | None = None
-    # Whether a push to its source branch changes its commits.
-    is_refreshed: bool = False
     notes: list[Note] = field(default_factory=list)
 
 
@@ -159,17 +141,3 @@ class Records:
     discussions: dict[str, list[Discussion]] = field(default_factory=dict)
     # The oldest first.
     push_events: list[PushEvent] = field(default_factory=list)
-
-
-@dataclass
-class Features:
-    """A project's visibility, and the access level of its features: `disabled`, `private` (only for members) or
-    `enabled` (app/models/project_feature.rb)."""
-
-    visibility: str = "private"
-    builds: str = "enabled"
-    environments: str = "enabled"
-
-    @property
-    def is_public(self) -> bool:
-        return self.visibility == "public"

@@ -59,13 +59,11 @@ class Call:
 
     instance: Instance
     request: Request
-    token: Token | None
+    token: Token
     project: Project
 
     @property
     def user(self) -> User:
-        if self.token is None:
-            raise unauthorized()
         return self.token.user
 
     def page(self, listed: Sequence[dict[str, Any]]) -> Answer:

@@ -15,12 +15,8 @@ class Settings:
     # and treated, as disabled.
     silent_mode: bool = False
     # "Allow mirrors to be set up for projects". app/policies/project_policy.rb: without it, only an administrator has
-    # `admin_remote_mirror`. app/models/project.rb (`remote_mirror_available?`): no mirror runs, except in a project
-    # where an administrator has enabled one.
+    # `admin_remote_mirror`. app/models/project.rb (`remote_mirror_available?`): no mirror runs.
     mirror_available: bool = True
-    # app/validators/addressable_url_validator.rb: whether a URL may name this machine or the local network. GitLab's
-    # default is no. The repositories that tests mirror to are on this machine.
-    local_requests_allowed: bool = True
     # Since the change of issue gitlab-org/gitlab#603810, GitLab rejects two mirrors of one project with the same URL,
     # also with different logins. It also rejects a mirror to the project itself. spec/models/remote_mirror_spec.rb,
     # "url uniqueness" and "self-referencing url".
@@ -29,17 +25,10 @@ class Settings:
     # spec/models/remote_mirror_spec.rb, "validate_mirror_count"). The limit is of about February 2026, 18.9 or 18.10
     # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965); None is a version before it.
     max_enabled_mirrors: int | None = 10
-    # The time limit of a run: the lease of its job, and the age at which a later push to the project sets a mirror that
-    # is still `started` to failed (app/models/remote_mirror.rb: MAX_INCREMENTAL_RUNTIME, MAX_FIRST_RUNTIME for a mirror
-    # without `last_update_at`).
-    max_incremental_runtime: float = 3600.0
-    max_first_runtime: float = 10800.0
     # The state of a mirror of an empty project. Its repository is created with it
     # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
     # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.
     # - "stays": it never has a success, as users of GitLab report.
-    # - "disabled": the project has no repository on disk, for example because its import has not ended. Then GitLab
-    #   treats the mirror as disabled (app/models/remote_mirror.rb, `enabled`: `repository_exists?`).
     empty_projects: str = "finishes"
     # `mirror_branch_regex` needs Premium (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Otherwise the parameter is
     # unknown, and dropped like every unknown one.
@@ -47,8 +36,3 @@ class Settings:
     # Whether GitLab protects the new default branch of a project
     # (app/services/projects/protect_default_branch_service.rb, application setting `default_branch_protection`).
     protects_the_default_branch: bool = True
-    # The number of mirrors that run at once: Sidekiq's concurrency.
-    mirrors_at_once: int = 4
-    # "Push event activities limit": if a push changes more branches, or more tags, they share one event
-    # (https://docs.gitlab.com/administration/settings/push_event_activities_limit/).
-    push_event_activities_limit: int = 3

@@ -11,10 +11,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from local.git_backend import GIT_ENVIRONMENT
-from local.gitlab.records import Features, Records, User
+from local.gitlab.records import Records, User
 from local.gitlab.settings import Settings
 
 # lib/gitlab/git/hook.rb: the prefix of a rejection's text.
@@ -34,9 +33,6 @@ class Token:
     scopes: tuple[str, ...] = ("api",)
     # Full paths of the projects whose member it is. Empty for all projects.
     projects: tuple[str, ...] = ()
-    # Whether it is the group's membership: shown as `group_access`.
-    through_group: bool = False
-    is_admin: bool = False
     revoked: bool = False
     expired: bool = False
     # None for a token that does not expire (https://docs.gitlab.com/user/profile/personal_access_tokens/).
@@ -78,9 +74,6 @@ class Mirror:
     last_successful_update_at: float | None = None
     last_error: str | None = None
     is_deleted: bool = False
-    # The end of a killed run's lease (repository_update_remote_mirror_worker.rb: `in_lock` with
-    # `ttl: remote_mirror.max_runtime`).
-    abandoned_lease_ends: float = 0.0
     # One run of a mirror at a time (repository_update_remote_mirror_worker.rb, `in_lock`).
     running: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -91,27 +84,17 @@ class Project:
     path: str
     directory: Path
     default_branch: str
-    archived: bool = False
     # Names, or wildcards, that the project itself protects.
     protected_branches: list[str] = field(default_factory=list)
     # Names, or wildcards, that its groups protect (https://docs.gitlab.com/api/group_protected_branches/).
     inherited_protected_branches: list[str] = field(default_factory=list)
-    # The entries (`create_access_levels`) of each name or wildcard.
-    protected_tags: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    deploy_keys: list[dict[str, Any]] = field(default_factory=list)
-    # Whether it pulls from an upstream (`mirror`, of Premium and Ultimate).
-    is_pull_mirror: bool = False
+    # The least access levels that may create the tags of each name or wildcard: one that admits a user is enough. 0 is
+    # "No one".
+    protected_tags: dict[str, list[int]] = field(default_factory=dict)
     # `statistics.lfs_objects_size`, in bytes.
     lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)
-    features: Features = field(default_factory=Features)
     records: Records = field(default_factory=Records)
-    # The access level that may push or merge to a protected branch, if it is not Maintainer's. None is "No one"
-    # (https://docs.gitlab.com/api/protected_branches/).
-    update_levels: dict[str, int | None] = field(default_factory=dict)
-    # Set when an administrator enabled or disabled a mirror while mirroring is disabled in the instance
-    # (app/models/remote_mirror.rb, `set_override_remote_mirror_available`).
-    mirror_available_overridden: bool = False
     # One push to it at a time.
     pushes: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -148,19 +131,15 @@ class Project:
         """app/models/concerns/protected_ref.rb: a name, or a wildcard with `*` for any characters."""
         return any(_matches(name, branch) for name in self.protected_branches)
 
-    def tag_rules(self, tag: str) -> list[dict[str, Any]]:
-        """The entries of all rules that match the tag: one that admits a user is enough
+    def tag_rules(self, tag: str) -> list[int]:
+        """The access levels of all rules that match the tag: one that admits a user is enough
         (app/models/concerns/protected_ref.rb). `*` matches slashes, too (app/models/ref_matcher.rb)."""
-        return [entry for name, entries in self.protected_tags.items() if _matches(name, tag) for entry in entries]
+        return [level for name, levels in self.protected_tags.items() if _matches(name, tag) for level in levels]
 
     def may_update(self, level: int, branch: str) -> bool:
         """lib/gitlab/user_access.rb, `can_update_branch?`: whether a user with this access level may push or merge to
-        the branch. With several rules for one branch, one that allows it is enough."""
-        if not self.is_protected(branch):
-            return level >= LEVELS["developer"]
-        needed = [self.update_levels.get(name, LEVELS["maintainer"]) for name in self.protected_branches
-                  if _matches(name, branch)]
-        return any(each is not None and level >= each for each in needed)
+        the branch. Maintainers may push to protected branches."""
+        return level >= LEVELS["maintainer" if self.is_protected(branch) else "developer"]
 
 
 def _matches(name: str, branch: str) -> bool:
@@ -214,10 +193,10 @@ class Instance:
                 token.user = self.add_user(token.name)
             self.tokens.append(token)
 
-    def add_user(self, name: str, is_bot: bool = False, username: str = "") -> User:
+    def add_user(self, name: str, username: str = "") -> User:
         with self.changes:
             number = self.next_id()
-            made = User(number, username or (f"project_{number}_bot" if is_bot else f"user{number}"), name, is_bot=is_bot)
+            made = User(number, username or f"user{number}", name)
             self.users.append(made)
             return made
 
@@ -232,24 +211,10 @@ class Instance:
             self._next_mirror_id += 1
             return self._next_mirror_id
 
-    def repository_exists(self, project: Project) -> bool:
-        return self.settings.empty_projects != "disabled" or not project.is_empty
-
-    def is_enabled(self, project: Project, mirror: Mirror) -> bool:
+    def is_enabled(self, mirror: Mirror) -> bool:
         """app/models/remote_mirror.rb, `enabled`: also what the API shows."""
-        return (mirror.enabled and not mirror.is_deleted
-                and (project.mirror_available_overridden or self.settings.mirror_available)
-                and self.repository_exists(project) and not self.settings.silent_mode)
-
-    def max_runtime(self, mirror: Mirror) -> float:
-        """app/models/remote_mirror.rb, `max_runtime`."""
-        return (self.settings.max_first_runtime if mirror.last_update_at is None
-                else self.settings.max_incremental_runtime)
-
-    def is_stuck(self, mirror: Mirror) -> bool:
-        """app/models/remote_mirror.rb, `scope :stuck`."""
-        return (mirror.update_status == "started" and mirror.last_update_started_at is not None
-                and mirror.last_update_started_at < time.time() - self.max_runtime(mirror))
+        return (mirror.enabled and not mirror.is_deleted and self.settings.mirror_available
+                and not self.settings.silent_mode)
 
     def backoff_delay(self, mirror: Mirror) -> float:
         """app/models/remote_mirror.rb, `backoff_delay`."""

@@ -8,7 +8,7 @@ from typing import Any
 from local.gitlab import access, git_over_http
 from local.gitlab.mirror_runs import Runs
 from local.gitlab.rest import Answer, Call, Rejected, forbidden, no_route, not_found, require
-from local.gitlab.state import LEVELS, Project
+from local.gitlab.state import LEVELS
 
 
 def answer(call: Call, runs: Runs, parts: list[str]) -> Answer:
@@ -33,7 +33,7 @@ def _target(call: Call, name: str) -> str:
 def _created(call: Call, runs: Runs) -> Answer:
     """app/services/tags/create_service.rb. Each rejection is 400 (`render_api_error!(result[:message], 400)`), also that
     of a protected tag. Only a caller without `admin_tag` gets 403."""
-    if access.level(call.token, call.project) < LEVELS["developer"]:
+    if call.token.level(call.project) < LEVELS["developer"]:
         raise forbidden()
     given = {**call.request.query, **call.request.parameters}
     require(given, "tag_name", "ref")
@@ -42,10 +42,7 @@ def _created(call: Call, runs: Runs) -> Answer:
         raise Rejected(400, {"message": f"Tag {name} already exists"})
     if commit is None:
         raise Rejected(400, {"message": f"Target {given['ref']} is invalid"})
-    # A message makes an annotated tag (Gitaly, `createTag`).
-    annotation = ["--annotate", f"--message={given['message']}"] if given.get("message") else []
-    _change(call, runs, name, None, commit, "-c", "user.name=GitLab", "-c", "user.email=gitlab@example.com", "tag",
-            *annotation, "--end-of-options", name, commit)
+    _change(call, runs, name, None, commit, "tag", "--end-of-options", name, commit)
     return Answer(201, _shown(call, _target(call, name), name))
 
 
@@ -53,7 +50,7 @@ def _deleted(call: Call, runs: Runs, name: str) -> Answer:
     """The policy of `delete_tag` (app/policies/tag_policy.rb) is 403, before the checks of tag_check.rb."""
     target = _target(call, name)
     least = "maintainer" if call.project.tag_rules(name) else "developer"
-    if access.level(call.token, call.project) < LEVELS[least]:
+    if call.token.level(call.project) < LEVELS[least]:
         raise forbidden()
     _change(call, runs, name, target, None, "tag", "--delete", name)
     return Answer(204)
@@ -61,7 +58,6 @@ def _deleted(call: Call, runs: Runs, name: str) -> Answer:
 
 def _change(call: Call, runs: Runs, name: str, old: str | None, new: str | None, *command: str) -> None:
     """Runs the same hooks as a push: its checks before, and its events and mirrors after it."""
-    assert call.token
     with call.project.pushes:
         if refused := git_over_http.tag_refusal(call.project, call.token, name, old, new, by_api=True):
             raise Rejected(400, {"message": refused})
@@ -83,25 +79,16 @@ def _shown(call: Call, target: str, name: str) -> dict[str, Any]:
 
 
 def protected(call: Call) -> Answer:
-    """lib/api/protected_tags.rb: `authorize_admin_project`. lib/api/entities/protected_tag.rb."""
-    _authorize_administration(call)
-    return call.page([{"name": name, "create_access_levels": levels}
-                      for name, levels in call.project.protected_tags.items()])
+    """lib/api/protected_tags.rb: `authorize_admin_project`. lib/api/entities/protected_tag.rb and
+    protected_ref_access.rb, with the texts of app/models/concerns/protected_ref_access.rb."""
+    access.authorize(call.token, call.project, "admin_project")
+    texts = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Instance admins"}
+    return call.page([{"name": name, "create_access_levels": [
+        {"id": number, "access_level": level, "access_level_description": texts[level]}
+        for number, level in enumerate(levels, 1)]} for name, levels in call.project.protected_tags.items()])
 
 
 def deploy_keys(call: Call) -> Answer:
-    """lib/api/deploy_keys.rb: `authorize_admin_project`."""
-    _authorize_administration(call)
-    return call.page(call.project.deploy_keys)
-
-
-def _authorize_administration(call: Call) -> None:
-    if call.token is None or not access.may_administer(call.token, call.project):
-        raise forbidden()
-
-
-def role_entry(project: Project, level: int) -> dict[str, Any]:
-    """lib/api/entities/protected_ref_access.rb, with the texts of app/models/concerns/protected_ref_access.rb."""
-    text = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Instance admins"}[level]
-    number = 1 + sum(map(len, project.protected_tags.values()))
-    return {"id": number, "access_level": level, "access_level_description": text}
+    """lib/api/deploy_keys.rb: `authorize_admin_project`. No project has one."""
+    access.authorize(call.token, call.project, "admin_project")
+    return call.page([])

