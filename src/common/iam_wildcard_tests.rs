@@ -27,6 +27,8 @@ fn star_matches_any_characters_question_mark_one() {
         ("a*b*c", "a-c-b"),
         ("exactly", "not exactly"),
         ("exactly", "exactly not"),
+        ("user-dev-*", "User-dev-mirror"),
+        ("User-dev-*", "user-dev-mirror"),
         ("", "x"),
     ] {
         assert!(!matches(pattern, name), "{pattern} {name}");
@@ -34,36 +36,13 @@ fn star_matches_any_characters_question_mark_one() {
 }
 
 #[test]
-fn case_matters() {
-    assert!(!matches("user-dev-*", "User-dev-mirror"));
-    assert!(!matches("User-dev-*", "user-dev-mirror"));
-}
-
-#[test]
-fn other_characters_match_themselves() {
+fn every_other_character_matches_itself() {
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    for character in "+=,.@_-".chars() {
+    for character in "+=,.@_-[](){}|^$\\/".chars() {
         let (pattern, name) = (format!("a{character}b*"), format!("a{character}b"));
         assert!(matches(&pattern, &name), "{pattern}");
-        for other in ["ab", "aab", "axb", "a/b"] {
+        for other in ["ab", "aab", "axb", "a", "b"] {
             assert!(!matches(&pattern, other), "{pattern} {other}");
         }
     }
-}
-
-#[test]
-fn regex_syntax_has_no_meaning() {
-    for pattern in ["[a-z]", "(a|b)", "a{2}", "^a$", r"a\d", "a+", r"\", "("] {
-        assert!(matches(pattern, pattern), "{pattern}");
-        for other in ["a", "aa", "b", "a1"] {
-            assert!(!matches(pattern, other), "{pattern} {other}");
-        }
-    }
-}
-
-#[test]
-fn many_stars_take_no_longer() {
-    let pattern = "*a".repeat(100);
-    assert!(!matches(&pattern, &"a".repeat(99)));
-    assert!(matches(&pattern, &"a".repeat(100)));
 }

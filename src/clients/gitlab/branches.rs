@@ -169,32 +169,6 @@ impl GitLab {
             Mirrored::Everything(reason)
         })
     }
-
-    /// Why a mirror with `settings` would push every branch. `None` if it pushes what the settings
-    /// select, or if the project has no commit.
-    pub async fn pushes_everything(
-        &self,
-        project: &str,
-        settings: &Settings,
-    ) -> Result<Option<PushesEverything>, GitLabError> {
-        let reason = if settings.only_protected_branches {
-            let protected = self.protected_branches(project).await?;
-            protected
-                .is_empty()
-                .then_some(PushesEverything::NothingProtected)
-        } else if let Some(regex) = &settings.branch_regex {
-            let has_match = self.has_branch_like(project, regex).await?;
-            (!has_match).then_some(PushesEverything::NothingMatches)
-        } else {
-            None
-        };
-        if reason.is_some() && self.project(project).await?.is_empty {
-            // GitLab protects the default branch with the first push:
-            // https://docs.gitlab.com/user/project/repository/branches/default/
-            return Ok(None);
-        }
-        Ok(reason)
-    }
 }
 
 impl Branch {

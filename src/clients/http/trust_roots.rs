@@ -62,7 +62,7 @@ pub struct InvalidCertificate;
 
 #[cfg(test)]
 mod tests {
-    use super::{certificates, fingerprints, system_roots};
+    use super::{fingerprints, system_roots};
 
     const AUTHORITY: &str = include_str!("tests/authority.pem");
     const SERVER: &str = include_str!("tests/server.pem");
@@ -76,16 +76,6 @@ mod tests {
         assert_eq!(both[0], printed.replace(':', ""));
         assert_eq!(both.len(), 2);
         assert_ne!(both[0], both[1]);
-    }
-
-    #[test]
-    fn damaged_certificate_is_an_error() {
-        for damaged in [
-            AUTHORITY.replace("-----END", "-----FIN"),
-            AUTHORITY.replacen('M', "*", 1),
-        ] {
-            assert!(certificates(&damaged).is_err());
-        }
     }
 
     #[test]

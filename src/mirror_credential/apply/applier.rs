@@ -12,7 +12,6 @@ use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::mirrors::abort_claimant;
-use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::Step;
 use crate::mirror_credential::request_context::{RequestContext, Rotation};
@@ -209,9 +208,8 @@ impl Applier<'_> {
             warnings.push(Reason::new(error.code, text));
         }
         if self.context.rotation.is_none() {
-            let planner = MirrorPlanner::new(self.spec, self.context, &self.state);
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
-            warnings.extend(planner.branch_faults());
+            warnings.extend(self.planner().mirrors.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
                 tracing::warn!(%warning, "Git LFS objects are not mirrored");
                 warnings.push(warning);
@@ -345,6 +343,11 @@ impl Applier<'_> {
         Ok(())
     }
 
+    /// The planner of the next step.
+    pub fn planner(&self) -> Planner<'_> {
+        Planner::new(self.spec, self.context, &self.state)
+    }
+
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
         match step {
             Step::Credential(step) => self.apply_credential_step(step).await,
@@ -384,8 +387,7 @@ impl Reconcile for Applier<'_> {
 
     async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
         let (clients, spec) = (self.clients, self.spec);
-        let planner = Planner::new(spec, self.context, &self.state);
-        let Some(intent) = planner.intent_to_close(&step) else {
+        let Some(intent) = self.planner().intent_to_close(&step) else {
             return Box::pin(self.execute(step)).await;
         };
         let tags = [intent.tag()];

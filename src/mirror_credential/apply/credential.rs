@@ -11,7 +11,6 @@ use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::{IssueResult, WriteResult};
 use crate::mirror_credential::intent_log::{OPEN_INTENT, version_id};
-use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::CredentialStep;
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::POLL_INTERVAL;
@@ -74,8 +73,7 @@ impl Applier<'_> {
     pub async fn write_issue_intent(&mut self, closed: bool) -> Result<(), CallError> {
         self.state.now = self.clients.clock.now();
         let secret = self.state.secret.required()?;
-        let planner = Planner::new(self.spec, self.context, &self.state);
-        let intent = planner.issue_intent(secret, closed);
+        let intent = self.planner().issue_intent(secret, closed);
         let user = &self.state.user;
         if !closed {
             let earlier = user.issue_intent.as_ref();
@@ -203,7 +201,7 @@ impl Applier<'_> {
             None => ("AWSCURRENT", version_id(entry)),
         };
         let no_login = || ApplyError::internal("no login to store");
-        let next = plan::next_login(self.spec, self.context, &self.state, entry, version_id);
+        let next = self.planner().next_login(entry, version_id);
         let (value, login) = next.ok_or_else(no_login)?;
         let credential = self.state.user.credential(&login.credential_id);
         let credential = credential.ok_or_else(no_login)?;

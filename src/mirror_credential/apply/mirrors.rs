@@ -15,7 +15,7 @@ use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GITLAB_POLL_INTERVAL;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::version_id;
-use crate::mirror_credential::observe::projects::read_projects;
+use crate::mirror_credential::observe::projects::{read_branches, read_projects};
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
@@ -190,7 +190,7 @@ impl Applier<'_> {
             WriteResult::Yes => {
                 self.state.log.claim = Some(number);
                 self.state.mirrors.intent.ids_committed = true;
-                self.state.change_secret(|secret| {
+                self.state.secret.change(|secret| {
                     secret.log.claim = number;
                     secret.log.mirror_intent = Some(version_id(number));
                 });
@@ -248,10 +248,17 @@ impl Applier<'_> {
         if self.context.rotation.is_some() {
             return Ok(());
         }
+        let mut read = Project::new(Vec::new());
+        read_branches(gitlab, wanted, &mut read).await?;
         let (project, settings) = (&wanted.project, &wanted.settings);
-        let Some(reason) = gitlab.pushes_everything(project, settings).await? else {
+        let Some(reason) = read.pushes_everything(settings) else {
             return Ok(());
         };
+        // GitLab protects the default branch with the first push:
+        // https://docs.gitlab.com/user/project/repository/branches/default/
+        if gitlab.project(project).await?.is_empty {
+            return Ok(());
+        }
         let mut mirrors = self.spec.mirrors.iter();
         let n = mirrors.position(|one| one == wanted).unwrap_or_default();
         let (place, regex) = (format!("Mirrors[{n}]"), settings.branch_regex.as_deref());

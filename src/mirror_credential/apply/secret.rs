@@ -40,7 +40,7 @@ impl Applier<'_> {
                     let version_id = version_id(entry);
                     calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
                 }
-                self.state.change_secret(|secret| {
+                self.state.secret.change(|secret| {
                     secret.log.saved_specs.retain(|one| one.entry != entry);
                 });
             }
@@ -50,22 +50,25 @@ impl Applier<'_> {
                     calls::move_label(aws, secret, &login.write(), version_id, None).await?;
                 }
                 self.state
-                    .change_secret(|secret| secret.log.superseded.retain(|one| one.entry != entry));
+                    .secret
+                    .change(|secret| secret.log.superseded.retain(|one| one.entry != entry));
             }
             SecretStep::DropPending(version_id) => {
                 calls::drop_pending(aws, secret, &version_id).await?;
-                self.state.change_secret(|secret| secret.log.pending = None);
+                self.state.secret.change(|secret| secret.log.pending = None);
             }
             SecretStep::ChangeSettings => {
                 let settings = self.spec.settings.clone();
                 calls::change_settings(aws, secret, &settings).await?;
                 self.state
-                    .change_secret(|secret| secret.settings = settings);
+                    .secret
+                    .change(|secret| secret.settings = settings);
             }
             SecretStep::UntagSecret(keys) => {
                 calls::untag_secret(aws, secret, &keys).await?;
                 self.state
-                    .change_secret(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
+                    .secret
+                    .change(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
             }
             _ => {}
         }
@@ -150,7 +153,7 @@ impl Applier<'_> {
             created: Vec::new(),
             ..intent
         };
-        self.state.change_secret(|secret| {
+        self.state.secret.change(|secret| {
             secret.log.claim = entry;
             secret.log.mirror_intent = version;
         });
@@ -183,17 +186,16 @@ impl Applier<'_> {
         let document = &self.spec.document;
         let key = spec_key(document);
         let saved = SavedSpec { entry, key };
-        let written = match self.state.secret.present() {
-            Some(secret) => calls::save_spec(&self.clients.aws, secret, &saved, document).await?,
-            None => WriteResult::Gone,
-        };
+        let secret = self.state.secret.required()?;
+        let written = calls::save_spec(&self.clients.aws, secret, &saved, document).await?;
         Ok((saved, written))
     }
 
     pub fn note_saved_spec(&mut self, saved: SavedSpec, written: WriteResult) {
         if self.note_write(written, saved.entry) {
             self.state
-                .change_secret(|secret| secret.log.saved_specs.push(saved));
+                .secret
+                .change(|secret| secret.log.saved_specs.push(saved));
         }
     }
 
@@ -204,7 +206,7 @@ impl Applier<'_> {
         tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
         tags.insert(AS_OF.to_owned(), write_time(signed_at));
         calls::tag_secret(&self.clients.aws, secret, &tags).await?;
-        self.state.change_secret(|secret| {
+        self.state.secret.change(|secret| {
             secret.tags.extend(spec.tags.clone());
             secret.origin.user_name = Some(spec.user_name.clone());
             secret.origin.as_of = Some(signed_at);
@@ -218,7 +220,7 @@ impl Applier<'_> {
         let aws = &self.clients.aws;
         if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
             self.state.login.seen_version = Some(to.to_owned());
-            self.state.change_secret(|secret| {
+            self.state.secret.change(|secret| {
                 let mut logins = secret.log.superseded.iter();
                 if let Some(at) = logins.position(|login| login.version_id == to) {
                     let next = secret.log.superseded.swap_remove(at);
@@ -242,14 +244,16 @@ impl Applier<'_> {
     /// Writes the current login again as the log's entry `entry`.
     async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        let Some(current) = &secret.log.current else {
-            return Ok(());
-        };
+        let current = secret.log.current.as_ref().ok_or_else(|| {
+            let doing = "copying the current login";
+            CallError::local(Code::InternalError, doing, "the secret has none")
+        })?;
         let copy = current.copied_as(entry);
         let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
         if self.note_write(written, entry) {
             self.state
-                .change_secret(|secret| secret.log.superseded.push(copy));
+                .secret
+                .change(|secret| secret.log.superseded.push(copy));
         }
         Ok(())
     }
@@ -268,7 +272,8 @@ impl Applier<'_> {
         let highest = self.state.log.highest_claimed_entry;
         let highest = highest.map_or(0, |(entry, _)| entry);
         self.state
-            .change_secret(|secret| secret.log.highest_claimed_entry = highest);
+            .secret
+            .change(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
         self.state.secret_seen |= secret.is_some_and(|secret| self.context.owns(secret));
         let current = secret.and_then(|secret| secret.log.current.as_ref());

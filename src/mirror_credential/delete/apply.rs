@@ -134,9 +134,7 @@ impl<'a> Deleter<'a> {
 
     async fn fence(&mut self, entry: u64) -> Result<(), CallError> {
         let aws = &self.clients.aws;
-        let SecretState::Present(secret) = &mut self.state.secret else {
-            return Ok(());
-        };
+        let secret = self.state.secret.required()?;
         // The mirrors of an open intent have to stay named until they are deleted.
         let open = open_intent(aws, secret).await?;
         let intent = MirrorIntent {
@@ -145,15 +143,16 @@ impl<'a> Deleter<'a> {
         };
         match calls::write_claim(aws, secret, entry, &intent).await {
             Ok(WriteResult::Yes) => {
-                secret.log.claim = entry;
-                secret.log.mirror_intent = intent.must_be_read().then(|| version_id(entry));
                 self.state.is_fenced = true;
+                self.state.secret.change(|secret| {
+                    secret.log.claim = entry;
+                    secret.log.mirror_intent = intent.must_be_read().then(|| version_id(entry));
+                });
             }
             Ok(WriteResult::Taken) => {
                 self.read_secret().await?;
-                if let SecretState::Present(secret) = &mut self.state.secret {
-                    secret.log.highest_claimed_entry = entry;
-                }
+                let secret = &mut self.state.secret;
+                secret.change(|secret| secret.log.highest_claimed_entry = entry);
             }
             Ok(WriteResult::Gone) => self.state.secret = SecretState::Absent,
             // A peer has the same permissions, and cannot store a login either.
@@ -195,9 +194,8 @@ impl<'a> Deleter<'a> {
     }
 
     async fn delete_secret(&mut self) -> Result<(), CallError> {
-        if let Some(secret) = self.state.secret.present() {
-            calls::delete_secret(&self.clients.aws, secret).await?;
-        }
+        let secret = self.state.secret.required()?;
+        calls::delete_secret(&self.clients.aws, secret).await?;
         self.state.secret = SecretState::Absent;
         self.state.is_secret_deleted = true;
         Ok(())

@@ -64,7 +64,7 @@ async fn read_project(
 }
 
 /// Reads the settings and branches that determine which branches a mirror pushes.
-async fn read_branches(
+pub async fn read_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,
     project: &mut Project,

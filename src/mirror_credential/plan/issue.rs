@@ -1,12 +1,13 @@
 //! Plans the steps when the secret holds no valid login: from the claim to the entry that holds one.
 
 use crate::mirror_credential::credential_class::CredentialClass;
+use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::end_rotation::end_rotation;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::spec::ForeignCredentials;
-use crate::mirror_credential::state::{Credential, Issued, Secret};
+use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
 
 impl Planner<'_> {
     /// The next step towards a new login.
@@ -136,5 +137,26 @@ impl Planner<'_> {
             .enable(&records)
             .or_else(|| self.mirrors.sync(&records))
             .unwrap_or(CredentialStep::Store.into())
+    }
+
+    /// The value and the label of the log's entry `entry`, which is in the version `version_id`: the
+    /// issued login, or the current one with other mirrors. `None` if its password is unknown.
+    pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
+        let (credential_id, service_user_name, password) = self.state.next_login()?;
+        let mirrors = self.mirrors.next_mirrors();
+        let login = Login {
+            entry,
+            version_id,
+            credential_id: credential_id.to_owned(),
+            serial_key: serial_key(self.spec.rotation_serial.as_deref()),
+            user_key: key(&self.spec.user_name),
+            mirrors: mirrors.len(),
+        };
+        let value = StoredLogin {
+            service_user_name: service_user_name.to_owned(),
+            password: password.clone(),
+            mirrors,
+        };
+        Some((value, login))
     }
 }

@@ -24,15 +24,12 @@ mod preconditions;
 pub mod rotation;
 pub mod step;
 
-use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{State, StoredLogin};
+use crate::mirror_credential::state::State;
 use cfn_custom_resource::Reason;
 
 /// The next step of `context` from `state` towards `spec`.
@@ -68,49 +65,6 @@ pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
     let warnings = projects
         .map(|(name, project)| messages::lfs_is_not_mirrored(name, project.lfs_objects_size));
     warnings.collect()
-}
-
-/// The mirrors of the next login's version, in the order of `Mirrors`.
-fn next_mirrors(spec: &Spec, context: &RequestContext, state: &State) -> Vec<MirrorRecord> {
-    let planner = MirrorPlanner::new(spec, context, state);
-    if state.login.issued.is_some() {
-        // Existing mirrors push with another password.
-        return planner.placed(&[]);
-    }
-    let secret = state.secret.present();
-    let login = secret.and_then(|secret| {
-        let current = secret.log.current.as_ref()?;
-        state.login.stored.get(&current.version_id)?.as_ref()
-    });
-    let kept = planner.kept(login.map_or(&[][..], |login| &login.mirrors));
-    planner.placed(&kept)
-}
-
-/// The value and the label of the log's entry `entry` in the version `version_id`: the issued login, or
-/// the current one with other mirrors.
-pub fn next_login(
-    spec: &Spec,
-    context: &RequestContext,
-    state: &State,
-    entry: u64,
-    version_id: String,
-) -> Option<(StoredLogin, Login)> {
-    let (credential_id, service_user_name, password) = state.next_login()?;
-    let mirrors = next_mirrors(spec, context, state);
-    let login = Login {
-        entry,
-        version_id,
-        credential_id: credential_id.to_owned(),
-        serial_key: serial_key(spec.rotation_serial.as_deref()),
-        user_key: key(&spec.user_name),
-        mirrors: mirrors.len(),
-    };
-    let value = StoredLogin {
-        service_user_name: service_user_name.to_owned(),
-        password: password.clone(),
-        mirrors,
-    };
-    Some((value, login))
 }
 
 /// The entry in which a Create saves its spec while it issues the first credential. `None` if the

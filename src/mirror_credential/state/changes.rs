@@ -8,9 +8,7 @@ use crate::common::password::Password;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::IntentState;
-use crate::mirror_credential::state::{
-    Credential, Issued, Secret, SecretState, State, StoredLogin,
-};
+use crate::mirror_credential::state::{Credential, Issued, SecretState, State, StoredLogin};
 
 /// The resources that this delivery created, which a rollback deletes.
 #[derive(Clone, Debug, Default)]
@@ -27,13 +25,6 @@ pub struct CreatedResources {
 }
 
 impl State {
-    /// Follows this delivery's own change to the secret.
-    pub fn change_secret(&mut self, change: impl FnOnce(&mut Secret)) {
-        if let SecretState::Present(secret) = &mut self.secret {
-            change(secret);
-        }
-    }
-
     /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors
     /// of its own.
     pub fn yield_to_peer(&mut self, entry: u64, now: SystemTime) {
@@ -93,7 +84,7 @@ impl State {
             read_from: intent.read_from.take(),
             ..IntentState::default()
         };
-        self.change_secret(|secret| {
+        self.secret.change(|secret| {
             secret.log.superseded.extend(secret.log.current.take());
             secret.log.current = Some(login);
             secret.log.changed_by_hand = false;

@@ -40,6 +40,13 @@ impl SecretState {
         }
     }
 
+    /// Follows this delivery's own change to the secret.
+    pub fn change(&mut self, change: impl FnOnce(&mut Secret)) {
+        if let SecretState::Present(secret) = self {
+            change(secret);
+        }
+    }
+
     /// The secret, for a step that the planner chooses only after the secret was read.
     ///
     /// # Errors

@@ -69,7 +69,16 @@ fn invalid_pem_is_rejected() {
     let other = AUTHORITY.replace("CERTIFICATE", "PRIVATE KEY");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let second = format!("{AUTHORITY}{broken}");
-    for pem in ["", "no certificate", &cut, &other, broken, &second] {
+    let damaged = AUTHORITY.replacen('M', "*", 1);
+    for pem in [
+        "",
+        "no certificate",
+        &cut,
+        &other,
+        broken,
+        &second,
+        &damaged,
+    ] {
         assert!(!is_certificate(pem), "{pem}");
         let http = through(Stub(Ok(0)));
         assert_eq!(http.trusting(pem).err(), Some(InvalidCertificate));

@@ -159,6 +159,15 @@ impl<'a> MirrorPlanner<'a> {
         placed.collect()
     }
 
+    /// The mirrors of the next login's version, in the order of `Mirrors`. With another password, none of
+    /// the existing mirrors is among them.
+    pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
+        let secret = self.state.secret.present();
+        let secret = secret.filter(|_| self.state.login.issued.is_none());
+        let current = secret.and_then(|secret| self.current_mirrors(secret));
+        self.placed(&self.kept(current.unwrap_or_default()))
+    }
+
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
     pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
         let placed = self.placed(kept);
