@@ -176,14 +176,12 @@ def log_fields() -> str:
     head = ["Field", "Meaning"]
     of_each_line, of_invocation, others = reference_operations.log_field_rows()
     return "\n\n".join([
-        "# Log fields and messages", _GENERATED,
+        "# Log fields", _GENERATED,
         "The function logs JSON lines. [Logs](../runbook/logs.md) shows a line and queries for CloudWatch Logs Insights.",
         "## Fields of every line", table(head, of_each_line),
         "## Fields of an invocation", "Every line of an invocation has those of these fields that its event has. Lines of "
         "libraries and of a start that\nfails have none of them.", table(head, of_invocation),
-        "## Fields of single messages", table(head, others),
-        "## Messages", "The fields of a message are those of all places that log it. A line has the fields of its place.",
-        table(["Message", "Level", "Fields"], reference_operations.message_rows())]) + "\n"
+        "## Fields of single messages", table(head, others)]) + "\n"
 
 
 PAGES = {

@@ -1,7 +1,7 @@
 """The pages of docs/reference/ for operators: metrics and alarms, and log fields.
 
-Metrics come from docs/metrics.json, alarms from template.yaml, and fields and messages from the calls of `tracing` in the
-function's source.
+Metrics come from docs/metrics.json, alarms from template.yaml, and fields from the calls of `tracing` in the function's
+source.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class LoggingCall(NamedTuple):
     """A call of one of tracing's macros."""
 
     macro: str
-    message: str
     fields: list[str]
 
 
@@ -42,13 +41,10 @@ def sources() -> list[Path]:
 
 def logging_calls(source: str) -> Iterator[LoggingCall]:
     for call in _LOGGING_CALL.finditer(source):
-        fields, message = [], ""
-        for argument in arguments(source, call.end()):
-            if argument.startswith('"'):
-                message = re.sub(r"\\\n\s*", "", argument.strip('"'))
-            elif argument and not argument.startswith("parent:"):
-                fields.append(re.split(r"\s*=", argument.lstrip("%?"))[0])
-        yield LoggingCall(call[1], message, fields)
+        yield LoggingCall(call[1], [
+            re.split(r"\s*=", argument.lstrip("%?"))[0] for argument in arguments(source, call.end())
+            # The text is the message.
+            if argument and not argument.startswith(('"', "parent:"))])
 
 
 def arguments(source: str, start: int) -> list[str]:
@@ -87,14 +83,6 @@ def log_field_rows(file: Path = TEXTS) -> tuple[Rows, Rows, Rows]:
     each, invocation, rest = ([[f"`{name}`", " ".join(texts[name].split())] for name in names]
                               for names in (of_each_line, of_invocation, others))
     return each, invocation, rest
-
-
-def message_rows() -> Rows:
-    fields: dict[tuple[str, str], dict[str, None]] = {}
-    for call in fields_in_source()[2]:
-        fields.setdefault((call.message, call.macro.upper()), {}).update(dict.fromkeys(call.fields))
-    return [[f"`{message}`", f"`{level}`", ", ".join(f"`{name}`" for name in names)]
-            for (message, level), names in sorted(fields.items(), key=lambda item: (item[0][0].lower(), item[0][1]))]
 
 
 # --- Metrics ---------------------------------------------------------------------------------

@@ -108,23 +108,22 @@ def test_threshold_of_each_alarm_is_a_sentence():
     assert "in 1 of 2 periods" in reference_operations.condition({**several, "DatapointsToAlarm": 1})
 
 
-@pytest.mark.parametrize(("source", "message", "fields"), [
-    ('tracing::info!("end")', "end", []),
-    ('tracing::warn!(%error, ?reason, hop, "a; b, (c)")', "a; b, (c)", ["error", "reason", "hop"]),
-    ('tracing::error!(what = format!("{a}: {b}", 1), "x")', "x", ["what"]),
-    ('tracing::info!(parent: &self.span, step = f(a, b), "step")', "step", ["step"]),
-    ('tracing::warn!(\n    "one \\\n    two"\n)', "one two", []),
+@pytest.mark.parametrize(("source", "fields"), [
+    ('tracing::info!("end")', []),
+    ('tracing::warn!(%error, ?reason, hop, "a; b, (c)")', ["error", "reason", "hop"]),
+    ('tracing::error!(what = format!("{a}: {b}", 1), "x")', ["what"]),
+    ('tracing::info!(parent: &self.span, step = f(a, b), "step")', ["step"]),
+    ('tracing::warn!(\n    "one \\\n    two"\n)', []),
 ])
-def test_logging_call_is_read_with_its_fields(source, message, fields):
+def test_logging_call_is_read_with_its_fields(source, fields):
     (call,) = reference_operations.logging_calls(source)
-    assert (call.message, call.fields) == (message, fields)
+    assert call.fields == fields
 
 
 def test_logging_calls_of_the_source_are_all_read():
     text = "".join(file.read_text() for file in reference_operations.sources())
     calls = [call for file in reference_operations.sources() for call in reference_operations.logging_calls(file.read_text())]
     assert len(calls) == len(re.findall(r"\b(?:trace|debug|info|warn|error|event|span)!\(|_span!\(", text)) > 50
-    assert [call for call in calls if not call.message] == []
     recorded = set(re.findall(r'\.record\("(\w+)"', text))
     assert recorded <= {field for call in calls if call.macro == "error_span" for field in call.fields}
 
