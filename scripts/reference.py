@@ -13,7 +13,7 @@ from typing import Any
 import reference_operations
 import reference_properties
 import terminal_picture
-import yaml
+from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
@@ -22,25 +22,8 @@ _END = "<!-- properties: end -->"
 _GENERATED = "<!-- Written by scripts/reference.py. Change the source, and run it with --write. -->"
 
 
-class _Loader(yaml.SafeLoader):
-    """Loads CloudFormation's short forms as their bare values."""
-
-
-def _bare(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_multi_constructor("!", _bare)
-
-
 def loaded(template: Path) -> dict[str, Any]:
-    template_content: dict[str, Any] = yaml.load(template.read_text(), _Loader)
-    return template_content
+    return dict(yaml_parse(template.read_text()))
 
 
 def code(value: object) -> str:
@@ -97,7 +80,7 @@ def outputs(content: dict[str, Any]) -> str:
     found = content.get("Outputs", {})
     if not found:
         return ""
-    names = {name: output["Export"]["Name"] for name, output in found.items() if "Export" in output}
+    names = {name: output["Export"]["Name"]["Fn::Sub"] for name, output in found.items() if "Export" in output}
     rows = [[code(name), cell(output.get("Description", "")),
              *([exported(names[name]) if name in names else ""] if names else [])] for name, output in found.items()]
     return table(["Output", "Description", *(["Export"] if names else [])], rows)

@@ -91,12 +91,12 @@ def log_field_rows(file: Path = TEXTS) -> tuple[Rows, Rows, Rows]:
 def alarms_of(template: dict[str, Any]) -> list[dict[str, Any]]:
     found = [resource["Properties"] for resource in template["Resources"].values()
              if resource["Type"] == "AWS::CloudWatch::Alarm"]
-    return [{**alarm, "Name": alarm["AlarmName"].replace("${EnvID}", "<EnvID>")} for alarm in found]
+    return [{**alarm, "Name": alarm["AlarmName"]["Fn::Sub"].replace("${EnvID}", "<EnvID>")} for alarm in found]
 
 
 def condition(alarm: dict[str, Any]) -> str:
     """Such as "its minimum is less than 1 in each of 2 periods of `HealthCheckMinutes`"."""
-    threshold = alarm["Threshold"] if isinstance(alarm["Threshold"], int) else f"`{alarm['Threshold']}`"
+    threshold = alarm["Threshold"] if isinstance(alarm["Threshold"], int) else f"`{alarm['Threshold']['Ref']}`"
     most = alarm["EvaluationPeriods"]
     least = alarm.get("DatapointsToAlarm", most)
     periods = "one period" if most == 1 else f"each of {most} periods" if least == most else f"{least} of {most} periods"

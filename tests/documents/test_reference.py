@@ -101,7 +101,7 @@ def test_page_of_metrics_has_every_metric_and_alarm():
 
 def test_threshold_of_each_alarm_is_a_sentence():
     alarm = {"Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "Period": 300, "EvaluationPeriods": 1}
-    several = {**alarm, "Threshold": "Days", "Period": ["", "HealthCheckMinutes", ""], "EvaluationPeriods": 2}
+    several = {**alarm, "Threshold": {"Ref": "Days"}, "Period": {"Fn::FindInMap": []}, "EvaluationPeriods": 2}
     assert reference_operations.condition(alarm) == "its sum is greater than 0 in one period of 5 minutes"
     assert reference_operations.condition(several).endswith("than `Days` in each of 2 periods of `HealthCheckMinutes`")
     assert reference_operations.condition({**alarm, "Period": 86_400}).endswith("in one period of one day")
