@@ -27,7 +27,8 @@ def main() -> int:
     print(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
           + " ".join(f"{key}={value}" for key, value in settings.parameters.items()), flush=True)
     bucket = account.bucket_of(settings.env_id)
-    if account.stack_status(settings.stack_name) in _FIRST and account.has_bucket(bucket):
+    stack = account.stack(settings.stack_name) or {}
+    if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
         print(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.\n"
               f"Remove it with `make undeploy CONFIG_ENV={settings.table} DELETE_BUCKET=yes`, or import it into the new "
               "stack (docs/how-to/operating.md, \"Deploying again\").", file=sys.stderr)

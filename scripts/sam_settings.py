@@ -106,10 +106,6 @@ class Account:
             raise
         return stack
 
-    def stack_status(self, name: str) -> str | None:
-        stack = self.stack(name)
-        return str(stack["StackStatus"]) if stack else None
-
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}

@@ -35,9 +35,6 @@ class FakeAccount:
     def stack(self, name: str) -> dict[str, Any] | None:
         return self.known.get(name)
 
-    def stack_status(self, name: str) -> str | None:
-        return self.known[name]["StackStatus"] if name in self.known else None
-
     def stacks(self) -> list[dict[str, Any]]:
         return list(self.known.values())
 
