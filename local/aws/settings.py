@@ -46,21 +46,12 @@ class Settings:
     stack_resource_takes_seconds: float = 0.0
     # Only in stacks whose names have this prefix.
     slow_stacks: str = ""
-    # A deletion during the creation or an update's rollback cancels a running custom resource. Whether the next request
-    # waits for its response (0), or is sent while it still runs (1). Not documented.
-    cancellations_overtake: int = 0
-    # Whether a used ClientRequestToken returns the first response again (0) or TokenAlreadyExistsException (1). Not
-    # documented.
-    used_tokens_are_rejected: int = 0
     # Whether a taken name fails the stack's operation before anything is created (1), or only the one resource (0). A
     # name that is taken during the operation always fails the resource; see `early_validation`.
     early_validation: int = 1
     # Whether an update that would replace a managed policy with a name of its own fails before the replacement is created
     # (0), or because the name is in use (1). Not documented; see `native_resources`.
     replaced_policies_are_created_first: int = 0
-    # Whether a change set that reverts drift also lists unchanged resources with the drift status UNSUPPORTED or UNKNOWN (1) or not
-    # (0). Not documented.
-    change_sets_list_unread_resources: int = 0
     # CloudFormation's quota on its own calls, as a token bucket for each account and region; 0 is no quota.
     # https://docs.aws.amazon.com/general/latest/gr/api-retries.html, "Rate exceeded"
     cloudformation_calls_per_second: float = 0.0

@@ -21,7 +21,7 @@ from ministack.core.responses import get_region, new_uuid
 from ministack.services import cloudformation, lambda_svc
 from ministack.services.cloudformation import custom_resource, handlers, provisioners
 
-from local.aws.cloudformation import response_urls, stack_operations
+from local.aws.cloudformation import response_urls
 from local.aws.settings import settings
 
 _log = logging.getLogger("custom-resources")
@@ -31,13 +31,7 @@ _exchanges: list[dict[str, Any]] = []  # requests and responses, for tests
 failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 
 
-# stack ID -> the directory in which its requests wait for their responses
-_waiting: dict[str, list[queue.Queue[bytes | None]]] = {}
-_CANCELLED = b"cancelled"
-
-
 def install() -> None:
-    stack_operations.on_interruption.append(_cancel)
     custom_resource.invoke_custom_resource = _invoke
     provisioners._custom_resource_delete = _delete
 
@@ -50,13 +44,6 @@ def exchanges() -> list[dict[str, Any]]:
 def forget() -> None:
     with _lock:
         _exchanges.clear()
-
-
-def _cancel(stack_id: str) -> None:
-    """A cancellation does not wait for the running resource, which continues by itself."""
-    if settings.cancellations_overtake:
-        for answers in _waiting.get(stack_id, []):
-            answers.put(_CANCELLED)
 
 
 class CreateFailed(RuntimeError):
@@ -99,9 +86,6 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     if old_props is not None:
         request["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
     exchange = _note(request)
-    waiting = _waiting.setdefault(stack_id, [])
-    if request_type != "Delete":  # a deletion is never cancelled
-        waiting.append(answers)
     shown = ExitStack()
     shown.enter_context(_shown_in_progress(request, physical_id))
     for _ in range(settings.deliveries_of_each_request):
@@ -124,8 +108,6 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         raise CreateFailed(str(error), failed_id) from None
     finally:
         shown.close()
-        if answers in waiting:
-            waiting.remove(answers)
 
 
 @contextmanager
@@ -204,9 +186,6 @@ def _await(answers: queue.Queue[bytes | None], request: dict[str, Any], timeout:
         body = None
     if body is None:
         raise RuntimeError(silence)
-    if body == _CANCELLED:
-        raise RuntimeError("Resource creation cancelled" if request["RequestType"] == "Create"
-                           else "Resource update cancelled")
     # "The total size of the response body can't exceed 4096 bytes."
     if len(body) > 4096:
         raise RuntimeError("Response object is too long.")

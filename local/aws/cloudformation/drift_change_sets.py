@@ -24,7 +24,6 @@ from ministack.services.cloudformation import changesets, drift, handlers, provi
 
 from local.aws.cloudformation import actual_states, stack_operations, stack_roles
 from local.aws.cloudformation.actual_states import State
-from local.aws.settings import settings
 
 _Handler = Callable[[dict], tuple]
 _MODE = "REVERT_DRIFT"
@@ -101,10 +100,6 @@ def _diff(ministack_diff: Callable[..., list]) -> Callable[..., list]:
             change = _change(logical_id, state, found.get(logical_id), old.get(logical_id), new.get(logical_id))
             if change is not None:
                 found[logical_id] = change
-        if found and settings.change_sets_list_unread_resources:
-            for logical_id, state in states.items():
-                if logical_id not in found and state.status in {"UNSUPPORTED", "UNKNOWN"}:
-                    found[logical_id] = _bare(logical_id, new[logical_id]["Type"], "SyncWithActual")
         for logical_id, change in found.items():
             state_of = states.get(logical_id)
             if state_of is not None:

@@ -30,7 +30,6 @@ _POLICIES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplaceP
 _running: dict[str, asyncio.Task[None]] = {}  # stack id -> its operation
 _kept: dict[str, dict[str, dict]] = {}  # stack id -> resources that a failed deletion retains
 _interruptions: dict[str, threading.Event] = {}  # stack id -> set when its resources need not be waited for
-on_interruption: list[Callable[[str], None]] = []  # called for other waits for a stack's resources
 # (account, region, stack, token) -> the operation and its response
 _tokens: dict[tuple[str, str, str, str], tuple[str, tuple]] = {}
 
@@ -221,9 +220,8 @@ def _stack_with_id(ministack_handler: _Handler) -> _Handler:
 def _once_per_token(action: str, ministack_handler: _Handler) -> _Handler:
     """"You might retry CreateStack requests to ensure that CloudFormation successfully received them."
 
-    Whether the same token gets the first response again or TokenAlreadyExistsException is not documented, so it is
-    a setting. For another operation, the token is rejected.
-    setting; for another operation it is refused.
+    The same token gets the first response again. That it is not TokenAlreadyExistsException is not documented. (?) For
+    another operation, the token is rejected.
     """
 
     def handler(params: dict) -> tuple:
@@ -236,7 +234,7 @@ def _once_per_token(action: str, ministack_handler: _Handler) -> _Handler:
         key = (get_account_id(), get_region(), name, token)
         if key in _tokens:
             before, answer = _tokens[key]
-            if before == action and not settings.used_tokens_are_rejected:
+            if before == action:
                 return answer
             return error("TokenAlreadyExistsException", f"A client request token with value {token} already exists")
         answer = ministack_handler(params)
@@ -303,8 +301,6 @@ def _interrupt(stack_id: str) -> None:
     event = _interruptions.get(stack_id)
     if event is not None:
         event.set()
-    for interrupted in on_interruption:
-        interrupted(stack_id)
 
 
 def _on_a_thread(ministack_rule: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -92,9 +92,8 @@ def _repository(change: Change) -> list[Need]:
         return [Need("codecommit:DeleteRepository", arn)]
     tags = _tags(change, arn, "codecommit:TagResource", "codecommit:UntagResource")
     if change.old is None:
-        triggers = [Need("codecommit:PutRepositoryTriggers", arn)] if change.new.get("Triggers") else []
         keys = next((need.keys for need in tags), {})
-        return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn), *triggers]
+        return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn)]
     wanted = [Need("codecommit:GetRepository", arn), *tags]
     if change.differs("RepositoryName"):
         wanted.append(Need("codecommit:UpdateRepositoryName", arn))
@@ -102,8 +101,6 @@ def _repository(change: Change) -> list[Need]:
         wanted.append(Need("codecommit:UpdateRepositoryDescription", arn))
     if change.differs("KmsKeyId"):
         wanted.append(Need("codecommit:UpdateRepositoryEncryptionKey", arn))
-    if change.differs("Triggers"):
-        wanted.append(Need("codecommit:PutRepositoryTriggers", arn))
     return wanted
 
 
@@ -285,29 +282,10 @@ def _nested_stack(change: Change) -> list[Need]:
 
 
 def _function_arn(change: Change) -> str:
-    """The name, if the template sets it, or the ARN without the last part of a version's or alias's."""
+    """The name, if the template sets it, or the ARN without the last part of a version or alias."""
     given = str(change.properties.get("FunctionName", ""))
     name = given.split(":")[6] if given.startswith("arn:") else given
     return _arn("lambda", f"function:{name}")
-
-
-def _version(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
-
-    The actions are those of the registry schema's handlers for a version without further properties.
-    """
-    arn = _function_arn(change)
-    action = "lambda:DeleteFunction" if change.new is None else "lambda:PublishVersion"
-    return [Need("lambda:GetFunctionConfiguration", arn), Need(action, arn)]
-
-
-def _alias(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
-    arn = _function_arn(change)
-    if change.old is None:
-        return [Need("lambda:CreateAlias", arn)]
-    action = "lambda:DeleteAlias" if change.new is None else "lambda:UpdateAlias"
-    return [Need("lambda:GetAlias", arn), Need(action, arn)]
 
 
 def _permission(change: Change) -> list[Need]:
@@ -326,24 +304,7 @@ def _custom_resource(change: Change) -> list[Need]:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
     """
-    token = str(change.properties.get("ServiceToken", ""))
-    return [Need("sns:Publish" if ":sns:" in token else "lambda:InvokeFunction", token)]
-
-
-def _bucket(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"""
-    arn = f"arn:aws:s3:::{change.name('BucketName')}"
-    if change.new is None:
-        return [Need("s3:DeleteBucket", arn), Need("s3:ListBucket", arn)]
-    by_property = {
-        "BucketEncryption": "s3:PutEncryptionConfiguration", "VersioningConfiguration": "s3:PutBucketVersioning",
-        "PublicAccessBlockConfiguration": "s3:PutBucketPublicAccessBlock", "Tags": "s3:PutBucketTagging",
-        "LifecycleConfiguration": "s3:PutLifecycleConfiguration", "LoggingConfiguration": "s3:PutBucketLogging",
-        "OwnershipControls": "s3:PutBucketOwnershipControls", "CorsConfiguration": "s3:PutBucketCORS",
-        "NotificationConfiguration": "s3:PutBucketNotification", "WebsiteConfiguration": "s3:PutBucketWebsite",
-    }
-    made = [Need("s3:CreateBucket", arn)] if change.old is None else []
-    return made + [Need(action, arn) for key, action in by_property.items() if change.differs(key)]
+    return [Need("lambda:InvokeFunction", str(change.properties.get("ServiceToken", "")))]
 
 
 def _rotation_schedule(change: Change) -> list[Need]:
@@ -360,26 +321,6 @@ def _rotation_schedule(change: Change) -> list[Need]:
             Need("lambda:InvokeFunction", function)]
 
 
-def _alarm(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
-    arn = _arn("cloudwatch", f"alarm:{change.name('AlarmName')}")
-    wanted = [Need("cloudwatch:DescribeAlarms", arn)]
-    if change.new is None:
-        return [*wanted, Need("cloudwatch:DeleteAlarms", arn)]
-    return [*wanted, Need("cloudwatch:PutMetricAlarm", arn),
-            *_tags(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
-
-
-def _dashboard(change: Change) -> list[Need]:
-    """Dashboards belong to no region (same page)."""
-    arn = f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{change.name('DashboardName')}"
-    if change.new is None:
-        return [Need("cloudwatch:GetDashboard", arn), Need("cloudwatch:DeleteDashboards", arn)]
-    reads = [Need("cloudwatch:GetDashboard", arn)] if change.old is None else []
-    return [*reads, Need("cloudwatch:PutDashboard", arn),
-            *_tags(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
-
-
 def _nothing(_change: Change) -> list[Need]:
     """CloudFormation's own resources: no service is called."""
     return []
@@ -388,12 +329,10 @@ def _nothing(_change: Change) -> list[Need]:
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::CustomResource": _custom_resource, "AWS::CloudFormation::Stack": _nested_stack,
     "AWS::CloudFormation::WaitCondition": _nothing,
-    "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CloudWatch::Alarm": _alarm,
-    "AWS::CloudWatch::Dashboard": _dashboard, "AWS::CodeBuild::Project": _build_project,
+    "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
-    "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
-    "AWS::Lambda::Permission": _permission, "AWS::Lambda::Version": _version,
-    "AWS::Logs::LogGroup": _log_group, "AWS::S3::Bucket": _bucket, "AWS::SNS::Topic": _topic,
+    "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function, "AWS::Lambda::Permission": _permission,
+    "AWS::Logs::LogGroup": _log_group, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }

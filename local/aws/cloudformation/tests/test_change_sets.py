@@ -1,4 +1,5 @@
-"""Change sets: several of a stack, their names in policies, and templates in S3."""
+"""Change sets: several of a stack, their names in policies, and templates in S3. tests/deployment/test_reviews.py
+creates them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.operated_stack import Operated, body, parameters, quick, slow, stack
+from local.aws.cloudformation.tests.operated_stack import Operated, body, parameters, stack
 from local.aws.testing import a_role, a_user_with, allow, error_of
 
 STACK = "arn:aws:cloudformation:*:*:stack/*"
@@ -42,21 +43,6 @@ def test_execution_deletes_the_other_change_sets(stack: Operated) -> None:
         "ChangeSetNotFound")
 
 
-def test_change_set_is_rejected_during_an_operation(slow: LocalAws, stack: Operated) -> None:
-    quick(slow)
-    stack.begin(parameters("A"))
-    stack.wait()
-    slow.set(stack_resource_takes_seconds=60)
-    stack.client.update_stack(StackName=stack.name, TemplateBody=body(parameters("A", value="z")))
-    for mode in ({}, {"DeploymentMode": "REVERT_DRIFT"}):
-        assert error_of(stack.client.create_change_set, StackName=stack.name, ChangeSetName="plan",
-                        UsePreviousTemplate=True, **mode) == (
-            "ValidationError", 400, f"Stack:{stack._id} is in UPDATE_IN_PROGRESS state and can not be updated.")
-    quick(slow)
-    stack.client.cancel_update_stack(StackName=stack.name)
-    stack.wait()
-
-
 @pytest.mark.parametrize(("changed", "replacement"), [("Description", "False"), ("Name", "True")])
 def test_replacement_follows_the_types_schema(stack: Operated, changed: str, replacement: str) -> None:
     # MiniStack has no list of the properties of AWS::Events::Rule that replace it.
@@ -71,30 +57,33 @@ def test_replacement_follows_the_types_schema(stack: Operated, changed: str, rep
 def test_change_set_is_found_by_the_stacks_id(stack: Operated) -> None:
     stack_id = stack.begin(parameters("A"))
     stack.wait()
-    calls = stack.client
-    calls.create_change_set(StackName=stack_id, ChangeSetName="plan", TemplateBody=body(parameters("A", value="y")))
+    calls, given = stack.client, {"StackName": stack_id, "ChangeSetName": "plan"}
+    calls.create_change_set(**given, TemplateBody=body(parameters("A", value="y")))
     assert listed(stack, stack_id) == {"plan"}
-    assert error_of(calls.create_change_set, StackName=stack_id, ChangeSetName="plan",
-                    TemplateBody=body(parameters("A", value="y")))[0] == "AlreadyExistsException"
-    assert calls.describe_change_set(StackName=stack_id, ChangeSetName="plan")["Status"] == "CREATE_COMPLETE"
-    calls.delete_change_set(StackName=stack_id, ChangeSetName="plan")
+    assert error_of(calls.create_change_set, **given, TemplateBody=body(parameters("A", value="y")))[0] == (
+        "AlreadyExistsException")
+    assert calls.describe_change_set(**given)["Status"] == "CREATE_COMPLETE"
+    calls.delete_change_set(**given)
     assert listed(stack) == set()
 
 
-@pytest.mark.parametrize("call", ["describe_change_set", "delete_change_set", "execute_change_set"])
-def test_permission_depends_on_the_change_sets_name(aws: LocalAws, stack: Operated, call: str) -> None:
+def test_permission_depends_on_the_change_sets_name(aws: LocalAws, stack: Operated) -> None:
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
     stack.create(parameters("A"))
     arns = {name: planned(stack, name) for name in ("plan-1", "other")}
-    action = "cloudformation:" + "".join(part.title() for part in call.split("_"))
-    key = a_user_with(aws, f"{stack.name}-{call}", allow(["ssm:*"], "*"), allow(
-        action, STACK, Condition={"StringLike": {"cloudformation:ChangeSetName": "plan-*"}}))
-    limited = getattr(aws.client("cloudformation", key), call)
-    assert error_of(limited, StackName=stack.name, ChangeSetName="other")[0] == "AccessDenied"
-    if call == "describe_change_set":
-        assert error_of(limited, ChangeSetName=arns["other"])[0] == "AccessDenied"
-        limited(ChangeSetName=arns["plan-1"])
-    limited(StackName=stack.name, ChangeSetName="plan-1")
+    calls = {"DescribeChangeSet": "describe_change_set", "DeleteChangeSet": "delete_change_set",
+             "ExecuteChangeSet": "execute_change_set"}
+    limited = aws.client("cloudformation", a_user_with(
+        aws, stack.name, allow("cloudformation:ListChangeSets", STACK),
+        allow([f"cloudformation:{call}" for call in calls], STACK, Condition={
+            "StringLike": {"cloudformation:ChangeSetName": "plan-*"}})))
+    for call in calls.values():
+        assert error_of(getattr(limited, call), StackName=stack.name, ChangeSetName="other")[0] == "AccessDenied"
+    assert error_of(limited.describe_change_set, ChangeSetName=arns["other"])[0] == "AccessDenied"
+    limited.describe_change_set(ChangeSetName=arns["plan-1"])
+    limited.delete_change_set(StackName=stack.name, ChangeSetName="plan-1")
+    # Listing has no key for names.
+    assert len(limited.list_change_sets(StackName=stack.name)["Summaries"]) == 1
 
 
 def test_creation_depends_on_name_role_and_template(aws: LocalAws, stack: Operated) -> None:
@@ -116,15 +105,6 @@ def test_creation_depends_on_name_role_and_template(aws: LocalAws, stack: Operat
         assert error_of(create, **{**right, **wrong})[0] == "AccessDenied"
     create(**right)
     assert listed(stack) == {"plan-1"}
-
-
-def test_listing_change_sets_has_no_key_for_names(aws: LocalAws, stack: Operated) -> None:
-    stack.create(parameters("A"))
-    arn = f"arn:aws:cloudformation:{aws.region}:{aws.account_id}:stack/{stack.name}/*"
-    key = a_user_with(aws, f"{stack.name}-user", allow("cloudformation:ListChangeSets", arn))
-    calls = aws.client("cloudformation", key)
-    assert calls.list_change_sets(StackName=stack.name)["Summaries"] == []
-    assert error_of(calls.list_change_sets, StackName=f"{stack.name}-other")[0] == "AccessDenied"
 
 
 class Versions:
@@ -153,25 +133,17 @@ def proposed(aws: LocalAws, stack: Operated, url: str, key: dict[str, str] | Non
     return str(template["Resources"]["A"]["Properties"]["Value"])
 
 
-def test_template_url_names_a_version(aws: LocalAws, stack: Operated) -> None:
-    stack.create(parameters("A"))
-    held = Versions(aws, stack.name)
-    assert proposed(aws, stack, held.url()) == "z"
-    assert proposed(aws, stack, held.url(held.first)) == "y"
-    code, _, message = error_of(stack.client.create_change_set, StackName=stack.name, ChangeSetName="plan",
-                                TemplateURL=held.url("absent"))
-    assert (code, "not found at" in message) == ("ValidationError", True)
-
-
 @pytest.mark.parametrize(("action", "versioned"), [("s3:GetObject", False), ("s3:GetObjectVersion", True)])
-def test_template_is_read_with_the_callers_permission(aws: LocalAws, stack: Operated, action: str,
-                                                      versioned: bool) -> None:
+def test_template_is_read_by_version_with_the_callers_permission(aws: LocalAws, stack: Operated, action: str,
+                                                                 versioned: bool) -> None:
     stack.create(parameters("A"))
     held = Versions(aws, stack.name)
     key = a_user_with(aws, f"{stack.name}-user", allow("cloudformation:CreateChangeSet", "*"),
                       allow(action, f"arn:aws:s3:::{stack.name}/review/*"))
     allowed, denied = held.url(held.first if versioned else ""), held.url("" if versioned else held.first)
     assert proposed(aws, stack, allowed, key) == ("y" if versioned else "z")
-    code, _, message = error_of(aws.client("cloudformation", key).create_change_set, StackName=stack.name,
-                                ChangeSetName="plan", TemplateURL=denied)
-    assert (code, message.splitlines()[0]) == ("ValidationError", "S3 error: Access Denied")
+    for caller, url, words in ((aws.client("cloudformation", key), denied, "S3 error: Access Denied"),
+                               (stack.client, held.url("absent"), "not found at")):
+        code, _, message = error_of(caller.create_change_set, StackName=stack.name, ChangeSetName="plan",
+                                    TemplateURL=url)
+        assert code == "ValidationError" and words in message

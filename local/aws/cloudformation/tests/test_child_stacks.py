@@ -1,4 +1,5 @@
-"""The child stack of templates/pipeline.yaml, created by CloudFormation with a stack role."""
+"""The child stack of templates/pipeline.yaml, created by CloudFormation with a stack role. The deployment tests create,
+change and delete it. tests/templates/test_handlers.py has the permissions of each type."""
 
 from __future__ import annotations
 
@@ -20,11 +21,6 @@ PROVISIONING = REPOSITORY | {
     "logs:DeleteLogGroup", "events:DescribeRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets",
     "events:ListTargetsByRule", "events:DeleteRule", "events:TagResource", "iam:PassRole",
 }
-
-
-WITH_PIPELINE = PROVISIONING | {"iam:GetRole", "codepipeline:GetPipeline", "codepipeline:CreatePipeline",
-                                "codepipeline:GetPipelineState", "codepipeline:TagResource",
-                                "codepipeline:DeletePipeline"}
 
 
 class Child(Stack):
@@ -70,33 +66,6 @@ def child(aws: LocalAws, name: str) -> Child:
 @pytest.fixture
 def role(aws: LocalAws, name: str) -> str:
     return a_role(aws, name, PROVISIONING)
-
-
-def test_a_role_makes_the_whole_stack_and_deletes_it(aws: LocalAws, child: Child, role: str) -> None:
-    assert child.make(role) == "CREATE_COMPLETE", child.events()
-    assert child._describe()["RoleARN"] == role
-    arn = aws.client("codecommit").get_repository(
-        repositoryName=f"codecommit-dev-cfn-{child.project}")["repositoryMetadata"]["Arn"]
-    session = f"assumed-role/{child.project}/AWSCloudFormation"
-    used = {decision["action"] for decision in aws.decisions(session) if decision["resource"] == arn}
-    assert {"codecommit:CreateRepository", "codecommit:TagResource"} <= used
-    assert {decision["resource"].rsplit("/")[-1] for decision in aws.decisions(session)
-            if decision["action"] == "iam:PassRole"} == {"role-dev-codebuild-cfn"}
-    assert child.delete() == "DELETE_COMPLETE"
-    assert error_of(aws.client("codecommit").get_repository, repositoryName=arn.rsplit(":")[-1])[0] == (
-        "RepositoryDoesNotExistException")
-
-
-@pytest.mark.parametrize("action", sorted(PROVISIONING - {
-    "codecommit:UntagResource", "codecommit:UpdateRepositoryDescription", "codecommit:DeleteRepository",
-    "codebuild:DeleteProject", "logs:DeleteLogGroup", "events:DeleteRule", "events:ListTargetsByRule",
-    "events:RemoveTargets", "events:PutTargets"}))
-def test_stack_needs_each_permission_of_its_role(aws: LocalAws, child: Child, name: str,
-                                                             action: str) -> None:
-    role = a_role(aws, name, PROVISIONING - {action})
-    assert child.make(role, OnFailure="DO_NOTHING") == "CREATE_FAILED"
-    assert f"assumed-role/{name}/AWSCloudFormation is not authorized to perform: {action} on resource: " in (
-        child.reason())
 
 
 def test_pass_role_to_service_needs_policy_naming_the_role(aws: LocalAws, child: Child, name: str) -> None:
@@ -158,7 +127,7 @@ def test_who_gives_a_stack_tags_must_be_allowed_to_tag_it(aws: LocalAws, child: 
     child.client.create_stack(StackName=child.name, TemplateBody=TEMPLATE, RoleARN=role, Tags=tags,
                               Parameters=child.parameters())
     assert child.wait() == "CREATE_COMPLETE"
-    changed = {"StackName": child.name, "UsePreviousTemplate": True, "Parameters": previous()}
+    changed = {"StackName": child.name, "UsePreviousTemplate": True, "Parameters": child.parameters()}
     assert f"cloudformation:UntagResource on resource: {child._describe()['StackId']}" in error_of(
         child.client.update_stack, **changed, Tags=[{"Key": "cost", "Value": "b"}])[2]
     stack.delete_stack(StackName=child.name)
@@ -196,99 +165,6 @@ def test_the_last_operations_role_is_used_when_none_is_named(aws: LocalAws, chil
     assert child.delete() == "DELETE_COMPLETE"
 
 
-def test_a_policy_that_keeps_the_repository_does(aws: LocalAws, child: Child, role: str) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-    template = TEMPLATE.replace("DeletionPolicy: Delete", "DeletionPolicy: RetainExceptOnCreate")
-    assert child.make(role, TemplateBody=template, Tags=[{"Key": "team", "Value": "platform"}]) == "CREATE_COMPLETE"
-    assert child.delete() == "DELETE_COMPLETE"
-    codecommit, name = aws.client("codecommit"), f"codecommit-dev-cfn-{child.project}"
-    arn = codecommit.get_repository(repositoryName=name)["repositoryMetadata"]["Arn"]
-    tags = codecommit.list_tags_for_resource(resourceArn=arn)["tags"]
-    assert tags["CreatedBy"] == tags["cfn-gitops:stack-name"] == child.name
-    assert tags["team"] == "platform"
-    # The next stack of that name cannot create it again.
-    assert child.make(role) == "ROLLBACK_COMPLETE"
-    assert child.reason().startswith(f"Repository named {name} already exists")
-    codecommit.get_repository(repositoryName=name)
-
-
-def previous(**changed: str) -> list[dict[str, Any]]:
-    return [{"ParameterKey": key, "UsePreviousValue": True} for key in ("EnvID", "ProjectID", "FunctionArn",
-                                                                       "BranchExists") if key not in changed] + [
-        {"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()]
-
-
-@pytest.fixture
-def environment(aws: LocalAws) -> None:
-    environment_role(aws, "role-dev-codepipeline-cfn", "codepipeline.amazonaws.com")
-    environment_role(aws, "role-dev-eventbridge-codepipeline-exec", "events.amazonaws.com")
-
-
-FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:first-push"
-
-
-def targets(aws: LocalAws, child: Child) -> list[str]:
-    found = aws.client("events").list_targets_by_rule(
-        Rule=f"event-rule-dev-codepipeline-exec-cfn-{child.project}")["Targets"]
-    return [target["Id"] for target in found]
-
-
-def test_existing_branch_adds_pipeline_and_retargets_rule(aws: LocalAws, environment: None, child: Child,
-                                                          name: str) -> None:
-    pipeline = f"codepipeline-dev-cfn-{child.project}"
-    role = a_role(aws, name, WITH_PIPELINE)
-    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
-    assert targets(aws, child) == ["first-push"]
-    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_COMPLETE", child.reason()
-    assert targets(aws, child) == [pipeline]
-    assert aws.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["name"] == pipeline
-    assert child.change(Parameters=previous(BranchExists="false")) == "UPDATE_COMPLETE", child.reason()
-    assert targets(aws, child) == ["first-push"]
-    assert error_of(aws.client("codepipeline").get_pipeline, name=pipeline)[0] == "PipelineNotFoundException"
-    assert child.delete() == "DELETE_COMPLETE"
-
-
-@pytest.mark.parametrize("action", sorted(WITH_PIPELINE - PROVISIONING - {"codepipeline:DeletePipeline"}
-                                          | {"events:RemoveTargets"}))
-def test_missing_permission_leaves_stack_without_pipeline(aws: LocalAws, environment: None, child: Child, name: str,
-                                                         action: str) -> None:
-    role = a_role(aws, name, WITH_PIPELINE - {action})
-    assert child.make(role, Parameters=child.parameters(FunctionArn=FUNCTION)) == "CREATE_COMPLETE"
-    assert child.change(Parameters=previous(BranchExists="true")) == "UPDATE_ROLLBACK_COMPLETE"
-    assert f"not authorized to perform: {action} on resource: " in child.reason()
-    assert targets(aws, child) == ["first-push"]
-    assert error_of(aws.client("codepipeline").get_pipeline,
-                   name=f"codepipeline-dev-cfn-{child.project}")[0] == "PipelineNotFoundException"
-    values = {found["ParameterKey"]: found["ParameterValue"] for found in child._describe()["Parameters"]}
-    assert values["BranchExists"] == "false"
-
-
-def test_build_project_needs_role_that_codebuild_can_assume(aws: LocalAws, child: Child, role: str) -> None:
-    # https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-    template = TEMPLATE.replace("role-${EnvID}-codebuild-cfn", "role-${EnvID}-absent")
-    assert child.make(role, TemplateBody=template) == "ROLLBACK_COMPLETE"
-    assert child.reason().startswith("CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::"
-                                     f"{aws.account_id}:role/role-dev-absent")
-
-
-def test_a_build_project_is_stored_as_the_template_has_it(aws: LocalAws, child: Child, role: str) -> None:
-    child.make(role)
-    [project] = aws.client("codebuild").batch_get_projects(names=[f"codebuild-dev-cfn-{child.project}"])["projects"]
-    group = f"/aws/codebuild/codebuild-dev-cfn-{child.project}"
-    assert project["logsConfig"]["cloudWatchLogs"] == {"status": "ENABLED", "groupName": group}
-    assert (project["timeoutInMinutes"], project["queuedTimeoutInMinutes"]) == (60, 480)
-    assert project["projectVisibility"] == "PRIVATE"
-    assert project["encryptionKey"].endswith(":alias/aws/s3")
-    assert (project["source"], project["artifacts"]) == ({"type": "CODEPIPELINE"}, {"type": "CODEPIPELINE"})
-    environment = project["environment"]
-    assert (environment["privilegedMode"], environment["imagePullCredentialsType"]) == (False, "CODEBUILD")
-    assert {variable["name"]: variable["value"] for variable in environment["environmentVariables"]} == {
-        "EnvID": "dev", "AccountId": aws.account_id}
-    assert {"key": "CreatedBy", "value": child.name} in project["tags"]
-    [found] = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    assert found["retentionInDays"] == 90
-
-
 @pytest.mark.parametrize(("line", "extra", "expected"), [
     ("Visibility: PRIVATE", "Colour: red", "Encountered unsupported property Colour"),
     ("RetentionInDays: 90", "Retention: 1", "#: extraneous key [Retention] is not permitted"),
@@ -299,25 +175,3 @@ def test_unknown_property_fails_the_resource(child: Child, role: str, line: str,
     assert expected in child.reason()
 
 
-@pytest.mark.parametrize("taken", ["log group", "rule", "project"])
-def test_name_taken_by_other_owner_fails_stack_and_is_kept(aws: LocalAws, child: Child, role: str, taken: str) -> None:
-    project = f"codebuild-dev-cfn-{child.project}"
-    rule = f"event-rule-dev-codepipeline-exec-cfn-{child.project}"
-    if taken == "log group":
-        aws.client("logs").create_log_group(logGroupName=f"/aws/codebuild/{project}")
-    elif taken == "rule":
-        aws.client("events").put_rule(Name=rule, EventPattern='{"source": ["theirs"]}')
-    else:
-        aws.client("codebuild").create_project(
-            name=project, source={"type": "NO_SOURCE", "buildspec": "x"}, artifacts={"type": "NO_ARTIFACTS"},
-            environment={"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"},
-            serviceRole=role)
-    # Otherwise the log group's name would fail the stack before anything is created.
-    assert child.make(role, DisableValidation=True) == "ROLLBACK_COMPLETE"
-    assert "already exists" in child.reason()
-    if taken == "log group":
-        assert aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/codebuild/{project}")["logGroups"]
-    elif taken == "rule":
-        assert aws.client("events").describe_rule(Name=rule)["EventPattern"] == '{"source": ["theirs"]}'
-    else:
-        assert aws.client("codebuild").batch_get_projects(names=[project])["projects"]

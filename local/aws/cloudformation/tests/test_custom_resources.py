@@ -18,145 +18,101 @@ from local.aws.cloudformation import response_urls
 from local.aws.settings import settings
 from local.aws.testing import Stack
 
+# A resource's members beside its properties.
+_ATTRIBUTES = ("DependsOn", "DeletionPolicy")
+FAILS: dict[str, Any] = {"Id": "b", "OnCreate": "fail"}
+UPDATE_FAILS = {"Id": "b", "DependsOn": "A", "OnUpdate": "fail"}
+
 
 @pytest.fixture
-def resource(provider: str) -> Any:
-    def make(depends_on: str = "", **properties: Any) -> dict[str, Any]:
-        made: dict[str, Any] = {"Type": "Custom::Obedient", "Properties": {"ServiceToken": provider, **properties}}
-        if depends_on:
-            made["DependsOn"] = depends_on
-        return made
+def template(provider: str) -> Any:
+    """The resources with these properties and attributes."""
+    def made(resources: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        return {name: {"Type": "Custom::Obedient", **{key: given[key] for key in _ATTRIBUTES if key in given},
+                       "Properties": {"ServiceToken": provider, **{
+                           key: value for key, value in given.items() if key not in _ATTRIBUTES}}}
+                for name, given in resources.items()}
 
-    return make
-
-
-def requests(aws: LocalAws, stack: Stack) -> list[tuple[str, str, str | None]]:
-    return [(sent["RequestType"], sent["LogicalResourceId"], sent.get("PhysicalResourceId"))
-            for sent in aws.exchanges() if f":stack/{stack.name}/" in sent["StackId"]]
+    return made
 
 
-def test_scalars_arrive_as_strings_and_attributes_can_be_read(stack: Stack, resource: Any) -> None:
-    assert stack.create({
-        "A": resource(Id="an-a", Number=1, Boolean=True, List=[1, False]),
-        "B": resource(Id={"Fn::GetAtt": ["A", "Echo"]}),
-    }) == "CREATE_COMPLETE"
-    echoed = stack.attributes("B")["PhysicalResourceId"]
-    assert '"Boolean": "true"' in echoed
-    assert '"Number": "1"' in echoed
-    assert '"List": ["1", "false"]' in echoed
+def requests(aws: LocalAws, stack: Stack) -> list[str]:
+    """Kind, logical ID and physical ID. `*` is one that CloudFormation generated."""
+    return [f"{sent['RequestType']} {sent['LogicalResourceId']} " + re.sub(
+        rf"{stack.name}-{sent['LogicalResourceId']}-[A-Z0-9]{{12}}", "*", sent.get("PhysicalResourceId", "-"))
+        for sent in aws.exchanges() if f":stack/{stack.name}/" in sent["StackId"]]
 
 
-def test_failed_create_is_followed_by_delete_of_answered_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    assert stack.create({"A": resource(Id="would-have-been", OnCreate="fail")}) == "ROLLBACK_COMPLETE"
-    assert requests(aws, stack) == [("Create", "A", None), ("Delete", "A", "would-have-been")]
-    reasons = [event.get("ResourceStatusReason", "") for event in stack.events()]
-    assert any(re.fullmatch(r"Received response status \[FAILED] from custom resource\. Message returned: scripted failure "
-                            r"\(RequestId: [0-9a-f-]{36}\)", reason) for reason in reasons)
-
-
-@pytest.mark.parametrize("behaviour", ["fail without an id", "crash", "send too much"])
-def test_failed_create_without_answer_deletes_generated_id(aws: LocalAws, stack: Stack, resource: Any,
-                                                           behaviour: str) -> None:
-    aws.set(first_retry_after_seconds=0, second_retry_after_seconds=0)
-    assert stack.create({"A": resource(OnCreate=behaviour)}) == "ROLLBACK_COMPLETE"
-    (_, _, _), (kind, _, physical_id) = requests(aws, stack)
-    assert kind == "Delete"
-    assert re.fullmatch(rf"{stack.name}-A-[A-Z0-9]{{12}}", str(physical_id))
-
-
-def test_rollback_deletes_in_reverse_order_failed_one_first(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    assert stack.create({"A": resource(Id="a"), "B": resource("A", Id="b"),
-                         "C": resource("B", Id="c", OnCreate="fail")}) == "ROLLBACK_COMPLETE"
-    assert requests(aws, stack) == [
-        ("Create", "A", None), ("Create", "B", None), ("Create", "C", None),
-        ("Delete", "C", "c"), ("Delete", "B", "b"), ("Delete", "A", "a")]
-
-
-def test_failed_delete_in_rollback_ends_in_rollback_failed(stack: Stack, resource: Any) -> None:
-    assert stack.create({"A": resource(OnCreate="fail", OnDelete="fail")}) == "ROLLBACK_FAILED"
-
-
-def test_disabled_rollback_sends_delete_with_stack_deletion(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    assert stack.create({"A": resource(Id="a", OnCreate="fail")}, DisableRollback=True) == "CREATE_FAILED"
-    assert requests(aws, stack) == [("Create", "A", None)]
-    assert stack.delete() == "DELETE_COMPLETE"
-    assert requests(aws, stack)[1:] == [("Delete", "A", "a")]
-
-
-def test_failed_addition_in_update_is_followed_by_delete(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    stack.create({"A": resource(Id="a")})
-    assert stack.update({"A": resource(Id="a"), "B": resource(Id="b", OnCreate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert requests(aws, stack) == [("Create", "A", None), ("Create", "B", None), ("Delete", "B", "b")]
-
-
-def test_changed_id_deletes_old_id_with_old_properties(aws: LocalAws, stack: Stack, resource: Any) -> None:
+@pytest.mark.parametrize(("first", "second", "status", "expected"), [
+    ({"A": {"Id": "a", "OnCreate": "fail"}}, None, "ROLLBACK_COMPLETE", "Create A -, Delete A a"),
+    *(({"A": {"OnCreate": behaviour}}, None, "ROLLBACK_COMPLETE", "Create A -, Delete A *")
+      for behaviour in ("fail without an id", "crash", "send too much")),
+    ({"A": {"Id": "a"}, "B": {"Id": "b", "DependsOn": "A"}, "C": {"Id": "c", "DependsOn": "B", "OnCreate": "fail"}},
+     None, "ROLLBACK_COMPLETE", "Create A -, Create B -, Create C -, Delete C c, Delete B b, Delete A a"),
+    ({"A": {"Id": "a", "OnCreate": "fail", "OnDelete": "fail"}}, None, "ROLLBACK_FAILED", "Create A -, Delete A a"),
+    ({"A": {"Id": "a"}}, {"A": {"Id": "a"}, "B": FAILS}, "UPDATE_ROLLBACK_COMPLETE",
+     "Create A -, Create B -, Delete B b"),
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html#crpg-ref-update
-    stack.create({"A": resource(Id="first")})
-    assert stack.update({"A": resource(Id="second")}) == "UPDATE_COMPLETE"
-    assert requests(aws, stack) == [("Create", "A", None), ("Update", "A", "first"), ("Delete", "A", "first")]
-    update, delete = aws.exchanges("A")[-2:]
-    assert (update["OldResourceProperties"]["Id"], update["ResourceProperties"]["Id"]) == ("first", "second")
-    assert delete["ResourceProperties"]["Id"] == "first"
-    assert stack.attributes("A")["PhysicalResourceId"] == "second"
-
-
-def test_a_cleanup_delete_that_fails_does_not_fail_the_update(stack: Stack, resource: Any) -> None:
-    stack.create({"A": resource(Id="first", OnDelete="fail")})
-    assert stack.update({"A": resource(Id="second")}) == "UPDATE_COMPLETE"
-
-
-def test_failed_update_is_followed_by_update_with_old_properties(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    stack.create({"A": resource(Id="a", Serial="1")})
-    assert stack.update({"A": resource(Id="a", Serial="2", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
-    failed, back = aws.exchanges("A")[-2:]
-    assert back["RequestType"] == "Update"
-    assert back["ResourceProperties"] == failed["OldResourceProperties"]
-    assert back["OldResourceProperties"] == failed["ResourceProperties"]
-
-
-def test_failed_update_with_new_id_deletes_only_that_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
+    ({"A": {"Id": "a"}}, {"A": {"Id": "new"}}, "UPDATE_COMPLETE", "Create A -, Update A a, Delete A a"),
+    ({"A": {"Id": "a", "OnDelete": "fail"}}, {"A": {"Id": "new"}}, "UPDATE_COMPLETE",
+     "Create A -, Update A a, Delete A a"),
+    ({"A": {"Id": "a"}}, {"A": {"Id": "a", "OnUpdate": "fail"}}, "UPDATE_ROLLBACK_COMPLETE",
+     "Create A -, Update A a, Update A a"),
     # github.com/aws/aws-cdk issues 13527, 17040 and 30012
-    stack.create({"A": resource(Id="old")})
-    assert stack.update({"A": resource(Id="new", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert requests(aws, stack) == [("Create", "A", None), ("Update", "A", "old"), ("Delete", "A", "new")]
-    assert stack.attributes("A")["PhysicalResourceId"] == "old"
-
-
-def test_rolled_back_replacement_is_deleted_by_new_id(aws: LocalAws, stack: Stack, resource: Any) -> None:
+    ({"A": {"Id": "a"}}, {"A": {"Id": "new", "OnUpdate": "fail"}}, "UPDATE_ROLLBACK_COMPLETE",
+     "Create A -, Update A a, Delete A new"),
     # "If the stack update fails and a rollback occurs, the new physical resource id is sent in the Delete event."
     # stackoverflow.com/questions/50599602, which quotes AWS's knowledge centre
-    stack.create({"A": resource(Id="old"), "B": resource("A", Id="b")})
-    assert stack.update({"A": resource(Id="new"),
-                         "B": resource("A", Id="b", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert [sent[0::2] for sent in requests(aws, stack) if sent[1] == "A"] == [
-        ("Create", None), ("Update", "old"), ("Delete", "new")]
-    assert stack.attributes("A")["PhysicalResourceId"] == "old"
+    ({"A": {"Id": "a"}, "B": {"Id": "b", "DependsOn": "A"}}, {"A": {"Id": "new"}, "B": UPDATE_FAILS},
+     "UPDATE_ROLLBACK_COMPLETE", "Create A -, Create B -, Update A a, Update B b, Update B b, Delete A new"),
+    ({"A": {"Id": "a"}, "B": {"Id": "b", "DependsOn": "A"}}, {"A": {"Id": "a", "Serial": "2"}, "B": UPDATE_FAILS},
+     "UPDATE_ROLLBACK_COMPLETE", "Create A -, Create B -, Update A a, Update B b, Update A a, Update B b"),
+    ({"A": {"Id": "a"}}, {"A": {"Id": "a"}, "B": {"Id": "b"}}, "UPDATE_COMPLETE", "Create A -, Create B -"),
+])
+def test_requests_of_an_operation_and_its_rollback(aws: LocalAws, stack: Stack, template: Any, first: dict[str, Any],
+                                                   second: dict[str, Any] | None, status: str, expected: str) -> None:
+    aws.set(first_retry_after_seconds=0, second_retry_after_seconds=0)
+    ended = stack.create(template(first))
+    if second is not None:
+        assert ended == "CREATE_COMPLETE"
+        ended = stack.update(template(second))
+    assert ended == status
+    assert requests(aws, stack) == expected.split(", ")
 
 
-def test_succeeded_update_is_reverted_if_another_resource_fails(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    stack.create({"A": resource(Id="a", Serial="1"), "B": resource("A", Id="b")})
-    assert stack.update({"A": resource(Id="a", Serial="2"),
-                         "B": resource("A", Id="b", OnUpdate="fail")}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert [sent["ResourceProperties"]["Serial"] for sent in aws.exchanges("A")] == ["1", "2", "1"]
+def test_properties_are_strings_and_attributes_can_be_read(stack: Stack, template: Any) -> None:
+    assert stack.create(template({
+        "A": {"Id": "an-a", "Number": 1, "Boolean": True, "List": [1, False]},
+        "B": {"Id": {"Fn::GetAtt": ["A", "Echo"]}}})) == "CREATE_COMPLETE"
+    echoed = stack.attributes("B")["PhysicalResourceId"]
+    assert all(text in echoed for text in ('"Boolean": "true"', '"Number": "1"', '"List": ["1", "false"]'))
 
 
-def test_an_update_without_changes_to_the_resource_sends_nothing(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    stack.create({"A": resource(Id="a")})
-    stack.update({"A": resource(Id="a"), "B": resource(Id="b")})
-    assert [sent["RequestType"] for sent in aws.exchanges("A")] == ["Create"]
+def test_each_request_has_the_properties_of_its_state(aws: LocalAws, stack: Stack, template: Any) -> None:
+    stack.create(template({"A": {"Id": "a", "Serial": "1"}}))
+    stack.update(template({"A": {"Id": "a", "Serial": "2", "OnUpdate": "fail"}}))
+    failed, back = aws.exchanges("A")[-2:]
+    assert back["ResourceProperties"] == failed["OldResourceProperties"]
+    assert back["OldResourceProperties"] == failed["ResourceProperties"]
+    assert re.search(r"Received response status \[FAILED] from custom resource\. Message returned: scripted failure "
+                     r"\(RequestId: [0-9a-f-]{36}\)", str(stack.events()))
+    stack.update(template({"A": {"Id": "new", "Serial": "3"}}))
+    assert aws.exchanges("A")[-1]["ResourceProperties"]["Serial"] == "1"
+    assert stack.attributes("A")["PhysicalResourceId"] == "new"
 
 
-def test_a_retained_resource_gets_no_delete(aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_failed_resource_is_deleted_and_a_retained_one_is_not(aws: LocalAws, stack: Stack, template: Any) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-    stack.create({"A": {**resource(Id="a"), "DeletionPolicy": "Retain"}})
+    assert stack.create(template({"A": {"Id": "a", "DeletionPolicy": "Retain"}, "B": {**FAILS, "DependsOn": "A"}}),
+                        DisableRollback=True) == "CREATE_FAILED"
     assert stack.delete() == "DELETE_COMPLETE"
-    assert requests(aws, stack) == [("Create", "A", None)]
+    assert requests(aws, stack) == ["Create A -", "Create B -", "Delete B b"]
 
 
-def test_failed_function_is_retried_twice_with_same_request(aws: LocalAws, stack: Stack, resource: Any) -> None:
+def test_failed_function_is_retried_twice_with_same_request(aws: LocalAws, stack: Stack, template: Any) -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     aws.set(first_retry_after_seconds=0.1, second_retry_after_seconds=0.1)
-    stack.create({"A": resource(OnCreate="crash")})
+    stack.create(template({"A": {"OnCreate": "crash"}}))
     create = aws.exchanges("A")[0]
     assert "did not receive a response from your Custom Resource" in create["failure"]
     lines = [line["message"] for line in
@@ -164,39 +120,23 @@ def test_failed_function_is_retried_twice_with_same_request(aws: LocalAws, stack
     assert len([line for line in lines if f"asked {create['RequestId']}" in line]) == 3
 
 
-def test_ServiceTimeout_ends_the_wait_for_an_answer(aws: LocalAws, stack: Stack, resource: Any) -> None:
+@pytest.mark.parametrize("behaviour", ["be silent", "succeed late"])
+def test_ServiceTimeout_ends_the_wait_for_an_answer(aws: LocalAws, stack: Stack, template: Any, behaviour: str) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html, "ServiceTimeout"
     began = time.monotonic()
-    assert stack.create({"A": resource(OnCreate="be silent", ServiceTimeout=1)}) == "ROLLBACK_COMPLETE"
+    assert stack.create(template({"A": {"OnCreate": behaviour, "ServiceTimeout": 1}})) == "ROLLBACK_COMPLETE"
     assert 1 <= time.monotonic() - began < 5
-    assert [kind for kind, _, _ in requests(aws, stack)] == ["Create", "Delete"]
-
-
-def test_a_delete_can_overtake_a_create_that_timed_out(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # The Create still runs, and responds after its Delete.
-    assert stack.create({"A": resource(OnCreate="succeed late", ServiceTimeout=1)}) == "ROLLBACK_COMPLETE"
+    # A Delete overtakes a Create that still runs, and responds after it.
     create, delete = aws.exchanges("A")
-    assert delete["answer"]["Status"] == "SUCCESS"
-    assert "answer" not in create
+    assert delete["answer"]["Status"] == "SUCCESS" and "answer" not in create
 
 
-def test_response_above_4096_bytes_is_rejected(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # "The total size of the response body can't exceed 4096 bytes."
-    stack.create({"A": resource(OnCreate="send too much")})
-    assert aws.exchanges("A")[0]["failure"] == "Response object is too long."
-
-
-def test_an_answer_with_a_content_type_is_403(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # https://qiita.com/y13i/items/46b58072daeba56b6ada reports it; the presigned address is for an empty one.
-    stack.create({"A": resource(OnCreate="send a content type")})
+def test_response_that_s3_or_cloudformation_would_reject(aws: LocalAws, stack: Stack, template: Any) -> None:
+    # "The total size of the response body can't exceed 4096 bytes." A presigned address is for an empty content type:
+    # https://qiita.com/y13i/items/46b58072daeba56b6ada
+    stack.create(template({"A": {"OnCreate": "send a content type"}, "B": {"OnCreate": "send too much"}}))
     assert aws.exchanges("A")[0]["answer"]["Data"] == {"FirstStatus": "403"}
-
-
-def test_a_request_can_be_delivered_twice_at_once(aws: LocalAws, stack: Stack, resource: Any) -> None:
-    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-    aws.set(deliveries_of_each_request=2)
-    assert stack.create({"A": resource(Id="a")}) == "CREATE_COMPLETE"
-    assert stack.delete() == "DELETE_COMPLETE"
+    assert aws.exchanges("B")[0]["failure"] == "Response object is too long."
 
 
 def test_url_of_a_queued_request_was_signed_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,60 +1,14 @@
-"""Updates of stacks: rejections, events, tags and parameters."""
+"""Updates of stacks, the events of their resources, and rules of some types."""
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from local.aws import LocalAws
-from local.aws.cloudformation.tests.operated_stack import Operated, body, broken, parameters, quick, slow, stack
-from local.aws.testing import Stack, error_of
-
-
-def test_update_is_rejected_during_another_operation(slow: LocalAws, stack: Operated) -> None:
-    stack.begin(parameters("A"))
-    for status in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
-        assert stack.status() == status
-        assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B"))) == (
-            "ValidationError", 400, f"Stack:{stack._id} is in {status} state and can not be updated.")
-        stack.client.delete_stack(StackName=stack.name)
-    quick(slow)
-
-
-def test_a_stack_that_rolled_back_cannot_be_updated(stack: Operated) -> None:
-    stack.begin(broken())
-    stack.wait()
-    assert error_of(stack.client.update_stack, StackName=stack.name, TemplateBody=body(parameters("B")))[2] == (
-        f"Stack:{stack._id} is in ROLLBACK_COMPLETE state and can not be updated.")
-    events = stack.of_the_stack()
-    assert ("ROLLBACK_IN_PROGRESS",
-            "The following resource(s) failed to create: [Z]. Rollback requested by user.") in events
-
-
-def test_a_stack_that_is_being_updated_is_not_deleted(slow: LocalAws, stack: Operated) -> None:
-    quick(slow)
-    stack.begin(parameters("A"))
-    stack.wait()
-    slow.set(stack_resource_takes_seconds=60)
-    stack.client.update_stack(StackName=stack.name, TemplateBody=body(parameters("A", value="y")))
-    assert error_of(stack.client.delete_stack, StackName=stack.name)[2] == (
-        f"Stack [{stack._id}] cannot be deleted while in status UPDATE_IN_PROGRESS")
-    quick(slow)
-    stack.client.cancel_update_stack(StackName=stack.name)
-    stack.wait()
-
-
-def test_a_cancelled_update_rolls_back_with_the_cancels_token(slow: LocalAws, stack: Operated) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
-    quick(slow)
-    stack.begin(parameters("A", "B"))
-    stack.wait()
-    assert error_of(stack.client.cancel_update_stack, StackName=stack.name)[2] == (
-        "CancelUpdateStack cannot be called from current stack status")
-    slow.set(stack_resource_takes_seconds=60)
-    stack.client.update_stack(StackName=stack.name, TemplateBody=body(parameters("A", "B", value="y")),
-                              ClientRequestToken="update-1")
-    stack.client.cancel_update_stack(StackName=stack.name, ClientRequestToken="cancel-1")
-    quick(slow)
-    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
-    assert stack.tokens("UPDATE_ROLLBACK_IN_PROGRESS") == {"cancel-1"}
-    assert ("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated") in stack.of_the_stack()
+from local.aws.cloudformation.tests.operated_stack import Operated, body, broken, parameters, stack
+from local.aws.testing import TRUST_LAMBDA, Stack, allow, error_of, policy
 
 
 def test_update_without_changes_is_rejected(stack: Operated) -> None:
@@ -76,53 +30,44 @@ def test_tags_change_only_if_given(aws: LocalAws, stack: Operated) -> None:
         "LogGroupName": stack.name, "RetentionInDays": 1, "Tags": [{"Key": "own", "Value": "o"}]}}}
     rule = {"Rule": {"Type": "AWS::Events::Rule", "Properties": {
         "Name": stack.name, "State": "ENABLED", "EventPattern": {"source": ["a"]}}}}
-    arn = f"arn:aws:logs:{aws.region}:{aws.account_id}:log-group:{stack.name}"
-    rule_arn = f"arn:aws:events:{aws.region}:{aws.account_id}:rule/{stack.name}"
+    prefix = f"{aws.region}:{aws.account_id}"
 
-    def tags() -> dict[str, str]:
-        found: dict[str, str] = aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
-        return {key: value for key, value in found.items() if not key.startswith("aws:")}
-
-    def rule_tags() -> dict[str, str]:
-        listed = aws.client("events").list_tags_for_resource(ResourceARN=rule_arn)["Tags"]
-        return {tag["Key"]: tag["Value"] for tag in listed if not tag["Key"].startswith("aws:")}
+    def tags() -> tuple[dict[str, str], dict[str, str]]:
+        group = aws.client("logs").list_tags_for_resource(
+            resourceArn=f"arn:aws:logs:{prefix}:log-group:{stack.name}")["tags"]
+        listed = aws.client("events").list_tags_for_resource(
+            ResourceARN=f"arn:aws:events:{prefix}:rule/{stack.name}")["Tags"]
+        of_rule = {tag["Key"]: tag["Value"] for tag in listed}
+        group, of_rule = ({key: value for key, value in found.items() if not key.startswith("aws:")}
+                          for found in (group, of_rule))
+        return group, of_rule
 
     stack.begin({**log_group, **rule}, Tags=[{"Key": "team", "Value": "a"}])
     stack.wait()
-    assert (tags(), rule_tags()) == ({"own": "o", "team": "a"}, {"team": "a"})
+    assert tags() == ({"own": "o", "team": "a"}, {"team": "a"})
     log_group["Group"]["Properties"]["RetentionInDays"] = 3
     assert stack.update({**log_group, **rule}) == "UPDATE_COMPLETE"
     assert [(tag["Key"], tag["Value"]) for tag in stack._describe()["Tags"]] == [("team", "a")]
     stack.client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Tags=[{"Key": "cost", "Value": "1"}])
     assert stack.wait() == "UPDATE_COMPLETE"
-    assert (tags(), rule_tags()) == ({"own": "o", "cost": "1"}, {"cost": "1"})
+    assert tags() == ({"own": "o", "cost": "1"}, {"cost": "1"})
 
 
-def test_update_deletes_removed_resources_in_its_cleanup(stack: Operated) -> None:
+def test_update_reports_changed_added_and_removed_resources(stack: Operated) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-    stack.begin(parameters("A", "B"))
-    stack.wait()
-    assert stack.update(parameters("A")) == "UPDATE_COMPLETE"
-    last = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()][-4:]
-    assert last == [(stack.name, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), ("B", "DELETE_IN_PROGRESS"),
-                    ("B", "DELETE_COMPLETE"), (stack.name, "UPDATE_COMPLETE")]
-
-
-def test_update_events_name_only_changed_and_added_resources(stack: Operated) -> None:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-    stack.begin(parameters("A", "B"))
+    stack.begin(parameters("A", "B", "D"))
     stack.wait()
     before = len(stack.events())
     assert stack.update({**parameters("A"), **parameters("B", value="y"), **parameters("C")}) == "UPDATE_COMPLETE"
-    reported = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
-            if event["LogicalResourceId"] != stack.name]
-    assert reported == [("B", "UPDATE_IN_PROGRESS"), ("B", "UPDATE_COMPLETE"),
-                    ("C", "CREATE_IN_PROGRESS"), ("C", "CREATE_COMPLETE")]
+    assert [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]] == [
+        (stack.name, "UPDATE_IN_PROGRESS"), ("B", "UPDATE_IN_PROGRESS"), ("B", "UPDATE_COMPLETE"),
+        ("C", "CREATE_IN_PROGRESS"), ("C", "CREATE_COMPLETE"),
+        (stack.name, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), ("D", "DELETE_IN_PROGRESS"), ("D", "DELETE_COMPLETE"),
+        (stack.name, "UPDATE_COMPLETE")]
     before = len(stack.events())
     stack.update({**parameters("A", "B", "C"), **broken()})
-    reported = [(event["LogicalResourceId"], event["ResourceStatus"]) for event in stack.events()[before:]
-            if event["LogicalResourceId"] == "Z"]
-    assert reported == [("Z", "CREATE_IN_PROGRESS"), ("Z", "CREATE_FAILED")]
+    assert [event["ResourceStatus"] for event in stack.events()[before:] if event["LogicalResourceId"] == "Z"] == [
+        "CREATE_IN_PROGRESS", "CREATE_FAILED"]
 
 
 def test_unknown_or_missing_parameter_is_rejected_by_name(stack: Operated) -> None:
@@ -132,3 +77,49 @@ def test_unknown_or_missing_parameter_is_rejected_by_name(stack: Operated) -> No
         "ValidationError", 400, "Parameters: [P] must have values")
     assert error_of(stack.client.create_stack, StackName=stack.name, TemplateBody=body(parameters("A")),
                    Parameters=given) == ("ValidationError", 400, "Parameters: [Q] do not exist in the template")
+
+
+def test_bucket_with_object_or_old_version_is_not_deleted(aws: LocalAws, stack: Operated, name: str) -> None:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "Delete stack fails"
+    stack.create({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {
+        "BucketName": name, "VersioningConfiguration": {"Status": "Enabled"}}}})
+    s3 = aws.client("s3")
+    version = s3.put_object(Bucket=name, Key="k", Body=b"x")["VersionId"]
+    marker = s3.delete_object(Bucket=name, Key="k")["VersionId"]
+    assert stack.delete() == "DELETE_FAILED"
+    assert "BucketNotEmpty" in str(stack.events())
+    for held in (version, marker):
+        s3.delete_object(Bucket=name, Key="k", VersionId=held)
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize("kind", ["User", "Role"])
+def test_foreign_policy_blocks_resource_deletion(aws: LocalAws, stack: Operated, name: str, kind: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html, API_DeleteRole.html
+    own = {"PolicyName": "own", "PolicyDocument": json.loads(policy(allow("s3:*", "*")))}
+    properties = {f"{kind}Name": name, "Policies": [own]}
+    if kind == "Role":
+        properties["AssumeRolePolicyDocument"] = json.loads(TRUST_LAMBDA)
+    stack.create({"Entity": {"Type": f"AWS::IAM::{kind}", "Properties": properties}})
+    iam, entity = aws.client("iam"), {f"{kind}Name": name}
+    getattr(iam, f"put_{kind.lower()}_policy")(**entity, PolicyName="more", PolicyDocument=policy(allow("s3:*", "*")))
+    assert error_of(getattr(iam, f"delete_{kind.lower()}"), **entity)[:2] == ("DeleteConflict", 409)
+    assert stack.delete() == "DELETE_FAILED"
+    getattr(iam, f"delete_{kind.lower()}_policy")(**entity, PolicyName="more")
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_order_seed_changes_the_order_of_independent_resources(aws: LocalAws, name: str) -> None:
+    resources = parameters(*"ABCDEF")
+    resources["A"]["DependsOn"] = "F"
+    orders = []
+    for seed in (0, 1, 2):
+        aws.set(order_seed=seed)
+        ordered = Stack(aws, f"{name}-{seed}")
+        assert ordered.create(resources) == "CREATE_COMPLETE"
+        made = [event["LogicalResourceId"] for event in ordered.events()
+                if event["ResourceStatus"] == "CREATE_COMPLETE"]
+        assert made.index("F") < made.index("A")
+        orders.append(made[:-1])
+    assert orders[0] == ["B", "C", "D", "E", "F", "A"]
+    assert orders[0] != orders[1] != orders[2]
