@@ -24,7 +24,7 @@ def needed(action: str, body: dict[str, Any], region: str, account_id: str) -> t
     if names := _names(action, body):
         first, *others = [arn(name) for name in names]
         return first, {}, [("codecommit", f"codecommit:{action}", other, {}) for other in others]
-    name = body.get("repositoryName")
+    name = body.get("repositoryName") or body.get("oldName")
     if not name:
         return "*", {}, []  # ListRepositories, and calls for templates
     branch = body.get(_BRANCH.get(action, ""))
