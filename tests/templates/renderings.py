@@ -1,8 +1,9 @@
 """The child stack's template as the function renders it, for each variation of its properties.
 
 rendered/default.json has the whole template. A file of rendered/differences has the values in which its rendering
-differs from the default, by JSON pointer (RFC 6901). Null removes a value. In a list, null also removes the elements
-after it, and the index after the last element adds one. src/gitops_pipeline/template/tests.rs writes the files.
+differs from the default, or from the rendering that `from` names, by JSON pointer (RFC 6901). Null removes a value. In
+a list, null also removes the elements after it, and the index after the last element adds one.
+src/gitops_pipeline/template/tests.rs writes the files.
 """
 
 import json
@@ -13,10 +14,10 @@ NAMES = ["default", *sorted(path.stem for path in (RENDERED / "differences").glo
 
 
 def rendering(name="default"):
-    template = json.loads((RENDERED / "default.json").read_text())
     if name == "default":
-        return template
-    return with_differences(template, json.loads((RENDERED / f"differences/{name}.json").read_text()))
+        return json.loads((RENDERED / "default.json").read_text())
+    differences = json.loads((RENDERED / f"differences/{name}.json").read_text())
+    return with_differences(rendering(differences.pop("from", "default")), differences)
 
 
 def with_differences(template, differences):

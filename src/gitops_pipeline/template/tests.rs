@@ -1,6 +1,6 @@
 //! Compares the rendered templates with the files in `tests/templates/rendered`: the default one
-//! with all its text, each other one with its differences from the default. To change the files,
-//! run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
+//! with all its text, each other one with its differences from the default or from a rendering that it
+//! names. To change the files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,32 +24,39 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/rendered")
 }
 
-/// Generates a test of each rendering: the name of its file, the origin of the repository, and the
-/// properties that differ from the default.
+/// Generates a test of each rendering: the name of its file, the rendering that its file is compared
+/// with unless that is the default, the origin of the repository, and the properties that differ from
+/// the default.
 macro_rules! renderings {
-    ($($name:ident: $file:literal, $origin:expr, $properties:expr;)*) => {
+    ($($name:ident: $file:literal $(from $base:literal)?, $origin:expr, $properties:expr;)*) => {
         mod rendering {
             use super::*;
 
             $(
                 #[test]
                 fn $name() {
-                    check_rendering($file, &$properties, $origin);
+                    let bases: &[&str] = &[$($base,)? "default"];
+                    check_rendering($file, bases[0]);
                 }
             )*
         }
 
         const FILES: &[&str] = &[$($file),*];
+
+        fn template_of(file: &str) -> Value {
+            match file {
+                $($file => rendered(&$properties, $origin),)*
+                unknown => panic!("no rendering has the name {unknown}"),
+            }
+        }
     };
 }
 
 renderings! {
     default: "default", RepositoryOrigin::Created, json!({});
     third_environment: "third-environment", RepositoryOrigin::Created, json!({"EnvID": "stg", "BranchMap": {"dev": "development", "stg": "release/next", "prd": "master"}});
-    existing_repository: "existing-repository", RepositoryOrigin::Existing, json!({"Source": {"RepositoryName": "shared"}});
-    cross_account_source: "source-of-another-account", RepositoryOrigin::Existing, json!({"Source": source_in_another_account(), "ArtifactKeyArn": KEY_ARN});
     image: "image", RepositoryOrigin::Created, json!({"ImageSource": {"RepositoryName": "team/base"}});
-    cross_account_source_and_image: "source-and-image-of-another-account", RepositoryOrigin::Existing, json!({
+    cross_account_source_and_image: "source-and-image-of-another-account" from "image", RepositoryOrigin::Existing, json!({
         "Source": source_in_another_account(),
         "ImageSource": {
             "RepositoryArn": "arn:aws:ecr:eu-central-1:333333333333:repository/ecr-dev-base",
@@ -62,10 +69,6 @@ renderings! {
     adopted_repository: "adopted-repository", RepositoryOrigin::Adopted, json!({"RepositoryDeletionPolicy": "Retain"});
     retained_repository: "retained-repository", RepositoryOrigin::Created, json!({"RepositoryDeletionPolicy": "Retain"});
     paths: "paths", RepositoryOrigin::Created, json!({"Source": {"Paths": {"Includes": ["services/shop/**"], "Excludes": ["**/*.md"]}}});
-    artifacts: "artifacts", RepositoryOrigin::Created, json!({
-        "ArtifactBucketName": "a-bucket",
-        "ArtifactKeyArn": KEY_ARN,
-    });
     build: "build", RepositoryOrigin::Created, json!({"Build": {
         "Image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/builder-arm64:1",
         "ComputeType": "BUILD_GENERAL1_LARGE",
@@ -101,8 +104,8 @@ renderings! {
     create_update: "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}});
     change_set: "change-set", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "ExecutionMode": "SUPERSEDED"});
     change_set_without_approval: "change-set-without-approval", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "Approval": {"Required": false}});
-    replace_on_failure: "replace-on-failure", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}, "ExecutionMode": "PARALLEL"});
-    rollback_on_alarm: "rollback-on-alarm", RepositoryOrigin::Created, json!({"Deploy": {"OnFailure": "Rollback", "Alarms": ["shop 5xx", "shop-latency"], "AlarmMinutes": "15"}});
+    replace_on_failure: "replace-on-failure" from "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}, "ExecutionMode": "PARALLEL"});
+    rollback_on_alarm: "rollback-on-alarm" from "create-update", RepositoryOrigin::Created, json!({"Deploy": {"OnFailure": "Rollback", "Alarms": ["shop 5xx", "shop-latency"], "AlarmMinutes": "15"}});
     window_and_alarm: "window-and-alarm", RepositoryOrigin::Created, json!({"Deploy": {
         "Alarms": ["shop 5xx"],
         "Window": {"Cron": "* * 9-17 ? * MON-FRI", "TimeZone": "Europe/Berlin"},
@@ -112,7 +115,7 @@ renderings! {
         "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
         "Report": {"EnvironmentUrlOutput": "WebsiteUrl"},
     });
-    reporting_of_adopted_repository: "reporting-of-adopted-repository", RepositoryOrigin::Adopted, json!({
+    reporting_of_adopted_repository: "reporting-of-adopted-repository" from "adopted-repository", RepositoryOrigin::Adopted, json!({
         "RepositoryDeletionPolicy": "Retain",
         "Deploy": {"StackName": "cfnstack-dev-other"},
         "GitLab": {"Url": "https://gitlab.example.com/", "TokenSecretId": "gitlab/infra", "TokenSecretKey": "api", "Project": "7"},
@@ -126,7 +129,7 @@ renderings! {
             {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
         ]},
     });
-    review_and_drift: "review-and-drift", RepositoryOrigin::Existing, json!({
+    review_and_drift: "review-and-drift" from "review", RepositoryOrigin::Existing, json!({
         "Source": {"RepositoryName": "shared"},
         "Build": {"BuildSpec": "ci/buildspec.yml"},
         "Deploy": {
@@ -161,15 +164,18 @@ fn rendered(properties: &Value, repository: RepositoryOrigin) -> Value {
     render(&decode(&all).expect("valid properties"), repository)
 }
 
-fn check_rendering(name: &str, properties: &Value, origin: RepositoryOrigin) {
-    let template = rendered(properties, origin);
+fn check_rendering(name: &str, base: &str) {
+    let template = template_of(name);
     let (file, content) = if name == "default" {
         (directory().join("default.json"), template)
     } else {
-        let default = rendered(&json!({}), RepositoryOrigin::Created);
-        let found = differences(&default, &template);
+        let before = template_of(base);
+        let mut found = differences(&before, &template);
         assert!(!found.is_empty(), "{name} changes nothing");
-        assert_eq!(with_differences(default, &found), template, "{name}");
+        assert_eq!(with_differences(before, &found), template, "{name}");
+        if base != "default" {
+            found.insert("from".to_owned(), json!(base));
+        }
         let file = directory().join(format!("differences/{name}.json"));
         (file, Value::Object(found))
     };
