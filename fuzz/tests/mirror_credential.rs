@@ -3,10 +3,9 @@
 
 use serde_json::{Value, json};
 
-use cfn_gitops::common::iam_wildcard::NamePattern;
 use cfn_gitops::mirror_credential::fuzzing::{
-    IssueIntent, Login, Tombstone, decode, entry_number, gitlab_in, intent, is_protected,
-    user_name_in, version_id,
+    IssueIntent, Login, Tombstone, decode, entry_number, gitlab_in, intent, user_name_in,
+    version_id,
 };
 use cfn_gitops::mirror_credential::rotation::RotationEvent;
 use fuzz::{Choices, SENTINEL, fuzz};
@@ -95,20 +94,6 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
 }
 
 // claim: name-pattern-matches-like-iam
-#[test]
-fn protected_branch_is_found_by_its_pattern() {
-    fuzz!(|choices: &mut Choices<'_>| {
-        let pattern = choices.text(&["release/*", "*", "*-stable", "development"]);
-        let branch = choices.text(&["release/1.0", "development", "x-stable"]);
-        // Here `?` is a literal. Otherwise the two mean the same.
-        if !pattern.contains('?') {
-            let same = NamePattern::new(&pattern).expect("short").matches(&branch);
-            let found = is_protected(&branch, std::slice::from_ref(&pattern));
-            assert_eq!(found, same, "{pattern:?} {branch:?}");
-        }
-    });
-}
-
 // claim: rotation-event-is-one-of-four-steps-and-never-the-intent-log
 #[test]
 fn rotation_is_one_of_four_steps_and_never_about_the_log() {

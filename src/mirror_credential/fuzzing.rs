@@ -2,4 +2,4 @@
 
 pub use super::intent_log::mirrors as intent;
 pub use super::intent_log::{IssueIntent, Login, Tombstone, entry_number, version_id};
-pub use super::spec::{decode, gitlab_in, is_protected, user_name_in};
+pub use super::spec::{decode, gitlab_in, user_name_in};

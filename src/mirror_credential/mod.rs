@@ -1,8 +1,8 @@
 //! `Custom::MirrorCredential`: one live CodeCommit credential of one IAM user. Its password is in
 //! one secret, and in the GitLab mirrors that push with it.
 //!
-//! - [`spec`] decodes the properties, and [`observe`] reads the user and the secret into the
-//!   [`state`].
+//! - [`spec`] decodes the properties, and [`observe`] reads the user, the secret and GitLab's projects
+//!   into the [`state`], which follows the delivery's own changes.
 //! - [`plan`] chooses the next step from the state alone, and [`apply`] executes it with [`calls`].
 //! - [`delete`] does the same for a Delete, with a plan of its own.
 //! - [`intent_log`] contains the records that the resource writes to AWS before each change.

@@ -8,6 +8,7 @@ use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::mirror::Settings;
 use super::transport::{ApiRequest, GitLab, path, query_value};
+use crate::common::iam_wildcard::NamePattern;
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
 /// `app/finders/protected_branches_finder.rb`).
@@ -46,6 +47,18 @@ impl ProtectedBranches {
     pub fn is_empty(&self) -> bool {
         self.own.is_empty() && self.is_complete
     }
+
+    /// Whether one of them is the branch `name`, or a pattern that matches it.
+    pub fn protects(&self, name: &str) -> bool {
+        self.own.iter().any(|pattern| ref_matches(pattern, name))
+    }
+}
+
+/// Whether a protected branch's or tag's `pattern` matches `name`. `*` matches slashes, too
+/// (`app/models/ref_matcher.rb`). `?` is in no name.
+pub(super) fn ref_matches(pattern: &str, name: &str) -> bool {
+    let compiled = NamePattern::new(pattern);
+    !pattern.contains('?') && compiled.is_ok_and(|compiled| compiled.matches(name))
 }
 
 /// An existing branch.

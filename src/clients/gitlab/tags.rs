@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
+use super::branches::ref_matches;
 use super::client::error;
 use super::error::{ErrorKind, GitLabError, MAINTAINER};
 use super::transport::{GitLab, query_value};
-use crate::common::iam_wildcard::NamePattern;
 
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
 const NO_TAG: &str = "404 Tag Not Found";
@@ -42,11 +42,9 @@ pub struct ProtectedTag {
 }
 
 impl ProtectedTag {
-    /// Whether the rule is about the tag `name`. `*` matches slashes, too (`app/models/ref_matcher.rb`). `?` is in no
-    /// tag's name.
+    /// Whether the rule is about the tag `name`.
     pub fn matches(&self, name: &str) -> bool {
-        let pattern = NamePattern::new(&self.pattern);
-        !self.pattern.contains('?') && pattern.is_ok_and(|pattern| pattern.matches(name))
+        ref_matches(&self.pattern, name)
     }
 
     pub(crate) fn parse(rule: &Value) -> Option<Self> {

@@ -128,15 +128,32 @@ impl CheckedGitLabs {
         locked(&self.unreachable).get(url).cloned()
     }
 
-    /// Whether the token of `access` was not checked before.
-    fn is_new_token(&self, access: &Access) -> bool {
+    /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not known
+    /// to be unreachable.
+    fn reads_token(&self, access: &Access) -> bool {
         let Access {
             url,
             token_secret_id: id,
             token_secret_key: key,
             ..
         } = access;
-        locked(&self.tokens).insert((url.clone(), id.clone(), key.clone()))
+        let token = (url.clone(), id.clone(), key.clone());
+        self.error_of(url).is_none() && locked(&self.tokens).insert(token)
+    }
+
+    /// The token of `access`, of which GitLab shows `details`.
+    fn token_health(
+        &self,
+        access: &Access,
+        details: Result<TokenDetails, GitLabError>,
+    ) -> TokenHealth {
+        TokenHealth {
+            secret_id: access.token_secret_id.clone(),
+            details: details.map_err(|error| {
+                self.note(&access.url, &error);
+                error.to_string()
+            }),
+        }
     }
 }
 
@@ -283,7 +300,7 @@ impl MirrorCredential {
         access: &Access,
         checked: &CheckedGitLabs,
     ) -> Option<TokenHealth> {
-        if checked.error_of(&access.url).is_some() || !checked.is_new_token(access) {
+        if !checked.reads_token(access) {
             return None;
         }
         checked.pace.wait().await;
@@ -292,13 +309,7 @@ impl MirrorCredential {
             Ok(gitlab) => gitlab.token_details().await,
             Err(error) => Err(error),
         };
-        Some(TokenHealth {
-            secret_id: access.token_secret_id.clone(),
-            details: details.map_err(|error| {
-                checked.note(&access.url, &error);
-                error.to_string()
-            }),
-        })
+        Some(checked.token_health(access, details))
     }
 }
 
@@ -336,17 +347,9 @@ async fn check_token(
     access: &Access,
     checked: &CheckedGitLabs,
 ) -> Option<TokenHealth> {
-    let url = &access.url;
-    if checked.error_of(url).is_some() || !checked.is_new_token(access) {
+    if !checked.reads_token(access) {
         return None;
     }
-    let gitlab = gitlabs.at(url).await.ok()?;
-    let details = gitlab.token_details().await.map_err(|error| {
-        checked.note(url, &error);
-        error.to_string()
-    });
-    Some(TokenHealth {
-        secret_id: access.token_secret_id.clone(),
-        details,
-    })
+    let gitlab = gitlabs.at(&access.url).await.ok()?;
+    Some(checked.token_health(access, gitlab.token_details().await))
 }

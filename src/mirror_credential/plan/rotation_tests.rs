@@ -13,6 +13,7 @@ use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretSte
 use crate::mirror_credential::plan::tests::{
     at, context, credential, issued, login, noted, state, step, step_table,
 };
+use crate::mirror_credential::request_context::RotationPhase::{Create, Finish, Set, Test};
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
 use crate::mirror_credential::state::{Issued, State};
 use cfn_custom_resource::Reason;
@@ -99,7 +100,7 @@ fn abort(state: &State) -> Step {
         claimant: abort_claimant(VERSION),
         rotation: Some(Rotation {
             version_id: VERSION.to_owned(),
-            phase: RotationPhase::Set,
+            phase: Set,
             is_aborted: true,
             is_repair: false,
         }),
@@ -146,21 +147,6 @@ fn enabled() -> State {
     state(prepared(), |k| seen(k, vec![mirror(7), enabled]))
 }
 
-/// One test for each row: the phase, a state and its change, and the step that the plan chooses.
-macro_rules! rotations {
-    ($($name:ident: $phase:ident, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                let base = $state;
-                $(let base = state(base, |$k| $change);)?
-                let expected: Step = $expected.into();
-                assert_eq!(rotate(RotationPhase::$phase, &base), expected);
-            }
-        )*
-    };
-}
-
 /// One test for each row: a state, and the step that the plan of an abort chooses.
 macro_rules! aborts {
     ($($name:ident: $state:expr => $expected:expr;)*) => {
@@ -174,7 +160,8 @@ macro_rules! aborts {
     };
 }
 
-rotations! {
+step_table! {
+    rotate:
     create_without_a_login_claims: Create, named() => SecretStep::Claim(2);
     create_with_an_open_claim_reads_its_intent:
         Create, named(), |k| edit(k, |secret| secret.log.claim = 2) => MirrorStep::ReadMirrorIntent(version_id(2));
@@ -231,6 +218,7 @@ rotations! {
 }
 
 step_table! {
+    step:
     stack_update_keeps_the_label_of_a_recent_rotation:
         mirrored, named(), |k| edit(k, |secret| secret.last_changed = Some(at(3540))) => Step::Done;
 }
@@ -266,7 +254,6 @@ aborts! {
 
 #[test]
 fn rotation_in_an_unprotected_project_starts_no_push() {
-    use RotationPhase::{Finish, Set, Test};
     let with = |own| unprotected(state(prepared(), |k| seen(k, vec![mirror(7), own])));
     let disabled = with(new_mirror(8));
     assert_eq!(

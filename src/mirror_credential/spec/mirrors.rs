@@ -156,18 +156,6 @@ fn decode_branches(
     branches
 }
 
-/// Whether one of the names and patterns of protected branches matches `branch`. `*` matches any
-/// text.
-pub fn is_protected(branch: &str, protected: &[String]) -> bool {
-    protected.iter().any(|pattern| {
-        let regex = format!(
-            r"(?s)\A{}\z",
-            regex_lite::escape(pattern).replace(r"\*", ".*")
-        );
-        Regex::new(&regex).is_ok_and(|regex| regex.is_match(branch))
-    })
-}
-
 #[cfg(test)]
 #[path = "mirrors_tests.rs"]
 mod tests;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
-use crate::mirror_credential::spec::is_protected;
 use cfn_custom_resource::Reason;
 
 /// One project in GitLab.
@@ -42,7 +41,7 @@ impl Project {
     /// (`app/services/projects/protect_default_branch_service.rb`).
     pub fn mirrors_branch(&self, branch: &str) -> bool {
         let protected = self.protected_branches.as_ref();
-        protected.is_none_or(|protected| is_protected(branch, &protected.own))
+        protected.is_none_or(|protected| protected.protects(branch))
             || (self.is_empty && self.default_branch.as_deref() == Some(branch))
     }
 

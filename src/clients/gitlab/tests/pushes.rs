@@ -25,6 +25,9 @@ async fn inherited_protections_are_not_the_projects_own() {
     let found = found.expect("branches");
     assert_eq!(found.own, ["development", "release/*"]);
     assert!(found.is_complete);
+    assert!(
+        found.protects("release/1/2") && !found.protects("releases") && !found.protects("main")
+    );
 }
 
 #[tokio::test(start_paused = true)]

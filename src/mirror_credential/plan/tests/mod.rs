@@ -187,16 +187,17 @@ pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
     CredentialStep::DeleteCredential(id.to_owned()).into()
 }
 
-/// One test for each row: the change of the spec, a state and its change, and the step that the plan chooses.
+/// One test for each row: the argument of `$next`, a state and its change, and the step that `$next`
+/// chooses.
 macro_rules! step_table {
-    ($($name:ident: $spec:expr, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
+    ($next:ident: $($name:ident: $of:expr, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
         $(
             #[test]
             fn $name() {
                 let base = $state;
                 $(let base = state(base, |$k| $change);)?
                 let expected: crate::mirror_credential::plan::step::Step = $expected.into();
-                assert_eq!(step($spec, &base), expected);
+                assert_eq!($next($of, &base), expected);
             }
         )*
     };

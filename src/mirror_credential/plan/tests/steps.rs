@@ -77,6 +77,7 @@ fn issue_intent_is_closed_when_its_credential_is_known() {
 }
 
 step_table! {
+    step:
     finished_resource_is_done_without_a_wait:
         same, settled(), |k| unsettle(k, |s| s.log.current = Some(login(1, "CUR"))) => Step::Done;
     new_user_and_no_secret_creates_the_secret: same, fresh(), |k| k.user.exists = true => SecretStep::CreateSecret;

@@ -28,6 +28,7 @@ fn login_with_mirror(entry: u64, id: &str) -> Login {
 }
 
 step_table! {
+    step:
     mirror_that_pushes_is_done: mirrored, pushing() => Step::Done;
     pushing_mirror_with_a_new_spec_saves_the_spec: renewed, pushing() => SecretStep::SaveSpec(2);
     unread_projects_are_read: mirrored, pushing(), |k| k.mirrors.projects = None => MirrorStep::ReadProjects;
