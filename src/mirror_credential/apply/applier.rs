@@ -224,7 +224,7 @@ impl Applier<'_> {
 
     /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
     /// that are left.
-    pub async fn roll_back(mut self, error: &ApplyError) {
+    async fn roll_back(mut self, error: &ApplyError) {
         self.progress.ended("failed");
         if let Some(rotation) = &self.context.rotation {
             if let Err(error) = self.abort_rotation(rotation).await {
@@ -353,7 +353,9 @@ impl Applier<'_> {
             Step::Credential(step) => self.apply_credential_step(step).await,
             Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
             Step::Mirror(step) => self.apply_mirror_step(step).await,
-            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => Ok(()),
+            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
+                Err(ApplyError::internal("a step that ends the plan"))
+            }
         }
     }
 }

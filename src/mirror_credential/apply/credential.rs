@@ -241,7 +241,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
+    async fn verify_issued(&mut self) -> Result<(), ApplyError> {
         let issued = self.state.login.issued.as_ref();
         let issued =
             issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)));
@@ -274,7 +274,7 @@ impl Applier<'_> {
     /// Runs `write`, which stores the issued login. The first login of a secret is verified at the
     /// same time, unless mirrors use it: then it was verified before. Without a successful write the
     /// result of the verification does not matter.
-    pub async fn prove_beside(
+    async fn prove_beside(
         &self,
         write: impl Future<Output = Result<WriteResult, CallError>>,
     ) -> Result<(WriteResult, Option<Proof>), CallError> {
@@ -305,7 +305,7 @@ impl Applier<'_> {
     }
 
     /// Proves the login that the secret holds, or the one that a rotation has prepared.
-    pub async fn verify_stored(&mut self) -> Result<(), ApplyError> {
+    async fn verify_stored(&mut self) -> Result<(), ApplyError> {
         let secret = self.state.secret.required()?;
         let rotation = self.context.rotation.as_ref();
         let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));

@@ -41,7 +41,7 @@ impl Applier<'_> {
         }
     }
 
-    pub async fn gitlab(&mut self) -> Result<Arc<GitLab>, ApplyError> {
+    async fn gitlab(&mut self) -> Result<Arc<GitLab>, ApplyError> {
         let Some(access) = &self.spec.gitlab else {
             return Err(ApplyError::internal("mirrors without GitLab"));
         };
@@ -240,7 +240,7 @@ impl Applier<'_> {
 
     /// Reads the branches again before GitLab may push, because they may have changed since the
     /// start.
-    pub async fn check_branches(
+    async fn check_branches(
         &self,
         gitlab: &GitLab,
         wanted: &WantedMirror,
@@ -273,7 +273,7 @@ impl Applier<'_> {
         sync_mirrors(&gitlab, self.spec, &mut self.state, records, left).await
     }
 
-    pub async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+    async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlab_clients.delete(record).await;
         // If the deletion failed, the claim that names the mirror has to stay open.
@@ -283,7 +283,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    pub async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+    async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         for record in records {
             self.ensure_access_to(&record.gitlab_url).await?;
         }
@@ -328,7 +328,7 @@ impl Applier<'_> {
     }
 
     /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
-    pub async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+    async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         self.gitlab_clients.answers(record).await?;
         self.state

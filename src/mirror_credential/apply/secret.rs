@@ -26,52 +26,63 @@ impl Applier<'_> {
             SecretStep::TagSecret => self.tag_secret().await,
             SecretStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await,
             SecretStep::CopyCurrentVersion(entry) => self.copy_current_version(entry).await,
-            step => self.change_setting(step).await,
+            SecretStep::DropOldSpec(entry) => self.drop_old_spec(entry).await,
+            SecretStep::DropOldLogin(entry) => self.drop_old_login(entry).await,
+            SecretStep::DropPending(version_id) => self.drop_pending(&version_id).await,
+            SecretStep::ChangeSettings => self.change_settings().await,
+            SecretStep::UntagSecret(keys) => self.untag_secret(&keys).await,
         }
     }
 
-    /// Executes a step that changes one setting or label of the secret.
-    async fn change_setting(&mut self, step: SecretStep) -> Result<(), CallError> {
+    /// Removes the label of an earlier saved spec.
+    async fn drop_old_spec(&mut self, entry: u64) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        let aws = &self.clients.aws;
-        match step {
-            SecretStep::DropOldSpec(entry) => {
-                if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
-                    let version_id = version_id(entry);
-                    calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
-                }
-                self.state.secret.change(|secret| {
-                    secret.log.saved_specs.retain(|one| one.entry != entry);
-                });
-            }
-            SecretStep::DropOldLogin(entry) => {
-                if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
-                    let version_id = &login.version_id;
-                    calls::move_label(aws, secret, &login.write(), version_id, None).await?;
-                }
-                self.state
-                    .secret
-                    .change(|secret| secret.log.superseded.retain(|one| one.entry != entry));
-            }
-            SecretStep::DropPending(version_id) => {
-                calls::drop_pending(aws, secret, &version_id).await?;
-                self.state.secret.change(|secret| secret.log.pending = None);
-            }
-            SecretStep::ChangeSettings => {
-                let settings = self.spec.settings.clone();
-                calls::change_settings(aws, secret, &settings).await?;
-                self.state
-                    .secret
-                    .change(|secret| secret.settings = settings);
-            }
-            SecretStep::UntagSecret(keys) => {
-                calls::untag_secret(aws, secret, &keys).await?;
-                self.state
-                    .secret
-                    .change(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
-            }
-            _ => {}
+        if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
+            let (aws, version_id) = (&self.clients.aws, version_id(entry));
+            calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
         }
+        self.state
+            .secret
+            .change(|secret| secret.log.saved_specs.retain(|one| one.entry != entry));
+        Ok(())
+    }
+
+    /// Removes the label of a superseded login.
+    async fn drop_old_login(&mut self, entry: u64) -> Result<(), CallError> {
+        let secret = self.state.secret.required()?;
+        if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
+            let (aws, version_id) = (&self.clients.aws, &login.version_id);
+            calls::move_label(aws, secret, &login.write(), version_id, None).await?;
+        }
+        self.state
+            .secret
+            .change(|secret| secret.log.superseded.retain(|one| one.entry != entry));
+        Ok(())
+    }
+
+    async fn drop_pending(&mut self, version_id: &str) -> Result<(), CallError> {
+        let secret = self.state.secret.required()?;
+        calls::drop_pending(&self.clients.aws, secret, version_id).await?;
+        self.state.secret.change(|secret| secret.log.pending = None);
+        Ok(())
+    }
+
+    async fn change_settings(&mut self) -> Result<(), CallError> {
+        let secret = self.state.secret.required()?;
+        let settings = self.spec.settings.clone();
+        calls::change_settings(&self.clients.aws, secret, &settings).await?;
+        self.state
+            .secret
+            .change(|secret| secret.settings = settings);
+        Ok(())
+    }
+
+    async fn untag_secret(&mut self, keys: &[String]) -> Result<(), CallError> {
+        let secret = self.state.secret.required()?;
+        calls::untag_secret(&self.clients.aws, secret, keys).await?;
+        self.state
+            .secret
+            .change(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
         Ok(())
     }
 
