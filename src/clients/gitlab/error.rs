@@ -1,6 +1,8 @@
-//! The errors of GitLab's API, each with its remedy.
+//! The errors of GitLab's API, each with its remedy and its reason code.
 
 use super::token_error::{TokenError, TokenSource};
+use crate::common::reason_codes::Code;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
@@ -229,9 +231,40 @@ impl ErrorKind {
     pub fn is_rejection(&self, cause: Rejection) -> bool {
         matches!(self, ErrorKind::Rejected { cause: own, .. } if *own == cause)
     }
+
+    fn reason_code(&self) -> ReasonCode {
+        let code = match self {
+            ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
+            ErrorKind::NoAccess => Code::MirrorsLeft,
+            ErrorKind::Token(error) => return error.reason_code(),
+            ErrorKind::Unreachable
+            | ErrorKind::NoResponse
+            | ErrorKind::ServerError { .. }
+            | ErrorKind::Throttled => Code::GitLabUnreachable,
+            ErrorKind::UntrustedCertificate(_) => Code::GitLabNotTrusted,
+            ErrorKind::TooLarge
+            | ErrorKind::Redirected { .. }
+            | ErrorKind::NotGitLab { .. }
+            | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
+            ErrorKind::TokenRejected { .. } => Code::TokenRejected,
+            ErrorKind::InsufficientScope { .. }
+            | ErrorKind::InsufficientPermissions { .. }
+            | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
+            ErrorKind::NotFound => Code::ProjectMissing,
+            ErrorKind::UnsafeLogin => Code::AddressRejected,
+            ErrorKind::Unsupported(_) => Code::GitLabRejected,
+            ErrorKind::Rejected { cause, .. } => cause.reason_code(),
+        };
+        code.into()
+    }
 }
 
 impl GitLabError {
+    /// The reason that reports this error.
+    pub fn reason(&self) -> Reason {
+        Reason::new(self.kind.reason_code(), self.to_string())
+    }
+
     /// Whether it is unknown if GitLab did what was requested: no response, one that cannot be
     /// read, or an internal error.
     pub fn outcome_unknown(&self) -> bool {
@@ -283,5 +316,38 @@ impl GitLabError {
     pub fn has_moved(&self) -> bool {
         matches!(self.kind, ErrorKind::Redirected { .. })
             || self.kind.is_rejection(Rejection::ProjectMoved)
+    }
+}
+
+impl Rejection {
+    fn reason_code(self) -> Code {
+        match self {
+            Rejection::Denied => Code::TokenLacksAccess,
+            Rejection::ReportDenied => Code::ReportDenied,
+            Rejection::ReportRejected => Code::ReportRejected,
+            Rejection::ProjectMoved => Code::ProjectMissing,
+            Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,
+            Rejection::TooManyMirrors | Rejection::DuplicateAddress => Code::MirrorLimit,
+            Rejection::AddressBlocked => Code::AddressRejected,
+            Rejection::Other => Code::GitLabRejected,
+        }
+    }
+}
+
+impl TokenError {
+    fn reason_code(&self) -> ReasonCode {
+        match self {
+            TokenError::Missing
+            | TokenError::OwnSecret(_)
+            | TokenError::NoText
+            | TokenError::NoMember(_)
+            | TokenError::NotAToken => Code::TokenUnusable.into(),
+            TokenError::Denied { .. }
+            | TokenError::Untagged { .. }
+            | TokenError::OtherGitLab { .. }
+            | TokenError::OtherEnvironment { .. }
+            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed.into(),
+            TokenError::Failed(error) => error.reason_code,
+        }
     }
 }

@@ -10,7 +10,6 @@ mod branches;
 mod classify;
 mod client;
 mod commit_status;
-mod containment;
 mod deployment;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -18,25 +17,24 @@ mod error;
 pub mod fuzzing;
 mod merge_request;
 mod mirror;
-mod mirror_calls;
 mod note;
 mod own_token;
 mod people;
 pub mod property;
 mod pushes;
-mod reason_code;
 mod sanitize;
 mod tags;
 mod token;
 mod token_error;
 mod transport;
 
-pub use crate::clients::gitlab::branches::{Branch, Mirrored, ProtectedBranches, PushesEverything};
+pub use crate::clients::gitlab::branches::{
+    Branch, Containment, Mirrored, ProtectedBranches, PushesEverything,
+};
 pub use crate::clients::gitlab::client::ProjectDetails;
 pub use crate::clients::gitlab::commit_status::{
     CommitRef, CommitStatus, MAX_CHARACTERS, PostedStatus, ShownStatus, StatusState,
 };
-pub use crate::clients::gitlab::containment::Containment;
 pub use crate::clients::gitlab::deployment::{GitLabEnvironment, guessed_tier};
 pub use crate::clients::gitlab::error::{ErrorKind, Feature, GitLabError, MAINTAINER, Rejection};
 pub use crate::clients::gitlab::merge_request::{NotePlace, NoteTarget};
