@@ -17,7 +17,7 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
-_BEGIN = "<!-- properties: begin. Written by scripts/reference.py from schemas/ and properties.yaml -->"
+_BEGIN = "<!-- properties: begin. Written by scripts/reference.py from schemas/ -->"
 _END = "<!-- properties: end -->"
 _GENERATED = "<!-- Written by scripts/reference.py. Change the source, and run it with --write. -->"
 

@@ -1,4 +1,4 @@
-"""The properties of both resources for docs/reference/: from schemas/ and docs/reference/properties.yaml."""
+"""The properties of both resources for docs/reference/, from schemas/."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 ROOT = Path(__file__).parents[1]
 _OF_CLOUDFORMATION = {"ServiceToken", "ServiceTimeout"}
@@ -23,10 +21,12 @@ def schema_of(file: str) -> Schema:
     return content
 
 
-def texts_of(type_name: str) -> dict[str, dict[str, str]]:
-    content = yaml.safe_load((ROOT / "docs/reference/properties.yaml").read_text())
-    found: dict[str, dict[str, str]] = content[type_name]
-    return found
+def text_of(path: str, schema: Schema) -> tuple[str, dict[str, str]]:
+    """What the property does, and the lines after it: `Default` and `Update`."""
+    if "description" not in schema:
+        raise SystemExit(f"{path} has no text in its table of properties")
+    text, *facts = schema["description"].split("\n")
+    return text, dict(fact.split(": ", 1) for fact in facts)
 
 
 def leaves(schema: Schema, before: str = "", parent: str = "") -> Iterator[tuple[str, Schema, str]]:
@@ -51,6 +51,12 @@ def _yes(parent: str) -> str:
 
 
 def type_of(schema: Schema) -> str:
+    if "if" in schema:
+        items = schema["then"]["items"]
+        *names, last = (f"`{name}`" for name in items["properties"])
+        return f"Map, List of {', '.join(names)} and {last}, or the JSON text of either"
+    if schema.get("type") == ["object", "string"]:
+        return "Map, or its JSON text"
     if "items" in schema:
         return "List of `Key`, `Value`" if "properties" in schema["items"] else f"List of {type_of(schema['items'])}"
     if any(isinstance(value, bool) for value in schema.get("enum", [])):
@@ -61,9 +67,9 @@ def type_of(schema: Schema) -> str:
     return _TYPES.get(kind, "String") if isinstance(kind, str) else "String"
 
 
-def default_of(schema: Schema, text: dict[str, str]) -> str:
+def default_of(schema: Schema, facts: dict[str, str]) -> str:
     if "default" not in schema:
-        return " ".join(text["Default"].split()) if "Default" in text else "none"
+        return facts.get("Default", "none")
     value = schema["default"]
     return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
 
@@ -81,13 +87,13 @@ def allowed(schema: Schema) -> str:
     if values:
         numbers = [value for value in values if isinstance(value, int)]
         return ", ".join(f"`{value}`" for value in numbers or values)
-    words = str(schema.get("description", ""))
+    words = str(schema.get("errorMessage", ""))
     return _with_code(words.removeprefix("must be ")) if words.startswith("must be ") else ""
 
 
 def _tags(schema: Schema) -> str:
     members = schema["properties"]
-    return "; ".join(f"`{name}` {members[name]['description'].removeprefix('must be ')}" for name in members)
+    return "; ".join(f"`{name}` {members[name]['errorMessage'].removeprefix('must be ')}" for name in members)
 
 
 def _with_code(words: str) -> str:
@@ -100,38 +106,35 @@ def rules(schema: Schema, before: str = "") -> Iterator[str]:
     for rule in schema.get("allOf", []):
         for path, words in _described(rule["then"], before):
             yield f"`{path}` {words}" if words.startswith("must") else words
-    for name, member in schema.get("properties", {}).items():
+    for name, member in sorted(schema.get("properties", {}).items()):
         inner = member.get("items", member)
         if name != "EnvironmentVariables":
             yield from rules(inner, f"{before}{name}{'[]' if 'items' in member else ''}.")
 
 
 def _described(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
-    if "description" in schema:
-        yield path.rstrip("."), schema["description"]
+    if "errorMessage" in schema:
+        yield path.rstrip("."), schema["errorMessage"]
         return
     for name, member in schema.get("properties", {}).items():
         yield from _described(member, f"{path}{name}.")
 
 
-def section(path: str, schema: Schema, required: str, text: dict[str, str]) -> str:
-    facts = {"Required": required, "Type": text.get("Type") or type_of(schema), "Default": default_of(schema, text),
-             "Update requires": " ".join(text.get("Update", _UPDATE).split())}
+def section(path: str, schema: Schema, required: str) -> str:
+    text, of_text = text_of(path, schema)
+    facts = {"Required": required, "Type": type_of(schema), "Default": default_of(schema, of_text),
+             "Update requires": of_text.get("Update", _UPDATE)}
     if required != "No":
         del facts["Default"]
     limits = allowed(schema)
-    parts = [f"### `{path}`", " ".join(text["Text"].split()), *([f"Allowed: {limits}."] if limits else []),
+    parts = [f"### `{path}`", text, *([f"Allowed: {limits}."] if limits else []),
              " · ".join(f"*{name}*: {value}" for name, value in facts.items())]
     return "\n\n".join(parts)
 
 
 def properties(file: str) -> str:
-    """The sections of all properties, in the order of properties.yaml, and the rules between them."""
+    """The sections of all properties, in the order of their table with `Tags` last, and the rules between them."""
     schema = schema_of(file)
-    texts = texts_of(schema["typeName"])
-    found = {path: (member, required) for path, member, required in leaves(schema)}
-    if missing := sorted(set(found) ^ set(texts)):
-        raise SystemExit(f"docs/reference/properties.yaml and schemas/{file} differ in: {', '.join(missing)}")
-    sections = [section(path, *found[path], text) for path, text in texts.items()]
+    found = sorted(leaves(schema), key=lambda leaf: leaf[0] == "Tags")
     between = "\n".join(f"- {rule}." for rule in dict.fromkeys(rules(schema)))
-    return "\n\n".join([*sections, "### Rules between properties", between])
+    return "\n\n".join([*(section(*leaf) for leaf in found), "### Rules between properties", between])

@@ -20,7 +20,7 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
 
 SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
-# The description of a schema is the text of its error.
+# The errors whose text is the schema's `errorMessage`.
 DESCRIBED = {
     "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
 }
@@ -54,16 +54,16 @@ def shown(path: deque[Any]) -> str:
 
 
 def described(schema: dict[str, Any], error: ValidationError) -> str | None:
-    """The description of the schema that `error` fails."""
+    """The `errorMessage` of the schema that `error` fails."""
     node: Any = schema
     last = None
     for step in error.schema_path:
         if isinstance(node, dict) and step in node or isinstance(node, list) and isinstance(step, int):
             last, node = node, node[step]
     if error.validator == "required" and isinstance(last, dict) and "type" in last:
-        # The description is about the object, not about the missing member.
+        # The message is about the object, not about the missing member.
         return None
-    return last.get("description") if isinstance(last, dict) else None
+    return last.get("errorMessage") if isinstance(last, dict) else None
 
 
 def worded(schema: dict[str, Any], error: ValidationError) -> str:

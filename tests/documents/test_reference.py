@@ -54,35 +54,35 @@ def test_limits_of_a_parameter_are_a_sentence(parameter, expected):
 
 
 def test_property_without_a_text_is_named(monkeypatch):
-    texts = reference_properties.texts_of("Custom::MirrorCredential")
-    del texts["SecretName"]
-    monkeypatch.setattr(reference_properties, "texts_of", lambda type_name: texts)
-    with pytest.raises(SystemExit, match="differ in: SecretName$"):
+    schema = reference_properties.schema_of("custom-mirrorcredential.json")
+    del schema["properties"]["SecretName"]["description"]
+    monkeypatch.setattr(reference_properties, "schema_of", lambda file: schema)
+    with pytest.raises(SystemExit, match="^SecretName has no text"):
         reference_properties.properties("custom-mirrorcredential.json")
 
 
 @pytest.mark.parametrize(("schema", "kind", "allowed"), [
-    ({"type": ["string", "number"], "description": "must be a name"}, "String", "a name"),
-    ({"enum": [True, "true"], "description": "must be true or false"}, "Boolean", ""),
-    ({"enum": [1, 3, "1", "3"], "description": "must be a number"}, "Integer", "`1`, `3`"),
+    ({"type": ["string", "number"], "errorMessage": "must be a name"}, "String", "a name"),
+    ({"enum": [True, "true"], "errorMessage": "must be true or false"}, "Boolean", ""),
+    ({"enum": [1, 3, "1", "3"], "errorMessage": "must be a number"}, "Integer", "`1`, `3`"),
     ({"enum": ["A", "B"], "type": "string"}, "String", "`A`, `B`"),
-    ({"minimum": 1, "type": ["integer", "string"], "description": "must be a whole number"}, "Integer", "a whole number"),
-    ({"items": {"type": "string", "description": "must be a name"}, "maxItems": 5}, "List of String", "at most 5, each a name"),
+    ({"minimum": 1, "type": ["integer", "string"], "errorMessage": "must be a whole number"}, "Integer", "a whole number"),
+    ({"items": {"type": "string", "errorMessage": "must be a name"}, "maxItems": 5}, "List of String", "at most 5, each a name"),
     ({"items": {"type": "string", "enum": ["A"]}}, "List of String", "`A`"),
-    ({"type": "object", "description": "in other words"}, "Map", ""),
+    ({"type": "object", "errorMessage": "in other words"}, "Map", ""),
 ])
 def test_type_and_limits_come_from_the_schema(schema, kind, allowed):
     assert (reference_properties.type_of(schema), reference_properties.allowed(schema)) == (kind, allowed)
 
 
-@pytest.mark.parametrize(("schema", "text", "expected"), [
+@pytest.mark.parametrize(("schema", "facts", "expected"), [
     ({"default": False}, {"Default": "another"}, "`false`"),
     ({"default": "main"}, {}, "`main`"),
     ({}, {"Default": "the bucket"}, "the bucket"),
     ({}, {}, "none"),
 ])
-def test_default_of_the_schema_comes_first(schema, text, expected):
-    assert reference_properties.default_of(schema, text) == expected
+def test_default_of_the_schema_comes_first(schema, facts, expected):
+    assert reference_properties.default_of(schema, facts) == expected
 
 
 def test_rule_between_properties_is_shown_with_its_path():

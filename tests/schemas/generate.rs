@@ -1,14 +1,25 @@
 //! A JSON Schema of draft 7 from a table of properties.
+//!
+//! `description` is the text of a property. `errorMessage` is the function's error, in the keyword
+//! of VS Code and of ajv-errors.
 
 use cfn_custom_resource::{Format, Kind, Map, Property};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+
+/// The place of a property in its table. It is not written.
+const POSITION: &str = "position";
 
 /// An object with the members of `table`, and no others.
 pub fn object(table: &[Property]) -> Value {
     let mut properties = json!({});
     let mut required = Vec::new();
-    for property in table {
+    for (position, property) in table.iter().enumerate() {
         let mut member = schema_of(&property.kind);
+        member[POSITION] = json!(position);
+        if !property.doc.is_empty() {
+            member["description"] = json!(property.doc);
+        }
         if let Some(default) = property.default {
             member["default"] = default_of(&property.kind, default);
         }
@@ -27,6 +38,25 @@ pub fn object(table: &[Property]) -> Value {
         object["required"] = json!(required);
     }
     object
+}
+
+/// A schema with its properties in the order of their tables.
+pub struct InOrder<'a>(pub &'a Value);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Array(list) => serializer.collect_seq(list.iter().map(InOrder)),
+            Value::Object(map) => {
+                let mut members: Vec<_> =
+                    map.iter().filter(|(name, _)| *name != POSITION).collect();
+                members.sort_by_key(|(_, value)| value[POSITION].as_u64());
+                let members = members.into_iter();
+                serializer.collect_map(members.map(|(name, value)| (name, InOrder(value))))
+            }
+            value => value.serialize(serializer),
+        }
+    }
 }
 
 /// Calls `check` with every format in `table` and the path of its property.
@@ -68,7 +98,7 @@ fn schema_of(kind: &Kind) -> Value {
             let numbers = values.iter().map(|number| json!(number));
             let texts = values.iter().map(|number| json!(number.to_string()));
             let all: Vec<Value> = numbers.chain(texts).collect();
-            json!({"description": must_be, "enum": all})
+            json!({"errorMessage": must_be, "enum": all})
         }
         Kind::Choice(words) => choice(words),
         Kind::Object(table) => object(table),
@@ -120,7 +150,7 @@ pub fn text(format: &Format) -> Value {
 
 /// A format without a type, for the names of members.
 fn named(format: &Format) -> Value {
-    let mut schema = json!({"description": format.must_be});
+    let mut schema = json!({"errorMessage": format.must_be});
     if !format.pattern.matches.is_empty() {
         schema["pattern"] = json!(format.pattern.matches);
     }
@@ -140,7 +170,7 @@ fn map(map: &Map) -> Value {
         "additionalProperties": map.values.map_or_else(any_text, text),
     });
     if let Some(must_be) = map.as_json {
-        schema["description"] = json!(must_be);
+        schema["errorMessage"] = json!(must_be);
         schema["type"] = json!(["object", "string"]);
         schema["pattern"] = json!(r"^[ \t\r\n]*\{");
     }
@@ -153,7 +183,7 @@ fn map_or_list(map: &Map, table: &[Property]) -> Value {
         otherwise["pattern"] = json!(r"^[ \t\r\n]*[\[{]");
     }
     json!({
-        "description": map.as_json.unwrap_or("must be a map, or a list of objects"),
+        "errorMessage": map.as_json.unwrap_or("must be a map, or a list of objects"),
         "if": {"type": "array"},
         "then": {"type": "array", "items": object(table)},
         "else": otherwise,
@@ -163,7 +193,7 @@ fn map_or_list(map: &Map, table: &[Property]) -> Value {
 /// One of some words.
 pub fn choice(words: &[&str]) -> Value {
     json!({
-        "description": format!("must be one of {}", words.join(", ")),
+        "errorMessage": format!("must be one of {}", words.join(", ")),
         "type": "string",
         "enum": words,
     })
@@ -180,7 +210,7 @@ pub fn boolean(of: &[bool]) -> Value {
         .collect();
     let words: Vec<String> = of.iter().map(bool::to_string).collect();
     json!({
-        "description": format!("must be {}", words.join(" or ")),
+        "errorMessage": format!("must be {}", words.join(" or ")),
         "enum": all,
         // Without it, cfn-lint also accepts other words for true and false.
         "pattern": "^([Tt]rue|[Ff]alse)$",
@@ -190,7 +220,7 @@ pub fn boolean(of: &[bool]) -> Value {
 /// A whole number, also as text. A schema cannot limit the number in a text. cfn-lint can.
 pub fn number(min: u32, max: u32) -> Value {
     json!({
-        "description": format!("must be a whole number from {min} to {max}"),
+        "errorMessage": format!("must be a whole number from {min} to {max}"),
         "type": ["integer", "string"],
         "minimum": min,
         "maximum": max,

@@ -20,7 +20,7 @@ pub fn add(schema: &mut Value) {
 
 /// A repository of this account has a name; one of another account has an ARN and a role.
 fn existing(source: &mut Value) {
-    source["description"] =
+    source["errorMessage"] =
         json!("must have RepositoryName, or RepositoryArn and RoleArn for another account's");
     source["dependencies"] = json!({
         "RepositoryArn": ["RoleArn"],
@@ -41,7 +41,7 @@ fn paths(source: &mut Value) {
         source,
         &json!({"required": ["RepositoryArn"]}),
         &json!({
-            "description": "Paths must not be set with RepositoryArn: the function reads no \
+            "errorMessage": "Paths must not be set with RepositoryArn: the function reads no \
                 differences in another account",
             "not": {"required": ["Paths"]},
         }),
@@ -51,7 +51,7 @@ fn paths(source: &mut Value) {
 #[allow(clippy::too_many_lines)] // A list of rules.
 fn between_properties(schema: &mut Value) {
     let mut known = choice(&["dev", "prd"]);
-    known["description"] =
+    known["errorMessage"] =
         json!("must be a key of BranchMap, which without being given has dev and prd");
     when(
         schema,
@@ -59,7 +59,7 @@ fn between_properties(schema: &mut Value) {
         &json!({"properties": {"EnvID": known}}),
     );
     let mut in_turn = choice(&["QUEUED", "SUPERSEDED"]);
-    in_turn["description"] = json!(
+    in_turn["errorMessage"] = json!(
         "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would replace \
          the change set that an older one has approved"
     );
@@ -82,7 +82,7 @@ fn between_properties(schema: &mut Value) {
             schema,
             &elsewhere(source),
             &json!({
-                "description": format!(
+                "errorMessage": format!(
                     "ArtifactKeyArn is required with {source}.RepositoryArn: another account cannot \
                      use this account's default key"
                 ),
@@ -94,7 +94,7 @@ fn between_properties(schema: &mut Value) {
         schema,
         &elsewhere("Source"),
         &json!({
-            "description": "ApprovalRule must not be set with Source.RepositoryArn: an approval \
+            "errorMessage": "ApprovalRule must not be set with Source.RepositoryArn: an approval \
                 rule template applies only in its own account",
             "not": {"required": ["ApprovalRule"]},
         }),
@@ -104,12 +104,12 @@ fn between_properties(schema: &mut Value) {
         &json!({"required": ["ImageSource"]}),
         &json!({"properties": {"Build": {"properties": {"EnvironmentVariables": {
             "propertyNames": {
-                "description": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
+                "errorMessage": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
                     with ImageSource",
                 "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
             },
             "items": {"properties": {"Name": {
-                "description": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
+                "errorMessage": "must not be ImageURI, ImageDigest or ImageTag, which are always set \
                     with ImageSource",
                 "not": {"enum": ["ImageURI", "ImageDigest", "ImageTag"]},
             }}},
@@ -132,10 +132,10 @@ fn report(schema: &mut Value) {
     when(
         schema,
         &json!({"required": ["Report"]}),
-        &json!({"description": "Report needs GitLab", "required": ["GitLab"]}),
+        &json!({"errorMessage": "Report needs GitLab", "required": ["GitLab"]}),
     );
     let mut no_comment = choice(&["false"]);
-    no_comment["description"] =
+    no_comment["errorMessage"] =
         json!("must not be true without Deploy.ActionMode CHANGE_SET: there is no change set");
     no_comment["enum"] = json!([false, "false"]);
     when(
@@ -152,13 +152,13 @@ fn review(schema: &mut Value) {
     when(
         schema,
         &with_review,
-        &json!({"description": "Review needs GitLab", "required": ["GitLab"]}),
+        &json!({"errorMessage": "Review needs GitLab", "required": ["GitLab"]}),
     );
     when(
         schema,
         &with_review,
         &json!({"properties": {"Source": {
-            "description": "must not have RepositoryArn with Review: CodeBuild clones repositories \
+            "errorMessage": "must not have RepositoryArn with Review: CodeBuild clones repositories \
                 of its own account",
             "not": {"required": ["RepositoryArn"]},
         }}}),
@@ -167,7 +167,7 @@ fn review(schema: &mut Value) {
         schema,
         &with_review,
         &json!({
-            "description": "Review must not be set with ImageSource: the build of a review has no image",
+            "errorMessage": "Review must not be set with ImageSource: the build of a review has no image",
             "not": {"required": ["ImageSource"]},
         }),
     );
@@ -177,7 +177,7 @@ fn review(schema: &mut Value) {
 fn on_failure(schema: &mut Value) {
     let deploy = &mut schema["properties"]["Deploy"];
     let mut only_fail = choice(&["Fail"]);
-    only_fail["description"] = json!(
+    only_fail["errorMessage"] = json!(
         "must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is gone \
          after its execution"
     );
@@ -187,7 +187,7 @@ fn on_failure(schema: &mut Value) {
         &json!({"properties": {"OnFailure": only_fail}}),
     );
     let mut not_rollback = choice(&["Fail"]);
-    not_rollback["description"] = json!(
+    not_rollback["errorMessage"] = json!(
         "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back"
     );
     when(

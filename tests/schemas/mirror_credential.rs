@@ -16,10 +16,10 @@ pub fn add(schema: &mut Value) {
     when(
         schema,
         &has_mirrors,
-        &json!({"description": "Mirrors needs GitLab", "required": ["GitLab"]}),
+        &json!({"errorMessage": "Mirrors needs GitLab", "required": ["GitLab"]}),
     );
     let login = json!({
-        "description":
+        "errorMessage":
             "must begin with a letter or digit with Mirrors: GitLab rejects any other login",
         "pattern": "^[A-Za-z0-9]",
     });
@@ -29,7 +29,7 @@ pub fn add(schema: &mut Value) {
         &json!({"properties": {"UserName": login}}),
     );
     let mut unprotected = boolean(&[false]);
-    unprotected["description"] =
+    unprotected["errorMessage"] =
         json!("must be false, or left out, with BranchRegex; GitLab accepts one of them");
     when(
         &mut schema["properties"]["Mirrors"]["items"],

@@ -25,20 +25,46 @@ pub static MIRRORS: Property = Property::new(
 static ACCESS: [Property; 4] = MEMBERS;
 
 static MIRROR: [Property; 7] = [
-    Property::required("GitLabProject", Kind::Text(&PROJECT)),
-    Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME)),
+    Property::required("GitLabProject", Kind::Text(&PROJECT))
+        .doc("The project in GitLab. `Mirrors` has at most 50 entries, and requires `GitLab`."),
+    Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME))
+        .doc("The CodeCommit repository to which GitLab pushes."),
     // With `BranchRegex`, the default is false.
-    Property::new("OnlyProtectedBranches", Kind::Boolean).or("true"),
-    Property::new("BranchRegex", Kind::Text(&REGEX)),
-    Property::new("KeepDivergentRefs", Kind::Boolean).or("false"),
+    Property::new("OnlyProtectedBranches", Kind::Boolean)
+        .or("true")
+        .doc(
+            "If true, GitLab pushes only branches that the [project itself \
+             protects](../concepts/mirrors.md#branches), and tags. Must be false, or left out, \
+             with `BranchRegex`.",
+        ),
+    Property::new("BranchRegex", Kind::Text(&REGEX)).doc(
+        "A regular expression (RE2) that selects the branches to push. One existing branch must \
+         match. Documented for GitLab Premium. With `RequiredBranches` it must also be valid \
+         for Rust's `regex-lite`, which checks them: no `\\p{…}`.",
+    ),
+    Property::new("KeepDivergentRefs", Kind::Boolean)
+        .or("false")
+        .doc(
+            "If true, GitLab keeps branches of CodeCommit that have diverged, and deletes none. \
+             If false, it overwrites them.",
+        ),
     Property::new(
         "RequiredBranches",
         Kind::List {
             items: &Kind::Text(&BRANCH),
             max: None,
         },
+    )
+    .doc(
+        "Branches that must be mirrored. The request fails, before anything changes, if one of \
+         them would not be. In a project without commits, the default branch is accepted: \
+         GitLab protects it with the first push.",
     ),
-    Property::new("WaitForSync", Kind::Boolean).or("true"),
+    Property::new("WaitForSync", Kind::Boolean).or("true").doc(
+        "If true, the resource completes only after GitLab has pushed ([how long that \
+         takes](../concepts/mirrors.md#times)). If false, the function requests a push and does \
+         not wait.",
+    ),
 ];
 
 // GitLab's limit of `mirror_branch_regex`.

@@ -23,19 +23,42 @@ use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErr
 pub static PROPERTIES: [Property; 11] = [
     Property::new("ServiceToken", Kind::Any),
     Property::new("ServiceTimeout", Kind::Any),
-    Property::required("UserName", Kind::Text(&USER_NAME)),
-    Property::new("SecretName", Kind::Text(&SECRET_NAME)),
-    Property::new("KmsKeyId", Kind::Text(&KMS_KEY)),
+    Property::required("UserName", Kind::Text(&USER_NAME)).doc(
+        "The existing IAM user that gets the login. Use one `MirrorCredential` per user. With \
+         `Mirrors` the name must begin with a letter or digit.\n\
+         Update: Replacement. If you set `SecretName`, change it too. An update that changes \
+         only `UserName` fails",
+    ),
+    Property::new("SecretName", Kind::Text(&SECRET_NAME)).doc(
+        "The secret in Secrets Manager that holds the login. It must match the parameter \
+         `MirrorSecretNames`.\n\
+         Default: `codecommit-mirror/<UserName>`\n\
+         Update: Replacement",
+    ),
+    Property::new("KmsKeyId", Kind::Text(&KMS_KEY)).doc(
+        "The KMS key that encrypts the secret. To change it, see [A key of your \
+         own](../how-to/operating.md#a-key-of-your-own).\n\
+         Default: the account's default key",
+    ),
     Property::new(
         "RepositoryNames",
         Kind::List {
             items: &Kind::Text(&REPOSITORY_NAME),
             max: None,
         },
-    ),
-    Property::new("ForeignCredentials", Kind::Choice(&["Refuse", "Delete"])).or("Refuse"),
-    Property::new("RotationSerial", Kind::AnyText),
-    TAGS,
+    )
+    .doc("CodeCommit repositories. cfn-gitops verifies that the login can push to each of them."),
+    Property::new("ForeignCredentials", Kind::Choice(&["Refuse", "Delete"]))
+        .or("Refuse")
+        .doc(
+            "How CodeCommit credentials of the user are treated that this resource did not \
+             issue. `Refuse`: they stay, and a request fails if it needs their slot (IAM allows \
+             two for each user). `Delete`: they are deleted, also when the resource is deleted. \
+             Use `Delete` only for a user that exists for the mirror alone.",
+        ),
+    Property::new("RotationSerial", Kind::AnyText)
+        .doc("Any change of this value issues a new password."),
+    TAGS.doc("Tags of the secret."),
     GITLAB,
     MIRRORS,
 ];

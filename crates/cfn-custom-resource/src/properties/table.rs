@@ -13,6 +13,8 @@ pub struct Property {
     pub is_required: bool,
     /// Its value if the template does not set it, as a template would write it.
     pub default: Option<&'static str>,
+    /// Its text for the schema, from [`Property::doc`]. Empty without the feature `docs`.
+    pub doc: &'static str,
 }
 
 impl Property {
@@ -23,6 +25,7 @@ impl Property {
             kind,
             is_required: false,
             default: None,
+            doc: "",
         }
     }
 
@@ -39,6 +42,17 @@ impl Property {
     pub const fn or(self, default: &'static str) -> Self {
         Property {
             default: Some(default),
+            ..self
+        }
+    }
+
+    /// The same property with a text in Markdown. A line `Default: …` follows if the default is not
+    /// a value of the table, and a line `Update: …` if an update does not just change the resource.
+    /// A function that is compiled without the feature `docs` does not contain the text.
+    #[must_use]
+    pub const fn doc(self, text: &'static str) -> Self {
+        Property {
+            doc: if cfg!(feature = "docs") { text } else { "" },
             ..self
         }
     }

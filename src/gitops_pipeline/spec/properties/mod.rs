@@ -1,0 +1,252 @@
+//! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it, with their texts.
+
+mod stages;
+
+use self::stages::{APPROVAL, BUILD, DEPLOY};
+use super::formats;
+use crate::clients::codecommit::REPOSITORY_NAME;
+use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::common::tags::TAGS;
+use cfn_custom_resource::{Kind, Map, Property};
+
+/// The properties of `Custom::GitOpsPipeline`.
+pub static PROPERTIES: [Property; 23] = [
+    Property::new("ServiceToken", Kind::AnyText),
+    Property::new("ServiceTimeout", Kind::Any),
+    Property::required("EnvID", Kind::Text(&formats::ENV_ID)).doc(
+        "The environment. At most 30 characters together with `ProjectID`. `template.yaml` \
+         allows 10, because the name of its artifact bucket contains it.\n\
+         Update: Replacement",
+    ),
+    Property::required("ProjectID", Kind::Text(&formats::PROJECT_ID)).doc(
+        "The project. At most 30 characters together with `EnvID`. `template.yaml` and \
+         `project.yaml` allow 20, which fits every `EnvID` of theirs.\n\
+         Update: Replacement",
+    ),
+    Property::new("BranchMap", Kind::Map(BRANCH_MAP)).doc(
+        "The branch of each environment. It may be JSON text, for a template in which a key is \
+         a parameter.\n\
+         Default: `dev: development`, `prd: master`\n\
+         Update: No interruption. The next health check starts the latest commit of the new \
+         branch, if it was not deployed",
+    ),
+    Property::new("Source", Kind::Object(&SOURCE)),
+    Property::new("ImageSource", Kind::Object(&IMAGE_SOURCE)),
+    Property::new("ArtifactBucketName", Kind::Text(&formats::BUCKET_NAME)).doc(
+        "The S3 bucket of the pipeline's artifacts.\n\
+         Default: the environment's bucket",
+    ),
+    Property::new("ArtifactKeyArn", Kind::Text(&formats::KEY_ARN)).doc(
+        "The KMS key of the artifacts, not an alias. Required with `Source.RepositoryArn` and \
+         with `ImageSource.RepositoryArn`.\n\
+         Default: no customer managed key",
+    ),
+    Property::new("Build", Kind::Object(&BUILD)),
+    Property::new("Approval", Kind::Object(&APPROVAL)),
+    Property::new("Deploy", Kind::Object(&DEPLOY)),
+    Property::new(
+        "ExecutionMode",
+        Kind::Choice(&["QUEUED", "SUPERSEDED", "PARALLEL"]),
+    )
+    .or("QUEUED")
+    .doc(
+        "How CodePipeline treats a second execution. `PARALLEL` is rejected if you set \
+         `CHANGE_SET`.",
+    ),
+    Property::new("PipelineRoleArn", ROLE_ARN).doc(
+        "The role of the pipeline. It must match the parameter `PipelineRoleNames`.\n\
+         Default: `role-<EnvID>-codepipeline-cfn`",
+    ),
+    Property::new("EventRoleArn", ROLE_ARN).doc(
+        "The role of the event rule that starts the pipeline. It must match the parameter \
+         `PipelineRoleNames`.\n\
+         Default: `role-<EnvID>-eventbridge-codepipeline-exec`",
+    ),
+    Property::new("ApprovalRule", Kind::Object(&APPROVAL_RULE)),
+    Property::new("GitLab", Kind::Object(&GITLAB)),
+    Property::new("Report", Kind::Object(&REPORT)),
+    Property::new("Review", Kind::Object(&REVIEW)),
+    Property::new("Drift", Kind::Choice(&["Disabled", "Report"]))
+        .or("Disabled")
+        .doc(
+            "With `Report`, the health check compares the deployed stack with its template once \
+             a day. See [drift](../concepts/reviews.md#drift).",
+        ),
+    Property::new(
+        "RepositoryDeletionPolicy",
+        Kind::Choice(&["Delete", "Retain"]),
+    )
+    .or("Delete")
+    .doc(
+        "What happens to the repository that the resource created when the resource is deleted. \
+         GitLab holds the source, so the default deletes it. A [retained \
+         repository](../concepts/pipelines.md#a-retained-repository) is adopted again.",
+    ),
+    // Only its change has an effect: CloudFormation then sends an Update, which renders the child stack again.
+    Property::new("RenderingSerial", Kind::AnyText).doc(
+        "Any change renders the child stack again, as the function's version does it now. See \
+         [Upgrade](../how-to/upgrade.md).",
+    ),
+    TAGS.doc("Tags of everything that can be tagged."),
+];
+
+const ROLE_ARN: Kind = Kind::Text(&formats::ROLE_ARN);
+
+const BRANCH_MAP: Map = Map {
+    names: &formats::BRANCH_MAP_KEY,
+    values: Some(&formats::BRANCH_NAME),
+    as_json: Some("must be an object, or the JSON of one, from EnvID to branch"),
+};
+
+static SOURCE: [Property; 4] = [
+    Property::new("RepositoryName", Kind::Text(&REPOSITORY_NAME)).doc(
+        "An existing repository of this account and region, instead of one that the resource \
+         creates.\n\
+         Default: a repository that the resource creates, `codecommit-<EnvID>-cfn-<ProjectID>`\n\
+         Update: No interruption. The repository that the resource created is deleted, or kept \
+         with `RepositoryDeletionPolicy: Retain`. The next health check starts the latest \
+         commit of the new one",
+    ),
+    Property::new("RepositoryArn", Kind::Text(&formats::REPOSITORY_ARN)).doc(
+        "A repository of another account in this region. Requires `Source.RoleArn` and \
+         `ArtifactKeyArn`. With `RepositoryName` only if that is its name.",
+    ),
+    Property::new("RoleArn", ROLE_ARN).doc(
+        "The role in that account that reads the repository. The parameter `SourceRoleArns` \
+         must allow it.",
+    ),
+    Property::new("Paths", Kind::Object(&PATHS)),
+];
+
+static PATHS: [Property; 2] = [
+    Property::new("Includes", GLOBS).doc(
+        "Globs of files. Only a push that changes a matching file [starts the \
+         pipeline](../concepts/pipelines.md#which-pushes-start-it). The branch's first push, \
+         and a push whose differences cannot be read, always do. Not with \
+         `Source.RepositoryArn`.\n\
+         Default: every push starts it",
+    ),
+    Property::new("Excludes", GLOBS).doc(
+        "Globs of files whose changes do not start the pipeline. Not with \
+         `Source.RepositoryArn`.",
+    ),
+];
+
+const GLOBS: Kind = Kind::List {
+    items: &Kind::Text(&formats::GLOB),
+    max: Some((
+        50,
+        "must be at most 50; `**` in a glob stands for many paths",
+    )),
+};
+
+static IMAGE_SOURCE: [Property; 4] = [
+    Property::new(
+        "RepositoryName",
+        Kind::Text(&formats::IMAGE_REPOSITORY_NAME),
+    )
+    .doc(
+        "An ECR repository of this account and region, as a second source in addition to the \
+         code.",
+    ),
+    Property::new("RepositoryArn", Kind::Text(&formats::IMAGE_REPOSITORY_ARN)).doc(
+        "An ECR repository of another account. Requires `ImageSource.RoleArn` and \
+         `ArtifactKeyArn`.",
+    ),
+    Property::new("RoleArn", ROLE_ARN).doc("The role in that account that reads the repository."),
+    Property::new("ImageTag", Kind::Text(&formats::IMAGE_TAG))
+        .or("latest")
+        .doc("The tag whose pushes start the pipeline."),
+];
+
+static GITLAB: [Property; 5] = [
+    MEMBERS[0].doc(
+        "The address of GitLab, as in \
+         [`Custom::MirrorCredential`](mirror-credential.md#gitlaburl).",
+    ),
+    MEMBERS[1].doc(
+        "The secret with GitLab's token, as in \
+         [`Custom::MirrorCredential`](mirror-credential.md#gitlabtokensecretid).",
+    ),
+    MEMBERS[2],
+    MEMBERS[3].doc(
+        "CA certificates, as in \
+         [`Custom::MirrorCredential`](mirror-credential.md#gitlabcacertificate).",
+    ),
+    Property::required("Project", Kind::Text(&PROJECT)).doc(
+        "The project in GitLab, where [executions are reported](../concepts/reporting.md). \
+         Without `GitLab`, nothing is reported.",
+    ),
+];
+
+static REPORT: [Property; 6] = [
+    Property::new("CommitStatus", Kind::Boolean)
+        .or("true")
+        .doc("If true, each execution is a commit status in GitLab. `Report` requires `GitLab`."),
+    Property::new("Deployments", Kind::Boolean)
+        .or("true")
+        .doc("If true, each deployment is a deployment of the environment in GitLab."),
+    Property::new("Drift", Kind::Boolean).or("true").doc(
+        "If true, the [drift](../concepts/reviews.md#drift) of the deployed stack is a commit \
+         status too, with `Drift: Report` and `CommitStatus`. A failed status turns the \
+         pipeline of the deployed commit red in GitLab.",
+    ),
+    // By default, only with a change set, and not in a public project.
+    Property::new("ChangeSetComment", Kind::Boolean).doc(
+        "If true, a note in GitLab lists the change set that waits for an approval. Only with \
+         `Deploy.ActionMode` `CHANGE_SET`.\n\
+         Default: `true` with `CHANGE_SET`, except in a public project",
+    ),
+    Property::new("EnvironmentName", Kind::Text(&formats::ENVIRONMENT_NAME)).doc(
+        "The name of the environment in GitLab.\n\
+         Default: `<EnvID>`",
+    ),
+    Property::new("EnvironmentUrlOutput", Kind::Text(&formats::OUTPUT_NAME))
+        .doc("The output of the deployed stack with the environment's address."),
+];
+
+static REVIEW: [Property; 4] = [
+    Property::required("Branches", Kind::Text(&formats::BRANCH_PATTERN)).doc(
+        "The pattern of the [review branches](../concepts/reviews.md), for example `review/*`. \
+         `*` matches any characters. A push to such a branch is built, and its change set is a \
+         note on the merge request. `Review` requires `GitLab`, and cannot be set with \
+         `Source.RepositoryArn` or `ImageSource`.",
+    ),
+    // By default, not in a public project.
+    Property::new("ChangeSetComment", Kind::Boolean).doc(
+        "If false, review branches are built, but nothing is written in GitLab.\n\
+         Default: `true`, except in a public project",
+    ),
+    Property::new("AllowTransforms", Kind::Boolean)
+        .or("false")
+        .doc(
+            "If true, templates with transforms, SSM parameter types and dynamic references get \
+             a change set too. CloudFormation then runs and reads them with the deploy role, \
+             before the branch is reviewed.",
+        ),
+    Property::new("BuildRoleArn", ROLE_ARN).doc(
+        "The role of the builds of review branches.\n\
+         Default: `role-<EnvID>-review-codebuild-cfn`",
+    ),
+];
+
+/// Limits: <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
+static APPROVAL_RULE: [Property; 2] = [
+    Property::required("ApproversNeeded", Kind::Number { min: 1, max: 30 }).doc(
+        "How many approvals a pull request in CodeCommit needs. `ApprovalRule` is rejected with \
+         `Source.RepositoryArn`, because the rule belongs to the repository's account.\n\
+         Default: no rule for pull requests",
+    ),
+    Property::new(
+        "ApprovalPoolMembers",
+        Kind::List {
+            items: &Kind::Text(&formats::POOL_MEMBER),
+            max: Some((50, "must be at most 50; `*` in a member stands for many")),
+        },
+    )
+    .doc(
+        "Whose approvals count, with `*` as a wildcard. The whole rule has at most 3000 \
+         characters.\n\
+         Default: everyone who can approve",
+    ),
+];
