@@ -108,7 +108,7 @@ SPARE = {
         "NobodyReadsItsPassword: Resource arn:aws:secretsmanager:*:123456789012:secret:codecommit-mirror/*-??????": _TWO_FORMS,
     },
     "branch-protection/BranchProtection": {
-        "NobodyBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
+        "NobodyTakesThemAwayOrBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
     },
 }
 
