@@ -66,14 +66,10 @@ def limits_of(parameter: dict[str, Any]) -> str:
     return f"At most {parameter['MaxLength']} characters." if "MaxLength" in parameter else ""
 
 
-def parameters(content: dict[str, Any], names: list[str]) -> str:
-    rows = []
-    for name in names:
-        parameter = content["Parameters"][name]
-        kind = "List. " if "List" in parameter["Type"] else ""
-        text = f"{kind}{parameter.get('Description', '')} {limits_of(parameter)}"
-        rows.append([code(name), default_of(parameter), cell(text)])
-    return table(["Parameter", "Default", "Description"], rows)
+def parameter_row(name: str, parameter: dict[str, Any]) -> list[str]:
+    kind = "List. " if "List" in parameter["Type"] else ""
+    text = f"{kind}{parameter.get('Description', '')} {limits_of(parameter)}"
+    return [code(name), default_of(parameter), cell(text)]
 
 
 def outputs(content: dict[str, Any]) -> str:
@@ -94,14 +90,14 @@ def exported(name: str) -> str:
 def template_section(template: Path) -> list[str]:
     content = loaded(template)
     interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
-    groups = [(group["Label"]["default"], group["Parameters"]) for group in interface.get("ParameterGroups", [])]
-    rest = [name for name in content.get("Parameters", {}) if not any(name in names for _, names in groups)]
-    parts = [f"## {template.relative_to(ROOT)}", cell(content["Description"])]
-    for label, names in [*groups, ("", rest)]:
-        if names:
-            parts += [*([f"**{label}**"] if label else []), parameters(content, names)]
-    written = outputs(content)
-    return [*parts, *([written] if written else [])]
+    rest = content.get("Parameters", {})
+    rows = []
+    for group in interface.get("ParameterGroups", []):
+        rows += [[f"**{group['Label']['default']}**", "", ""],
+                 *(parameter_row(name, rest.pop(name)) for name in group["Parameters"])]
+    rows += [parameter_row(name, parameter) for name, parameter in rest.items()]
+    tables = [table(["Parameter", "Default", "Description"], rows) if rows else "", outputs(content)]
+    return [f"## {template.relative_to(ROOT)}", cell(content["Description"]), *filter(None, tables)]
 
 
 def template_parameters() -> str:
