@@ -29,14 +29,22 @@ def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
         return rejected.code, ""
 
 
+def a_profile(aws: LocalAws, name: str, trust: str) -> str:
+    iam = aws.client("iam")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    arn = iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    return str(arn)
+
+
+def a_token(metadata: str) -> str:
+    return ask(f"{metadata}latest/api/token", "PUT", **{SECONDS: "60"})[1]
+
+
 @pytest.fixture
 def metadata(aws: LocalAws, name: str) -> str:
     """Of an instance whose role does not trust EC2."""
-    iam = aws.client("iam")
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_LAMBDA)
-    arn = iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"]
-    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
-    return aws.instance_metadata(str(arn))
+    return aws.instance_metadata(a_profile(aws, name, TRUST_LAMBDA))
 
 
 def test_token_lifetime_is_bounded_and_proxies_are_rejected(metadata: str) -> None:
@@ -49,7 +57,7 @@ def test_token_lifetime_is_bounded_and_proxies_are_rejected(metadata: str) -> No
 
 def test_only_known_tokens_read_what_exists(metadata: str, name: str) -> None:
     assert ask(metadata + CREDENTIALS)[0] == ask(metadata + CREDENTIALS, X_aws_ec2_metadata_token="made-up")[0] == 401
-    token = {"X_aws_ec2_metadata_token": ask(f"{metadata}latest/api/token", "PUT", **{SECONDS: "60"})[1]}
+    token = {"X_aws_ec2_metadata_token": a_token(metadata)}
     for missing in (f"{CREDENTIALS}another-role", "latest/user-data"):
         assert ask(metadata + missing, **token)[0] == 404
     assert json.loads(ask(metadata + CREDENTIALS + name, **token)[1])["Code"] == "AssumeRoleUnauthorizedAccess"
