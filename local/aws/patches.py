@@ -32,7 +32,13 @@ from local.aws.codepipeline import (
     resource as codepipeline_resource,
 )
 from local.aws.ecr import api as ecr_api, resource as ecr_resource
-from local.aws.events import bus_policy_resource, buses as event_buses, lambda_target, rules as event_rules
+from local.aws.events import (
+    bus_policy_resource,
+    buses as event_buses,
+    lambda_target,
+    rules as event_rules,
+    targets as event_targets,
+)
 from local.aws.iam import (
     deletion as iam_deletion,
     effective_policies,
@@ -86,6 +92,7 @@ def install(endpoint: str) -> None:
     _install_cloudformation(endpoint)
     event_rules.install()
     lambda_target.install()
+    event_targets.install()
     event_buses.install()
     bus_policy_resource.install()
     stack_throttling.install()

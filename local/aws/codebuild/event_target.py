@@ -1,152 +1,33 @@
-"""A build project as the target of an EventBridge rule, a queue with a policy, and a target's dead-letter queue.
+"""A build project as the target of an EventBridge rule.
 
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: CodeBuild is called with the target's role,
-and SQS checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: an event
-without permission or target "will be sent directly to the dead-letter queue", whose policy has to allow the rule.
-
-A queue without a policy accepts every rule's events here, unlike on AWS: tests read events from such queues.
+"The event to send to CodeBuild. This will be the payload for the StartBuild API."
+https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_events_targets.CodeBuildProjectProps.html
 """
 
 from __future__ import annotations
 
-import contextvars
-import json
-import logging
-import threading
-import time
-import uuid
 from typing import Any
 
-from ministack.core import iam_evaluator
-from ministack.core.arn import ArnParseError, parse_arn
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import eventbridge, sqs
-
 from local.aws.codebuild import started_builds
-from local.aws.iam import decision_log, service_roles
-from local.policies.source_keys import source_keys
-
-_SERVICE = "events.amazonaws.com"
-_RETRY_SECONDS = 0.2
-_log = logging.getLogger("events")
-
-
-class Undelivered(Exception):
-    """The target was not reached, and a retry would not help. `event_buses` raises it, too."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+from local.aws.events import targets
+from local.aws.events.targets import Busy, Undelivered
 
 
 def install() -> None:
-    ministack_invoke = eventbridge._invoke_target
-
-    def invoke(target: dict, event: dict, rule: dict, view: Any = None) -> None:
-        deliver = {"codebuild": _start_build, "sqs": _check_queue}.get(_service_of(target))
-        try:
-            if deliver:
-                deliver(target, rule, view or eventbridge._pattern_event_view(event))
-            if deliver is not _start_build:
-                ministack_invoke(target, event, rule, view)
-        except Undelivered as fault:
-            _log.warning("%s: %s: %s: %s", rule["Name"], target["Arn"], fault.code, fault.message)
-            _keep(target, rule, view or eventbridge._pattern_event_view(event), fault)
-        except started_builds.LimitReached:
-            # "By default, EventBridge retries sending the event for 24 hours". That it retries after this error is not
-            # documented. (?) https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
-            later = threading.Timer(_RETRY_SECONDS, contextvars.copy_context().run, (invoke, target, event, rule, view))
-            later.daemon = True
-            later.start()
-
-    eventbridge._invoke_target = invoke
+    targets.deliver_with("codebuild", _start_build)
 
 
-def _service_of(target: dict) -> str:
+def _start_build(target: dict, _event: dict, rule: dict, view: Any) -> None:
+    targets.require(target, rule, "codebuild:StartBuild")
+    name = target["Arn"].rpartition("/")[2]
+    given = targets.request_of(target, rule, view)
+    if given.get("projectName", name) != name:
+        raise Undelivered("INVALID_PARAMETER", "the input names another project than the target")
     try:
-        return str(parse_arn(target.get("Arn", "")).service)
-    except ArnParseError:
-        return ""
-
-
-def _start_build(target: dict, rule: dict, view: Any) -> None:
-    arn = target["Arn"]
-    try:
-        session = service_roles.assume(target.get("RoleArn", ""), _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
-    except service_roles.NotAssumable as rejected:
-        raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
-    try:
-        session.require("codebuild:StartBuild", arn)
-        started_builds.start({**_input(target, rule, view), "projectName": arn.rpartition("/")[2]},
-                             f"rule/{rule['Name']}")
-    except service_roles.Denied as rejected:
-        raise Undelivered("NO_PERMISSIONS", rejected.message) from None
+        started_builds.start({**given, "projectName": name}, f"rule/{rule['Name']}")
     except started_builds.NotHere as missing:
         raise Undelivered("NO_RESOURCE", str(missing)) from None
     except started_builds.Invalid as invalid:
         raise Undelivered("INVALID_PARAMETER", str(invalid)) from None
-
-
-def _input(target: dict, rule: dict, view: Any) -> dict[str, Any]:
-    """"The event to send to CodeBuild. This will be the payload for the StartBuild API."
-    https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_events_targets.CodeBuildProjectProps.html
-
-    An event without a transformation has no member of that request. That CodeBuild ignores it is not documented. (?)
-    The codes for an input that is not such a request are in the list of codes of
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html, which does not explain them. (?)
-    """
-    if target.get("InputTransformer"):
-        text = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
-    elif target.get("Input"):
-        text = target["Input"]
-    else:
-        return {}
-    try:
-        given = json.loads(text)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise Undelivered("INVALID_JSON", f"the input is not a JSON object: {text}")
-    if given.get("projectName", target["Arn"].rpartition("/")[2]) != target["Arn"].rpartition("/")[2]:
-        raise Undelivered("INVALID_PARAMETER", "the input names another project than the target")
-    return given
-
-
-def _check_queue(target: dict, rule: dict, _view: Any) -> None:
-    queue = sqs._queue_by_arn(target["Arn"])
-    if queue and queue["attributes"].get("Policy") and not _admits(target["Arn"], rule):
-        raise Undelivered("NO_PERMISSIONS", f"the queue's policy does not admit {rule['Arn']}")
-
-
-def _admits(queue_arn: str, rule: dict) -> bool:
-    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions"""
-    queue = sqs._queue_by_arn(queue_arn)
-    if queue is None:
-        return False
-    keys = source_keys(_SERVICE, "sqs:SendMessage", rule["Arn"], get_account_id())
-    context = iam_evaluator.EvalContext(
-        principal_arn=_SERVICE, principal_type="Service", principal_account="", action="sqs:SendMessage",
-        resource_arn=queue_arn, region=get_region(), secure_transport=True, service_context={
-            **{key.lower(): value for key, value in keys.items()}, "aws:principalisawsservice": "true"})
-    allowed: bool = iam_evaluator.evaluate_resource_policy(
-        queue["attributes"].get("Policy"), context, service=_SERVICE).decision == "Allow"
-    decision_log.record(_SERVICE, "sqs:SendMessage", queue_arn, allowed)
-    return allowed
-
-
-def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
-    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    if not arn:
-        return
-    if not _admits(arn, rule):
-        _log.warning("%s: the policy of %s does not admit it", rule["Name"], arn)
-        return
-    queue = sqs._queue_by_arn(arn)
-    attributes = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
-                  "ERROR_MESSAGE": fault.message}
-    message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()),
-               "visible_at": time.time() + sqs.queue_delay(queue), "message_attributes": {
-                   name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
-    sqs._ensure_msg_fields(message)
-    # With its attributes: a reader may receive it as soon as it is in the queue.
-    queue["messages"].append(message)
+    except started_builds.LimitReached:
+        raise Busy from None

@@ -14,12 +14,11 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import eventbridge
 
-from local.aws.codebuild.event_target import Undelivered
-from local.aws.iam import service_roles
+from local.aws.events import targets
+from local.aws.events.targets import SERVICE
 from local.policies.source_keys import source_keys
 
 _log = logging.getLogger("events")
-_SERVICE = "events.amazonaws.com"
 LOCALLY = "is not part of this local EventBridge"
 _INPUTS = ("Input", "InputPath", "InputTransformer")
 # "The permission policy on the event bus cannot exceed 10 KB in size."
@@ -36,26 +35,15 @@ class Rejected(ValueError):
 
 
 def install() -> None:
-    ministack_invoke, ministack_put = eventbridge._invoke_target, eventbridge._put_events
-
-    def invoke(target: dict, event: dict, rule: dict, view: Any = None) -> None:
-        bus = bus_of(target)
-        if bus is None:
-            ministack_invoke(target, event, rule, view)
-        elif event.get(_CAME_BY_BUS):
-            # "If a receiver account sets up a rule that sends events received from a sender account on to a third
-            # account, these events are not sent to the third account."
-            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
-            _log.warning("%s: an event that another bus sent is not sent on to %s", rule["Name"], target["Arn"])
-        else:
-            _send(target, bus, event, rule)
+    ministack_put = eventbridge._put_events
 
     def put_events(data: dict, *more: Any, **named: Any) -> Any:
         if any(_is_elsewhere(bus_of({"Arn": str(each.get("EventBusName"))})) for each in data.get("Entries") or []):
             return error_response_json("ValidationException", f"PutEvents to a bus elsewhere {LOCALLY}.", 400)
         return ministack_put(data, *more, **named)
 
-    eventbridge._invoke_target, eventbridge._put_events = invoke, put_events
+    targets.deliver_with("events", _send)
+    eventbridge._put_events = put_events
     eventbridge._put_permission = put_permission
 
 
@@ -94,19 +82,20 @@ def target_fault(target: dict[str, Any]) -> str:
     return "" if target.get("RoleArn") else f"RoleArn is required for target {target.get('Id')}."
 
 
-def _send(target: dict, bus: tuple[str, str, str], event: dict, rule: dict) -> None:
+def _send(target: dict, event: dict, rule: dict, _view: Any) -> None:
     """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
-    error code is used if another account's bus denies the event.
+    used if another account's bus denies the event.
     """
-    try:
-        session = service_roles.assume(target["RoleArn"], _SERVICE, rule["Arn"], session_name=rule["Name"][:64])
-        session.require("events:PutEvents", target["Arn"], _keys(event, rule))
-    except service_roles.NotAssumable as rejected:
-        raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
-    except service_roles.Denied as rejected:
-        raise Undelivered("NO_PERMISSIONS", rejected.message) from None
+    bus = bus_of(target)
+    if bus is None or event.get(_CAME_BY_BUS):
+        # "If a receiver account sets up a rule that sends events received from a sender account on to a third
+        # account, these events are not sent to the third account."
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
+        _log.warning("%s: not sent to %s", rule["Name"], target["Arn"])
+        return
+    targets.require(target, rule, "events:PutEvents", _keys(event, rule))
     _deliver(event, *bus)
 
 
@@ -114,7 +103,7 @@ def _keys(event: dict, rule: dict) -> dict[str, Any]:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"""
     return {"events:source": event.get("Source", ""), "events:detail-type": event.get("DetailType", ""),
             "events:eventBusInvocation": "true",
-            **source_keys(_SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4])}
+            **source_keys(SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4])}
 
 
 def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:

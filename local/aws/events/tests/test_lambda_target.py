@@ -92,7 +92,8 @@ def send(aws: LocalAws, source: str, **detail: Any) -> None:
 
 def test_rule_invokes_function_only_if_its_policy_allows_it(aws: LocalAws, listener: Listener) -> None:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-    # EventBridge does not send the account: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
+    # EventBridge does not send the account:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
     arn = rule(aws, listener)
     send(aws, listener.name, n=0)
     for number, (source, more) in enumerate([
