@@ -1,11 +1,11 @@
 //! AWS: each service at an address of its own, so that a connection to one serves no other.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use crate::run::{self, Call, Run, Runs};
+use crate::run::{self, Call, Runs};
 use fake_aws::http::{self, Reply, Request};
 
 /// Who is called; Lambda is called in `invoked`.
@@ -55,7 +55,7 @@ pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     let (operation, answer) = http::execute(&run.fake, service.host(), request);
     let mut answer = answer?;
     let body = String::from_utf8_lossy(&answer.body).into_owned();
-    answer.body = in_machine_time(&run, &body).into_bytes();
+    answer.body = http::in_machine_time(&run.fake, &body, 0).into_bytes();
     drop(run);
     let own = clock.elapsed();
     std::thread::sleep(latency.saturating_sub(own));
@@ -81,27 +81,6 @@ pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
     drop(run);
     answer.headers.push(("date".into(), date()));
     Some(answer)
-}
-
-/// IAM's dates as the function has to see them: the account's clock starts on a fixed day, and the
-/// function goes by the machine's.
-fn in_machine_time(run: &Run, body: &str) -> String {
-    let mut parts = body.split("<CreateDate>");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (date, rest) = part.split_once('<').unwrap_or((part, ""));
-        let real = DateTime::from_str(date, Format::DateTime)
-            .ok()
-            .and_then(|date| {
-                let then =
-                    SystemTime::UNIX_EPOCH + Duration::from_secs(date.secs().try_into().ok()?);
-                let age = run.fake.now().duration_since(then).unwrap_or_default();
-                let real = DateTime::from(SystemTime::now() - age);
-                DateTime::from_secs(real.secs()).fmt(Format::DateTime).ok()
-            });
-        text.extend(["<CreateDate>", real.as_deref().unwrap_or(date), "<", rest]);
-    }
-    text
 }
 
 /// Now, as a `Date` header has it.

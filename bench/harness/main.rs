@@ -18,7 +18,6 @@
 mod account;
 mod run;
 mod runtime_api;
-mod tls;
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -26,13 +25,15 @@ use std::sync::Arc;
 use account::Service;
 use fake_aws::http;
 use run::{Prepared, Runs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let (certificate, key) = arguments()?;
-    let tls = tls::server(&certificate, &key)?;
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
+    let tls = http::tls(chain, PrivateKeyDer::from_pem_file(key)?)?;
     let runs = Arc::new(Runs::default());
 
     let mut addresses = json!({ "http": {}, "https": {} });

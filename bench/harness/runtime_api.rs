@@ -1,6 +1,8 @@
 //! Lambda's side of the Runtime API. Source: "Using the Lambda runtime API" in the Lambda Developer
 //! Guide.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::run::{self, Invocation, Runs};
@@ -9,8 +11,8 @@ use fake_aws::http::{Answer, Reply, Request};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:measured";
 
-/// Longer than any invocation here, in nanoseconds.
-const TIME: u64 = 300_000_000_000;
+/// Longer than any invocation here.
+const TIME: Duration = Duration::from_secs(300);
 
 pub fn answer(runs: &Runs, request: &Request) -> Reply {
     let arrived = run::now();
@@ -50,21 +52,9 @@ fn next(runs: &Runs, arrived: u64) -> Reply {
         delivered,
         ..Invocation::default()
     });
-    Some(event_for(&id, delivered, event.to_string()))
-}
-
-/// An event in the form in which a function gets it.
-fn event_for(id: &str, delivered: u64, event: String) -> Answer {
-    let deadline = (delivered + TIME) / 1_000_000;
-    let headers = [
-        ("Lambda-Runtime-Aws-Request-Id", id.to_owned()),
-        ("Lambda-Runtime-Deadline-Ms", deadline.to_string()),
-        ("Lambda-Runtime-Invoked-Function-Arn", FUNCTION.to_owned()),
-        ("Content-Type", "application/json".to_owned()),
-    ];
-    let mut answer = Answer::new(200, event);
-    answer.headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    answer
+    let deadline = Duration::from_nanos(delivered) + TIME;
+    let answer = Answer::of_runtime_api(id, deadline, FUNCTION, event.to_string());
+    Some(answer)
 }
 
 /// The present invocation has ended. An error outside of any is a run that ends at once.

@@ -4,18 +4,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
-use crate::http::{self, ClosedPort, Reply, Request, Server};
+use crate::http::{self, Answer, ClosedPort, Reply, Request, Server};
 use fake_aws::FakeAws;
 use fake_aws::Fate;
-use fake_aws::request::Call;
+use fake_aws::http::{decode, in_machine_time};
 use fake_aws::{ApiResponse, AwsError};
 
-const GIT: &str = "https://git-codecommit.eu-central-1.amazonaws.com";
+const GIT: &str = "git-codecommit.eu-central-1.amazonaws.com";
 
 /// The caller's name in the account.
 pub const CALLER: &str = "process";
@@ -143,9 +141,9 @@ fn in_a_mood(mood: Mood, fake: &FakeAws, request: &Request, scheme: &str) -> Rep
                 }
                 _ => answer(fake, request, scheme, seconds),
             };
-            if let Reply::Answer { headers, .. } = &mut reply {
+            if let Reply::Answer(answer) = &mut reply {
                 let date = now.fmt(Format::HttpDate).expect("a date");
-                headers.push(("date".to_owned(), date));
+                answer.headers.push(("date".to_owned(), date));
             }
             reply
         }
@@ -153,11 +151,9 @@ fn in_a_mood(mood: Mood, fake: &FakeAws, request: &Request, scheme: &str) -> Rep
 }
 
 fn dated(date: String, status: u16) -> Reply {
-    Reply::Answer {
-        status,
-        headers: vec![("date".to_owned(), date)],
-        body: vec![],
-    }
+    let mut answer = Answer::new(status, []);
+    answer.headers.push(("date".to_owned(), date));
+    Reply::Answer(answer)
 }
 
 /// This machine's time and so many seconds.
@@ -183,40 +179,17 @@ fn signed_at(request: &Request) -> Option<DateTime> {
 
 /// A rejection before the service evaluates the call.
 fn refused(request: &Request, code: &'static str, message: &str) -> Reply {
-    match decoded(request) {
+    match decode(&host(request), request) {
         Ok(call) => {
             let error = AwsError::new(403, code, message);
-            reply(ApiResponse::error(call.service, &error))
+            Reply::Answer(ApiResponse::error(call.service, &error).into())
         }
         Err(_) => Reply::status(403),
     }
 }
 
-fn reply(answer: ApiResponse) -> Reply {
-    let headers = answer.headers.into_iter();
-    Reply::Answer {
-        status: answer.status,
-        headers: headers
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-        body: answer.body.into_bytes(),
-    }
-}
-
-fn decoded(request: &Request) -> Result<Call, String> {
-    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
-    let uri = format!("{}{}", host(request), request.target);
-    real.set_method(&request.method)
-        .map_err(|error| error.to_string())?;
-    real.set_uri(uri).map_err(|error| error.to_string())?;
-    for (name, value) in &request.headers {
-        real.headers_mut().insert(name.clone(), value.clone());
-    }
-    Call::decode(&real)
-}
-
 fn answer(fake: &FakeAws, request: &Request, scheme: &str, ahead: i64) -> Reply {
-    let call = match decoded(request) {
+    let call = match decode(&host(request), request) {
         Ok(call) => call,
         Err(why) => {
             fake.complain(&why);
@@ -228,8 +201,9 @@ fn answer(fake: &FakeAws, request: &Request, scheme: &str, ahead: i64) -> Reply 
         Fate::Answered(mut answer) => {
             // The address at which the caller has found all this.
             let own = format!("{scheme}://{}", request.header("host").unwrap_or_default());
-            answer.body = localised(&answer.body, &own, fake, ahead);
-            reply(answer)
+            let body = answer.body.replace(&format!("https://{GIT}"), &own);
+            answer.body = in_machine_time(fake, &body, ahead);
+            Reply::Answer(answer.into())
         }
         Fate::Broken => Reply::Reset,
         Fate::Silent | Fate::Fatal => Reply::Hang,
@@ -245,31 +219,8 @@ fn host(request: &Request) -> String {
         .nth(3)
         .filter(|_| scope.starts_with("AWS4"));
     match service {
-        Some("iam") => "https://iam.amazonaws.com".to_owned(),
-        Some(service) => format!("https://{service}.eu-central-1.amazonaws.com"),
+        Some("iam") => "iam.amazonaws.com".to_owned(),
+        Some(service) => format!("{service}.eu-central-1.amazonaws.com"),
         None => GIT.to_owned(),
     }
-}
-
-/// The account's times and addresses, as the process has to see them: the account's own clock
-/// starts on a fixed day, the process goes by the machine's.
-fn localised(body: &str, own: &str, fake: &FakeAws, ahead: i64) -> String {
-    let body = body.replace(GIT, own);
-    let mut parts = body.split("<CreateDate>");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (date, rest) = part.split_once('<').expect("an end of the date");
-        let date = DateTime::from_str(date, Format::DateTime).expect("IAM's date");
-        let age = fake.now().duration_since(UNIX + since_1970(date));
-        let real = DateTime::from(SystemTime::now() - age.unwrap_or_default());
-        let real = DateTime::from_secs(real.secs() + ahead).fmt(Format::DateTime);
-        text.extend(["<CreateDate>", &real.expect("a date"), "<", rest]);
-    }
-    text
-}
-
-const UNIX: SystemTime = SystemTime::UNIX_EPOCH;
-
-fn since_1970(date: DateTime) -> Duration {
-    Duration::from_secs(date.secs().try_into().expect("after 1970"))
 }

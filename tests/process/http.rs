@@ -1,15 +1,17 @@
-//! A minimal HTTP/1.1 server for the process's peers: one thread per
-//! connection, bodies with a length, connections kept alive. And the faults of a network.
+//! An HTTP/1.1 server for the process's peers, with the faults of a network.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use fake_aws::http;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub use fake_aws::http::{Answer, Request};
 
 /// A server on this machine whose certificate has an unknown CA.
 const CERTIFICATE: &str = include_str!("../../src/clients/http/tests/server.pem");
@@ -20,38 +22,10 @@ pub const AUTHORITY: &str = concat!(
     "/src/clients/http/tests/authority.pem"
 );
 
-/// One request, whole.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let same = |(given, _): &&(String, String)| given.eq_ignore_ascii_case(name);
-        self.headers
-            .iter()
-            .find(same)
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
 /// The result of a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    Answer {
-        status: u16,
-        headers: Vec<(String, String)>,
-        body: Vec<u8>,
-    },
+    Answer(Answer),
     /// The connection is closed without an answer.
     Reset,
     /// The connection is closed in the middle of an answer.
@@ -66,11 +40,7 @@ pub enum Reply {
 
 impl Reply {
     pub fn status(status: u16) -> Self {
-        Reply::Answer {
-            status,
-            headers: vec![],
-            body: vec![],
-        }
+        Reply::Answer(Answer::new(status, []))
     }
 }
 
@@ -159,14 +129,8 @@ pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Serve
 pub fn serve_over_tls(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.expect("a certificate")], key)
-        .expect("a server");
-    serve_at(listen(), Some(Arc::new(tls)), handle)
+    let tls = http::tls(vec![certificate.expect("a certificate")], key).expect("a server");
+    serve_at(listen(), Some(tls), handle)
 }
 
 fn listen() -> TcpListener {
@@ -240,7 +204,7 @@ pub fn silence() -> SocketAddr {
 
 fn converse(stream: impl Read + Write, is_lost: &AtomicBool, handle: &dyn Fn(Request) -> Reply) {
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
+    while let Ok(Some(request)) = http::read(&mut reader, false) {
         if is_lost.load(Ordering::SeqCst) {
             continue;
         }
@@ -251,12 +215,8 @@ fn converse(stream: impl Read + Write, is_lost: &AtomicBool, handle: &dyn Fn(Req
         }
         let to = reader.get_mut();
         match reply {
-            Reply::Answer {
-                status,
-                headers,
-                body,
-            } => {
-                if write(to, status, &headers, &body).is_err() {
+            Reply::Answer(answer) => {
+                if http::write(to, &answer).is_err() {
                     return;
                 }
             }
@@ -277,46 +237,4 @@ fn converse(stream: impl Read + Write, is_lost: &AtomicBool, handle: &dyn Fn(Req
             Reply::Reset | Reply::Late(..) => return,
         }
     }
-}
-
-fn read(reader: &mut impl BufRead) -> Option<Request> {
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut words = first.split_ascii_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = vec![];
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        headers.push((name.to_owned(), value.trim().to_owned()));
-    }
-    let mut request = Request {
-        method,
-        target,
-        headers,
-        body: vec![],
-    };
-    let length = request.header("content-length");
-    let length = length.map_or(Ok(0), str::parse).ok()?;
-    request.body.resize(length, 0);
-    reader.read_exact(&mut request.body).ok()?;
-    Some(request)
-}
-
-fn write(
-    to: &mut impl Write,
-    status: u16,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> std::io::Result<()> {
-    let mut head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
-    for (name, value) in headers {
-        head.extend([name, ": ", value, "\r\n"]);
-    }
-    head.push_str("\r\n");
-    to.write_all(&[head.as_bytes(), body].concat())?;
-    to.flush()
 }

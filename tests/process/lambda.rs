@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::http::{self, Reply, Request};
+use crate::http::{self, Answer, Reply, Request};
 use fake_aws::reason_codes;
 
 /// The function's ARN.
@@ -165,11 +165,7 @@ impl Lambda {
             .push((id.expect("an id from here"), ended, Instant::now()));
         drop(state);
         self.state.1.notify_all();
-        Reply::Answer {
-            status: 202,
-            headers: vec![],
-            body: vec![],
-        }
+        Reply::status(202)
     }
 
     fn next(&self) -> Reply {
@@ -194,23 +190,8 @@ impl Lambda {
         }
         let (id, event, deadline) = state.queued.remove(0);
         let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970");
-        let headers = [
-            (
-                "Lambda-Runtime-Aws-Request-Id",
-                format!("00000000-0000-0000-0000-{id:012}"),
-            ),
-            (
-                "Lambda-Runtime-Deadline-Ms",
-                deadline.as_millis().to_string(),
-            ),
-            ("Lambda-Runtime-Invoked-Function-Arn", FUNCTION.to_owned()),
-            ("Content-Type", "application/json".to_owned()),
-        ];
-        Reply::Answer {
-            status: 200,
-            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-            body: event,
-        }
+        let id = format!("00000000-0000-0000-0000-{id:012}");
+        Reply::Answer(Answer::of_runtime_api(id, deadline, FUNCTION, event))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

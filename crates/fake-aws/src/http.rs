@@ -4,15 +4,17 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::{FakeAws, Fate, request::Call};
+use crate::{ApiResponse, FakeAws, Fate, request::Call};
 
 /// One request, whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
     /// Path and query.
@@ -29,12 +31,17 @@ impl Request {
         let found = self.headers.iter().find(same);
         found.map(|(_, value)| value.as_str())
     }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
 }
 
 /// The result of a request: a response, or a connection that closes.
 pub type Reply = Option<Answer>;
 
 /// An answer, whole.
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -49,23 +56,57 @@ impl Answer {
             body: body.into(),
         }
     }
+
+    /// An event in the form in which Lambda's Runtime API hands it to a function.
+    pub fn of_runtime_api(
+        request_id: String,
+        deadline: Duration,
+        function: &str,
+        event: impl Into<Vec<u8>>,
+    ) -> Self {
+        let deadline = deadline.as_millis().to_string();
+        let headers = [
+            ("Lambda-Runtime-Aws-Request-Id", request_id),
+            ("Lambda-Runtime-Deadline-Ms", deadline),
+            ("Lambda-Runtime-Invoked-Function-Arn", function.to_owned()),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        Answer {
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+            ..Self::new(200, event)
+        }
+    }
+}
+
+impl From<ApiResponse> for Answer {
+    fn from(response: ApiResponse) -> Self {
+        let headers = response.headers.into_iter();
+        Answer {
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            ..Self::new(response.status, response.body)
+        }
+    }
+}
+
+/// The call for the service at `host`. An error is the reason why no service would accept it.
+pub fn decode(host: &str, request: &Request) -> Result<Call, String> {
+    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
+    real.set_method(&request.method)
+        .map_err(|error| error.to_string())?;
+    real.set_uri(format!("https://{host}{}", request.target))
+        .map_err(|error| error.to_string())?;
+    for (name, value) in &request.headers {
+        real.headers_mut().insert(name.clone(), value.clone());
+    }
+    Call::decode(&real)
 }
 
 /// Executes a call for the service at `host`. Returns the name of the operation, and `None` for an answer
 /// if a fault closes the connection.
 pub fn execute(fake: &FakeAws, host: &str, request: &Request) -> (String, Reply) {
-    let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
-    let is_valid = real.set_method(&request.method).is_ok()
-        && real
-            .set_uri(format!("https://{host}{}", request.target))
-            .is_ok();
-    if !is_valid {
-        return (String::new(), None);
-    }
-    for (name, value) in &request.headers {
-        real.headers_mut().insert(name.clone(), value.clone());
-    }
-    let call = match Call::decode(&real) {
+    let call = match decode(host, request) {
         Ok(call) => call,
         Err(reason) => {
             fake.complain(&reason);
@@ -76,12 +117,37 @@ pub fn execute(fake: &FakeAws, host: &str, request: &Request) -> (String, Reply)
     let Fate::Answered(answered) = fake.meet("function", index, &call) else {
         return (call.operation, None);
     };
-    let mut answer = Answer::new(answered.status, answered.body);
-    let headers = answered.headers.into_iter();
-    answer.headers = headers
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    (call.operation, Some(answer))
+    (call.operation, Some(answered.into()))
+}
+
+/// IAM's dates in `body` by the machine's clock, `ahead` seconds ahead: the account's clock starts on a
+/// fixed day.
+pub fn in_machine_time(fake: &FakeAws, body: &str, ahead: i64) -> String {
+    let mut parts = body.split("<CreateDate>");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (date, rest) = part.split_once('<').expect("an end of the date");
+        let date = DateTime::from_str(date, Format::DateTime).expect("IAM's date");
+        let date = SystemTime::try_from(date).expect("after 1970");
+        let age = fake.now().duration_since(date).unwrap_or_default();
+        let real = DateTime::from(SystemTime::now() - age);
+        let real = DateTime::from_secs(real.secs() + ahead).fmt(Format::DateTime);
+        text.extend(["<CreateDate>", &real.expect("a date"), "<", rest]);
+    }
+    text
+}
+
+/// TLS 1.2 and 1.3, as AWS has them.
+pub fn tls(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Arc::new(config))
 }
 
 /// Serves on a port of loopback that the system chooses, and answers which.
@@ -131,7 +197,7 @@ fn converse(stream: impl Read + Write, handle: &dyn Fn(Request) -> Reply) -> io:
 }
 
 /// The next request, or `None` at the connection's end.
-fn read(stream: &mut impl BufRead, is_first: bool) -> io::Result<Option<Request>> {
+pub fn read(stream: &mut impl BufRead, is_first: bool) -> io::Result<Option<Request>> {
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
@@ -165,7 +231,8 @@ fn read(stream: &mut impl BufRead, is_first: bool) -> io::Result<Option<Request>
     Ok(Some(request))
 }
 
-fn write(stream: &mut impl Write, answer: &Answer) -> io::Result<()> {
+/// Writes an answer.
+pub fn write(stream: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let length = answer.body.len();
     let mut whole = format!(
         "HTTP/1.1 {} -\r\ncontent-length: {length}\r\n",
