@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::aws_front::Mood;
-use crate::function::{Function, Setup};
+use crate::function::{Function, Setup, mirror};
 use crate::http::ClosedPort;
-
-fn mirror() -> Value {
-    json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"]})
-}
 
 #[test]
 fn create_response_equals_the_result_of_lambda() {
     let function = Function::start();
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    let answer = function.succeeds(&function.request("Create", &mirror()));
     assert_eq!(answer["PhysicalResourceId"], "codecommit-mirror/mirror");
     assert_eq!(answer["RequestId"], "request-Create");
     assert_eq!(answer["Data"]["UserName"], "mirror");
@@ -38,8 +33,7 @@ fn create_update_and_delete_leave_nothing() {
         update,
         function.request("Delete", &mirror()),
     ] {
-        let answer = function.answered(&event);
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        function.succeeds(&event);
     }
     function.left_nothing();
 }
@@ -57,8 +51,7 @@ fn aws_without_response_fails_before_the_lambda_deadline() {
         assert!(took < time && took > time / 2, "{kind}: {took:?}");
         // And when it does again, all is well in the same process.
         function.aws.mood(Mood::Well);
-        let answer = function.answered(&function.request("Create", &mirror()));
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        function.succeeds(&function.request("Create", &mirror()));
     };
     std::thread::scope(|scope| {
         for kind in ["Create", "Update", "Delete"] {
@@ -95,9 +88,7 @@ fn rejected_or_broken_connections_fail_with_a_reason() {
     std::thread::scope(|scope| {
         for function in [refused, broken] {
             scope.spawn(move || {
-                let answer = function.answered(&function.request("Create", properties));
-                assert_eq!(answer["Status"], "FAILED");
-                let reason = answer["Reason"].as_str().expect("a reason");
+                let reason = function.fails(&function.request("Create", properties));
                 assert!(!reason.contains("127.0.0.1"), "{reason}");
             });
         }
@@ -108,8 +99,7 @@ fn rejected_or_broken_connections_fail_with_a_reason() {
 fn slow_aws_is_awaited() {
     let function = Function::start();
     function.aws.mood(Mood::Slow(Duration::from_millis(150)));
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&function.request("Create", &mirror()));
 }
 
 #[test]
@@ -120,9 +110,7 @@ fn request_without_region_or_credentials_gets_a_response() {
         .with("AWS_ACCESS_KEY_ID", "")
         .with("AWS_SECRET_ACCESS_KEY", "")
         .start();
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "FAILED");
-    let reason = answer["Reason"].as_str().expect("a reason");
+    let reason = function.fails(&function.request("Create", &mirror()));
     assert!(reason.contains("region and credentials"), "{reason}");
 }
 

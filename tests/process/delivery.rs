@@ -22,8 +22,7 @@ fn failed_response_is_retried_until_it_is_accepted() {
         Reply::status(429),
         Reply::Reset,
     ]);
-    let answer = function.answered(&quick(&function));
-    assert_eq!(answer["Status"], "FAILED");
+    function.fails(&quick(&function));
     let attempts = function.bucket.attempts();
     assert_eq!(attempts.len(), 5);
     assert!(
@@ -75,7 +74,7 @@ fn unreachable_bucket_makes_lambda_redeliver() {
     assert!(function.bucket.attempts().len() > 2);
     // The redelivery, to a bucket that is well again.
     function.bucket.always(None);
-    assert_eq!(function.answered(&event)["Status"], "FAILED");
+    function.fails(&event);
 }
 
 #[test]
@@ -161,7 +160,7 @@ fn loopback_in_lambda_gets_no_response_from_aws() {
 fn bucket_response_that_breaks_off_is_retried() {
     let function = Function::start();
     function.bucket.next([Reply::CutOff, Reply::CutOff]);
-    assert_eq!(function.answered(&quick(&function))["Status"], "FAILED");
+    function.fails(&quick(&function));
     assert_eq!(function.bucket.attempts().len(), 3);
 }
 
@@ -211,8 +210,7 @@ fn request_whose_url_expired_before_its_timeout_changes_nothing() {
 fn delete_whose_url_expired_still_deletes() {
     let function = Function::start();
     let properties = json!({"UserName": "mirror"});
-    let created = function.answered(&function.request("Create", &properties));
-    assert_eq!(created["Status"], "SUCCESS", "{created}");
+    function.succeeds(&function.request("Create", &properties));
     function.bucket.attempts();
     let mut event = function.request("Delete", &properties);
     // Signed after the Create, and good for no time at all.
@@ -230,6 +228,6 @@ fn request_after_cloudformations_timeout_fails_at_once() {
     let mut event = function.request("Create", &json!({"UserName": "mirror"}));
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3601);
     event["ResponseURL"] = json!(function.bucket.url_signed(an_hour_ago));
-    assert_eq!(function.answered(&event)["Status"], "FAILED");
+    function.fails(&event);
     assert!(function.aws.calls().is_empty());
 }

@@ -28,6 +28,11 @@ pub fn binary() -> PathBuf {
     )
 }
 
+/// The properties of a credential, which is verified in a repository.
+pub fn mirror() -> Value {
+    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
+}
+
 /// One running copy of the function, as in Lambda's sandbox.
 pub struct Function {
     child: Child,
@@ -259,6 +264,33 @@ impl Function {
         let result = self.invoke(event, Duration::from_mins(1)).result();
         assert_eq!(self.bucket.accepted(), std::slice::from_ref(&result));
         result
+    }
+
+    /// As [`Self::answered`], with success.
+    #[track_caller]
+    pub fn succeeds(&self, event: &Value) -> Value {
+        let answer = self.answered(event);
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        answer
+    }
+
+    /// As [`Self::answered`], without success. Returns the reason.
+    #[track_caller]
+    pub fn fails(&self, event: &Value) -> String {
+        let answer = self.answered(event);
+        assert_eq!(answer["Status"], "FAILED", "{answer}");
+        answer["Reason"].as_str().expect("a reason").to_owned()
+    }
+
+    /// As [`Self::fails`], before the `time` of the invocation is over.
+    #[track_caller]
+    pub fn fails_within(&self, event: &Value, time: Duration) -> String {
+        let (ended, took) = self.invoke(event, time).ended();
+        let answer = ended.result();
+        assert_eq!(self.bucket.accepted(), std::slice::from_ref(&answer));
+        assert_eq!(answer["Status"], "FAILED", "{answer}");
+        assert!(took < time, "{took:?}");
+        answer["Reason"].as_str().expect("a reason").to_owned()
     }
 
     /// Ends the process as Lambda does, without a word, and starts another one in its place, with

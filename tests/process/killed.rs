@@ -3,15 +3,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::aws_front::CALLER;
-use crate::function::{Function, wait_until};
+use crate::function::{Function, mirror, wait_until};
 use fake_aws::{Fault, FaultKind};
-
-fn mirror() -> Value {
-    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
-}
 
 /// Whether there was a call with this index to be killed at.
 fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
@@ -29,14 +23,12 @@ fn killed_at(call: usize, kind: FaultKind, signal: &str) -> bool {
     function.signal(signal);
     function.wait();
     function.restart(&[]);
-    let answer = function.answered(&event);
-    assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
+    function.succeeds(&event);
     fake.look(|aws| {
         let issued = aws.credentials("mirror");
         assert_eq!(issued.len(), 1, "{kind:?} at {call}");
     });
-    let answer = function.answered(&function.request("Delete", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{kind:?} at {call}: {answer}");
+    function.succeeds(&function.request("Delete", &mirror()));
     fake.look(|aws| {
         assert!(aws.credentials("mirror").is_empty());
         assert!(aws.secrets.is_empty());

@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, Setup};
-
-fn mirror() -> Value {
-    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
-}
+use crate::function::{Function, Setup, mirror};
 
 /// The largest event that Lambda accepts, in bytes. The limit of asynchronous ones, like CloudFormation's,
 /// is lower. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -22,8 +18,7 @@ fn large(function: &Function) -> Value {
 
 fn creates_and_deletes(function: &Function) {
     for kind in ["Create", "Update", "Delete"] {
-        let answer = function.answered(&function.request(kind, &mirror()));
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        function.succeeds(&function.request(kind, &mirror()));
     }
     function.left_nothing();
 }
@@ -31,8 +26,7 @@ fn creates_and_deletes(function: &Function) {
 #[test]
 fn largest_event_needs_half_of_the_functions_memory() {
     let function = Function::start();
-    let answer = function.answered(&large(&function));
-    assert_eq!(answer["Status"], "FAILED");
+    function.fails(&large(&function));
     let peak = function.peak_memory();
     assert!(peak < 64 * 1024, "{peak} kB");
     creates_and_deletes(&function);
@@ -44,8 +38,7 @@ fn largest_event_needs_half_of_the_functions_memory() {
 fn too_little_memory_leaves_nothing_half_done() {
     // Kilobytes of data. It suffices for all but the largest events.
     let mut function = Setup::new().after("ulimit -d 12000").start();
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&function.request("Create", &mirror()));
     let calls = function.aws.calls().len();
     let event = large(&function);
     function.invoke(&event, Duration::from_mins(1));
@@ -55,7 +48,7 @@ fn too_little_memory_leaves_nothing_half_done() {
     assert!(function.bucket.accepted().is_empty());
     function.without_limits();
     function.restart(&[]);
-    assert_eq!(function.answered(&event)["Status"], "FAILED");
+    function.fails(&event);
     let written = function.ended();
     assert!(written.contains("memory allocation of"), "{written}");
 }

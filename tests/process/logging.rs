@@ -86,7 +86,7 @@ fn every_log_line_names_its_request() {
 fn steps_and_the_result_of_a_request_are_logged() {
     let function = Function::start();
     let event = create(&function, "one", "First", "user-a");
-    assert_eq!(function.answered(&event)["Status"], "SUCCESS");
+    function.succeeds(&event);
     let lines = lines(&function.ended());
     let of_it = of(&lines, "one");
     let issued = "issuing the service-specific credential of user user-a";

@@ -9,8 +9,7 @@
 //! ```
 //!
 //! The example `misbehaving` panics or blocks its thread with the same wiring, which the real handlers
-//! never do. `CFN_GITOPS_MISBEHAVING` names its binary; without it,
-//! it is built in the profile `CFN_GITOPS_MISBEHAVING_PROFILE` (`dev` by default).
+//! never do.
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 

@@ -21,14 +21,11 @@ fn update(function: &Function, from: &str, to: &str) -> Value {
 #[test]
 fn expired_session_fails_and_a_new_process_recovers() {
     let mut function = Function::start();
-    let answer = function.answered(&function.request("Create", &mirror("1")));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&function.request("Create", &mirror("1")));
     function.aws.mood(Mood::PastTheSession);
     let event = update(&function, "1", "2");
     let before = function.aws.calls().len();
-    let answer = function.answered(&event);
-    assert_eq!(answer["Status"], "FAILED");
-    let reason = answer["Reason"].as_str().expect("a reason");
+    let reason = function.fails(&event);
     assert!(
         reason.contains("ExpiredToken: The security token included in the request is expired"),
         "{reason}"
@@ -42,8 +39,7 @@ fn expired_session_fails_and_a_new_process_recovers() {
     function.aws.mood(Mood::Well);
     function.restart(&[("AWS_ACCESS_KEY_ID", "ASIAOFTHENEXTSESSION")]);
     let seen = function.aws.calls().len();
-    let answer = function.answered(&event);
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&event);
     let calls = function.aws.calls();
     let signed = calls[seen..]
         .iter()
@@ -71,8 +67,7 @@ fn lives_where_the_clock_is_off(ahead: i64) {
         update(&function, "1", "2"),
         function.request("Delete", &mirror("2")),
     ] {
-        let answer = function.answered(&signed_now(event));
-        assert_eq!(answer["Status"], "SUCCESS", "{ahead}: {answer}");
+        function.succeeds(&signed_now(event));
     }
     function.left_nothing();
 }

@@ -1,7 +1,6 @@
 //! One process, event after event: memory, connections, file descriptors and threads stay constant
 //! after a warm-up. Only the function's process is measured; its environment grows.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,10 +8,9 @@ use serde_json::json;
 
 use crate::function::{Function, Setup};
 
-/// Lifecycles of a resource, of five events each. `CFN_GITOPS_SOAK_LIVES` sets another number.
+/// Lifecycles of a resource, of five events each.
 const LIVES: usize = 120;
 const WARM: usize = 40;
-const MORE: &str = "CFN_GITOPS_SOAK_LIVES";
 
 /// The allocator's own memory: its arenas and the pages between used ones.
 const SLACK_KIB: u64 = 1024;
@@ -78,14 +76,11 @@ fn one_life(function: &Function, number: usize) {
 
 #[test]
 fn warm_process_needs_no_more_memory_files_or_threads() {
-    let lives = std::env::var(MORE)
-        .ok()
-        .and_then(|lives| lives.parse().ok());
     let function = Setup::new().with("RUST_LOG", "error").start();
     function.aws.fake.keep_no_journal();
     function.aws.fake.user(USER);
     let mut warm = None;
-    for number in 0..lives.unwrap_or(LIVES) {
+    for number in 0..LIVES {
         one_life(&function, number);
         function.aws.fake.drop_deleted_resources();
         if number == WARM {
@@ -93,10 +88,6 @@ fn warm_process_needs_no_more_memory_files_or_threads() {
         }
     }
     let (warm, end) = (warm.expect("more lives than that"), look_at(function.id()));
-    if lives.is_some() {
-        // Past the harness, which captures `println!`.
-        let _ = writeln!(std::io::stdout(), "warm: {warm:?}\nin the end: {end:?}");
-    }
     let told = format!("{warm:?}, in the end {end:?}");
     assert!(end.memory_kib <= warm.memory_kib + SLACK_KIB, "{told}");
     // A connection more or less is on its way to be closed.

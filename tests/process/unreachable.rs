@@ -3,15 +3,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::aws_front::Front;
-use crate::function::{Function, Setup, wait_until};
+use crate::function::{Function, Setup, mirror, wait_until};
 use crate::http::{AUTHORITY, ClosedPort, Reply, silence};
-
-fn mirror() -> Value {
-    json!({"UserName": "mirror", "RepositoryNames": ["infra"]})
-}
 
 /// A Create that has so many seconds, and its reason.
 fn failed_within(function: &Function, seconds: u64) -> String {
@@ -55,8 +51,7 @@ fn aws_with_untrusted_certificate_receives_nothing() {
     // Only the CA was missing.
     let trusting = Setup::new().over_tls().with("SSL_CERT_FILE", AUTHORITY);
     let function = trusting.start();
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&function.request("Create", &mirror()));
 }
 
 #[test]
@@ -78,8 +73,7 @@ fn aws_that_becomes_reachable_is_awaited() {
 fn response_that_breaks_off_is_requested_again() {
     let function = Function::start();
     function.aws.next([Reply::CutOff, Reply::Reset]);
-    let answer = function.answered(&function.request("Create", &mirror()));
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&function.request("Create", &mirror()));
     function.aws.fake.assert_unbroken();
 }
 
@@ -89,8 +83,7 @@ fn endless_response_is_abandoned_and_the_process_survives() {
     let function = Function::start();
     function.aws.next([Reply::Endless]);
     let event = function.request("Create", &mirror());
-    let answer = function.answered(&event);
-    let reason = answer["Reason"].as_str().expect("a reason");
+    let reason = function.fails(&event);
     assert!(
         reason.ends_with("AWS's response is too large - CFG-204"),
         "{reason}"
@@ -100,8 +93,7 @@ fn endless_response_is_abandoned_and_the_process_survives() {
         "{} kB",
         function.peak_memory()
     );
-    let answer = function.answered(&event);
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    function.succeeds(&event);
 }
 
 #[test]

@@ -19,8 +19,7 @@ fn checked(setup: Setup) -> (Value, Vec<Value>) {
     let user = "user-dev-watched";
     function.aws.fake.user(user);
     let properties = json!({"ServiceToken": crate::lambda::FUNCTION, "UserName": user});
-    let created = function.answered(&function.request("Create", &properties));
-    assert_eq!(created["Status"], "SUCCESS", "{created}");
+    function.succeeds(&function.request("Create", &properties));
     let event = json!({"HealthCheck": {"EnvID": "dev"}});
     let summary = function.invoke(&event, Duration::from_secs(60)).result();
     assert_eq!(summary["HealthCheck"]["EnvID"], "dev");

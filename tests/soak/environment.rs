@@ -28,11 +28,6 @@ impl Environment {
         }
     }
 
-    /// How many it has answered.
-    pub fn events(&self) -> usize {
-        self.events
-    }
-
     /// Handles one event, and returns its output.
     pub async fn answer_text(&mut self, event: &str) -> Result<Value, String> {
         self.events += 1;

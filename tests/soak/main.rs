@@ -7,7 +7,6 @@
 mod environment;
 mod hours;
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
@@ -27,9 +26,6 @@ const EVENING: usize = 24;
 
 /// The difference from hour to hour because of a map's or a list's spare room.
 const SLACK: usize = 16 * 1024;
-
-/// Prints every hour's figures.
-const SHOW: &str = "CFN_GITOPS_SHOW_SOAK";
 
 #[test]
 fn day_of_events_leaves_no_memory_and_no_task() {
@@ -52,12 +48,6 @@ fn day_of_events_leaves_no_memory_and_no_task() {
             held.push(HEAP.current_usage());
         }
         assert_eq!(fake.violations(), Vec::<String>::new());
-        if std::env::var_os(SHOW).is_some() {
-            // Past the harness, which captures `println!`.
-            let events = environment.events();
-            let line = format!("{events} events; bytes held after each hour: {held:?}");
-            let _ = writeln!(std::io::stdout(), "{line}");
-        }
         let (morning, evening) = (held[MORNING - 1], held[EVENING - 1]);
         assert!(
             evening <= morning + SLACK,
