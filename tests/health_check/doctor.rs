@@ -7,10 +7,10 @@ use cfn_gitops::clients::http::Http;
 use serde_json::json;
 
 use crate::fixture::{
-    PROJECT, REPOSITORY, SECRET, TOKEN, diagnosed, empty_world, fake, look, mirrored, pipeline,
+    PROJECT, REPOSITORY, SECRET, TOKEN, create_pipeline, diagnosed, empty_world, fake, look,
+    mirrored, owner, pipeline, tags,
 };
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::gitlab::Scope;
 use fake_aws::{FakeAws, Rotation, RotationStep};
 
@@ -198,12 +198,7 @@ async fn pending_rotation_is_a_problem_and_stays() {
 #[tokio::test(start_paused = true)]
 async fn stack_that_blocks_its_pipeline_is_a_problem() {
     let fake = empty_world();
-    fake.stack("owner", "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
-    let tags = [
-        ("cfn-gitops:stack-id", owner.as_str()),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
+    let owner = owner(&fake, "owner");
     for (status, says) in [
         (
             "UPDATE_ROLLBACK_FAILED",
@@ -216,7 +211,7 @@ async fn stack_that_blocks_its_pipeline_is_a_problem() {
         ("UPDATE_IN_PROGRESS", ""),
     ] {
         let name = format!("gitops-dev-{}", status.to_lowercase().replace('_', "-"));
-        fake.stack(&name, status, &tags);
+        fake.stack(&name, status, &tags(&owner));
         let problem = problem_of(&fake, &name).await;
         assert_eq!(problem.is_some(), !says.is_empty(), "{problem:?}");
         let problem = problem.unwrap_or_default();
@@ -233,15 +228,8 @@ async fn stack_that_blocks_its_pipeline_is_a_problem() {
 #[tokio::test(start_paused = true)]
 async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
     let fake = empty_world();
-    fake.stack("shop", "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
     fake.gitlab_project("platform/shop", &["development"]);
     fake.gitlab_token(TOKEN);
-    let kind = CustomResource {
-        resource_type: "Custom::GitOpsPipeline",
-        logical_id: "Project",
-        wire: |_, caller| caller.connector(),
-    };
     let properties = json!({
         "EnvID": "dev",
         "ProjectID": "shop",
@@ -249,9 +237,7 @@ async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
             "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": "platform/shop",
         },
     });
-    let mut stack = ParentStack::called(&fake, kind, &owner);
-    let created = stack.create(&properties).await;
-    assert!(created.is_success(), "{}", created.reason());
+    create_pipeline(&fake, &properties).await;
     assert_eq!(problem_of(&fake, TOKEN).await, None);
     fake.gitlab_tokens_expire_after_midnight(10);
     let problem = problem_of(&fake, TOKEN).await.expect("a problem");

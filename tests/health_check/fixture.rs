@@ -31,6 +31,12 @@ const CREDENTIAL: CustomResource = CustomResource {
     wire: |_, caller| caller.connector(),
 };
 
+const PIPELINE: CustomResource = CustomResource {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Project",
+    wire: |_, caller| caller.connector(),
+};
+
 /// Pages of two, so that there are several.
 pub fn empty_world() -> FakeAws {
     FakeAws::with(Options {
@@ -84,6 +90,29 @@ pub fn pipeline(fake: &FakeAws, name: &str, statuses: &[&'static str]) {
         pipeline.executions = executions.collect();
         aws.pipelines.insert(name.to_owned(), pipeline);
     });
+}
+
+/// A stack of this name. Returns its ARN.
+pub fn owner(fake: &FakeAws, name: &str) -> String {
+    fake.stack(name, "CREATE_COMPLETE", &[]);
+    fake.look(|aws| aws.stacks.named(name).expect("just made").id.clone())
+}
+
+/// The tags of a pipeline's stack, whose owner has this ARN.
+pub fn tags(owner: &str) -> [(&str, &str); 2] {
+    [
+        ("cfn-gitops:stack-id", owner),
+        ("cfn-gitops:logical-id", "Project"),
+    ]
+}
+
+/// Creates the resource of a pipeline, in a stack with the name of its project.
+pub async fn create_pipeline(fake: &FakeAws, properties: &Value) -> ParentStack {
+    let name = properties["ProjectID"].as_str().expect("a name");
+    let mut stack = ParentStack::called(fake, PIPELINE, &owner(fake, name));
+    let created = stack.create(properties).await;
+    assert!(created.is_success(), "{}", created.reason());
+    stack
 }
 
 /// The result of a health check.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, empty_world, fake as mirror, look_as,
+    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, empty_world, fake as mirror,
+    look_as,
 };
-use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::{FakeAws, FaultKind, On};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
@@ -40,20 +40,6 @@ async fn with_lost_push(properties: &Value) -> FakeAws {
     tokio::time::sleep(Duration::from_mins(1)).await;
     fake.push_without_event(REPOSITORY, BRANCH, "c2");
     fake
-}
-
-async fn create_pipeline(fake: &FakeAws, properties: &Value) {
-    let name = properties["ProjectID"].as_str().expect("a name");
-    fake.stack(name, "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named(name).expect("just made").id.clone());
-    let kind = CustomResource {
-        resource_type: "Custom::GitOpsPipeline",
-        logical_id: "Project",
-        wire: |_, caller| caller.connector(),
-    };
-    let mut stack = ParentStack::called(fake, kind, &owner);
-    let created = stack.create(properties).await;
-    assert!(created.is_success(), "{}", created.reason());
 }
 
 async fn look(fake: &FakeAws) -> (Looked, usize) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{empty_world, look, look_as};
-use fake_aws::custom_resource::{CustomResource, ParentStack};
+use crate::fixture::{create_pipeline, empty_world, look, look_as, tags};
+use fake_aws::custom_resource::ParentStack;
 use fake_aws::{FakeAws, FaultKind, On};
 
 const OWNER: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/00000000-0000-4000-8000-00000000000f";
@@ -20,16 +20,7 @@ fn properties() -> Value {
 /// A pipeline's stack that waits for its branch, and the stack that owns it.
 async fn waiting() -> (FakeAws, ParentStack) {
     let fake = empty_world();
-    fake.stack("shop", "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named("shop").expect("just made").id.clone());
-    let kind = CustomResource {
-        resource_type: "Custom::GitOpsPipeline",
-        logical_id: "Project",
-        wire: |_, caller| caller.connector(),
-    };
-    let mut stack = ParentStack::called(&fake, kind, &owner);
-    let created = stack.create(&properties()).await;
-    assert!(created.is_success(), "{}", created.reason());
+    let stack = create_pipeline(&fake, &properties()).await;
     assert!(!has_pipeline(&fake));
     (fake, stack)
 }
@@ -90,12 +81,6 @@ async fn slow_create_leaves_time_for_the_response() {
 #[tokio::test(start_paused = true)]
 async fn stack_without_owner_is_reported() {
     let fake = empty_world();
-    let tags = |owner| {
-        [
-            ("cfn-gitops:stack-id", owner),
-            ("cfn-gitops:logical-id", "Project"),
-        ]
-    };
     fake.stack(CHILD, "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("gitops-prd-shop", "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);
@@ -115,11 +100,7 @@ async fn stack_without_owner_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn stacks_that_cannot_be_listed_are_no_orphans() {
     let fake = empty_world();
-    let tags = [
-        ("cfn-gitops:stack-id", OWNER),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
-    fake.stack(CHILD, "CREATE_COMPLETE", &tags);
+    fake.stack(CHILD, "CREATE_COMPLETE", &tags(OWNER));
     fake.break_from_now(On::Operation("ListStacks"), FaultKind::Denied);
     let looked = look(&fake).await;
     assert!(looked.has_failed());

@@ -7,7 +7,9 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, Invocation};
 use serde_json::{Value, json};
 
-use crate::fixture::{USER, empty_world, look_as, look_by_schedule, mirrored, pipeline};
+use crate::fixture::{
+    USER, empty_world, look_as, look_by_schedule, mirrored, owner, pipeline, tags,
+};
 use fake_aws::FakeAws;
 use fake_aws::clients::sdk_config;
 use fake_aws::custom_resource::FUNCTION;
@@ -29,17 +31,12 @@ async fn large() -> FakeAws {
     mirrored(&fake, USER, "platform/infra", "codecommit-dev-cfn-infra").await;
     pipeline(&fake, "codepipeline-dev-cfn-good", &["Succeeded"]);
     pipeline(&fake, "codepipeline-dev-cfn-bad", &["Failed"]);
-    fake.stack("owner", "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
+    let owner = owner(&fake, "owner");
     for number in 0..STACKS {
         let is_orphan = number % (STACKS / ORPHANS) == 1;
         let owner = if is_orphan { "gone" } else { &owner };
-        let tags = [
-            ("cfn-gitops:stack-id", owner),
-            ("cfn-gitops:logical-id", "Project"),
-        ];
         let name = format!("gitops-dev-p{number:03}");
-        fake.stack(&name, "CREATE_COMPLETE", &tags);
+        fake.stack(&name, "CREATE_COMPLETE", &tags(owner));
     }
     fake
 }
