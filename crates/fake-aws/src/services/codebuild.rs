@@ -7,13 +7,13 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     request::Call,
     response::{ApiResponse, AwsError},
-    services::{iam::ACCOUNT, stacks::resources::BUILD_PROJECT},
+    services::{
+        iam::ACCOUNT,
+        pages::{LONGEST_PAGE, List},
+        stacks::resources::BUILD_PROJECT,
+    },
     state::AwsState,
 };
-
-/// "If there are more than 100 items in the list, only the first 100 items are returned" (API
-/// Reference, `ListBuildsForProject`), and `BatchGetBuilds` accepts at most 100 IDs.
-const LONGEST_PAGE: usize = 100;
 
 /// "The token is included in the `StartBuild` request and is valid for 5 minutes" (API Reference,
 /// `StartBuild`).
@@ -170,7 +170,7 @@ fn batch_get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "The results are sorted by build number […]. If this is not specified, the results are sorted in
-/// descending order."
+/// descending order." The function specifies none.
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ListBuildsForProject.html>
 fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let project = call.needed("projectName");
@@ -185,29 +185,13 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         return Err(AwsError::new(400, "ResourceNotFoundException", message));
     }
     builds.sort_by_key(|build| std::cmp::Reverse(build.number));
-    if let Some(order) = call.text("sortOrder") {
-        // "If the project has more than 100 builds, setting the sort order will result in an error."
-        if builds.len() > LONGEST_PAGE {
-            return Err(invalid(
-                "Cannot specify sort order for more than 100 builds",
-            ));
-        }
-        if order == "ASCENDING" {
-            builds.reverse();
-        }
-    }
-    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
-    let start: usize = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token.parse().map_err(|_| invalid("Invalid nextToken"))?,
+    let ids: Vec<Value> = builds.iter().map(|build| json!(build.id)).collect();
+    let list = List {
+        name: "ids",
+        token: "nextToken",
+        invalid_token: "InvalidInputException",
     };
-    let page = builds.iter().skip(start).take(length);
-    let ids: Vec<&str> = page.map(|build| build.id.as_str()).collect();
-    let mut body = json!({"ids": ids});
-    if start + length < builds.len() {
-        body["nextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    list.page(aws, call, &ids)
 }
 
 fn invalid(message: &str) -> AwsError {

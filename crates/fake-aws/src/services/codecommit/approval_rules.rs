@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     request::Call,
     response::{ApiResponse, AwsError},
-    services::codecommit::existing_repository,
+    services::{codecommit::existing_repository, pages::List},
     state::AwsState,
 };
 
@@ -32,11 +32,9 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Option<Result<ApiResponse, Aws
         "CreateApprovalRuleTemplate" => create,
         "DeleteApprovalRuleTemplate" => delete,
         "UpdateApprovalRuleTemplateContent" => update_content,
-        "UpdateApprovalRuleTemplateDescription" => update_description,
         "AssociateApprovalRuleTemplateWithRepository" => associate,
         "DisassociateApprovalRuleTemplateFromRepository" => disassociate,
         "ListRepositoriesForApprovalRuleTemplate" => list_repositories,
-        "ListAssociatedApprovalRuleTemplatesForRepository" => list_templates,
         _ => return None,
     };
     Some(act(aws, call).map(|body| ApiResponse::json(&body)))
@@ -104,16 +102,6 @@ fn update_content(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(shown(&name, held))
 }
 
-fn update_description(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
-    let name = template_name(call)?.to_owned();
-    let now = aws.now;
-    let description = call.needed("approvalRuleTemplateDescription").to_owned();
-    let held = found_mut(aws, &name)?;
-    held.description = description;
-    held.changed = now;
-    Ok(shown(&name, held))
-}
-
 /// A repeated association is not an error: the operation has none for it.
 fn associate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
@@ -143,34 +131,13 @@ fn disassociate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 
 fn list_repositories(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let held = found(aws, template_name(call)?)?;
-    let names: Vec<&String> = held.repositories.iter().collect();
-    paged(aws, call, "repositoryNames", &names)
-}
-
-fn list_templates(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
-    let repository = existing_repository(aws, call)?;
-    let held = aws.rule_templates.iter();
-    let names: Vec<&String> = held
-        .filter(|(_, held)| held.repositories.contains(repository))
-        .map(|(name, _)| name)
-        .collect();
-    paged(aws, call, "approvalRuleTemplateNames", &names)
-}
-
-fn paged(aws: &AwsState, call: &Call, list: &str, all: &[&String]) -> Result<Value, AwsError> {
-    let length = aws.options.page_length.unwrap_or(100);
-    let start: usize = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| AwsError::new(400, "InvalidContinuationTokenException", "nextToken"))?,
+    let names: Vec<Value> = held.repositories.iter().map(|name| json!(name)).collect();
+    let list = List {
+        name: "repositoryNames",
+        token: "nextToken",
+        invalid_token: "InvalidContinuationTokenException",
     };
-    let page: Vec<&&String> = all.iter().skip(start).take(length).collect();
-    let mut body = json!({list: page});
-    if start + length < all.len() {
-        body["nextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    list.page(aws, call, &names)
 }
 
 fn shown(name: &str, template: &RuleTemplate) -> Value {

@@ -12,6 +12,7 @@ use crate::{
     response::{ApiResponse, AwsError},
     services::{
         iam::ACCOUNT,
+        pages::List,
         tags::{self, Tags},
     },
     state::AwsState,
@@ -23,9 +24,6 @@ mod approval_rules;
 pub mod other_account;
 
 pub use approval_rules::RuleTemplate;
-
-/// Differences in a page, where AWS documents no number.
-const LONGEST_PAGE: usize = 100;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repository {
@@ -158,22 +156,14 @@ fn get_branch(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_ListBranches.html>
 fn list_branches(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = existing_repository(aws, call)?;
-    let branches: Vec<&String> = aws.repositories[name].branches.keys().collect();
-    let start = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token.parse().map_err(|_| {
-            let message = "The specified continuation token is not valid.";
-            AwsError::new(400, "InvalidContinuationTokenException", message)
-        })?,
+    let branches = aws.repositories[name].branches.keys();
+    let branches: Vec<Value> = branches.map(|name| json!(name)).collect();
+    let list = List {
+        name: "branches",
+        token: "nextToken",
+        invalid_token: "InvalidContinuationTokenException",
     };
-    let end = branches
-        .len()
-        .min(start + aws.options.page_length.unwrap_or(LONGEST_PAGE));
-    let mut body = json!({"branches": branches[start.min(end)..end]});
-    if end < branches.len() {
-        body["nextToken"] = end.to_string().into();
-    }
-    Ok(body)
+    list.page(aws, call, &branches)
 }
 
 /// "Returns information about the differences in a valid commit specifier." The length of a page is
@@ -214,18 +204,12 @@ fn differences(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             difference
         })
         .collect();
-    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
-    let start: usize = call
-        .text("NextToken")
-        .unwrap_or("0")
-        .parse()
-        .map_err(|_| AwsError::new(400, "InvalidContinuationTokenException", "NextToken"))?;
-    let page: Vec<&Value> = changed.iter().skip(start).take(length).collect();
-    let mut body = json!({"differences": page});
-    if start + length < changed.len() {
-        body["NextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    let list = List {
+        name: "differences",
+        token: "NextToken",
+        invalid_token: "InvalidContinuationTokenException",
+    };
+    list.page(aws, call, &changed)
 }
 
 fn update_default_branch(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::{
     request::Call,
     response::AwsError,
-    services::pipelines::{Execution, not_found},
+    services::{
+        pages::List,
+        pipelines::{Execution, not_found},
+    },
     state::AwsState,
 };
-
-/// "Valid Range: Minimum value of 1. Maximum value of 100", and the default is 100.
-const LONGEST_PAGE: usize = 100;
 
 /// One attempt of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,21 +78,14 @@ pub(crate) fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             message,
         ));
     };
-    let start = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
-    };
-    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
     let newest_first = execution.actions.iter().enumerate().rev();
-    let newest_first = newest_first.skip(start).take(length);
     let shown: Vec<Value> = newest_first.map(|(at, run)| shown(id, at, run)).collect();
-    let mut body = json!({"actionExecutionDetails": shown});
-    if start + length < execution.actions.len() {
-        body["nextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    let list = List {
+        name: "actionExecutionDetails",
+        token: "nextToken",
+        invalid_token: "InvalidNextTokenException",
+    };
+    list.page(aws, call, &shown)
 }
 
 /// "Provides the response to a manual approval request to CodePipeline."

@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::{
     request::Call,
     response::{ApiResponse, AwsError},
-    services::tags::Tags,
+    services::{
+        pages::{LONGEST_PAGE, List},
+        tags::Tags,
+    },
     state::AwsState,
 };
 
@@ -15,9 +18,6 @@ use crate::{
 mod action_runs;
 
 pub use action_runs::ActionRun;
-
-/// API Reference, `ListPipelineExecutions`: "Valid Range: Minimum value of 1. Maximum value of 100."
-const LONGEST_PAGE: usize = 100;
 
 /// The ARN of the function's session.
 const FUNCTION_SESSION: &str =
@@ -232,20 +232,14 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
 
 /// "Gets a summary of all of the pipelines associated with your account." Pages are short here.
 fn list_pipelines(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
-    let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
-    let start = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
+    let names = aws.pipelines.keys();
+    let pipelines: Vec<Value> = names.map(|name| json!({"name": name})).collect();
+    let list = List {
+        name: "pipelines",
+        token: "nextToken",
+        invalid_token: "InvalidNextTokenException",
     };
-    let page = aws.pipelines.keys().skip(start).take(length);
-    let page: Vec<Value> = page.map(|name| json!({"name": name})).collect();
-    let mut body = json!({"pipelines": page});
-    if start + length < aws.pipelines.len() {
-        body["nextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    list.page(aws, call, &pipelines)
 }
 
 /// "Returns information about the state of a pipeline, including the stages and actions."
@@ -292,31 +286,14 @@ fn state(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
 fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let name = call.needed("pipelineName");
     let pipeline = aws.pipelines.get(name).ok_or_else(|| not_found(name))?;
-    let asked = call.params.get("maxResults").and_then(Value::as_u64);
-    let length = asked.map_or(LONGEST_PAGE, |asked| usize::try_from(asked).unwrap_or(0));
-    if !(1..=LONGEST_PAGE).contains(&length) {
-        return Err(AwsError::new(
-            400,
-            "ValidationException",
-            "maxResults: 1 to 100",
-        ));
-    }
-    let start = match call.text("nextToken") {
-        None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?,
-    };
     let late = aws.options.executions_late;
     let is_listed = |execution: &&Execution| execution.started + late <= aws.now;
     let newest_first = pipeline.executions.iter().rev().filter(is_listed);
-    let newest_first = newest_first.skip(start);
     let action = pipeline.source().map_or("Source", |(action, _, _)| action);
     // An image is read at once; code is uploaded first.
     let second = pipeline.properties["Stages"][0]["Actions"][1]["Name"].as_str();
     let image = second.map(|name| json!({"actionName": name, "revisionId": "sha256:0a1b2c"}));
     let summaries: Vec<Value> = newest_first
-        .take(length)
         .map(|execution| {
             let revisions: Vec<Value> = execution
                 .revision
@@ -342,11 +319,12 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             })
         })
         .collect();
-    let mut body = json!({"pipelineExecutionSummaries": summaries});
-    if start + length < pipeline.executions.len() {
-        body["nextToken"] = (start + length).to_string().into();
-    }
-    Ok(body)
+    let list = List {
+        name: "pipelineExecutionSummaries",
+        token: "nextToken",
+        invalid_token: "InvalidNextTokenException",
+    };
+    list.page_of(LONGEST_PAGE, call, &summaries)
 }
 
 /// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
