@@ -92,9 +92,9 @@ pub use services::{
     functions::Invoked,
     iam,
     pipelines::{ActionRun, Execution, Pipeline},
-    response_bucket::{BucketFailure, SentResponse},
+    response_bucket::SentResponse,
     s3,
-    secrets::{self, Answering, Rotated, Rotation, RotationStep},
+    secrets::{self, Rotated, Rotation, RotationStep},
     stacks::{self, ChangeSetBehaviour, ResourceAction, ResourceChange, SeenTokens},
 };
 pub use state::AwsState;

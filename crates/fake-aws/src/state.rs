@@ -30,7 +30,7 @@ use crate::{
         functions::{self, Invoked},
         iam::{self, CODECOMMIT, Credential, Iam},
         pipelines::{self, Pipeline},
-        response_bucket::{self, BucketFailure, SentResponse},
+        response_bucket::{self, SentResponse},
         s3,
         secrets::{self, Secret},
         stacks::{self, Stacks, operations, resources::Made},
@@ -95,7 +95,6 @@ pub struct AwsState {
     /// CloudFormation can assume the roles that it is given from then on.
     pub(crate) roles_from: Duration,
     pub responses: Vec<SentResponse>,
-    pub(crate) bucket_failures: Vec<BucketFailure>,
     pub buckets: Buckets,
     /// Calls that the product must not make: the fake's own complaints.
     pub complaints: Vec<String>,
@@ -156,7 +155,6 @@ impl AwsState {
             denied: vec![],
             roles_from: Duration::ZERO,
             responses: vec![],
-            bucket_failures: vec![],
             buckets: Buckets::default(),
             complaints: vec![],
             random: Rng::with_seed(seed),

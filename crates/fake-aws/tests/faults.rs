@@ -4,21 +4,20 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use fake_aws::{
-    At, FakeAws, Fault, FaultKind, Line, On, Run,
+    At, FakeAws, Fault, FaultKind, Line, Run,
     clients::{Clients, sdk_config},
     explore::paused,
-    request::Service,
     schedules,
 };
 
-/// Issues a credential with or without the SDK's retries, while the first
-/// call has this fault. Returns whether that succeeded.
-async fn issue_under(fake: &FakeAws, kind: FaultKind, attempts: u32) -> Run<bool> {
+/// Issues a credential without the SDK's retries, while the first call has this
+/// fault. Returns whether that succeeded.
+async fn issue_under(fake: &FakeAws, kind: FaultKind) -> Run<bool> {
     fake.inject("test", Fault::at(0, kind));
     let caller = fake.caller("test");
     let config = sdk_config(caller.connector());
     let config = aws_sdk_iam::config::Builder::from(&config)
-        .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+        .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(Duration::from_secs(10))
@@ -55,32 +54,12 @@ async fn each_fault_does_what_its_name_says() {
     ] {
         let fake = fake();
         let begun = Instant::now();
-        assert_eq!(issue_under(&fake, kind, 1).await, run, "{kind:?}");
+        assert_eq!(issue_under(&fake, kind).await, run, "{kind:?}");
         assert_eq!(issued(&fake), credentials, "{kind:?}");
         assert_eq!(fake.faults_left(), 0, "{kind:?}");
         let waited = begun.elapsed() >= Duration::from_secs(10);
         assert_eq!(waited, FaultKind::SILENT.contains(&kind), "{kind:?}");
         assert_eq!(fake.journal()[0].executed, kind.executes(), "{kind:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn sdk_retry_is_a_call_and_may_issue_twice() {
-    for (kind, credentials) in [
-        (FaultKind::RequestLost, 1),
-        (FaultKind::AnswerLost, 2),
-        (FaultKind::AnswerHangs, 2),
-        (FaultKind::InternalError500, 1),
-        (FaultKind::Throttled, 1),
-    ] {
-        let fake = fake();
-        assert_eq!(
-            issue_under(&fake, kind, 3).await,
-            Run::Finished(true),
-            "{kind:?}"
-        );
-        assert_eq!(fake.calls_of("test"), 2, "{kind:?}");
-        assert_eq!(issued(&fake), credentials, "{kind:?}");
     }
 }
 
@@ -184,37 +163,6 @@ async fn killed_caller_never_calls_again_and_its_successor_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lasting_fault_hits_every_caller_until_it_ends() {
-    let fake = fake();
-    fake.repository("infra");
-    let clients = ["one", "other"].map(|name| Clients::over(fake.connector(name)));
-    let get = async |clients: &Clients| {
-        let get = clients.codecommit.get_repository().repository_name("infra");
-        super::code(get.send().await)
-    };
-    let tagged = async |clients: &Clients| {
-        let tags = clients.iam.list_user_tags().user_name("mirror");
-        super::code(tags.send().await)
-    };
-    for on in [
-        On::Service(Service::CodeCommit),
-        On::Operation("GetRepository"),
-    ] {
-        fake.break_from_now(on, FaultKind::Denied);
-        for clients in &clients {
-            for _ in 0..2 {
-                assert_eq!(get(clients).await, "AccessDeniedException");
-                assert_eq!(tagged(clients).await, "none", "another service");
-            }
-        }
-        fake.mend();
-        for clients in &clients {
-            assert_eq!(get(clients).await, "none");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn held_call_sees_the_changes_of_others() {
     let fake = fake();
     let clients = Clients::over(fake.connector("slow"));
@@ -243,7 +191,7 @@ fn text_of_a_failed_run_has_its_calls() {
     let failed = std::panic::catch_unwind(|| {
         paused(async {
             assert_eq!(
-                issue_under(&fake(), FaultKind::Denied, 1).await,
+                issue_under(&fake(), FaultKind::Denied).await,
                 Run::Killed,
                 "not killed"
             );

@@ -1,4 +1,4 @@
-//! GitLab's API: secrets in its requests. `tests/rules` has the rules that do not depend on virtual time.
+//! GitLab's API: its hosts, and secrets in its requests. `tests/rules` has the rules that do not depend on virtual time.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
@@ -8,7 +8,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use fake_aws::{
-    FakeAws,
+    FakeAws, Scope,
     gitlab::{HOST, REDIRECT_HOST},
 };
 
@@ -166,4 +166,35 @@ async fn token_that_is_written_down_is_a_violation() {
         violations,
         ["GitLab's token was sent to secretsmanager with CreateSecret"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_host_has_projects_and_tokens_of_its_own() {
+    let mut gitlab = Asking::new();
+    gitlab
+        .fake
+        .gitlab_project_at(REDIRECT_HOST, "other", &["main"]);
+    gitlab.token = gitlab
+        .fake
+        .gitlab_token_for("other/token", REDIRECT_HOST, Scope::Api);
+    gitlab.host = REDIRECT_HOST;
+    assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 404);
+    gitlab
+        .fake
+        .gitlab_project_at(REDIRECT_HOST, PROJECT, &["main"]);
+    assert_eq!(gitlab.ask("GET", "/remote_mirrors", None).await.status, 200);
+    gitlab.fake.assert_unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushes_are_listed_the_newest_first() {
+    let gitlab = Asking::new();
+    gitlab.fake.push_to_gitlab(PROJECT, "main", "m1");
+    gitlab.fake.push_to_gitlab(PROJECT, "topic", "t1");
+    let listed = gitlab.ask("GET", "/events?action=pushed", None).await;
+    let shown = |at: usize, name: &str| listed.body[at]["push_data"][name].clone();
+    assert_eq!(shown(0, "ref"), "topic");
+    assert_eq!(shown(0, "commit_from"), Value::Null);
+    assert_eq!(shown(1, "commit_from"), "first-of-main");
+    assert_eq!(shown(1, "commit_to"), "m1");
 }

@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use super::{code, world_and_clients};
 use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
-use fake_aws::clients::Clients;
+use fake_aws::{Rotated, Rotation, clients::Clients, secrets::PENDING};
 
 const NAME: &str = "codecommit-mirror/mirror";
 const FIRST: &str = "11111111111111111111111111111111";
@@ -106,4 +106,63 @@ async fn denied_action_is_the_json_services_own_error() {
         .send()
         .await;
     assert!(elsewhere.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn named_version_without_value_cannot_be_read() {
+    let (fake, clients) = world_and_clients();
+    create(&clients, FIRST, Some("first")).await.unwrap();
+    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
+    rotation.begin().unwrap();
+    let token = rotation.version().to_owned();
+    let get = || clients.secrets.get_secret_value().secret_id(NAME);
+    let read = get().version_stage(PENDING).send().await;
+    assert_eq!(code(read), "ResourceNotFoundException");
+    let read = get().version_id(&token).send().await;
+    assert_eq!(code(read), "ResourceNotFoundException");
+    let put = |value: &str| {
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.client_request_token(&token).version_stages("mine");
+        put.secret_string(value).send()
+    };
+    put("filled").await.unwrap();
+    let read = get().version_stage(PENDING).send().await.unwrap();
+    assert_eq!(read.secret_string(), Some("filled"));
+    put("filled").await.unwrap();
+    assert_eq!(code(put("other").await), "ResourceExistsException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn versions_without_labels_beyond_a_hundred_are_deleted() {
+    let (fake, clients) = world_and_clients();
+    create(&clients, FIRST, Some("first")).await.unwrap();
+    let put = |number: usize| {
+        let put = clients.secrets.put_secret_value().secret_id(NAME);
+        let put = put.client_request_token(format!("{number:032}"));
+        put.secret_string(number.to_string()).send()
+    };
+    let held = || fake.look(|aws| aws.secrets[NAME].versions.len());
+    sleep(Duration::from_secs(1)).await;
+    for number in 2..=120 {
+        put(number).await.unwrap();
+    }
+    assert_eq!(held(), 120, "none is a day old");
+    sleep(Duration::from_hours(25)).await;
+    put(121).await.unwrap();
+    assert_eq!(held(), 100);
+    let gone = clients.secrets.get_secret_value().secret_id(NAME);
+    let gone = gone.version_id(FIRST).send().await;
+    assert_eq!(code(gone), "ResourceNotFoundException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotation_waits_for_awspending_of_another_version() {
+    let (fake, clients) = world_and_clients();
+    create(&clients, FIRST, Some("first")).await.unwrap();
+    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
+    rotation.begin().unwrap();
+    let Rotated::Refused(refusal) = rotation.rotate().await else {
+        panic!("it began");
+    };
+    assert!(refusal.contains("A previous rotation isn't complete"));
 }

@@ -1,89 +1,10 @@
-//! `CodeCommit`, its git address, and the wire's records.
+//! The wire's records.
 
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, SharedHttpConnector},
-    orchestrator::HttpRequest,
-};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{code, world_and_clients};
-
-/// The response to a push with this login.
-pub async fn probe(
-    connector: &SharedHttpConnector,
-    repository_url: &str,
-    login: (&str, &str),
-) -> u16 {
-    let url = format!("{repository_url}/info/refs?service=git-receive-pack");
-    let mut request = HttpRequest::get(url).unwrap();
-    let basic = aws_smithy_types::base64::encode(format!("{}:{}", login.0, login.1));
-    let headers = request.headers_mut();
-    headers.insert("authorization", format!("Basic {basic}"));
-    connector.call(request).await.unwrap().status().as_u16()
-}
-
-#[tokio::test(start_paused = true)]
-async fn push_needs_a_visible_login_a_repository_and_permission() {
-    let (fake, clients) = world_and_clients();
-    fake.repository("infra");
-    fake.options(|options| options.login_late = Duration::from_secs(3));
-    let get = |name: &str| {
-        clients
-            .codecommit
-            .get_repository()
-            .repository_name(name)
-            .send()
-    };
-    let found = get("infra").await.unwrap().repository_metadata.unwrap();
-    let url = found.clone_url_http().unwrap();
-    assert_eq!(
-        url,
-        "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra"
-    );
-    assert_eq!(code(get("none").await), "RepositoryDoesNotExistException");
-    assert_eq!(code(get("a/b").await), "InvalidRepositoryNameException");
-
-    sleep(Duration::from_secs(10)).await;
-    let credential = fake.change(|aws| aws.issue("mirror", "test")).unwrap();
-    let connector = fake.connector("probe");
-    let login = (
-        credential.service_user_name.as_str(),
-        credential.password.as_str(),
-    );
-    assert_eq!(probe(&connector, url, login).await, 401, "not spread yet");
-    sleep(Duration::from_secs(3)).await;
-    assert_eq!(probe(&connector, url, login).await, 200);
-    assert_eq!(probe(&connector, url, (login.0, "wrong")).await, 401);
-    assert_eq!(
-        probe(&connector, &url.replace("infra", "none"), login).await,
-        404
-    );
-    fake.take_git_push("mirror");
-    assert_eq!(probe(&connector, url, login).await, 403);
-}
-
-#[tokio::test(start_paused = true)]
-async fn inactive_login_is_rejected() {
-    let (fake, _) = world_and_clients();
-    fake.repository("infra");
-    let credential = fake.foreign_credential("mirror");
-    let url = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
-    let login = (
-        credential.service_user_name.as_str(),
-        credential.password.as_str(),
-    );
-    let connector = fake.connector("probe");
-    assert_eq!(probe(&connector, url, login).await, 200);
-    fake.change(|aws| {
-        let now = aws.now;
-        aws.iam.change(now, |iam| {
-            iam.set_active("mirror", &credential.id, "Inactive")
-        })
-    })
-    .unwrap();
-    assert_eq!(probe(&connector, url, login).await, 401);
-}
 
 #[tokio::test(start_paused = true)]
 async fn journal_has_callers_calls_and_times_and_no_secret() {

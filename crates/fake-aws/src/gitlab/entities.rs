@@ -61,7 +61,7 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
         "archived": false,
         "lfs_enabled": true,
         "visibility": if project.records.is_public { "public" } else { "private" },
-        "builds_access_level": if project.records.without_ci { "disabled" } else { "enabled" },
+        "builds_access_level": "enabled",
         "permissions": {
             "project_access": {"access_level": access, "notification_level": 3},
             "group_access": null,

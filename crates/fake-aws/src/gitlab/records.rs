@@ -91,8 +91,6 @@ pub struct Note {
 pub struct Records {
     /// A public project, which shows all of this to everybody.
     pub is_public: bool,
-    /// CI/CD is switched off (`builds_access_level`).
-    pub without_ci: bool,
     pub ci_runs: CiRuns,
     /// The number of calls about commits and environments.
     calls: usize,

@@ -4,10 +4,7 @@ use serde_json::Value;
 
 use crate::{
     handle::FakeAws,
-    services::{
-        codebuild::{self, Build},
-        s3,
-    },
+    services::{codebuild, s3},
 };
 
 impl FakeAws {
@@ -32,11 +29,6 @@ impl FakeAws {
         })
     }
 
-    /// Changes a build.
-    pub fn change_build(&self, id: &str, change: impl FnOnce(&mut Build)) {
-        self.change(|aws| change(aws.builds.get_mut(id).expect("a build to change")));
-    }
-
     /// A build ends now with this status. Returns EventBridge's event.
     pub fn end_build(&self, id: &str, status: &'static str) -> Value {
         self.change(|aws| {
@@ -45,11 +37,6 @@ impl FakeAws {
             build.end(status, now);
             codebuild::event(aws, id)
         })
-    }
-
-    /// EventBridge's event of the build's present status.
-    pub fn build_event(&self, id: &str) -> Value {
-        self.change(|aws| codebuild::event(aws, id))
     }
 
     /// Writes an object into a bucket, which has versioning unless [`Self::bucket_without_versions`]

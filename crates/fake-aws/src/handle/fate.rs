@@ -11,7 +11,6 @@ use crate::{
         faults::{At, Fault, FaultKind, Lasting},
         gate::Gate,
     },
-    services::response_bucket::BucketFailure,
     wire::Fate,
 };
 
@@ -57,14 +56,6 @@ impl FakeAws {
         inner.catch_up();
         let fault = inner.take_fault(caller, index);
         let fault = fault.or_else(|| inner.lasting_fault(call));
-        let broken_bucket = call.service == Service::ResponseBucket
-            && inner.aws.bucket_failures.first() == Some(&BucketFailure::Connection);
-        let fault = if fault.is_none() && broken_bucket {
-            inner.aws.bucket_failures.remove(0);
-            Some(FaultKind::RequestLost)
-        } else {
-            fault
-        };
         let executed = fault.is_none_or(FaultKind::executes);
         let answer = executed.then(|| inner.execute(caller, call));
         if matches!(

@@ -177,11 +177,6 @@ impl FakeAws {
         .expect("a push that GitLab allows");
     }
 
-    /// A user creates a tag.
-    pub fn gitlab_tag(&self, project: &str, user: u64, name: &str, commit: &str) {
-        self.gitlab_tags(project, user, &[(name, Some(Tag::lightweight(commit)))]);
-    }
-
     /// Changes what GitLab shows of a merge request.
     pub fn describe_merge_request(
         &self,

@@ -31,7 +31,7 @@ use crate::{
         codecommit::{Repository, other_account},
         event_bus::{self, Reaction},
         iam::{ACCOUNT, Credential, User},
-        response_bucket::{self, BucketFailure},
+        response_bucket,
         stacks::{ResourceAction, ResourceFailure, Stack},
     },
     state::{AwsState, Denial},
@@ -162,14 +162,6 @@ impl FakeAws {
             aws.iam
                 .change(now, |iam| iam.users.insert(name.to_owned(), user.into()))
         });
-    }
-
-    pub fn user_tag(&self, user: &str, key: &str, value: &str) {
-        self.arrange(|aws| {
-            let now = aws.now;
-            aws.iam.change(now, |iam| iam.tag(user, &[(key, value)]))
-        })
-        .expect("a user and a tag that IAM accepts");
     }
 
     /// A credential of this user that another person issued long ago.
@@ -340,12 +332,6 @@ impl FakeAws {
     /// Allows everything again that was denied.
     pub fn allow(&self) {
         self.change(|aws| aws.denied.clear());
-    }
-
-    /// Makes the next PUTs to the response bucket fail, one by one.
-    pub fn fail_responses(&self, times: usize, how: BucketFailure) {
-        let failures = std::iter::repeat_n(how, times);
-        self.inner().aws.bucket_failures.extend(failures);
     }
 
     /// Breaks a call of this caller.

@@ -5,7 +5,7 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use std::time::Duration;
 
 use crate::{
-    request::{Call, Service},
+    request::Call,
     response::{ApiResponse, AwsError},
     state::AwsState,
 };
@@ -36,14 +36,6 @@ impl SentResponse {
             .unwrap_or_default()
             .to_owned()
     }
-}
-
-/// How the bucket fails the next PUT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BucketFailure {
-    Status(u16),
-    /// The connection breaks; nothing arrives.
-    Connection,
 }
 
 /// An address that `CloudFormation` signs now.
@@ -80,19 +72,6 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
     }
     if expired(aws, &call.url) {
         return forbidden("AccessDenied", "Request has expired");
-    }
-    if !aws.bucket_failures.is_empty()
-        && let BucketFailure::Status(status) = aws.bucket_failures.remove(0)
-    {
-        let code = match status {
-            403 => "AccessDenied",
-            429 | 503 => "SlowDown",
-            _ => "InternalError",
-        };
-        return Ok(ApiResponse {
-            status,
-            ..ApiResponse::error(Service::ResponseBucket, &AwsError::new(status, code, ""))
-        });
     }
     aws.responses.push(SentResponse {
         caller: String::new(),

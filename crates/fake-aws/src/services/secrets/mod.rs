@@ -23,7 +23,7 @@ mod rotation;
 /// Secrets Manager's versions and their staging labels.
 pub mod versions;
 
-pub use rotation::{Answering, Rotated, Rotation, RotationStep};
+pub use rotation::{Rotated, Rotation, RotationStep};
 use versions::{Version, VersionContent};
 
 pub const CURRENT: &str = "AWSCURRENT";

@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>
 //! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, time::Duration};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
@@ -56,32 +56,15 @@ pub enum Rotated {
     Died(RotationStep),
 }
 
-/// The result of a delivery; `None` if it was killed.
-pub type Answering = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send>>;
-
-/// The product itself.
-fn product(fake: FakeAws, caller: Caller, request: StackRequest) -> Answering {
-    Box::pin(async move { answered_once(&fake, caller.name(), &request).await })
-}
-
 /// The rotation of one secret.
 pub struct Rotation {
     pub fake: FakeAws,
     /// The secret's name.
     pub secret: String,
     pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
-    /// The called function: the product, unless a test replaces it.
-    pub function: fn(FakeAws, Caller, StackRequest) -> Answering,
     /// How often a killed step is delivered. Secrets Manager's reaction to a call without a response is
     /// not documented.
     pub deliveries: u32,
-    /// How often the four steps are repeated for the same version after one has failed:
-    /// "If any rotation step fails, Secrets Manager retries the entire rotation process multiple
-    /// times". Whether with the same version is not documented.
-    pub tries_again: u32,
-    /// Taking AWSPENDING away "by using a separate API call […] can indicate to Secrets Manager that
-    /// the rotation did not complete successfully" (User Guide, the finish step): then it did not.
-    pub separate_removal_fails: bool,
     /// Every step is repeated after it succeeded.
     pub delivers_twice: bool,
     pub lifetime: Duration,
@@ -102,10 +85,7 @@ impl Rotation {
             fake: fake.clone(),
             secret: secret.to_owned(),
             wire,
-            function: product,
             deliveries: 3,
-            tries_again: 0,
-            separate_removal_fails: true,
             delivers_twice: false,
             lifetime: LAMBDA_MAX_LIFETIME,
             pause: Duration::ZERO,
@@ -163,13 +143,7 @@ impl Rotation {
         if let Err(refusal) = self.begin() {
             return Rotated::Refused(refusal);
         }
-        loop {
-            let rotated = self.all_steps().await;
-            if rotated == Rotated::Finished || self.pass >= self.tries_again {
-                return rotated;
-            }
-            self.pass += 1;
-        }
+        self.steps_from(RotationStep::Create).await
     }
 
     /// The due rotation: the pending one again, or a new one. "A previous rotation isn't
@@ -202,10 +176,6 @@ impl Rotation {
                 && secret.at_stage(CURRENT) != Some(self.version.as_str())
         });
         pending.unwrap_or(false)
-    }
-
-    async fn all_steps(&mut self) -> Rotated {
-        self.steps_from(RotationStep::Create).await
     }
 
     async fn steps_from(&mut self, first: RotationStep) -> Rotated {
@@ -259,7 +229,7 @@ impl Rotation {
             attempt += 1;
             match self.deliver(step, attempt).await {
                 Some(Ok(_)) if twice => twice = false,
-                Some(Ok(_)) if self.separate_removal_fails && self.was_removed(step) => {
+                Some(Ok(_)) if self.was_removed(step) => {
                     let reason = "AWSPENDING was removed by a call of its own".to_owned();
                     return Err(Rotated::Failed { step, reason });
                 }
@@ -271,7 +241,9 @@ impl Rotation {
         }
     }
 
-    /// Whether a delivery of this step took AWSPENDING away, and succeeded in that.
+    /// Whether a delivery of this step took AWSPENDING away, and succeeded in that. Taking it away "by
+    /// using a separate API call […] can indicate to Secrets Manager that the rotation did not complete
+    /// successfully" (User Guide, the finish step): then it did not.
     fn was_removed(&self, step: RotationStep) -> bool {
         let name = format!("{}.", self.name(step));
         self.fake.journal().iter().any(|entry| {
@@ -308,8 +280,7 @@ impl Rotation {
             lifetime: self.lifetime,
             name: name.clone(),
         };
-        let caller = self.fake.caller(&format!("{name}.{attempt}"));
-        (self.function)(self.fake.clone(), caller, request).await
+        answered_once(&self.fake, &format!("{name}.{attempt}"), &request).await
     }
 
     /// Reads or changes the secret as Secrets Manager itself.

@@ -9,7 +9,7 @@ use crate::{
     response::{ApiResponse, AwsError},
     services::{
         stacks::{
-            OnFailure, SeenTokens, Stack, change_set_api, descriptions, operations, rollbacks,
+            SeenTokens, Stack, change_set_api, descriptions, operations, rollbacks,
             template::{self, Parameters},
         },
         tags::{self, Tags},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Parameters that the fake supports, except for the members of lists.
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 20] = [
     "StackName",
     "LogicalResourceId",
     "ChangeSetName",
@@ -33,13 +33,10 @@ const KNOWN: [&str; 23] = [
     "OnFailure",
     "ClientRequestToken",
     "NextToken",
-    "EnableTerminationProtection",
     "Version",
     "Parameters.",
     "Tags.",
     "Capabilities.",
-    "RetainResources.",
-    "ResourcesToSkip.",
     "Filters.",
     "StackStatusFilter.",
 ];
@@ -70,7 +67,6 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "DescribeStackEvents" => descriptions::events(aws, call)?,
         "DescribeEvents" => descriptions::operation_events(aws, call)?,
         "ListStacks" => descriptions::list(aws, call)?,
-        "ListStackResources" => descriptions::resources(aws, call)?,
         unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
     };
     let operation = &call.operation;
@@ -111,14 +107,7 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     stack.template = Arc::new(template);
     stack.tags = checked_tags(call)?.unwrap_or_default();
     stack.role = role(aws, call)?;
-    stack.is_protected = call.text("EnableTerminationProtection") == Some("true");
     stack.capabilities = capabilities_of(call);
-    stack.on_failure = match call.text("OnFailure") {
-        None | Some("ROLLBACK") => OnFailure::RollBack,
-        Some("DELETE") => OnFailure::Delete,
-        Some("DO_NOTHING") => OnFailure::DoNothing,
-        Some(other) => return Err(invalid(format!("OnFailure: {other}"))),
-    };
     let id = stack.id.clone();
     operations::create(aws, stack, resolved, token_of(call));
     remember_token(aws, call, &id);
@@ -189,17 +178,10 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             "Stack [{id}] cannot be deleted while in status {status}"
         )));
     }
-    let retained = call.members("RetainResources", "");
-    // "For stacks in the DELETE_FAILED state, a list of resource logical IDs […] to retain."
-    if !retained.is_empty() && status != "DELETE_FAILED" {
-        return Err(invalid(
-            "Invalid operation on stack. RetainResources is for stacks in DELETE_FAILED".to_owned(),
-        ));
-    }
     role(aws, call)?;
     remember_token(aws, call, &id);
     if status != "DELETE_IN_PROGRESS" {
-        operations::delete(aws, &id, &retained, token_of(call));
+        operations::delete(aws, &id, token_of(call));
     }
     Ok(None)
 }
@@ -252,8 +234,7 @@ fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, 
     let id = stack.id.clone();
     role(aws, call)?;
     remember_token(aws, call, &id);
-    let skipped = call.members("ResourcesToSkip", "");
-    rollbacks::continue_rollback(aws, &id, &skipped, token_of(call));
+    rollbacks::continue_rollback(aws, &id, token_of(call));
     Ok(Some(String::new()))
 }
 

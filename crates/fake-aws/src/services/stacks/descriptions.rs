@@ -234,33 +234,6 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     page(aws, call, "StackSummaries", &members)
 }
 
-/// "For deleted stacks, `ListStackResources` returns resource information for up to 90 days."
-pub fn resources(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let wanted = call.needed("StackName");
-    let found = aws.stacks.find(wanted);
-    let stack = found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
-    let members: Vec<String> = stack
-        .resources
-        .values()
-        .map(|held| {
-            let mut xml = String::new();
-            let mut put = |name: &str, value: &str| {
-                let _ = write!(xml, "{}", element(name, &escaped(value)));
-            };
-            put("LogicalResourceId", &held.desired.logical_id);
-            put("PhysicalResourceId", &held.desired.physical_id);
-            put("ResourceType", &held.desired.kind);
-            put("LastUpdatedTimestamp", &AwsState::instant(held.updated));
-            put("ResourceStatus", held.status);
-            if let Some(reason) = &held.reason {
-                put("ResourceStatusReason", reason);
-            }
-            xml
-        })
-        .collect();
-    page(aws, call, "StackResourceSummaries", &members)
-}
-
 pub(crate) fn page(
     aws: &AwsState,
     call: &Call,

@@ -181,7 +181,6 @@ pub struct Stack {
     pub drifts: BTreeMap<String, &'static str>,
     pub outputs: BTreeMap<String, String>,
     pub is_protected: bool,
-    pub(crate) on_failure: OnFailure,
     pub resources: BTreeMap<String, StackResource>,
     /// In the order in which they happened.
     pub events: Vec<Arc<StackEvent>>,
@@ -202,15 +201,6 @@ pub struct Described {
     pub tags: Tags,
     pub parameters: Parameters,
     pub outputs: BTreeMap<String, String>,
-}
-
-/// API Reference, `CreateStack`, `OnFailure`: "Default: ROLLBACK".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    #[default]
-    RollBack,
-    Delete,
-    DoNothing,
 }
 
 #[derive(Clone, Debug)]
@@ -260,7 +250,6 @@ impl Stack {
             drifts: BTreeMap::new(),
             outputs: BTreeMap::new(),
             is_protected: false,
-            on_failure: OnFailure::default(),
             resources: BTreeMap::new(),
             events: vec![],
             operation: None,

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     services::{
         stacks::{
-            Before, OnFailure, OperationKind, OperationStep, ResourceAction, Stack, StackOperation,
+            Before, OperationKind, OperationStep, ResourceAction, Stack, StackOperation,
             StackResource, Work,
             resources::{self, Owner},
             rollbacks::{cancel_running, cancel_sibling, roll_create_back, roll_update_back},
@@ -134,21 +134,16 @@ pub fn update(
 }
 
 /// Starts the deletion during any other operation.
-pub fn delete(aws: &mut AwsState, id: &str, retained: &[&str], token: Option<String>) {
+pub fn delete(aws: &mut AwsState, id: &str, token: Option<String>) {
     let now = aws.now;
     let Some(mut stack) = aws.stacks.all.remove(id) else {
         return;
     };
     cancel_running(&mut stack, now);
     let mut steps = VecDeque::new();
-    for (logical_id, held) in stack.resources.iter().rev() {
-        if held.exists {
-            let mut desired = held.desired.clone();
-            if retained.contains(&logical_id.as_str()) {
-                desired.deletion = Policy::Retain;
-            }
-            add(&mut steps, ResourceAction::Delete, desired, false);
-        }
+    for held in stack.resources.values().rev().filter(|held| held.exists) {
+        let desired = held.desired.clone();
+        add(&mut steps, ResourceAction::Delete, desired, false);
     }
     in_order_of_dependence(&mut steps);
     steps.push_back(OperationStep::Finish("DELETE_COMPLETE"));
@@ -422,10 +417,8 @@ fn finish(stack: &mut Stack, status: &'static str, now: Duration) {
     let reason = (!failed.is_empty())
         .then(|| format!("The following resource(s) failed to delete: [{failed}]. "));
     let status = match (operation.kind, failed.is_empty()) {
-        (OperationKind::RollBackCreate, false) if stack.on_failure == OnFailure::RollBack => {
-            "ROLLBACK_FAILED"
-        }
-        (OperationKind::RollBackCreate | OperationKind::Delete, false) => "DELETE_FAILED",
+        (OperationKind::RollBackCreate, false) => "ROLLBACK_FAILED",
+        (OperationKind::Delete, false) => "DELETE_FAILED",
         _ => status,
     };
     stack.outputs.clone_from(&operation.outputs);

@@ -31,106 +31,96 @@ pub struct Made {
 }
 
 struct ResourceKind {
+    kind: &'static str,
+    /// The property that names it.
     name: &'static str,
     properties: &'static [&'static str],
     required: &'static [&'static str],
 }
 
-/// Each type, the property that names it, and its other properties.
-const KINDS: [(&str, ResourceKind); 5] = [
-    (
-        REPOSITORY,
-        ResourceKind {
-            name: "RepositoryName",
-            properties: &[
-                "RepositoryDescription",
-                "Tags",
-                "Code",
-                "KmsKeyId",
-                "Triggers",
-            ],
-            required: &[],
-        },
-    ),
-    (
-        BUILD_PROJECT,
-        ResourceKind {
-            name: "Name",
-            properties: &[
-                "Artifacts",
-                "AutoRetryLimit",
-                "BadgeEnabled",
-                "Cache",
-                "ConcurrentBuildLimit",
-                "Description",
-                "EncryptionKey",
-                "Environment",
-                "LogsConfig",
-                "QueuedTimeoutInMinutes",
-                "ServiceRole",
-                "Source",
-                "Tags",
-                "TimeoutInMinutes",
-                "Visibility",
-                "VpcConfig",
-            ],
-            required: &["Artifacts", "ServiceRole", "Environment", "Source"],
-        },
-    ),
-    (
-        LOG_GROUP,
-        ResourceKind {
-            name: "LogGroupName",
-            properties: &["KmsKeyId", "LogGroupClass", "RetentionInDays", "Tags"],
-            required: &[],
-        },
-    ),
-    (
-        PIPELINE,
-        ResourceKind {
-            name: "Name",
-            properties: &[
-                "ArtifactStore",
-                "ExecutionMode",
-                "PipelineType",
-                "RestartExecutionOnUpdate",
-                "RoleArn",
-                "Stages",
-                "Tags",
-                "Triggers",
-                "Variables",
-            ],
-            required: &["Stages", "RoleArn"],
-        },
-    ),
-    (
-        RULE,
-        ResourceKind {
-            name: "Name",
-            properties: &[
-                "Description",
-                "EventBusName",
-                "EventPattern",
-                "RoleArn",
-                "ScheduleExpression",
-                "State",
-                "Tags",
-                "Targets",
-            ],
-            required: &[],
-        },
-    ),
+const KINDS: [ResourceKind; 5] = [
+    ResourceKind {
+        kind: REPOSITORY,
+        name: "RepositoryName",
+        properties: &[
+            "RepositoryDescription",
+            "Tags",
+            "Code",
+            "KmsKeyId",
+            "Triggers",
+        ],
+        required: &[],
+    },
+    ResourceKind {
+        kind: BUILD_PROJECT,
+        name: "Name",
+        properties: &[
+            "Artifacts",
+            "AutoRetryLimit",
+            "BadgeEnabled",
+            "Cache",
+            "ConcurrentBuildLimit",
+            "Description",
+            "EncryptionKey",
+            "Environment",
+            "LogsConfig",
+            "QueuedTimeoutInMinutes",
+            "ServiceRole",
+            "Source",
+            "Tags",
+            "TimeoutInMinutes",
+            "Visibility",
+            "VpcConfig",
+        ],
+        required: &["Artifacts", "ServiceRole", "Environment", "Source"],
+    },
+    ResourceKind {
+        kind: LOG_GROUP,
+        name: "LogGroupName",
+        properties: &["KmsKeyId", "LogGroupClass", "RetentionInDays", "Tags"],
+        required: &[],
+    },
+    ResourceKind {
+        kind: PIPELINE,
+        name: "Name",
+        properties: &[
+            "ArtifactStore",
+            "ExecutionMode",
+            "PipelineType",
+            "RestartExecutionOnUpdate",
+            "RoleArn",
+            "Stages",
+            "Tags",
+            "Triggers",
+            "Variables",
+        ],
+        required: &["Stages", "RoleArn"],
+    },
+    ResourceKind {
+        kind: RULE,
+        name: "Name",
+        properties: &[
+            "Description",
+            "EventBusName",
+            "EventPattern",
+            "RoleArn",
+            "ScheduleExpression",
+            "State",
+            "Tags",
+            "Targets",
+        ],
+        required: &[],
+    },
 ];
 
 /// Whether the fake has this type's service.
 pub(crate) fn is_known(kind: &str) -> bool {
-    KINDS.iter().any(|(known, _)| *known == kind)
+    KINDS.iter().any(|known| known.kind == kind)
 }
 
 /// `Ref`'s value: for these types, the name.
 pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
-    let found = KINDS.iter().find(|(known, _)| *known == kind);
-    let Some((_, known)) = found else {
+    let Some(known) = KINDS.iter().find(|known| known.kind == kind) else {
         return Err(format!(
             "Template format error: Unrecognized resource types: [{kind}]"
         ));
@@ -251,18 +241,10 @@ pub fn create(
             );
             aws.pipelines.insert(name.to_owned(), pipeline);
         }
-        RULE => {
-            rule_is_sound(name, properties)?;
-            aws.made.insert(
-                (kind.to_owned(), name.to_owned()),
-                Made {
-                    properties: properties.clone(),
-                    tags,
-                    stack_id: Some(owner.stack_id.clone()),
-                },
-            );
-        }
         _ => {
+            if kind == RULE {
+                rule_is_sound(name, properties)?;
+            }
             aws.made.insert(
                 (kind.to_owned(), name.to_owned()),
                 Made {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
     services::stacks::{
-        OnFailure, OperationKind, OperationStep, ResourceAction, Stack,
+        OperationKind, OperationStep, ResourceAction, Stack,
         operations::{SETTLES, add, mark, operation},
     },
     state::AwsState,
@@ -45,28 +45,6 @@ pub fn cancel_running(stack: &mut Stack, now: Duration) {
 }
 
 pub fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
-    let (status, end, by) = match stack.on_failure {
-        OnFailure::DoNothing => {
-            stack
-                .operation
-                .as_mut()
-                .expect("its own step")
-                .steps
-                .clear();
-            stack.reach("CREATE_FAILED", Some(reason.to_owned()), now);
-            return;
-        }
-        OnFailure::RollBack => (
-            "ROLLBACK_IN_PROGRESS",
-            "ROLLBACK_COMPLETE",
-            "Rollback requested by user.",
-        ),
-        OnFailure::Delete => (
-            "DELETE_IN_PROGRESS",
-            "DELETE_COMPLETE",
-            "Delete requested by user.",
-        ),
-    };
     let operation = stack.operation.as_mut().expect("its own step");
     operation.kind = OperationKind::RollBackCreate;
     operation.steps.clear();
@@ -79,9 +57,12 @@ pub fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
             false,
         );
     }
-    operation.steps.push_back(OperationStep::Finish(end));
+    operation
+        .steps
+        .push_back(OperationStep::Finish("ROLLBACK_COMPLETE"));
     operation.due = now + SETTLES;
-    stack.reach(status, Some(format!("{reason}{by}")), now);
+    let reason = format!("{reason}Rollback requested by user.");
+    stack.reach("ROLLBACK_IN_PROGRESS", Some(reason), now);
 }
 
 pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration) {
@@ -143,8 +124,8 @@ pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
     roll_update_back(stack, Some("User Initiated".to_owned()), now);
 }
 
-/// Continues a failed rollback, with or without the failed resources.
-pub fn continue_rollback(aws: &mut AwsState, id: &str, skipped: &[&str], token: Option<String>) {
+/// Continues a failed rollback.
+pub fn continue_rollback(aws: &mut AwsState, id: &str, token: Option<String>) {
     let now = aws.now;
     let Some(stack) = aws.stacks.all.get_mut(id) else {
         return;
@@ -164,11 +145,5 @@ pub fn continue_rollback(aws: &mut AwsState, id: &str, skipped: &[&str], token: 
     operation.token = token;
     operation.due = now + SETTLES;
     operation.failed.clear();
-    operation.steps.retain(|step| match step {
-        OperationStep::Begin(work) | OperationStep::End(work) => {
-            !skipped.contains(&work.desired.logical_id.as_str())
-        }
-        _ => true,
-    });
     stack.reach("UPDATE_ROLLBACK_IN_PROGRESS", None, now);
 }

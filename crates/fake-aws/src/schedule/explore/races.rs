@@ -49,6 +49,3 @@ pub fn reversals(
     };
     reversals.into_iter().map(firsts).collect()
 }
-
-#[cfg(test)]
-mod tests;
