@@ -1,5 +1,6 @@
-//! Nearly valid inputs, whose changes are chosen by the bytes.
+//! Nearly valid inputs, with changes at random.
 
+use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 /// Occurs in values, never in names. No message may repeat it.
@@ -55,36 +56,23 @@ const TOKENS: [&str; 46] = [
     "-1",
 ];
 
-/// Bytes, each of which decides something. When they are used up, zeros follow.
-pub struct Choices<'a>(&'a [u8]);
+/// Decides about an input, at random.
+pub struct Choices(Rng);
 
-impl<'a> Choices<'a> {
-    /// Makes its choices from these bytes.
-    pub fn of(bytes: &'a [u8]) -> Self {
-        Choices(bytes)
+impl Choices {
+    /// The same choices for the same seed.
+    pub fn seeded(seed: u64) -> Self {
+        Choices(Rng::with_seed(seed))
     }
 
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
-
-    /// A number below `end`, which is at most 65,536; 0 when there is none.
+    /// A number below `end`; 0 when there is none.
     pub fn below(&mut self, end: usize) -> usize {
-        let number = usize::from(self.byte()) << 8 | usize::from(self.byte());
-        number.checked_rem(end).unwrap_or(0)
+        self.0.usize(..end.max(1))
     }
 
     /// Any number, the large and the small ones as often.
     pub fn number(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        bytes.fill_with(|| self.byte());
-        u64::from_le_bytes(bytes) >> self.below(64)
+        self.0.u64(..) >> self.below(64)
     }
 
     /// One of these.
@@ -107,10 +95,7 @@ impl<'a> Choices<'a> {
                     text.truncate(at);
                     text.extend(&other[self.below(other.len() + 1)..]);
                 }
-                4 => {
-                    let any = char::from_u32(u32::try_from(self.number() & 0x10_ffff).unwrap_or(0));
-                    text.splice(at..end, any);
-                }
+                4 => drop(text.splice(at..end, [self.0.char(..)])),
                 _ => {
                     let token = self.one_of(&TOKENS);
                     let end = if self.below(2) == 0 { at } else { end };

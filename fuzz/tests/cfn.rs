@@ -21,7 +21,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 /// A request as text that is almost JSON, or as JSON that is almost a request.
-fn event(choices: &mut Choices<'_>) -> String {
+fn event(choices: &mut Choices) -> String {
     let request = json!({
         "RequestType": "Update",
         "ResponseURL": format!(
@@ -45,7 +45,7 @@ fn event(choices: &mut Choices<'_>) -> String {
 // claim: request-is-copied-into-its-response-and-limits-its-time
 #[test]
 fn request_is_copied_into_its_answer_and_bounds_its_time() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let event = event(choices);
         let received = at(1_795_161_310);
         let Some(request) = Request::parse(&event, received) else {
@@ -76,7 +76,7 @@ fn request_is_copied_into_its_answer_and_bounds_its_time() {
 // claim: signing-time-is-read-from-the-address
 #[test]
 fn when_an_address_was_signed_is_read_from_it() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         // Until the year 9999.
         let seconds = choices.number() % 253_402_300_799;
         let stamp = DateTime::from(at(seconds))
@@ -104,7 +104,7 @@ fn when_an_address_was_signed_is_read_from_it() {
 // claim: request-is-copied-into-its-response-and-limits-its-time
 #[test]
 fn response_fits_and_starts_with_its_reason() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let request = r#"{"ResponseURL":"https://b/","StackId":"s","PhysicalResourceId":"old"}"#;
         let request = Request::parse(request, at(0)).expect("a request");
         let seeds = ["making x: AccessDenied\n", "é", "\u{1}\"\\", "🦀 </x>"];

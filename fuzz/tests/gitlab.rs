@@ -47,7 +47,7 @@ fn described() -> Value {
     })
 }
 
-fn body(choices: &mut Choices<'_>) -> String {
+fn body(choices: &mut Choices) -> String {
     let seeds = [
         json!([described(), described()]),
         json!({"message": {"base": ["no"], "url": [format!("is {TOKEN} or {SENTINEL}")]}}),
@@ -67,7 +67,7 @@ fn body(choices: &mut Choices<'_>) -> String {
 fn no_response_shows_a_secret_or_redirects_the_token() {
     let http = Http::new(SharedHttpConnector::new(Unreachable));
     let password = Password::new(SENTINEL);
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let status = 100 + u16::try_from(choices.below(500)).expect("below 500");
         let status = StatusCode::try_from(status).expect("a status");
         let mut answer = HttpResponse::new(status, SdkBody::from(body(choices)));
@@ -118,7 +118,7 @@ fn no_response_shows_a_secret_or_redirects_the_token() {
 // claim: no-response-shows-a-secret-or-redirects-the-token
 #[test]
 fn mirror_is_read_without_the_login_in_its_last_error() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let described = choices.json(&[described()]);
         let Some(mirror) = Mirror::parse(&described) else {
             assert!(described["id"].as_u64().is_none(), "{described}");
@@ -134,7 +134,7 @@ fn mirror_is_read_without_the_login_in_its_last_error() {
 // claim: no-response-shows-a-secret-or-redirects-the-token
 #[test]
 fn login_in_an_address_is_never_shown() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let around = choices.text(&["remote: ", "fatal: unable to access '", "x://y ", ""]);
         let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
         let text = format!("{around} https://user:{SENTINEL}@{after}");
@@ -152,7 +152,7 @@ fn login_in_an_address_is_never_shown() {
 // claim: project-is-one-path-segment
 #[test]
 fn project_is_one_segment_of_a_path() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let project = choices.text(&["platform/infra", "42", "a/b/c.d_e-f"]);
         let address = format!("{API}{}", path(&project, "/remote_mirrors"));
         let parsed = reqwest::Url::parse(&address).expect("an address");
@@ -179,7 +179,7 @@ fn project_is_one_segment_of_a_path() {
 // claim: token-is-a-valid-header-or-rejected
 #[test]
 fn token_is_a_valid_header_or_rejected() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let value = choices.text(&[
             r#"{"token": "s3ntinel", "other": 7}"#,
             r#"{"token": {"token": "s3ntinel"}}"#,
@@ -214,7 +214,7 @@ fn only_the_gitlab_of_the_tag_is_called() {
         "https://GitLab.example.com/below",
         "http://127.0.0.1:8080",
     ];
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let (tagged, url) = (choices.text(&seeds), choices.text(&seeds));
         if !is_usable(&url) || !is_same_url(&tagged, &url) {
             return;
@@ -235,7 +235,7 @@ fn only_the_gitlab_of_the_tag_is_called() {
 // claim: safe-address-is-encrypted-or-local
 #[test]
 fn login_in_a_mirrors_address_leads_to_the_same_place() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let clone_url =
             choices.text(&["https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r"]);
         let login = choices.text(&["user-dev-m-at-123456789012", "a@b"]);

@@ -10,7 +10,7 @@ use cfn_gitops::gitops_pipeline::fuzzing::{
     read_token, render,
 };
 use cfn_gitops::gitops_pipeline::pushes::BranchPush;
-use fuzz::{Choices, SENTINEL, fuzz, strings_in};
+use fuzz::{SENTINEL, fuzz, strings_in};
 
 fn wanted() -> [Value; 2] {
     let token = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
@@ -104,7 +104,7 @@ fn injected(template: &Value) -> Vec<String> {
 // claim: properties-become-a-safe-template-or-every-error-has-a-path
 #[test]
 fn properties_become_a_safe_template_or_errors_with_paths() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
@@ -151,7 +151,7 @@ fn injected_functions_are_found() {
 // claim: branch-map-as-text-equals-the-branch-map
 #[test]
 fn branch_map_in_text_is_the_branch_map() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let mut given = wanted()[1].clone();
         let map = choices.json(&[json!({"dev": "development", "prd": "master"})]);
         given["BranchMap"] = map.clone();
@@ -178,7 +178,7 @@ fn branch_map_in_text_is_the_branch_map() {
 // claim: first-push-names-a-pipelines-stack-or-none
 #[test]
 fn first_push_names_a_stack_of_a_pipeline_or_none() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let event = choices.json(&[json!({
             "StackName": "gitops-dev-shop",
             "source": "aws.codecommit",
@@ -210,7 +210,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
 // claim: names-are-parsed-from-their-composites
 #[test]
 fn names_are_parsed_from_their_composites() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let stack = choices.text(&["gitops-dev-shop", "gitops-dev-a-b"]);
         if let Some(names) = ResourceNames::from_stack_name(&stack) {
             assert_eq!(names.stack(), stack);
@@ -233,7 +233,7 @@ fn names_are_parsed_from_their_composites() {
 // claim: request-tokens-parse-to-the-same-values
 #[test]
 fn request_tokens_parse_to_the_same_values() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let text = choices.text(&[
             "gitops-1795161300-0123456789abcdef-fedcba9876543210",
             "gitops-1795161300-0123456789abcdef-cancel",

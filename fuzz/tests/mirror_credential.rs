@@ -8,7 +8,7 @@ use cfn_gitops::mirror_credential::fuzzing::{
     version_id,
 };
 use cfn_gitops::mirror_credential::rotation::RotationEvent;
-use fuzz::{Choices, SENTINEL, fuzz};
+use fuzz::{SENTINEL, fuzz};
 
 fn wanted() -> [Value; 2] {
     let full = json!({
@@ -49,7 +49,7 @@ fn wanted() -> [Value; 2] {
 // claim: properties-are-decoded-within-limits-or-every-error-has-a-path
 #[test]
 fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let given = choices.json(&wanted());
         match decode(&given) {
             Ok(desired) => {
@@ -97,7 +97,7 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
 // claim: rotation-event-is-one-of-four-steps-and-never-the-intent-log
 #[test]
 fn rotation_is_one_of_four_steps_and_never_about_the_log() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let step = choices.one_of(&["createSecret", "setSecret", "testSecret", "finishSecret"]);
         let version = choices.one_of(&[
             "5f3b2c10-1111-2222-3333-444455556666",
@@ -120,7 +120,7 @@ fn rotation_is_one_of_four_steps_and_never_about_the_log() {
 // claim: tags-and-labels-parse-to-the-same-values
 #[test]
 fn tags_and_labels_are_read_as_they_are_written() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let text = choices.text(&[
             "0123456789abcdef 7 2026-11-20T07:55:00Z ACCA1+ACCA2=+ACCA3: open",
             "0123456789abcdef 7 2026-11-20T07:55:00Z - closed",
@@ -154,7 +154,7 @@ fn tags_and_labels_are_read_as_they_are_written() {
 // claim: tags-and-labels-parse-to-the-same-values
 #[test]
 fn mirror_intent_is_read_as_it_is_written() {
-    fuzz!(|choices: &mut Choices<'_>| {
+    fuzz(|choices| {
         let mirror = json!({
             "gitLabUrl": "https://gitlab.example.com",
             "gitLabProject": "platform/infra",
