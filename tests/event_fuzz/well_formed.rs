@@ -1,156 +1,42 @@
-//! The content of an event's text, parsed without the product and without the limits of its parser:
-//! nesting may be as deep as the text is long, and strings may contain half a surrogate pair.
+//! The content of an event's text, parsed without the product's limits: nesting may be as deep as the
+//! text is long, and strings may contain half a surrogate pair.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Each name with its value, both as their texts. `serde_json` checks a raw value without recursion
+/// and without decoding its strings.
+struct Members<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(vec![]))
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = object.next_entry::<&RawValue, &RawValue>()? {
+            self.0.push((name.get(), value.get()));
+        }
+        Ok(self)
+    }
+}
 
 /// The members of the text's object, each name with its value's text; `None` if the text is not
 /// JSON, or not an object. Lambda passes only JSON to a function.
 pub fn members(text: &str) -> Option<Vec<(&str, &str)>> {
-    let mut reader = Reader { text, at: 0 };
-    reader.space();
-    if !reader.text[reader.at..].starts_with('{') {
-        return None;
-    }
-    let members = reader.object_of_values()?;
-    reader.space();
-    (reader.at == text.len()).then_some(members)
-}
-
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn object_of_values(&mut self) -> Option<Vec<(&'a str, &'a str)>> {
-        let mut members = vec![];
-        self.take('{')?;
-        self.space();
-        if self.take('}').is_some() {
-            return Some(members);
-        }
-        loop {
-            self.space();
-            let name = self.string()?;
-            self.space();
-            self.take(':')?;
-            self.space();
-            members.push((name, self.value()?));
-            self.space();
-            if self.take('}').is_some() {
-                return Some(members);
-            }
-            self.take(',')?;
-        }
-    }
-
-    /// One value of any depth: a stack instead of recursion.
-    fn value(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        let mut open = vec![];
-        loop {
-            self.space();
-            // A value, or the beginning of one.
-            match self.peek()? {
-                '{' => {
-                    self.take('{')?;
-                    self.space();
-                    if self.take('}').is_none() {
-                        open.push('}');
-                        self.name()?;
-                        continue;
-                    }
-                }
-                '[' => {
-                    self.take('[')?;
-                    self.space();
-                    if self.take(']').is_none() {
-                        open.push(']');
-                        continue;
-                    }
-                }
-                '"' => {
-                    self.string()?;
-                }
-                _ => self.literal()?,
-            }
-            // The characters that may follow a value.
-            loop {
-                let Some(&close) = open.last() else {
-                    return Some(&self.text[start..self.at]);
-                };
-                self.space();
-                if self.take(close).is_some() {
-                    open.pop();
-                    continue;
-                }
-                self.take(',')?;
-                if close == '}' {
-                    self.space();
-                    self.name()?;
-                }
-                break;
-            }
-        }
-    }
-
-    fn name(&mut self) -> Option<()> {
-        self.string()?;
-        self.space();
-        self.take(':')
-    }
-
-    /// A string with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        self.take('"')?;
-        loop {
-            match self.next()? {
-                '"' => return Some(&self.text[start..self.at]),
-                '\\' => match self.next()? {
-                    'u' => {
-                        for _ in 0..4 {
-                            self.next().filter(char::is_ascii_hexdigit)?;
-                        }
-                    }
-                    escape => {
-                        "\"\\/bfnrt".find(escape)?;
-                    }
-                },
-                '\0'..='\u{1f}' => return None,
-                _ => {}
-            }
-        }
-    }
-
-    /// A number, `true`, `false` or `null`: neither deep nor with surrogates, so that any parser
-    /// will do.
-    fn literal(&mut self) -> Option<()> {
-        let rest = &self.text[self.at..];
-        let length = rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c))
-            .unwrap_or(rest.len());
-        serde_json::from_str::<&serde_json::value::RawValue>(&rest[..length]).ok()?;
-        self.at += length;
-        Some(())
-    }
-
-    fn space(&mut self) {
-        let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start_matches([' ', '\n', '\r', '\t']).len();
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let next = self.peek()?;
-        self.at += next.len_utf8();
-        Some(next)
-    }
-
-    fn take(&mut self, expected: char) -> Option<()> {
-        (self.peek()? == expected).then(|| self.at += expected.len_utf8())
-    }
+    let members: Members = serde_json::from_str(text).ok()?;
+    Some(members.0)
 }
 
 #[test]
