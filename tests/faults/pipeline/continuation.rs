@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::checks::{assert_nothing_remains, watch};
-use crate::fixture::{changed, in_account_with, paused};
-use crate::fixture::{fake, properties, ruled, stack};
+use crate::fixture::{CHILD, changed, fake, in_account_with, paused, properties, ruled, stack};
 use fake_aws::custom_resource::{
-    ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_all,
+    FUNCTION, ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_all,
 };
 use fake_aws::{Fault, FaultKind, On, Options};
 
@@ -52,7 +51,7 @@ async fn ends_well(mut stack: ParentStack, request: &StackRequest) {
     stack.lifetime = Duration::from_mins(15);
     let id = match stack.heard(request).await {
         RequestOutcome::Success { id, .. } | RequestOutcome::Failed { id, .. } => id,
-        RequestOutcome::Silence => "gitops-dev-shop".to_owned(),
+        RequestOutcome::Silence => CHILD.to_owned(),
     };
     stack.delete_id(&id, &ruled()).await;
     assert_nothing_remains(&fake);
@@ -70,18 +69,21 @@ fn slow_create_gets_one_response_from_its_last_invocation() {
         for (index, invoked) in asked.iter().enumerate() {
             assert_eq!(invoked.payload["Continuation"]["Hop"], index + 1);
             assert_eq!(invoked.payload["Event"], create.event);
+            assert_eq!(invoked.function, FUNCTION);
         }
+        assert_eq!(stack.fake.count("CreateStack"), 1);
         ends_well(stack, &create).await;
     });
 }
 
 #[test]
-fn lost_continuation_is_repeated_by_the_next_delivery() {
+fn failed_continuation_is_repeated() {
     for kind in [
         FaultKind::RequestLost,
         FaultKind::InternalError500,
         FaultKind::RequestHangs,
         FaultKind::KilledBefore,
+        FaultKind::Throttled,
     ] {
         paused(async {
             let (stack, create) = create_under(Some(kind), None).await;
@@ -118,34 +120,23 @@ fn unconfirmed_continuation_gets_one_response() {
 }
 
 #[test]
-fn throttled_continuation_is_retried() {
-    paused(async {
-        let (stack, create) = create_under(Some(FaultKind::Throttled), None).await;
-        only_answer(&stack, &create).await.assert_success();
-        ends_well(stack, &create).await;
-    });
-}
-
-#[test]
-fn rejected_continuation_fails_with_a_reason() {
-    paused(async {
-        let (stack, create) = create_under(None, Some(FaultKind::Denied)).await;
-        let answer = only_answer(&stack, &create).await;
-        let says = "continuing the request in another invocation: AccessDenied";
-        assert!(answer.reason().contains(says), "{answer:?}");
-        ends_well(stack, &create).await;
-    });
-}
-
-#[test]
-fn permanently_throttled_continuation_fails() {
-    paused(async {
-        let (stack, create) = create_under(None, Some(FaultKind::Throttled)).await;
-        let answer = only_answer(&stack, &create).await;
-        let says = "continuing the request";
-        assert!(answer.reason().contains(says), "{answer:?}");
-        ends_well(stack, &create).await;
-    });
+fn continuation_that_never_succeeds_is_the_reason() {
+    for (kind, error) in [
+        (FaultKind::Denied, "AccessDenied"),
+        (FaultKind::Throttled, ""),
+    ] {
+        paused(async {
+            let (stack, create) = create_under(None, Some(kind)).await;
+            let answer = only_answer(&stack, &create).await;
+            let says = format!("continuing the request in another invocation: {error}");
+            answer.assert_reason([&says]);
+            assert!(
+                matches!(&answer, RequestOutcome::Failed { id, .. } if id == CHILD),
+                "{answer:?}"
+            );
+            ends_well(stack, &create).await;
+        });
+    }
 }
 
 #[test]
@@ -154,7 +145,7 @@ fn slow_update_and_slow_delete_get_one_response() {
         stack.create(&properties()).await.assert_success();
         stack.lifetime = SHORT;
         let update = stack.request_update(&changed(ruled()));
-        let delete = stack.request("Delete", Some("gitops-dev-shop"), &changed(ruled()), None);
+        let delete = stack.request("Delete", Some(CHILD), &changed(ruled()), None);
         for request in [&update, &delete] {
             let before = fake.invocations().len();
             deliver_all(fake, request, false).await;

@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use crate::checks::{assert_runs, delete_completely, runs, shape, watch};
 use crate::fixture::{
     BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, delete_branch, event, fake,
-    in_account, paused, properties, push, pushed, stack, stack_called, with,
+    in_account, in_project, paused, properties, push, pushed, stack, stack_called, with,
 };
-use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_once};
+use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_beside, deliver_once};
 use fake_aws::{FakeAws, Options, Reaction, ResourceAction};
 
 async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
@@ -24,64 +24,52 @@ async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
 
 #[test]
 fn first_push_creates_the_pipeline_and_runs_it() {
-    paused(async {
-        let (fake, mut stack) = created(&properties()).await;
+    in_project(created(&properties()), async |fake, _| {
         assert!(fake.look(|aws| aws.pipelines.is_empty()), "not before");
         // A push to another branch, the first of all, is not one to this branch.
         fake.push(REPOSITORY, "main", "commit-0");
-        let first = push(&fake, REPOSITORY, "commit-1", "first").await;
+        let first = push(fake, REPOSITORY, "commit-1", "first").await;
         event(&first);
-        assert_runs(&fake, &[("commit-1", 1)]);
+        assert_runs(fake, &[("commit-1", 1)]);
         let default = fake.look(|aws| aws.repositories[REPOSITORY].default_branch.clone());
         assert_eq!(default.as_deref(), Some(BRANCH), "what a clone checks out");
-        let second = push(&fake, REPOSITORY, "commit-2", "second").await;
+        let second = push(fake, REPOSITORY, "commit-2", "second").await;
         assert!(
             matches!(second[..], [Reaction::Started { .. }]),
             "{second:?}"
         );
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-        delete_completely(&mut stack).await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
     });
 }
 
 #[test]
 fn repeated_event_starts_nothing_more() {
-    paused(async {
-        let (fake, mut stack) = created(&properties()).await;
+    in_project(created(&properties()), async |fake, _| {
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         for time in 0..3 {
             let name = format!("push-{time}");
-            deliver_all(&fake, &pushed(&fake, &name, told.clone()), false).await;
+            deliver_all(fake, &pushed(fake, &name, told.clone()), false).await;
             tokio::time::sleep(Duration::from_secs(90)).await;
-            assert_runs(&fake, &[("commit-1", 1)]);
+            assert_runs(fake, &[("commit-1", 1)]);
         }
-        delete_completely(&mut stack).await;
     });
 }
 
 #[test]
 fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
     for after in [0, 2, 4, 6, 8, 10] {
-        paused(async {
-            let (fake, mut stack) = created(&properties()).await;
+        in_project(created(&properties()), async |fake, stack| {
             let wanted = changed(properties());
             let update = stack.request("Update", Some(CHILD), &wanted, Some(&properties()));
-            let mut running = JoinSet::new();
-            let updating = (fake.clone(), update.clone());
-            running.spawn(Box::pin(async move {
-                deliver_all(&updating.0, &updating.1, false).await;
-            }));
+            let updating = deliver_beside(fake, &update);
             tokio::time::sleep(Duration::from_secs(after)).await;
-            push(&fake, REPOSITORY, "commit-1", "push").await;
-            while let Some(done) = running.join_next().await {
-                done.expect("no panic in a delivery");
-            }
+            push(fake, REPOSITORY, "commit-1", "push").await;
+            updating.await;
             let answer = stack.heard(&update).await;
             assert!(answer.is_success(), "after {after} s: {answer:?}");
             tokio::time::sleep(Duration::from_secs(60)).await;
-            assert_runs(&fake, &[("commit-1", 1)]);
+            assert_runs(fake, &[("commit-1", 1)]);
             stack.resource = Some((CHILD.to_owned(), wanted));
-            delete_completely(&mut stack).await;
         });
     }
 }
@@ -105,9 +93,8 @@ fn pushes(fake: &FakeAws, repository: &'static str, times: &[u64]) -> JoinSet<()
 fn second_push_during_the_creation_runs_once() {
     let mut times = 0;
     for after in (0..16_000).step_by(400) {
-        paused(async {
-            let (fake, mut stack) = created(&properties()).await;
-            let mut running = pushes(&fake, REPOSITORY, &[0, after]);
+        in_project(created(&properties()), async |fake, _| {
+            let mut running = pushes(fake, REPOSITORY, &[0, after]);
             while let Some(done) = running.join_next().await {
                 done.expect("no panic in a delivery");
             }
@@ -118,7 +105,6 @@ fn second_push_during_the_creation_runs_once() {
             // The first may have been passed by the second, and is not run twice.
             let first = runs.get("commit-1").copied().unwrap_or(0);
             assert!(first <= 1, "{context}");
-            delete_completely(&mut stack).await;
         });
         times += 1;
     }
@@ -140,19 +126,13 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
                     fake.push(repository, BRANCH, "commit-0");
                 }
                 let create = stack.request("Create", None, &wanted, None);
-                let mut running = JoinSet::new();
-                let creating = (fake.clone(), create.clone());
-                running.spawn(Box::pin(async move {
-                    deliver_all(&creating.0, &creating.1, false).await;
-                }));
+                let creating = deliver_beside(fake, &create);
                 tokio::time::sleep(Duration::from_millis(after)).await;
                 while fake.look(|aws| !aws.repositories.contains_key(repository)) {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 push(fake, repository, "commit-1", "push").await;
-                while let Some(done) = running.join_next().await {
-                    done.expect("no panic in a delivery");
-                }
+                creating.await;
                 stack.heard(&create).await.assert_success();
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 let runs = fake.look(|aws| runs(aws, PIPELINE));
@@ -168,29 +148,26 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
 
 #[test]
 fn failed_update_of_a_first_push_is_retried_with_the_event() {
-    paused(async {
-        let (fake, mut stack) = created(&properties()).await;
+    in_project(created(&properties()), async |fake, _| {
         fake.fail_resource(
             "Pipeline",
             ResourceAction::Create,
             "the role is not there yet",
             1,
         );
-        push(&fake, REPOSITORY, "commit-1", "push").await;
-        assert_runs(&fake, &[("commit-1", 1)]);
+        push(fake, REPOSITORY, "commit-1", "push").await;
+        assert_runs(fake, &[("commit-1", 1)]);
         let calls = ["push.1", "push.2", "push.3"].map(|caller| fake.calls_of(caller) > 0);
         assert_eq!(calls, [true, true, false], "the second delivery does it");
-        delete_completely(&mut stack).await;
     });
 }
 
 #[test]
 fn next_request_creates_a_pipeline_that_a_push_could_not() {
-    paused(async {
-        let (fake, mut stack) = created(&properties()).await;
+    in_project(created(&properties()), async |fake, stack| {
         let before = fake.look(|aws| shape(aws)["made"].clone());
         fake.fail_resource("Pipeline", ResourceAction::Create, "no such role", 3);
-        push(&fake, REPOSITORY, "commit-1", "push").await;
+        push(fake, REPOSITORY, "commit-1", "push").await;
         assert!(fake.calls_of("push.3") > 0, "Lambda tried three times");
         assert_eq!(
             fake.look(|aws| shape(aws)["made"].clone()),
@@ -200,20 +177,17 @@ fn next_request_creates_a_pipeline_that_a_push_could_not() {
         assert!(fake.look(|aws| aws.pipelines.is_empty()));
         stack.update(&properties(), None).await.assert_success();
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_runs(&fake, &[("commit-1", 1)]);
-        delete_completely(&mut stack).await;
+        assert_runs(fake, &[("commit-1", 1)]);
     });
 }
 
 #[test]
 fn push_of_a_deleted_branch_creates_no_pipeline() {
-    paused(async {
-        let (fake, mut stack) = created(&properties()).await;
+    in_project(created(&properties()), async |fake, _| {
         let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        delete_branch(&fake);
-        deliver_all(&fake, &pushed(&fake, "push", told), false).await;
+        delete_branch(fake);
+        deliver_all(fake, &pushed(fake, "push", told), false).await;
         assert!(fake.look(|aws| aws.pipelines.is_empty()));
-        delete_completely(&mut stack).await;
     });
 }
 

@@ -93,6 +93,18 @@ pub fn in_account_with<T>(
     })
 }
 
+/// Plays with the project of a fixture, under its invariants. In the end deletes the resource.
+pub fn in_project(
+    project: impl Future<Output = (FakeAws, ParentStack)>,
+    play: impl AsyncFnOnce(&FakeAws, &mut ParentStack),
+) {
+    paused(async {
+        let (fake, mut stack) = project.await;
+        play(&fake, &mut stack).await;
+        delete_completely(&mut stack).await;
+    });
+}
+
 /// The properties that most tests begin with.
 pub fn properties() -> Value {
     json!({"EnvID": "dev", "ProjectID": "shop"})

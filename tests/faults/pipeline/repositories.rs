@@ -8,10 +8,12 @@ use crate::checks::{
     assert_nothing_remains, assert_runs, delete_completely, nothing_remains, ours, shape, watch,
 };
 use crate::fixture::{
-    BRANCH, GIVEN, REPOSITORY, RULE, fake, in_account, paused, properties, push, ruled, stack, with,
+    BRANCH, GIVEN, REPOSITORY, RULE, cross_account, fake, in_account, paused, properties, push,
+    ruled, stack, with,
 };
 use crate::scenario_table::leave_repository;
-use fake_aws::custom_resource::ParentStack;
+use fake_aws::custom_resource::{INVENTED_ID, ParentStack, deliver_beside};
+use fake_aws::other_account::repository_arn;
 use fake_aws::{FakeAws, Options};
 
 fn retaining() -> Value {
@@ -26,12 +28,7 @@ fn given(name: &str) -> Value {
 async fn refused(fake: &FakeAws, stack: &mut ParentStack, wanted: &Value, says: &[&str]) {
     let before = fake.look(shape);
     let answer = stack.create(wanted).await;
-    for part in says {
-        assert!(
-            answer.reason().contains(part),
-            "{part} is missing: {answer:?}"
-        );
-    }
+    answer.assert_reason(says);
     assert_eq!(fake.look(shape), before);
     assert_eq!(fake.count("CreateStack"), 0);
     fake.assert_unbroken();
@@ -94,13 +91,17 @@ fn foreign_repository_is_rejected_with_the_remedies() {
 }
 
 #[test]
-fn missing_named_repository_is_rejected_before_any_change() {
-    paused(async {
-        let fake = fake(Options::default());
-        watch(&fake, 1, &[]);
-        let says = ["Source.RepositoryName", "nowhere", "does not exist"];
-        refused(&fake, &mut stack(&fake), &given("nowhere"), &says).await;
-    });
+fn missing_source_is_rejected_before_any_change() {
+    let arn = repository_arn(REPOSITORY);
+    for (wanted, says) in [
+        (given("nowhere"), ["Source.RepositoryName", "nowhere"]),
+        (cross_account(), ["Source.RepositoryArn", &*arn]),
+    ] {
+        in_account(async |fake, stack| {
+            let says = [says[0], says[1], "does not exist"];
+            refused(fake, stack, &wanted, &says).await;
+        });
+    }
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn adopted_repository_survives_a_failed_create() {
         fake.fail_resource("BuildProject", doing, "no such role", usize::MAX);
         let mut stack = stack(&fake);
         let answer = stack.create(&properties()).await;
-        assert!(answer.reason().contains("no such role"), "{answer:?}");
+        answer.assert_reason(["no such role"]);
         assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
         fake.assert_unbroken();
     });
@@ -189,14 +190,10 @@ fn delete_during_a_create_leaves_no_approval_rule() {
     for after in (0..18_000).step_by(300) {
         in_account(async |fake, stack| {
             let create = stack.request("Create", None, &ruled(), None);
-            let creating = (fake.clone(), create.clone());
-            let running = tokio::spawn(Box::pin(async move {
-                fake_aws::custom_resource::deliver_all(&creating.0, &creating.1, false).await;
-            }));
+            let creating = deliver_beside(fake, &create);
             tokio::time::sleep(Duration::from_millis(after)).await;
-            let invented = fake_aws::custom_resource::INVENTED_ID;
-            stack.delete_id(invented, &ruled()).await;
-            running.await.expect("no panic in a delivery");
+            stack.delete_id(INVENTED_ID, &ruled()).await;
+            creating.await;
             assert_nothing_remains(fake);
             assert!(fake.look(|aws| ours(aws).is_empty()));
         });

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::checks::{difference, nothing_remains, runs, shape, watch};
 use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, stack};
 use fake_aws::custom_resource::{
-    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_all,
+    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_beside,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
@@ -115,14 +115,11 @@ impl Scenario {
             }
             Event::CreateCancelled(properties, after) => {
                 let create = stack.request("Create", None, properties, None);
-                let fake = stack.fake.clone();
-                let creating = tokio::spawn(async move {
-                    deliver_all(&fake, &create, false).await;
-                });
+                let creating = deliver_beside(&stack.fake, &create);
                 tokio::time::sleep(Duration::from_secs(*after)).await;
                 stack.delete_id(INVENTED_ID, properties).await;
                 // Deliveries of the Create that still run or are repeated.
-                creating.await.expect("no panic in a delivery");
+                creating.await;
                 return None;
             }
             // A resource that was not created because of the fault cannot be updated.

@@ -54,7 +54,7 @@ fn succeeded(answers: &[Option<RequestOutcome>]) -> Vec<bool> {
 }
 
 /// Tries every fault. None makes a request fail that would have succeeded.
-fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> usize {
+fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> Schedules {
     let mut schedules = Schedules::default();
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
@@ -77,13 +77,13 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> us
             );
         }
     }
-    schedules.finish()
+    schedules
 }
 
 #[test]
 fn single_faults_break_no_invariant_and_fail_no_request() {
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH);
-    fake_aws::figure!("schedules: {schedules} single faults in all");
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH)
+        .report("single faults in all");
     assert!(schedules > 1000);
 }
 
@@ -100,14 +100,14 @@ fn single_faults_with_duplicate_delivery_and_rejected_tokens() {
         FaultKind::KilledBefore,
         FaultKind::KilledAfter,
     ];
-    let schedules = every_single_fault(&options, true, &kinds);
-    fake_aws::figure!("schedules: {schedules} single faults with every request delivered twice");
+    let schedules = every_single_fault(&options, true, &kinds)
+        .report("single faults with every request delivered twice");
     assert!(schedules > 1000);
 }
 
 #[test]
 fn lost_connections_break_no_invariant() {
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::SILENT);
-    fake_aws::figure!("schedules: {schedules} calls that hang");
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::SILENT)
+        .report("calls that hang");
     assert!(schedules > 300);
 }

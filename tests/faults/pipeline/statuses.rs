@@ -261,8 +261,12 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
                         request_type == "Delete",
                         "{context}: {answer:?}"
                     );
-                    if request_type != "Delete" {
-                        let reason = answer.reason();
+                    if let RequestOutcome::Failed { id, reason } = &answer {
+                        let expected = match request_type {
+                            "Create" => "rejected/gitops-dev-shop",
+                            _ => CHILD,
+                        };
+                        assert_eq!(id, expected, "{context}");
                         assert!(reason.contains("using stack gitops-dev-shop"), "{reason}");
                         assert!(
                             reason.contains("aws cloudformation delete-stack"),
@@ -274,7 +278,7 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
                             "{reason}"
                         );
                         // The Delete that follows touches nothing either.
-                        stack.delete_id(CHILD, &properties()).await;
+                        stack.delete_id(id, &properties()).await;
                     }
                     assert_eq!(fake.look(foreign), before, "{context}");
                     for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
@@ -300,10 +304,7 @@ fn project_of_another_parent_is_rejected_and_kept() {
         let before = fake.look(shape);
         let mut other = stack_called(&fake, OTHER_PARENT);
         let refused = other.create(&changed(properties())).await;
-        assert!(
-            refused.reason().contains("it belongs to Project of stack"),
-            "{refused:?}"
-        );
+        refused.assert_reason(["it belongs to Project of stack"]);
         assert_eq!(fake.look(shape), before);
         stack.delete().await.assert_success();
         // And then the name is free.

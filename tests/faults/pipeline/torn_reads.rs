@@ -82,28 +82,20 @@ async fn ends_well(mut stack: ParentStack) {
 }
 
 #[test]
-fn copy_waits_for_the_operation_of_its_peer() {
-    paused(async {
-        let (stack, update) = created().await;
-        let fake = stack.fake.clone();
-        let answers = two_copies(&fake, &update, 0).await;
-        assert_eq!(answers, ["SUCCESS", "SUCCESS"]);
-        fake.assert_unbroken();
-        ends_well(stack).await;
-    });
-}
-
-#[test]
-fn copy_reports_the_failure_of_its_peer() {
-    paused(async {
-        let (stack, update) = created().await;
-        let fake = stack.fake.clone();
-        fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
-        let answers = two_copies(&fake, &update, 0).await;
-        assert_eq!(answers, ["FAILED", "FAILED"]);
-        fake.assert_unbroken();
-        ends_well(stack).await;
-    });
+fn copy_waits_for_the_operation_of_its_peer_and_reports_its_end() {
+    for (fails, status) in [(false, "SUCCESS"), (true, "FAILED")] {
+        paused(async {
+            let (stack, update) = created().await;
+            let fake = stack.fake.clone();
+            if fails {
+                fake.fail_resource("BuildProject", ResourceAction::Update, "no such image", 1);
+            }
+            let answers = two_copies(&fake, &update, 0).await;
+            assert_eq!(answers, [status, status]);
+            fake.assert_unbroken();
+            ends_well(stack).await;
+        });
+    }
 }
 
 #[test]
@@ -132,7 +124,7 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         fake.fail_resource("EventRule", ResourceAction::Delete, "it is busy", 1);
         let failing = stack.request("Delete", Some(CHILD), &properties(), None);
         let failed = stack.deliver(&failing).await;
-        assert!(failed.reason().contains("it is busy"), "{failed:?}");
+        failed.assert_reason(["it is busy"]);
         let status = fake.look(|aws| ours(aws)[0].status);
         assert_eq!(status, "DELETE_FAILED");
         tokio::time::sleep(Duration::from_mins(1)).await;
@@ -145,53 +137,40 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
     });
 }
 
-/// Every scenario, where `options` make reads late.
-fn every_life(options: &Options) {
-    let late = format!(
-        "stacks {:?}, events {:?}, executions {:?}, secrets {:?} late",
-        options.stacks_late, options.events_late, options.executions_late, options.secrets_late
-    );
-    let mut schedules = Schedules::one_in(1);
-    for scenario in scenarios() {
-        let mut scenario = scenario.clone();
-        scenario.delivers_twice = true;
-        // The name decides which scenarios a sample has: each lateness has others.
-        schedules.run(format!("{}: {late}", scenario.name), || {
-            let played = paused(scenario.play(options.clone(), &[]));
-            played.fake.assert_unbroken();
-        });
-    }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} scenarios with {late}");
-}
+/// How late the reads of stacks, events, executions and secrets are, in milliseconds.
+const LATE: [[u64; 4]; 5] = [
+    [900, 0, 0, 0],
+    [3000, 0, 0, 0],
+    [0, 900, 0, 0],
+    [0, 3000, 0, 0],
+    [0, 0, 5000, 3000],
+];
 
 #[test]
-fn every_scenario_succeeds_with_late_stacks() {
-    for millis in [900, 3000] {
-        every_life(&Options {
-            stacks_late: Duration::from_millis(millis),
+fn every_scenario_succeeds_with_late_reads() {
+    for late in LATE {
+        let [stacks, events, executions, secrets] = late.map(Duration::from_millis);
+        let options = Options {
+            stacks_late: stacks,
+            events_late: events,
+            executions_late: executions,
+            secrets_late: secrets,
             ..Options::default()
-        });
+        };
+        let late = format!(
+            "stacks {stacks:?}, events {events:?}, executions {executions:?}, secrets {secrets:?} late"
+        );
+        let mut schedules = Schedules::one_in(1);
+        for mut scenario in scenarios() {
+            scenario.delivers_twice = true;
+            // The name decides which scenarios a sample has: each lateness has others.
+            schedules.run(format!("{}: {late}", scenario.name), || {
+                let played = paused(scenario.play(options.clone(), &[]));
+                played.fake.assert_unbroken();
+            });
+        }
+        schedules.report(&format!("scenarios with {late}"));
     }
-}
-
-#[test]
-fn every_scenario_succeeds_with_late_events() {
-    for millis in [900, 3000] {
-        every_life(&Options {
-            events_late: Duration::from_millis(millis),
-            ..Options::default()
-        });
-    }
-}
-
-#[test]
-fn every_scenario_succeeds_with_late_executions_and_secrets() {
-    every_life(&Options {
-        executions_late: Duration::from_secs(5),
-        secrets_late: Duration::from_secs(3),
-        ..Options::default()
-    });
 }
 
 #[test]

@@ -100,6 +100,15 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
     }
 }
 
+/// The same beside the test, which awaits its end.
+pub fn deliver_beside(fake: &FakeAws, request: &StackRequest) -> impl Future<Output = ()> + use<> {
+    let (fake, request) = (fake.clone(), request.clone());
+    let running = tokio::spawn(Box::pin(async move {
+        deliver_all(&fake, &request, false).await;
+    }));
+    async { running.await.expect("no panic in a delivery") }
+}
+
 /// One delivery, whose calls have this name: whether Lambda took it as done; `None` when it was killed.
 pub async fn deliver_once(fake: &FakeAws, name: &str, request: &StackRequest) -> Option<bool> {
     answered_once(fake, name, request)

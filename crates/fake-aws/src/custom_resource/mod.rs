@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{Caller, FakeAws, SentResponse};
 
-pub use deliver::{answered_once, deliver_all, deliver_both, deliver_once};
+pub use deliver::{answered_once, deliver_all, deliver_beside, deliver_both, deliver_once};
 pub use sound::answers_are_sound;
 
 /// CloudFormation's timeout without a `ServiceTimeout`.
@@ -77,6 +77,15 @@ impl RequestOutcome {
         match self {
             RequestOutcome::Failed { reason, .. } => reason,
             _ => "",
+        }
+    }
+
+    /// Fails unless the reason has each of these parts.
+    #[track_caller]
+    pub fn assert_reason(&self, parts: impl IntoIterator<Item = impl AsRef<str>>) {
+        for part in parts {
+            let part = part.as_ref();
+            assert!(self.reason().contains(part), "{part} is missing: {self:?}");
         }
     }
 }

@@ -82,4 +82,11 @@ impl Schedules {
         }
         all
     }
+
+    /// The same, and prints the number of `what` they are.
+    pub fn report(self, what: &str) -> usize {
+        let all = self.finish();
+        crate::figure!("schedules: {all} {what}");
+        all
+    }
 }

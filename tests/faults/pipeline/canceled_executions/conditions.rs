@@ -8,40 +8,35 @@ use super::{
     AGAIN, CANCELED, LONG_ACTION, approving, assert_executions, check_health, executions, update,
     waiting,
 };
-use crate::checks::delete_completely;
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, in_account,
-    paused, properties, push, with,
+    in_project, properties, push, with,
 };
 use fake_aws::custom_resource::{ParentStack, RollBack};
 use fake_aws::{FakeAws, Options, ResourceAction};
 
 #[test]
 fn update_starts_the_canceled_commit_again() {
-    paused(async {
-        let (fake, mut stack) = waiting(Options::default()).await;
+    in_project(waiting(Options::default()), async |fake, stack| {
         let lists = fake.count("ListPipelineExecutions");
-        update(&mut stack, &approving()).await.assert_success();
-        assert_executions(&fake, AGAIN);
+        update(stack, &approving()).await.assert_success();
+        assert_executions(fake, AGAIN);
         assert_eq!(fake.count("ListPipelineExecutions"), lists + 1);
         for name in ["check", "later check"] {
-            check_health(&fake, name).await;
-            assert_executions(&fake, AGAIN);
+            check_health(fake, name).await;
+            assert_executions(fake, AGAIN);
         }
-        delete_completely(&mut stack).await;
     });
 }
 
 #[test]
 fn update_of_something_else_lists_no_executions() {
     for wanted in [changed(properties()), properties()] {
-        paused(async {
-            let (fake, mut stack) = waiting(Options::default()).await;
+        in_project(waiting(Options::default()), async |fake, stack| {
             let lists = fake.count("ListPipelineExecutions");
-            update(&mut stack, &wanted).await.assert_success();
-            assert_executions(&fake, &[("commit-1", "InProgress")]);
+            update(stack, &wanted).await.assert_success();
+            assert_executions(fake, &[("commit-1", "InProgress")]);
             assert_eq!(fake.count("ListPipelineExecutions"), lists);
-            delete_completely(&mut stack).await;
         });
     }
 }
@@ -67,41 +62,37 @@ fn calls_of(fake: &FakeAws, name: &str) -> usize {
 
 #[test]
 fn health_check_starts_what_was_canceled_later() {
-    paused(async {
-        let (fake, mut stack) = updated_during_an_action().await;
-        check_health(&fake, "early").await;
-        assert_executions(&fake, &[("commit-1", "InProgress")]);
-        let calls = calls_of(&fake, "early");
+    in_project(updated_during_an_action(), async |fake, _| {
+        check_health(fake, "early").await;
+        assert_executions(fake, &[("commit-1", "InProgress")]);
+        let calls = calls_of(fake, "early");
         tokio::time::sleep(LONG_ACTION).await;
         for name in ["check", "later check"] {
-            check_health(&fake, name).await;
-            assert_executions(&fake, AGAIN);
+            check_health(fake, name).await;
+            assert_executions(fake, AGAIN);
         }
         fake_aws::figure!(
             "canceled executions: {calls} calls of a health check without one, {} of one that starts it",
-            calls_of(&fake, "check")
+            calls_of(fake, "check")
         );
-        assert_eq!(calls_of(&fake, "later check"), calls);
-        delete_completely(&mut stack).await;
+        assert_eq!(calls_of(fake, "later check"), calls);
     });
 }
 
 #[test]
 fn execution_canceled_long_ago_is_not_started() {
     for (hours, expected) in [(23, AGAIN), (25, CANCELED)] {
-        paused(async {
-            let (fake, mut stack) = updated_during_an_action().await;
+        in_project(updated_during_an_action(), async |fake, stack| {
             tokio::time::sleep(LONG_ACTION + Duration::from_hours(hours)).await;
-            check_health(&fake, "check").await;
-            assert_executions(&fake, expected);
+            check_health(fake, "check").await;
+            assert_executions(fake, expected);
             if expected == CANCELED {
                 // Neither does an update of the pipeline then.
                 let wanted = with(properties(), "Approval", json!({"CustomData": "Again"}));
-                update(&mut stack, &wanted).await.assert_success();
-                check_health(&fake, "later check").await;
-                assert_executions(&fake, CANCELED);
+                update(stack, &wanted).await.assert_success();
+                check_health(fake, "later check").await;
+                assert_executions(fake, CANCELED);
             }
-            delete_completely(&mut stack).await;
         });
     }
 }
@@ -109,56 +100,49 @@ fn execution_canceled_long_ago_is_not_started() {
 #[test]
 fn execution_that_a_person_ended_is_not_started() {
     for status in ["Stopped", "Superseded", "Failed", "Succeeded", "Stopping"] {
-        paused(async {
-            let (fake, mut stack) = waiting(Options::default()).await;
+        in_project(waiting(Options::default()), async |fake, stack| {
             fake.change(|aws| {
                 let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
                 pipeline.executions[0].status = status;
             });
-            update(&mut stack, &approving()).await.assert_success();
-            check_health(&fake, "check").await;
-            assert_executions(&fake, &[("commit-1", status)]);
-            delete_completely(&mut stack).await;
+            update(stack, &approving()).await.assert_success();
+            check_health(fake, "check").await;
+            assert_executions(fake, &[("commit-1", status)]);
         });
     }
 }
 
 #[test]
 fn execution_canceled_in_the_console_is_not_started() {
-    paused(async {
-        let (fake, mut stack) = waiting(Options::default()).await;
+    in_project(waiting(Options::default()), async |fake, stack| {
         fake.change(|aws| {
             let now = aws.now;
             let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
             pipeline.update(&with(pipeline.properties.clone(), "Stages", json!([])), now);
         });
-        check_health(&fake, "check").await;
-        assert_executions(&fake, CANCELED);
-        update(&mut stack, &approving()).await.assert_success();
-        check_health(&fake, "later check").await;
-        assert_executions(&fake, CANCELED);
-        delete_completely(&mut stack).await;
+        check_health(fake, "check").await;
+        assert_executions(fake, CANCELED);
+        update(stack, &approving()).await.assert_success();
+        check_health(fake, "later check").await;
+        assert_executions(fake, CANCELED);
     });
 }
 
 #[test]
 fn rolled_back_updates_leave_one_running_execution() {
     // The parent stack fails after the Update.
-    paused(async {
-        let (fake, mut stack) = waiting(Options::default()).await;
+    in_project(waiting(Options::default()), async |fake, stack| {
         stack.update(&approving(), Some(RollBack::UpdateBack)).await;
         tokio::time::sleep(Duration::from_secs(10)).await;
         let last = ("commit-1", "InProgress");
-        assert_executions(&fake, &[CANCELED[0], CANCELED[0], last]);
-        delete_completely(&mut stack).await;
+        assert_executions(fake, &[CANCELED[0], CANCELED[0], last]);
     });
     // The child stack fails after it has updated the pipeline.
-    paused(async {
-        let (fake, mut stack) = waiting(Options::default()).await;
+    in_project(waiting(Options::default()), async |fake, stack| {
         let role = "arn:aws:iam::123456789012:role/role-dev-events";
         let wanted = with(approving(), "EventRoleArn", json!(role));
         fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
-        let answer = update(&mut stack, &wanted).await;
+        let answer = update(stack, &wanted).await;
         assert!(!answer.is_success());
         let was_updated = fake.look(|aws| {
             let events = &aws.stacks.named(CHILD).expect("the stack").events;
@@ -167,8 +151,7 @@ fn rolled_back_updates_leave_one_running_execution() {
             })
         });
         assert!(was_updated);
-        assert_executions(&fake, AGAIN);
-        delete_completely(&mut stack).await;
+        assert_executions(fake, AGAIN);
     });
 }
 
@@ -177,25 +160,24 @@ fn newer_push_is_not_overtaken() {
     let mut times = 0;
     for action in [Duration::ZERO, Duration::from_secs(3), LONG_ACTION] {
         for after in (0..14_000).step_by(400) {
-            paused(async {
-                let options = Options {
-                    actions_take: action,
-                    ..Options::default()
-                };
-                let (fake, mut stack) = waiting(options).await;
+            let options = Options {
+                actions_take: action,
+                ..Options::default()
+            };
+            in_project(waiting(options), async |fake, stack| {
                 let pushing = fake.clone();
                 let other = tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(after)).await;
                     push(&pushing, REPOSITORY, "commit-2", "second").await;
                 });
-                update(&mut stack, &approving()).await.assert_success();
+                update(stack, &approving()).await.assert_success();
                 other.await.expect("no panic in a push");
                 tokio::time::sleep(LONG_ACTION).await;
                 for name in ["check", "later check"] {
-                    check_health(&fake, name).await;
+                    check_health(fake, name).await;
                 }
                 let context = format!("a push after {after} ms");
-                let found = executions(&fake);
+                let found = executions(fake);
                 let (commit, status) = found.last().expect("an execution");
                 assert_eq!(
                     (&**commit, *status),
@@ -205,7 +187,6 @@ fn newer_push_is_not_overtaken() {
                 let running = found.iter().filter(|(_, status)| *status == "InProgress");
                 assert!(running.count() <= 2, "{context}");
                 assert!(found.len() <= 4, "{context}");
-                delete_completely(&mut stack).await;
             });
             times += 1;
         }
@@ -216,8 +197,7 @@ fn newer_push_is_not_overtaken() {
 #[test]
 fn commit_that_is_no_longer_the_head_is_not_started() {
     for delete in [true, false] {
-        paused(async {
-            let (fake, mut stack) = updated_during_an_action().await;
+        in_project(updated_during_an_action(), async |fake, _| {
             tokio::time::sleep(LONG_ACTION).await;
             fake.change(|aws| {
                 let held = aws
@@ -230,11 +210,10 @@ fn commit_that_is_no_longer_the_head_is_not_started() {
                     held.push(BRANCH, "commit-2");
                 }
             });
-            check_health(&fake, "check").await;
+            check_health(fake, "check").await;
             // The later push has no execution.
             let later = [CANCELED[0], ("commit-2", "InProgress")];
-            assert_executions(&fake, if delete { CANCELED } else { &later });
-            delete_completely(&mut stack).await;
+            assert_executions(fake, if delete { CANCELED } else { &later });
         });
     }
 }

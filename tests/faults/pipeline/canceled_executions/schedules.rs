@@ -17,7 +17,7 @@ use fake_aws::schedules::SingleFault;
 use fake_aws::{Caller, FakeAws, Options, Schedules};
 
 /// One fault at each call of the Update or of the health check, which Lambda delivers again.
-fn every_fault(of_check: bool) -> usize {
+fn every_fault(of_check: bool) -> Schedules {
     let (caller, actions_take) = if of_check {
         ("check", LONG_ACTION)
     } else {
@@ -52,23 +52,17 @@ fn every_fault(of_check: bool) -> usize {
         let name = |fault: &SingleFault| format!("{fault}, twice: {twice}");
         schedules.single_faults(faults, name, |faults| play(faults, twice));
     }
-    schedules.finish()
+    schedules
 }
 
 #[test]
 fn single_faults_of_an_update_start_one_execution() {
-    let schedules = every_fault(false);
-    fake_aws::figure!(
-        "schedules: {schedules} single faults of an Update that cancels an execution"
-    );
+    every_fault(false).report("single faults of an Update that cancels an execution");
 }
 
 #[test]
 fn single_faults_of_a_health_check_start_one_execution() {
-    let schedules = every_fault(true);
-    fake_aws::figure!(
-        "schedules: {schedules} single faults of a health check that starts a commit again"
-    );
+    every_fault(true).report("single faults of a health check that starts a commit again");
 }
 
 /// Two deliveries at once, in every order of their calls and in some at random.

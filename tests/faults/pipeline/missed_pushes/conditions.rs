@@ -5,38 +5,33 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{assert_commits, check_health, deployed, deployed_with, end_executions, lose_push};
-use crate::checks::delete_completely;
 use crate::fixture::{
-    BRANCH, PIPELINE, REPOSITORY, cross_account, in_account, paused, properties, with,
+    BRANCH, PIPELINE, REPOSITORY, cross_account, in_account, in_project, properties, with,
 };
 
 const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
 
 #[test]
 fn lost_event_of_a_later_push_is_deployed() {
-    paused(async {
-        let (fake, mut stack) = deployed().await;
-        lose_push(&fake, "commit-2");
-        check_health(&fake, "check").await;
-        assert_commits(&fake, &["commit-1", "commit-2"]);
-        end_executions(&fake, "Succeeded");
-        check_health(&fake, "later check").await;
-        assert_commits(&fake, &["commit-1", "commit-2"]);
-        delete_completely(&mut stack).await;
+    in_project(deployed(), async |fake, _| {
+        lose_push(fake, "commit-2");
+        check_health(fake, "check").await;
+        assert_commits(fake, &["commit-1", "commit-2"]);
+        end_executions(fake, "Succeeded");
+        check_health(fake, "later check").await;
+        assert_commits(fake, &["commit-1", "commit-2"]);
     });
 }
 
 #[test]
 fn tip_that_failed_or_was_stopped_is_not_started_again() {
     for status in ["Failed", "Stopped", "Superseded", "Succeeded", "Cancelled"] {
-        paused(async {
-            let (fake, mut stack) = deployed().await;
+        in_project(deployed(), async |fake, _| {
             fake.push(REPOSITORY, BRANCH, "commit-2");
             tokio::time::sleep(Duration::from_secs(10)).await;
-            end_executions(&fake, status);
-            check_health(&fake, "check").await;
-            assert_commits(&fake, &["commit-1", "commit-2"]);
-            delete_completely(&mut stack).await;
+            end_executions(fake, status);
+            check_health(fake, "check").await;
+            assert_commits(fake, &["commit-1", "commit-2"]);
         });
     }
 }
@@ -49,8 +44,7 @@ fn push_whose_execution_was_canceled_while_reading_is_deployed() {
         ("Failed", &["commit-1", ""]),
         ("Stopped", &["commit-1", ""]),
     ] {
-        paused(async {
-            let (fake, mut stack) = deployed().await;
+        in_project(deployed(), async |fake, _| {
             fake.push(REPOSITORY, BRANCH, "commit-2");
             tokio::time::sleep(Duration::from_secs(10)).await;
             fake.change(|aws| {
@@ -59,9 +53,8 @@ fn push_whose_execution_was_canceled_while_reading_is_deployed() {
                 execution.revision = None;
                 execution.status = status;
             });
-            check_health(&fake, "check").await;
-            assert_commits(&fake, expected);
-            delete_completely(&mut stack).await;
+            check_health(fake, "check").await;
+            assert_commits(fake, expected);
         });
     }
 }
@@ -76,8 +69,7 @@ fn start_by_a_person_does_not_hide_a_lost_event() {
         // An event of an earlier push came last.
         (None, &["commit-1", "commit-0", "commit-1"]),
     ] {
-        paused(async {
-            let (fake, mut stack) = deployed().await;
+        in_project(deployed(), async |fake, _| {
             fake.change(|aws| {
                 let now = aws.now;
                 let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
@@ -90,32 +82,28 @@ fn start_by_a_person_does_not_hide_a_lost_event() {
                 }
                 pipeline.executions.push(earlier);
             });
-            check_health(&fake, "check").await;
-            assert_commits(&fake, expected);
-            delete_completely(&mut stack).await;
+            check_health(fake, "check").await;
+            assert_commits(fake, expected);
         });
     }
 }
 
 #[test]
 fn pipeline_without_listed_executions_is_not_started() {
-    paused(async {
-        let (fake, mut stack) = deployed().await;
+    in_project(deployed(), async |fake, _| {
         fake.change(|aws| {
             let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
             pipeline.executions.clear();
         });
-        lose_push(&fake, "commit-2");
-        check_health(&fake, "check").await;
-        assert_commits(&fake, &[]);
-        delete_completely(&mut stack).await;
+        lose_push(fake, "commit-2");
+        check_health(fake, "check").await;
+        assert_commits(fake, &[]);
     });
 }
 
 #[test]
 fn frozen_environment_counts_and_starts_nothing() {
-    paused(async {
-        let (fake, mut stack) = deployed().await;
+    in_project(deployed(), async |fake, _| {
         let set = |state: &'static str| {
             fake.change(|aws| {
                 let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());
@@ -123,30 +111,28 @@ fn frozen_environment_counts_and_starts_nothing() {
             });
         };
         set("DISABLED");
-        lose_push(&fake, "commit-2");
+        lose_push(fake, "commit-2");
         for name in ["check", "later check"] {
-            check_health(&fake, name).await;
-            assert_commits(&fake, &["commit-1"]);
+            check_health(fake, name).await;
+            assert_commits(fake, &["commit-1"]);
         }
         set("ENABLED");
-        check_health(&fake, "last check").await;
-        assert_commits(&fake, &["commit-1", "commit-2"]);
-        delete_completely(&mut stack).await;
+        check_health(fake, "last check").await;
+        assert_commits(fake, &["commit-1", "commit-2"]);
     });
 }
 
 #[test]
 fn paths_decide_about_a_lost_event() {
     for (content, expected) in [("1", &["commit-1"][..]), ("2", &["commit-1", "commit-2"])] {
-        paused(async {
-            let paths = json!({"Paths": {"Includes": ["shop/**"]}});
-            let (fake, mut stack) = deployed_with(&with(properties(), "Source", paths)).await;
+        let paths = json!({"Paths": {"Includes": ["shop/**"]}});
+        let properties = with(properties(), "Source", paths);
+        in_project(deployed_with(&properties), async |fake, _| {
             // The event is for the function, which does not get it.
             let files = [("shop/a", content), ("docs/a", "2")];
             fake.push_files(REPOSITORY, BRANCH, "commit-2", &files);
-            check_health(&fake, "check").await;
-            assert_commits(&fake, expected);
-            delete_completely(&mut stack).await;
+            check_health(fake, "check").await;
+            assert_commits(fake, expected);
         });
     }
 }

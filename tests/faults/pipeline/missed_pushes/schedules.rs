@@ -121,11 +121,7 @@ fn last_execution_has_the_tip_whatever_happens_to_events() {
             }
         }
     }
-    let count = schedules.finish();
-    fake_aws::figure!(
-        "schedules: {count} times of two pushes, their events and a health check; of those that \
-         ran, {none} without a start"
-    );
+    schedules.report(&format!("times of two pushes, their events and a health check; of those that ran, {none} without a start"));
 }
 
 #[test]
@@ -137,8 +133,7 @@ fn event_at_each_call_of_a_health_check_deploys_the_tip() {
             schedules.each_call(name, |call| event_at(Moment { call, is_after }, times));
         }
     }
-    let count = schedules.finish();
-    fake_aws::figure!("schedules: {count} events at the calls of a health check");
+    let count = schedules.report("events at the calls of a health check");
     assert!(count > 60);
 }
 
@@ -194,10 +189,7 @@ fn single_faults_of_a_health_check_start_one_execution() {
     let faults = calls.iter().flat_map(SingleFault::each);
     let name = |fault: &SingleFault| format!("{:?} at #{}", fault.kind, fault.index);
     schedules.single_faults(faults, name, play);
-    let count = schedules.finish();
-    fake_aws::figure!(
-        "schedules: {count} single faults of a health check that starts a missed push"
-    );
+    schedules.report("single faults of a health check that starts a missed push");
 }
 
 /// Two health checks at once.

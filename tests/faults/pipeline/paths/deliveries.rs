@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{MATCHING, OTHER, deliver, event_of, push, running};
 use crate::checks::{assert_runs, delete_completely, runs};
-use crate::fixture::{PIPELINE, paused, pushed};
+use crate::fixture::{PIPELINE, in_project, paused, pushed};
 use crate::interleavings::in_any_order;
 use fake_aws::custom_resource::{deliver_all, deliver_once};
 use fake_aws::{Fault, FaultKind, On, Schedules, Service};
@@ -13,20 +13,18 @@ use fake_aws::{Fault, FaultKind, On, Schedules, Service};
 fn repeated_event_starts_once() {
     for later in [0, 30, 3600, 36_000] {
         for files in [MATCHING, OTHER] {
-            paused(async {
-                let (fake, mut stack) = running().await;
-                let event = event_of(&fake, "commit-2", files);
+            in_project(running(), async |fake, _| {
+                let event = event_of(fake, "commit-2", files);
                 let expected: &[(&str, usize)] = if files == MATCHING {
                     &[("commit-1", 1), ("commit-2", 1)]
                 } else {
                     &[("commit-1", 1)]
                 };
                 for time in 0..3 {
-                    deliver(&fake, &event, &format!("push-{time}")).await;
-                    assert_runs(&fake, expected);
+                    deliver(fake, &event, &format!("push-{time}")).await;
+                    assert_runs(fake, expected);
                     tokio::time::sleep(Duration::from_secs(later)).await;
                 }
-                delete_completely(&mut stack).await;
             });
         }
     }
@@ -47,15 +45,14 @@ fn events_in_any_order_end_with_the_latest_commit() {
     ] {
         for repeated in 0..3 {
             schedules.run(format!("{order:?} and {repeated} again"), || {
-                paused(async {
-                    let (fake, mut stack) = running().await;
+                in_project(running(), async |fake, _| {
                     let events = [
-                        event_of(&fake, "commit-2", MATCHING),
-                        event_of(&fake, "commit-3", &[("services/shop/a", "3")]),
-                        event_of(&fake, "commit-4", &[("services/shop/a", "3"), ("b", "1")]),
+                        event_of(fake, "commit-2", MATCHING),
+                        event_of(fake, "commit-3", &[("services/shop/a", "3")]),
+                        event_of(fake, "commit-4", &[("services/shop/a", "3"), ("b", "1")]),
                     ];
                     for (index, event) in order.into_iter().chain([repeated]).enumerate() {
-                        deliver(&fake, &events[event], &format!("push-{index}")).await;
+                        deliver(fake, &events[event], &format!("push-{index}")).await;
                     }
                     let runs = fake.look(|aws| runs(aws, PIPELINE));
                     assert!(runs.values().all(|times| *times == 1), "{runs:?}");
@@ -66,13 +63,11 @@ fn events_in_any_order_end_with_the_latest_commit() {
                     // Nothing that matches changed after the third commit.
                     let latest = latest.unwrap_or_default();
                     assert!(["commit-3", "commit-4"].contains(&&*latest), "{latest}");
-                    delete_completely(&mut stack).await;
                 });
             });
         }
     }
-    let count = schedules.finish();
-    fake_aws::figure!("schedules: {count} orders of three pushes with Source.Paths");
+    schedules.report("orders of three pushes with Source.Paths");
 }
 
 #[test]
@@ -112,22 +107,19 @@ fn each_single_fault_of_a_push_starts_once() {
         for (index, kind) in (0..calls).flat_map(|at| kinds.iter().map(move |kind| (at, *kind))) {
             for twice in [false, true] {
                 schedules.run(format!("{kind:?} at call {index}"), || {
-                    paused(async {
-                        let (fake, mut stack) = running().await;
+                    in_project(running(), async |fake, _| {
                         fake.inject("push.1", Fault::at(index, kind));
-                        let event = event_of(&fake, "commit-2", files);
-                        deliver_all(&fake, &pushed(&fake, "push", event), twice).await;
+                        let event = event_of(fake, "commit-2", files);
+                        deliver_all(fake, &pushed(fake, "push", event), twice).await;
                         tokio::time::sleep(Duration::from_secs(10)).await;
                         assert_eq!(fake.faults_left(), 0);
-                        assert_runs(&fake, expected);
-                        delete_completely(&mut stack).await;
+                        assert_runs(fake, expected);
                     });
                 });
             }
         }
     }
-    let count = schedules.finish();
-    fake_aws::figure!("schedules: {count} single faults of a push with Source.Paths");
+    let count = schedules.report("single faults of a push with Source.Paths");
     assert!(count > 100);
 }
 
@@ -138,19 +130,17 @@ fn outage_of_a_service_is_over_before_the_last_delivery() {
         Service::CloudFormation,
         Service::CodePipeline,
     ] {
-        paused(async {
-            let (fake, mut stack) = running().await;
-            let event = event_of(&fake, "commit-2", MATCHING);
+        in_project(running(), async |fake, _| {
+            let event = event_of(fake, "commit-2", MATCHING);
             fake.break_from_now(On::Service(service), FaultKind::InternalError500);
             let ending = fake.clone();
             let end = tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(100)).await;
                 ending.mend();
             });
-            deliver(&fake, &event, "push").await;
+            deliver(fake, &event, "push").await;
             end.await.expect("no panic");
-            assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-            delete_completely(&mut stack).await;
+            assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
         });
     }
 }

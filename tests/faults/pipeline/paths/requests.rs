@@ -7,30 +7,26 @@ use serde_json::json;
 use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
 use crate::checks::{assert_runs, delete_completely};
 use crate::fixture::{
-    BRANCH, CHILD, REPOSITORY, changed, deliver_events, in_account, paused, properties, with,
+    BRANCH, CHILD, REPOSITORY, changed, deliver_events, in_account, in_project, paused, properties,
+    with,
 };
-use fake_aws::custom_resource::deliver_all;
+use fake_aws::custom_resource::deliver_beside;
 use fake_aws::{Reaction, ResourceAction};
 
 #[test]
 fn push_while_the_stack_is_updated_runs_once() {
     for after in [0, 2, 4, 6, 8, 10] {
-        paused(async {
-            let (fake, mut stack) = running().await;
+        in_project(running(), async |fake, stack| {
             let update = stack.request("Update", Some(CHILD), &changed(wanted()), Some(&wanted()));
-            let updating = (fake.clone(), update.clone());
-            let updated = tokio::spawn(Box::pin(async move {
-                deliver_all(&updating.0, &updating.1, false).await;
-            }));
+            let updated = deliver_beside(fake, &update);
             tokio::time::sleep(Duration::from_secs(after)).await;
-            push(&fake, "commit-2", MATCHING, "push").await;
-            push(&fake, "commit-3", OTHER, "another").await;
-            updated.await.expect("no panic in a delivery");
+            push(fake, "commit-2", MATCHING, "push").await;
+            push(fake, "commit-3", OTHER, "another").await;
+            updated.await;
             stack.heard(&update).await.assert_success();
             // From the second commit to the third, the matching file changed back.
-            assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1), ("commit-3", 1)]);
+            assert_runs(fake, &[("commit-1", 1), ("commit-2", 1), ("commit-3", 1)]);
             stack.resource = Some((CHILD.to_owned(), changed(wanted())));
-            delete_completely(&mut stack).await;
         });
     }
 }
@@ -61,8 +57,7 @@ fn paths_are_added_changed_and_removed() {
 
 #[test]
 fn failed_rollback_of_the_stack_does_not_stop_pushes() {
-    paused(async {
-        let (fake, mut stack) = running().await;
+    in_project(running(), async |fake, _| {
         fake.change(|aws| {
             let id = aws.stacks.named(CHILD).expect("the stack").id.clone();
             let child = aws.stacks.all.get_mut(&id).expect("the stack");
@@ -71,9 +66,8 @@ fn failed_rollback_of_the_stack_does_not_stop_pushes() {
                 std::sync::Arc::make_mut(event).status = "UPDATE_ROLLBACK_FAILED";
             }
         });
-        push(&fake, "commit-2", MATCHING, "push").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-        delete_completely(&mut stack).await;
+        push(fake, "commit-2", MATCHING, "push").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
     });
 }
 

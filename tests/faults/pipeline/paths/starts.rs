@@ -1,8 +1,8 @@
 //! Which pushes start the pipeline.
 
 use super::{FIRST, Files, MATCHING, OTHER, deliver, event_of, push, running};
-use crate::checks::{assert_runs, delete_completely, runs};
-use crate::fixture::{BRANCH, PIPELINE, REPOSITORY, delete_branch, deliver_events, paused};
+use crate::checks::{assert_runs, runs};
+use crate::fixture::{BRANCH, PIPELINE, REPOSITORY, delete_branch, deliver_events, in_project};
 use fake_aws::{FaultKind, On};
 
 #[test]
@@ -31,43 +31,37 @@ fn only_a_push_of_a_matching_file_starts() {
         ),
     ];
     for (what, files, times) in pushes {
-        paused(async {
-            let (fake, mut stack) = running().await;
-            push(&fake, "commit-2", files, "push").await;
+        in_project(running(), async |fake, _| {
+            push(fake, "commit-2", files, "push").await;
             let runs = fake.look(|aws| runs(aws, PIPELINE));
             let ran = runs.get("commit-2").copied().unwrap_or(0);
             assert_eq!(ran, times, "{what}");
             let calls = fake.calls_of("push.1");
             fake_aws::figure!("paths: a push ({what}) makes {calls} calls");
-            delete_completely(&mut stack).await;
         });
     }
 }
 
 #[test]
 fn new_branch_always_starts() {
-    paused(async {
-        let (fake, mut stack) = running().await;
-        delete_branch(&fake);
-        push(&fake, "commit-2", OTHER, "again").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+    in_project(running(), async |fake, _| {
+        delete_branch(fake);
+        push(fake, "commit-2", OTHER, "again").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
         // The same commit again.
-        delete_branch(&fake);
-        push(&fake, "commit-2", OTHER, "same").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 2)]);
-        delete_completely(&mut stack).await;
+        delete_branch(fake);
+        push(fake, "commit-2", OTHER, "same").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 2)]);
     });
 }
 
 #[test]
 fn deleted_branch_starts_nothing() {
-    paused(async {
-        let (fake, mut stack) = running().await;
-        let event = event_of(&fake, "commit-2", MATCHING);
-        delete_branch(&fake);
-        deliver(&fake, &event, "push").await;
-        assert_runs(&fake, &[("commit-1", 1)]);
-        delete_completely(&mut stack).await;
+    in_project(running(), async |fake, _| {
+        let event = event_of(fake, "commit-2", MATCHING);
+        delete_branch(fake);
+        deliver(fake, &event, "push").await;
+        assert_runs(fake, &[("commit-1", 1)]);
     });
 }
 
@@ -75,8 +69,7 @@ fn deleted_branch_starts_nothing() {
 fn unreadable_difference_starts() {
     let many: Vec<(String, &str)> = (0..60).map(|n| (format!("docs/{n}"), "1")).collect();
     for what in ["commit is gone", "denied", "no answer", "too many"] {
-        paused(async {
-            let (fake, mut stack) = running().await;
+        in_project(running(), async |fake, _| {
             let files: Vec<(&str, &str)> = many
                 .iter()
                 .map(|(path, text)| (path.as_str(), *text))
@@ -99,27 +92,24 @@ fn unreadable_difference_starts() {
                 "no answer" => fake.break_from_now(operation, FaultKind::RequestLost),
                 _ => fake.options(|options| options.page_length = Some(1)),
             }
-            deliver_events(&fake, &reactions, "push").await;
-            assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
+            deliver_events(fake, &reactions, "push").await;
+            assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
             fake.mend();
             fake.options(|options| options.page_length = None);
-            delete_completely(&mut stack).await;
         });
     }
 }
 
 #[test]
 fn force_push_compares_the_two_trees() {
-    paused(async {
-        let (fake, mut stack) = running().await;
-        push(&fake, "commit-2", MATCHING, "forth").await;
-        assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
-        push(&fake, "commit-1", FIRST, "back").await;
-        assert_runs(&fake, &[("commit-1", 2), ("commit-2", 1)]);
-        push(&fake, "commit-2", MATCHING, "forth-again").await;
-        assert_runs(&fake, &[("commit-1", 2), ("commit-2", 2)]);
-        push(&fake, "amended", MATCHING, "amended").await;
-        assert_runs(&fake, &[("commit-1", 2), ("commit-2", 2)]);
-        delete_completely(&mut stack).await;
+    in_project(running(), async |fake, _| {
+        push(fake, "commit-2", MATCHING, "forth").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
+        push(fake, "commit-1", FIRST, "back").await;
+        assert_runs(fake, &[("commit-1", 2), ("commit-2", 1)]);
+        push(fake, "commit-2", MATCHING, "forth-again").await;
+        assert_runs(fake, &[("commit-1", 2), ("commit-2", 2)]);
+        push(fake, "amended", MATCHING, "amended").await;
+        assert_runs(fake, &[("commit-1", 2), ("commit-2", 2)]);
     });
 }
