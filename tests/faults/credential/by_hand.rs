@@ -91,8 +91,7 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str)
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} calls before which another person {name}");
+    let schedules = schedules.report(&format!("calls before which another person {name}"));
     assert!(schedules > 100);
 }
 
@@ -147,7 +146,7 @@ fn update_that_a_delete_overtook_keeps_the_tombstone() {
             });
         };
         let (answer, ()) = tokio::join!(stack.deliver(&update), marking);
-        assert!(answer.reason().contains("superseded"), "{answer:?}");
+        answer.assert_reason(["superseded"]);
         let tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
         assert_eq!(tags.get(TOMBSTONE), Some(&mark));
     });

@@ -20,7 +20,7 @@ pub fn ours(aws: &AwsState) -> Vec<(String, Credential)> {
 }
 
 /// The login that a secret holds, if it holds one.
-fn login(aws: &AwsState, secret: &str) -> Option<(String, String, String)> {
+pub fn login(aws: &AwsState, secret: &str) -> Option<(String, String, String)> {
     let value: Value = serde_json::from_str(aws.current(secret)?).ok()?;
     let text = |name: &str| value[name].as_str().map(ToOwned::to_owned);
     Some((

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::one_live_login;
-use crate::cloudformation::{ParentStack, RequestOutcome, stack};
+use crate::cloudformation::{ParentStack, stack};
 use crate::{USER, fake, properties};
 use fake_aws::explore::paused;
 use fake_aws::iam::User;
@@ -49,24 +49,27 @@ pub fn late() -> Options {
     }
 }
 
-pub async fn created(options: Options) -> (FakeAws, ParentStack) {
-    let fake = fake(options);
-    let mut stack = stack(&fake);
-    stack.create(&properties()).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    (fake, stack)
+/// Plays an hour after the Create.
+pub fn after_create(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {
+    in_account(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        play(fake, stack).await;
+    });
 }
 
-/// Creates, and expects a rejection that changed nothing. Returns its reason.
-pub async fn rejected(fake: &FakeAws, stack: &mut ParentStack, properties: &Value) -> String {
+/// Creates, and expects a rejection with these parts in its reason, which changed nothing.
+pub async fn assert_rejected(
+    fake: &FakeAws,
+    stack: &mut ParentStack,
+    properties: &Value,
+    says: &[&str],
+) {
     let before = state(fake);
     let answer = stack.create(properties).await;
-    let RequestOutcome::Failed { reason, .. } = answer else {
-        panic!("{answer:?}");
-    };
+    answer.assert_reason(says);
     assert_eq!(state(fake), before, "something was touched");
     fake.assert_unbroken();
-    reason
 }
 
 /// Everything that a request could change. On a user that no resource owns, the Delete of a

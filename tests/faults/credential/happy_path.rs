@@ -1,77 +1,17 @@
-//! A scenario without faults, and its calls.
+//! The calls and the round trips of requests without faults.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_remains, one_live_login};
-use crate::cloudformation::{RequestOutcome, stack};
-use crate::fixture::{in_account, in_account_with};
-use crate::{OTHER_USER, USER, fake, properties, with};
-use fake_aws::custom_resource::answers_are_sound;
+use crate::cloudformation::stack;
+use crate::fixture::in_account_with;
+use crate::{USER, fake, with};
 use fake_aws::{FakeAws, Options, Service, explore::paused};
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
     let own = fake.journal_of(caller).into_iter();
     own.map(|call| call.operation).collect()
-}
-
-#[test]
-fn credential_is_issued_kept_rotated_moved_and_deleted() {
-    in_account(async |fake, stack| {
-        let holds = |secret: &str, user: &str| {
-            fake.assert_holds(|aws| one_live_login(aws, secret, user));
-        };
-        let name = format!("codecommit-mirror/{USER}");
-        let created = stack.create(&properties()).await;
-        let RequestOutcome::Success { id, attributes, .. } = &created else {
-            panic!("{created:?}");
-        };
-        assert_eq!(*id, name);
-        assert_eq!(attributes["SecretName"], name);
-        assert_eq!(attributes["UserName"], USER);
-        assert_eq!(
-            attributes["ServiceUserName"],
-            format!("{USER}-at-123456789012")
-        );
-        assert!(
-            attributes["SecretArn"]
-                .as_str()
-                .expect("an ARN")
-                .starts_with("arn:aws:secretsmanager:")
-        );
-        holds(&name, USER);
-
-        stack.update(&properties(), None).await.assert_success();
-        holds(&name, USER);
-        let rotated = with(properties(), "RotationSerial", json!("2"));
-        let again = stack.update(&rotated, None).await;
-        again.assert_success();
-        assert_ne!(again, created);
-        holds(&name, USER);
-        let renamed = with(
-            rotated.clone(),
-            "SecretName",
-            json!("codecommit-mirror/other"),
-        );
-        stack.update(&renamed, None).await.assert_success();
-        holds("codecommit-mirror/other", USER);
-        assert!(fake.look(|aws| !aws.secrets.contains_key(&name)));
-        let moved = with(
-            with(renamed.clone(), "UserName", json!(OTHER_USER)),
-            "SecretName",
-            json!("codecommit-mirror/moved"),
-        );
-        stack.update(&moved, None).await.assert_success();
-        holds("codecommit-mirror/moved", OTHER_USER);
-        fake.delete_user(USER)
-            .expect("nothing of ours stands in its way");
-        stack.delete().await.assert_success();
-        fake.assert_holds(nothing_remains);
-        fake.delete_user(OTHER_USER)
-            .expect("nothing of ours stands in its way");
-        answers_are_sound(fake);
-    });
 }
 
 #[test]

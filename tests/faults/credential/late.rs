@@ -6,15 +6,14 @@ use serde_json::json;
 
 use crate::checks::nothing_remains;
 use crate::cloudformation::{INVENTED_ID, ParentStack, deliver_once, stack};
-use crate::fixture::{NAME, created, holds, in_account, state};
+use crate::fixture::{NAME, after_create, holds, in_account, state};
 use crate::{REPOSITORY, fake, properties, with};
 use fake_aws::custom_resource::{StackRequest, answers_are_sound};
 use fake_aws::{FakeAws, Options, explore::paused};
 
 #[test]
 fn late_copy_of_an_older_request_changes_nothing() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         let (id, old) = stack.resource.clone().expect("created");
         let second = with(properties(), "RotationSerial", json!("2"));
         let third = with(properties(), "RotationSerial", json!("3"));
@@ -23,9 +22,9 @@ fn late_copy_of_an_older_request_changes_nothing() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         stack.resource = Some((id.clone(), second));
         stack.update(&third, None).await.assert_success();
-        let before = state(&fake);
-        deliver_once(&fake, "older again", &older).await;
-        assert_eq!(state(&fake), before);
+        let before = state(fake);
+        deliver_once(fake, "older again", &older).await;
+        assert_eq!(state(fake), before);
 
         // A Delete of a resource that was created again since.
         let deletion = stack.request("Delete", Some(&id), &third, None);
@@ -33,8 +32,8 @@ fn late_copy_of_an_older_request_changes_nothing() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         stack.resource = None;
         stack.create(&properties()).await.assert_success();
-        deliver_once(&fake, "deletion again", &deletion).await;
-        holds(&fake);
+        deliver_once(fake, "deletion again", &deletion).await;
+        holds(fake);
     });
 }
 
@@ -71,29 +70,27 @@ fn expired_create_creates_nothing() {
 
 #[test]
 fn expired_update_changes_nothing() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         let (id, old) = stack.resource.clone().expect("created");
         let new = with(properties(), "RotationSerial", json!("2"));
         let update = stack.request("Update", Some(&id), &new, Some(&old));
         let update = update.valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
-        let before = state(&fake);
-        deliver_once(&fake, "late", &update).await;
-        assert_eq!(state(&fake), before);
+        let before = state(fake);
+        deliver_once(fake, "late", &update).await;
+        assert_eq!(state(fake), before);
         assert_eq!(fake.calls_of("late"), 0);
     });
 }
 
 #[test]
 fn expired_delete_deletes_unless_a_later_request_ran() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         let (id, old) = stack.resource.clone().expect("created");
         tokio::time::sleep(Duration::from_secs(30)).await;
         let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
-        deliver_once(&fake, "late", &delete).await;
+        deliver_once(fake, "late", &delete).await;
         fake.assert_holds(nothing_remains);
 
         // A second one that a Create has overtaken.
@@ -101,10 +98,10 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
         tokio::time::sleep(Duration::from_secs(61)).await;
         stack.resource = None;
         stack.create(&properties()).await.assert_success();
-        let before = state(&fake);
-        deliver_once(&fake, "overtaken", &delete).await;
-        assert_eq!(state(&fake), before);
-        holds(&fake);
+        let before = state(fake);
+        deliver_once(fake, "overtaken", &delete).await;
+        assert_eq!(state(fake), before);
+        holds(fake);
     });
 }
 

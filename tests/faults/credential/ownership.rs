@@ -8,7 +8,7 @@ use crate::by_hand::remove_tags;
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{RollBack, deliver_once, stack, stack_called};
 use crate::fixture::{
-    NAME, OTHER_STACK, created, holds, in_account, in_account_with, rejected, state,
+    NAME, OTHER_STACK, after_create, assert_rejected, holds, in_account, in_account_with, state,
 };
 use crate::late::failed_then_deleted;
 use crate::{OTHER_USER, USER, fake, properties, with};
@@ -17,51 +17,40 @@ use fake_aws::{FakeAws, Options, explore::paused};
 // claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn user_of_another_stack_is_rejected_with_the_release_command() {
-    paused(async {
-        let (fake, _) = created(Options::default()).await;
-        let mut other = stack_called(&fake, OTHER_STACK);
+    after_create(async |fake, _| {
+        let mut other = stack_called(fake, OTHER_STACK);
         let own_secret = with(properties(), "SecretName", json!("codecommit-mirror/mine"));
-        let reason = rejected(&fake, &mut other, &own_secret).await;
-        assert!(
-            reason.contains("it belongs to Credential of stack arn:aws:"),
-            "{reason}"
-        );
-        assert!(
-            reason.contains("aws iam untag-user --user-name"),
-            "{reason}"
-        );
-        holds(&fake);
+        let says = [
+            "it belongs to Credential of stack arn:aws:",
+            "aws iam untag-user --user-name",
+        ];
+        assert_rejected(fake, &mut other, &own_secret, &says).await;
+        holds(fake);
     });
 }
 
 // claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn secret_of_another_stack_is_rejected_and_named() {
-    paused(async {
-        let (fake, _) = created(Options::default()).await;
-        let mut other = stack_called(&fake, OTHER_STACK);
+    after_create(async |fake, _| {
+        let mut other = stack_called(fake, OTHER_STACK);
         let its_secret = json!({"UserName": OTHER_USER, "SecretName": NAME});
-        let reason = rejected(&fake, &mut other, &its_secret).await;
-        assert!(
-            reason.contains("using secret codecommit-mirror/"),
-            "{reason}"
-        );
-        assert!(
-            reason.contains("aws secretsmanager delete-secret"),
-            "{reason}"
-        );
-        holds(&fake);
+        let says = [
+            "using secret codecommit-mirror/",
+            "aws secretsmanager delete-secret",
+        ];
+        assert_rejected(fake, &mut other, &its_secret, &says).await;
+        holds(fake);
     });
 }
 
 #[test]
 fn user_is_free_for_another_stack_after_its_delete() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         stack.delete().await.assert_success();
-        let mut other = stack_called(&fake, OTHER_STACK);
+        let mut other = stack_called(fake, OTHER_STACK);
         other.create(&properties()).await.assert_success();
-        holds(&fake);
+        holds(fake);
     });
 }
 
@@ -84,30 +73,15 @@ fn name_can_be_used_again_at_once_even_within_the_same_second() {
 }
 
 #[test]
-fn foreign_credentials_are_named_and_kept() {
-    paused(async {
-        let fake = fake(Options::default());
-        let foreign = fake.foreign_credential(USER);
-        let reason = rejected(&fake, &mut stack(&fake), &properties()).await;
-        assert!(reason.contains(&foreign.id), "{reason}");
-        assert!(
-            reason.contains("aws iam delete-service-specific-credential --user-name"),
-            "{reason}"
-        );
-    });
-}
-
-#[test]
 fn foreign_credential_blocks_rotation_and_survives_delete() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         fake.foreign_credential(USER);
-        let before = state(&fake);
+        let before = state(fake);
         let rotated = with(properties(), "RotationSerial", json!("2"));
         let request = stack.request_update(&rotated);
         let answer = stack.deliver(&request).await;
         assert!(!answer.is_success(), "{answer:?}");
-        assert_eq!(state(&fake), before);
+        assert_eq!(state(fake), before);
         stack.delete().await.assert_success();
         assert_eq!(fake.look(|aws| aws.credentials(USER).len()), 1);
         assert!(
@@ -119,8 +93,7 @@ fn foreign_credential_blocks_rotation_and_survives_delete() {
 
 #[test]
 fn foreign_credentials_are_deleted_if_allowed() {
-    paused(async {
-        let (fake, mut stack) = created(Options::default()).await;
+    after_create(async |fake, stack| {
         let deleting = with(properties(), "ForeignCredentials", json!("Delete"));
         stack.update(&deleting, None).await.assert_success();
         fake.foreign_credential(USER);
@@ -132,11 +105,10 @@ fn foreign_credentials_are_deleted_if_allowed() {
 // claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn delete_of_rejected_create_leaves_anothers_user_untouched() {
-    paused(async {
-        let (fake, _) = created(Options::default()).await;
+    after_create(async |fake, _| {
         let before = fake.look(|aws| format!("{:?}", aws.iam.latest()));
-        let mut other = stack_called(&fake, OTHER_STACK);
-        failed_then_deleted(&fake, &mut other).await;
+        let mut other = stack_called(fake, OTHER_STACK);
+        failed_then_deleted(fake, &mut other).await;
         let after = fake.look(|aws| format!("{:?}", aws.iam.latest()));
         assert_eq!(after, before);
     });

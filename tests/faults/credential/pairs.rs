@@ -24,7 +24,6 @@ fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
             schedules.run(format!("{shown:?}"), || play(&faults));
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} pairs of faults in Create and Delete");
+    let schedules = schedules.report("pairs of faults in Create and Delete");
     assert!(schedules > 3000);
 }

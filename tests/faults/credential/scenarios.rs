@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::by_hand::take_created;
-use crate::checks::{nothing_remains, one_live_login, stored_login_works};
+use crate::checks::{login, nothing_remains, one_live_login, stored_login_works};
 use crate::cloudformation::{ParentStack, RequestOutcome, RollBack, stack};
 use crate::{OTHER_USER, REPOSITORY, USER, fake, properties, with};
 use fake_aws::custom_resource::answers_are_sound;
@@ -22,8 +22,8 @@ pub enum Event {
     UpdateRolledBack(Value, RollBack),
     /// The Update has to fail without a fault.
     UpdateThatFails(Value),
-    /// The Create has to fail without a fault.
-    CreateThatFails(Value),
+    /// The Create has to fail without a fault, with these parts in its reason.
+    CreateThatFails(Value, &'static [&'static str]),
     Delete,
 }
 
@@ -53,6 +53,11 @@ impl Scenario {
         for event in &self.events {
             let answer = self.happen(event, &mut stack, &is_watched).await;
             check(&fake, &stack, &format!("{event:?} answered {answer:?}"));
+            if let (Event::CreateThatFails(_, says), Some(answer), true) =
+                (event, &answer, faults.is_empty())
+            {
+                answer.assert_reason(*says);
+            }
         }
         is_watched.store(false, Ordering::SeqCst);
         if stack.resource.is_some() {
@@ -84,6 +89,7 @@ impl Scenario {
             Event::Create(properties) => {
                 let answer = stack.create(properties).await;
                 if let Some((id, _)) = stack.resource.clone() {
+                    attributes_are_true(&stack.fake, properties, &answer);
                     is_watched.store(true, Ordering::SeqCst);
                     let is_watched = Arc::clone(is_watched);
                     stack.fake.at_every_instant(move |aws| {
@@ -97,7 +103,7 @@ impl Scenario {
                 }
                 answer
             }
-            Event::CreateThatFails(properties) => {
+            Event::CreateThatFails(properties, _) => {
                 let answer = stack.create(properties).await;
                 assert!(!answer.is_success(), "{answer:?}");
                 answer
@@ -113,7 +119,11 @@ impl Scenario {
                 if is_replaced {
                     is_watched.store(false, Ordering::SeqCst);
                 }
-                stack.update(properties, None).await
+                let answer = stack.update(properties, None).await;
+                if answer.is_success() {
+                    attributes_are_true(&stack.fake, properties, &answer);
+                }
+                answer
             }
             Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
             Event::UpdateThatFails(properties) => {
@@ -142,6 +152,26 @@ fn check(fake: &FakeAws, stack: &ParentStack, context: &str) {
     if let Err(broken) = held {
         panic!("after {context}: {broken}");
     }
+}
+
+/// The attributes are those of the credential in the secret.
+fn attributes_are_true(fake: &FakeAws, properties: &Value, answer: &RequestOutcome) {
+    let RequestOutcome::Success { id, attributes, .. } = answer else {
+        panic!("{answer:?}");
+    };
+    let user = properties["UserName"].as_str().expect("a user");
+    let name = match properties["SecretName"].as_str() {
+        Some(name) => name.to_owned(),
+        None => format!("codecommit-mirror/{user}"),
+    };
+    assert_eq!(*id, name);
+    assert_eq!(attributes["SecretName"], name);
+    assert_eq!(attributes["UserName"], user);
+    let arn = attributes["SecretArn"].as_str().expect("an ARN");
+    assert!(arn.starts_with("arn:aws:secretsmanager:"), "{arn}");
+    let (service_user, _, credential) = fake.look(|aws| login(aws, &name)).expect("a login");
+    assert_eq!(attributes["ServiceUserName"], service_user);
+    assert_eq!(attributes["ServiceSpecificCredentialId"], credential);
 }
 
 fn foreign_credentials(aws: &fake_aws::AwsState) -> Vec<fake_aws::iam::Credential> {
@@ -250,7 +280,10 @@ pub fn scenarios() -> Vec<Scenario> {
             setup: |fake| fake.take_git_push(USER),
             ..scenario(
                 "create that fails by itself",
-                vec![Event::CreateThatFails(properties())],
+                vec![Event::CreateThatFails(
+                    properties(),
+                    &["HTTP 403", "codecommit:GitPush"],
+                )],
             )
         },
         Scenario {
@@ -273,7 +306,13 @@ pub fn scenarios() -> Vec<Scenario> {
             },
             ..scenario(
                 "create beside a foreign credential",
-                vec![Event::CreateThatFails(properties())],
+                vec![Event::CreateThatFails(
+                    properties(),
+                    &[
+                        "did not issue: ACCA",
+                        "aws iam delete-service-specific-credential --user-name",
+                    ],
+                )],
             )
         },
         Scenario {

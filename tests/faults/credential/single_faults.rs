@@ -12,7 +12,7 @@ fn every_single_fault(
     delivers_twice: bool,
     kinds: &[FaultKind],
     one_in: u64,
-) -> usize {
+) -> Schedules {
     let mut schedules = Schedules::one_in(one_in);
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;
@@ -30,28 +30,26 @@ fn every_single_fault(
             );
         }
     }
-    schedules.finish()
+    schedules
 }
 
 #[test]
 fn single_faults_break_no_invariant() {
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2);
-    fake_aws::figure!("schedules: {schedules} single faults in all");
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2)
+        .report("single faults in all");
     assert!(schedules > 500);
 }
 
 #[test]
 fn single_faults_with_late_iam_and_duplicate_delivery() {
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 7);
-    fake_aws::figure!(
-        "schedules: {schedules} single faults with IAM late and every request delivered twice"
-    );
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 7)
+        .report("single faults with IAM late and every request delivered twice");
     assert!(schedules > 500);
 }
 
 #[test]
 fn lost_connections_break_no_invariant() {
-    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 3);
-    fake_aws::figure!("schedules: {schedules} calls that hang");
+    let schedules =
+        every_single_fault(&late(), false, &FaultKind::SILENT, 3).report("calls that hang");
     assert!(schedules > 100);
 }
