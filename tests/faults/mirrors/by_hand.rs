@@ -65,10 +65,7 @@ fn foreign_credential_survives_a_rotation_at_any_call() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!(
-        "schedules: {schedules} calls of a rotation before which a credential is created"
-    );
+    let schedules = schedules.report("calls of a rotation before which a credential is created");
     assert!(schedules > 20);
 }
 

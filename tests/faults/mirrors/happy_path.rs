@@ -95,6 +95,11 @@ fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
         }
         let no_op = calls(fake, "2-Update.1");
         assert!(no_op.len() <= 14, "{no_op:?}");
+        assert_eq!(
+            fake.count("DescribeStackResource"),
+            0,
+            "no login was moved to another secret"
+        );
         assert_eq!(fake.mirrors(PROJECT).len(), 2, "ours and the handmade one");
         assert_eq!(fake.secret_in(&fake.transcript()), None);
     });

@@ -42,7 +42,7 @@ fn every_single_fault(
     delivers_twice: bool,
     kinds: &[FaultKind],
     one_in: u64,
-) -> usize {
+) -> Schedules {
     let mut schedules = Schedules::one_in(one_in);
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
@@ -56,28 +56,26 @@ fn every_single_fault(
             scenario.name
         );
     }
-    schedules.finish()
+    schedules
 }
 
 #[test]
 fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2);
-    fake_aws::figure!("schedules: {schedules} single faults in all");
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2)
+        .report("single faults in all");
     assert!(schedules > 1000);
 }
 
 #[test]
 fn single_faults_with_late_iam_and_duplicate_delivery() {
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 11);
-    fake_aws::figure!(
-        "schedules: {schedules} single faults with IAM late and everything delivered twice"
-    );
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 11)
+        .report("single faults with IAM late and everything delivered twice");
     assert!(schedules > 200);
 }
 
 #[test]
 fn missing_response_never_arrives() {
-    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 7);
-    fake_aws::figure!("schedules: {schedules} calls that hang");
+    let schedules =
+        every_single_fault(&late(), false, &FaultKind::SILENT, 7).report("calls that hang");
     assert!(schedules > 100);
 }

@@ -58,8 +58,7 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} outages of an hour in a step of a rotation");
+    schedules.report("outages of an hour in a step of a rotation");
 }
 
 async fn resumes_after_an_outage(
@@ -134,10 +133,9 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
             failed += usize::from(has_failed == Some(true));
         }
     }
-    let tried = schedules.finish();
-    fake_aws::figure!(
-        "schedules: {tried} failing calls of a rotation, of which {ran} ran, and {failed} failed their step"
-    );
+    schedules.report(&format!(
+        "failing calls of a rotation, of which {ran} ran, and {failed} failed their step"
+    ));
     assert!(failed * 3 > ran, "{failed} of {ran}");
 }
 
