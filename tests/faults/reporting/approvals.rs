@@ -179,8 +179,7 @@ fn single_fault_ends_in_one_approval() {
             fake.clone()
         })
     });
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} single faults while the function approves");
+    schedules.report("single faults while the function approves");
 }
 
 /// Delivers the event, and at this moment CodePipeline requests the next approval: the first change set or the next one
@@ -222,6 +221,5 @@ fn request_with_changes_is_never_approved() {
             schedules.each_call(name, |call| play(first, next, moment(call)));
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} next requests while the function approves");
+    schedules.report("next requests while the function approves");
 }

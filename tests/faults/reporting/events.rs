@@ -59,8 +59,7 @@ fn lost_late_and_repeated_events_end_in_the_last_state() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} sets of delivered events");
+    let schedules = schedules.report("sets of delivered events");
     assert!(schedules > 500);
 }
 

@@ -40,8 +40,7 @@ fn lost_doubled_and_reversed_events_end_in_one_approval() {
             });
         });
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} orders of events of tags");
+    schedules.report("orders of events of tags");
 }
 
 /// Two events of tags at once, or an event and the report of the request.
@@ -177,8 +176,7 @@ fn change_at_each_call_approves_no_other_request() {
             schedules.each_call(name, |call| play(change, moment(call)));
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} changes while a tag approves");
+    let schedules = schedules.report("changes while a tag approves");
     assert!(schedules > 150);
 }
 
@@ -210,7 +208,6 @@ fn single_fault_ends_in_one_approval_by_the_tag() {
             scene.fake.clone()
         })
     });
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} single faults while a tag approves");
+    let schedules = schedules.report("single faults while a tag approves");
     assert!(schedules > 50);
 }

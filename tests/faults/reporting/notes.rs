@@ -13,16 +13,6 @@ fn notes(fake: &FakeAws) -> Vec<String> {
     own.map(|note| note.body).collect()
 }
 
-/// Plays the script, and delivers the events that are `delivered`.
-async fn play(fake: &FakeAws, script: &Script, delivered: impl Fn(&Step) -> bool) {
-    for (at, step) in script.steps.iter().enumerate() {
-        step.take(fake, SHOP).await;
-        if step.has_event() && delivered(step) {
-            deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-        }
-    }
-}
-
 const ENDINGS: [(&str, &str); 4] = [
     ("deployed", "**Changes to `dev` were approved**"),
     ("rejected", "**Changes to `dev` were rejected**"),
@@ -38,7 +28,7 @@ fn note_says_how_the_approval_ended() {
     for (name, headline) in ENDINGS {
         paused(async {
             let (fake, script) = (fake(&[SHOP]).await, script_of(name));
-            play(&fake, &script, |_| true).await;
+            script.play(&fake).await;
             check(&fake, SHOP, &script.expected);
             let notes = notes(&fake);
             assert!(!notes.is_empty());
@@ -58,7 +48,12 @@ fn approval_that_ended_before_its_note_gets_none() {
     for name in ["deployed", "rejected", "stopped while it waits"] {
         paused(async {
             let (fake, script) = (fake(&[SHOP]).await, script_of(name));
-            play(&fake, &script, |step| !matches!(step, Step::Wait(_))).await;
+            for (at, step) in script.steps.iter().enumerate() {
+                step.take(&fake, SHOP).await;
+                if step.has_event() && !matches!(step, Step::Wait(_)) {
+                    deliver_once(&fake, SHOP, step.subject(), &format!("event-{at}")).await;
+                }
+            }
             catch_up(&fake, SHOP, "health check").await;
             check(&fake, SHOP, &script.expected);
             assert_eq!(notes(&fake), Vec::<String>::new());
@@ -88,7 +83,7 @@ fn note_of_an_earlier_execution_ends_with_its_approval() {
             expected: vec![],
             left: 0,
         };
-        play(fake, &script, |_| true).await;
+        script.play(fake).await;
         catch_up(fake, SHOP, "health check").await;
         check(fake, SHOP, &[]);
         for note in notes(fake) {
@@ -124,15 +119,14 @@ fn comments_of_others_do_not_suppress_the_note() {
                         }
                     }
                     script.expected[0].commit = commit;
-                    play(fake, &script, |_| true).await;
+                    script.play(fake).await;
                     check(fake, SHOP, &script.expected);
                     assert_eq!(notes(fake).len(), places.len());
                 });
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} kinds of comments beside a note");
+    schedules.report("kinds of comments beside a note");
 }
 
 /// Requests that only contain the commit do not displace the one that it comes from.
@@ -154,7 +148,7 @@ fn requests_that_the_commit_comes_from_are_first() {
             "head".clone_into(&mut one.head);
             one.merge_commit = Some(COMMITS[0].to_owned());
         });
-        play(fake, &script_of("stopped while it waits"), |_| true).await;
+        script_of("stopped while it waits").play(fake).await;
         let places = fake.look(|aws| {
             let notes = aws.gitlab.named(PROJECT).records.notes.iter();
             notes.map(|note| note.place.clone()).collect::<Vec<_>>()
@@ -179,7 +173,7 @@ fn status_does_not_show_a_reason_with_a_parameter() {
                 parameters.clear();
                 parameters.extend(value.map(|value| ("Table".to_owned(), value.to_owned())));
             });
-            play(&fake, &script, |_| true).await;
+            script.play(&fake).await;
             fake.look(|aws| {
                 let records = &aws.gitlab.named(PROJECT).records;
                 let status = records.current(COMMITS[0], &SHOP.status());

@@ -51,8 +51,7 @@ fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} pipelines of GitLab CI at calls of reports");
+    let schedules = schedules.report("pipelines of GitLab CI at calls of reports");
     assert!(schedules > 200);
 }
 
@@ -108,6 +107,5 @@ fn status_of_an_archived_pipeline_goes_to_the_newest() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} archived pipelines");
+    schedules.report("archived pipelines");
 }

@@ -74,8 +74,7 @@ fn pipelines_of_one_commit_are_reported_side_by_side() {
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} pairs of pipelines of one commit");
+    schedules.report("pairs of pipelines of one commit");
 }
 
 /// GitLab keeps a status of each user, and the last one that is posted is current.
@@ -102,8 +101,7 @@ fn status_of_another_bot_is_replaced_by_the_health_check() {
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} statuses of another bot");
+    schedules.report("statuses of another bot");
 }
 
 fn post_as_other(fake: &FakeAws, state: &'static str) {

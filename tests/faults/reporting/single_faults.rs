@@ -57,8 +57,7 @@ fn single_fault_ends_in_the_last_state() {
             })
         });
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} single faults at calls of AWS and GitLab");
+    let schedules = schedules.report("single faults at calls of AWS and GitLab");
     assert!(schedules > 300);
 }
 
@@ -89,8 +88,7 @@ fn service_that_fails_for_hours_only_delays_the_report() {
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} services that fail during a script");
+    schedules.report("services that fail during a script");
 }
 
 /// Lambda would deliver the event twice more, and an alarm counts the errors of the function.
@@ -146,6 +144,5 @@ fn conflicts_of_gitlab_are_retried() {
             }
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} conflicts of GitLab");
+    schedules.report("conflicts of GitLab");
 }

@@ -189,8 +189,8 @@ fn play_at(change: Change, moment: Moment, play: impl AsyncFnOnce(&Seen, &Later)
     calls > moment.call
 }
 
-/// Plays with each of these changes before and after each call. Returns the number of schedules.
-fn every_change(changes: &[Change], play: fn(Change, Moment) -> bool) -> usize {
+/// Plays with each of these changes before and after each call. Returns the schedules.
+fn every_change(changes: &[Change], play: fn(Change, Moment) -> bool) -> Schedules {
     let mut schedules = Schedules::default();
     for change in changes {
         for is_after in [false, true] {
@@ -198,13 +198,12 @@ fn every_change(changes: &[Change], play: fn(Change, Moment) -> bool) -> usize {
             schedules.each_call(name, |call| play(*change, Moment { call, is_after }));
         }
     }
-    schedules.finish()
+    schedules
 }
 
 #[test]
 fn change_at_each_call_ends_in_the_heads_note() {
-    let schedules = every_change(&CHANGES, play);
-    fake_aws::figure!("schedules: {schedules} changes by others at calls of a review");
+    let schedules = every_change(&CHANGES, play).report("changes by others at calls of a review");
     assert!(schedules > 250);
 }
 
@@ -218,8 +217,8 @@ fn change_at_each_call_of_a_comparison_leaves_nothing() {
         Change::DeleteStack,
         Change::ReplaceChangeSet,
     ];
-    let schedules = every_change(&changes, play_comparison);
-    fake_aws::figure!("schedules: {schedules} changes by others at calls of a comparison");
+    let schedules = every_change(&changes, play_comparison)
+        .report("changes by others at calls of a comparison");
     assert!(schedules > 250);
 }
 

@@ -76,8 +76,7 @@ fn events_in_any_order_end_in_the_heads_note() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} orders of the events of three pushes");
+    schedules.report("orders of the events of three pushes");
 }
 
 /// The builds end in any order as well: an old commit's build may take longest.
@@ -103,8 +102,7 @@ fn lost_events_are_repeated_by_the_health_check() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} losses of the events of three pushes");
+    schedules.report("losses of the events of three pushes");
 }
 
 /// A person pushes a commit to CodeCommit that GitLab does not have, so that GitLab rejects its review

@@ -129,8 +129,7 @@ fn text_of_a_branch_stays_code() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} texts of a branch in notes");
+    schedules.report("texts of a branch in notes");
 }
 
 /// The function's only note about this output of a build.

@@ -174,8 +174,7 @@ fn change_at_each_call_starts_at_most_one_build() {
     ] {
         schedules.each_call(|at| format!("{change:?} at {at}"), |at| play_at(change, at));
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} pushes at calls of a check that finds a lost push");
+    let schedules = schedules.report("pushes at calls of a check that finds a lost push");
     assert!(schedules > 60);
 }
 

@@ -136,8 +136,7 @@ fn comments_of_others_do_not_suppress_the_note() {
             });
         });
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} kinds of comments around a note");
+    schedules.report("kinds of comments around a note");
 }
 
 /// Another environment reviews the same commit at the same time.

@@ -75,6 +75,5 @@ fn errors_of_each_operation_show_no_secret() {
             });
         }
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} calls that fail for hours");
+    schedules.report("calls that fail for hours");
 }

@@ -41,7 +41,6 @@ fn single_fault_ends_in_the_same_note() {
         let name = |one: &SingleFault| format!("{}: {:?}", scenario.name, one.fault());
         schedules.single_faults(faults, name, |faults| paused(play(scenario, faults)));
     }
-    let schedules = schedules.finish();
-    fake_aws::figure!("schedules: {schedules} single faults at calls of AWS, S3 and GitLab");
+    let schedules = schedules.report("single faults at calls of AWS, S3 and GitLab");
     assert!(schedules > 300);
 }
