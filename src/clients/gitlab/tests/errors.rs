@@ -28,104 +28,89 @@ fn unauthorized() -> Reply {
     Reply::message(401, "401 Unauthorized")
 }
 
-#[tokio::test(start_paused = true)]
-async fn rejected_token_differs_from_missing_access() {
-    let wrong = explained(unauthorized(), Some(unauthorized())).await;
-    assert!(
-        matches!(wrong.kind, ErrorKind::TokenRejected { .. }),
-        "{wrong}"
-    );
-    assert!(wrong.to_string().contains("expired, revoked"));
-
-    let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
-    let expired = explained(Reply::json(401, expired), None).await;
-    let message = "Token is expired.".to_owned();
-    let token = token_source();
-    assert_eq!(expired.kind, ErrorKind::TokenRejected { message, token });
-
-    let scope = json!({"error": "insufficient_scope", "scope": "api"});
-    let scope = explained(Reply::json(403, scope.clone()), None).await;
-    let token = token_source();
-    assert_eq!(scope.kind, ErrorKind::InsufficientScope { token });
-    assert!(scope.to_string().contains("scope `api`"));
-
-    // `lib/api/api_guard.rb`
-    let description = "Access denied: this operation requires the permission Create Remote Mirror.";
-    let granular =
-        json!({"error": "insufficient_granular_scope", "error_description": description});
-    let granular = explained(Reply::json(403, granular), None).await;
-    assert!(
-        granular
-            .to_string()
-            .contains("Create Remote Mirror. The token from secret")
-    );
-    assert!(matches!(
-        granular.kind,
-        ErrorKind::InsufficientPermissions { .. }
-    ));
-
-    let developer = explained(
-        unauthorized(),
-        Some(project_with(&json!({"access_level": 30}))),
-    )
-    .await;
-    let (status, level) = (401, 30);
-    assert_eq!(developer.kind, ErrorKind::NotMaintainer { status, level });
-    assert!(developer.to_string().contains("Maintainer"));
-
-    let maintainer = Some(project_with(&json!({"access_level": 40})));
-    let off = explained(Reply::message(403, "403 Forbidden"), maintainer).await;
-    assert!(
-        matches!(
-            off.kind,
-            ErrorKind::Rejected {
-                status: 403,
-                cause: Rejection::MirrorsDisabled,
-                ..
-            }
-        ),
-        "{off}"
-    );
-    assert!(
-        off.to_string()
-            .contains("push mirrors are switched off for the instance")
-    );
-
-    let nobody = explained(unauthorized(), Some(project_with(&Value::Null))).await;
-    assert!(nobody.kind.is_rejection(Rejection::Denied), "{nobody}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejected_token_names_its_secret_and_key_not_its_value() {
-    let scope = json!({"error": "insufficient_scope", "scope": "api"});
-    for error in [
-        explained(unauthorized(), Some(unauthorized())).await,
-        explained(Reply::json(401, json!({"error": "invalid_token"})), None).await,
-        explained(Reply::json(403, scope), None).await,
-    ] {
-        let text = error.to_string();
-        assert!(
-            text.contains("secret gitlab/infra, key \"token\""),
-            "{text}"
-        );
-        assert!(
-            text.contains("put-secret-value --secret-id gitlab/infra"),
-            "{text}"
-        );
-        assert!(!text.contains(TOKEN), "{text}");
+fn rejected(status: u16, message: &str, cause: Rejection) -> ErrorKind {
+    ErrorKind::Rejected {
+        status,
+        message: message.to_owned(),
+        cause,
     }
 }
 
+/// The error of a denied list has this kind, and a text with `parts`. It shows no token.
+async fn denied(refusal: Reply, project: Option<Reply>, kind: ErrorKind, parts: &[&str]) {
+    let error = explained(refusal, project).await;
+    let text = error.to_string();
+    assert_eq!(error.kind, kind);
+    assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    assert!(!text.contains(TOKEN), "{text}");
+}
+
+/// The secret and the key of the token, and the command that stores another one.
+const SOURCE: [&str; 2] = [
+    "secret gitlab/infra, key \"token\"",
+    "put-secret-value --secret-id gitlab/infra",
+];
+
 #[tokio::test(start_paused = true)]
-async fn maintainers_401_names_every_possible_cause() {
-    let maintainer = Some(project_with(&json!({"access_level": 40})));
-    let text = explained(unauthorized(), maintainer).await.to_string();
-    for cause in [
+async fn rejected_token_names_its_secret_and_key_not_its_value() {
+    let [source, command] = SOURCE;
+    let rejects = |message: &str| ErrorKind::TokenRejected {
+        message: message.to_owned(),
+        token: token_source(),
+    };
+    let kind = rejects("401 Unauthorized");
+    let parts = ["expired, revoked", source, command];
+    denied(unauthorized(), Some(unauthorized()), kind, &parts).await;
+
+    let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
+    let kind = rejects("Token is expired.");
+    denied(Reply::json(401, expired), None, kind, &SOURCE).await;
+
+    let scope = json!({"error": "insufficient_scope", "scope": "api"});
+    let token = token_source();
+    let kind = ErrorKind::InsufficientScope { token };
+    let parts = ["scope `api`", source, command];
+    denied(Reply::json(403, scope), None, kind, &parts).await;
+
+    // `lib/api/api_guard.rb`
+    let message = "Access denied: this operation requires the permission Create Remote Mirror.";
+    let granular = json!({"error": "insufficient_granular_scope", "error_description": message});
+    let (message, token) = (message.to_owned(), token_source());
+    let kind = ErrorKind::InsufficientPermissions { message, token };
+    let parts = ["Create Remote Mirror. The token from secret"];
+    denied(Reply::json(403, granular), None, kind, &parts).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn denial_is_explained_by_the_access_to_the_project() {
+    let with = |level: u64| Some(project_with(&json!({"access_level": level})));
+    let (status, level) = (401, 30);
+    let kind = ErrorKind::NotMaintainer { status, level };
+    denied(unauthorized(), with(30), kind, &["Maintainer"]).await;
+
+    let message = "403 Forbidden";
+    let kind = rejected(403, message, Rejection::MirrorsDisabled);
+    let parts = ["push mirrors are switched off for the instance"];
+    denied(Reply::message(403, message), with(40), kind, &parts).await;
+
+    let message = "401 Unauthorized";
+    let kind = rejected(401, message, Rejection::MirrorsDisabled);
+    let parts = [
         "push mirrors are switched off",
         "being deleted",
         "external authorization",
+    ];
+    denied(unauthorized(), with(40), kind, &parts).await;
+
+    for project in [
+        project_with(&Value::Null),
+        Reply::message(404, "404 Project Not Found"),
+        Reply::page(404),
+        Reply::json(200, json!([])),
     ] {
-        assert!(text.contains(cause), "{text}");
+        let kind = rejected(401, message, Rejection::Denied);
+        let parts = [message, "scope `api`", "Maintainer"];
+        denied(unauthorized(), Some(project), kind, &parts).await;
     }
 }
 
@@ -170,24 +155,6 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unexplained_denial_names_the_requirements() {
-    for project in [
-        Reply::message(404, "404 Project Not Found"),
-        Reply::page(404),
-        Reply::json(200, json!([])),
-    ] {
-        let error = explained(unauthorized(), Some(project)).await;
-        assert!(error.kind.is_rejection(Rejection::Denied), "{error}");
-        let text = error.to_string();
-        assert!(text.contains("401 Unauthorized"), "{text}");
-        assert!(
-            text.contains("scope `api`") && text.contains("Maintainer"),
-            "{text}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn missing_project_requires_the_full_path() {
     let absent = || Reply::message(404, "404 Project Not Found");
     let error = explained(absent(), Some(absent())).await;
@@ -224,16 +191,8 @@ async fn eleventh_enabled_mirror_is_rejected() {
         let script = Script::default().then(&format!("PUT {MIRRORS}/7"), Reply::json(400, body));
         let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
         let error = updated.expect_err("too many");
-        let (status, message) = (400, message.to_owned());
-        let cause = Rejection::TooManyMirrors;
-        assert_eq!(
-            error.kind,
-            ErrorKind::Rejected {
-                status,
-                message,
-                cause
-            }
-        );
+        let kind = rejected(400, message, Rejection::TooManyMirrors);
+        assert_eq!(error.kind, kind);
         assert!(error.to_string().contains("disable or remove a mirror"));
     }
 }
