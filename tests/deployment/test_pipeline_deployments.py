@@ -1,6 +1,8 @@
-"""Deployments of the pipeline's last stage: approved change sets, and rollbacks by an alarm."""
+"""Deployments of the pipeline's last stage: approved change sets, failed first deployments, and rollbacks by an alarm."""
 
 from __future__ import annotations
+
+import pytest
 
 from local.aws import LocalAws
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, with_resources
@@ -54,6 +56,23 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     assert project.ended(two) == "Succeeded", project.said()
     assert project.deployed_commit() == second.commit
     assert {each["LogicalResourceId"] for each in project.deployed.resources()} == {"Rule", "Another"}
+
+
+@pytest.mark.usefixtures("expected_denials")
+def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack) -> None:
+    deploy = {"ActionMode": "REPLACE_ON_FAILURE"}
+    assert stack.make(Deploy=deploy, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    # A name that the deploy role may not use.
+    example = project.files()[f"root-stack-{project.project_id}.yaml"]
+    failing = example.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-another-owner\n", 1)
+    execution = project.execution_of(project.push(template=failing).commit)
+    assert project.ended(execution) == "Failed"
+    assert "ROLLBACK_COMPLETE" in project.error(execution)
+    failed, mended = project.deployed.describe()["StackId"], project.push()
+    assert project.ended(project.execution_of(mended.commit)) == "Succeeded", project.said()
+    assert project.deployed_commit() == mended.commit
+    assert project.deployed.describe()["StackId"] != failed
 
 
 def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectStack, name: str) -> None:
