@@ -65,10 +65,6 @@ macro_rules! rejected {
 }
 
 rejected! {
-    role_and_repository_arn_require_each_other:
-        {"Source": {"RepositoryArn": SOURCE_ARN}, "ImageSource": {"RoleArn": ROLE_ARN}}
-        => ["Source.RoleArn", "ImageSource.RepositoryName", "ImageSource.RepositoryArn"];
-    source_without_a_repository_is_rejected: {"Source": {}} => ["Source.RepositoryName"];
     role_of_a_third_account_is_rejected: {
             "Source": {
                 "RepositoryArn": SOURCE_ARN,
@@ -82,18 +78,6 @@ rejected! {
             "Source": {
                 "RepositoryArn": SOURCE_ARN.replace("eu-central-1", "us-east-1"),
                 "RoleArn": ROLE_ARN,
-            },
-            "ArtifactKeyArn": KEY_ARN,
-        }
-        => ["Source.RepositoryArn"];
-    another_account_makes_a_key_necessary:
-        {"Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN}} => ["ArtifactKeyArn"];
-    key_of_another_region_is_rejected:
-        {"ArtifactKeyArn": KEY_ARN.replace("eu-central-1", "us-east-1")} => ["ArtifactKeyArn"];
-    arn_of_this_accounts_repository_is_rejected: {
-            "Source": {
-                "RepositoryArn": SOURCE_ARN.replace("210987654321", "123456789012"),
-                "RoleArn": ROLE_ARN.replace("210987654321", "123456789012"),
             },
             "ArtifactKeyArn": KEY_ARN,
         }
@@ -122,21 +106,4 @@ rejected! {
             "ArtifactKeyArn": KEY_ARN,
         }
         => ["Source.RoleArn"];
-    image_variables_cannot_be_set_with_image_source: {
-            "ImageSource": {"RepositoryName": "base"},
-            "Build": {"EnvironmentVariables": {"ImageURI": "x"}},
-        }
-        => ["Build.EnvironmentVariables.ImageURI"];
-    approval_rules_hold_in_their_own_account: {
-            "Source": {"RepositoryArn": SOURCE_ARN, "RoleArn": ROLE_ARN},
-            "ArtifactKeyArn": KEY_ARN,
-            "ApprovalRule": {"ApproversNeeded": 1},
-        }
-        => ["ApprovalRule"];
-}
-
-#[test]
-fn variables_of_an_image_are_free_without_image_source() {
-    let without_image = json!({"Build": {"EnvironmentVariables": {"ImageURI": "x"}}});
-    assert!(decoded(without_image).is_ok());
 }
