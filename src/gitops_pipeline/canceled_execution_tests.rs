@@ -30,17 +30,6 @@ fn canceled() -> CanceledExecution {
 }
 
 #[test]
-fn canceled_newest_execution_is_found() {
-    let expected = CanceledExecution {
-        id: "canceled".to_owned(),
-        commit: "c0".to_owned(),
-        started: at(100),
-        ended: at(200),
-    };
-    assert_eq!(canceled(), expected);
-}
-
-#[test]
 fn execution_in_another_status_is_not_found() {
     for status in PipelineExecutionStatus::values() {
         let status = PipelineExecutionStatus::from(*status);

@@ -51,20 +51,6 @@ fn named(pushes: &[PushEvent]) -> Result<u64, Doubt> {
 }
 
 #[test]
-fn commit_of_the_tag_is_that_of_the_execution() {
-    assert_eq!(
-        check_commit(&shown(), "new", Containment::Contained),
-        Ok(())
-    );
-    let other = check_commit(&shown(), "old", Containment::Contained);
-    assert_eq!(other, Err(Doubt::OtherCommit));
-    for containment in [Containment::Missing, Containment::NoBranch] {
-        let checked = check_commit(&shown(), "new", containment);
-        assert_eq!(checked, Err(Doubt::NotOnBranch));
-    }
-}
-
-#[test]
 fn single_creation_names_the_creator() {
     let other_tag = PushEvent {
         name: Some("v1".to_owned()),
@@ -150,38 +136,6 @@ fn creator_is_unknown_after_any_other_event() {
     assert_eq!(
         named(&[creation(), foreign]),
         Err(Exposure::OtherProject.into())
-    );
-}
-
-#[test]
-fn creator_is_another_active_maintainer() {
-    assert_eq!(check_person(&ann(), Some(40), 1), Ok(()));
-    assert_eq!(check_person(&ann(), Some(50), 1), Ok(()));
-    assert_eq!(check_person(&ann(), Some(30), 1), Err(Doubt::NotMaintainer));
-    assert_eq!(check_person(&ann(), None, 1), Err(Doubt::NotMaintainer));
-    assert_eq!(check_person(&ann(), Some(50), ANN), Err(Doubt::OwnUser));
-    let bot = User {
-        is_active_person: false,
-        ..ann()
-    };
-    assert_eq!(check_person(&bot, Some(40), 1), Err(Doubt::NotAPerson));
-}
-
-#[test]
-fn commits_include_that_of_the_execution() {
-    let listed = vec![commit("new", "bob@example.com")];
-    assert_eq!(
-        check_commits(Some(listed.clone()), "old", "new"),
-        Ok(listed)
-    );
-    assert_eq!(check_commits(Some(vec![]), "new", "new"), Ok(vec![]));
-    assert_eq!(
-        check_commits(Some(vec![]), "old", "new"),
-        Err(Doubt::UnknownCommits)
-    );
-    assert_eq!(
-        check_commits(None, "old", "new"),
-        Err(Doubt::TooManyCommits)
     );
 }
 
