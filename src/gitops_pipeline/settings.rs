@@ -49,7 +49,6 @@ impl ReportSettings {
     pub fn of(spec: &Spec) -> Option<Self> {
         let target = spec.gitlab.as_ref()?;
         let (names, report) = (&spec.names, &spec.report);
-        let stack_name = spec.deploy.stack_name.clone();
         let creates_change_set = spec.deploy.action_mode == ActionMode::ChangeSet;
         Some(ReportSettings {
             access: target.access.clone(),
@@ -63,7 +62,7 @@ impl ReportSettings {
                 .clone()
                 .unwrap_or_else(|| names.env_id.clone()),
             environment_url_output: report.environment_url_output.clone(),
-            stack_name: stack_name.unwrap_or_else(|| names.deployed_stack()),
+            stack_name: spec.deployed_stack(),
             change_set_name: creates_change_set.then(|| names.change_set()),
         })
     }
@@ -125,10 +124,7 @@ impl ChangeSetSettings {
         });
         let is_needed = reports_drift || review.is_some();
         is_needed.then(|| ChangeSetSettings {
-            stack_name: deploy
-                .stack_name
-                .clone()
-                .unwrap_or_else(|| spec.names.deployed_stack()),
+            stack_name: spec.deployed_stack(),
             capabilities: deploy.capabilities.clone(),
             reports_drift,
             review,
@@ -169,13 +165,12 @@ pub struct GitLabApprovals {
 impl ApprovalSettings {
     /// The settings of a pipeline. `None` if only people in AWS approve.
     pub fn of(spec: &Spec) -> Option<Self> {
-        let (names, stack_name) = (&spec.names, &spec.deploy.stack_name);
         let approval = &spec.approval;
         let auto_approve = approval.auto_approve == AutoApprove::NoChanges;
         let project = approval.gitlab_project.filter(|_| approval.from_gitlab);
         (auto_approve || project.is_some()).then(|| ApprovalSettings {
-            stack_name: stack_name.clone().unwrap_or_else(|| names.deployed_stack()),
-            change_set_name: names.change_set(),
+            stack_name: spec.deployed_stack(),
+            change_set_name: spec.names.change_set(),
             auto_approve,
             from_gitlab: project.map(|project| GitLabApprovals {
                 project,

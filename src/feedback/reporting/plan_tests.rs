@@ -61,21 +61,25 @@ fn in_pipeline(id: u64, status: CommitStatus) -> ShownStatus {
     }
 }
 
-/// The states that are posted for an execution in `state` while GitLab shows `shown`.
-fn posted(state: ExecutionState, shown: Option<CommitStatus>) -> Vec<StatusState> {
+/// The states that are posted for an execution in `state`: to the latest status's pipeline (`None`), and to
+/// others, by their numbers. `shown` are the statuses in GitLab, each with its pipeline and its address.
+fn posted(
+    state: ExecutionState,
+    shown: &[(u64, StatusState, &str)],
+) -> Vec<(Option<u64>, StatusState)> {
+    let shown = shown.iter();
+    let shown = shown.map(|(id, state, url)| in_pipeline(*id, shown_status(*state, url)));
     let shown = Shown {
-        execution: shown
-            .map(|status| in_pipeline(1, status))
-            .into_iter()
-            .collect(),
+        execution: shown.collect(),
         ..Shown::default()
     };
     let posts = posts(&desired_of(state, &[]), &shown);
-    let states = posts.iter().map(|post| match post {
-        Post::Status(Topic::Execution, status) => status.state,
+    let posted = posts.iter().map(|post| match post {
+        Post::Status(Topic::Execution, status) => (None, status.state),
+        Post::EndStatus(Topic::Execution, status, id) => (Some(*id), status.state),
         other => panic!("{other:?}"),
     });
-    states.collect()
+    posted.collect()
 }
 
 /// The requests about the deployment in `state` while GitLab shows `shown`.
@@ -233,41 +237,26 @@ fn state_is_posted_unless_gitlab_shows_it() {
         // The execution was retried.
         (ExecutionState::Running, Some((Failed, URL)), Some(Running)),
     ] {
-        let status = shown.map(|(state, url)| shown_status(state, url));
-        let posted = posted(execution, status);
-        assert_eq!(posted, Vec::from_iter(expected), "{execution:?} {shown:?}");
+        let status = Vec::from_iter(shown.map(|(state, url)| (1, state, url)));
+        let expected = Vec::from_iter(expected.map(|state| (None, state)));
+        assert_eq!(
+            posted(execution, &status),
+            expected,
+            "{execution:?} {shown:?}"
+        );
     }
-}
-
-/// The states that are posted to the latest status's pipeline, and to others, by their numbers.
-fn posted_to(
-    state: ExecutionState,
-    shown: &[(u64, StatusState)],
-) -> Vec<(Option<u64>, StatusState)> {
-    let shown = shown.iter();
-    let shown = shown.map(|(id, state)| in_pipeline(*id, shown_status(*state, URL)));
-    let shown = Shown {
-        execution: shown.collect(),
-        ..Shown::default()
-    };
-    let posts = posts(&desired_of(state, &[]), &shown);
-    let posted = posts.iter().map(|post| match post {
-        Post::Status(_, status) => (None, status.state),
-        Post::EndStatus(_, status, id) => (Some(*id), status.state),
-        other => panic!("{other:?}"),
-    });
-    posted.collect()
 }
 
 #[test]
 fn open_status_of_another_pipeline_is_ended() {
     use StatusState::{Canceled, Failed, Running, Success};
-    let shown = &[(1, Running), (2, Failed), (3, Running)];
-    let running = posted_to(ExecutionState::Running, shown);
+    let shown = &[(1, Running, URL), (2, Failed, URL), (3, Running, URL)];
+    let running = posted(ExecutionState::Running, shown);
     assert_eq!(running, [(Some(1), Canceled)]);
-    let succeeded = posted_to(ExecutionState::Succeeded, shown);
+    let succeeded = posted(ExecutionState::Succeeded, shown);
     assert_eq!(succeeded, [(None, Success), (Some(1), Success)]);
-    let late = posted_to(ExecutionState::Succeeded, &[(1, Running), (3, Success)]);
+    let shown = &[(1, Running, URL), (3, Success, URL)];
+    let late = posted(ExecutionState::Succeeded, shown);
     assert_eq!(late, [(Some(1), Success)]);
 }
 

@@ -223,42 +223,30 @@ impl Reporter<'_> {
         let environment = &self.context.settings.environment_name;
         let mut shown = Shown::default();
         let mut rejected = vec![];
-        let statuses = Topic::STATUSES.map(|topic| self.wanted(topic, desired.status(topic)));
-        if statuses.iter().any(Option::is_some) {
+        let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
+        let statuses: Vec<Topic> = Topic::STATUSES.into_iter().filter(is_desired).collect();
+        if !statuses.is_empty() {
             match self.read_statuses().await {
                 Ok([execution, approval]) => {
                     (shown.execution, shown.approval) = (execution, approval);
                 }
                 Err(error) if may_pass(&error) => return Err(error.into()),
-                Err(error) => {
-                    let wanted = Topic::STATUSES.into_iter().zip(statuses);
-                    let wanted = wanted.filter(|(_, status)| status.is_some());
-                    rejected.extend(wanted.map(|(topic, _)| (topic, error.clone())));
-                }
+                Err(error) => rejected.extend(statuses.into_iter().map(|it| (it, error.clone()))),
             }
         }
-        if self.wanted(Topic::Deployment, desired.deployment).is_some() {
+        if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
             let since = self.execution.started;
             let read = gitlab.deployment(commit, environment, since).await;
             shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
         }
-        if self
-            .wanted(
-                Topic::EnvironmentUrl,
-                desired.has_environment().then_some(()),
-            )
-            .is_some()
-        {
+        if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
             let read = gitlab.environment(&commit.project, environment).await;
             shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
         }
         let statuses = shown.execution.iter().chain(&shown.approval);
         let read = statuses.filter_map(|one| one.pipeline_id).next_back();
         self.pipeline_id = read.or(self.pipeline_id);
-        if self
-            .wanted(Topic::Note, desired.ends_notes.then_some(()))
-            .is_some()
-        {
+        if desired.ends_notes && self.is_open(Topic::Note) {
             let (aws, pipeline) = (self.context.aws, self.context.pipeline);
             let read = ended_approval::waiting_notes(gitlab, &pipeline.names, commit).await;
             let waiting = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
@@ -284,9 +272,9 @@ impl Reporter<'_> {
         ])
     }
 
-    /// `desired`, unless GitLab has rejected this part of the report.
-    fn wanted<T>(&self, topic: Topic, desired: Option<T>) -> Option<T> {
-        desired.filter(|_| !self.reported.rejected.contains_key(&topic))
+    /// Whether GitLab has not rejected this part of the report.
+    fn is_open(&self, topic: Topic) -> bool {
+        !self.reported.rejected.contains_key(&topic)
     }
 
     /// The commit's newest execution, if what the requests depend on has changed since it was read.
@@ -311,9 +299,7 @@ impl Reporter<'_> {
     /// show its effect late.
     fn posts(&self) -> Vec<Post> {
         let mut posts = plan::posts(&self.desired, &self.shown);
-        posts.retain(|post| {
-            !self.reported.rejected.contains_key(&post.topic()) && !self.posted.contains(post)
-        });
+        posts.retain(|post| self.is_open(post.topic()) && !self.posted.contains(post));
         posts
     }
 

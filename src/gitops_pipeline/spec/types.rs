@@ -73,6 +73,12 @@ impl Spec {
         given.unwrap_or_else(|| self.names.repository())
     }
 
+    /// The stack that the pipeline deploys.
+    pub fn deployed_stack(&self) -> String {
+        let given = self.deploy.stack_name.clone();
+        given.unwrap_or_else(|| self.names.deployed_stack())
+    }
+
     /// The account and role of the source. `None` if it is in this account.
     pub fn cross_account_source(&self) -> Option<&CrossAccount> {
         self.source.as_ref()?.cross_account.as_ref()
