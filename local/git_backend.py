@@ -7,6 +7,7 @@ import binascii
 import os
 import subprocess
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import BinaryIO
@@ -49,6 +50,18 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
             raise ConnectionError("the request ended within its body")
         into.write(part)
         size -= len(part)
+
+
+def reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str, realm: str) -> None:
+    """`realm` is the server's name, with which git asks for another login."""
+    message = f"{text}\n".encode()
+    handler.send_response(status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        handler.send_header("WWW-Authenticate", f'Basic realm="{realm}"')
+    handler.send_header("Content-Type", "text/plain")
+    handler.send_header("Content-Length", str(len(message)))
+    handler.end_headers()
+    handler.wfile.write(message)
 
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,

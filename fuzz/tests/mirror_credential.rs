@@ -93,7 +93,6 @@ fn properties_are_decoded_in_bounds_or_every_error_has_a_path() {
     });
 }
 
-// claim: name-pattern-matches-like-iam
 // claim: rotation-event-is-one-of-four-steps-and-never-the-intent-log
 #[test]
 fn rotation_is_one_of_four_steps_and_never_about_the_log() {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import Scene, one_for_many
+from local.aws.codepipeline.tests.pipeline_scene import Scene
 from local.aws.testing import TRUST_LAMBDA, Stack, allow, policy, provider_code
 
 
@@ -50,7 +50,10 @@ def stack(aws: LocalAws, name: str) -> Stack:
 @pytest.fixture(scope="module")
 def shared_scene(request: pytest.FixtureRequest, running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A module's `SCENE` is its kind."""
-    return one_for_many(getattr(request.module, "SCENE", Scene), running, tmp_path_factory.mktemp("scene"))
+    kind = getattr(request.module, "SCENE", Scene)
+    made: Scene = kind(running, f"t-{uuid.uuid4().hex[:10]}", tmp_path_factory.mktemp("scene"))
+    made.prepare()
+    return made
 
 
 @pytest.fixture

@@ -30,8 +30,6 @@ class Settings:
     # The repository whose events are lost: "in some rare cases an event might not be delivered"
     # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html
     loses_events_of: str = ""
-    # The length of one minute of a build's timeout. On AWS, the shortest timeout is five minutes.
-    build_minute_seconds: float = 60.0
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or continues (0). Not documented;
     # see `deploy_action`.
     empty_change_set_fails: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import sys
@@ -44,6 +45,20 @@ def a_user_with(aws: LocalAws, name: str, *statements: dict[str, Any]) -> dict[s
     if statements:
         iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(*statements))
     return iam.create_access_key(UserName=name)["AccessKey"]
+
+
+def changed(document: Any, path: str, value: Any) -> str:
+    """The document as JSON, with the member at the path set, or removed for the value None."""
+    made = copy.deepcopy(document)
+    *parents, last = path.split("/")
+    inner = made
+    for key in parents:
+        inner = inner[int(key) if isinstance(inner, list) else key]
+    if value is None:
+        del inner[last]
+    else:
+        inner[int(last) if isinstance(inner, list) else last] = value
+    return json.dumps(made)
 
 
 def provider_code(program: str = "scripted_provider") -> bytes:

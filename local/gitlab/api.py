@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import unquote
 
@@ -55,10 +56,10 @@ class Api:
 
     def _route_reports(self, request: Request, token: Token | None, id_or_path: str, parts: list[str]) -> Answer:
         """Branches, commits, their statuses and threads, environments, deployments, and the notes of merge requests."""
-        handle: partial[Answer]
+        handle: Callable[[Call], Answer]
         match (request.method, *parts):
             case ("GET", "repository", "commits"):
-                handle = partial(commits.listed)
+                handle = commits.listed
             case ("GET", "repository", "commits", sha, "statuses"):
                 handle = partial(statuses.listed, sha=sha)
             case ("POST", "statuses", sha):
@@ -68,17 +69,17 @@ class Api:
             case ("GET", "repository", "commits", sha, "merge_requests"):
                 handle = partial(commits.its_merge_requests, name=sha)
             case ("GET", "repository", "merge_base"):
-                handle = partial(history.merge_base)
+                handle = history.merge_base
             case ("GET", "events"):
-                handle = partial(history.events)
+                handle = history.events
             case (_, "repository", "branches", *more):
                 handle = partial(branches.answer, parts=more)
             case (_, "repository", "tags", *more):
                 handle = partial(tags.answer, runs=self._runs, parts=more)
             case ("GET", "protected_tags"):
-                handle = partial(tags.protected)
+                handle = tags.protected
             case ("GET", "deploy_keys"):
-                handle = partial(tags.deploy_keys)
+                handle = tags.deploy_keys
             case ("GET", "members", "all", number):
                 handle = partial(users.member, number=number)
             case (_, "protected_branches", *more):

@@ -12,7 +12,6 @@ from local.gitlab import access
 from local.gitlab.records import Environment
 from local.gitlab.rest import (
     Answer,
-    BadParameters,
     Call,
     check_value,
     forbidden,
@@ -57,7 +56,7 @@ def _listed(call: Call) -> Answer:
 
 
 def _updated(call: Call, number: str) -> Answer:
-    _check_parameters(call.request.parameters)
+    check_value(call.request.parameters, "tier", _TIERS)
     access.authorize(call.token, call.project, "read_environment")
     with call.instance.changes:
         found, given = _find(call, number), call.request.parameters
@@ -94,12 +93,6 @@ def _deleted(call: Call, number: str) -> Answer:
         records.environments.remove(found)
         records.deployments = [each for each in records.deployments if each.environment is not found]
     return Answer(204)
-
-
-def _check_parameters(parameters: dict[str, Any]) -> None:
-    if "slug" in parameters:
-        raise BadParameters("slug is automatically generated and cannot be changed")
-    check_value(parameters, "tier", _TIERS)
 
 
 def create(call: Call, name: str) -> Environment:

@@ -103,11 +103,4 @@ def after_push(instance: Instance, runs: Runs, project: Project, token: Token, b
 
 
 def _reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str) -> None:
-    message = f"{text}\n".encode()
-    handler.send_response(status)
-    if status == HTTPStatus.UNAUTHORIZED:
-        handler.send_header("WWW-Authenticate", 'Basic realm="GitLab"')
-    handler.send_header("Content-Type", "text/plain; charset=utf-8")
-    handler.send_header("Content-Length", str(len(message)))
-    handler.end_headers()
-    handler.wfile.write(message)
+    git_backend.reject(handler, status, text, "GitLab")

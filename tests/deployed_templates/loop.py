@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, eventually, template
-from local.aws.testing import Stack
+from local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, template
+from local.aws.testing import Stack, eventually
 
 CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
 _ROLES = {"pipeline": "codepipeline-cfn", "build": "codebuild-cfn", "deploy": "codedeploy-cfn",

@@ -12,8 +12,7 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import eventually
-from local.aws.testing import allow, error_of, policy
+from local.aws.testing import allow, error_of, eventually, policy
 from tests import preloaded
 from tests.deployed_templates.loop import Loop, begun, runs
 from tests.deployment.pages import blocks

@@ -1,4 +1,4 @@
-"""Calls for change sets that name the stack by its ID, and the names' condition key.
+"""Change sets: calls that name the stack by its ID, the names' condition key, and the one that a call created.
 
 "StackName: The name or the unique ID of the stack":
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
@@ -7,6 +7,7 @@ MiniStack finds a change set only by the stack's name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ministack.services import cloudformation
@@ -42,6 +43,13 @@ def condition_key(action: str, given: str) -> str:
     if action not in _WITH_KEY:
         return ""
     return given.split(":changeSet/", 1)[1].split("/")[0] if ":changeSet/" in given else given
+
+
+def created(answer: tuple) -> dict | None:
+    """The change set that a response to CreateChangeSet names. `None` if the response is an error."""
+    found = re.search(rb"<Id>(.*?)</Id>", answer[2])
+    held: dict | None = cloudformation._change_sets.get(found[1].decode()) if found else None
+    return held
 
 
 def stack_of(given: str) -> str:

@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, drift, handlers, provisioners, stacks
 
-from local.aws.cloudformation import actual_states, stack_operations, stack_roles
+from local.aws.cloudformation import actual_states, change_set_names, stack_operations, stack_roles
 from local.aws.cloudformation.actual_states import State
 
 _Handler = Callable[[dict], tuple]
@@ -76,8 +76,7 @@ def _create(ministack_handler: _Handler) -> _Handler:
             answer = ministack_handler(params)
         finally:
             _states.reset(token)
-        found = re.search(rb"<Id>(.*?)</Id>", answer[2])
-        change_set = cloudformation._change_sets.get(found[1].decode()) if found else None
+        change_set = change_set_names.created(answer)
         if change_set is not None:
             change_set["DeploymentMode"], change_set["_states"] = _MODE, states
         return answer

@@ -22,7 +22,6 @@ AWS::CodeCommit::Repository have no handlers, so their creation itself fails.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +36,7 @@ from ministack.services import (
 )
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
-from local.aws.cloudformation import resource_schemas, stack_operations
+from local.aws.cloudformation import change_set_names, resource_schemas, stack_operations
 from local.aws.codepipeline import pipelines
 from local.aws.settings import settings
 
@@ -97,8 +96,7 @@ def _name_property(kind: str) -> str:
 def _validated(create_change_set: _Handler) -> _Handler:
     def handler(params: dict) -> tuple:
         answer = create_change_set(params)
-        found = re.search(rb"<Id>(.*?)</Id>", answer[2])
-        change_set = cloudformation._change_sets.get(found[1].decode()) if found else None
+        change_set = change_set_names.created(answer)
         if change_set and change_set["Status"] == "CREATE_COMPLETE" and not change_set["_disable_validation"] and (
                 change_set["ChangeSetType"] != "IMPORT"):
             _validate(change_set)

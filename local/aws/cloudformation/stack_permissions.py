@@ -92,8 +92,9 @@ def _repository(change: Change) -> list[Need]:
         return [Need("codecommit:DeleteRepository", arn)]
     tags = _tags(change, arn, "codecommit:TagResource", "codecommit:UntagResource")
     if change.old is None:
+        triggers = [Need("codecommit:PutRepositoryTriggers", arn)] if change.new.get("Triggers") else []
         keys = next((need.keys for need in tags), {})
-        return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn)]
+        return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn), *triggers]
     wanted = [Need("codecommit:GetRepository", arn), *tags]
     if change.differs("RepositoryName"):
         wanted.append(Need("codecommit:UpdateRepositoryName", arn))
@@ -101,6 +102,8 @@ def _repository(change: Change) -> list[Need]:
         wanted.append(Need("codecommit:UpdateRepositoryDescription", arn))
     if change.differs("KmsKeyId"):
         wanted.append(Need("codecommit:UpdateRepositoryEncryptionKey", arn))
+    if change.differs("Triggers"):
+        wanted.append(Need("codecommit:PutRepositoryTriggers", arn))
     return wanted
 
 

@@ -18,6 +18,7 @@ from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
+from local.aws.cloudformation import change_set_names
 from local.aws.cloudformation.stack_permissions import Change, needs
 from local.aws.iam import enforcement, service_roles
 from local.aws.iam.service_roles import Denied, Session
@@ -96,15 +97,7 @@ def _in_its_name(action: str, ministack_handler: _Handler) -> _Handler:
         name, given = handlers._p(params, "StackName"), handlers._p(params, "RoleARN")
         stack = handlers._resolve_stack(name) if action != "CreateStack" else None
         role_arn = given or (stack or {}).get("_role_arn", "")
-        try:
-            session = _session(role_arn, name, (stack or {}).get("StackId", "")) if role_arn else _caller()
-        except Denied:
-            return _invalid(role_arn)
-        token = _acting.set(session)
-        try:
-            answer = ministack_handler(params)
-        finally:
-            _acting.reset(token)
+        answer = _handled(ministack_handler, params, role_arn, name, (stack or {}).get("StackId", ""))
         if answer[0] == 200 and given:
             _remember(action, name, given, answer)
         return answer
@@ -112,10 +105,22 @@ def _in_its_name(action: str, ministack_handler: _Handler) -> _Handler:
     return handler
 
 
+def _handled(ministack_handler: _Handler, params: dict, role_arn: str, stack_name: str, stack_id: str) -> tuple:
+    """Handles the call with the role, or with the caller's permissions without one."""
+    try:
+        session = _session(role_arn, stack_name, stack_id) if role_arn else _caller()
+    except Denied:
+        return _invalid(role_arn)
+    token = _acting.set(session)
+    try:
+        return ministack_handler(params)
+    finally:
+        _acting.reset(token)
+
+
 def _remember(action: str, stack_name: str, role_arn: str, answer: tuple) -> None:
     if action == "CreateChangeSet":
-        found = re.search(rb"<Id>(.*?)</Id>", answer[2])
-        change_set = cloudformation._change_sets.get(found[1].decode()) if found else None
+        change_set = change_set_names.created(answer)
         if change_set is not None:
             change_set["_role_arn"] = role_arn
     else:
@@ -136,15 +141,7 @@ def _with_the_change_sets_role(ministack_handler: _Handler) -> _Handler:
         _, change_set = _find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
         stack = cloudformation._stacks.get((change_set or {}).get("StackName", "")) or {}
         role_arn = (change_set or {}).get("_role_arn") or stack.get("_role_arn", "")
-        try:
-            session = _session(role_arn, stack["StackName"], stack["StackId"]) if role_arn else _caller()
-        except Denied:
-            return _invalid(role_arn)
-        token = _acting.set(session)
-        try:
-            answer = ministack_handler(params)
-        finally:
-            _acting.reset(token)
+        answer = _handled(ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", ""))
         if answer[0] == 200 and role_arn:
             stack["_role_arn"] = role_arn
         return answer

@@ -1,8 +1,8 @@
 """Evaluates an alarm by its metric, dimensions and periods. MiniStack evaluates every metric of the name, and ignores
 missing data.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. Not implemented: the older data
-points that AWS fetches beside the evaluation periods.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html. Not implemented: alarms on
+metric math, whose state does not change, and the older data points that AWS fetches beside the evaluation periods.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def install() -> None:
 
 
 def _evaluate(alarm: dict[str, Any]) -> None:
+    if not alarm.get("MetricName"):
+        return
     values = _datapoints(alarm, time.time())
     state = _state(alarm, values)
     old = alarm["StateValue"]

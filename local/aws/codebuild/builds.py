@@ -25,7 +25,6 @@ from local.aws.codebuild import build_events, buildspec, commands as build_comma
 from local.aws.codebuild.buildspec import Buildspec
 from local.aws.codepipeline.actions import Role, client, endpoint
 from local.aws.iam import service_roles
-from local.aws.settings import settings
 
 
 class Failed(Exception):
@@ -95,9 +94,8 @@ class Build:
         build_events.send_state(self.record)
         status, reason = "SUCCEEDED", ""
         with tempfile.TemporaryDirectory(prefix="build-") as scratch:
-            deadline = time.monotonic() + self.project["timeoutInMinutes"] * settings.build_minute_seconds
             try:
-                self._phases(Path(scratch), deadline)
+                self._phases(Path(scratch))
             except Failed as fault:
                 # A phase may end with CLIENT_ERROR. The build then ends with FAILED.
                 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html (buildStatus)
@@ -118,14 +116,14 @@ class Build:
         _count(self.record)
         build_events.send_state(self.record)
 
-    def _phases(self, scratch: Path, deadline: float) -> None:
+    def _phases(self, scratch: Path) -> None:
         try:
             self._phase("SUBMITTED", self._assume)
             self._phase("PROVISIONING", self._open_log)
             self._phase("DOWNLOAD_SOURCE", lambda: self._download(scratch))
             spec = self._spec
             environment = self._environment(scratch)
-            shell = build_commands.Shell(scratch, self.source, environment, deadline, self._log, self.wait)
+            shell = build_commands.Shell(scratch, self.source, environment, self._log, self.wait)
             fault = self._run_commands(spec, shell)
             try:
                 self._phase("UPLOAD_ARTIFACTS", lambda: self.upload(spec))
@@ -161,17 +159,14 @@ class Build:
                 # POST_BUILD and UPLOAD_ARTIFACTS follow a failed BUILD. No phase follows an earlier failure.
                 # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
                 fault = fault or failure
-                if name in {"install", "pre_build"} or failure.status != "FAILED":
+                if name in {"install", "pre_build"}:
                     raise fault from None
         return fault
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
         for command in commands:
             self._log(f"[Container] Running command {command}")
-            try:
-                code = shell.run(command)
-            except build_commands.TimedOut:
-                raise Failed("BUILD_TIMED_OUT: Build has timed out.", "TIMED_OUT") from None
+            code = shell.run(command)
             if code:
                 raise Failed(f"Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing "
                              f"command: {command}. Reason: exit status {code} (phase {phase.upper()})")

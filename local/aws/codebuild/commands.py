@@ -11,12 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-# Wait for each command only for the remaining time, so that a stopped build ends soon.
+# A stopped build ends soon, because a command is waited for in these intervals.
 _LOOK_SECONDS = 0.2
 # A command's own `exit` ends only its shell. The variables that it had set are kept.
 _SCRIPT = """set -a
@@ -26,10 +25,6 @@ trap 'LOCAL_BUILD_CODE=$?; trap - EXIT; env -0 >"$LOCAL_BUILD_STATE"; exit $LOCA
 _OWN = {"LOCAL_BUILD_STATE", "LOCAL_BUILD_COMMAND", "LOCAL_BUILD_CODE", "_"}
 _running: set[int] = set()
 _running_lock = threading.Lock()
-
-
-class TimedOut(Exception):
-    pass
 
 
 _DOCKER = f'exec "{sys.executable}" "{Path(__file__).with_name("docker.py")}" "$@"'
@@ -73,13 +68,13 @@ def _kill(group: int) -> None:
 
 
 class Shell:
-    def __init__(self, scratch: Path, directory: Path, environment: dict[str, str], deadline: float,
+    def __init__(self, scratch: Path, directory: Path, environment: dict[str, str],
                  say: Callable[[str], None], wait: Callable[[float], None]) -> None:
         self.environment, self.directory = environment, str(directory)
-        self._scratch, self._deadline, self._say, self._wait = scratch, deadline, say, wait
+        self._scratch, self._say, self._wait = scratch, say, wait
 
     def run(self, command: str) -> int:
-        """The command's exit status. Raises `TimedOut`, or the exception of `wait` if the build is stopped."""
+        """The command's exit status. Raises the exception of `wait` if the build is stopped."""
         written, state, log = self._scratch / "command", self._scratch / "state", self._scratch / "log"
         written.write_text(f"{command}\n")
         shell = shutil.which("sh") or "/bin/sh"
@@ -106,11 +101,8 @@ class Shell:
 
     def _await(self, process: subprocess.Popen[bytes]) -> int:
         while True:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimedOut
             try:
-                return process.wait(min(left, _LOOK_SECONDS))
+                return process.wait(_LOOK_SECONDS)
             except subprocess.TimeoutExpired:
                 self._wait(0)
 

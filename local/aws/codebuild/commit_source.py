@@ -22,9 +22,6 @@ from local.aws.codecommit import git_signatures, repositories
 from local.aws.codepipeline.actions import Role
 from local.git_backend import GIT_ENVIRONMENT
 
-# https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html#regions-git
-_ON_AWS = re.compile(r"https://git-codecommit\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
-                     r"(?P<path>/v1/repos/[\w.-]+?)(\.git)?/?")
 # "refs/heads/mybranchname^{full-commit-SHA}": a commit of a branch.
 _COMMIT_OF = re.compile(r"refs/heads/(?P<branch>[^^]+)\^\{(?P<commit>[0-9a-f]{40})\}")
 
@@ -39,12 +36,8 @@ class Repository:
 
 
 def repository(location: str) -> Repository | None:
-    """The repository of a source's `location`: its HTTPS clone address, of AWS or of the local CodeCommit. `None` for
-    any other address."""
+    """The repository of a source's `location`: its `cloneUrlHttp`. `None` for any other address."""
     here = repositories.git_url()
-    if found := _ON_AWS.fullmatch(location):
-        path = f"/{found['region']}{found['path']}"
-        return Repository(f"{here}{path}", path, found["region"])
     path = location.removeprefix(here).rstrip("/").removesuffix(".git")
     local = re.fullmatch(r"/([a-z0-9-]+)/v1/repos/[\w.-]+", path)
     return Repository(f"{here}{path}", path, local[1]) if local and location.startswith(here) else None

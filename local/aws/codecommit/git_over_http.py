@@ -119,14 +119,7 @@ class _Git(BaseHTTPRequestHandler):
         return None
 
     def _reject(self, status: HTTPStatus, text: str) -> None:
-        message = f"{text}\n".encode()
-        self.send_response(status)
-        if status == HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", 'Basic realm="AWS CodeCommit"')
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(message)))
-        self.end_headers()
-        self.wfile.write(message)
+        git_backend.reject(self, status, text, "AWS CodeCommit")
 
 
 def _may(caller: Caller, action: str, arn: str, repository: Repository | None, references: list[str]) -> bool:

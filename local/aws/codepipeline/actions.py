@@ -176,12 +176,14 @@ class Action:
 
     def output(self, name: str, content: bytes, role: Role | None = None) -> None:
         """Stores an artifact with CodePipeline's key: the pipeline's name, shortened, and the artifact's, shortened."""
-        store = self.store()
+        store = self.execution.declaration["artifactStore"]
         key = (f"{self.held.name[:20]}/{name[:10]}/"
                f"{''.join(secrets.choice(_LETTERS) for _ in range(7))}")
         writer = role or self.role
         arguments = {"ServerSideEncryption": "aws:kms"}
-        if encryption := self._key_for(writer):
+        # "If this is undefined, the default key for Amazon S3 is used", which belongs to the writer's account.
+        # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactStore.html
+        if encryption := store.get("encryptionKey", {}).get("id", ""):
             arguments["SSEKMSKeyId"] = encryption
         if writer.session.account != self.held.account:
             # The bucket's owner has to own the object: the other account's role needs s3:PutObjectAcl.
@@ -193,22 +195,6 @@ class Action:
         except ClientError as rejected:
             raise self._bucket_failed(rejected, store["location"]) from None
         self.run.outputs[name] = {"bucket": store["location"], "key": key}
-
-    def store(self) -> dict[str, Any]:
-        return pipeline_validation.artifact_bucket(self.execution.declaration)
-
-    def _key_for(self, role: Role) -> str:
-        """The store's key by its name for a role. Empty if the pipeline has none: "If this is undefined, the default
-        key for Amazon S3 is used", which belongs to the writer's account.
-
-        "Aliases are recognized only in the account that created the KMS key. [...] Cross-account actions involve using
-        the role from the other account, so specifying the key ID will use the key from the other account."
-        https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactStore.html
-        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
-        """
-        key = str(self.store().get("encryptionKey", {}).get("id", ""))
-        foreign = role.session.account != self.held.account
-        return key.rsplit(":", 1)[-1] if foreign and ":alias/" in key else key
 
     def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
         """IAM evaluates the upload of a small object when the request arrives. A source may be large and is then uploaded in
@@ -227,11 +213,6 @@ class Action:
             raise failed(rejected) from None
 
     def _bucket_failed(self, error: ClientError, bucket: str) -> ActionFailed:
-        if error.response["Error"]["Code"] in {"NoSuchBucket", "NoSuchKey"}:
-            return ActionFailed("ConfigurationError",
-                                "The action failed because either the artifact or the Amazon S3 bucket could not be "
-                                f"found. Name of artifact bucket: {bucket}. Verify that this bucket exists. If it "
-                                "exists, check the life cycle policy, then try releasing a change.")
         if was_denied(error):
             said = error.response["Error"].get("Message", "Access Denied")
             return not_permitted(f"Amazon S3 bucket named {bucket}", f"Amazon S3:AccessDenied:{said} (Service: Amazon "

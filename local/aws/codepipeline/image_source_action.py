@@ -15,9 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.aws.codepipeline.actions import Action, ActionFailed, failed, zipped
-
-_NOT_THERE = {"ImageNotFoundException", "RepositoryNotFoundException", "InvalidParameterException"}
+from local.aws.codepipeline.actions import Action, failed, zipped
 
 
 def run(action: Action) -> None:
@@ -27,21 +25,10 @@ def run(action: Action) -> None:
     try:
         image = action.role.client("ecr").describe_images(repositoryName=name, imageIds=[wanted])["imageDetails"][0]
     except ClientError as rejected:
-        raise _rejection(rejected, bool(override)) from None
+        raise failed(rejected) from None
     _note(action, image, tag, bool(override))
     action.output(action.run.declaration["outputArtifacts"][0]["name"],
                   zipped({"imageDetail.json": json.dumps(_detail(action, image)).encode()}))
-
-
-def _rejection(error: ClientError, overridden: bool) -> ActionFailed:
-    """ECR's own message. CodePipeline's text around it is not documented."""
-    details = error.response["Error"]
-    if details["Code"] not in _NOT_THERE:
-        return failed(error)
-    code = "RevisionUnavailable" if overridden and details["Code"] != "RepositoryNotFoundException" else (
-        "ConfigurationError")
-    return ActionFailed(
-        code, f"{details['Message']} (Service: AmazonECR; Status Code: 400; Error Code: {details['Code']})")
 
 
 def _repository_uri(action: Action, image: dict[str, Any]) -> str:

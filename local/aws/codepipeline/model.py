@@ -17,10 +17,6 @@ def _service() -> ServiceModel:
     return service("codepipeline")
 
 
-def operations() -> list[str]:
-    return list(_service().operation_names)
-
-
 def request_faults(operation: str, request: Any) -> list[str]:
     """The faults for AWS's ValidationException."""
     shape = _service().operation_model(operation).input_shape

@@ -33,26 +33,12 @@ def run(action: Action) -> None:
     except service_roles.Denied as rejected:
         raise not_permitted(f"AWS CodeCommit repository named {name}", rejected.message) from None
     except ClientError as rejected:
-        raise _rejection(rejected, name, branch) from None
+        if was_denied(rejected):
+            raise not_permitted(f"AWS CodeCommit repository named {name}",
+                                rejected.response["Error"]["Message"]) from None
+        raise failed(rejected) from None
     _note(action, commit, name, branch, about)
     action.output(action.run.declaration["outputArtifacts"][0]["name"], _archive(action, name, commit))
-
-
-def _rejection(error: ClientError, name: str, branch: str) -> ActionFailed:
-    code = error.response["Error"]["Code"]
-    if was_denied(error):
-        return not_permitted(f"AWS CodeCommit repository named {name}", error.response["Error"]["Message"])
-    if code == "BranchDoesNotExistException":
-        return ActionFailed("ConfigurationError",
-                            f"The action failed because no branch named {branch} was found in the selected AWS "
-                            f"CodeCommit repository {name}. Make sure you are using the correct branch name, and then "
-                            "try again. Error: null")
-    if code == "RepositoryDoesNotExistException":
-        return ActionFailed("ConfigurationError",
-                            f"The action failed because the AWS CodeCommit repository {name} was not found")
-    if code in {"CommitIdDoesNotExistException", "InvalidCommitIdException"}:
-        return ActionFailed("RevisionUnavailable", error.response["Error"]["Message"])
-    return failed(error)
 
 
 def _note(action: Action, commit: str, name: str, branch: str, about: dict) -> None:

@@ -100,10 +100,6 @@ def actions(declaration: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield stage["name"], action
 
 
-def artifact_bucket(declaration: dict[str, Any]) -> dict[str, Any]:
-    return dict(declaration["artifactStore"])
-
-
 def _check_pipeline(made: dict[str, Any]) -> None:
     for member in ("triggers", "variables", "artifactStores"):
         if made.get(member):
@@ -115,6 +111,8 @@ def _check_pipeline(made: dict[str, Any]) -> None:
     if "artifactStore" not in made:
         # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
         raise Invalid("InvalidStructureException", "Pipeline declaration must have an artifactStore")
+    if ":key/" not in made["artifactStore"].get("encryptionKey", {}).get("id", ":key/"):
+        raise Invalid("InvalidStructureException", f"An encryptionKey that is not the ARN of a key {LOCALLY}")
 
 
 def _check_stages(stages: list[dict[str, Any]]) -> None:

@@ -155,10 +155,6 @@ class Session:
         return (iam_evaluator._gather_role_policies(self.role_name, self.account),
                 iam_evaluator._permissions_boundary(iam._roles, self.role_name, self.account))
 
-    def pass_role(self, role_arn: str, service: str) -> None:
-        """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
-        self.require("iam:PassRole", role_arn, {"iam:PassedToService": service})
-
     def credentials(self) -> dict[str, str]:
         """An access key for programs outside of this process that use the role, in the form of IAM's CreateAccessKey,
         with a `SessionToken`."""

@@ -49,8 +49,20 @@ def reasons(stack: Stack) -> str:
     return "\n".join(event.get("ResourceStatusReason", "") for event in stack.events())
 
 
+MATH = {key: None for key in ("Namespace", "MetricName", "Statistic", "Dimensions", "Period")}
+
+
+def query(identifier: str, **more: Any) -> dict[str, Any]:
+    return {"Id": identifier, "ReturnData": False, **more}
+
+
+def measured(identifier: str, **more: Any) -> dict[str, Any]:
+    metric = {"Namespace": "A", "MetricName": "B", "Dimensions": []}
+    return query(identifier, MetricStat={"Metric": metric, "Period": 300, "Stat": "Sum"}, **more)
+
+
 @pytest.mark.parametrize(("change", "expected_error"), [
-    ({"MetricName": None}, "MetricName is required"), ({"Namespace": None}, "Namespace is required"),
+    ({"MetricName": None}, "either MetricName or Metrics"), ({"Namespace": None}, "Namespace is required"),
     ({"Statistic": None}, "Statistic is required"), ({"ExtendedStatistic": "p90"}, "ExtendedStatistic is not part"),
     ({"Statistic": "Median"}, "enum value set"), ({"Period": None}, "Period is required"),
     ({"Period": 45}, "a multiple of 60"),
@@ -59,12 +71,20 @@ def reasons(stack: Stack) -> str:
     ({"EvaluationPeriods": None}, "EvaluationPeriods"), ({"DatapointsToAlarm": 3}, "cannot be greater"),
     ({"ComparisonOperator": None}, "ComparisonOperator"), ({"ComparisonOperator": "Below"}, "enum value set"),
     ({"ComparisonOperator": "LessThanLowerThreshold"}, "LessThanLowerThreshold is not part"),
-    ({"Threshold": None}, "Threshold is required"), ({"TreatMissingData": "good"}, "good for parameter TreatMissingData"),
+    ({"Threshold": None}, "Threshold is required"),
+    ({"TreatMissingData": "good"}, "good for parameter TreatMissingData"),
     ({"AlarmActions": ["topic"]}, "Invalid arn syntax: topic"), ({"Unit": "Mirrors"}, "enum value set"),
     ({"AlarmActions": [f"arn:aws:sns:eu-central-1:1:t{number}" for number in range(6)]}, "AlarmActions"),
     ({"Dimensions": [{"Name": "EnvID", "Value": ""}]}, "Dimensions"),
     ({"Colour": "red"}, "extraneous key [Colour] is not permitted"),
-    ({"Metrics": [{"Id": "a", "Expression": "1"}]}, "Metrics is not part"),
+    ({"Metrics": [measured("a", ReturnData=True)]}, "either MetricName or Metrics"),
+    ({**MATH, "Metrics": [measured("a")]}, "Exactly one element of the metrics list should return data."),
+    ({**MATH, "Metrics": [measured("a"), query("s", ReturnData=True, Expression="SUM(SEARCH('{A,B}', 'Sum'))")]},
+     "SEARCH is not supported on Metric Alarms."),
+    ({**MATH, "Metrics": [measured("a"), query("b", ReturnData=True, Expression="a / c")]}, "Unknown identifier"),
+    ({**MATH, "Metrics": [measured("A", ReturnData=True)]}, "begins with a lowercase letter"),
+    ({**MATH, "Metrics": [query("a", ReturnData=True)]}, "either Expression or MetricStat"),
+    ({**MATH, "Statistic": "Sum", "Metrics": [measured("a", ReturnData=True)]}, "Statistic cannot be specified"),
 ])
 def test_invalid_alarm_fails_its_stack(stack: Stack, name: str, change: dict[str, Any], expected_error: str) -> None:
     assert stack.create(resources(name, **change)) == "ROLLBACK_COMPLETE"

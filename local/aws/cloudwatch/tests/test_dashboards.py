@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 
 from __future__ import annotations
 
-import copy
+import functools
 import json
 from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from local.aws import LocalAws, testing
 from local.aws.cloudwatch import dashboards
 from local.aws.testing import Stack
 
@@ -24,22 +24,7 @@ BODY: dict[str, Any] = {"start": "-PT3H", "widgets": [
     {"type": "alarm", "properties": {"alarms": ["arn:aws:cloudwatch:eu-central-1:123456789012:alarm:a"]}},
     {"type": "log", "properties": {"region": "eu-central-1", "query": "SOURCE '/aws/lambda/f' | fields @message"}},
 ]}
-
-
-def changed(path: str, value: Any) -> str:
-    """The body with one member set, or removed for the value None."""
-    body: Any = copy.deepcopy(BODY)
-    *parents, last = path.split("/")
-    inner = body
-    for key in parents:
-        inner = inner[int(key) if isinstance(inner, list) else key]
-    if value is None:
-        del inner[last]
-    else:
-        inner[int(last) if isinstance(inner, list) else last] = value
-    return json.dumps(body)
-
-
+changed = functools.partial(testing.changed, BODY)
 METRIC, METRICS = "widgets/0/properties", "widgets/0/properties/metrics"
 
 

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from local.aws import LocalAws
+from local.aws import LocalAws, testing
 from local.aws.cloudwatch import embedded_metrics
 from local.aws.cloudwatch.embedded_metrics import Invalid, Metric, read
 from local.aws.testing import TRUST_LAMBDA, allow, policy, provider_code
@@ -25,20 +26,7 @@ DOCUMENT: dict[str, Any] = {
         "Metrics": [{"Name": "Loaves", "Unit": "Count"}, {"Name": "Heat"}]}]},
     "Shop": "north", "Oven": "1", "Loaves": 12, "Heat": [180.5, 181], "level": "INFO", "message": "baked",
 }
-
-
-def changed(path: str, value: Any) -> str:
-    """The document with one member set, or removed for the value None."""
-    document: Any = copy.deepcopy(DOCUMENT)
-    *parents, last = path.split("/")
-    inner = document
-    for key in parents:
-        inner = inner[int(key) if isinstance(inner, list) else key]
-    if value is None:
-        del inner[last]
-    else:
-        inner[int(last) if isinstance(inner, list) else last] = value
-    return json.dumps(document)
+changed = functools.partial(testing.changed, DOCUMENT)
 
 
 def test_every_metric_is_stored_in_every_dimension_set() -> None:

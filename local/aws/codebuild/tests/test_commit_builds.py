@@ -22,7 +22,7 @@ artifacts: {base-directory: out, files: ['**/*']}
 
 
 class CommitScene(Scene):
-    """A project with the source type CODECOMMIT and artifacts in S3. Its role has exactly the permissions of a build."""
+    """A project of a repository, with artifacts in S3. Its role has exactly the permissions of a build."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -110,8 +110,8 @@ def test_absent_version_fails_the_download(scene: CommitScene, version: str) -> 
     build = scene.ended_build(scene.start_build(sourceVersion=version)["id"])
     assert build["buildStatus"] == "FAILED"
     (context,) = phase(build, "DOWNLOAD_SOURCE")["contexts"]
-    assert context["statusCode"] == "CLIENT_ERROR"
-    assert context["message"].startswith(f"reference not found for primary source and source version {version}".rstrip())
+    assert context == {"statusCode": "CLIENT_ERROR", "message": (
+        f"reference not found for primary source and source version {version}".rstrip())}
     assert "resolvedSourceVersion" not in build
 
 

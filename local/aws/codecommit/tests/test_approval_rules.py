@@ -122,7 +122,8 @@ def test_template_needs_star_and_association_the_repository(aws: LocalAws, codec
     denied = "codecommit:BatchAssociateApprovalRuleTemplateWithRepositories"
     for call, arguments, words in (
             (mine.delete_approval_rule_template, {}, "codecommit:DeleteApprovalRuleTemplate on resource: * because"),
-            (mine.associate_approval_rule_template_with_repository, {"repositoryName": f"{name}-2"}, f"{arn}-2 because"),
+            (mine.associate_approval_rule_template_with_repository, {"repositoryName": f"{name}-2"},
+             f"{arn}-2 because"),
             (mine.batch_associate_approval_rule_template_with_repositories,
              {"repositoryNames": [name, f"{name}-2"]}, f"{denied} on resource: {arn}-2 because")):
         code, _, message = error_of(call, **template, **arguments)

@@ -12,7 +12,6 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, a_login, git
-from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 from local.aws.testing import allow, error_of
 
 
@@ -43,7 +42,7 @@ class Pushes:
 
 
 @pytest.fixture
-def pushes(aws: LocalAws, name: str, url: str, work: Path) -> Pushes:  # noqa: F811
+def pushes(aws: LocalAws, name: str, url: str, work: Path) -> Pushes:
     return Pushes(aws, name, url, work)
 
 
@@ -68,7 +67,8 @@ def test_differences_after_a_forced_push_compare_the_trees(pushes: Pushes) -> No
 
 
 @pytest.mark.parametrize(("wrong", "code"), [
-    ({"beforeCommitSpecifier": "0" * 40}, "CommitDoesNotExist"), ({"beforeCommitSpecifier": "--all"}, "CommitDoesNotExist"),
+    ({"beforeCommitSpecifier": "0" * 40}, "CommitDoesNotExist"),
+    ({"beforeCommitSpecifier": "--all"}, "CommitDoesNotExist"),
     ({"beforeCommitSpecifier": ""}, "CommitRequired"), ({"afterCommitSpecifier": "absent"}, "CommitDoesNotExist"),
     ({"repositoryName": "absent"}, "RepositoryDoesNotExist"), ({"NextToken": "x"}, "InvalidContinuationToken"),
     ({"afterPath": "services"}, "InvalidParameter"),

@@ -15,18 +15,17 @@ import pytest
 
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, a_login_of, git, status
-from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 from local.aws.testing import allow, policy
 
 
 @pytest.fixture
-def login(aws: LocalAws, name: str, repository: dict[str, str]) -> Login:  # noqa: F811
+def login(aws: LocalAws, name: str, repository: dict[str, str]) -> Login:
     aws.set(credential_accepted_after_seconds=0)
     return a_login(aws, name, allow([PULL, PUSH], repository["Arn"]))
 
 
 def test_only_an_active_credential_with_its_password_is_accepted(aws: LocalAws, login: Login,
-                                                                 url: str) -> None:  # noqa: F811
+                                                                 url: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateServiceSpecificCredential.html and related pages
     iam = aws.client("iam")
     its = {"UserName": login.user, "ServiceSpecificCredentialId": login.credential_id}
@@ -45,8 +44,8 @@ def test_only_an_active_credential_with_its_password_is_accepted(aws: LocalAws, 
     assert status(url, "git-receive-pack", login.name, after["ServicePassword"]) == 401
 
 
-def test_new_credential_is_rejected_for_a_moment(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                 url: str) -> None:  # noqa: F811
+def test_new_credential_is_rejected_for_a_moment(aws: LocalAws, name: str, repository: dict[str, str],
+                                                 url: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     aws.set(credential_accepted_after_seconds=0.5)
     login = a_login(aws, name, allow(PUSH, repository["Arn"]))
@@ -63,17 +62,17 @@ def test_new_credential_is_rejected_for_a_moment(aws: LocalAws, name: str, repos
     ([allow([PULL, PUSH], "*", Condition={"StringEquals": {"aws:ResourceTag/team": "shop"}})], 200, 200),
     ([allow([PULL, PUSH], "*", Condition={"StringEquals": {"aws:ResourceTag/team": "web"}})], 403, 403),
 ])
-def test_git_command_needs_its_permission(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
+def test_git_command_needs_its_permission(aws: LocalAws, name: str, repository: dict[str, str],
                                           statements: list[dict[str, Any]], pull: int, push: int) -> None:
     aws.set(credential_accepted_after_seconds=0)
     aws.client("codecommit").tag_resource(resourceArn=repository["Arn"], tags={"team": "shop"})
-    login, url = a_login(aws, name, *statements), repository["cloneUrlHttp"]  # noqa: F811
+    login, url = a_login(aws, name, *statements), repository["cloneUrlHttp"]
     assert (login.status(url, "git-upload-pack"), login.status(url, "git-receive-pack")) == (pull, push)
     assert aws.decisions(name)[-1] == {"principal": f"arn:aws:iam::{aws.account_id}:user/{name}", "action": PUSH,
                                        "resource": repository["Arn"], "allowed": push == 200}
 
 
-def test_groups_policy_counts_and_a_boundary_limits_it(aws: LocalAws, name: str, url: str) -> None:  # noqa: F811
+def test_groups_policy_counts_and_a_boundary_limits_it(aws: LocalAws, name: str, url: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     aws.set(credential_accepted_after_seconds=0)
     iam, login = aws.client("iam"), a_login(aws, name)
@@ -87,7 +86,7 @@ def test_groups_policy_counts_and_a_boundary_limits_it(aws: LocalAws, name: str,
 
 
 def test_each_changed_reference_of_a_push_is_an_event(aws: LocalAws, login: Login, name: str,
-                                                      repository: dict[str, str], work: Path) -> None:  # noqa: F811
+                                                      repository: dict[str, str], work: Path) -> None:
     # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
     sqs, events = aws.client("sqs"), aws.client("events")
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]

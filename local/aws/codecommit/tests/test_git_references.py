@@ -16,7 +16,6 @@ import pytest
 from local import push_commands
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, Login, a_login, git
-from local.aws.codecommit.tests.git_client import repository, url, work  # noqa: F401
 from local.aws.testing import allow
 from local.push_commands import Command, Malformed
 
@@ -31,8 +30,8 @@ def a_deny(arn: str, null: bool = True) -> dict[str, Any]:
     return {"Effect": "Deny", "Action": PUSH, "Resource": arn, "Condition": conditions}
 
 
-def test_push_that_names_a_denied_branch_changes_nothing(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                         url: str, work: Path) -> None:  # noqa: F811
+def test_push_that_names_a_denied_branch_changes_nothing(aws: LocalAws, name: str, repository: dict[str, str],
+                                                         url: str, work: Path) -> None:
     aws.set(credential_accepted_after_seconds=0)
     arn, codecommit = repository["Arn"], aws.client("codecommit")
     free = a_login(aws, f"{name}-free", allow([PULL, PUSH], arn))
@@ -58,8 +57,8 @@ def test_push_that_names_a_denied_branch_changes_nothing(aws: LocalAws, name: st
     assert push(limited, "development:large") == {"development", "feature", "large"}
 
 
-def test_deny_without_null_condition_rejects_every_push(aws: LocalAws, name: str, repository: dict[str, str],  # noqa: F811
-                                                        url: str) -> None:  # noqa: F811
+def test_deny_without_null_condition_rejects_every_push(aws: LocalAws, name: str, repository: dict[str, str],
+                                                        url: str) -> None:
     """A push's first request names no reference, and `IfExists` treats a missing key as a match."""
     aws.set(credential_accepted_after_seconds=0)
     arn = repository["Arn"]

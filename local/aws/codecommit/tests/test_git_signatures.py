@@ -1,4 +1,4 @@
-"""Signed logins at CodeCommit's git endpoint: signer, signature, repository and time. tests/clone has AWS's programs."""
+"""Signed logins at CodeCommit's git endpoint: signer, signature, repository and time. tests/clone has AWS's own."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from botocore.credentials import Credentials
 
 from local.aws import LocalAws
 from local.aws.codecommit.tests.git_client import PULL, PUSH, status
-from local.aws.codecommit.tests.git_client import repository, url  # noqa: F401
 from local.aws.testing import a_user_with, allow, policy
 
 PULLING, PUSHING = "git-upload-pack", "git-receive-pack"
 
 
-def signed(key: dict[str, Any], url: str, region: str = "eu-central-1", age: timedelta = timedelta(),  # noqa: F811
+def signed(key: dict[str, Any], url: str, region: str = "eu-central-1", age: timedelta = timedelta(),
            service: str = "codecommit") -> tuple[str, str]:
     """A user name and password in the form of AWS's programs."""
     parts = urlsplit(url)
@@ -32,23 +31,23 @@ def signed(key: dict[str, Any], url: str, region: str = "eu-central-1", age: tim
 
 
 @pytest.fixture
-def user(aws: LocalAws, name: str, repository: dict[str, str]) -> dict[str, str]:  # noqa: F811
+def user(aws: LocalAws, name: str, repository: dict[str, str]) -> dict[str, str]:
     return a_user_with(aws, name, allow(PULL, repository["Arn"]))
 
 
-def both(url: str, key: dict[str, Any]) -> tuple[int, int]:  # noqa: F811
+def both(url: str, key: dict[str, Any]) -> tuple[int, int]:
     return status(url, PULLING, *signed(key, url)), status(url, PUSHING, *signed(key, url))
 
 
 def test_login_has_the_rights_of_the_keys_user(aws: LocalAws, user: dict[str, str], name: str,
-                                               url: str) -> None:  # noqa: F811
+                                               url: str) -> None:
     assert both(url, user) == (200, 403)
     aws.client("iam").update_access_key(UserName=name, AccessKeyId=user["AccessKeyId"], Status="Inactive")
     assert both(url, user) == (403, 403)
 
 
 def test_session_has_the_rights_that_its_role_policy_and_boundary_share(aws: LocalAws, name: str,
-                                                                        url: str) -> None:  # noqa: F811
+                                                                        url: str) -> None:
     iam = aws.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy({
         "Effect": "Allow", "Principal": {"AWS": aws.account_id}, "Action": "sts:AssumeRole"}))["Role"]["Arn"]
@@ -69,12 +68,12 @@ def test_session_has_the_rights_that_its_role_policy_and_boundary_share(aws: Loc
     assert both(url, whole) == (403, 200)
 
 
-def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: str) -> None:  # noqa: F811
+def test_account_administrator_reaches_only_own_repository(aws: LocalAws, url: str) -> None:
     for account, expected in ((aws.account_id, 200), ("210987654321", 404)):
         assert status(url, PUSHING, *signed({"AccessKeyId": account, "SecretAccessKey": "local"}, url)) == expected
 
 
-def test_login_is_valid_only_for_the_signed_request(user: dict[str, str], url: str) -> None:  # noqa: F811
+def test_login_is_valid_only_for_the_signed_request(user: dict[str, str], url: str) -> None:
     unknown, wrong = user | {"AccessKeyId": "AKIA0000000000000000"}, user | {"SecretAccessKey": "x" * 40}
     for rejected in (signed(wrong, url), signed(unknown, url), signed(user, f"{url}-other"),
                      signed(user, url.replace("127.0.0.1", "localhost")), signed(user, url, region="us-east-1"),

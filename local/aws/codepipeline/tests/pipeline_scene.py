@@ -6,17 +6,14 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
-import subprocess
-import uuid
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 from local.aws import LocalAws
+from local.aws.codecommit.tests.git_client import PULL, PUSH, a_login, git
 from local.aws.testing import allow, eventually, policy, trust
 
 BRANCH = "development"
@@ -135,40 +132,28 @@ class Scene:
     def clone(self) -> None:
         """A working copy, and a login to push it."""
         made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)["repositoryMetadata"]
-        iam, user = self.aws.client("iam"), f"git-{self.name}"
-        iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName="push",
-                            PolicyDocument=policy(allow(["codecommit:GitPull", "codecommit:GitPush"], made["Arn"])))
-        login = iam.create_service_specific_credential(
-            UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-        scheme, rest = made["cloneUrlHttp"].split("://")
-        name, password = (quote(login[key], safe="") for key in ("ServiceUserName", "ServicePassword"))
-        self.git_url = f"{scheme}://{name}:{password}@{rest}"
+        login = a_login(self.aws, f"git-{self.name}", allow([PULL, PUSH], made["Arn"]))
+        self.git_url = login.git_url(made["cloneUrlHttp"])
         self.work = self.directory / self.name
-        self._git("init", "--quiet", f"--initial-branch={BRANCH}", str(self.work), at=self.directory)
+        self.work.mkdir()
+        self._git("init", "--quiet", f"--initial-branch={BRANCH}")
 
-    def _git(self, *arguments: str, at: Path | None = None) -> str:
-        run = subprocess.run(["git", *arguments], cwd=at or self.work, check=True, capture_output=True, text=True, env={
-            "PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_COMMITTER_NAME": "A",
-            "GIT_COMMITTER_EMAIL": "a@example.com"})
+    def _git(self, *arguments: str) -> str:
+        run = git(*arguments, at=self.work)
+        run.check_returncode()
         return run.stdout.strip()
 
-    def commit(self, files: dict[str, str], message: str = "A change") -> str:
-        for name, content in files.items():
+    def push(self, files: dict[str, str] | None = None, message: str = "A change",
+             to: str = f"refs/heads/{BRANCH}") -> str:
+        """Pushes and returns the commit."""
+        for name, content in (files or {}).items():
             path = self.work / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "-m", message)
-        return self._git("rev-parse", "HEAD")
-
-    def push(self, files: dict[str, str] | None = None, message: str = "A change",
-             to: str = f"refs/heads/{BRANCH}") -> str:
-        """Pushes and returns the commit."""
-        commit = self.commit(files or {}, message)
         self._git("push", "--quiet", self.git_url, f"HEAD:{to}")
-        return commit
+        return self.head()
 
     def head(self) -> str:
         return self._git("rev-parse", "HEAD")
@@ -311,13 +296,3 @@ class Scene:
         return [event["message"] for stream in logs.describe_log_streams(logGroupName=self.log_group)["logStreams"]
                 for event in logs.get_log_events(logGroupName=self.log_group, startFromHead=True,
                                                  logStreamName=stream["logStreamName"])["events"]]
-
-
-Kind = TypeVar("Kind", bound=Scene)
-
-
-def one_for_many(kind: type[Kind], running: LocalAws, directory: Path) -> Kind:
-    """Prepared once for tests that leave nothing that affects another test."""
-    made = kind(running, f"t-{uuid.uuid4().hex[:10]}", directory)
-    made.prepare()
-    return made

@@ -90,7 +90,8 @@ def test_update_cancels_an_execution_after_its_running_action(scene: Scene, kept
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
     run = scene.create([scene.approval()], [scene.build()])
     scene.approval_state(run)
-    scene.pipelines.update_pipeline(pipeline=scene.declaration(*([[scene.approval()]] if kept else []), [scene.build()]))
+    stages = [[scene.approval()], [scene.build()]] if kept else [[scene.build()]]
+    scene.pipelines.update_pipeline(pipeline=scene.declaration(*stages))
     if kept:
         assert scene.status(run) == "InProgress"
         scene.decide(run)

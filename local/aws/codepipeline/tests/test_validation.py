@@ -169,6 +169,8 @@ CASES: list[tuple[str, Mistake, str, str]] = [
     ("an unknown execution mode", lambda pipeline: pipeline.update(executionMode="SERIAL"), "ValidationException",
      "enum value set"),
     ("no artifact store", lambda pipeline: pipeline.pop("artifactStore"), STRUCTURE, "must have an artifactStore"),
+    ("an alias of a key", lambda pipeline: pipeline["artifactStore"].update(
+        encryptionKey={"id": "alias/aws/s3", "type": "KMS"}), STRUCTURE, "not the ARN of a key is not part"),
     ("a variable", lambda pipeline: pipeline.update(variables=[{"name": "A"}]), STRUCTURE, "variables is not part"),
     ("another region", changed("Build", region="us-east-1"), ACTION, "Region us-east-1"),
     *[(f"an image source: {name}", image(**mistake), ACTION, message) for name, mistake, message in [

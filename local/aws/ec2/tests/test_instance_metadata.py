@@ -37,14 +37,16 @@ def a_profile(aws: LocalAws, name: str, trust: str) -> str:
     return str(arn)
 
 
-def a_token(metadata: str) -> str:
-    return ask(f"{metadata}latest/api/token", "PUT", **{SECONDS: "60"})[1]
-
-
 @pytest.fixture
 def metadata(aws: LocalAws, name: str) -> str:
     """Of an instance whose role does not trust EC2."""
     return aws.instance_metadata(a_profile(aws, name, TRUST_LAMBDA))
+
+
+def a_token(metadata: str) -> str:
+    status, token = ask(f"{metadata}latest/api/token", "PUT", **{SECONDS: "60"})
+    assert status == 200
+    return token
 
 
 def test_token_lifetime_is_bounded_and_proxies_are_rejected(metadata: str) -> None:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from local.aws import LocalAws
 from local.aws.testing import TRUST_LAMBDA, allow, policy, provider_code
 
 _RIGHTS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
            "secretsmanager:UpdateSecretVersionStage"]
+
+
+FIRST = "1" * 32
+
+
+@pytest.fixture
+def secrets(aws: LocalAws) -> Any:
+    return aws.client("secretsmanager")
+
+
+@pytest.fixture
+def secret(secrets: Any, name: str) -> str:
+    secrets.create_secret(Name=name, SecretString="old", ClientRequestToken=FIRST)
+    return name
 
 
 def a_function(aws: LocalAws, name: str) -> str:

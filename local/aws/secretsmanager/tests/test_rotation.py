@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.secretsmanager.tests.rotation_scene import a_function, labels, permit
+from local.aws.secretsmanager.tests.rotation_scene import FIRST, a_function, labels, permit, secret, secrets
 from local.aws.testing import a_user_with, allow, error_of
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 RULES = {"AutomaticallyAfterDays": 30}
-FIRST = "1" * 32
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +27,6 @@ def function(running: LocalAws) -> str:
     arn = a_function(running, "rotation")
     permit(running, arn, SourceAccount=running.account_id)
     return arn
-
-
-@pytest.fixture
-def secrets(aws: LocalAws) -> Any:
-    return aws.client("secretsmanager")
-
-
-@pytest.fixture
-def secret(secrets: Any, name: str) -> str:
-    secrets.create_secret(Name=name, SecretString="old", ClientRequestToken=FIRST)
-    return name
 
 
 def set_script(secrets: Any, secret: str, **tags: str) -> None:

@@ -10,26 +10,13 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.aws.secretsmanager.tests.rotation_scene import a_function, labels
+from local.aws.secretsmanager.tests.rotation_scene import FIRST, a_function, labels, secret, secrets
 from local.aws.testing import Stack
-
-FIRST = "1" * 32
 
 
 @pytest.fixture(scope="session")
 def function(running: LocalAws) -> str:
     return a_function(running, "scheduled")
-
-
-@pytest.fixture
-def secrets(aws: LocalAws) -> Any:
-    return aws.client("secretsmanager")
-
-
-@pytest.fixture
-def secret(secrets: Any, name: str) -> str:
-    secrets.create_secret(Name=name, SecretString="old", ClientRequestToken=FIRST)
-    return name
 
 
 def resources(function: str, secret: str, permitted: bool = True, **properties: Any) -> dict[str, Any]:
