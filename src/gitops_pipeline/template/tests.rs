@@ -24,9 +24,9 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/rendered")
 }
 
-/// Generates a test of each rendering: the name of its file, the rendering that its file is compared
-/// with unless that is the default, the origin of the repository, and the properties that differ from
-/// the default.
+/// Generates a test of each rendering from the name of its file, the origin of the repository, and the
+/// properties that differ from the default. The file has the differences from the default, or from the
+/// rendering after `from`.
 macro_rules! renderings {
     ($($name:ident: $file:literal $(from $base:literal)?, $origin:expr, $properties:expr;)*) => {
         mod rendering {
