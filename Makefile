@@ -154,7 +154,7 @@ test-rust:
 	$(LINTED) cargo test --locked --workspace $(ARGUMENTS)
 
 scale: ## a thousand stacks at once, in simulated time, against docs/project/scale.md (some minutes)
-	cargo test --locked --test scale -- --ignored --nocapture table_and_plot
+	cargo test --locked --test scale -- --ignored --nocapture table_shows
 
 clean: ## remove all build output and installed tools
 	cargo clean

@@ -25,8 +25,6 @@ class Settings:
     # How long a custom resource's request waited in Lambda's queue (same page: "returns the event to the queue and attempts
     # to run the function again for up to 6 hours"). Its ResponseURL was signed that long before; nothing waits here.
     requests_queued_seconds: float = 0.0
-    # "Lambda might send the same event more than once" (same page): how often each request is delivered, at once.
-    deliveries_of_each_request: int = 1
     # The repository whose events are lost: "in some rare cases an event might not be delivered"
     # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html
     loses_events_of: str = ""
@@ -35,9 +33,6 @@ class Settings:
     empty_change_set_fails: int = 0
     # The length of one minute of an alarm's WaitTime in a stage condition.
     rule_minute_seconds: float = 60.0
-    # Whether a pipeline's update cancels an execution that waits for an approval at once (1) or when the approval is
-    # given (0). Not documented: AWS's page on edits describes only running actions.
-    updates_cancel_approvals: int = 0
     # Selects one of the orders that the dependency graph allows for a stack's resources; 0 is by name.
     order_seed: int = 0
     # The time that CloudFormation takes to create, update or delete each resource.

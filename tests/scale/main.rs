@@ -6,6 +6,5 @@ mod curve;
 mod health;
 mod lambda;
 mod measured;
-mod plot;
 mod rates;
 mod stacks;

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.aws.codepipeline import model, stage_validation
-from tests.templates.deployed import REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.linting import linted
 from tests.templates.renderings import NAMES, rendering, with_differences
 
@@ -115,4 +115,4 @@ def test_local_codepipeline_accepts_the_stages(name):
     declaration = model.declaration_of(properties)
     assert model.declaration_faults(declaration) == []
     # It raises the error of CreatePipeline.
-    stage_validation.check(declaration, REGION)
+    stage_validation.check(declaration)

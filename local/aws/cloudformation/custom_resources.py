@@ -88,10 +88,9 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     exchange = _note(request)
     shown = ExitStack()
     shown.enter_context(_shown_in_progress(request, physical_id))
-    for _ in range(settings.deliveries_of_each_request):
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
-                         name=f"custom-resource-{logical_id}").start()
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
+                     name=f"custom-resource-{logical_id}").start()
     try:
         answer = _await(answers, request, _service_timeout(props))
         exchange["answer"] = answer

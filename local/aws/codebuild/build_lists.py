@@ -45,17 +45,19 @@ def _batch_get(request: dict[str, Any]) -> Any:
 
 
 def _list_for_project(request: dict[str, Any]) -> Any:
-    """The default order, DESCENDING: the newest first. Builds of the same second are in the order of their numbers."""
+    """"DESCENDING: List the build identifiers in descending order by build identifier"; in fact the newest first, which
+    is the default. Builds of the same second are in the order of their numbers."""
     name = request.get("projectName", "")
     if name not in codebuild._projects:
         return error_response_json("ResourceNotFoundException",
                                    f"The provided project {codebuild._project_arn(name)} does not exist", 400)
-    if request.get("sortOrder", "DESCENDING") != "DESCENDING":
-        return _invalid(f"The sort order {request['sortOrder']} is not part of this local CodeBuild")
+    if request.get("sortOrder", "DESCENDING") not in {"ASCENDING", "DESCENDING"}:
+        return _invalid(f"Invalid sort order: {request['sortOrder']}")
     token = str(request.get("nextToken") or 0)
     if not token.isdecimal():
         return _invalid("Invalid next token")
     builds = [each for each in list(codebuild._builds.values()) if each["projectName"] == name]
-    ids = [each["id"] for each in sorted(builds, key=lambda each: each["buildNumber"], reverse=True)]
+    ids = [each["id"] for each in sorted(builds, key=lambda each: each["buildNumber"],
+                                         reverse=request.get("sortOrder") != "ASCENDING")]
     start, end = int(token), int(token) + _PAGE
     return json_response({"ids": ids[start:end], **({"nextToken": str(end)} if end < len(ids) else {})})

@@ -13,7 +13,7 @@ from ministack.services.cloudformation import provisioners
 from local.aws.codecommit import api as codecommit_api, repositories
 from local.aws.codecommit.repositories import Repository
 
-_KNOWN = {"RepositoryName", "RepositoryDescription", "KmsKeyId", "Tags"}
+_KNOWN = {"RepositoryName", "RepositoryDescription", "KmsKeyId", "Tags", "Triggers"}
 
 
 def install() -> None:

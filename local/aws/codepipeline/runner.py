@@ -12,8 +12,7 @@ from typing import Any
 from ministack.core.concurrency import spawn_background
 
 from local.aws.codepipeline import events as pipeline_events, rollbacks, stage_queue, stages
-from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
-from local.aws.settings import settings
+from local.aws.codepipeline.pipelines import Execution, Pipeline
 
 _log = logging.getLogger("codepipeline")
 
@@ -58,14 +57,9 @@ def cancel(held: Pipeline) -> None:
                 continue
             execution.outdated = True
             # An approval that the pipeline no longer contains cannot be given.
-            if any(run.status == "InProgress" and ((run.stage, run.name) not in there or _is_abandoned_approval(run))
-                   for run in execution.actions):
+            if any(run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions):
                 execution.abandoned.set()
         held.changed.notify_all()
-
-
-def _is_abandoned_approval(run: ActionRun) -> bool:
-    return bool(settings.updates_cancel_approvals) and run.declaration["actionTypeId"]["category"] == "Approval"
 
 
 def _begin(held: Pipeline, execution: Execution, stage: str) -> None:
