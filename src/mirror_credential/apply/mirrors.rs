@@ -270,7 +270,8 @@ impl Applier<'_> {
     async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let left = self.clients.clock.until(self.progress.until());
-        sync_mirrors(&gitlab, self.spec, &mut self.state, records, left).await
+        let until = tokio::time::Instant::now() + left;
+        sync_mirrors(&gitlab, self.spec, &mut self.state, records, until).await
     }
 
     async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::clients::gitlab::{GitLab, Mirror, PushStatus};
 use crate::common::reason_codes::Code;
@@ -21,28 +22,29 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(12 * 60);
 /// The time that waiting for pushes leaves for a rollback.
 const ROLLBACK_RESERVE: Duration = Duration::from_secs(90);
 
-/// Lets the mirrors of `records` push, and waits until the pushes end, or until most of the time that is
-/// `left` is over. All pushes start before it waits for one, so that they run concurrently.
+/// Lets the mirrors of `records` push, and waits until the pushes end. It stops some time before `until`,
+/// for the rollback. All pushes start before it waits for one, so that they run concurrently.
 pub async fn sync_mirrors(
     gitlab: &GitLab,
     spec: &Spec,
     state: &mut State,
     records: &[MirrorRecord],
-    left: Duration,
+    until: Instant,
 ) -> Result<(), ApplyError> {
     let Some(mut waiting) = start_pushes(gitlab, spec, state, records).await? else {
         return Ok(());
     };
+    let left = until.saturating_duration_since(Instant::now());
     let kept_back = ROLLBACK_RESERVE
         .max(left.mul_f64(0.1))
         .min(left.mul_f64(0.5));
-    let give_up = tokio::time::Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
+    let give_up = Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
     let mut backoff = Backoff::new();
     while !waiting.is_empty() {
         // A push that ended makes the end of the next one likely.
         backoff.observe(Some(waiting.len()));
         let pause = backoff.next_pause();
-        let is_late = tokio::time::Instant::now() + pause >= give_up;
+        let is_late = Instant::now() + pause >= give_up;
         let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
         let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
         let shown = join_all(calls).await;
