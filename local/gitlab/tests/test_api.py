@@ -11,7 +11,7 @@ import pytest
 from local.gitlab import HeldProject, LocalGitLab, conformity, mirror_urls
 from local.gitlab.conftest import Api, Person, login_of
 
-URL = "https://somebody:something@git.example.com/v1/repos/target"
+URL = "https://user:password@git.example.com/v1/repos/target"
 
 
 def test_gits_url_contains_the_encoded_login(api: Api, project: HeldProject) -> None:
