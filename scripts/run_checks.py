@@ -34,6 +34,8 @@ EXTENT = os.environ.get("SCHEDULES") or "test"
 # The deployable function, or the machine's own build, which `make run` deploys to the local AWS.
 BOOTSTRAP = ROOT / ("target/local/bootstrap" if EXTENT == "test" else "target/lambda/cfn-gitops/bootstrap")
 PROGRESS_INTERVAL_SECONDS = 60
+# How much of a failed step is repeated at the end: a test runner names there what failed, and CI logs are cut.
+REPEATED_LINES = 15
 # A cancelled step is killed if it has not ended by then.
 TERMINATION_TIMEOUT_SECONDS = 5
 
@@ -294,11 +296,14 @@ def perform() -> int:
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
     shutil.rmtree(CALLS, ignore_errors=True)
     shutil.rmtree(TRANSCRIPTS, ignore_errors=True)
-    before, began, limit, results = tree(), time.monotonic(), parallel_steps(), []
+    before, began, limit = tree(), time.monotonic(), parallel_steps()
+    results, failures = [], []
     with contextlib.closing(run(steps(), limit)) as ran:
         for result, output in ran:
             results.append(result)
             print(f"\n=== {row(result)}\n{output}", flush=True)
+            if output and not result.succeeded:
+                failures.append(f"\n=== {row(result)}\n" + "\n".join(output.splitlines()[-REPEATED_LINES:]))
     seconds = time.monotonic() - began
     after = tree()
     left = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -310,6 +315,7 @@ def perform() -> int:
     print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
           f"{limit} at once")
     print(f"SCHEDULES={EXTENT} leaves out: {LEFT_OUT[EXTENT]}")
+    print(*failures, sep="\n", end="\n" if failures else "")
     for name in left:
         print(f"left or changed by a check: {name}", file=sys.stderr)
     return 0 if not left and all(result.succeeded for result in results) else 1
