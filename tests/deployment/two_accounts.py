@@ -92,6 +92,8 @@ class TwoAccounts:
         made = iam.create_service_specific_credential(
             UserName="developer", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
         self.login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+        # The developer is not new, so the grant is in effect.
+        self.aws.put_iam_into_effect()
 
     def artifacts_here(self) -> None:
         complete(self.artifacts, self.artifacts.create(
