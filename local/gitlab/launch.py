@@ -204,13 +204,6 @@ class LocalGitLab:
         regular expression (`r"/statuses/"`)."""
         self._door.interrupt(Interruption(status, body, headers or {}, times, method, path))
 
-    def limits_the_rate(self, times: int = 1, retry_after: int = 1) -> None:
-        """Sets the API's next responses to those of lib/gitlab/rack_attack.rb for too many requests."""
-        self.answers_instead(429, times, "Retry later\n", {
-            "RateLimit-Name": "throttle_authenticated_api", "RateLimit-Limit": "60", "RateLimit-Observed": "61",
-            "RateLimit-Remaining": "0", "RateLimit-Reset": str(int(time.time()) + retry_after),
-            "Retry-After": str(retry_after)})
-
     def runs_held(self) -> AbstractContextManager[None]:
         """Within the block, runs wait between reading the remote repository and pushing to it."""
         return self.runs.held()

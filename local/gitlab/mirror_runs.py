@@ -106,8 +106,6 @@ class Runs:
         with instance.changes:
             if not instance.is_enabled(mirror):
                 return
-            if project.is_empty and instance.settings.empty_projects == "stays":
-                return
             mirror.update_status, mirror.last_update_started_at = "started", time.time()
             order = mirror_push.Order.of(project, mirror)
         run = Run(project.path, mirror.id, mirror.credentials.user, time.time())

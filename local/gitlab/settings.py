@@ -25,11 +25,6 @@ class Settings:
     # spec/models/remote_mirror_spec.rb, "validate_mirror_count"). The limit is of about February 2026, 18.9 or 18.10
     # (https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965); None is a version before it.
     max_enabled_mirrors: int | None = 10
-    # The state of a mirror of an empty project. Its repository is created with it
-    # (app/services/projects/create_service.rb, `create_repository`), so the mirror counts as enabled and can be synced.
-    # - "finishes": the run pushes nothing and succeeds, by Gitaly's source.
-    # - "stays": it never has a success, as users of GitLab report.
-    empty_projects: str = "finishes"
     # `mirror_branch_regex` needs Premium (ee/lib/ee/api/helpers/remote_mirrors_helpers.rb). Otherwise the parameter is
     # unknown, and dropped like every unknown one.
     premium: bool = True

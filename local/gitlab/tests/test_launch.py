@@ -71,7 +71,7 @@ def test_request_record_names_token_owner_not_token(api: Api, gitlab: LocalGitLa
 
 
 def test_its_answers_can_be_replaced_for_a_while(api: Api, gitlab: LocalGitLab) -> None:
-    gitlab.limits_the_rate(times=2, retry_after=7)
+    gitlab.answers_instead(429, 2, "Retry later\n", {"Retry-After": "7"})
     for _ in range(2):
         limited = api.ask("GET")
         assert (limited.status_code, limited.text, limited.headers["Retry-After"]) == (429, "Retry later\n", "7")

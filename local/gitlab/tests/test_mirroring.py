@@ -180,15 +180,6 @@ def test_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target, 
     assert target.references() == {}
 
 
-def test_or_it_never_has_a_success(api: Api, target: Target, gitlab: LocalGitLab) -> None:
-    gitlab.settings.empty_projects = "stays"
-    mirror = api.created(target.with_login(), enabled=True)
-    assert api.sync(mirror).status_code == 204
-    gitlab.wait_until_quiet()
-    shown = api.get(mirror)
-    assert (shown["enabled"], shown["update_status"], shown["last_successful_update_at"]) == (True, "none", None)
-
-
 def test_the_password_is_in_no_processs_arguments_or_environment(
         api: Api, person: Person, target: Target, gitlab: LocalGitLab, tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
