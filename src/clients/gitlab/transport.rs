@@ -1,6 +1,7 @@
 //! Sends requests to GitLab's API, retries them, and reads the responses without secrets.
 
 use std::fmt::Write;
+use std::mem;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -211,7 +212,7 @@ impl GitLab {
         }
     }
 
-    /// Masks the token and the request's password in every string.
+    /// Masks the token and the request's password in every string and in every name.
     fn redact(&self, json: &mut Value, request: &ApiRequest<'_>) {
         match json {
             Value::String(text) => *text = self.without_secrets(text, request),
@@ -221,9 +222,11 @@ impl GitLab {
                 }
             }
             Value::Object(members) => {
-                for member in members.values_mut() {
-                    self.redact(member, request);
-                }
+                let redacted = mem::take(members).into_iter().map(|(name, mut member)| {
+                    self.redact(&mut member, request);
+                    (self.without_secrets(&name, request), member)
+                });
+                *members = redacted.collect();
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

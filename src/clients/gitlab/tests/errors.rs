@@ -351,6 +351,7 @@ async fn nothing_that_gitlab_repeats_shows_a_secret() {
         let bodies = [
             json!({"message": tale}),
             json!({"message": {"url": [tale]}}),
+            json!({"message": {&tale: ["is blocked"]}}),
             json!({"message": [tale, {"deep": [[tale]]}]}),
             json!({"error": tale}),
             json!({"error": "invalid_token", "error_description": tale}),
