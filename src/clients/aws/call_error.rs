@@ -137,7 +137,7 @@ impl CallError {
     }
 
     /// Whether a KMS key is disabled, deleted or not usable for the call.
-    fn is_key_error(&self) -> bool {
+    pub fn is_key_error(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
         code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
     }

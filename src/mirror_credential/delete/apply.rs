@@ -155,8 +155,8 @@ impl<'a> Deleter<'a> {
                 secret.change(|secret| secret.log.highest_claimed_entry = entry);
             }
             Ok(WriteResult::Gone) => self.state.secret = SecretState::Absent,
-            // A peer has the same permissions, and cannot store a login either.
-            Err(error) if is_write_denied(&error) => self.state.is_fenced = true,
+            // A peer has the same permissions and key, and cannot store a login either.
+            Err(error) if error.is_denied() || error.is_key_error() => self.state.is_fenced = true,
             Err(error) => return Err(error),
         }
         Ok(())
@@ -353,10 +353,4 @@ fn secret_or_denied(
         Err(error) if error.is_denied() => Ok((SecretState::Absent, Some(error))),
         Err(error) => Err(error),
     }
-}
-
-/// Whether the role, or a key that is disabled or deleted, does not allow to write the secret.
-fn is_write_denied(error: &CallError) -> bool {
-    let code = error.code.as_deref().unwrap_or_default();
-    error.is_denied() || code.contains("cryptionFailure") || code.starts_with("KMS")
 }
