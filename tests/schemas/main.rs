@@ -100,8 +100,32 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
+/// `json` with each list of texts or numbers on one line.
+fn with_short_lists(json: &str) -> String {
+    let mut lines: Vec<String> = vec![];
+    let mut list_start: Option<usize> = None;
+    for line in json.lines() {
+        let part = line.trim_start();
+        match list_start {
+            Some(start) if part.starts_with(']') => {
+                let elements: Vec<_> = lines[start + 1..].iter().map(|it| it.trim()).collect();
+                lines[start] = format!("{}{}{part}", lines[start], elements.join(" "));
+                lines.truncate(start + 1);
+                list_start = None;
+                continue;
+            }
+            _ if part.ends_with('[') => list_start = Some(lines.len()),
+            _ if part.ends_with('{') => list_start = None,
+            _ => {}
+        }
+        lines.push(line.to_owned());
+    }
+    lines.join("\n") + "\n"
+}
+
 fn assert_checked_in(file: &Path, content: &Value) {
-    let text = serde_json::to_string_pretty(&InOrder(content)).expect("JSON") + "\n";
+    let text = serde_json::to_string_pretty(&InOrder(content)).expect("JSON");
+    let text = with_short_lists(&text);
     if std::env::var_os("CFN_GITOPS_WRITE_SCHEMAS").is_some() {
         std::fs::write(file, &text).expect("a file that can be written");
     }
