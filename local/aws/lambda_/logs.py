@@ -5,8 +5,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html#moni
 
 from __future__ import annotations
 
+from functools import partialmethod
 from typing import Any
 
+from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
 
@@ -23,6 +25,11 @@ def install() -> None:
             function_metrics.extract(log)
 
     lambda_svc._emit_lambda_logs = emit
+    # MiniStack ends a log 5 ms after the last line that it got. On a busy machine the thread that reads the function's
+    # output is later than that, and the rest would be in the log only after the environment's next invocation.
+    worker: Any = lambda_runtime.ProvidedWorker
+    worker._drain_stderr_bounded = partialmethod(
+        worker._drain_stderr_bounded, first_line_wait=0.1, idle_confirm=0.1, hard_cap=1.0)
 
 
 def _may_write(config: dict) -> bool:
