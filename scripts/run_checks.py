@@ -34,7 +34,8 @@ EXTENT = os.environ.get("SCHEDULES") or "test"
 # The deployable function, or the machine's own build, which `make run` deploys to the local AWS.
 BOOTSTRAP = ROOT / ("target/local/bootstrap" if EXTENT == "test" else "target/lambda/cfn-gitops/bootstrap")
 PROGRESS_INTERVAL_SECONDS = 60
-# How much of a failed step is repeated at the end: a test runner names there what failed, and CI logs are cut.
+# The last lines of a failed step's output, printed again after the summary. There a test runner lists the failed
+# tests, and some CI hosts show only the end of a log.
 REPEATED_LINES = 15
 # A cancelled step is killed if it has not ended by then.
 TERMINATION_TIMEOUT_SECONDS = 5

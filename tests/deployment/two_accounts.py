@@ -92,7 +92,7 @@ class TwoAccounts:
         made = iam.create_service_specific_credential(
             UserName="developer", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
         self.login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
-        # The developer is not new, so the grant is in effect.
+        # IAM's changes take three seconds here. Otherwise the push may be denied.
         self.aws.put_iam_into_effect()
 
     def artifacts_here(self) -> None:

@@ -41,8 +41,8 @@ def _values(aws: LocalAws, env_id: str, begin: Callable[[], None]) -> dict[tuple
 
     before, known = len(ended()), len(aws.metrics(log))
     begin()
-    # A check looks a second time, a minute later, at what an event on its way may explain.
-    eventually(lambda: len(ended()) > before, "a health check", seconds=150)
+    # A check looks again after 60 seconds at a push without an execution, and then at a review head without a build.
+    eventually(lambda: len(ended()) > before, "a health check", seconds=180)
     counted = {}
     for metric in aws.metrics(log)[known:]:
         assert metric.namespace == "CfnGitOps"

@@ -212,7 +212,7 @@ impl GitLab {
         }
     }
 
-    /// Masks the token and the request's password in every string and in every name.
+    /// Masks the token and the request's password in every string and every member's name.
     fn redact(&self, json: &mut Value, request: &ApiRequest<'_>) {
         match json {
             Value::String(text) => *text = self.without_secrets(text, request),
