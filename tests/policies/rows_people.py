@@ -65,22 +65,34 @@ READ_A_PASSWORD = "secretsmanager:GetSecretValue secretsmanager:PutResourcePolic
 SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
 APPROVALS = [f"{SHOP}/Deploy/Approval", f"{SHOP}/Approval/Approval"]
 STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
+PROVIDER_STACK, MY_STACK = [regional("cloudformation", f"stack/{name}/0a1b") for name in ("cfn-gitops-dev", "mine")]
 FUNCTION, FUNCTION_ROLE = regional("lambda", "function:cfn-gitops-dev"), role(PIPELINES, "role-dev-cfn-gitops")
+# A call can name a version.
+FUNCTIONS = [FUNCTION, f"{FUNCTION}:$LATEST"]
+# The roles that the policies exempt, those of the parameter and of a copying build included.
+GUARDED_ROLES = [
+    FUNCTION_ROLE, *[role(PIPELINES, name) for name in (
+        "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-codebuild-replication-shop", "emergency")]]
+# Rules whose targets the function's policy admits: the environment's own, and a pipeline's.
+RULES = [regional("events", f"rule/event-rule-dev-{name}") for name in ("cfn-gitops-health", "codepipeline-exec-cfn-shop")]
 APPROVE = "codepipeline:PutApprovalResult"
 READ_A_PIPELINE = """codepipeline:GetPipeline codepipeline:GetPipelineExecution codepipeline:GetPipelineState
     codepipeline:ListActionExecutions codepipeline:ListPipelineExecutions"""
 READ_A_CHANGE_SET = "cloudformation:DescribeChangeSet cloudformation:DescribeStacks"
 # Ways to deploy without an approval, or to become one who approves.
 CHANGE_A_PIPELINE = "codepipeline:CreatePipeline codepipeline:UpdatePipeline codepipeline:RollbackStage"
-DEPLOY = "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:UpdateStack"
-BECOME_A_ROLE = "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy"
+DEPLOY = "cloudformation:CreateChangeSet cloudformation:CreateStack cloudformation:ExecuteChangeSet cloudformation:UpdateStack"
+BECOME_A_ROLE = "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:DeleteRolePolicy"
 BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
     iam:UpdateUser"""
-CHANGE_THE_FUNCTION = "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration"
-AROUND_AN_APPROVAL = [
-    (CHANGE_A_PIPELINE, SHOP), (DEPLOY, STACK), (DEPLOY, PIPELINE_STACK), (BECOME_A_ROLE, FUNCTION_ROLE),
-    (BECOME_A_USER, APPROVER), (CHANGE_THE_FUNCTION, FUNCTION),
+USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:InvokeAsync
+    lambda:InvokeFunction lambda:InvokeFunctionUrl"""
+_OF_AN_ENVIRONMENT = [
+    (CHANGE_A_PIPELINE, SHOP), *[(DEPLOY, stack) for stack in (STACK, PIPELINE_STACK, PROVIDER_STACK)],
+    *[(USE_THE_FUNCTION, function) for function in FUNCTIONS], *[("events:PutTargets", rule) for rule in RULES],
+    *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
 ]
+AROUND_AN_APPROVAL = [*_OF_AN_ENVIRONMENT, (BECOME_A_ROLE, GUARDED_ROLES[-1]), (BECOME_A_USER, APPROVER)]
 # The role of the permission set that approves without named approvers.
 PERMISSION_SET = "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_dev-approvers_0123456789abcdef"
 PRD_FUNCTION = f"anybody {role(PIPELINES, 'role-prd-cfn-gitops')} under control"
@@ -144,9 +156,17 @@ MAY = [
     # Neither another environment nor what runs a pipeline is denied.
     *[
         (ADMINISTRATOR, actions, resource.replace("-dev", "-prd"), {})
-        for actions, resource in [(APPROVE, APPROVALS[0]), *AROUND_AN_APPROVAL[:4], AROUND_AN_APPROVAL[5]]
+        for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
     ],
     (ADMINISTRATOR, BECOME_A_USER, user(PIPELINES, "bob"), {}),
+    # Their own stacks, roles, functions and rules, and what the runbook needs after a failed deployment.
+    (ADMINISTRATOR, DEPLOY, MY_STACK, {}),
+    *[(ADMINISTRATOR, BECOME_A_ROLE, role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "administrator", "role-dev-codebuild-cfn")],
+    (ADMINISTRATOR, USE_THE_FUNCTION, regional("lambda", "function:lambda-dev-thumbnails"), {}),
+    (ADMINISTRATOR, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
+    (ADMINISTRATOR, "cloudformation:DeleteStack cloudformation:ContinueUpdateRollback cloudformation:RollbackStack", STACK, {}),
+    # Secrets Manager invokes the function by its own name, and an exempt identity rotates.
+    (f"anybody {role(PIPELINES, 'emergency')} under control", "secretsmanager:RotateSecret", SECRET, {}),
     (ADMINISTRATOR, "codepipeline:StartPipelineExecution codepipeline:StopPipelineExecution codepipeline:RetryStageExecution", SHOP, {}),
     # A whole account: calls that are not protected.
     *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
@@ -188,7 +208,8 @@ MAY_NOT = [
     *[(f"anybody {role(PIPELINES, name)} under control", APPROVE, APPROVALS[0], {})
       for name in ("emergency", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops2", "approver")],
     *[(who, actions, resource, {}) for who in (ADMINISTRATOR, ROOT) for actions, resource in AROUND_AN_APPROVAL],
-    *[(ADMINISTRATOR, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *AROUND_AN_APPROVAL[:3]]],
+    *[(ADMINISTRATOR, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
+      if REGION in resource],
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
     *[(who, f"{READ} {WORK}", REPOSITORY.replace(old, new), {}) for who in (POWER_USER, READER) for old, new in ((PIPELINES, UNNAMED), (REGION, "us-east-1"))],
     *[(who, f"{TAKE_AWAY} {LIFT_RULES} codecommit:CreateRepository codecommit:TagResource codecommit:PutRepositoryTriggers codecommit:DeleteCommentContent",
