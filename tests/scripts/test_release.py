@@ -38,7 +38,8 @@ def repository(tmp_path: Path) -> Path:
     """A repository that is ready: an owner, a section of the changelog, and a tag on the last commit."""
     root = tmp_path / "repository"
     root.mkdir()
-    shutil.copyfile(ROOT / "CHANGELOG.md", root / "CHANGELOG.md")
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    (root / "CHANGELOG.md").write_text(changes.replace("[Unreleased]", f"[{VERSION}] - 2026-12-01"))
     (root / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text().replace(release.repository(), SOURCE))
     for command in ("init --quiet", "add .", "commit --quiet --message all", f"tag v{VERSION}"):
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command.split()], cwd=root, check=True)
