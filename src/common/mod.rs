@@ -6,6 +6,7 @@
 //! - [`pace`] limits the calls in a second
 //! - [`password`] is the type that keeps secrets out of logs
 //! - [`reason_codes`] is the table of error codes
+//! - [`text_file`] decodes text, and names places in it
 
 pub mod iam_wildcard;
 pub mod logging;
@@ -14,3 +15,4 @@ pub(crate) mod pace;
 pub mod password;
 pub mod reason_codes;
 pub(crate) mod tags;
+pub(crate) mod text_file;

@@ -17,7 +17,8 @@ pub use self::deadlines::Deadlines;
 pub use self::handle_request::{ContinuationError, Handled, handle_request};
 pub use self::progress::Progress;
 pub use self::properties::{
-    Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text, shown,
+    Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text,
+    parse_json, shown,
 };
 pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode};
 pub use self::request::{Request, RequestType, ResponseUrl};

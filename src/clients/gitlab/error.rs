@@ -341,6 +341,7 @@ impl TokenError {
             | TokenError::OwnSecret(_)
             | TokenError::NoText
             | TokenError::NoMember(_)
+            | TokenError::NotJson(_)
             | TokenError::NotAToken => Code::TokenUnusable.into(),
             TokenError::Denied { .. }
             | TokenError::Untagged { .. }

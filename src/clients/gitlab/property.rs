@@ -47,7 +47,8 @@ static CERTIFICATE: Format = Format::with_parser(
     Pattern::new("-----BEGIN CERTIFICATE-----"),
     "must be certificates in PEM",
     http::is_certificate,
-);
+)
+.with_place(http::unreadable_certificate);
 /// The number or the full path of a project.
 pub static PROJECT: Format = Format::new(
     Pattern::new(

@@ -161,7 +161,9 @@ fn is_listed(fingerprint: &str, tag: &str) -> bool {
 
 /// The token in a secret's value: the member `key` if it is a JSON object, otherwise all of it.
 pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
-    let token = match serde_json::from_str(value) {
+    let begins = value.trim_start_matches('\u{feff}').trim_start();
+    let token = match cfn_custom_resource::parse_json(value) {
+        Err(why) if begins.starts_with('{') => return Err(TokenError::NotJson(why)),
         Ok(Value::Object(members)) => match members.get(key) {
             Some(Value::String(token)) => token.trim().to_owned(),
             _ => return Err(TokenError::NoMember(key.to_owned())),

@@ -92,6 +92,9 @@ pub enum TokenError {
         "the secret's value is JSON without a text member {0:?}. Set GitLab.TokenSecretKey to the member that is the token"
     )]
     NoMember(String),
+    /// The secret's value begins as a JSON object, and is none, for this reason.
+    #[error("the secret's value begins as a JSON object, but {0}. Correct it in Secrets Manager")]
+    NotJson(String),
     /// The value cannot be a token.
     #[error("the secret's value is not a token: it is empty, or has characters that no token has")]
     NotAToken,

@@ -39,6 +39,28 @@ fn value_that_is_not_a_token_is_rejected() {
 }
 
 #[test]
+fn broken_json_is_named_with_its_place() {
+    for (value, why) in [
+        (
+            "{\"token\":\"glpat-1\",}",
+            "it is not JSON (line 1, column 20)",
+        ),
+        (" {token:glpat-1}", "it is not JSON (line 1, column 3)"),
+        (
+            "\u{feff}{\"token\":\"glpat-1\"}",
+            "it begins with a byte order mark (line 1, column 1)",
+        ),
+        (
+            r#"{"token":"glpat-1","token":"glpat-2"}"#,
+            "an object in it has a name twice (line 1, column 26)",
+        ),
+    ] {
+        let error = TokenError::NotJson(why.to_owned());
+        assert_eq!(token_in(value, "token"), Err(error), "{value}");
+    }
+}
+
+#[test]
 fn fingerprint_is_listed_with_or_without_colons() {
     let fingerprint = "13C321F463786CFF";
     for tag in [

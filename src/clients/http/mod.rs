@@ -22,7 +22,9 @@ pub use crate::clients::http::error::HttpError;
 pub use crate::clients::http::reqwest_connector::ClientError;
 use crate::clients::http::response_hosts::is_loopback;
 pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback};
-pub use crate::clients::http::trust_roots::{InvalidCertificate, fingerprints, is_certificate};
+pub use crate::clients::http::trust_roots::{
+    InvalidCertificate, fingerprints, is_certificate, unreadable_certificate,
+};
 
 use crate::common::logging;
 use crate::common::password::Password;
@@ -105,7 +107,7 @@ impl Http {
             roots.add_parsable_certificates(certificates);
             let connector = reqwest_connector::tls(Arc::new(roots))
                 .and_then(reqwest_connector::connector)
-                .map_err(|_| InvalidCertificate)?;
+                .map_err(|_| InvalidCertificate(None))?;
             if clients.len() >= MAX_CLIENTS {
                 clients.clear();
             }

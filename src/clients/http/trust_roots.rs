@@ -7,6 +7,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
+use crate::common::text_file::place;
+
 /// The roots in OpenSSL's locations. If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, only those in these.
 /// Unreadable ones are skipped, so that fewer are trusted.
 pub fn system_roots() -> RootCertStore {
@@ -15,19 +17,19 @@ pub fn system_roots() -> RootCertStore {
     roots
 }
 
-/// The certificates in `pem`. One that is not readable is an error.
+/// The certificates in `pem`. One that is not readable is an error. Each is read alone: the parser
+/// skips the first line of a text that begins with a byte order mark, and with it a certificate.
 pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidCertificate> {
-    let mut store = RootCertStore::empty();
-    let mut certificates = vec![];
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| InvalidCertificate)?;
-        store
-            .add(certificate.clone())
-            .map_err(|_| InvalidCertificate)?;
-        certificates.push(certificate);
-    }
+    let begins = pem.match_indices("-----BEGIN CERTIFICATE-----");
+    let certificates = begins.map(|(at, _)| {
+        let place = || InvalidCertificate(Some(place(&pem[..at])));
+        let one = CertificateDer::from_pem_slice(&pem.as_bytes()[at..]).map_err(|_| place())?;
+        let added = RootCertStore::empty().add(one.clone());
+        added.map_err(|_| place()).map(|()| one)
+    });
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>()?;
     if certificates.is_empty() {
-        return Err(InvalidCertificate);
+        return Err(InvalidCertificate(None));
     }
     Ok(certificates)
 }
@@ -35,6 +37,12 @@ pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, InvalidCe
 /// Whether `pem` holds certificates, all of which are readable.
 pub fn is_certificate(pem: &str) -> bool {
     certificates(pem).is_ok()
+}
+
+/// Names the first certificate in `pem` that is not readable. `None` if there is none.
+pub fn unreadable_certificate(pem: &str) -> Option<String> {
+    let place = certificates(pem).err()?.0?;
+    Some(format!("the one that begins at {place} is not readable"))
 }
 
 /// The SHA-256 fingerprint of each certificate in `pem`, in upper-case hexadecimal digits without
@@ -55,14 +63,14 @@ fn fingerprint(certificate: &[u8]) -> String {
     hex
 }
 
-/// The text has no certificate, or one that is not readable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// The text has no certificate, or the one that begins here is not readable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no certificate in PEM")]
-pub struct InvalidCertificate;
+pub struct InvalidCertificate(pub Option<String>);
 
 #[cfg(test)]
 mod tests {
-    use super::{fingerprints, system_roots};
+    use super::{fingerprints, system_roots, unreadable_certificate};
 
     const AUTHORITY: &str = include_str!("tests/authority.pem");
     const SERVER: &str = include_str!("tests/server.pem");
@@ -76,6 +84,23 @@ mod tests {
         assert_eq!(both[0], printed.replace(':', ""));
         assert_eq!(both.len(), 2);
         assert_ne!(both[0], both[1]);
+    }
+
+    #[test]
+    fn unreadable_certificate_is_named_by_its_line() {
+        let lines = AUTHORITY.trim_end().lines().count();
+        let second = format!("line {}, column 1", lines + 1);
+        let cut = SERVER.lines().take(3).collect::<Vec<_>>().join("\n");
+        for broken in [SERVER.replace('\n', " "), cut, SERVER.replace("MII", "!!!")] {
+            let error = unreadable_certificate(&format!("{AUTHORITY}{broken}"));
+            assert!(
+                error.is_some_and(|error| error.contains(&second)),
+                "{broken}"
+            );
+        }
+        assert_eq!(unreadable_certificate("no certificate"), None);
+        let marked = format!("\u{feff}{AUTHORITY}{SERVER}");
+        assert_eq!(fingerprints(&marked).map(|all| all.len()), Ok(2));
     }
 
     #[test]

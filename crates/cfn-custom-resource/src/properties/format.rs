@@ -54,6 +54,7 @@ pub struct Format {
     /// The error of text in another format: "must be …".
     pub must_be: &'static str,
     parser: Option<fn(&str) -> bool>,
+    place: Option<fn(&str) -> Option<String>>,
     /// `matches` and `excludes`.
     compiled: OnceLock<(Regex, Option<Regex>)>,
 }
@@ -65,6 +66,7 @@ impl Format {
             pattern,
             must_be,
             parser: None,
+            place: None,
             compiled: OnceLock::new(),
         }
     }
@@ -79,6 +81,20 @@ impl Format {
         let mut format = Format::new(pattern, must_be);
         format.parser = Some(parser);
         format
+    }
+
+    /// Also names the place in the text where the format ends. `None` if it is not in one place.
+    #[must_use]
+    pub const fn with_place(mut self, place: fn(&str) -> Option<String>) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// The error of `text` in another format.
+    pub fn error_of(&self, text: &str) -> String {
+        let place = self.place.and_then(|place| place(text));
+        let place = place.map(|place| format!("; {place}"));
+        format!("{}{}", self.must_be, place.unwrap_or_default())
     }
 
     /// Whether `text` has this format.

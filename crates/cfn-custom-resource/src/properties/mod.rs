@@ -2,12 +2,14 @@
 
 mod errors;
 mod format;
+mod json;
 mod object;
 mod suggestion;
 mod table;
 
 pub use self::errors::{ValidationError, ValidationErrors};
 pub use self::format::{Format, Pattern};
+pub use self::json::parse_json;
 pub use self::object::{Object, as_text, shown};
 pub use self::table::{Kind, Map, Property};
 

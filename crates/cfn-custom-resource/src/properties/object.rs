@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::json::parse_json;
 use super::suggestion::closest;
 use super::{Kind, Map, Property, ValidationErrors};
 
@@ -224,11 +225,13 @@ fn decode(
     let number = text.as_deref().and_then(|text| text.parse::<u32>().ok());
     let decoded = match kind {
         Kind::Any => return None,
-        Kind::AnyText => text.map(Decoded::Text).ok_or("must be a string".to_owned()),
+        Kind::AnyText => text
+            .map(Decoded::Text)
+            .ok_or_else(|| no_text(value).to_owned()),
         Kind::Text(format) => match text {
             Some(text) if format.fits(&text) => Ok(Decoded::Text(text)),
-            Some(_) => Err(format.must_be.to_owned()),
-            None => Err("must be a string".to_owned()),
+            Some(text) => Err(format.error_of(&text)),
+            None => Err(no_text(value).to_owned()),
         },
         Kind::Choice(words) => text
             .filter(|text| words.contains(&text.as_str()))
@@ -251,12 +254,13 @@ fn decode(
             let object = Object::decode(table, value, path, errors);
             return value.is_object().then_some(Decoded::Object(object));
         }
-        Kind::MapOrList(map, table) if parsed(map, value).is_array() => {
-            let list = parsed(map, value);
-            return decode_list(&Kind::Object(table), None, &list, path, errors);
-        }
         Kind::Map(map) | Kind::MapOrList(map, _) => {
-            return decode_map(map, &parsed(map, value), path, errors).map(Decoded::Map);
+            let value = parsed(map, value).map_err(|what| errors.add(path, what));
+            let value = value.ok()?;
+            if let (Kind::MapOrList(_, table), Value::Array(_)) = (kind, &*value) {
+                return decode_list(&Kind::Object(table), None, &value, path, errors);
+            }
+            return decode_map(map, &value, path, errors).map(Decoded::Map);
         }
         Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
     };
@@ -264,11 +268,12 @@ fn decode(
 }
 
 /// A map that is written as JSON text, parsed. Any other value is returned as it is.
-fn parsed<'a>(map: &Map, value: &'a Value) -> Cow<'a, Value> {
-    let text = value.as_str().filter(|_| map.as_json.is_some());
-    match text.map(serde_json::from_str) {
-        Some(Ok(parsed)) => Cow::Owned(parsed),
-        _ => Cow::Borrowed(value),
+fn parsed<'a>(map: &Map, value: &'a Value) -> Result<Cow<'a, Value>, String> {
+    match (value.as_str(), map.as_json) {
+        (Some(text), Some(must_be)) => parse_json(text)
+            .map(Cow::Owned)
+            .map_err(|why| format!("{must_be}; {why}")),
+        _ => Ok(Cow::Borrowed(value)),
     }
 }
 
@@ -289,7 +294,7 @@ fn decode_map(
             errors.add(path(), map.names.must_be);
         }
         match (as_text(value), map.values) {
-            (None, _) => errors.add(path(), "must be a string"),
+            (None, _) => errors.add(path(), no_text(value)),
             (Some(text), Some(format)) if !format.fits(&text) => errors.add(path(), format.must_be),
             (Some(text), _) => drop(decoded.insert(name.clone(), text)),
         }
@@ -324,12 +329,23 @@ fn decode_list(
 }
 
 /// A value as text. A template can write text without quotes, which makes it a number or a boolean.
+/// `None` for a number that is not read as its author wrote it: one with a fraction or an exponent, such
+/// as `1.10`, or with too many digits.
 pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(boolean) => Some(boolean.to_string()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// The error of a value without [`as_text`].
+fn no_text(value: &Value) -> &'static str {
+    if value.is_number() {
+        "must be a string: put the number in quotes, because its text could change otherwise"
+    } else {
+        "must be a string"
     }
 }
 

@@ -143,6 +143,34 @@ fn missing_object_has_defaults_and_no_errors() {
 }
 
 #[test]
+fn number_whose_text_could_change_is_rejected() {
+    let decode = |number: &str| {
+        let in_json = number.replace('"', "");
+        let properties =
+            format!(r#"{{"Needed": {number}, "Text": {number}, "Json": "{{\"a\":{in_json}}}"}}"#);
+        decode(&serde_json::from_str(&properties).expect("JSON"))
+    };
+    for exact in ["0", "-7", "12345678901234567890"] {
+        let (object, errors) = decode(exact);
+        assert_eq!(errors, "");
+        for text in [
+            object.text("Needed").expect("text"),
+            object.map("Json")["a"].clone(),
+        ] {
+            assert_eq!(text, exact);
+        }
+    }
+    for changed in ["1.10", "1.0", "1e3", "-0", "123456789012345678901234567890"] {
+        let (_, errors) = decode(changed);
+        for path in ["Needed", "Text", "Json.a"] {
+            let error = format!("{path}: must be a string: put the number in quotes");
+            assert!(errors.contains(&error), "{changed}: {errors}");
+        }
+        assert!(!errors.contains(changed), "{errors}");
+    }
+}
+
+#[test]
 fn map_can_be_json_text_only_if_the_table_allows_it() {
     let (object, errors) = decode(&json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
     assert_eq!(object.map("Json")["a"], "1");
@@ -196,8 +224,22 @@ fn json_text_is_decoded_as_what_it_contains() {
         );
     }
     for (value, error) in [
-        ("a=1", "Either: must be a map, a list or JSON"),
-        ("", "Either: must be a map, a list or JSON"),
+        (
+            "a=1",
+            "Either: must be a map, a list or JSON; it is not JSON (line 1, column 1)",
+        ),
+        (
+            "",
+            "Either: must be a map, a list or JSON; it is not JSON (line 1, column 1)",
+        ),
+        (
+            "{\n\"a\": 1,\n}",
+            "Either: must be a map, a list or JSON; it is not JSON (line 3, column 1)",
+        ),
+        (
+            r#"{"a": 1, "a": 2}"#,
+            "Either: must be a map, a list or JSON; an object in it has a name twice (line 1, column 12)",
+        ),
         ("7", "Either: must be a map, a list or JSON"),
         (r#""{}""#, "Either: must be a map, a list or JSON"),
         (r#"{"A": "1"}"#, "Either.A: must be lower-case letters"),

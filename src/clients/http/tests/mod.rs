@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
-use super::{Http, HttpError, InvalidCertificate, is_certificate, is_https_or_loopback};
+use super::{Http, HttpError, is_certificate, is_https_or_loopback};
 
 /// An authority; its key was thrown away after it had signed the server's certificate.
 const AUTHORITY: &str = include_str!("authority.pem");
@@ -81,7 +81,7 @@ fn invalid_pem_is_rejected() {
     ] {
         assert!(!is_certificate(pem), "{pem}");
         let http = through(Stub(Ok(0)));
-        assert_eq!(http.trusting(pem).err(), Some(InvalidCertificate));
+        assert!(http.trusting(pem).is_err());
     }
 }
 

@@ -1,0 +1,94 @@
+//! Parses JSON that a person wrote.
+
+use std::fmt;
+
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// Parses `text`. A name that an object has twice is an error: of its values, some parsers take the
+/// first one and others the last one.
+///
+/// # Errors
+/// What is wrong, with line and column. It contains no part of the text.
+pub fn parse_json(text: &str) -> Result<Value, String> {
+    let parsed = serde_json::from_str::<Unique>(text).map(|Unique(value)| value);
+    parsed.map_err(|error| {
+        let what = if text.starts_with('\u{feff}') {
+            "it begins with a byte order mark"
+        } else if error.is_data() {
+            "an object in it has a name twice"
+        } else {
+            "it is not JSON"
+        };
+        // For an empty text, the parser has no line.
+        let (line, column) = (error.line().max(1), error.column().max(1));
+        format!("{what} (line {line}, column {column})")
+    })
+}
+
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Unique)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut list = vec![];
+        while let Some(Unique(entry)) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if map.contains_key(&name) {
+                return Err(A::Error::custom("a name twice"));
+            }
+            let Unique(value) = members.next_value()?;
+            map.insert(name, value);
+        }
+        Ok(map.into())
+    }
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;
