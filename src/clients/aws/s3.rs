@@ -21,6 +21,7 @@ use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
 use crate::clients::http::{Http, HttpError};
 use crate::common::reason_codes::Code;
+use crate::common::text_file;
 
 /// One attempt at a request.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -63,9 +64,9 @@ pub enum ObjectError {
     /// It is larger than was permitted.
     #[error("the object is too large")]
     TooLarge,
-    /// It is not UTF-8. Without the other bytes it would be another text.
-    #[error("the object is not UTF-8")]
-    NotUtf8,
+    /// It is no text in UTF-8, for this reason. Without the other bytes it would be another text.
+    #[error("{0}")]
+    NotText(String),
     /// The request failed.
     #[error(transparent)]
     Failed(#[from] CallError),
@@ -256,7 +257,7 @@ fn dns_suffix(region: &str) -> &'static str {
 
 fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
     let bytes = response.body().bytes().unwrap_or_default();
-    let text = std::str::from_utf8(bytes).map_err(|_| ObjectError::NotUtf8)?;
+    let text = text_file::decode(bytes).map_err(ObjectError::NotText)?;
     let version_id = response.headers().get("x-amz-version-id");
     Ok(S3Object {
         text: text.to_owned(),
@@ -299,7 +300,8 @@ mod tests {
             let status = 200.try_into().expect("a status");
             read(&HttpResponse::new(status, SdkBody::from(body)))
         };
-        assert_eq!(of(b"Transform\xff: x"), Err(ObjectError::NotUtf8));
+        let why = "it is not UTF-8 (line 1, column 10)".to_owned();
+        assert_eq!(of(b"Transform\xff: x"), Err(ObjectError::NotText(why)));
         assert_eq!(
             of("ä".as_bytes()).map(|object| object.text),
             Ok("ä".to_owned())

@@ -103,7 +103,7 @@ pub fn render(
 }
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as Markdown.
-/// `Success` if the function creates no change set by design.
+/// `Success` if there is none by design: nothing says that a deployment would fail.
 pub fn status(finding: &Finding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {
@@ -128,12 +128,9 @@ fn text(unusable: &Unusable) -> String {
             code(path)
         ),
         Unusable::TooLarge(path) => format!("{} is larger than 1 MB", code(path)),
-        Unusable::NotUtf8(path) => format!("{} is not UTF-8", code(path)),
-        Unusable::Configuration(path, why) => format!(
-            "{} is not a template configuration: {}",
-            code(path),
-            code(why)
-        ),
+        Unusable::Invalid(path, kind, why) => {
+            format!("{} is not {kind}: {}", code(path), code(why))
+        }
     }
 }
 

@@ -10,10 +10,15 @@ use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::settings::ReviewSettings;
+use cfn_custom_resource::{as_text, parse_json};
 
 /// CloudFormation's limit of a template in S3.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const MAX_BYTES: usize = 1_048_576;
+
+/// The kinds of files.
+const TEMPLATE: &str = "a template";
+const CONFIGURATION: &str = "a template configuration";
 
 /// The most characters of a name in a reason.
 const MAX_NAME_CHARACTERS: usize = 100;
@@ -38,10 +43,8 @@ pub enum Unusable {
     Missing(String),
     /// The file is larger than CloudFormation accepts.
     TooLarge(String),
-    /// The file is not UTF-8.
-    NotUtf8(String),
-    /// The file is not a template configuration, for this reason.
-    Configuration(String, String),
+    /// The file is not this kind of file, for this reason.
+    Invalid(String, &'static str, String),
 }
 
 /// The template configuration of CodePipeline. A stack policy is not part of a change set.
@@ -55,8 +58,7 @@ struct Configuration {
 impl Configuration {
     /// Parses the file's text. The error is a reason without values.
     fn parse(text: &str) -> Result<Self, String> {
-        let parsed: Value = serde_json::from_str(text).map_err(|_| "it is not JSON".to_owned())?;
-        let Value::Object(mut members) = parsed else {
+        let Value::Object(mut members) = parse_json(text)? else {
             return Err("it is not a JSON object".to_owned());
         };
         let configuration = Configuration {
@@ -81,8 +83,12 @@ fn texts(members: &mut Map<String, Value>, of: &str) -> Result<BTreeMap<String, 
         Some(Value::Object(values)) => values,
         Some(_) => return Err(format!("{of} is not an object")),
     };
-    let text = |(key, value): (String, Value)| match cfn_custom_resource::as_text(&value) {
+    let text = |(key, value): (String, Value)| match as_text(&value) {
         Some(text) => Ok((key, text)),
+        None if value.is_number() => Err(format!(
+            "{of}.{} is a number whose text could change. Put it in quotes",
+            shortened(&key)
+        )),
         None => Err(format!("{of}.{} is not a text", shortened(&key))),
     };
     values.into_iter().map(text).collect()
@@ -101,15 +107,19 @@ pub async fn read(
     region: &AwsLocation,
 ) -> Result<Result<BuildOutput, Unusable>, CallError> {
     let path = &settings.template_path;
-    let template = match read_file(aws, location, path).await? {
+    let template = match read_file(aws, location, path, TEMPLATE).await? {
         Ok(file) => file,
         Err(unusable) => return Ok(Err(unusable)),
     };
+    let scan = match scan(&template.text) {
+        Ok(scan) => scan,
+        Err(why) => return Ok(Err(Unusable::Invalid(path.clone(), TEMPLATE, why))),
+    };
     let configuration = match &settings.template_configuration {
-        Some(path) => match read_file(aws, location, path).await? {
+        Some(path) => match read_file(aws, location, path, CONFIGURATION).await? {
             Ok(file) => match Configuration::parse(&file.text) {
                 Ok(configuration) => configuration,
-                Err(why) => return Ok(Err(Unusable::Configuration(path.clone(), why))),
+                Err(why) => return Ok(Err(Unusable::Invalid(path.clone(), CONFIGURATION, why))),
             },
             Err(unusable) => return Ok(Err(unusable)),
         },
@@ -127,14 +137,17 @@ pub async fn read(
     url.query_pairs_mut().append_pair("versionId", version_id);
     Ok(Ok(BuildOutput {
         template_url: url.into(),
-        ..scanned(&template.text, configuration, settings)
+        ..with_values(scan, configuration, settings)
     }))
 }
 
 /// The output without the template's address. CloudFormation also replaces references in values.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
-fn scanned(template: &str, configuration: Configuration, settings: &ReviewSettings) -> BuildOutput {
-    let mut scan = scan(template);
+fn with_values(
+    mut scan: Scan,
+    configuration: Configuration,
+    settings: &ReviewSettings,
+) -> BuildOutput {
     let parameters = parameters(configuration.parameters, settings);
     let tags: Vec<(String, String)> = configuration.tags.into_iter().collect();
     let values = parameters.iter().filter_map(|(_, value)| value.as_ref());
@@ -173,6 +186,7 @@ async fn read_file(
     aws: &Aws,
     location: &OutputLocation,
     path: &str,
+    kind: &'static str,
 ) -> Result<Result<S3Object, Unusable>, CallError> {
     let OutputLocation { bucket, prefix } = location;
     let key = format!("{prefix}{path}");
@@ -180,7 +194,7 @@ async fn read_file(
         Ok(object) => Ok(Ok(object)),
         Err(ObjectError::Missing) => Ok(Err(Unusable::Missing(path.to_owned()))),
         Err(ObjectError::TooLarge) => Ok(Err(Unusable::TooLarge(path.to_owned()))),
-        Err(ObjectError::NotUtf8) => Ok(Err(Unusable::NotUtf8(path.to_owned()))),
+        Err(ObjectError::NotText(why)) => Ok(Err(Unusable::Invalid(path.to_owned(), kind, why))),
         Err(ObjectError::Failed(error)) => Err(error),
     }
 }
@@ -204,7 +218,7 @@ mod tests {
     #[test]
     fn configuration_of_another_shape_is_rejected() {
         for (text, why) in [
-            ("{", "it is not JSON"),
+            ("{", "it is not JSON (line 1, column 1)"),
             ("null", "it is not a JSON object"),
             ("[]", "it is not a JSON object"),
             (r#"[{"A": "x"}, {}]"#, "it is not a JSON object"),
@@ -230,6 +244,18 @@ mod tests {
                 "Parameters.Size is not a text",
             ),
             (r#"{"Tags": {"Team": ["a"]}}"#, "Tags.Team is not a text"),
+            (
+                r#"{"Parameters": {"Version": 1.10}}"#,
+                "Parameters.Version is a number whose text could change. Put it in quotes",
+            ),
+            (
+                r#"{"Tags": {"Serial": 123456789012345678901234567890}}"#,
+                "Tags.Serial is a number whose text could change. Put it in quotes",
+            ),
+            (
+                r#"{"Parameters": {}, "Parameters": {"Size": "3"}}"#,
+                "an object in it has a name twice (line 1, column 31)",
+            ),
         ] {
             assert_eq!(Configuration::parse(text), Err(why.to_owned()), "{text}");
         }
@@ -245,11 +271,11 @@ mod tests {
 
     #[test]
     fn references_in_values_are_found() {
-        let template = "Resources: {A: {Type: AWS::SQS::Queue}}";
         let reference = "x-{{resolve:ssm:/prod/x:1}}";
         let of = |text: Value, overrides: &[(&str, &str)]| {
             let parsed = Configuration::parse(&text.to_string()).expect("a configuration");
-            let found = scanned(template, parsed, &settings(overrides))
+            let scan = Scan::default();
+            let found = with_values(scan, parsed, &settings(overrides))
                 .scan
                 .blockers;
             found.into_iter().collect::<Vec<_>>()

@@ -255,8 +255,8 @@ fn reasons_for_summary(
     stack: DeployedStack,
     settings: &ReviewSettings,
 ) -> Vec<String> {
-    let is_blocking = |blocker: &&Blocker| !(settings.allow_transforms && blocker.is_permissible());
-    let blockers = output.scan.blockers.iter().filter(is_blocking);
+    let blockers = output.scan.blockers.iter();
+    let blockers = blockers.filter(|_| !settings.allow_transforms);
     let because = |blocker: &Blocker| {
         format!(
             "CloudFormation does not get the template, because {}",

@@ -190,15 +190,19 @@ fn blocked_template_gets_a_summary_unless_permitted() {
         next(&state, &permitting, &names()),
         Next::Apply(ReviewStep::Compare)
     ));
-    let scan = Scan {
-        blockers: [Blocker::Unreadable("it is not valid YAML")].into(),
-        ..Scan::default()
-    };
-    state.output = Some(Ok(output(scan)));
-    assert!(matches!(
-        next(&state, &permitting, &names()),
-        Next::Apply(ReviewStep::WriteNotes)
-    ));
+}
+
+#[test]
+fn unreadable_template_fails_whatever_is_permitted() {
+    let mut state = begun();
+    let why = "it is not valid YAML (line 1, column 12)";
+    let invalid = Unusable::Invalid("stack.yaml".to_owned(), "a template", why.to_owned());
+    state.output = Some(Err(invalid));
+    applies(&state, ReviewStep::WriteNotes);
+    let found = finding(&state, &settings(), &names()).expect("a finding");
+    let (status, text) = note::status(&found);
+    assert_eq!(status, crate::clients::gitlab::StatusState::Failed);
+    assert_eq!(text, format!("stack.yaml is not a template: {why}"));
 }
 
 #[test]

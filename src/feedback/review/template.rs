@@ -4,11 +4,13 @@
 //! deploy role. The template's author is not reviewed yet, so such a template gets no change set.
 //! The scan looks at YAML's events and not at a document: so a duplicate key or another order of
 //! members cannot hide one. CloudFormation reads YAML 1.1, and this parser 1.2, so that text in which
-//! the two differ is rejected.
+//! the two differ is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser, Tag};
+
+use crate::common::text_file::place;
 
 /// What a template contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +23,8 @@ pub struct Scan {
     pub parameters: BTreeMap<String, bool>,
 }
 
-/// Why a template gets no change set.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Why a template gets no change set, unless `Review.AllowTransforms` permits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blocker {
     /// `Transform`, `Fn::Transform` or `AWS::Include`: CloudFormation would run the transform.
     Transform,
@@ -32,13 +34,11 @@ pub enum Blocker {
     DynamicReference,
     /// The same in a value of the template configuration or an override.
     DynamicReferenceInValue,
-    /// It is not a template that CloudFormation and cfn-gitops read in the same way.
-    Unreadable(&'static str),
 }
 
 impl Blocker {
     /// The text in the note.
-    pub fn text(&self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Blocker::Transform => "it has a transform",
             Blocker::SsmParameterType => "a parameter has an SSM parameter type",
@@ -46,31 +46,68 @@ impl Blocker {
             Blocker::DynamicReferenceInValue => {
                 "a value of its parameters or tags has a dynamic reference (`{{resolve:…}}`)"
             }
-            Blocker::Unreadable(why) => why,
         }
-    }
-
-    /// Whether `Review.AllowTransforms` permits it.
-    pub fn is_permissible(&self) -> bool {
-        !matches!(self, Blocker::Unreadable(_))
     }
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>
 const ANCHOR: &str = "it has a YAML anchor or alias, which CloudFormation does not support";
 
+const NO_MAPPING: &str = "it is not a mapping";
+
 /// Whether CloudFormation would replace a part of `text` by a parameter or a secret.
 pub fn has_dynamic_reference(text: &str) -> bool {
     text.contains("{{resolve:")
 }
 
-/// Scans a template.
-pub fn scan(text: &str) -> Scan {
-    let mut scanner = Scanner::default();
-    if let Err(why) = scanner.scan(text) {
-        scanner.found.blockers.insert(Blocker::Unreadable(why));
+/// Scans a template. The error says why CloudFormation does not take it, or might read it in another
+/// way than cfn-gitops, and where.
+pub fn scan(text: &str) -> Result<Scan, String> {
+    let found = read(text)?;
+    // A transform may add some.
+    if found.resources.is_empty() && !found.blockers.contains(&Blocker::Transform) {
+        return Err("it has no resource with a type".to_owned());
     }
-    scanner.found
+    Ok(found)
+}
+
+fn read(text: &str) -> Result<Scan, String> {
+    if let Some((at, why)) = rejected_character(text) {
+        return Err(format!("{why} ({})", place(&text[..at])));
+    }
+    let mut scanner = Scanner::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = match event {
+            Ok((event, span)) => (Ok(event), span.start),
+            Err(error) => (Err("it is not valid YAML"), *error.marker()),
+        };
+        event
+            .and_then(|event| scanner.event(event))
+            .map_err(|why| format!("{why} (line {}, column {})", span.line(), span.col() + 1))?;
+    }
+    Ok(scanner.found)
+}
+
+/// The first character that parsers read differently.
+fn rejected_character(text: &str) -> Option<(usize, &'static str)> {
+    let why = |(at, c): (usize, char)| match c {
+        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them. A carriage
+        // return alone ends a line in both, but not in `lines`.
+        '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            Some("it has a line break that parsers read differently")
+        }
+        '\r' if !text[at..].starts_with("\r\n") => {
+            Some("it has a carriage return without a line feed")
+        }
+        '\t' | '\n' | '\r' => None,
+        // The parser ends at the first NUL. A parser of JSON may read UTF-16 if there are some.
+        c if c.is_control() => Some("it has a control character"),
+        '\u{feff}' => Some("it has a byte order mark"),
+        // `%TAG` gives tags another meaning.
+        '%' if at == 0 || text[..at].ends_with('\n') => Some("it has a YAML directive"),
+        _ => None,
+    };
+    text.char_indices().find_map(|it| Some((it.0, why(it)?)))
 }
 
 /// Where the scan is: the keys of the mappings around it.
@@ -84,39 +121,12 @@ struct Scanner {
 /// One mapping or sequence around the present place.
 #[derive(Debug)]
 enum Level {
-    /// The present key. `None` if a key comes next.
-    Mapping(Option<String>),
+    /// The present key, `None` if a key comes next, and those before it.
+    Mapping(Option<String>, BTreeSet<String>),
     Sequence,
 }
 
 impl Scanner {
-    fn scan(&mut self, text: &str) -> Result<(), &'static str> {
-        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them. A carriage
-        // return alone ends a line in both, but not in `lines`.
-        let is_alone = |cr: usize| !text[cr..].starts_with("\r\n");
-        if text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
-            || text.match_indices('\r').any(|(cr, _)| is_alone(cr))
-        {
-            return Err("it has a line break that parsers read differently");
-        }
-        // The parser ends at the first NUL. A parser of JSON may read UTF-16 if there are some.
-        if text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
-            return Err("it has a control character");
-        }
-        if text.contains('\u{feff}') {
-            return Err("it has a byte order mark");
-        }
-        // `%TAG` gives tags another meaning.
-        if text.lines().any(|line| line.starts_with('%')) {
-            return Err("it has a YAML directive");
-        }
-        for event in Parser::new_from_str(text) {
-            let (event, _) = event.map_err(|_| "it is not valid YAML")?;
-            self.event(event)?;
-        }
-        Ok(())
-    }
-
     fn event(&mut self, event: Event<'_>) -> Result<(), &'static str> {
         match event {
             Event::DocumentStart(_) => {
@@ -137,7 +147,11 @@ impl Scanner {
                 self.start(anchor, tag.as_deref(), Level::Sequence)?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.start(anchor, tag.as_deref(), Level::Mapping(None))?;
+                self.start(
+                    anchor,
+                    tag.as_deref(),
+                    Level::Mapping(None, BTreeSet::new()),
+                )?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.path.pop();
@@ -161,24 +175,30 @@ impl Scanner {
         if self.is_at_key() {
             return Err("a key in it is not a text");
         }
+        if self.path.is_empty() && matches!(level, Level::Sequence) {
+            return Err(NO_MAPPING);
+        }
         self.path.push(level);
         Ok(())
     }
 
     fn is_at_key(&self) -> bool {
-        matches!(self.path.last(), Some(Level::Mapping(None)))
+        matches!(self.path.last(), Some(Level::Mapping(None, _)))
     }
 
     /// After a value, a mapping continues with a key.
     fn end_value(&mut self) {
-        if let Some(Level::Mapping(key)) = self.path.last_mut() {
-            *key = None;
+        if let Some(Level::Mapping(key, earlier)) = self.path.last_mut() {
+            earlier.extend(key.take());
         }
     }
 
     fn scalar(&mut self, text: &str) -> Result<(), &'static str> {
         if has_dynamic_reference(text) {
             self.found.blockers.insert(Blocker::DynamicReference);
+        }
+        if self.path.is_empty() {
+            return Err(NO_MAPPING);
         }
         if !self.is_at_key() {
             self.value(text);
@@ -191,12 +211,11 @@ impl Scanner {
         if text == "Fn::Transform" || (text == "Transform" && self.path.len() == 1) {
             self.found.blockers.insert(Blocker::Transform);
         }
-        self.key(text);
-        Ok(())
+        self.key(text)
     }
 
     /// Begins the value of a key.
-    fn key(&mut self, text: &str) {
+    fn key(&mut self, text: &str) -> Result<(), &'static str> {
         match self.keys().as_deref() {
             Some(["Parameters"]) if text != "Fn::Transform" => {
                 self.found.parameters.entry(text.to_owned()).or_default();
@@ -207,9 +226,13 @@ impl Scanner {
             }
             _ => {}
         }
-        if let Some(Level::Mapping(key)) = self.path.last_mut() {
+        if let Some(Level::Mapping(key, earlier)) = self.path.last_mut() {
+            if earlier.contains(text) {
+                return Err("a mapping in it has a key twice");
+            }
             *key = Some(text.to_owned());
         }
+        Ok(())
     }
 
     /// The keys of the mappings around the present place. `None` in a sequence.
@@ -217,7 +240,7 @@ impl Scanner {
         let is_next = usize::from(self.is_at_key());
         let around = &self.path[..self.path.len() - is_next];
         let keys = around.iter().map(|level| match level {
-            Level::Mapping(key) => key.as_deref(),
+            Level::Mapping(key, _) => key.as_deref(),
             Level::Sequence => None,
         });
         keys.collect()

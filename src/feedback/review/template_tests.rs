@@ -3,7 +3,8 @@
 use super::*;
 
 fn blockers(text: &str) -> Vec<Blocker> {
-    scan(text).blockers.into_iter().collect()
+    let found = read(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+    found.blockers.into_iter().collect()
 }
 
 #[test]
@@ -23,7 +24,7 @@ Resources:
     Type: \"AWS::SQS::Queue\"
     Properties: {Tags: [{Key: Transform, Value: none}]}
 ";
-    let found = scan(text);
+    let found = scan(text).expect("a template");
     assert_eq!(found.blockers, BTreeSet::new());
     let resources: Vec<(&str, usize)> = found
         .resources
@@ -41,7 +42,7 @@ fn json_template_is_read() {
     let text = r#"{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
 	"Transform": ["AWS::Serverless-2016-10-31"]}"#;
     assert_eq!(blockers(text), [Blocker::Transform]);
-    assert_eq!(scan(text).resources.len(), 1);
+    assert_eq!(read(text).map(|found| found.resources.len()), Ok(1));
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn transforms_are_found_in_every_form() {
         "\"\\u0054ransform\": AWS::Include",
         "? Transform\n: AWS::Include",
         "{Resources: {}, Transform: AWS::Include}",
-        "Resources: {}\nResources: {}\nTransform: X",
+        "Resources: {A: {Type: X}}\nTransform: X",
         "Resources: {Fn::Transform: {Name: AWS::Include}}",
         "Resources:\n  A:\n    Properties:\n      \"Fn::Transform\": {Name: AWS::Include}",
         "Resources:\n  A: !Transform {Name: AWS::Include}",
@@ -71,7 +72,6 @@ fn ssm_parameter_types_are_found() {
     for text in [
         "Parameters: {A: {Type: 'AWS::SSM::Parameter::Value<String>'}}",
         "Parameters:\n  A:\n    Type: AWS::SSM::Parameter::Name",
-        "Parameters: {A: {Type: String, Type: AWS::SSM::Parameter::Value<String>}}",
         "Parameters: {A: {Type: \"AWS::\\x53SM::Parameter::Value<String>\"}}",
     ] {
         assert_eq!(blockers(text), [Blocker::SsmParameterType], "{text}");
@@ -121,22 +121,62 @@ fn text_that_parsers_read_differently_is_rejected() {
         "A: x\n\0\nTransform: x",
         "{\0\"\0A\0\"\0:\0\x31\0}\0",
     ] {
-        let found = blockers(text);
-        let is_unreadable = |one: &Blocker| matches!(one, Blocker::Unreadable(_));
-        assert!(found.iter().any(is_unreadable), "{text:?}: {found:?}");
+        assert!(read(text).is_err(), "{text:?}: {:?}", read(text));
     }
+}
+
+#[test]
+fn unreadable_template_is_named_with_its_place() {
+    let resource = "Resources: {A: {Type: X}}\n";
+    for (text, why) in [
+        ("Resources: [", "it is not valid YAML (line 2, column 1)"),
+        (
+            "Resources:\n  A:\n\tType: X",
+            "it is not valid YAML (line 3, column 2)",
+        ),
+        ("{\"Resources\": {\"A\": {\"Type\": \"X\"}}", ""),
+        ("A: 1\nB: &x 1", "(line 2, column 4)"),
+        ("A: 1\nB: [*x]", "(line 2, column 5)"),
+        (
+            "A: 1\n---\nA: 2",
+            "more than one YAML document (line 2, column 1)",
+        ),
+        ("A: 1\n\u{feff}B: 2", "byte order mark (line 2, column 1)"),
+        ("A: 1\nB: {C: 1,\n  C: 2}", "a key twice (line 3, column 3)"),
+        ("A: 1\n'A': 2", "a key twice (line 2, column 1)"),
+        ("not a template", "it is not a mapping (line 1, column 1)"),
+        ("- Resources", "it is not a mapping (line 1, column 1)"),
+        ("", "no resource"),
+        ("# only a comment", "no resource"),
+        ("Resources: {}", "no resource"),
+        ("Resources: [{Type: X}]", "no resource"),
+        ("Resources: {A: {Properties: {Type: X}}}", "no resource"),
+        ("Description: x", "no resource"),
+        (&resource.repeat(2), "a key twice (line 2, column 1)"),
+    ] {
+        let found = scan(text).expect_err(text);
+        assert!(found.contains(why), "{text:?}: {found}");
+    }
+    assert!(scan(resource).is_ok());
+    assert!(scan("Transform: AWS::Include\nResources: {}").is_ok());
 }
 
 #[test]
 fn deeply_nested_text_is_scanned_without_recursion() {
     let text = "[".repeat(200_000);
-    assert!(!blockers(&text).is_empty());
+    assert!(scan(&text).is_err());
 }
 
 #[test]
 fn lines_may_end_with_carriage_return_and_line_feed() {
     let text = "Resources:\r\n  Queue: {Type: AWS::SQS::Queue}\r\n";
-    assert_eq!((blockers(text), scan(text).resources.len()), (vec![], 1));
+    assert_eq!(
+        (
+            blockers(text),
+            read(text).map(|found| found.resources.len())
+        ),
+        (vec![], Ok(1))
+    );
 }
 
 #[test]
@@ -152,7 +192,7 @@ Parameters:
 Mappings: {Parameters: {Stage: {Default: x}}}
 Resources: {Parameters: {Type: X, Other: {Default: 1}}}
 ";
-    let found = scan(text).parameters;
+    let found = read(text).expect("a template").parameters;
     let found: Vec<(&str, bool)> = found
         .iter()
         .map(|(name, it)| (name.as_str(), *it))

@@ -196,7 +196,7 @@ fn notes_of_others() -> [(String, u64); 4] {
     ]
 }
 
-/// What a build stores.
+/// What a build stores: JSON, or the text of a file.
 #[derive(Clone, Debug)]
 pub struct Output {
     pub template: Option<Value>,
@@ -252,7 +252,9 @@ pub fn succeed(fake: &FakeAws, build: &str, output: &Output) -> Value {
     ];
     for (path, content) in files {
         if let Some(content) = content {
-            fake.put_object(BUCKET, &format!("{prefix}/{path}"), &content.to_string());
+            let text = content.as_str().map(ToOwned::to_owned);
+            let text = text.unwrap_or_else(|| content.to_string());
+            fake.put_object(BUCKET, &format!("{prefix}/{path}"), &text);
         }
     }
     fake.end_build(build, "SUCCEEDED")

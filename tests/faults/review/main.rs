@@ -16,3 +16,4 @@ mod scenarios;
 mod secrecy;
 mod self_repair;
 mod single_faults;
+mod unreadable;

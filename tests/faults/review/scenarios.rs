@@ -41,15 +41,19 @@ pub struct Scenario {
     pub shown: Shown,
 }
 
-/// One of each kind.
-pub fn scenarios() -> Vec<Scenario> {
-    let scenario = |name, prepare, shown| Scenario {
+fn scenario(name: &'static str, prepare: fn(&FakeAws) -> Trigger, shown: Shown) -> Scenario {
+    Scenario {
         name,
         prepare,
         shown,
-    };
+    }
+}
+
+/// One of each kind.
+pub fn scenarios() -> Vec<Scenario> {
     let (changes, rejects) = ("1 **replaced**, 1 added", "CloudFormation rejects");
-    vec![
+    let mut scenarios = of_unusable_files();
+    scenarios.extend([
         scenario(
             "changed template",
             |fake| review(fake, changed()),
@@ -87,11 +91,6 @@ pub fn scenarios() -> Vec<Scenario> {
             ),
         ),
         scenario(
-            "missing configuration",
-            without_configuration,
-            Shown::Note("stored no `dev.json`"),
-        ),
-        scenario(
             "drift of the deployed stack",
             drift,
             Shown::Status("failed", "Orders"),
@@ -100,6 +99,27 @@ pub fn scenarios() -> Vec<Scenario> {
             "drift of the pipeline's stack",
             drift_of_child,
             Shown::Repaired,
+        ),
+    ]);
+    scenarios
+}
+
+fn of_unusable_files() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "unreadable template",
+            |fake| review(fake, json!("Resources: [")),
+            Shown::Note("not valid YAML (line 2, column 1)"),
+        ),
+        scenario(
+            "unreadable configuration",
+            |fake| review_of(fake, &configured("{")),
+            Shown::Note("not JSON (line 1, column 1)"),
+        ),
+        scenario(
+            "missing configuration",
+            without_configuration,
+            Shown::Note("stored no `dev.json`"),
         ),
     ]
 }
@@ -114,6 +134,13 @@ fn review_of(fake: &FakeAws, output: &Output) -> Trigger {
     Trigger::Build { build, event }
 }
 
+fn configured(text: &str) -> Output {
+    Output {
+        configuration: Some(json!(text)),
+        ..Output::of(changed())
+    }
+}
+
 fn failed_build(fake: &FakeAws) -> Trigger {
     let build = push(fake, LOGIN, COMMIT);
     let event = fake.end_build(&build, "FAILED");
@@ -126,7 +153,7 @@ fn blocked(fake: &FakeAws) -> Trigger {
     review(fake, template)
 }
 
-fn missing_stack(fake: &FakeAws) -> Trigger {
+pub fn missing_stack(fake: &FakeAws) -> Trigger {
     fake.arrange(|aws| {
         aws.stacks.all.retain(|_, stack| stack.name != STACK);
         for name in ["changeset-dev-shop", "persons-own"] {
@@ -233,7 +260,7 @@ impl Trigger {
 }
 
 /// Fails unless the commit has one status of the review, which says the same as the note.
-fn check_review_status(fake: &FakeAws, build: &str) {
+pub fn check_review_status(fake: &FakeAws, build: &str) {
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let shown = records.current(COMMIT, "cfn-gitops/dev/shop/review");
     assert_eq!(shown.len(), 1, "{shown:?}");
@@ -243,6 +270,7 @@ fn check_review_status(fake: &FakeAws, build: &str) {
         "CloudFormation rejects",
         "stored no",
         "no value",
+        "is not a template",
     ];
     let has_failed = has_failed.iter().any(|text| note.contains(text));
     let state = if has_failed { "failed" } else { "success" };
