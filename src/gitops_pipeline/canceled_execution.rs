@@ -40,7 +40,6 @@ use super::names::ResourceNames;
 use super::pushes::{do_files_differ, repository};
 use super::source::{Lookup, Retry, Source};
 use super::state::ChildStack;
-use super::template;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
 
@@ -132,11 +131,11 @@ pub async fn start_again(
         return Ok(false);
     }
     let pipeline = names.pipeline();
-    let Some(branch) = child.outputs.get(template::BRANCH_OUTPUT) else {
+    let Some(branch) = child.branch() else {
         return Ok(false);
     };
     let source = Source::open(aws, names, repository(child).as_ref(), Retry::No).await?;
-    let tip = match source.branch_tip(branch).await? {
+    let tip = match source.branch_tip(&branch).await? {
         Lookup::Found(tip) => tip,
         Lookup::Denied(error) => {
             tracing::warn!(pipeline, %error, "a canceled execution is not started again");

@@ -63,7 +63,7 @@ impl PipelineSettings {
         Some(PipelineSettings {
             names,
             location: AwsLocation::from_arn(&child.id)?,
-            branch: output(template::BRANCH_OUTPUT)?,
+            branch: child.branch()?,
             repository_name: output(template::REPOSITORY_OUTPUT)?,
             report: parse(child, template::REPORTING_OUTPUT),
             change_sets: parse(child, template::CHANGE_SETS_OUTPUT),

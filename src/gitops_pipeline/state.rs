@@ -8,6 +8,7 @@ use super::request_context::RequestContext;
 use super::request_token;
 use super::request_token::{Purpose, RequestKey};
 use super::template;
+use crate::common::ascii;
 use crate::common::ownership::Owner;
 
 /// A child stack as CloudFormation described it.
@@ -84,6 +85,12 @@ impl ChildStack {
     pub fn has_pipeline(&self) -> bool {
         let value = self.parameters.get(template::BRANCH_EXISTS);
         value.is_some_and(|value| value == "true")
+    }
+
+    /// The branch that it deploys. `None` if it was never complete.
+    pub fn branch(&self) -> Option<String> {
+        let branch = self.outputs.get(template::BRANCH_OUTPUT)?;
+        Some(ascii::unescape(branch))
     }
 
     /// `Source.Paths`. `None` if every push starts the pipeline.

@@ -12,11 +12,11 @@ use fake_aws::{FakeAws, FaultKind, On};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
-const BRANCH: &str = "development";
+const BRANCH: &str = "機能/ログイン";
 const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
 
 fn properties() -> Value {
-    json!({"EnvID": "dev", "ProjectID": "shop"})
+    json!({"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": BRANCH}})
 }
 
 fn properties_with_gitlab() -> Value {

@@ -1,6 +1,7 @@
 """Parameters that several templates have: they accept the same values, say the same, and reach the same properties."""
 
 import json
+import re
 
 import pytest
 
@@ -104,3 +105,26 @@ def test_reviews_and_drift_reach_the_pipeline(deployed, pipeline):
 def test_given_serial_issues_a_new_password(deployed, pipeline):
     assert deployed(RotationSerial="2").properties("MirrorCredential")["RotationSerial"] == "2"
     assert "RotationSerial" not in deployed().properties("MirrorCredential")
+
+
+BRANCHES = [
+    "main", "release/1.2", "a@b", "@/a", "dev{1}", "#1", "a.LOCK", "refs/heads/a", "機能/ログイン", "a\u3000b", "$(a)'`&",
+    "@", "HEAD", "-x", "/a", ".a", "a/.b", "a/", "a//b", "a.", "a..b", "a.lock", "a.lock/b", "a@{1}", "a b", "a\n", "a\x7f",
+    "a~1", "a^", "a:b", "a?", "a*", "a[0]", "a\\b", "*", "*/a", "a/*", "検証/*", "a**",
+]
+SCHEMA = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text())["properties"]
+
+
+@pytest.mark.parametrize(("template", "name", "property_schema"), [
+    *((template, "BranchName", SCHEMA["BranchMap"]["additionalProperties"])
+      for template in ("../template", "project", "cross-account-project", "cross-account-s3")),
+    ("cross-account-repository", "BranchNames", SCHEMA["BranchMap"]["additionalProperties"]),
+    *((template, "ReviewBranches", SCHEMA["Review"]["properties"]["Branches"]) for template in ("../template", "project")),
+])
+def test_branch_is_what_the_property_accepts(template, name, property_schema):
+    pattern = source(TEMPLATES / f"{template}.yaml")["Parameters"][name]["AllowedPattern"]
+    for branch in BRANCHES:
+        is_accepted = re.search(property_schema["not"]["pattern"], branch) is None
+        assert bool(re.fullmatch(pattern, branch)) == is_accepted, branch
+    # It would end the JSON text of BranchMap.
+    assert name == "ReviewBranches" or not re.fullmatch(pattern, 'a"b')

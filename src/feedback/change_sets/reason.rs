@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::common::ascii;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The text that is shown instead of a reason with a value.
@@ -19,9 +20,11 @@ const MIN_CHARACTERS: usize = 4;
 pub fn shown_reason<'a>(reason: &'a str, values: &[String], names: &ResourceNames) -> Cow<'a, str> {
     let is_public =
         |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
+    // CloudFormation may have returned the reason, or the values, with `?`.
     let is_hidden = |text: &str| {
         let mut values = values.iter().filter(|value| !is_public(value));
-        text.contains("arn:aws") || values.any(|value| has(text, value))
+        let text = ascii::comparable(text);
+        text.contains("arn:aws") || values.any(|value| has(&text, &ascii::comparable(value)))
     };
     if !is_hidden(reason) {
         return reason.into();

@@ -194,6 +194,20 @@ fn reason_with_a_value_or_an_arn_is_not_shown() {
     }
 }
 
+/// CloudFormation returns `?` for characters beyond ASCII: in the reason, in the values, or in both.
+#[test]
+fn value_beyond_ascii_is_found_in_a_reason() {
+    let reasons = ["a bucket for M?nchen exists", "a bucket for München exists"];
+    for value in ["München", "M?nchen"] {
+        for reason in reasons {
+            let shown = shown_reason(reason, &[value.to_owned()], &names()).into_owned();
+            assert_eq!(shown, HIDDEN_REASON, "{value} in {reason}");
+        }
+    }
+    let reason = "sqs-dev-orders already exists";
+    assert_eq!(shown_reason(reason, &["東京".to_owned()], &names()), reason);
+}
+
 #[test]
 fn reason_with_the_environment_and_the_project_is_shown() {
     let values = ["dev", "shop", "true"].map(str::to_owned);

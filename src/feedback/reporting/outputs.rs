@@ -17,7 +17,7 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
         tracing::warn!(
             stack_name,
             output = name,
-            "the output is not an http or https address of at most 255 characters"
+            "the output is not an http or https address of at most 255 characters in ASCII"
         );
     }
     Ok(address.map(ToOwned::to_owned))
@@ -39,5 +39,37 @@ pub async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>
 fn is_address(value: &str) -> bool {
     let parsed = reqwest::Url::parse(value);
     let is_http = parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    is_http && value.chars().count() <= MAX_CHARACTERS
+    is_http && value.chars().count() <= MAX_CHARACTERS && !may_lack_characters(value)
+}
+
+/// Whether a `?` may stand for a character beyond ASCII, as CloudFormation returns it. One begins a query
+/// such as `?env=dev`.
+fn may_lack_characters(value: &str) -> bool {
+    let query = value.split_once('?').map(|(_, query)| query);
+    query.is_some_and(|query| query.contains('?') || !query.contains('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn address_with_lost_characters_is_none() {
+        for address in [
+            "https://shop.example.com/",
+            "https://shop.example.com/?env=dev&a",
+            "https://xn--fsq.example.com/caf%C3%A9",
+        ] {
+            assert!(is_address(address), "{address}");
+        }
+        for lossy in [
+            "https://??.example.com/",
+            "https://m?nchen.example.com",
+            "https://shop.example.com/gr??e",
+            "https://shop.example.com/caf?",
+            "https://shop.example.com/?q=???",
+        ] {
+            assert!(!is_address(lossy), "{lossy}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::error::ApplyError;
 use crate::clients::aws::Aws;
 use crate::clients::codecommit;
+use crate::common::ascii;
 use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
@@ -57,7 +58,14 @@ impl Renderer<'_> {
         let request = &self.context.request;
         template["Resources"]["BuildLogGroup"]["Metadata"]["Request"] =
             json!(format!("{}-{}", request.signed, request.hash));
-        serde_json::to_string_pretty(&template).unwrap_or_default()
+        let text = serde_json::to_string_pretty(&template).unwrap_or_default();
+        // Otherwise GetTemplate, and so the console, would show it with `?`.
+        let escaped = ascii::escape(&text);
+        if escaped.len() <= MAX_TEMPLATE_BYTES {
+            escaped
+        } else {
+            text
+        }
     }
 
     /// Renders the content for `child`. `None` if the stack does not exist.

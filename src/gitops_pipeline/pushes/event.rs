@@ -87,7 +87,7 @@ impl BranchPush {
         waits.then_some(BranchPush {
             names: ResourceNames::from_stack_name(stack_name),
             repository_arn: None,
-            branch: child.outputs.get(template::BRANCH_OUTPUT)?.clone(),
+            branch: child.branch()?,
             commit: None,
             old_commit: None,
             time: None,
@@ -103,7 +103,7 @@ impl BranchPush {
     /// accounts may have the same name.
     pub fn is_deployed_by(&self, child: &ChildStack) -> bool {
         let is_pushed = |arn: String| self.repository_arn.as_ref().is_none_or(|it| *it == arn);
-        child.outputs.get(template::BRANCH_OUTPUT) == Some(&self.branch)
+        child.branch().as_ref() == Some(&self.branch)
             && repository_arn(child).is_some_and(is_pushed)
     }
 }

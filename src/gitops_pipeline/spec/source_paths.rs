@@ -1,5 +1,6 @@
 //! `Source.Paths`: the files whose changes start the pipeline.
 
+use crate::common::ascii;
 use crate::gitops_pipeline::paths::Paths;
 use cfn_custom_resource::{Object, ValidationErrors};
 
@@ -21,7 +22,8 @@ pub fn decode_paths(source: &Object, errors: &mut ValidationErrors) -> Option<Pa
         );
     }
     let paths: Paths = source.object("Paths").read();
-    let bytes = serde_json::to_string(&paths).unwrap_or_default().len();
+    let json = serde_json::to_string(&paths).unwrap_or_default();
+    let bytes = ascii::escape(&json).len();
     if bytes > MAX_JSON_BYTES {
         errors.add(
             source.path_of("Paths"),

@@ -23,6 +23,7 @@ pub use self::parts::{
 use self::parts::{repository_name, sub, tags};
 use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
+use crate::common::ascii;
 
 /// Renders the template.
 pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
@@ -52,7 +53,11 @@ pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let branches: BTreeMap<&String, Value> = spec
         .branch_map
         .iter()
-        .map(|(env_id, branch)| (env_id, json!({"name": branch})))
+        .map(|(env_id, branch)| {
+            let escaped = ascii::escape(branch);
+            let names = json!({"name": branch, (branch_output_key(spec)): escaped});
+            (env_id, names)
+        })
         .collect();
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -125,6 +130,13 @@ pub fn needs_clone_url(spec: &Spec, repository: RepositoryOrigin) -> bool {
     spec.review.is_some() && repository != RepositoryOrigin::Created
 }
 
+/// The member of each branch in the mapping that the output shows. The name of a branch has no backslash, so
+/// [`ascii::unescape`] reads it.
+fn branch_output_key(spec: &Spec) -> &'static str {
+    let is_ascii = spec.branch_map.values().all(|branch| branch.is_ascii());
+    if is_ascii { "name" } else { "escaped" }
+}
+
 fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut outputs = json!({
         (REPOSITORY_OUTPUT): {
@@ -137,7 +149,7 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
         },
         (BRANCH_OUTPUT): {
             "Description": "The branch that is deployed",
-            "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"]},
+            "Value": {"Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, branch_output_key(spec)]},
         },
         "PipelineName": {
             "Description": "The pipeline. It is created with the first push of the branch",
@@ -163,7 +175,7 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
 
 /// The outputs that only the function reads: name, description and value.
 fn settings(spec: &Spec, repository: RepositoryOrigin) -> Vec<(&'static str, &'static str, Value)> {
-    let json = |text: serde_json::Result<String>| json!(text.unwrap_or_default());
+    let json = |text: serde_json::Result<String>| json!(ascii::escape(&text.unwrap_or_default()));
     let mut settings = vec![];
     if let Some(paths) = &spec.paths {
         settings.push((

@@ -24,7 +24,7 @@ pub const ORIGIN_OUTPUT: &str = "RepositoryOrigin";
 pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
 /// The output that names the repository.
 pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
-/// The output that names the branch.
+/// The output that names the branch, with `\uXXXX` for characters beyond ASCII.
 pub const BRANCH_OUTPUT: &str = "BranchName";
 /// The output with `Source.Paths`, as JSON. Missing if every push starts the pipeline.
 pub const PATHS_OUTPUT: &str = "Paths";

@@ -129,6 +129,12 @@ renderings! {
             {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
         ]},
     });
+    beyond_ascii: "beyond-ascii" from "drift", RepositoryOrigin::Created, json!({
+        "BranchMap": {"dev": "機能/ログイン", "prd": "dev{1}"},
+        "Deploy": {"TemplatePath": "ひな形.yaml", "Alarms": ["応答時間"]},
+        "Drift": "Report",
+
+    });
     review_and_drift: "review-and-drift" from "review", RepositoryOrigin::Existing, json!({
         "Source": {"RepositoryName": "shared"},
         "Build": {"BuildSpec": "ci/buildspec.yml"},

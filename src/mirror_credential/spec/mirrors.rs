@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::property::{MEMBERS, PROJECT};
 use crate::clients::gitlab::{Access, Settings};
+use crate::common::branch_names::BRANCH_NAME;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// `GitLab`
@@ -51,7 +52,7 @@ static MIRROR: [Property; 7] = [
     Property::new(
         "RequiredBranches",
         Kind::List {
-            items: &Kind::Text(&BRANCH),
+            items: &Kind::Text(&BRANCH_NAME),
             max: None,
         },
     )
@@ -71,10 +72,6 @@ static MIRROR: [Property; 7] = [
 static REGEX: Format = Format::new(
     Pattern::new("^[\\s\\S]").up_to(255),
     "must be a regular expression of at most 255 characters",
-);
-static BRANCH: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9/_.+#@-]+$").up_to(255),
-    "must be the name of a branch",
 );
 
 /// The maximum size of a compiled `BranchRegex` in bytes. Matching a larger one against a branch

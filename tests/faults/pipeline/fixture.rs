@@ -25,7 +25,7 @@ pub const RULE: &str = "approval-dev-cfn-shop";
 /// A foreign repository.
 pub const GIVEN: &str = "given";
 /// The branch that reaches `dev`.
-pub const BRANCH: &str = "development";
+pub const BRANCH: &str = "機能/ログイン";
 
 const RESOURCE: CustomResource = CustomResource {
     resource_type: "Custom::GitOpsPipeline",
@@ -107,7 +107,7 @@ pub fn in_project(
 
 /// The properties that most tests begin with.
 pub fn properties() -> Value {
-    json!({"EnvID": "dev", "ProjectID": "shop"})
+    json!({"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": BRANCH}})
 }
 
 /// `properties` with one of them changed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{assert_nothing_remains, delete_completely, watch};
-use crate::fixture::{CHILD, changed, fake, paused, properties, push, ruled, stack, with};
+use crate::fixture::{BRANCH, CHILD, changed, fake, paused, properties, push, ruled, stack, with};
 use fake_aws::custom_resource::{ParentStack, RequestOutcome};
 use fake_aws::propagation::{PermissionChecks, Prepared, retried_denials, timed};
 use fake_aws::{FakeAws, Fault, FaultKind, Options, ResourceAction};
@@ -135,7 +135,7 @@ async fn created_with_late_role(
 ) -> (FakeAws, ParentStack, RequestOutcome) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
-    fake.push("given", "development", "a-commit");
+    fake.push("given", BRANCH, "a-commit");
     fake.fail_resource(resource, ResourceAction::Create, reason, times);
     if let Some(fault) = fault {
         fake.inject("1-Create.1", fault);

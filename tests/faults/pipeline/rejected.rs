@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
-use crate::fixture::{CHILD, changed, fake, in_account, paused, properties, stack, with};
+use crate::fixture::{BRANCH, CHILD, changed, fake, in_account, paused, properties, stack, with};
 use fake_aws::custom_resource::{FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all};
 use fake_aws::stacks::Finding;
 use fake_aws::{Denied, Options, ResourceAction};
@@ -137,7 +137,7 @@ fn rollback_of_a_rejected_update_succeeds() {
         let moved = with(
             with(properties(), "EnvID", json!("prd")),
             "BranchMap",
-            json!({"dev": "development", "prd": "master"}),
+            json!({"dev": BRANCH, "prd": "master"}),
         );
         let answer = stack.update(&moved, None).await;
         answer.assert_reason(["AccessDenied"]);

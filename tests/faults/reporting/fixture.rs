@@ -33,7 +33,7 @@ pub const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
 const GITLAB: &str = "https://gitlab.example.com";
 const TOKEN: &str = "gitlab/token";
 const REPOSITORY: &str = "given";
-pub const BRANCH: &str = "development";
+pub const BRANCH: &str = "機能/ログイン";
 /// The time that the health check looks back.
 const DAY: Duration = Duration::from_hours(24);
 

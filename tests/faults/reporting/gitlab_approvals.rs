@@ -18,7 +18,7 @@ use fake_aws::{AwsState, Execution, FakeAws};
 pub const RUN: &str = "run-1";
 pub const SUBJECT: Subject = (RUN, Some("Approval"));
 /// The commit of the last deployed execution.
-pub const DEPLOYED: &str = "first-of-development";
+pub const DEPLOYED: &str = "first-of-機能/ログイン";
 /// Maintainers. Dan has made the commit that waits.
 pub const ANN: u64 = 21;
 pub const BOB: u64 = 22;

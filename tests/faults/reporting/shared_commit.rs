@@ -2,7 +2,7 @@
 
 use crate::checks::{check, check_harmless};
 use crate::fixture::{
-    COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
+    BRANCH, COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
 };
 use crate::scripts::{Script, script_of, scripts};
 use fake_aws::gitlab::records::{OTHER_USER, Status};
@@ -113,7 +113,7 @@ fn post_as_other(fake: &FakeAws, state: &'static str) {
             sha: COMMITS[0].to_owned(),
             name: SHOP.status(),
             state,
-            reference: "development".to_owned(),
+            reference: BRANCH.to_owned(),
             description: String::new(),
             target_url: String::new(),
             user: OTHER_USER,
@@ -136,7 +136,7 @@ fn deployments_of_gitlab_ci_are_neither_found_nor_too_large() {
                     let records = &mut aws.gitlab.project_mut(PROJECT).records;
                     for _ in 0..count {
                         let (environment, sha) = (SHOP.environment, COMMITS[0]);
-                        records.create_deployment(environment, sha, "development", "failed", &now);
+                        records.create_deployment(environment, sha, BRANCH, "failed", &now);
                         let created = records.deployments.last_mut().expect("just created");
                         created.is_from_ci = true;
                     }

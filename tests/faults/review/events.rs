@@ -112,7 +112,7 @@ fn failed_review_does_not_prevent_others() {
     in_account(async |fake| {
         let pushes = Pushes::of(fake, ORDERS[0]).await;
         let others = Others::of(fake);
-        let branch = ("review/a", 9);
+        let branch = ("検証/a", 9);
         let build = push_to_codecommit(fake, branch.0, "c4");
         let event = succeed(fake, &build, &Output::of(changed()));
         let answer = deliver_once(fake, &event, "event").await;

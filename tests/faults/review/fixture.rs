@@ -32,14 +32,18 @@ pub const STACK: &str = "cfnstack-dev-shop";
 /// The pipeline's stack.
 pub const CHILD: &str = "gitops-dev-shop";
 /// The branch of most tests, and its merge request.
-pub const LOGIN: (&str, u64) = ("review/login", 4);
+pub const LOGIN: (&str, u64) = ("検証/login", 4);
 /// Another branch, and its merge request.
-pub const CART: (&str, u64) = ("review/cart", 5);
+pub const CART: (&str, u64) = ("検証/cart", 5);
 /// The deployed commit.
 pub const DEPLOYED: &str = "1a2b3c4d00000001";
 /// How the function's notes about the environment begin.
 pub const MARKER: &str = "<!-- cfn-gitops review dev/shop ";
 
+/// The deployed branch.
+const BRANCH: &str = "機能/ログイン";
+/// The path of the template in the build's output.
+const TEMPLATE: &str = "ひな形.json";
 const TOKEN: &str = "gitlab/token";
 const REPOSITORY: &str = "given";
 const BUCKET: &str = "s3-dev-codepipeline-artifact-123456789012-eu-central-1";
@@ -56,17 +60,17 @@ fn properties() -> Value {
     json!({
         "EnvID": "dev",
         "ProjectID": "shop",
-        "BranchMap": {"dev": "development"},
+        "BranchMap": {"dev": BRANCH},
         "Source": {"RepositoryName": REPOSITORY},
         "Build": {"EnvironmentVariables": {"Password": VARIABLE}},
         "Deploy": {
             "ActionMode": "CHANGE_SET",
-            "TemplatePath": "template.json",
+            "TemplatePath": TEMPLATE,
             "TemplateConfiguration": "dev.json",
         },
         "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN, "Project": PROJECT},
         "Report": {"EnvironmentName": "dev"},
-        "Review": {"Branches": "review/*"},
+        "Review": {"Branches": "検証/*"},
         "Drift": "Report",
     })
 }
@@ -134,8 +138,8 @@ async fn prepared() -> FakeAws {
     };
     let fake = FakeAws::with(options);
     fake.repository(REPOSITORY);
-    fake.push(REPOSITORY, "development", DEPLOYED);
-    fake.gitlab_project(PROJECT, &["development"]);
+    fake.push(REPOSITORY, BRANCH, DEPLOYED);
+    fake.gitlab_project(PROJECT, &[BRANCH]);
     fake.gitlab_token(TOKEN);
     fake.arrange(|aws| {
         for sentinel in [PARAMETER, PROPERTY, VARIABLE] {
@@ -247,7 +251,7 @@ pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
 pub fn succeed(fake: &FakeAws, build: &str, output: &Output) -> Value {
     let prefix = format!("review/shop/{}", uuid(build));
     let files = [
-        ("template.json", &output.template),
+        (TEMPLATE, &output.template),
         ("dev.json", &output.configuration),
     ];
     for (path, content) in files {

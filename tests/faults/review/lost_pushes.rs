@@ -199,7 +199,7 @@ fn checks_at_once_start_one_build() {
 fn each_head_of_many_builds_gets_its_note() {
     in_account(async |fake| {
         let branches: Vec<(String, u64)> =
-            (0..60).map(|n| (format!("review/b{n}"), 100 + n)).collect();
+            (0..60).map(|n| (format!("検証/b{n}"), 100 + n)).collect();
         let mut builds = vec![];
         for (n, (branch, iid)) in branches.iter().enumerate() {
             builds.push(push(fake, (branch, *iid), &format!("c{n}")));

@@ -73,7 +73,7 @@ fn request_with_another_head_gets_no_note() {
 #[test]
 fn note_says_how_far_the_branch_is_behind() {
     for (behind, text) in [
-        (1, "1 commit behind `development`"),
+        (1, "1 commit behind `機能/ログイン`"),
         (3, "3 commits behind"),
     ] {
         in_account(async |fake| {

@@ -123,3 +123,20 @@ def test_order_seed_changes_the_order_of_independent_resources(aws: LocalAws, na
         orders.append(made[:-1])
     assert orders[0] == ["B", "C", "D", "E", "F", "A"]
     assert orders[0] != orders[1] != orders[2]
+
+
+def test_read_calls_return_question_marks_and_execution_does_not(aws: LocalAws, stack: Operated) -> None:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
+    template = {"Parameters": {"Text": {"Type": "String"}}, "Outputs": {"Text": {"Value": {"Ref": "Text"}}},
+                "Resources": {"A": {"Type": "AWS::SSM::Parameter", "Properties": {
+                    "Name": stack.name, "Type": "String", "Value": {"Fn::Sub": "請/${Text}"}}}}}
+    stack.client.create_stack(StackName=stack.name, TemplateBody=json.dumps(template, ensure_ascii=False),
+                              Parameters=[{"ParameterKey": "Text", "ParameterValue": "交月報"}],
+                              Tags=[{"Key": "部", "Value": "é"}])
+    assert stack.wait() == "CREATE_COMPLETE"
+    described = stack._describe()
+    assert (described["Outputs"][0]["OutputValue"], described["Parameters"][0]["ParameterValue"],
+            described["Tags"]) == ("???", "???", [{"Key": "?", "Value": "?"}])
+    read = stack.client.get_template(StackName=stack.name)["TemplateBody"]
+    assert "?/${Text}" in json.dumps(read)
+    assert aws.client("ssm").get_parameter(Name=stack.name)["Parameter"]["Value"] == "請/交月報"

@@ -6,6 +6,7 @@ use self::stages::{APPROVAL, BUILD, DEPLOY};
 use super::formats;
 use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::common::branch_names::{BRANCH_NAME, BRANCH_PATTERN};
 use crate::common::tags::TAGS;
 use cfn_custom_resource::{Kind, Map, Property};
 
@@ -94,7 +95,7 @@ const ROLE_ARN: Kind = Kind::Text(&formats::ROLE_ARN);
 
 const BRANCH_MAP: Map = Map {
     names: &formats::BRANCH_MAP_KEY,
-    values: Some(&formats::BRANCH_NAME),
+    values: Some(&BRANCH_NAME),
     as_json: Some("must be an object, or the JSON of one, from EnvID to branch"),
 };
 
@@ -206,7 +207,7 @@ static REPORT: [Property; 6] = [
 ];
 
 static REVIEW: [Property; 4] = [
-    Property::required("Branches", Kind::Text(&formats::BRANCH_PATTERN)).doc(
+    Property::required("Branches", Kind::Text(&BRANCH_PATTERN)).doc(
         "The pattern of the [review branches](../concepts/reviews.md), for example `review/*`. \
          `*` matches any characters. A push to such a branch is built, and its change set is a \
          note on the merge request. `Review` requires `GitLab`, and cannot be set with \

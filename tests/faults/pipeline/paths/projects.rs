@@ -14,6 +14,7 @@ fn project(index: usize) -> Value {
     json!({
         "EnvID": "dev",
         "ProjectID": format!("p{index}"),
+        "BranchMap": {"dev": BRANCH},
         "Source": {"RepositoryName": GIVEN, "Paths": paths},
     })
 }
