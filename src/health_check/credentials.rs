@@ -175,11 +175,15 @@ impl Checker<'_> {
             let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
             self.emit(&health.user_name, &metrics);
         }
-        let problem = health.issued.is_none().then_some(
-            "it does not exist. Issue another one: update its stack with a new RotationSerial",
-        );
+        let problem = match health.issued {
+            None => Some("it does not exist. Issue another one"),
+            Some(_) if health.is_inactive => Some("it is inactive. Replace it"),
+            Some(_) => None,
+        };
+        let problem =
+            problem.map(|problem| format!("{problem}: update its stack with a new RotationSerial"));
         let subject = format!("the credential of user {}", health.user_name);
-        findings.checked(subject, problem.map(ToOwned::to_owned));
+        findings.checked(subject, problem);
         self.report_other_credentials(findings, health);
         for mirror in &health.mirrors {
             self.report_mirror(findings, mirror);

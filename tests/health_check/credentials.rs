@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::fixture::{
     PROJECT, SECRET, TOKEN, USER, empty_world, fake, look, look_at, mirrored, properties,
 };
@@ -140,6 +142,28 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
         assert!(texts.contains(says) && texts.contains(PROJECT), "{texts}");
         assert!(!texts.contains("hunter2"), "{texts}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn inactive_credential_without_mirrors_is_unhealthy() {
+    let (fake, mut stack) = fake().await;
+    let removed = stack.update(&json!({"UserName": USER}), None).await;
+    assert!(removed.is_success(), "{removed:?}");
+    assert!(look(&fake).await.texts("Unhealthy").is_empty());
+    fake.change(|aws| {
+        let now = aws.now;
+        for held in aws.credentials(USER) {
+            let set = aws
+                .iam
+                .change(now, |iam| iam.set_active(USER, &held.id, "Inactive"));
+            set.expect("it is there");
+        }
+    });
+    let texts = look(&fake).await.texts("Unhealthy").join("\n");
+    assert!(
+        texts.contains("it is inactive") && texts.contains(USER),
+        "{texts}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,8 @@ pub struct Health {
     pub user_name: String,
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
+    /// Whether it is inactive.
+    pub is_inactive: bool,
     /// The user's other CodeCommit credentials. During a rotation it has one.
     pub other_credentials: Vec<String>,
     /// Whether a repair was interrupted before it deactivated the former credential.
@@ -225,6 +227,7 @@ impl MirrorCredential {
         let mut health = Health {
             user_name: user_name.clone(),
             issued: credential.map(|credential| credential.created),
+            is_inactive: credential.is_some_and(|credential| !credential.active),
             other_credentials: other_credentials(&user, &current.credential_id),
             has_unfinished_repair: is_repair(&current.version_id)
                 && user
