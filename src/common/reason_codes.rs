@@ -61,6 +61,7 @@ reason_codes! {
     LoginRejected 308 "CodeCommit rejects the login"
     PushDenied 309 "The login is not allowed to push"
     MoveNotVerified 310 "CloudFormation did not send the request"
+    CredentialInactive 311 "The credential stays inactive"
     GitLabUnreachable 401 "GitLab cannot be reached"
     GitLabNotTrusted 402 "GitLab's certificate is not trusted"
     NotGitLab 403 "The response is not GitLab's"

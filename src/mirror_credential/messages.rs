@@ -152,6 +152,16 @@ pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     Reason::new(Code::ForeignCredentials, text)
 }
 
+/// The current credential is inactive, and `error` prevented its replacement.
+pub fn stays_inactive(user_name: &str, id: &str, error: &Reason) -> Reason {
+    let text = format!(
+        "the credential {id} of user {user_name} stays inactive, so its login does not work. It was not \
+         replaced: {}. Remove this cause, then change RotationSerial",
+        error.text
+    );
+    Reason::new(Code::CredentialInactive, text)
+}
+
 /// IAM has no free slot for a credential.
 pub fn both_slots_taken(user_name: &str) -> Reason {
     let text = format!(

@@ -53,11 +53,11 @@ impl MirrorCredential {
             tags: tag_keys(&request.old_properties),
             secret_name: replaced.filter(|id| *id != spec.secret_name),
         };
-        let applier = Applier::start(&self.clients, spec, context, progress, previous);
+        let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());
         let applier = Box::pin(applier).await?;
         let user = &applier.state.user;
         Box::pin(check_move(&self.clients.aws, spec, context, user, progress)).await?;
-        let result = Box::pin(applier.apply_spec()).await?;
+        let result = Box::pin(applier.apply_or_keep_inactive(previous)).await?;
         Ok(outcome(spec, &result))
     }
 

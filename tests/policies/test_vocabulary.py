@@ -125,3 +125,73 @@ def test_every_condition_key_exists(policy):
         for keys in statement.get("Condition", {}).values():
             for key in keys:
                 assert any(key.lower() == each or (each.endswith(("/", ":")) and key.lower().startswith(each)) for each in known), key
+
+
+def kind(policy):
+    return scene.stacks()[policy.template].deployed.template["Resources"][policy.logical_id]["Type"]
+
+
+def length(*documents):
+    """White space does not count, except in control policies that are created outside of the console."""
+    return sum(len(json.dumps(document, separators=(",", ":"))) for document in documents)
+
+
+# Policies with a limit of their own. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html and
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+TRUST = 2_048
+DOCUMENTS = {"AWS::IAM::ManagedPolicy": 6_144, "AWS::Organizations::Policy": 5_120}
+
+
+@pytest.mark.parametrize("policy", [p for p in POLICIES if p.side == "trust" or kind(p) in DOCUMENTS], ids=lambda policy: policy.place)
+def test_policy_fits_the_size_limit_of_its_type(policy):
+    assert length(policy.document) <= (TRUST if policy.side == "trust" else DOCUMENTS[kind(policy)])
+
+
+# "You can add as many inline policies as you want [...], but the total aggregate policy size" has a limit: same page.
+INLINE = {"user": 2_048, "role": 10_240, "group": 5_120}
+
+
+def inline():
+    found = {}
+    for policy in POLICIES:
+        if policy.side == "identity" and kind(policy) not in DOCUMENTS:
+            for principal in policy.principals:
+                found.setdefault(principal, []).append(policy.document)
+    return found
+
+
+@pytest.mark.parametrize(("principal", "documents"), inline().items(), ids=inline())
+def test_inline_policies_of_a_principal_fit_the_size_limit(principal, documents):
+    assert length(*documents) <= INLINE[principal.split(":")[5].split("/")[0]]
+
+
+# One policy for each resource, however many of the templates' resources its statements come from:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html
+# https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html
+# https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+RESOURCES = {
+    "s3": 20_480, "sns": 30_720, "sqs": 8_192, "events": 10_240, "ecr": 10_240, "kms": 32_768, "lambda": 20_480,
+}
+
+
+def on_resources():
+    found = {}
+    for policy in POLICIES:
+        if policy.side == "resource":
+            found.setdefault(policy.resource, []).extend(as_list(policy.document["Statement"]))
+    return found
+
+
+@pytest.mark.parametrize(("resource", "statements"), on_resources().items(), ids=on_resources())
+def test_resource_policy_fits_the_size_limit_of_its_service(resource, statements):
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    assert length(policy) <= RESOURCES[resource.split(":")[2]]
+
+
+def test_every_policy_has_a_limit():
+    limited = {p.place for p in POLICIES if p.side in ("trust", "resource") or kind(p) in DOCUMENTS or p.principals}
+    assert limited == {policy.place for policy in POLICIES}

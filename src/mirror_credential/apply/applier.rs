@@ -22,7 +22,7 @@ use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// Parts of the previous spec that the new one may not have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PreviousSpec {
     pub gitlab: Option<Access>,
     /// The keys of its tags.
@@ -160,6 +160,32 @@ impl<'a> Applier<'a> {
 }
 
 impl Applier<'_> {
+    /// Applies the spec. If an inactive credential cannot be replaced, and the request changes nothing else,
+    /// it is left inactive. Otherwise every rollback would fail until the cause is removed.
+    pub async fn apply_or_keep_inactive(self, previous: PreviousSpec) -> Result<Applied, Failure> {
+        if !self.planner().only_replaces_inactive() {
+            return self.apply_spec().await;
+        }
+        let (clients, spec, context) = (self.clients, self.spec, self.context);
+        let progress = self.progress;
+        let time = clients.clock.until(progress.until()) * 3 / 4;
+        let replaced = tokio::time::timeout(time, Box::pin(self.apply_spec())).await;
+        let error = match replaced {
+            Ok(Ok(applied)) => return Ok(applied),
+            Ok(Err(Failure(reason))) => reason,
+            Err(_) => {
+                let text = format!("{}: it takes too long", progress.last());
+                Reason::new(Code::OutOfTime, text)
+            }
+        };
+        tracing::warn!(%error, "the inactive credential is not replaced");
+        // The plan starts again, as after a killed delivery: it finds what the failure has left.
+        let applier = Applier::start(clients, spec, context, progress, previous);
+        let mut applier = Box::pin(applier).await?;
+        applier.state.login.replacement_error = Some(error);
+        Box::pin(applier.apply_spec()).await
+    }
+
     /// Runs steps until the resource matches its spec. After a failure, rolls back this delivery,
     /// best effort.
     pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
@@ -203,6 +229,11 @@ impl Applier<'_> {
         let login = secret.log.current.as_ref()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
+        let error = self.state.replacement_error();
+        if let Some(error) = error.filter(|_| !credential.active) {
+            let user_name = &self.spec.user_name;
+            warnings.push(messages::stays_inactive(user_name, &credential.id, error));
+        }
         if let Some(error) = &self.state.mirrors.gitlab_error {
             let text = format!("the mirrors were not checked: {}", error.text);
             warnings.push(Reason::new(error.code, text));

@@ -1,5 +1,6 @@
 //! Plans the steps when the secret holds no valid login: from the claim to the entry that holds one.
 
+use crate::common::password::Password;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
@@ -31,13 +32,12 @@ impl Planner<'_> {
             return step;
         }
         if let Some(issued) = &state.login.issued {
-            return match &issued.password {
-                None => CredentialStep::Reset(issued.id.clone()).into(),
-                // GitLab rejects a `/` in a mirror's login.
-                Some(password) if !password.is_url_safe() => {
-                    CredentialStep::Reset(issued.id.clone()).into()
-                }
-                Some(_) => self.plan_store(secret, issued),
+            // GitLab rejects a `/` in a mirror's login.
+            let is_usable = issued.password.as_ref().is_some_and(Password::is_url_safe);
+            return if is_usable && !self.is_inactive(&issued.id) {
+                self.plan_store(secret, issued)
+            } else {
+                self.renew(&issued.id)
             };
         }
         // An earlier attempt may have left a credential.
@@ -45,7 +45,7 @@ impl Planner<'_> {
             // Once IAM shows the closed intent, a foreign credential is no longer classified as an
             // orphan.
             return if state.shows_closed_intents() {
-                CredentialStep::Reset(orphan.id.clone()).into()
+                self.renew(&orphan.id)
             } else {
                 CredentialStep::WaitForIam.into()
             };
@@ -63,6 +63,15 @@ impl Planner<'_> {
         } else {
             CredentialStep::WriteIssueIntent.into()
         }
+    }
+
+    /// The step towards a usable password of the credential `id`, which no version holds. A reset does not
+    /// activate an inactive one, so that is deleted, and the next step issues another.
+    fn renew(&self, id: &str) -> Step {
+        if self.is_inactive(id) {
+            return CredentialStep::DeleteCredential(id.to_owned()).into();
+        }
+        CredentialStep::Reset(id.to_owned()).into()
     }
 
     /// The step for foreign credentials. `None` if there are none.

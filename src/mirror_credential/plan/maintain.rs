@@ -1,7 +1,7 @@
 //! Maintains a stored login: verifies it, syncs its mirrors, changes the secret's settings, and
 //! deletes superseded resources.
 
-use crate::mirror_credential::intent_log::mirrors::{MirrorRecord, spec_key};
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::plan::end_rotation::end_rotation;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
@@ -76,8 +76,9 @@ impl Planner<'_> {
         let verify = must_verify.then_some(CredentialStep::VerifyStored.into());
         let current = secret.log.current.as_ref()?;
         let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;
-        if !has_mirrors || state.mirrors.gitlab_error.is_some() {
-            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::rejection`.
+        if !has_mirrors || !active || state.mirrors.gitlab_error.is_some() {
+            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::rejection`. With an
+            // inactive credential they cannot push.
             return verify;
         }
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
@@ -126,10 +127,8 @@ impl Planner<'_> {
         if let Some(superseded) = secret.log.superseded.first() {
             return Some(SecretStep::DropOldLogin(superseded.entry).into());
         }
-        let latest = secret.log.saved_specs.last();
-        let key = spec_key(&self.spec.document);
         // This entry also concludes every claim before it.
-        let is_new = latest.is_none_or(|latest| latest.key != key);
+        let is_new = !secret.saves(&self.spec.document);
         if (is_new || secret.is_unfinished()) && !self.state.mirrors.deletion_incomplete {
             return Some(SecretStep::SaveSpec(secret.next_entry()).into());
         }

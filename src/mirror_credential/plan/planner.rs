@@ -1,7 +1,7 @@
 //! The input of the planner, and facts that follow from it directly.
 
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::intent_log::{key, serial_key, write_time};
+use crate::mirror_credential::intent_log::{Login, key, serial_key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
@@ -43,26 +43,47 @@ impl<'a> Planner<'a> {
     }
 
     /// The secret's login, compared with the spec. A person may have set its credential to inactive because
-    /// the password leaked, so it is replaced and never activated. Without GitLab it stays inactive.
+    /// the password leaked, so it is replaced and never activated. If that is impossible, and the request
+    /// changes nothing else, it stays inactive.
     pub fn current_login(&self) -> CurrentLogin<'a> {
-        let (spec, state) = (self.spec, self.state);
-        let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
-        let login = current.filter(|login| {
-            login.user_key == key(&state.user.name)
-                && login.serial_key == serial_key(spec.rotation_serial.as_deref())
-                && !state.login.rejected
-        });
-        let Some(login) = login else {
+        let state = self.state;
+        let Some(login) = self.matching_login() else {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {
-            Some(credential) if credential.active || state.mirrors.gitlab_error.is_some() => {
+            Some(credential) if credential.active || state.replacement_error().is_some() => {
                 CurrentLogin::Valid(credential)
             }
             None if !state.is_settled() => CurrentLogin::Unknown,
             Some(_) | None => CurrentLogin::Missing,
         }
+    }
+
+    /// The current login, if it is of the spec's user and serial.
+    fn matching_login(&self) -> Option<&'a Login> {
+        let (spec, state) = (self.spec, self.state);
+        let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        current.filter(|login| {
+            login.user_key == key(&state.user.name)
+                && login.serial_key == serial_key(spec.rotation_serial.as_deref())
+                && !state.login.rejected
+        })
+    }
+
+    /// Whether the request changes nothing but an inactive credential: it rolls another one back, or it is
+    /// delivered again. It succeeds without a replacement, because the login did not work before it.
+    pub fn only_replaces_inactive(&self) -> bool {
+        let mut secret = self.secret.iter();
+        let is_saved = secret.any(|secret| secret.saves(&self.spec.document));
+        let login = self.matching_login().filter(|_| is_saved);
+        login.is_some_and(|login| self.is_inactive(&login.credential_id))
+    }
+
+    /// Whether IAM lists the credential `id` as inactive.
+    pub fn is_inactive(&self, id: &str) -> bool {
+        let listed = self.state.user.credential(id);
+        listed.is_some_and(|credential| !credential.active)
     }
 
     /// The class of a credential of the user.

@@ -19,6 +19,7 @@ use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
+use cfn_custom_resource::Reason;
 
 /// The secret as this delivery has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub struct LoginState {
     pub verified_version: Option<String>,
     /// The logins that were read, by version ID. `None` if the version holds no login.
     pub stored: BTreeMap<String, Option<StoredLogin>>,
+    /// Why the current credential, which is inactive, could not be replaced.
+    pub replacement_error: Option<Reason>,
     /// Credentials of this resource in the secret that this one replaces.
     pub other_resource_credentials: Vec<String>,
     /// Credentials that this delivery deleted. IAM may still list them.
@@ -190,6 +193,12 @@ impl State {
             mirrors: MirrorState::default(),
             created: CreatedResources::default(),
         }
+    }
+
+    /// Why an inactive credential of a saved spec is not replaced. `None` if that was not tried.
+    pub fn replacement_error(&self) -> Option<&Reason> {
+        let gitlab = self.mirrors.gitlab_error.as_ref();
+        self.login.replacement_error.as_ref().or(gitlab)
     }
 
     /// The mirror of `record` in GitLab. `None` if it is deleted, or pushes to another repository.

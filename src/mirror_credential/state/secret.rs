@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::mirror_credential::intent_log::mirrors::SavedSpec;
+use serde_json::Value;
+
+use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
 use crate::mirror_credential::spec::SecretSettings;
 
@@ -142,6 +144,12 @@ impl Secret {
             Some(entry) => self.log.claim > entry + 1,
             None => self.log.claim > 0,
         }
+    }
+
+    /// Whether the spec that was saved last is `document`.
+    pub fn saves(&self, document: &Value) -> bool {
+        let saved = self.log.saved_specs.last();
+        saved.is_some_and(|saved| saved.key == spec_key(document))
     }
 
     /// Whether the log shows entry `number`, or a later one.

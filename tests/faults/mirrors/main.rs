@@ -14,6 +14,7 @@ mod fixture;
 mod happy_path;
 mod histories;
 mod hostile;
+mod inactive;
 mod limits;
 mod mutants;
 mod pending;

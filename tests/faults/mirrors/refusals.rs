@@ -16,10 +16,10 @@ use fake_aws::{FakeAws, Options, Scope};
 use fake_aws::{FaultKind, On};
 
 /// A situation: its setup, and its reason.
-struct Situation {
-    name: &'static str,
-    arrange: fn(&FakeAws),
-    says: &'static [&'static str],
+pub struct Situation {
+    pub name: &'static str,
+    pub arrange: fn(&FakeAws),
+    pub says: &'static [&'static str],
 }
 
 fn access(fake: &FakeAws, level: Option<u64>) {
@@ -32,7 +32,7 @@ fn token_secret(fake: &FakeAws, change: fn(&mut fake_aws::secrets::Secret)) {
     fake.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
 }
 
-fn situations() -> Vec<Situation> {
+pub fn situations() -> Vec<Situation> {
     let situation = |name, arrange, says| Situation {
         name,
         arrange,
@@ -187,7 +187,7 @@ fn situations() -> Vec<Situation> {
 }
 
 /// The properties of a situation.
-fn asked(properties: Value) -> Value {
+pub fn asked(properties: Value) -> Value {
     let mut properties = properties;
     for mirror in properties["Mirrors"].as_array_mut().expect("a list") {
         mirror["KeepDivergentRefs"] = json!(true);

@@ -1,7 +1,7 @@
 //! Plans the steps for mirrors: which to create, enable, push and delete.
 
 use crate::clients::gitlab::PushStatus;
-use crate::mirror_credential::intent_log::mirrors::{MirrorRecord, spec_key};
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
@@ -50,13 +50,7 @@ impl<'a> MirrorPlanner<'a> {
         else {
             return refuse;
         };
-        let key = spec_key(&self.spec.document);
-        let is_saved = secret
-            .log
-            .saved_specs
-            .last()
-            .is_some_and(|noted| noted.key == key);
-        if !is_saved || login.mirrors != self.spec.mirrors.len() {
+        if !secret.saves(&self.spec.document) || login.mirrors != self.spec.mirrors.len() {
             return refuse;
         }
         let Some(current) = self.current_mirrors(secret) else {

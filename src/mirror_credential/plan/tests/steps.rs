@@ -144,6 +144,15 @@ step_table! {
         k.user.credentials = vec![credential("LOST")];
         k.log.issue_intent_written = false;
     } => CredentialStep::Reset("LOST".to_owned());
+    inactive_orphan_is_deleted: same, claimed(), |k| {
+        k.user.credentials = vec![Credential { active: false, ..credential("LOST") }];
+        k.log.issue_intent_written = false;
+    } => delete("LOST");
+    // A person has set it to inactive between the list and the reset.
+    inactive_credential_is_not_stored: same, claimed(), |k| {
+        k.user.credentials = vec![Credential { active: false, ..credential("NEW") }];
+        k.login.issued = Some(issued(Some("a")));
+    } => delete("NEW");
     uncertain_call_waits_for_iam:
         same, claimed(), |k| k.login.uncertain_since = Some(at(3595)) => CredentialStep::WaitForIam;
     changed_serial_claims_first: |d| d.rotation_serial = Some("2".to_owned()), settled() => SecretStep::Claim(2);
@@ -188,6 +197,10 @@ step_table! {
     } => SecretStep::DropOldLogin(1);
     inactive_credential_is_replaced:
         same, settled(), |k| k.user.credentials[0].active = false => SecretStep::Claim(2);
+    inactive_credential_that_cannot_be_replaced_stays: |d| d.repository_names = vec!["r".to_owned()], settled(), |k| {
+        k.user.credentials[0].active = false;
+        k.login.replacement_error = Some(messages::both_slots_taken(USER));
+    } => Step::Done;
     login_for_repositories_is_verified: |d| d.repository_names = vec!["r".to_owned()], settled()
         => CredentialStep::VerifyStored;
     // An Update to another user was interrupted after it had written the tag.
