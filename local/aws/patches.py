@@ -46,6 +46,7 @@ from local.aws.iam import (
     enforcement,
     group_resource,
     policy_language,
+    policy_sizes,
     principals,
     propagation as iam_propagation,
     resource_policies,
@@ -82,6 +83,7 @@ def install(endpoint: str) -> None:
     user_tags.install()
     iam_deletion.install()
     group_resource.install()
+    policy_sizes.install()
     secret_versions.install()
     rotation.install()
     secret_listing.install()

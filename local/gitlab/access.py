@@ -20,16 +20,19 @@ _ABILITIES = {
 
 
 def token_value(headers: Mapping[str, str]) -> str | None:
-    """lib/gitlab/auth/auth_finders.rb: `PRIVATE-TOKEN`, or a bearer's."""
-    value = headers.get("PRIVATE-TOKEN")
+    """lib/gitlab/auth/auth_finders.rb: `PRIVATE-TOKEN`, a CI job's, or a bearer's."""
+    value = headers.get("PRIVATE-TOKEN") or headers.get("JOB-TOKEN")
     if value:
         return value
     scheme, _, bearer = headers.get("Authorization", "").partition(" ")
     return bearer if scheme.lower() == "bearer" and bearer else None
 
 
-def authenticated(instance: Instance, headers: Mapping[str, str], method: str, any_scope: bool = False) -> Token | None:
-    """The caller's token, or None without one (lib/gitlab/auth/auth_finders.rb, `find_personal_access_token` and
+def authenticated(instance: Instance, headers: Mapping[str, str], method: str, any_scope: bool = False,
+                  of_jobs: bool = False) -> Token | None:
+    """`of_jobs`: `route_setting :authentication, job_token_allowed`. A job's token has the scope `job` here.
+
+    The caller's token, or None without one (lib/gitlab/auth/auth_finders.rb, `find_personal_access_token` and
     `validate_and_save_access_token!`)."""
     value = token_value(headers)
     if value is None:
@@ -45,7 +48,7 @@ def authenticated(instance: Instance, headers: Mapping[str, str], method: str, a
         raise Rejected(401, {"error": "invalid_token", "error_description":
                             "Token is expired. You can either do re-authorization or token refresh."})
     # lib/api/api.rb, `allow_access_with_scope`.
-    allowed = ["api", "read_api"] if method in ("GET", "HEAD") else ["api"]
+    allowed = (["api", "read_api"] if method in ("GET", "HEAD") else ["api"]) + ["job"] * of_jobs
     if not any_scope and not set(allowed) & set(token.scopes):
         raise Rejected(403, {"error": "insufficient_scope", "error_description":
                             "The request requires higher privileges than provided by the access token.",

@@ -36,7 +36,7 @@ class Api:
             return self._own_token(request)
         if parts[0] not in ("projects", "users") or len(parts) < 2:
             raise no_route()
-        token = access.authenticated(self._instance, request.headers, request.method)
+        token = access.authenticated(self._instance, request.headers, request.method, of_jobs=parts[2:3] == ["releases"])
         if parts[0] == "users":
             if token is None:
                 raise rest.unauthorized()
@@ -76,6 +76,8 @@ class Api:
                 handle = partial(branches.answer, parts=more)
             case (_, "repository", "tags", *more):
                 handle = partial(tags.answer, runs=self._runs, parts=more)
+            case (_, "releases", *more):
+                handle = partial(tags.releases, runs=self._runs, parts=more)
             case ("GET", "protected_tags"):
                 handle = tags.protected
             case ("GET", "deploy_keys"):
@@ -115,7 +117,8 @@ class Api:
             # `default_branch_or_main` in lib/api/entities/basic_project_details.rb: an empty project has one, too.
             "default_branch": project.default_branch, "empty_repo": project.is_empty,
             "archived": False, "visibility": "private", "builds_access_level": "enabled",
-            "environments_access_level": "enabled", "web_url": f"{self._url}/{project.path}",
+            "environments_access_level": "enabled", "releases_access_level": "enabled",
+            "ci_push_repository_for_job_token_allowed": False, "web_url": f"{self._url}/{project.path}",
             "http_url_to_repo": f"{self._url}/{project.path}.git",
             "permissions": {"project_access": {"access_level": held, "notification_level": 3}, "group_access": None},
         })

@@ -91,6 +91,8 @@ class Project:
     # The least access levels that may create the tags of each name or wildcard: one that admits a user is enough. 0 is
     # "No one".
     protected_tags: dict[str, list[int]] = field(default_factory=dict)
+    # The tags that belong to a release.
+    released: set[str] = field(default_factory=set)
     # `statistics.lfs_objects_size`, in bytes.
     lfs_objects_size: int = 0
     mirrors: list[Mirror] = field(default_factory=list)

@@ -1,4 +1,5 @@
-"""Tags, and the rules that protect them (lib/api/tags.rb, lib/api/protected_tags.rb, lib/gitlab/checks/tag_check.rb)."""
+"""Tags, their releases, and the rules that protect them (lib/api/tags.rb, lib/api/releases.rb, lib/api/protected_tags.rb,
+lib/gitlab/checks/tag_check.rb)."""
 
 from __future__ import annotations
 
@@ -42,8 +43,41 @@ def _created(call: Call, runs: Runs) -> Answer:
         raise Rejected(400, {"message": f"Tag {name} already exists"})
     if commit is None:
         raise Rejected(400, {"message": f"Target {given['ref']} is invalid"})
-    _change(call, runs, name, None, commit, "tag", "--end-of-options", name, commit)
+    _create(call, runs, name, commit)
     return Answer(201, _shown(call, _target(call, name), name))
+
+
+def releases(call: Call, runs: Runs, parts: list[str]) -> Answer:
+    """lib/api/releases.rb. Developers create a release, also with a job's token, and its tag if the rules admit them
+    (app/services/releases/create_service.rb). Its deletion leaves the tag."""
+    access.authorize(call.token, call.project, "read_code")
+    released = call.project.released
+    match (call.request.method, *parts):
+        case ("POST",):
+            require(call.request.parameters, "tag_name")
+            name = call.request.parameters["tag_name"]
+            commit = call.project.commit(call.request.parameters.get("ref", ""))
+            if call.token.level(call.project) < LEVELS["developer"]:
+                raise forbidden()
+            if f"refs/tags/{name}" not in call.project.references():
+                if commit is None:
+                    raise Rejected(422, {"message": "Ref is not specified"})
+                _create(call, runs, name, commit)
+            released.add(name)
+            return Answer(201, {"tag_name": name, "name": name, "description": None})
+        case ("GET", name) if name in released:
+            return Answer(200, {"tag_name": name, "name": name, "description": None})
+        case ("DELETE", name) if name in released:
+            access.authorize(call.token, call.project, "admin_project")
+            released.discard(name)
+            return Answer(200, {"tag_name": name, "name": name, "description": None})
+        case ("GET" | "DELETE", _):
+            raise Rejected(404, {"message": "404 Not Found"})
+    raise no_route()
+
+
+def _create(call: Call, runs: Runs, name: str, commit: str) -> None:
+    _change(call, runs, name, None, commit, "tag", "--end-of-options", name, commit)
 
 
 def _deleted(call: Call, runs: Runs, name: str) -> Answer:
@@ -74,7 +108,8 @@ def _shown(call: Call, target: str, name: str) -> dict[str, Any]:
     message = call.project.git("tag", "--list", "--format=%(contents)", name).strip()
     is_annotated = call.project.git("cat-file", "-t", target).strip() == "tag"
     return {"name": name, "message": message if is_annotated else "", "target": target,
-            "commit": {"id": call.project.commit(target)}, "release": None,
+            "commit": {"id": call.project.commit(target)},
+            "release": {"tag_name": name, "description": None} if name in call.project.released else None,
             "protected": bool(call.project.tag_rules(name))}
 
 

@@ -44,12 +44,19 @@ pub enum Exposure {
         "a deploy key of the project has write access, and acts as its owner. Reject requests that wait in AWS, then remove its write access"
     )]
     PushingDeployKey,
+    /// A job runs code of Developers, also if a Maintainer started it.
+    #[error(
+        "the project allows CI jobs to push, and they act as the users who started them. Reject requests that wait in AWS, then switch off \"Allow Git push requests to the repository\" in Settings > CI/CD > Job token permissions"
+    )]
+    PushingJobs,
     /// Developers create such tags.
     #[error("no protected tag of the project matches {0}. Protect {1}/* for Maintainers")]
     Unprotected(String, &'static str),
     /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
-    #[error("the protected tag {0:?} admits {1}. Remove that entry")]
-    Admits(String, &'static str),
+    #[error(
+        "the protected tag {0:?} matches {2}/… and admits {1}. Remove that entry, or replace the rule by one that does not match {2}/…"
+    )]
+    Admits(String, &'static str, &'static str),
 }
 
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
@@ -147,13 +154,16 @@ impl TagProtection {
         if self.has_pushing_deploy_key {
             return Err(Exposure::PushingDeployKey);
         }
-        let name = tag.name();
+        if self.project.allows_pushes_of_jobs {
+            return Err(Exposure::PushingJobs);
+        }
+        let (name, decision) = (tag.name(), tag.decision.name());
         let matching = || self.rules.iter().filter(|rule| rule.matches(&name));
         if matching().next().is_none() {
-            return Err(Exposure::Unprotected(name, tag.decision.name()));
+            return Err(Exposure::Unprotected(name, decision));
         }
         match matching().find_map(|rule| Some((rule.pattern.clone(), rule.also_admits?))) {
-            Some((pattern, whom)) => Err(Exposure::Admits(pattern, whom)),
+            Some((pattern, whom)) => Err(Exposure::Admits(pattern, whom, decision)),
             None => Ok(()),
         }
     }

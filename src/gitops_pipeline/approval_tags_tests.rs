@@ -150,6 +150,22 @@ fn both_kinds_of_tags_and_the_project_are_checked() {
     let mut pushed = protection(&both);
     pushed.has_pushing_deploy_key = true;
     assert_eq!(pushed.check_all(&names), Err(Exposure::PushingDeployKey));
+    for (shown, expected) in [
+        (json!(true), false),
+        (json!("yes"), false),
+        (json!(false), true),
+        (json!(null), true),
+    ] {
+        let mut jobs = protection(&both);
+        jobs.project = ProjectDetails::parse(&json!({
+            "id": 15, "ci_push_repository_for_job_token_allowed": shown}));
+        let checked = jobs.check_all(&names);
+        assert_eq!(
+            checked != Err(Exposure::PushingJobs),
+            expected,
+            "{checked:?}"
+        );
+    }
     let mut unknown = protection(&both);
     unknown.project.id = None;
     assert_eq!(unknown.check_all(&names), Err(Exposure::OtherProject));

@@ -3,7 +3,9 @@
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+use aws_sdk_codepipeline::types::{
+    ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
+};
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership;
@@ -84,6 +86,15 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     let mut revisions = execution.source_revisions().iter();
     let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
     code.revision_id()
+}
+
+/// Whether it deploys an earlier execution again.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html>
+pub fn is_rollback(execution: &PipelineExecutionSummary) -> bool {
+    use TriggerType::{AutomatedRollback, ManualRollback};
+    let trigger = execution.trigger().and_then(|it| it.trigger_type());
+    execution.execution_type() == Some(&ExecutionType::Rollback)
+        || matches!(trigger, Some(AutomatedRollback | ManualRollback))
 }
 
 /// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that list the

@@ -25,9 +25,7 @@
 //! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its token
 //! follows from the tip and the newest execution, and it is the newest afterwards.
 
-use aws_sdk_codepipeline::types::{
-    ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
-};
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
 use aws_sdk_eventbridge::types::RuleState;
 
 use super::executions::{self, commit_of};
@@ -127,7 +125,7 @@ fn executed_instead_of<'a>(
 
 /// Whether the commit of `execution` was the branch's tip when it started, or the commit of an event.
 fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    if execution.execution_type() == Some(&ExecutionType::Rollback) {
+    if executions::is_rollback(execution) {
         return false;
     }
     let is_canceled = execution.status() == Some(&PipelineExecutionStatus::Cancelled);
@@ -138,7 +136,6 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
         return true;
     };
     match trigger.trigger_type() {
-        Some(TriggerType::AutomatedRollback | TriggerType::ManualRollback) => false,
         // The detail is the caller's ARN: assumption `trigger-detail-names-the-caller`.
         Some(TriggerType::StartPipelineExecution) => {
             let own = format!(":assumed-role/{}/", names.function_role());

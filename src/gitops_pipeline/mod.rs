@@ -10,11 +10,12 @@
 //! - [`settings`] are what reports, reviews and drift need: the child stack stores them, and
 //!   [`pipeline_settings`] reads them.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
-//!   files of [`paths`]. [`executions`] lists what the pipeline runs.
+//!   files of [`paths`]. [`executions`] lists what the pipeline runs, and [`actions`] its actions.
 //! - [`approval_tags`] are the tags with which people decide about a change set in GitLab.
 //! - [`missed_push`] starts the pipeline for a push whose event was lost.
 //! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
 
+pub(crate) mod actions;
 mod apply;
 mod approval_rule;
 pub(crate) mod approval_tags;

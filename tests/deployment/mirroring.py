@@ -69,6 +69,13 @@ class Source:
                              proxies={"http": ""})
         return "" if made.status_code == 201 else str(made.json())
 
+    def release_of_job(self, method: str, tag: str, token: str, **body: str) -> int:
+        """A CI job creates or deletes a release. Returns GitLab's status."""
+        url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/releases"
+        path = "" if method == "POST" else f"/{quote(tag, safe='')}"
+        return requests.request(method, url + path, json={"tag_name": tag, **body} if method == "POST" else None, timeout=20,
+                                headers={"JOB-TOKEN": token}, proxies={"http": ""}).status_code
+
     def developer(self) -> Login:
         """A developer of GitLab's repository, without access to CodeCommit."""
         return Login("developer", self.gitlab.token, "")

@@ -79,6 +79,15 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
 
     # From now on, a push starts the pipeline.
     eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
+    # A job of Ann's schedule creates the tag with a release. Without the release, it is Ann's tag.
     commit, execution, tag = push()
-    assert source.create_tag(tag, commit, ann.value) == ""
+    job = gitlab.add_token("job", scopes=("job",), user=ann.user).value
+    assert source.release_of_job("POST", tag, job, ref=commit) == 201
+    gitlab.wait_until_quiet()
+    aws.wait_for_events()
+    aws.wait_for_functions()
+    assert project.ran(execution)[-1] == ("Approval", "InProgress"), project.said()
+    eventually(lambda: "belongs to a release" in str(source.project.commit_notes(commit)), "the note says why")
+    assert source.release_of_job("DELETE", tag, job) == 200
+    assert looks(aws)["HealthCheckFailed", ""] == 0
     is_approved(commit, execution, tag)

@@ -38,7 +38,7 @@ class Stack:
         for logical_id in self.deployed.template["Resources"]:
             if self.deployed.is_made(logical_id):
                 kind = self.deployed.template["Resources"][logical_id]["Type"]
-                yield from _COLLECTORS.get(kind, _none)(self, logical_id, self.deployed.properties(logical_id))
+                yield from COLLECTORS.get(kind, _none)(self, logical_id, self.deployed.properties(logical_id))
 
     def of(self, logical_id, side, document, **more):
         return Policy(self.name, logical_id, side, document, **more)
@@ -130,7 +130,7 @@ def _control(stack, logical_id, properties):
     yield stack.of(logical_id, "control", properties["Content"])
 
 
-_COLLECTORS = {
+COLLECTORS = {
     "AWS::IAM::Role": _principal,
     "AWS::IAM::User": _principal,
     "AWS::IAM::Group": _principal,
@@ -150,7 +150,7 @@ _COLLECTORS = {
 def overlooked(stack):
     """Places in the template's source that contain statements and have a type that is not collected."""
     for logical_id, resource in stack.deployed.template["Resources"].items():
-        if resource["Type"] not in _COLLECTORS and _holds_statements(resource.get("Properties", {})):
+        if resource["Type"] not in COLLECTORS and _holds_statements(resource.get("Properties", {})):
             yield f"{stack.name}/{logical_id}"
 
 

@@ -37,8 +37,6 @@ MAY_NOT = [
     # Rules and notifications of any name.
     (DEPLOYED, "events:PutRule", regional("events", "rule/any"), {"events:source": ["aws.codepipeline"]}),
     (DEPLOYED, "codestar-notifications:CreateNotificationRule", "*", {}),
-    # Code that CloudFormation runs for every stack of the account that has such a resource.
-    (DEPLOYED, "cloudformation:RegisterType cloudformation:SetTypeConfiguration cloudformation:SetTypeDefaultVersion", "*", {}),
     (DEPLOYED, "sts:AssumeRole", role(PIPELINES, "administrator"), {"aws:ResourceAccount": None}),
 ]
 

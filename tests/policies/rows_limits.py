@@ -76,6 +76,10 @@ ON_BUCKETS = "s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObjec
 SAM_BUCKET = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
 SAM_STACK = regional("cloudformation", "stack/aws-sam-cli-managed-default/0a1b")
 SAM_OBJECT = f"{SAM_BUCKET}/cfn-gitops-prd/d41d8cd98f00b204e9800998ecf8427e"
+# Code that CloudFormation runs before or for operations on every stack of the account.
+TYPES = """cloudformation:ActivateType cloudformation:DeactivateType cloudformation:DeregisterType cloudformation:PublishType
+    cloudformation:RegisterPublisher cloudformation:RegisterType cloudformation:SetTypeConfiguration
+    cloudformation:SetTypeDefaultVersion cloudformation:TestType"""
 # Another name of a bucket, for which no statement about the bucket applies.
 ACCESS_POINTS = "s3:CreateAccessPoint s3:CreateAccessPointForObjectLambda s3:CreateMultiRegionAccessPoint"
 # The events of these sources contain the keys of artifacts, and so do notifications about these resources.
@@ -149,6 +153,7 @@ MAY_NOT = [
     *[(DEPLOY, "cloudformation:CreateStack cloudformation:TagResource", arn, {}) for arn in (SAM_STACK, SAM_STACK.replace(REGION, "eu-west-1"))],
     (DEPLOY, ACCESS_POINTS, "*", {}),
     (DEPLOY, "logs:PutAccountPolicy logs:DeleteAccountPolicy", "*", {}),
+    *[(DEPLOY, TYPES, arn, {}) for arn in ("*", regional("cloudformation", "type/hook/Company-Any-Hook"), regional("cloudformation", "type/resource/Company-Any-Thing"))],
     (DEPLOY, "chatbot:UpdateSlackChannelConfiguration chatbot:DeleteMicrosoftTeamsChannelConfiguration", "*", {}),
     (DEPLOY, "ecr:PutRegistryPolicy ecr:PutReplicationConfiguration", "*", {}),
     (DEPLOY, "ecr:UpdateImageStorageClass", regional("ecr", "repository/ecr-dev-shop"), {}),

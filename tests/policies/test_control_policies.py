@@ -1,6 +1,6 @@
-"""branch-protection.yaml: each identity that a statement exempts is guarded, and each way to invoke the function is denied.
+"""branch-protection.yaml guards each identity that a statement exempts, and denies each way to invoke the function.
 
-An exempt role that another identity can use, or an exempt user with a login of another person, makes the exemption everybody's.
+An exempt role that another identity can use, or an exempt user with a login of another person, exempts everybody.
 """
 
 import pytest
@@ -15,13 +15,25 @@ ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
 # How an identity of each kind becomes usable for another.
 BECOME = {
     "role": {"iam:CreateRole", "iam:PassRole", "iam:UpdateAssumeRolePolicy"},
-    "user": {"iam:CreateUser", "iam:UpdateUser", "iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"},
+    "user": {
+        "iam:CreateUser",
+        "iam:UpdateUser",
+        "iam:CreateAccessKey",
+        "iam:UpdateAccessKey",
+        "iam:CreateLoginProfile",
+        "iam:UpdateLoginProfile",
+    },
 }
 PARAMETERS = [
     {},
     {"ApproverArns": f"{APPROVER},arn:aws:iam::*:role/approvers-*"},
     {"ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:user/deployment"},
-    {"MirrorUserNames": "gitlab-*", "RepositoryNames": "team-*", "ProtectedBranches": "main", "MirrorSecretNames": "gitlab/*"},
+    {
+        "MirrorUserNames": "gitlab-*",
+        "RepositoryNames": "team-*",
+        "ProtectedBranches": "main",
+        "MirrorSecretNames": "gitlab/*",
+    },
 ]
 
 
@@ -59,8 +71,15 @@ def test_no_way_to_invoke_the_function_is_left():
 def test_rules_that_invoke_the_function_are_guarded():
     deployed = scene.stacks()["template"].deployed
     sources = {
-        permission["SourceArn"] for name in deployed.of_type("AWS::Lambda::Permission") if deployed.is_made(name)
-        for permission in [deployed.properties(name)] if permission["Principal"] == "events.amazonaws.com"
+        permission["SourceArn"]
+        for name in deployed.of_type("AWS::Lambda::Permission")
+        if deployed.is_made(name)
+        for permission in [deployed.properties(name)]
+        if permission["Principal"] == "events.amazonaws.com"
     }
     assert len(sources) > 3
-    assert {source for source in sources if scene.world().may(ADMINISTRATOR, "events:PutTargets", source.replace("*", "cfn-shop"))} == set()
+    assert {
+        source
+        for source in sources
+        if scene.world().may(ADMINISTRATOR, "events:PutTargets", source.replace("*", "cfn-shop"))
+    } == set()

@@ -1,7 +1,5 @@
 """The permissions boundary of template.yaml for the roles that pipelines create."""
 
-import json
-
 import pytest
 
 from local.policies.evaluation import Caller, decide
@@ -11,40 +9,6 @@ from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import regional, role
 from tests.templates.deployed import DEPLOYED_BOUNDARY, Deployed
-
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-MANAGED_POLICY = 6_144
-# The longest region with CodeCommit, and the longest EnvID.
-REGION, ENV_ID = "ap-southeast-2", "a" * 10
-
-
-def longest(partition="aws", names="", values=3):
-    """The document with this many values for each parameter that is a list."""
-    stack = Deployed(
-        REGION,
-        EnvID=ENV_ID,
-        DeployedRoles="Bounded",
-        ArtifactBucketArns=",".join(f"arn:{partition}:s3:::{'b' * 62}{number}" for number in range(values)),
-        ArtifactKeyArns=",".join(f"arn:{partition}:kms:{REGION}:{PIPELINES}:key/mrk-{'a' * 31}{number}" for number in range(values)),
-        SourceRoleArns=",".join(f"arn:{partition}:iam::11112222333{number}:role/role-{ENV_ID}-codecommit-source" for number in range(values)),
-        DeploymentBucketName="d" * 63,
-        MirrorSecretNames=names, RepositoryNames=names, ImageRepositoryNames=names, PipelineRoleNames=names,
-    )
-    stack.values |= {
-        "AWS::Partition": partition,
-        "AWS::StackId": f"arn:{partition}:cloudformation:{REGION}:{PIPELINES}:stack/cfn-gitops-{ENV_ID}/{'0' * 36}",
-    }
-    return stack.properties("DeployedRolesBoundary")["PolicyDocument"]
-
-
-@pytest.mark.parametrize(("partition", "names", "values"), [
-    (partition, names, values) for partition in ("aws", "aws-cn", "aws-us-gov") for names in ("", "n" * 64) for values in (3, 5)
-])
-def test_boundary_is_shorter_than_a_managed_policy(partition, names, values):
-    """IAM does not count white space."""
-    document = longest(partition, names, values)
-    assert any("s3:Put*" in statement["Action"] and "lambda:*" not in statement["Action"] for statement in document["Statement"] if "Action" in statement)
-    assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY
 
 
 def test_call_succeeds_under_the_machinerys_boundary():
@@ -59,21 +23,6 @@ def test_call_succeeds_under_the_machinerys_boundary():
         if not decide(deployed, action, resource, PIPELINES, account, keys)
     ]
     assert denied == []
-
-
-def test_boundary_denies_the_same_as_for_the_deploy_role():
-    """Each action of MachineryStays except those on roles, for resources of any name."""
-    deployed = scene.stacks()["template"].deployed
-    (limits,) = deployed.properties("CodeDeployCFnRole")["Policies"]
-    boundary = deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
-
-    def machinery(document):
-        (found,) = (statement for statement in document["Statement"] if "lambda:*" in statement.get("Action", ()))
-        return found
-
-    assert machinery(boundary)["Action"] == [action for action in machinery(limits["PolicyDocument"])["Action"] if action not in ("iam:*", "sts:AssumeRole")]
-    services = {arn.split(":")[2] for arn in machinery(limits["PolicyDocument"])["Resource"]} - {"iam"}
-    assert {arn.split(":")[2] for arn in machinery(boundary)["Resource"]} == services
 
 
 @pytest.mark.parametrize(("account", "keys", "may"), [(UNNAMED, {}, True), (PIPELINES, {}, False), (PIPELINES, {"aws:ResourceAccount": None}, False)])

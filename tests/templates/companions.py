@@ -1,7 +1,5 @@
 """Environments, projects, people and notifications as deployed, and their policies."""
 
-import json
-
 import parliament
 import pytest
 
@@ -72,9 +70,3 @@ def published(service):
         f"{service}:{action['privilege']}": {key for kind in action["resource_types"] for key in kind["condition_keys"]}
         for action in found["privileges"]
     }
-
-
-def faults(document):
-    """parliament's findings: unknown actions, and resources and keys that they do not support."""
-    findings = parliament.analyze_policy_string(json.dumps(document)).findings
-    return {(finding.issue, str(finding.location.get("string") or finding.detail)) for finding in findings}

@@ -106,7 +106,7 @@ class Deployed:
         "AWS::IAM::ManagedPolicy": "policy/{}",
     }
 
-    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, **parameters):
+    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, partition="aws", **parameters):
         """`attributes` are GetAtt's values except ARNs and names, by `LogicalId.Attribute`."""
         self.template = template or translated()
         declared = self.template["Parameters"]
@@ -117,11 +117,11 @@ class Deployed:
         self.attributes = attributes or {}
         self.values = {
             "AWS::AccountId": account,
-            "AWS::Partition": "aws",
+            "AWS::Partition": partition,
             "AWS::Region": region,
             "AWS::StackName": stack_name,
             "AWS::StackId": PROVIDER_STACK,
-            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
             "AWS::NoValue": _NOTHING,
         }
         for name, declaration in declared.items():
@@ -181,12 +181,13 @@ class Deployed:
         # KMS generates a key's ID. Here it is the key's logical ID.
         is_key = kind == "AWS::KMS::Key"
         name = logical_id if is_key else self._own_name(logical_id, named[kind]) if kind in named else self.name(logical_id)
+        partition = self.values["AWS::Partition"]
         if kind == "AWS::S3::Bucket":
-            return f"arn:aws:s3:::{name}"
+            return f"arn:{partition}:s3:::{name}"
         if kind in self._GLOBAL:
-            return f"arn:aws:iam::{self.account}:{self._GLOBAL[kind].format(name)}"
+            return f"arn:{partition}:iam::{self.account}:{self._GLOBAL[kind].format(name)}"
         service, rest = self._REGIONAL[kind]
-        return f"arn:aws:{service}:{self.region}:{self.account}:{rest.format(name)}"
+        return f"arn:{partition}:{service}:{self.region}:{self.account}:{rest.format(name)}"
 
     def broken_rules(self):
         """The descriptions of the assertions that do not hold. CloudFormation rejects these parameters."""

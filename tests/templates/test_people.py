@@ -1,13 +1,12 @@
-"""templates/people.yaml and branch-protection.yaml: completeness, sizes and resources of the policies.
+"""templates/people.yaml and branch-protection.yaml: completeness and resources of the policies.
 
-tests/policies/rows_people.py has the calls that they allow and deny, and test_other_parameters.py those of other parameters.
+tests/policies/rows_people.py has the calls that they allow and deny, test_other_parameters.py those of other parameters,
+and test_sizes.py the sizes.
 """
-
-import json
 
 import pytest
 
-from tests.templates.companions import actions_of, faults, may, of_group, published, stack, statement, user
+from tests.templates.companions import actions_of, may, of_group, published, stack, statement, user
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
 from tests.templates.renderings import NAMES, rendering
 
@@ -57,40 +56,6 @@ def test_every_branch_action_is_denied_on_a_protected_branch(people):
     with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
     assert set(denied) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
-
-# AWS's list has had this key since Amazon Bedrock has such credentials; parliament's copy is older.
-NEWER_THAN_PARLIAMENT = (
-    "UNKNOWN_CONDITION_FOR_ACTION",
-    "Unknown condition iam:ServiceSpecificCredentialServiceName for action iam:CreateServiceSpecificCredential")
-LARGEST = {
-    "EnvID": "a" * 10, "RepositoryNames": "r" * 100, "MirrorUserNames": "m" * 64,
-    "ProtectedBranches": ",".join(f"release/{number:03}" for number in range(30)),
-}
-LARGEST_CONTROL = {
-    **LARGEST, "ProtectedBranches": ",".join(f"release/{number:03}" for number in range(20)),
-    "ApproverArns": ",".join(f"arn:aws:iam::{ACCOUNT}:user/first.last.{number:03}" for number in range(15)),
-    "ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:role/deployment",
-    "TargetIds": ACCOUNT,
-}
-
-
-@pytest.mark.parametrize(("name", "kind", "key", "given", "limit"), [
-    ("people", "AWS::IAM::ManagedPolicy", "PolicyDocument", LARGEST, 6144),
-    ("branch-protection", "AWS::Organizations::Policy", "Content", LARGEST_CONTROL, 5120),
-])
-def test_largest_policy_is_valid_and_fits_its_size_limit(name, kind, key, given, limit):
-    """White space is not counted.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-    """
-    deployed = stack(name, **given)
-    for policy in deployed.of_type(kind):
-        document = deployed.properties(policy)[key]
-        # The "*" for regions and accounts of a control policy are intended.
-        found = {fault for fault in faults(document) if fault[0] != "RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
-        assert found <= {NEWER_THAN_PARLIAMENT}, policy
-        assert len(json.dumps(document, separators=(",", ":"))) <= limit, policy
 
 
 def test_environment_without_branches_is_rejected():

@@ -221,32 +221,6 @@ def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
         assert not re.fullmatch(pattern, bad), bad
 
 
-def test_policies_fit_iams_size_limits():
-    """IAM does not count white space."""
-    stack = Deployed(
-        "ap-northeast-1",
-        EnvID=LONGEST_ENV,
-        ProjectID=LONGEST_PROJECT,
-        PermissionsBoundaryArn=f"arn:aws:iam::{ACCOUNT}:policy/" + "b" * 128,
-        MirrorSecretKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'k' * 36}",
-        GitLabTokenKmsKeyArn=f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'t' * 36}",
-        # Five pairs of a repository account and an image account, each pair with its bucket and key.
-        SourceRoleArns=",".join([f"arn:aws:iam::{ACCOUNT}:role/role-{LONGEST_ENV}-codecommit-source"] * 10),
-        ArtifactBucketArns=",".join([f"arn:aws:s3:::{'b' * 63}"] * 5),
-        ArtifactKeyArns=",".join([f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/{'a' * 36}"] * 5),
-        ApprovalTopicArn=f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:{'t' * 256}",
-        GitLabProjectUrl="https://gitlab.example.com/" + "/".join(["g" * 40] * 11),
-        **IN_A_VPC,
-    )
-    size = lambda document: len(json.dumps(document, separators=(",", ":")))
-    for name in stack.of_type("AWS::IAM::ManagedPolicy"):
-        assert size(stack.properties(name)["PolicyDocument"]) <= 6144, name
-    for name in stack.of_type("AWS::IAM::Role"):
-        inline = stack.properties(name).get("Policies", [])
-        assert sum(size(policy["PolicyDocument"]) for policy in inline) <= 10240, name
-    assert size(stack.properties("MirrorUserPolicy")["PolicyDocument"]) <= 2048
-
-
 def test_custom_resources_have_the_tag_created_by(dev):
     """CloudFormation copies the stack's tags to every resource except these."""
     for name in dev.of_type("Custom::MirrorCredential", "Custom::GitOpsPipeline"):

@@ -130,7 +130,8 @@ class _Deployment:
             return {}
         artifact, _, path = where.partition("::")
         try:
-            chosen = json.loads(self.action.file(artifact, path))
+            # What AWS does with a byte order mark, or with a name that occurs twice, is not documented. (?)
+            chosen = json.loads(self.action.file(artifact, path).decode(), object_pairs_hook=_unique)
         except ValueError as fault:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not valid JSON: "
                                                      f"{fault}") from None
@@ -257,7 +258,15 @@ def _is_empty(change_set: dict[str, Any]) -> bool:
     return change_set["Status"] == "FAILED" and any(text in change_set.get("StatusReason", "") for text in _EMPTY)
 
 
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(members)
+    if len(unique) < len(members):
+        raise ValueError("a name occurs twice in an object")
+    return unique
+
+
 def _text(key: str, value: Any) -> str:
+    """The page shows strings. What AWS does with a number or a boolean is not documented. (?)"""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):

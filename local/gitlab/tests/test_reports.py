@@ -238,6 +238,28 @@ def test_protected_tag_is_for_those_that_a_rule_admits(gitlab: LocalGitLab, proj
             for rule in api.listed("/protected_tags")] == [[40], [30], [0]]
 
 
+def test_job_creates_a_release_with_its_tag(gitlab: LocalGitLab, project: HeldProject, api: Api, person: Person,
+                                            developer: Api) -> None:
+    person.pushes("HEAD:main")
+    project.protect_tags("deploy/*")
+    job = gitlab.add_token("a job", scopes=("job",), user=gitlab.user("Ann", username="ann"))
+    release = {"tag_name": TAG, "ref": "main"}
+    path = TAG_PATH.replace("/repository/tags", "/releases")
+
+    def ask(method: str, path: str, **more: Any) -> int:
+        headers = {"PRIVATE-TOKEN": "", "JOB-TOKEN": job.value}
+        return api.ask(method, path, headers=headers, **more).status_code
+
+    assert developer.ask("POST", "/releases", json=release).json() == {"message": PROTECTED}
+    assert api.ask("GET", path).json() == {"message": "404 Not Found"}
+    assert ask("POST", "/repository/tags", params=release) == 403
+    assert ask("POST", "/releases", json=release) == 201 == api.ask("GET", TAG_PATH).status_code + 1
+    assert api.ask("GET", path).json()["tag_name"] == TAG == api.ask("GET", TAG_PATH).json()["release"]["tag_name"]
+    assert api.listed("/events", action="pushed")[0]["author_id"] == job.user.id
+    assert ask("DELETE", path) == 200
+    assert api.ask("GET", TAG_PATH).json()["release"] is None
+
+
 def test_members_are_shown_with_their_level(gitlab: LocalGitLab, project: HeldProject, api: Api) -> None:
     ann = gitlab.add_token("t", user=gitlab.user("Ann", username="ann"), projects=(project.path,)).user
     shown = api.session.get(f"{gitlab.url}/api/v4/users/{ann.id}").json()

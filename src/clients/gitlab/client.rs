@@ -35,6 +35,10 @@ pub struct ProjectDetails {
     pub path: String,
     /// Whether GitLab pulls it from elsewhere, and creates its tags.
     pub is_pull_mirror: bool,
+    /// Whether CI jobs can push to it. They act as the users who started them.
+    pub allows_pushes_of_jobs: bool,
+    /// Whether it has releases, which CI jobs can create too.
+    pub has_releases: bool,
     /// Whether its repository has no commit.
     pub is_empty: bool,
     /// Its default branch, or the one that the first push creates. `None` if the user may not read
@@ -217,6 +221,12 @@ impl ProjectDetails {
             id: described["id"].as_u64(),
             path: sanitize::only(path.unwrap_or_default(), "_.-/"),
             is_pull_mirror: described["mirror"] == true,
+            // Since GitLab 17.2, for Maintainers.
+            allows_pushes_of_jobs: !matches!(
+                described["ci_push_repository_for_job_token_allowed"],
+                Value::Null | Value::Bool(false)
+            ),
+            has_releases: described["releases_access_level"] != "disabled",
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",

@@ -13,6 +13,9 @@ use super::transport::{GitLab, query_value};
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
 const NO_TAG: &str = "404 Tag Not Found";
 
+/// GitLab's message if a tag has no release (`lib/api/releases.rb`, `not_found!`).
+const NO_RELEASE: &str = "404 Not Found";
+
 /// The members of an entry of a rule that are read. `user_id` and `group_id` admit single members, whose
 /// own role decides.
 const KNOWN_MEMBERS: [&str; 5] = [
@@ -90,6 +93,16 @@ impl GitLab {
             })),
             _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
         }
+    }
+
+    /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a setting that allows jobs
+    /// to push (`app/services/releases/create_service.rb`).
+    pub async fn has_release(&self, project: &str, name: &str) -> Result<bool, GitLabError> {
+        let url = &self.url;
+        let doing = format!("looking up the release of tag {name} of project {project} at {url}");
+        let part = format!("/releases/{}", query_value(name));
+        let found = self.unless(&[NO_RELEASE], project, &part, &doing).await?;
+        Ok(found.is_some())
     }
 
     /// The rules about tags. The token's user needs to be a Maintainer.

@@ -52,7 +52,7 @@ impl Inquiry<'_> {
         })
     }
 
-    /// What the tags of the request say. A rejection wins.
+    /// What the tags of the request say. A rejection wins, and nothing is approved while one exists that is not proved.
     pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
         let mut decided = Decided::default();
         let change_set = &self.request.change_set;
@@ -61,14 +61,20 @@ impl Inquiry<'_> {
         if before == [None, None] || change_set.id.is_empty() || !is_executable {
             return Ok(decided);
         }
-        let pipeline = self.pipeline.names.pipeline();
-        let Some(range) = self.request.range(aws, &pipeline).await? else {
+        let (names, allow_author) = (&self.pipeline.names, self.approvals.allow_author);
+        let range = self.request.range(aws, names, allow_author).await?;
+        let Some(range) = range else {
             return Ok(decided);
         };
         for (tag, shown) in self.tags().iter().zip(&before) {
             let Some(shown) = shown else {
                 continue;
             };
+            // A rejection comes first.
+            if !decided.doubts.is_empty() {
+                decided.doubts.push((tag.name(), Doubt::Rejected));
+                break;
+            }
             match Box::pin(self.prove(tag, shown, &range)).await {
                 Ok(user) => {
                     decided.verdict = Some((tag.clone(), user));
@@ -111,12 +117,15 @@ impl Inquiry<'_> {
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
         let containment = gitlab.branch_contains(project, branch, commit).await?;
         plan::check_commit(shown, commit, containment)?;
-        let deployed = range.deployed.as_ref().map(|(_, started)| *started);
-        let deployed = deployed.filter(|_| !self.approvals.allow_author);
-        let since = deployed.map_or(self.request.since, |started| {
-            started.min(self.request.since)
-        });
+        let asked = self.request.since;
+        let since = range
+            .deployed
+            .as_ref()
+            .map_or(asked, |(_, started)| asked.min(*started));
         let pushes = gitlab.pushes_since(project, since).await?;
+        if protection.project.has_releases && gitlab.has_release(project, &tag.name()).await? {
+            return Err(Doubt::Released.into());
+        }
         let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;
         let user = gitlab.user(creator).await?;
         let level = gitlab.member_level(project, creator).await?;

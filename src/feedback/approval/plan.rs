@@ -1,15 +1,27 @@
 //! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not approved.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+use aws_smithy_types::DateTime;
+
+use super::{SUMMARY, person_of};
 use crate::clients::gitlab::{
     Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
 };
+use crate::gitops_pipeline::actions::{Action, ActionState};
 use crate::gitops_pipeline::approval_tags::Exposure;
+use crate::gitops_pipeline::executions::{commit_of, is_rollback};
+use crate::gitops_pipeline::names::ResourceNames;
 
 /// A push to the source branch of a merge request belongs to it if GitLab records it so long after the merge. GitLab
 /// records pushes in the background.
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
+
+/// What to do if a new tag of the same name would decide nothing either.
+const ASK_AGAIN: &str =
+    "Approve in AWS. Or ask again: reject the request in AWS, then retry the stage";
 
 /// Why a tag approves and rejects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,24 +39,37 @@ pub enum Doubt {
     #[error("the pipeline's branch in GitLab does not contain the commit")]
     NotOnBranch,
     /// GitLab writes the event at once, so it is missing for another reason.
-    #[error("GitLab shows no event that names its creator")]
+    #[error("GitLab shows no event that names its creator. {}", ASK_AGAIN)]
     NoEvent,
     /// One event stands for several tags.
     #[error(
-        "it may be one of several tags that were pushed at once, whose creators GitLab does not name"
+        "it may be one of several tags that were pushed at once, whose creators GitLab does not name. {}",
+        ASK_AGAIN
     )]
     Bulk,
     /// Its events do not name one creator.
-    #[error("it was removed, moved or created again")]
+    #[error("it was removed, moved or created again. {}", ASK_AGAIN)]
     NotCreatedOnce,
+    /// A CI job may have created both.
+    #[error(
+        "it belongs to a release, so a CI job may have created it. {}",
+        ASK_AGAIN
+    )]
+    Released,
+    /// What does not prove a rejection does not disprove it either.
+    #[error(
+        "this request has a rejection, even if that decides nothing. {}",
+        ASK_AGAIN
+    )]
+    Rejected,
     /// There are too many pushes.
-    #[error("GitLab lists too many pushes")]
+    #[error("GitLab lists more than 5,000 pushes since the last deployment. Approve in AWS")]
     TooManyPushes,
     /// A bot, or a blocked user.
     #[error("its creator is not an active person")]
     NotAPerson,
     /// A rule may admit single users.
-    #[error("its creator is not a Maintainer of the project")]
+    #[error("its creator is not a Maintainer of the project, as far as the token's user sees")]
     NotMaintainer,
     /// The function's token is not a person.
     #[error("its creator is the user of the function's token")]
@@ -54,9 +79,14 @@ pub enum Doubt {
     Author(&'static str),
     /// Then, all commits would be new.
     #[error(
-        "none of the latest executions has succeeded, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
+        "none of the latest executions has succeeded, except those without changes, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
     )]
     FirstDeployment,
+    /// Then, no commit would be new.
+    #[error(
+        "its commit is the last deployed one, so there are no new commits whose authors are known. Approve in AWS, or set Approval.AllowAuthor"
+    )]
+    SameCommit,
     /// The authors of some would be missing.
     #[error(
         "there are more than 100 commits since the last deployed one, or one is too long. Approve in AWS"
@@ -87,6 +117,31 @@ pub struct Authorship {
     pub merges: Vec<RequestedMerge>,
     /// The pushes since days before the last deployed commit was read.
     pub pushes: Vec<PushEvent>,
+}
+
+/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its commit without an
+/// approval, so the earlier execution of this commit takes its place, and those between them are left out.
+pub fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
+    let has_succeeded =
+        |one: &&PipelineExecutionSummary| one.status() == Some(&PipelineExecutionStatus::Succeeded);
+    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
+    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
+    let mut restored = None;
+    succeeded.retain(|one| {
+        if restored.is_some_and(|commit| commit_of(one) != commit) {
+            return false;
+        }
+        restored = is_rollback(one).then(|| commit_of(one));
+        restored.is_none()
+    });
+    succeeded
+}
+
+/// Whether a person has given an approval. The function's own summary and role identify what it approved without one.
+pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
+    let role = format!(":assumed-role/{}/", names.function_role());
+    let is_own = approval.summary.contains(SUMMARY) || approval.by.contains(&role);
+    approval.state == ActionState::Succeeded && (!is_own || person_of(&approval.summary).is_some())
 }
 
 /// Checks that a tag is on the execution's `commit`, which the branch in GitLab contains.
@@ -158,8 +213,11 @@ pub fn check_commits(
     deployed: &str,
     commit: &str,
 ) -> Result<Vec<Commit>, Doubt> {
+    if commit == deployed {
+        return Err(Doubt::SameCommit);
+    }
     let listed = listed.ok_or(Doubt::TooManyCommits)?;
-    let has_commit = commit == deployed || listed.iter().any(|one| one.id == commit);
+    let has_commit = listed.iter().any(|one| one.id == commit);
     has_commit.then_some(listed).ok_or(Doubt::UnknownCommits)
 }
 

@@ -207,3 +207,34 @@ fn addresses_that_gitlab_shows_are_found() {
     }
     assert!(!ann().has_email_of(&commit("new", "bob@example.com")));
 }
+
+/// The function's role also gives the approvals that a person decided in GitLab.
+#[test]
+fn approval_of_the_function_is_not_by_a_person() {
+    const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
+    const JANE: &str = "arn:aws:sts::123456789012:assumed-role/Approver/jane";
+    const ANN: &str = "cfn-gitops: approved in GitLab by @ann (25), tag deploy/dev/shop/x";
+    let names = ResourceNames::new("dev", "shop").expect("names");
+    let rows = [
+        ("", JANE, true),
+        ("fine", "", true),
+        ("", "", true),
+        (ANN, OWN, true),
+        (ANN, "", true),
+        (SUMMARY, OWN, false),
+        (SUMMARY, "", false),
+        (SUMMARY, JANE, false),
+        ("", OWN, false),
+    ];
+    for (summary, by, expected) in rows {
+        let mut approval = Action {
+            name: "Approval".to_owned(),
+            state: ActionState::Succeeded,
+            summary: summary.to_owned(),
+            by: by.to_owned(),
+        };
+        assert_eq!(is_by_person(&approval, &names), expected, "{summary} {by}");
+        approval.state = ActionState::Abandoned;
+        assert!(!is_by_person(&approval, &names));
+    }
+}

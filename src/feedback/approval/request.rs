@@ -5,15 +5,20 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, PipelineExecutionStatus, PipelineExecutionSummary, StageState,
 };
-use aws_smithy_types::DateTime;
 
+use super::plan;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
+use crate::gitops_pipeline::actions::list_actions;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, commit_of};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
+
+/// The most deployments whose approval is looked up. Each takes a call.
+const MAX_DEPLOYMENTS: usize = 20;
 
 /// A request for approval.
 #[derive(Clone, Debug)]
@@ -31,11 +36,11 @@ pub struct ApprovalRequest {
     pub key: String,
 }
 
-/// The execution that waits, and the latest one that has succeeded.
+/// The execution that waits, and the one before it that a person has looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub commit: String,
-    /// The commit of the latest one that has succeeded, and when it started.
+    /// The commit of the last deployment, and when it started. `None` if there is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
 }
 
@@ -84,23 +89,51 @@ impl ApprovalRequest {
     }
 
     /// The commits that it deploys. `None` if the execution is not in progress any more, or is to be stopped.
-    pub async fn range(&self, aws: &Aws, pipeline: &str) -> Result<Option<Range>, CallError> {
-        let has_succeeded = |one: &PipelineExecutionSummary| {
-            one.status() == Some(&PipelineExecutionStatus::Succeeded)
-        };
-        let listed = executions::list_until(aws, pipeline, has_succeeded).await?;
+    pub async fn range(
+        &self,
+        aws: &Aws,
+        names: &ResourceNames,
+        allow_author: bool,
+    ) -> Result<Option<Range>, CallError> {
+        let listed = executions::list_until(aws, &names.pipeline(), |_| false).await?;
         let mut waiting = listed.iter().filter(|one| {
             one.pipeline_execution_id() == Some(&self.execution_id)
                 && one.status() == Some(&PipelineExecutionStatus::InProgress)
         });
-        let succeeded = || listed.iter().filter(|one| has_succeeded(one));
-        let last = succeeded().max_by_key(|one| one.last_update_time().map(DateTime::as_nanos));
-        let commit_of_last = last.and_then(commit_of);
-        // The same commit may have been deployed again.
-        let of_last = succeeded().filter(|one| commit_of(one) == commit_of_last);
-        let started = of_last.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
-        let deployed = commit_of_last.map(ToOwned::to_owned).zip(started.min());
-        let commit = waiting.next().and_then(commit_of).map(ToOwned::to_owned);
-        Ok(commit.map(|commit| Range { commit, deployed }))
+        let Some(commit) = waiting.next().and_then(commit_of) else {
+            return Ok(None);
+        };
+        Ok(Some(Range {
+            commit: commit.to_owned(),
+            deployed: if allow_author {
+                None
+            } else {
+                deployed(aws, names, &listed).await?
+            },
+        }))
     }
+}
+
+/// The commit of the latest execution that has succeeded, and when it first started. One that the function approved by
+/// itself does not count: no person has looked at its commits.
+async fn deployed(
+    aws: &Aws,
+    names: &ResourceNames,
+    listed: &[PipelineExecutionSummary],
+) -> Result<Option<(String, SystemTime)>, CallError> {
+    for one in plan::deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
+        let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
+            break;
+        };
+        let actions = list_actions(aws, &names.pipeline(), id).await?;
+        let approval = actions.iter().find(|action| action.name == APPROVAL);
+        if approval.is_some_and(|approval| !plan::is_by_person(approval, names)) {
+            continue;
+        }
+        // The same commit may have been deployed before.
+        let same = listed.iter().filter(|one| commit_of(one) == Some(commit));
+        let started = same.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
+        return Ok(Some(commit.to_owned()).zip(started.min()));
+    }
+    Ok(None)
 }

@@ -150,14 +150,15 @@ pub async fn describe(
         call.into_paginator().send().collect().await;
     let doing = || format!("reading change set {name} of stack {stack_name}");
     let mut pages = optional(pages, &ABSENT, doing)?.unwrap_or_default();
-    let resources = pages.iter().flat_map(|page| page.changes());
-    let resources = resources.filter_map(|change| change.resource_change());
+    let listed = || pages.iter().flat_map(|page| page.changes());
+    let number = listed().count();
+    let resources = listed().filter_map(|change| change.resource_change());
     let mut changes: Vec<Change> = resources.filter_map(Change::read).collect();
     changes.sort();
     Ok(pages.pop().map(|last| ChangeSet {
         is_partial: last.stack_drift_status() == Some(&StackDriftStatus::UnknownValue),
+        creation: read_creation(&last, number),
         id: last.change_set_id.unwrap_or_default(),
-        creation: read_creation(last.status.as_ref(), last.status_reason.unwrap_or_default()),
         changes,
     }))
 }

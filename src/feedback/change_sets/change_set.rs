@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSetStatus, EvaluationType, Replacement, RequiresRecreation,
-    ResourceAttribute, ResourceChange, ResourceChangeDetail, StackResourceDriftStatus,
+    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, Replacement,
+    RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail,
+    StackResourceDriftStatus,
 };
 
 /// A change set, as CloudFormation describes it.
@@ -166,17 +168,21 @@ const EMPTY: [&str; 2] = [
     "No updates are to be performed.",
 ];
 
-/// How far the creation is, by its status and its reason.
-pub(super) fn read_creation(status: Option<&ChangeSetStatus>, reason: String) -> Creation {
-    match status {
+/// How far the creation of the change set in `last` is, of which CloudFormation lists `changes`.
+pub(super) fn read_creation(last: &DescribeChangeSetOutput, changes: usize) -> Creation {
+    let reason = last.status_reason().unwrap_or_default();
+    let is_empty = changes == 0 && last.execution_status() == Some(&ExecutionStatus::Unavailable);
+    match last.status() {
         Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
             Creation::Running
         }
         Some(ChangeSetStatus::CreateComplete) => Creation::Complete,
         // The reason of another failure may quote the template.
-        Some(ChangeSetStatus::Failed) if EMPTY.iter().any(|text| reason.starts_with(text)) => {
+        Some(ChangeSetStatus::Failed)
+            if is_empty && EMPTY.iter().any(|text| reason.starts_with(text)) =>
+        {
             Creation::Empty
         }
-        _ => Creation::Failed(reason),
+        _ => Creation::Failed(reason.to_owned()),
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::change_set::Recreation;
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{ChangeSetStatus, ExecutionStatus};
+
+use super::change_set::{Recreation, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::reporting::note::render;
@@ -165,6 +168,37 @@ fn nested_stacks_are_named_as_not_listed() {
 fn empty_change_set_has_no_table() {
     let text = note(vec![]);
     assert!(text.contains("no resource changes") && !text.contains("|---|"));
+}
+
+#[test]
+fn change_set_is_empty_only_if_every_member_agrees() {
+    const NONE: &str =
+        "The submitted information didn't contain changes. Submit different information";
+    let read = |status, execution: Option<ExecutionStatus>, reason: &str, changes| {
+        let described = DescribeChangeSetOutput::builder().status(status);
+        let described = described
+            .set_execution_status(execution)
+            .status_reason(reason);
+        read_creation(&described.build(), changes)
+    };
+    let (failed, unavailable) = (ChangeSetStatus::Failed, Some(ExecutionStatus::Unavailable));
+    for reason in [NONE, "No updates are to be performed."] {
+        assert_eq!(
+            read(failed.clone(), unavailable.clone(), reason, 0),
+            Creation::Empty
+        );
+    }
+    let others = [
+        (failed.clone(), unavailable.clone(), NONE, 1),
+        (failed.clone(), Some(ExecutionStatus::Available), NONE, 0),
+        (failed.clone(), None, NONE, 0),
+        (failed, unavailable.clone(), "Template error", 0),
+        (ChangeSetStatus::CreateComplete, unavailable, NONE, 0),
+    ];
+    for (status, execution, reason, changes) in others {
+        let creation = read(status, execution, reason, changes);
+        assert_ne!(creation, Creation::Empty);
+    }
 }
 
 #[test]

@@ -2,13 +2,11 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus, PipelineExecutionStatus,
-    PipelineExecutionSummary, TriggerType,
-};
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
 use aws_smithy_types::DateTime;
 
-use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::aws::{Aws, CallError};
+pub use crate::gitops_pipeline::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{commit_of, list_until};
 
 /// The state of an execution.
@@ -45,29 +43,6 @@ pub struct Execution {
     pub updated: Option<SystemTime>,
     /// The latest attempt of each of its actions, if they were read.
     pub actions: Vec<Action>,
-}
-
-/// The state of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActionState {
-    /// It runs, or waits for a person.
-    Running,
-    /// It succeeded.
-    Succeeded,
-    /// It failed, or was rejected.
-    Failed,
-    /// The execution ended before it did.
-    Abandoned,
-}
-
-/// The latest attempt of an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// Its name, which is unique in the pipelines of cfn-gitops.
-    pub name: String,
-    pub state: ActionState,
-    /// CodePipeline's summary or error. Empty if there is none.
-    pub summary: String,
 }
 
 impl Execution {
@@ -158,50 +133,5 @@ fn read(
         started: time(execution.start_time()),
         updated: time(execution.last_update_time()),
         actions: Vec::new(),
-    })
-}
-
-/// Lists the latest attempt of each action of the execution `id`.
-pub async fn list_actions(
-    aws: &Aws,
-    pipeline_name: &str,
-    id: &str,
-) -> Result<Vec<Action>, CallError> {
-    let filter = ActionExecutionFilter::builder()
-        .pipeline_execution_id(id)
-        .build();
-    let call = aws.codepipeline.list_action_executions();
-    let pages = call.pipeline_name(pipeline_name).filter(filter);
-    let attempts: Result<Vec<ActionExecutionDetail>, _> =
-        pages.into_paginator().items().send().collect().await;
-    let attempts = required(attempts, || {
-        format!("listing the actions of execution {id} of pipeline {pipeline_name}")
-    })?;
-    let mut actions: Vec<Action> = vec![];
-    for action in attempts.iter().filter_map(read_action) {
-        // CodePipeline lists the latest attempt first.
-        if !actions.iter().any(|later| later.name == action.name) {
-            actions.push(action);
-        }
-    }
-    Ok(actions)
-}
-
-fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
-    let result = attempt
-        .output()
-        .and_then(|output| output.execution_result());
-    let error = result.and_then(|result| result.error_details()?.message());
-    let summary = result.and_then(|result| result.external_execution_summary());
-    let state = match attempt.status()? {
-        ActionExecutionStatus::Succeeded => ActionState::Succeeded,
-        ActionExecutionStatus::Failed => ActionState::Failed,
-        ActionExecutionStatus::Abandoned => ActionState::Abandoned,
-        _ => ActionState::Running,
-    };
-    Some(Action {
-        name: attempt.action_name()?.to_owned(),
-        state,
-        summary: error.or(summary).unwrap_or_default().to_owned(),
     })
 }

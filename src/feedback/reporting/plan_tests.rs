@@ -11,6 +11,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
         name: (*name).to_owned(),
         state: *state,
         summary: (*summary).to_owned(),
+        by: String::new(),
     };
     Execution {
         id: "new".to_owned(),

@@ -24,8 +24,8 @@ const MAX_REASON_CHARACTERS: usize = 500;
 /// The result of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// The change set has these changes, sorted.
-    Changes(Vec<Change>),
+    /// The change set has these changes, sorted. The template contains this.
+    Changes(Vec<Change>, Scan),
     /// The build failed in this phase.
     BuildFailed(String),
     /// The build stored nothing from which a change set can be created.
@@ -62,7 +62,7 @@ pub fn render(
     let of_stack = format!(", stack {}", code(&target.change_sets.stack_name));
     let no_change_set = format!("No change set for {environment}");
     let (headline, of_stack, result) = match finding {
-        Finding::Changes(changes) => {
+        Finding::Changes(changes, _) => {
             let merged = if commits_behind > 0 {
                 "This branch"
             } else {
@@ -92,22 +92,26 @@ pub fn render(
         "\n**{headline}**: [build]({url})\n\nCommit {commit}{of_stack}: {result}"
     );
     match finding {
-        Finding::Changes(changes) => {
+        Finding::Changes(changes, scan) => {
             write_behind(&mut note, commits_behind, &target.deployed_branch);
             write_table(&mut note, changes, &url);
+            write_unpackaged(&mut note, scan);
         }
-        Finding::Summary(_, scan) => write_types(&mut note, scan),
+        Finding::Summary(_, scan) => {
+            write_types(&mut note, scan);
+            write_unpackaged(&mut note, scan);
+        }
         _ => {}
     }
     note
 }
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as Markdown.
-/// `Success` if there is none by design: nothing says that a deployment would fail.
+/// `Success` also if the function creates no change set by design.
 pub fn status(finding: &Finding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {
-        Finding::Changes(changes) => (Success, counts(changes)),
+        Finding::Changes(changes, _) => (Success, counts(changes)),
         Finding::Summary(reasons, _) => (Success, format!("No change set: {}", reasons.join("; "))),
         Finding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
         Finding::Unusable(unusable) => (Failed, text(unusable)),
@@ -165,6 +169,19 @@ fn write_behind(note: &mut String, count: u64, deployed_branch: &str) {
             note,
             "\nThe branch is {count} {commits} behind {target}. What they add appears as removed, and \
              what they change appears as changed back. A merge does neither: rebase the branch."
+        );
+    }
+}
+
+/// CloudFormation does not look at these properties before it deploys their resources.
+fn write_unpackaged(note: &mut String, scan: &Scan) {
+    if !scan.unpackaged.is_empty() {
+        let places: Vec<&str> = scan.unpackaged.iter().map(String::as_str).collect();
+        let places = code(&shortened(&places.join(", ")));
+        let _ = writeln!(
+            note,
+            "\nThe template names local files in {places}. CloudFormation reads only files in S3, so these \
+             resources cannot be deployed. Run `aws cloudformation package` in the buildspec."
         );
     }
 }

@@ -241,10 +241,13 @@ pub fn finding(
     match state.comparison.as_ref()? {
         // A developer can do something about the template, but not about the function's role.
         ComparisonResult::Rejected(error) => rejected(&error.cause),
-        ComparisonResult::Read(read) => match &read.creation {
-            Creation::Failed(reason) => failed(reason),
-            _ => Some(Finding::Changes(read.changes.clone())),
-        },
+        ComparisonResult::Read(read) => {
+            if let Creation::Failed(reason) = &read.creation {
+                return failed(reason);
+            }
+            let (changes, scan) = (read.changes.clone(), output.scan.clone());
+            Some(Finding::Changes(changes, scan))
+        }
         ComparisonResult::Impossible(_) => None,
     }
 }

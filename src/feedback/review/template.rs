@@ -21,7 +21,13 @@ pub struct Scan {
     pub resources: BTreeMap<String, usize>,
     /// The parameters. `true` for those with a default.
     pub parameters: BTreeMap<String, bool>,
+    /// The properties that name a file by its path and not in S3: `<logical ID>.<property>`.
+    pub unpackaged: BTreeSet<String>,
 }
+
+/// Properties whose file `aws cloudformation package` stores in S3.
+/// <https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html>
+const FILES: [&str; 4] = ["TemplateURL", "CodeUri", "ContentUri", "DefinitionUri"];
 
 /// Why a template gets no change set, unless `Review.AllowTransforms` permits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,7 +147,7 @@ impl Scanner {
                     return Err(ANCHOR);
                 }
                 self.tag(tag.as_deref())?;
-                self.scalar(&text)?;
+                self.scalar(&text, tag.is_none())?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.start(anchor, tag.as_deref(), Level::Sequence)?;
@@ -193,7 +199,7 @@ impl Scanner {
         }
     }
 
-    fn scalar(&mut self, text: &str) -> Result<(), &'static str> {
+    fn scalar(&mut self, text: &str, is_literal: bool) -> Result<(), &'static str> {
         if has_dynamic_reference(text) {
             self.found.blockers.insert(Blocker::DynamicReference);
         }
@@ -201,7 +207,7 @@ impl Scanner {
             return Err(NO_MAPPING);
         }
         if !self.is_at_key() {
-            self.value(text);
+            self.value(text, is_literal);
             self.end_value();
             return Ok(());
         }
@@ -246,13 +252,19 @@ impl Scanner {
         keys.collect()
     }
 
-    fn value(&mut self, text: &str) {
+    fn value(&mut self, text: &str, is_literal: bool) {
         match self.keys().as_deref() {
             Some(["Parameters", _, "Type"]) if text.contains("AWS::SSM::") => {
                 self.found.blockers.insert(Blocker::SsmParameterType);
             }
             Some(["Resources", _, "Type"]) => {
                 *self.found.resources.entry(text.to_owned()).or_default() += 1;
+            }
+            Some(["Resources", id, "Properties", name])
+                if is_literal && FILES.contains(name) && !text.contains(':') =>
+            {
+                let place = format!("{id}.{name}");
+                self.found.unpackaged.insert(place);
             }
             _ => {}
         }

@@ -199,3 +199,22 @@ Resources: {Parameters: {Type: X, Other: {Default: 1}}}
         .collect();
     assert_eq!(found, [("Empty", true), ("Size", true), ("Stage", false)]);
 }
+
+#[test]
+fn paths_of_local_files_are_listed() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Parameters: {TemplateURL: {Type: String, Default: child.yaml}}
+Resources:
+  Child: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./child.yaml}}
+  Code: {Type: AWS::Serverless::Function, Properties: {CodeUri: src/}}
+  Packaged: {Type: X, Properties: {TemplateURL: 'https://bucket.s3.amazonaws.com/x'}}
+  InBucket: {Type: X, Properties: {CodeUri: 's3://bucket/x'}}
+  Named: {Type: X, Properties: {TemplateURL: !Ref TemplateURL}}
+  Joined: {Type: X, Properties: {TemplateURL: !Sub '${Base}/x'}}
+  Object: {Type: X, Properties: {CodeUri: {Bucket: b, Key: k}}}
+  Other: {Type: X, Metadata: {TemplateURL: x}, Properties: {Of: {TemplateURL: x}}}
+";
+    let found = scan(text).expect("a template").unpackaged;
+    assert_eq!(Vec::from_iter(found), ["Child.TemplateURL", "Code.CodeUri"]);
+}

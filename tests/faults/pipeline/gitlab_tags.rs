@@ -57,7 +57,15 @@ fn create_needs_protected_tags_before_it_changes_anything() {
         protect(fake, "reject/*");
         fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
         let outcome = stack.create(&tagged()).await;
-        outcome.assert_reason(["admits Developers"]);
+        let because = "\"*\" matches deploy/… and admits Developers";
+        outcome.assert_reason([because]);
+        fake.arrange(|aws| {
+            let tags = &mut aws.gitlab.project_mut(PROJECT).records.tags;
+            tags.protected.pop();
+            tags.job_tokens_push = Some(true);
+        });
+        let outcome = stack.create(&tagged()).await;
+        outcome.assert_reason(["allows CI jobs to push", "Job token permissions"]);
     });
 }
 

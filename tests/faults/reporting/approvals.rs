@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use crate::fixture::{PROJECT, SHOP, Subject, check_health, deliver, event, fake, in_account};
-use crate::scripts::Step;
+use crate::scripts::{Step, changes};
 use fake_aws::custom_resource::answered_once;
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, FaultKind, On, Schedules};
@@ -105,6 +105,22 @@ fn any_other_change_set_waits_for_a_person() {
             assert_eq!(fake.count("PutApprovalResult"), 0);
         });
     }
+}
+
+#[test]
+fn contradictory_change_set_waits_for_a_person() {
+    in_account(async |fake| {
+        wait(fake, None).await;
+        fake.arrange(|aws| {
+            aws.stacks
+                .change_sets
+                .insert(SHOP.change_set(), changes(), aws.now);
+            aws.stacks.change_sets.contradict(&SHOP.change_set(), EMPTY);
+        });
+        deliver(fake, SHOP, SUBJECT, "asked").await;
+        check_health(fake).await;
+        assert_eq!(waiting(fake), Some("token-1"));
+    });
 }
 
 #[test]

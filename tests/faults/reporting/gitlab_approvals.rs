@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::approvals::statuses;
+use crate::approvals::{statuses, waiting};
 use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account,
 };
@@ -112,6 +112,17 @@ pub fn executions(aws: &mut AwsState) -> &mut Vec<Execution> {
     &mut pipeline.expect("a pipeline").executions
 }
 
+/// A rollback of an execution with the commit that waits, to `commit`.
+pub fn roll_back_to(aws: &mut AwsState, commit: &str) {
+    let now = aws.now;
+    let mut deployed = Execution::with_status("run-00".to_owned(), "Succeeded", now);
+    deployed.revision = Some(COMMITS[0].to_owned());
+    let mut rollback = Execution::with_status("run-000".to_owned(), "Succeeded", now);
+    rollback.revision = Some(commit.to_owned());
+    rollback.rolls_back = Some("run-00".to_owned());
+    executions(aws).splice(1..1, [deployed, rollback]);
+}
+
 pub fn project(aws: &mut AwsState) -> &mut Project {
     aws.gitlab.project_mut(PROJECT)
 }
@@ -150,6 +161,16 @@ pub fn allow_author(aws: &mut AwsState, allow_author: bool) {
     let output = ("Approvals".to_owned(), settings.to_string());
     child.outputs.extend([output]);
     child.arrange("UPDATE_COMPLETE", None, None, now);
+}
+
+/// The function approves change sets without changes.
+fn auto_approve(aws: &mut AwsState) {
+    let child = aws
+        .stacks
+        .named_mut("gitops-dev-shop")
+        .expect("a child stack");
+    let stored = child.outputs.get_mut("Approvals").expect("settings");
+    *stored = stored.replace("\"AutoApprove\":false", "\"AutoApprove\":true");
 }
 
 /// CodePipeline requests the approval of the action that runs.
@@ -243,13 +264,86 @@ fn decision_in_gitlab_ends_the_request_and_names_the_person() {
 
 #[test]
 fn proved_rejection_wins() {
-    // Dan has made the commit, so that tag proves nothing.
-    for (rejecter, status) in [(BOB, "Failed"), (DAN, "Succeeded")] {
+    in_scene(async |scene| {
+        scene.tag(ANN, &scene.deploy);
+        scene.tag(BOB, &scene.reject);
+        scene.tell(&scene.deploy, "tag").await;
+        assert_eq!(scene.answer().map(|(status, _)| status), Some("Failed"));
+    });
+}
+
+/// Dan has made the commit, so this rejection proves nothing. After its deletion, Ann's tag approves.
+// claim: unproved-rejection-holds-the-approval-back
+#[test]
+fn unproved_rejection_holds_the_approval_back() {
+    in_scene(async |scene| {
+        let fake = &scene.fake;
+        scene.tag(DAN, &scene.reject);
+        scene.tag(ANN, &scene.deploy);
+        scene.tell(&scene.deploy, "tag").await;
+        deliver(fake, SHOP, SUBJECT, "asked").await;
+        assert_eq!(scene.answer(), None);
+        let note = notes(fake);
+        assert!(note.contains("has a rejection"), "{note}");
+        fake.change(|aws| delete(aws, DAN, &scene.reject));
+        check_health(fake).await;
+        scene.assert_decided(&scene.deploy);
+    });
+}
+
+/// Four tags that Eve, a Developer, pushes at once after Bob's rejection make it unproved.
+// claim: unproved-rejection-holds-the-approval-back
+#[test]
+fn rejection_in_doubt_by_a_push_of_others_still_holds() {
+    in_scene(async |scene| {
+        scene.tag(BOB, &scene.reject);
+        scene.fake.change(|aws| {
+            let now = aws.now;
+            let changes =
+                ["a", "b", "c", "d"].map(|name| (name, Some(Tag::lightweight(COMMITS[0]))));
+            push(project(aws), EVE, &changes, now).expect("tags without a rule");
+        });
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        scene.tag(ANN, &scene.deploy);
+        scene.tell(&scene.deploy, "tag").await;
+        check_health(&scene.fake).await;
+        assert_eq!(scene.answer(), None);
+    });
+}
+
+/// The commit that waits runs a second time, after the function has approved its first change set, which was empty.
+// claim: commit-that-ran-before-is-not-approved
+#[test]
+fn commit_that_the_function_approved_still_needs_another_person() {
+    for user in [DAN, ANN] {
         in_scene(async |scene| {
-            scene.tag(ANN, &scene.deploy);
-            scene.tag(rejecter, &scene.reject);
-            scene.tell(&scene.deploy, "tag").await;
-            assert_eq!(scene.answer().map(|(status, _)| status), Some(status));
+            let fake = &scene.fake;
+            fake.arrange(|aws| {
+                auto_approve(aws);
+                aws.stacks
+                    .change_sets
+                    .fail(&SHOP.change_set(), "No updates are to be performed.");
+            });
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            assert_eq!(waiting(fake), None, "not approved by itself");
+            let again = [
+                Step::Deploy(RUN),
+                Step::Deployed(RUN, None),
+                Step::End(RUN, "Succeeded"),
+                Step::Start("run-2"),
+                Step::Source("run-2", 0),
+                Step::Wait("run-2"),
+            ];
+            for step in again {
+                step.take(fake, SHOP).await;
+            }
+            fake.change(|aws| request(aws, "token-2"));
+            let [deploy, _] = shown_tags(fake).await;
+            scene.tag(user, &deploy);
+            scene.tell(&deploy, "tag").await;
+            check_health(fake).await;
+            let expected = (user == DAN).then_some("token-2");
+            assert_eq!(waiting(fake), expected, "{user}: {}", notes(fake));
         });
     }
 }
@@ -257,7 +351,7 @@ fn proved_rejection_wins() {
 /// Ann creates the tag after each of these.
 #[test]
 fn harmless_circumstances_are_no_doubt() {
-    let rows: [fn(&mut AwsState); 8] = [
+    let rows: [fn(&mut AwsState); 10] = [
         |aws| {
             allow_author(aws, true);
             let details = project(aws).records.details.get_mut(&4);
@@ -268,8 +362,8 @@ fn harmless_circumstances_are_no_doubt() {
             allow_author(aws, true);
             executions(aws).remove(0);
         },
-        // The commit was deployed before.
-        |aws| executions(aws)[0].revision = Some(COMMITS[0].to_owned()),
+        // It was deployed, and rolled back.
+        |aws| roll_back_to(aws, DEPLOYED),
         // There is a newer commit.
         |aws| {
             let (tip, parent) = (COMMITS[1].to_owned(), COMMITS[0].to_owned());
@@ -278,6 +372,8 @@ fn harmless_circumstances_are_no_doubt() {
         },
         |aws| rule(aws, "*/dev/*", json!({"access_level": 0})),
         |aws| tags(aws).deploy_keys.push(false),
+        |aws| tags(aws).job_tokens_push = Some(false),
+        |aws| tags(aws).has_no_releases = true,
         // The project was moved.
         |aws| project(aws).former_path = Some("platform/former".to_owned()),
         // Another tag was pushed.

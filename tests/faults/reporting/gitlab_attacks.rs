@@ -11,22 +11,24 @@ use crate::gitlab_approvals::{
     ANN, BOB, DAN, DEPLOYED, EVE, RUN, SUBJECT, Scene, create, delete, executions, in_scene, notes,
     project, request, rule, shown_tags, tag_event, tags,
 };
+use crate::gitlab_ranges::put_between;
 use crate::scripts::Step;
 use fake_aws::custom_resource::answered_once;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
-use fake_aws::gitlab::tags::{Tag, User, push};
+use fake_aws::gitlab::tags::{Tag, User, push, release};
 use fake_aws::{AwsState, FaultKind, On, Service};
 
 /// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens before.
-type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
+pub type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
 /// A change of the scene, and its name.
 type Change = (&'static str, fn(&Scene));
 /// In the place of the tag's creator: the attack itself creates the tag, or there is none.
 const NO_CREATOR: u64 = 0;
 
 /// Fails if an attack decides, or fails for another reason.
-fn assert_refused(attacks: &[Attack]) {
+#[track_caller]
+pub fn assert_refused(attacks: &[Attack]) {
     let wrong = attacks.iter().filter_map(|(name, reason, user, happen)| {
         in_scene(async |scene| {
             let fake = &scene.fake;
@@ -155,6 +157,7 @@ fn tag_of_another_user_than_a_maintainer_decides_nothing() {
 #[test]
 fn tag_that_others_can_create_decides_nothing() {
     const NONE: &str = "no protected tag";
+    const RELEASE: &str = "belongs to a release";
     const WIDER: &str = "admits Developers";
     assert_refused(&[
         ("no rule", NONE, ANN, |aws, _| tags(aws).protected.clear()),
@@ -187,6 +190,19 @@ fn tag_that_others_can_create_decides_nothing() {
         ("pull mirror", "pull mirror", ANN, |aws, _| {
             tags(aws).is_pull_mirror = true;
         }),
+        ("jobs that push", "CI jobs to push", ANN, |aws, _| {
+            tags(aws).job_tokens_push = Some(true);
+        }),
+        // The job of a schedule, whose owner is Ann.
+        ("release of a job", RELEASE, NO_CREATOR, |aws, tag| {
+            let now = aws.now;
+            release(project(aws), ANN, tag, COMMITS[0], now).expect("a release");
+        }),
+        ("release of a tag", RELEASE, NO_CREATOR, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            let now = aws.now;
+            release(project(aws), EVE, tag, COMMITS[0], now).expect("a release");
+        }),
     ]);
 }
 
@@ -206,19 +222,6 @@ fn push_by_ann(aws: &mut AwsState, branch: Option<&str>, to: &str) {
     project(aws).records.history.events.push(push);
 }
 
-/// So many commits are between the last deployed one and the one that waits.
-fn put_between(aws: &mut AwsState, number: usize) {
-    let between = (0..number).map(|at| format!("between-{at}"));
-    let ends = [DEPLOYED, COMMITS[0]].map(str::to_owned);
-    let [first, last] = ends.map(std::iter::once);
-    let line: Vec<String> = first.chain(between).chain(last).collect();
-    let pairs = line
-        .windows(2)
-        .map(|pair| (pair[1].clone(), pair[0].clone()));
-    project(aws).records.history.parents.extend(pairs);
-    project(aws).commits.extend(line);
-}
-
 /// Who has written the merge request, and who has merged it.
 fn merge(aws: &mut AwsState, author: u64, merge_user: u64) {
     let details = project(aws).records.details.get_mut(&4);
@@ -232,7 +235,6 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
     const AUTHOR: &str = "an author of one";
     const MERGE: &str = "merge requests";
     const PUSHED: &str = "has pushed";
-    const UNKNOWN: &str = "does not show the commits";
     assert_refused(&[
         ("private address", AUTHOR, ANN, |aws, _| {
             write_by(aws, "21-former-name@users.noreply.gitlab.example.com");
@@ -268,15 +270,6 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
         }),
         ("pusher of many branches", PUSHED, ANN, |aws, _| {
             push_by_ann(aws, None, "x");
-        }),
-        ("first deployment", "none of the latest", ANN, |aws, _| {
-            executions(aws).remove(0);
-        }),
-        ("unknown former commit", UNKNOWN, ANN, |aws, _| {
-            executions(aws)[0].revision = Some("unknown".to_owned());
-        }),
-        ("too many commits", "more than 100", ANN, |aws, _| {
-            put_between(aws, 100);
         }),
     ]);
 }
@@ -390,12 +383,13 @@ fn tag_of_an_earlier_request_decides_nothing() {
 }
 
 /// GitLab's calls that an approval needs.
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 12] = [
     "GitLab.GetProject",
     "GitLab.GetTag",
     "GitLab.GetBranch",
     "GitLab.ListProtectedTags",
     "GitLab.ListDeployKeys",
+    "GitLab.GetRelease",
     "GitLab.ListEvents",
     "GitLab.GetUser",
     "GitLab.GetMember",

@@ -359,7 +359,7 @@ fn find<'a>(pipeline: &'a mut Pipeline, id: &str, now: Duration) -> &'a mut Exec
     &mut pipeline.executions[at]
 }
 
-fn changes() -> Vec<ResourceChange> {
+pub fn changes() -> Vec<ResourceChange> {
     let change = |action, logical_id, replacement| ResourceChange {
         action,
         logical_id,

@@ -107,6 +107,11 @@ pub fn scenarios() -> Vec<Scenario> {
 fn of_unusable_files() -> Vec<Scenario> {
     vec![
         scenario(
+            "unpackaged template",
+            unpackaged,
+            Shown::Note("names local files in `Child.TemplateURL`"),
+        ),
+        scenario(
             "unreadable template",
             |fake| review(fake, json!("Resources: [")),
             Shown::Note("not valid YAML (line 2, column 1)"),
@@ -150,6 +155,14 @@ fn failed_build(fake: &FakeAws) -> Trigger {
 fn blocked(fake: &FakeAws) -> Trigger {
     let mut template = changed();
     template["Transform"] = json!("AWS::Serverless-2016-10-31");
+    review(fake, template)
+}
+
+fn unpackaged(fake: &FakeAws) -> Trigger {
+    let mut template = changed();
+    let properties = json!({"TemplateURL": "./child.yaml"});
+    let child = json!({"Type": "AWS::CloudFormation::Stack", "Properties": properties});
+    template["Resources"]["Child"] = child;
     review(fake, template)
 }
 

@@ -67,6 +67,13 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
             "group_access": null,
         },
     });
+    let tags = &project.records.tags;
+    if tags.has_no_releases {
+        shown["releases_access_level"] = "disabled".into();
+    }
+    if let Some(allowed) = tags.job_tokens_push {
+        shown["ci_push_repository_for_job_token_allowed"] = allowed.into();
+    }
     // `read_statistics` in `app/policies/project_policy.rb` is a Reporter's
     // (<https://docs.gitlab.com/api/projects/#retrieve-a-project>).
     if with_statistics && access >= REPORTER {

@@ -1,7 +1,11 @@
 //! GitLab's tags, the rules and keys that admit to them, and the people of a project: `lib/api/tags.rb`,
-//! `lib/api/protected_tags.rb`, `lib/api/deploy_keys.rb`, `lib/api/members.rb` and `lib/api/users.rb`.
+//! `lib/api/protected_tags.rb`, `lib/api/releases.rb`, `lib/api/deploy_keys.rb`, `lib/api/members.rb` and
+//! `lib/api/users.rb`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -48,6 +52,12 @@ pub struct Tags {
     pub members: BTreeMap<u64, u64>,
     /// `mirror`: the project pulls from an upstream (Premium).
     pub is_pull_mirror: bool,
+    /// The tags that belong to a release.
+    pub released: BTreeSet<String>,
+    /// `releases_access_level` is `disabled`.
+    pub has_no_releases: bool,
+    /// `ci_push_repository_for_job_token_allowed`. Versions before 17.2 do not show it.
+    pub job_tokens_push: Option<bool>,
 }
 
 impl Tag {
@@ -137,10 +147,32 @@ pub fn push(
     Ok(())
 }
 
+/// `POST /projects/:id/releases` by a CI job that runs as `user`: the tag is created unless it exists, and only the rules
+/// about tags decide whether it may (`lib/api/releases.rb`, `app/services/releases/create_service.rb`).
+pub fn release(
+    project: &mut Project,
+    user: u64,
+    name: &str,
+    commit: &str,
+    now: Duration,
+) -> Result<(), &'static str> {
+    if !project.records.tags.all.contains_key(name) {
+        push(
+            project,
+            user,
+            &[(name, Some(Tag::lightweight(commit)))],
+            now,
+        )?;
+    }
+    project.records.tags.released.insert(name.to_owned());
+    Ok(())
+}
+
 /// The operation at a path below a project, and its parameters.
 pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
     match (method, parts) {
         ("GET", ["repository", "tags", name]) => Some(("GetTag", vec![("tag", unescaped(name))])),
+        ("GET", ["releases", name]) => Some(("GetRelease", vec![("tag", unescaped(name))])),
         ("GET", ["protected_tags"]) => Some(("ListProtectedTags", vec![])),
         ("GET", ["deploy_keys"]) => Some(("ListDeployKeys", vec![])),
         ("GET", ["members", "all", user]) => {
@@ -167,6 +199,15 @@ pub fn answer(
                 "protected": tags.rules_of(call.needed("tag")).next().is_some(),
             }))),
         },
+        // `authorize_read_releases!`; `app/policies/project_policy.rb`, `releases_disabled`.
+        "GitLab.GetRelease" if tags.has_no_releases => rejected(403, "403 Forbidden"),
+        "GitLab.GetRelease" if tags.released.contains(call.needed("tag")) => {
+            let tag = call.needed("tag");
+            Ok(ApiResponse::json(
+                &json!({"tag_name": tag, "name": tag, "description": null}),
+            ))
+        }
+        "GitLab.GetRelease" => rejected(404, "404 Not Found"),
         // `authorize_admin_project` in both files.
         "GitLab.ListProtectedTags" | "GitLab.ListDeployKeys"
             if project.access < Some(MAINTAINER) =>

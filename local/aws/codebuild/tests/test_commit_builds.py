@@ -15,8 +15,9 @@ import pytest
 from local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene
 from local.aws.testing import a_user_with, allow, error_of, eventually, policy
 
+# The source is a clone, so its history can be read.
 BUILDSPEC = """version: 0.2
-phases: {build: {commands: ['mkdir -p out/deep', 'cp given out/deep/']}}
+phases: {build: {commands: ['git describe --always', 'mkdir -p out/deep', 'cp given out/deep/']}}
 artifacts: {base-directory: out, files: ['**/*']}
 """
 

@@ -28,6 +28,13 @@ def pushed(files: dict[str, str], **more: str) -> Callable[[Scene], list[Any]]:
     return stages
 
 
+def git_build(scene: Scene) -> list[Any]:
+    """The source action's artifact is "a ZIP file with a shallow copy of your commit". Only a full clone has "Git metadata".
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html"""
+    scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['git describe --always']}}\n"})
+    return [[scene.build()]]
+
+
 FAILURES: list[tuple[str, Callable[[Scene], list[Any]], str, str]] = [
     ("an absent template", lambda scene: [[scene.build()], [scene.deploy(TemplatePath="BuildArtifact::absent.yaml")]],
      "Deploy", "File [absent.yaml] does not exist in artifact [BuildArtifact]"),
@@ -38,6 +45,9 @@ FAILURES: list[tuple[str, Callable[[Scene], list[Any]], str, str]] = [
     ("an unknown key", pushed({"parameter.json": '{"parameters": {}}'}), "Deploy", "has unknown keys: parameters"),
     ("a parameter that is a number", pushed({"parameter.json": '{"Parameters": {"Word": 1}}'}), "Deploy",
      "The value of Word is not a string"),
+    ("a configuration with a byte order mark", pushed({"parameter.json": "\ufeff{}"}), "Deploy", "is not valid JSON"),
+    ("a name that occurs twice", pushed({"parameter.json": '{"Tags": {}, "Tags": {}}'}), "Deploy", "is not valid JSON"),
+    ("a build that reads git's history", git_build, "Build", "exit status 128"),
     ("an unknown parameter", pushed({"parameter.json": '{"Parameters": {"Other": "x"}}'}), "Deploy", "Other"),
     ("an override that is a function",
      pushed({}, ParameterOverrides='{"Word": {"Fn::GetParam": ["SourceArtifact", "more.json", "word"]}}'), "Deploy",

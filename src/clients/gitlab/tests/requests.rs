@@ -288,6 +288,8 @@ async fn project_details_are_parsed() {
         id: None,
         path: String::new(),
         is_pull_mirror: false,
+        allows_pushes_of_jobs: false,
+        has_releases: true,
         is_empty,
         default_branch: None,
         access_level,

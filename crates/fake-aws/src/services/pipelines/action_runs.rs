@@ -9,7 +9,7 @@ use crate::{
     response::AwsError,
     services::{
         pages::List,
-        pipelines::{Execution, not_found},
+        pipelines::{Execution, FUNCTION_SESSION, not_found},
     },
     state::AwsState,
 };
@@ -128,7 +128,13 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
             result["externalExecutionSummary"] = json!(text);
         }
     }
+    // "The ARN of the user who changed the pipeline execution details", API Reference, `ActionExecutionDetail`.
+    let by = match text {
+        Some(text) if *name == "Approval" && text.starts_with("cfn-gitops: ") => FUNCTION_SESSION,
+        _ => "arn:aws:sts::123456789012:assumed-role/Approver/jane",
+    };
     json!({
+        "updatedBy": by,
         "pipelineExecutionId": id,
         "actionExecutionId": action_execution_id(id, at),
         "actionName": name,

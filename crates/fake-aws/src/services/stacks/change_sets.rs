@@ -204,6 +204,12 @@ impl ChangeSets {
         change_set.changes.clear();
     }
 
+    /// The same, but the change set keeps its changes, which contradicts a reason such as "no changes".
+    pub fn contradict(&mut self, key: &(String, String), reason: &str) {
+        let change_set = self.all.get_mut(key).expect("a change set");
+        change_set.failure = Some(reason.to_owned());
+    }
+
     pub(crate) fn add(&mut self, change_set: ChangeSet) {
         let key = (change_set.stack_name.clone(), change_set.name.clone());
         self.all.insert(key, change_set);

@@ -1,0 +1,78 @@
+//! The attempts of the actions of an execution.
+
+use aws_sdk_codepipeline::types::{
+    ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
+};
+
+use crate::clients::aws::{Aws, CallError, required};
+
+/// The state of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionState {
+    /// It runs, or waits for a person.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed, or was rejected.
+    Failed,
+    /// The execution ended before it did.
+    Abandoned,
+}
+
+/// The latest attempt of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its name, which is unique in the pipelines of cfn-gitops.
+    pub name: String,
+    pub state: ActionState,
+    /// CodePipeline's summary or error. Empty if there is none.
+    pub summary: String,
+    /// The ARN of the principal who approved or rejected. Empty if there is none.
+    pub by: String,
+}
+
+/// Lists the latest attempt of each action of the execution `id`.
+pub async fn list_actions(
+    aws: &Aws,
+    pipeline_name: &str,
+    id: &str,
+) -> Result<Vec<Action>, CallError> {
+    let filter = ActionExecutionFilter::builder()
+        .pipeline_execution_id(id)
+        .build();
+    let call = aws.codepipeline.list_action_executions();
+    let pages = call.pipeline_name(pipeline_name).filter(filter);
+    let attempts: Result<Vec<ActionExecutionDetail>, _> =
+        pages.into_paginator().items().send().collect().await;
+    let attempts = required(attempts, || {
+        format!("listing the actions of execution {id} of pipeline {pipeline_name}")
+    })?;
+    let mut actions: Vec<Action> = vec![];
+    for action in attempts.iter().filter_map(read_action) {
+        // CodePipeline lists the latest attempt first.
+        if !actions.iter().any(|later| later.name == action.name) {
+            actions.push(action);
+        }
+    }
+    Ok(actions)
+}
+
+fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
+    let result = attempt
+        .output()
+        .and_then(|output| output.execution_result());
+    let error = result.and_then(|result| result.error_details()?.message());
+    let summary = result.and_then(|result| result.external_execution_summary());
+    let state = match attempt.status()? {
+        ActionExecutionStatus::Succeeded => ActionState::Succeeded,
+        ActionExecutionStatus::Failed => ActionState::Failed,
+        ActionExecutionStatus::Abandoned => ActionState::Abandoned,
+        _ => ActionState::Running,
+    };
+    Some(Action {
+        name: attempt.action_name()?.to_owned(),
+        state,
+        summary: error.or(summary).unwrap_or_default().to_owned(),
+        by: attempt.updated_by().unwrap_or_default().to_owned(),
+    })
+}
