@@ -57,7 +57,7 @@ class Observations:
 # The assumptions without which the act would have failed.
 IMPLIED = {
     "deploy": ("iam-policy-effective-within-1min",),
-    "push": ("account-runs-builds", "change-set-is-readable-while-it-waits", "handlers-need-published-permissions"),
+    "push": ("change-set-is-readable-while-it-waits", "handlers-need-published-permissions"),
     "review": ("source-version-is-shown-unchanged", "build-output-location"),
     "rotate": ("log-versions-beside-pending",),
     "drift": ("drift-reads-with-role", "drift-change-set-without-drift", "child-stacks-without-false-drift"),

@@ -158,6 +158,7 @@ fn deploy_stage(deploy: &Deploy, actions: &[Value]) -> Value {
         };
         let minutes = deploy.alarm_minutes.to_string();
         let rules = deploy.alarms.iter().enumerate().map(|(index, alarm)| {
+            // Without AlarmStates: assumption `alarm-rule-watches-the-state-alarm`.
             let configuration = json!({"AlarmName": alarm, "WaitTime": minutes});
             rule(
                 &format!("Alarm{}", index + 1),
