@@ -117,8 +117,9 @@ pub async fn continue_request(
             return Ok(());
         };
         let error = CallError::new("invoking this function", &error);
-        if error.is_throttled() && tokio::time::Instant::now() + backoff < last_call {
-            tokio::time::sleep(backoff).await;
+        let left = last_call.saturating_duration_since(tokio::time::Instant::now());
+        if error.is_throttled() && !left.is_zero() {
+            tokio::time::sleep(backoff.min(left)).await;
             backoff *= 2;
         } else if error.outcome_unknown() {
             return Err(ContinuationError::OutcomeUnknown);

@@ -67,10 +67,12 @@ where
             Ok(Err(error)) => return Err(error),
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        if clock.until(until) <= jittered + MIN_ATTEMPT_TIMEOUT {
+        // A pause that does not fit is shortened. Otherwise up to half of a short time would be lost.
+        let left = clock.until(until).saturating_sub(MIN_ATTEMPT_TIMEOUT);
+        if left.is_zero() {
             return Err(SendError::Unreachable);
         }
-        tokio::time::sleep(jittered).await;
+        tokio::time::sleep(jittered.min(left)).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
 }

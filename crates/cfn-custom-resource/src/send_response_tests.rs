@@ -79,6 +79,22 @@ async fn attempts_at_a_slow_bucket_time_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn last_attempt_is_shortly_before_the_deadline() {
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        for seconds in [1, 2, 8, 20, 60, 800] {
+            let began = tokio::time::Instant::now();
+            let time = Duration::from_secs(seconds);
+            let refused = (Duration::ZERO, Err(SendError::Unreachable));
+            let (result, _) = delivered_within(time, &[refused]).await;
+            assert_eq!(result, Err(SendError::Unreachable));
+            let unused = time.saturating_sub(began.elapsed());
+            assert!(unused <= MIN_ATTEMPT_TIMEOUT, "{unused:?} of {seconds} s");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn sending_ends_at_the_deadline() {
     let (result, attempts) = delivered(&[Ok(500)]).await;
     assert_eq!(result, Err(SendError::Unreachable));

@@ -103,10 +103,11 @@ pub async fn check_push(
             Ok(Err(_)) | Err(_) => PushCheckError::NoResponse,
         };
         let pause = backoff.mul_f64(0.75 + fastrand::f64() / 2.0);
-        if tokio::time::Instant::now() + pause >= deadline {
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        if left.is_zero() {
             return Err(error);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause.min(left)).await;
         backoff = (backoff * 2).min(MAX_BACKOFF);
     }
 }

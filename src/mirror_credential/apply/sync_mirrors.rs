@@ -43,8 +43,9 @@ pub async fn sync_mirrors(
     while !waiting.is_empty() {
         // A push that ended makes the end of the next one likely.
         backoff.observe(Some(waiting.len()));
-        let pause = backoff.next_pause();
-        let is_late = Instant::now() + pause >= give_up;
+        let left = give_up.saturating_duration_since(Instant::now());
+        let pause = backoff.next_pause().min(left);
+        let is_late = left.is_zero();
         let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
         let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
         let shown = join_all(calls).await;

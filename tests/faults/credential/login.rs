@@ -44,14 +44,14 @@ fn login_valid_after_four_minutes_succeeds() {
 
 #[test]
 fn login_never_valid_fails_create_and_leaves_nothing() {
-    for (service_timeout, at_most) in [("3600", 301), ("60", 50)] {
+    for (service_timeout, time) in [("3600", 300..=301), ("60", 31..=50)] {
         in_account_with(logins_late_by(7200), async |fake, stack| {
             let properties = with(properties(), "ServiceTimeout", json!(service_timeout));
             let create = stack.request("Create", None, &properties, None);
             let answer = stack.deliver(&create).await;
             answer.assert_reason(["HTTP 401"]);
             let took = fake.responses()[0].at.as_secs();
-            assert!(took <= at_most, "{took} s");
+            assert!(time.contains(&took), "{took} s");
             fake.assert_holds(nothing_remains);
         });
     }

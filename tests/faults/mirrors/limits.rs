@@ -304,6 +304,15 @@ fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
         });
         let created = stack(&fake).create(&properties()).await;
         created.assert_reason(["push mirror", PROJECT]);
+        let journal = fake.journal();
+        let of = |operation: &str| {
+            let calls = journal.iter().filter(|call| call.operation == operation);
+            calls.map(|call| call.at).collect::<Vec<_>>()
+        };
+        // All of the twelve minutes are used.
+        let (synced, polls) = (of("GitLab.SyncMirror")[0], of("GitLab.GetMirror"));
+        let waited = polls.last().expect("a poll").saturating_sub(synced);
+        assert_eq!(waited.as_secs(), 12 * 60, "{waited:?}");
         tokio::time::sleep(Duration::from_hours(2)).await;
         fake.assert_holds(checks::nothing_remains);
         fake.assert_unbroken();

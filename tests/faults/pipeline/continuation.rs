@@ -130,6 +130,20 @@ fn continuation_that_never_succeeds_is_the_reason() {
             let answer = only_answer(&stack, &create).await;
             let says = format!("continuing the request in another invocation: {error}");
             answer.assert_reason([&says]);
+            // A throttled call is repeated for a quarter of the time that is kept for the response.
+            let journal = stack.fake.journal();
+            let calls = journal.iter().filter(|call| call.operation == "Invoke");
+            let calls: Vec<Duration> = calls.map(|call| call.at).collect();
+            let took = calls[calls.len() - 1].saturating_sub(calls[0]);
+            let repeats = if kind == FaultKind::Throttled {
+                SHORT / 8 / 4
+            } else {
+                Duration::ZERO
+            };
+            assert!(
+                took.abs_diff(repeats) < Duration::from_millis(2),
+                "{kind:?}: {took:?}"
+            );
             assert!(
                 matches!(&answer, RequestOutcome::Failed { id, .. } if id == CHILD),
                 "{answer:?}"
