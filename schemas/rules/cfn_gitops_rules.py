@@ -11,13 +11,18 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 
+from cfnlint.context.conditions._condition import Condition
+from cfnlint.context.conditions._conditions import Conditions
+from cfnlint.context.conditions.exceptions import Unsatisfiable
 from cfnlint.helpers import FUNCTIONS, ToPy
 from cfnlint.jsonschema import ValidationError, ValidationResult, Validator
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.rules.jsonschema.CfnLintJsonSchema import CfnLintJsonSchema
+from sympy import And, Implies, true
 
 SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
 # The errors whose text is the schema's `errorMessage`.
@@ -97,6 +102,29 @@ def is_left_empty(properties: Any, error: ValidationError, validator: Validator)
     return False
 
 
+def limited_by_rules(conditions: Conditions, template: dict[str, Any]) -> Conditions:
+    """The conditions without the combinations that the template's `Rules` reject, which cfn-lint does not read here."""
+    named, cnf = template.get("Conditions") or {}, conditions.cnf.copy()
+    for rule in (template.get("Rules") or {}).values():
+        try:
+            given = rule.get("RuleCondition")
+            asserted = [expression(each["Assert"], named) for each in rule["Assertions"]]
+            applies = expression(given, named) if given else true
+        except (AttributeError, KeyError, TypeError):
+            continue  # cfn-lint's own rules report it.
+        if applies is not None:
+            cnf.add_prop(Implies(applies, And(*(each for each in asserted if each is not None))))
+    return replace(conditions, cnf=cnf)
+
+
+def expression(function: Any, named: dict[str, Any]) -> Any:
+    """`None` for a function that only `Rules` have, such as Fn::Contains: no condition has the same."""
+    try:
+        return Condition.create_from_instance(function, named).cnf
+    except ValueError:
+        return None
+
+
 class PropertiesOfOurResources(CfnLintJsonSchema):
     id = "E9001"
     shortdesc = "Properties of cfn-gitops' custom resources"
@@ -114,8 +142,12 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
             return
         condition = instance.get("Condition")
         is_made = {condition: True} if isinstance(condition, str) else {}
+        try:
+            conditions = limited_by_rules(validator.context.conditions, validator.cfn.template).evolve(is_made)
+        except Unsatisfiable:
+            return  # The rules never let the resource be created.
         context = validator.context.evolve(
-            functions=list(FUNCTIONS), strict_types=False, conditions=validator.context.conditions.evolve(is_made),
+            functions=list(FUNCTIONS), strict_types=False, conditions=conditions,
             path=validator.context.path.evolve(cfn_path=deque(["Resources", instance["Type"], "Properties"]))
             .descend(path="Properties"),
         )
@@ -125,12 +157,14 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
                 add_cfn_lint_keyword=False)),
             wanted, context,
         )
+        errors = [error for error in ours.iter_errors(instance.get("Properties", {}))
+                  if not error.unknown and not is_left_empty(instance.get("Properties", {}), error, validator)]
+        # A value that is wrong by itself also fails the rules between properties, in newer versions of cfn-lint.
+        wrong = {tuple(error.path) for error in errors if "allOf" not in error.schema_path}
         reported = set()
-        for error in ours.iter_errors(instance.get("Properties", {})):
-            if error.unknown or is_left_empty(instance.get("Properties", {}), error, validator):
-                continue
+        for error in errors:
             message = worded(wanted, error)
-            if message in reported:
+            if message in reported or "allOf" in error.schema_path and tuple(error.path) in wrong:
                 continue
             reported.add(message)
             error.message = message
