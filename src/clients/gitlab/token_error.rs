@@ -96,7 +96,9 @@ pub enum TokenError {
     #[error("the secret's value begins as a JSON object, but {0}. Correct it in Secrets Manager")]
     NotJson(String),
     /// The value cannot be a token.
-    #[error("the secret's value is not a token: it is empty, or has characters that no token has")]
+    #[error(
+        "the secret's value is not a token: it is empty, or has characters that no token has, such as a space or a byte order mark"
+    )]
     NotAToken,
     /// Another error of AWS.
     #[error("{}", .0.cause)]

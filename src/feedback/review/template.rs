@@ -233,6 +233,8 @@ impl Scanner {
             _ => {}
         }
         if let Some(Level::Mapping(key, earlier)) = self.path.last_mut() {
+            // "Undefined behavior", for a section:
+            // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
             if earlier.contains(text) {
                 return Err("a mapping in it has a key twice");
             }

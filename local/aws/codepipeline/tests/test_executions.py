@@ -29,7 +29,7 @@ def pushed(files: dict[str, str], **more: str) -> Callable[[Scene], list[Any]]:
 
 
 def git_build(scene: Scene) -> list[Any]:
-    """The source action's artifact is "a ZIP file with a shallow copy of your commit". Only a full clone has "Git metadata".
+    """The source action's artifact is "a ZIP file with a shallow copy of your commit", without its "Git metadata".
     https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html"""
     scene.push({"buildspec.yml": "version: 0.2\nphases: {build: {commands: ['git describe --always']}}\n"})
     return [[scene.build()]]
