@@ -150,6 +150,11 @@ class Pipeline:
         self._codepipeline.put_approval_result(pipelineName=self.name, **waiting, result={
             "status": "Approved" if approves else "Rejected", "summary": why})
 
+    def retry(self, execution: str, mode: str) -> None:
+        """Retries the failed stage in this mode: `FAILED_ACTIONS` or `ALL_ACTIONS`."""
+        self._codepipeline.retry_stage_execution(
+            pipelineName=self.name, stageName="Deploy", pipelineExecutionId=execution, retryMode=mode)
+
     def deploy(self, commit: str) -> str:
         """Approves the commit's execution, and waits for its end."""
         execution = self.execution_of(commit)
@@ -200,12 +205,13 @@ class Project(Pipeline):
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
         self.branch, self.git_login = branch, login
         self.buildspec = (PROJECT / "buildspec.yml").read_text()
+        self.template = (PROJECT / "root-stack-infra.yaml").read_text()
 
     def files(self) -> dict[str, str]:
         """The files of a change that can be built and deployed."""
         return {"buildspec.yml": self.buildspec,
                 "parameter.json": (PROJECT / "parameter.json").read_text(),
-                f"root-stack-{self.project_id}.yaml": (PROJECT / "root-stack-infra.yaml").read_text()}
+                f"root-stack-{self.project_id}.yaml": self.template}
 
     @property
     def clone_url(self) -> str:

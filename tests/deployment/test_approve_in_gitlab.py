@@ -35,7 +35,7 @@ def approving(aws: LocalAws, environment: Environment) -> Iterator[None]:
     assert environment.change(FunctionApprovals="Denied") == "UPDATE_COMPLETE", environment.failures()
 
 
-@pytest.mark.usefixtures("approving")
+@pytest.mark.usefixtures("approving", "expected_denials")
 def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
                                                 stack: ProjectStack, source: Source) -> None:
     assert stack.make(
@@ -91,3 +91,18 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     assert source.release_of_job("DELETE", tag, job) == 200
     assert looks(aws)["HealthCheckFailed", ""] == 0
     is_approved(commit, execution, tag)
+
+    # The deployment fails. The change set is gone, so only all actions of the stage can be retried: with a new key.
+    project.template = project.template.replace("    Properties:\n", "    Properties:\n      Name: of-another-owner\n", 1)
+    commit, execution, tag = push()
+    assert source.create_tag(tag, commit, ann.value) == ""
+    assert project.ended(execution) == "Failed"
+    project.retry(execution, "FAILED_ACTIONS")
+    assert project.ended(execution) == "Failed" and "ChangeSetNotFound" in project.said()
+    eventually(lambda: any("Retry all actions" in (each.description or "") for each in source.project.statuses(commit)),
+               "GitLab shows what to retry")
+    project.retry(execution, "ALL_ACTIONS")
+    project.waits_for_approval(execution)
+    eventually(lambda: source.approval_tags(commit)["deploy"] != tag, "the note has a new key")
+    assert source.create_tag(source.approval_tags(commit)["reject"], commit, ann.value) == ""
+    assert project.ended(execution) == "Failed" and "cfn-gitops: rejected in GitLab by @ann" in project.said()

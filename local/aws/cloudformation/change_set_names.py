@@ -22,6 +22,7 @@ _WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "Describ
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
+    table["ExecuteChangeSet"] = _removing(table["ExecuteChangeSet"])
     for call in _CALLS:
         table[call] = _by_name(table[call])
 
@@ -33,6 +34,19 @@ def _by_name(ministack_handler: _Handler) -> _Handler:
         if stack is not None and stack["StackStatus"] != "DELETE_COMPLETE":
             params = {**params, "StackName": [stack["StackName"]]}
         return ministack_handler(params)
+
+    return handler
+
+
+def _removing(ministack_handler: _Handler) -> _Handler:
+    """An executed change set is gone, also if its execution fails: a retried action of a pipeline does not find it,
+    https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677."""
+    def handler(params: dict) -> tuple:
+        key, _ = changesets._find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
+        answer = ministack_handler(params)
+        if answer[0] == 200:
+            cloudformation._change_sets.pop(key, None)
+        return answer
 
     return handler
 

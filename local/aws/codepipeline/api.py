@@ -176,7 +176,8 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
         raise Rejected("ValidationException", f"variables {pipeline_validation.LOCALLY}")
     token = request.get("clientRequestToken")
     with held.changed:
-        # "The system-generated unique ID used to identify a unique execution request".
+        # "The system-generated unique ID used to identify a unique execution request". How long it is remembered is not
+        # documented. (?) Here it is for ever.
         known = held.execution(held.tokens[token]) if token in held.tokens else None
         if known:
             return known
@@ -213,6 +214,23 @@ def _stop_pipeline_execution(request: dict) -> dict:
         raise Rejected("DuplicatedStopRequestException",
                       f"The pipeline execution {run.execution_id} is already stopping")
     pipeline_runner.stop(held, run, request.get("reason", ""))
+    return {"pipelineExecutionId": run.execution_id}
+
+
+def _retry_stage_execution(request: dict) -> dict:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageExecution.html"""
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    run = _run_of(held, request["pipelineExecutionId"])
+    with held.changed:
+        later = held.executions[held.executions.index(run) + 1:]
+        if any(each.stages.get(stage) for each in later):
+            raise Rejected("NotLatestPipelineExecutionException", "The stage has failed in a later run of the pipeline and "
+                                                                 "the pipelineExecutionId is out of date")
+        if not run.ended or run.stages.get(stage) != "Failed" or run.version != held.declaration["version"]:
+            raise Rejected("StageNotRetryableException", "Unable to retry. The pipeline structure or stage state might "
+                           "have changed while actions awaited retry, or the stage contains no failed actions.")
+        pipeline_runner.retry(held, run, stage, request["retryMode"])
     return {"pipelineExecutionId": run.execution_id}
 
 
@@ -284,5 +302,5 @@ _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
-    "PutApprovalResult": _put_approval_result,
+    "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
 }

@@ -66,13 +66,20 @@ class _Deployment:
         if found["Status"] != "CREATE_COMPLETE" and (settings.empty_change_set_fails or not _is_empty(found)):
             raise ActionFailed("JobFailed", f"Creating the change set {name} of stack {self.name} failed: "
                                             f"{found.get('StatusReason', found['Status'])}")
+        if settings.empty_change_set_is_deleted and _is_empty(found):
+            self.cloudformation.delete_change_set(StackName=self.name, ChangeSetName=name)
+            self.action.execution.deleted_change_sets.add(name)
         self.action.run.summary = found.get("StatusReason") or f"Change set {name} was created."
 
     def change_set_execute(self) -> None:
         name = self.action.configuration("ChangeSetName")
         found = self._change_set(name)
+        if found is None and name in self.action.execution.deleted_change_sets:
+            return self._finish()
         if found is None:
-            raise ActionFailed("JobFailed", f"ChangeSet [{name}] does not exist")
+            # The text: https://github.com/aws/aws-cdk/issues/11995
+            raise ActionFailed("JobFailed", f"ChangeSet [{name}] does not exist (Service: AmazonCloudFormation; Status Code: "
+                                            "404; Error Code: ChangeSetNotFound; Request ID: …; Proxy: null)")
         self._note(found["StackId"])
         if _is_empty(found):
             self.action.run.summary = f"Change set {name} holds no changes."

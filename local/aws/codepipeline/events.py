@@ -21,7 +21,7 @@ from local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 _log = logging.getLogger("codepipeline")
 # The API's states, and their names in events.
 _STATES = {"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Superseded": "SUPERSEDED",
-           "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED"}
+           "Resumed": "RESUMED", "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED"}
 
 
 def pipeline(held: Pipeline, execution: Execution, state: str) -> None:
@@ -58,7 +58,7 @@ def _time(seconds: float) -> str:
 
 def _send(held: Pipeline, execution: Execution, level: str, detail: dict[str, Any]) -> None:
     about = {"pipeline": held.name, "execution-id": execution.execution_id, **detail,
-             "version": float(execution.version), "pipeline-execution-attempt": 1.0}
+             "version": float(execution.version), "pipeline-execution-attempt": float(execution.attempt)}
     try:
         eventbridge._dispatch_event({
             "EventId": str(uuid.uuid4()), "Source": "aws.codepipeline",

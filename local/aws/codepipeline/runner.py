@@ -44,6 +44,21 @@ def stop(held: Pipeline, execution: Execution, reason: str) -> None:
     pipeline_events.pipeline(held, execution, "Stopping")
 
 
+def retry(held: Pipeline, execution: Execution, stage: str, mode: str) -> None:
+    """"Retrying a failed stage retries all actions in the stage from the first action in the stage, and retrying failed
+    actions retries all failed actions in the stage." The execution continues after the stage.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+    """
+    with held.changed:
+        latest = {(run.stage, run.name): run for run in execution.actions if run.stage == stage}
+        execution.kept = {key for key, run in latest.items() if run.status == "Succeeded" and mode == "FAILED_ACTIONS"}
+        execution.status, execution.updated, execution.waits_for = "InProgress", time.time(), stage
+        execution.attempt, execution.rolls_back = execution.attempt + 1, ""
+        held.changed.notify_all()
+    _begin(held, execution, stage)
+
+
 def cancel(held: Pipeline) -> None:
     """After an update: running actions complete, and then their stages and executions end.
 
@@ -71,7 +86,7 @@ def _begin(held: Pipeline, execution: Execution, stage: str) -> None:
 
 
 def _run(held: Pipeline, execution: Execution, remaining: list[dict[str, Any]]) -> None:
-    pipeline_events.pipeline(held, execution, "InProgress")
+    pipeline_events.pipeline(held, execution, "InProgress" if execution.attempt == 1 else "Resumed")
     outcome = "Succeeded"
     try:
         for stage in remaining:

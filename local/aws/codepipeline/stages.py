@@ -50,9 +50,10 @@ def _status(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> str:
 
 def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> str:
     status = "Succeeded"
-    for order in sorted({each["runOrder"] for each in stage["actions"]}):
+    actions = [each for each in stage["actions"] if (stage["name"], each["name"]) not in execution.kept]
+    for order in sorted({each["runOrder"] for each in actions}):
         status = stage_queue.why_it_ends(execution) or action_runs.run_at_once(held, execution, stage["name"], [
-            each for each in stage["actions"] if each["runOrder"] == order])
+            each for each in actions if each["runOrder"] == order])
         if status != "Succeeded":
             break
     return status

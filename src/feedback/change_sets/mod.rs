@@ -16,7 +16,7 @@ pub use self::comparison::{ComparisonResult, compare};
 pub use self::markdown::{code, counts, short_commit, write_table};
 #[cfg(test)]
 pub use self::reason::HIDDEN_REASON;
-pub use self::reason::shown_reason;
+pub use self::reason::{GONE, shown_reason};
 
 #[cfg(test)]
 mod tests;

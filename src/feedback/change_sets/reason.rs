@@ -9,6 +9,11 @@ use crate::gitops_pipeline::names::ResourceNames;
 pub const HIDDEN_REASON: &str =
     "the reason is not shown, because it has a value of a parameter or an ARN";
 
+/// The text that is shown if the change set was executed, or deleted, before: CloudFormation keeps none whose execution
+/// has failed (<https://github.com/aws/aws-cdk/issues/21677>).
+pub const GONE: &str = "its change set was executed or deleted before. Retry all actions of the stage (in the console: Retry \
+    stage), which asks for a new approval";
+
 /// A shorter value, such as `1`, is part of many words. It counts only as a word of its own.
 const MIN_CHARACTERS: usize = 4;
 
@@ -16,8 +21,13 @@ const MIN_CHARACTERS: usize = 4;
 /// `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's value.
 ///
 /// The IDs of environment and project do not count, because the status and the note show them. Most
-/// projects pass them as parameters. A denial that the deploy role's policies cause is shown with its remedy.
+/// projects pass them as parameters. A denial that the deploy role's policies cause is shown with its remedy. So is a
+/// missing change set: only the failed actions of a stage were retried.
 pub fn shown_reason<'a>(reason: &'a str, values: &[String], names: &ResourceNames) -> Cow<'a, str> {
+    // The text: https://github.com/aws/aws-cdk/issues/11995.
+    if reason.starts_with("ChangeSet [") && reason.contains("] does not exist") {
+        return GONE.into();
+    }
     let is_public =
         |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
     // CloudFormation may have returned the reason, or the values, with `?`.

@@ -255,6 +255,17 @@ fn reason_with_the_environment_and_the_project_is_shown() {
 }
 
 #[test]
+fn missing_change_set_is_shown_with_its_remedy() {
+    let reason = "ChangeSet [changeset-dev-shop] does not exist (Service: AmazonCloudFormation; Status \
+        Code: 404; Error Code: ChangeSetNotFound; Request ID: 1; Proxy: null)";
+    let values = ["****".to_owned()];
+    let shown = shown_reason(reason, &values, &names());
+    assert!(shown.contains("Retry all actions of the stage"), "{shown}");
+    let quoted = format!("Template error: {reason}");
+    assert_eq!(shown_reason(&quoted, &[], &names()), quoted);
+}
+
+#[test]
 fn masked_value_hides_every_reason() {
     let masked = ["****".to_owned()];
     assert_eq!(shown_reason("any", &masked, &names()), HIDDEN_REASON);

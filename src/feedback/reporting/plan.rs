@@ -4,6 +4,7 @@ use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
 };
 use crate::feedback::approval;
+use crate::feedback::change_sets::GONE;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -359,10 +360,13 @@ fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> 
 }
 
 /// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
-/// address differs. A final state of an earlier execution is not that of this one.
+/// address differs. A final state of an earlier execution is not that of this one. A retry that misses the change set fails
+/// before its start is reported, so its reason counts too: it is the remedy. Other reasons may be hidden later.
 fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
     shown.is_some_and(|shown| {
-        let is_of_execution = shown.target_url == desired.target_url;
+        let is_same = shown.description == desired.description;
+        let is_of_execution = shown.target_url == desired.target_url
+            && (is_same || !desired.description.contains(GONE));
         shown.state == desired.state && (desired.state.is_open() || is_of_execution)
     })
 }

@@ -4,8 +4,9 @@
 //! of late, lost and repeated events is the set of the moments at which one is delivered, and all
 //! these sets are all orders. The execution that an event names is the one that changed last.
 
+use crate::approvals::statuses;
 use crate::checks::check;
-use crate::fixture::{SHOP, catch_up, deliver_once, in_account};
+use crate::fixture::{SHOP, catch_up, deliver, deliver_once, in_account};
 use crate::scripts::{Script, Step, scripts};
 use fake_aws::{FakeAws, Schedules};
 
@@ -76,4 +77,39 @@ fn delivered_events_leave_the_health_check_nothing_to_post() {
             assert_eq!(posted, script.left, "{}", script.name);
         });
     }
+}
+
+/// CloudFormation has removed the change set, and *Retry failed actions* creates none.
+#[test]
+fn retry_of_failed_actions_is_shown_with_its_remedy() {
+    const GONE: &str = "ChangeSet [changeset-dev-shop] does not exist (Service: AmazonCloudFormation; \
+        Status Code: 404; Error Code: ChangeSetNotFound; Request ID: 1; Proxy: null)";
+    in_account(async |fake| {
+        let first = [
+            Step::Source("e1", 0),
+            Step::Wait("e1"),
+            Step::Approve("e1"),
+            Step::Deployed("e1", Some("Table already exists")),
+            Step::End("e1", "Failed"),
+        ];
+        let retry = [
+            Step::Retry("e1"),
+            Step::Deploy("e1"),
+            Step::Deployed("e1", Some(GONE)),
+            Step::End("e1", "Failed"),
+        ];
+        // It fails before the event of its start is handled.
+        for steps in [&first[..], &retry] {
+            for step in steps {
+                step.take(fake, SHOP).await;
+            }
+            for name in ["event", "again"] {
+                deliver(fake, SHOP, ("e1", None), name).await;
+            }
+        }
+        assert_eq!(statuses(fake, "/shop").len(), 2);
+        let shown = statuses(fake, "/shop").pop().unwrap_or_default();
+        assert!(shown.contains("Retry all actions of the stage"), "{shown}");
+        assert!(shown.chars().count() < 255, "{shown}");
+    });
 }
