@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tests.deployment import steps, waiting
 from console import note
 from story import Story
@@ -172,11 +174,27 @@ def releases_again(story: Story, seen: Observations) -> dict[str, str]:
     if status != "Succeeded":
         return approval
     last = _release(story, "second")
+    waits = _waiting_change_set(story, last)
     status = _approved(story, last)
     note(f"Execution {last} without a change: {status}.")
     if project.deployed_commit() == deployed:
-        seen.add("change-set-actions-with-no-changes", status == "Succeeded", f"the execution ended as {status}")
+        seen.add("change-set-actions-with-no-changes", status == "Succeeded" and waits == "FAILED, UNAVAILABLE, 0 changes",
+                 f"while the approval waited: {waits}; the execution ended as {status}")
     return approval
+
+
+def _waiting_change_set(story: Story, execution: str) -> str:
+    """The state of the change set while the approval of the execution waits."""
+    project = story.loop.project
+    try:
+        project.waits_for_approval(execution)
+        shown = story.aws.client("cloudformation").describe_change_set(
+            StackName=project.deployed.name, ChangeSetName=f"changeset-{story.names.first}-{project.project_id}")
+    except waiting.NotInTime:
+        return "no approval"
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return f"{shown['Status']}, {shown['ExecutionStatus']}, {len(shown['Changes'])} changes"
 
 
 def _release(story: Story, token: str) -> str:

@@ -80,6 +80,7 @@ def test_all_acts_show_what_held_and_what_did_not(user: User) -> None:
     refuted = {name for name, result in results.items() if result == "not held"}
     assert refuted == {"iam-lists-within-10s", "change-set-actions-with-no-changes"}, trial.output
     assert "0 failed" in trial.output and trial.status == 1
+    assert "while the approval waited: no approval" in trial.report
     held = {name for name, result in results.items() if result == "held"}
     assert {"codebuild-session-per-build", "login-valid-within-5min", "child-stacks-without-false-drift",
             "approval-link-resolves-variables", "sam-deploy-keeps-parameters", "tag-event-before-its-mirror",
