@@ -7,15 +7,16 @@ use cfn_custom_resource::{Format, Pattern};
 macro_rules! not_a_branch {
     ($($more:literal),*) => {
         concat!(
-            r"^(@|HEAD)?$|^[-/]|[./]$|\.\.|//|@\{|(^|/)\.|\.lock(/|$)|[\x00-\x20\x7F~^:?\[\\]",
+            r"^(@|HEAD|[0-9A-Fa-f]{40})?$|^[-/]|[./]$|\.\.|//|@\{|(^|/)\.|\.lock(/|$)|[\x00-\x20\x7F~^:?\[\\]",
             $($more),*
         )
     };
 }
 
-/// The names that `git check-ref-format --branch` accepts, up to CodeCommit's limit of 256 characters:
+/// The names that `git check-ref-format --branch` accepts, up to CodeCommit's limit of 256 characters.
+/// CodeCommit and GitLab reject those that look like a commit: exactly 40 hexadecimal digits.
 /// <https://git-scm.com/docs/git-check-ref-format>,
-/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateBranch.html>
+/// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 pub static BRANCH_NAME: Format = Format::new(
     Pattern::new("").without(not_a_branch!(r"|\*")).up_to(256),
     "must be the name of a git branch, of at most 256 characters",
@@ -60,9 +61,32 @@ mod tests {
     ];
 
     const REJECTED: &[&str] = &[
-        "", "@", "HEAD", "-a", "-x", "a b", "a..b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock",
-        "a.lock/b", "a@{1}", "a~1", "a^", "a:b", "a\\b", "a?", "a[0]", "a.", "a\n", "a\tb",
+        "",
+        "@",
+        "HEAD",
+        "-a",
+        "-x",
+        "a b",
+        "a..b",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a.lock/b",
+        "a@{1}",
+        "a~1",
+        "a^",
+        "a:b",
+        "a\\b",
+        "a?",
+        "a[0]",
+        "a.",
+        "a\n",
+        "a\tb",
         "a\u{7f}",
+        "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
     ];
 
     #[test]

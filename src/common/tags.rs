@@ -66,7 +66,12 @@ pub fn from_properties(
     tags
 }
 
+/// Whether it is of the class `\p{Z}` in AWS's patterns.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() && !c.is_control()
+}
+
 fn is_tag_text(text: &str) -> bool {
     text.chars()
-        .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+        .all(|c| c.is_alphanumeric() || is_space(c) || "_.:/=+-@".contains(c))
 }

@@ -65,7 +65,8 @@ MESSAGES = {
         "with a comma is not supported, because no tag and no secret name can contain one",
     "a variable that is always set":
         "Build.EnvironmentVariables.EnvID: must be the name of an environment variable: letters, digits and `_`, "
-        "and neither EnvID nor AccountId, which are always set",
+        "and neither EnvID nor AccountId, which are always set, nor a name that begins with CODEBUILD_, which CodeBuild "
+        "reserves",
 }
 
 

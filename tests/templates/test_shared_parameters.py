@@ -110,7 +110,7 @@ def test_given_serial_issues_a_new_password(deployed, pipeline):
 BRANCHES = [
     "main", "release/1.2", "a@b", "@/a", "dev{1}", "#1", "a.LOCK", "refs/heads/a", "機能/ログイン", "a\u3000b", "$(a)'`&",
     "@", "HEAD", "-x", "/a", ".a", "a/.b", "a/", "a//b", "a.", "a..b", "a.lock", "a.lock/b", "a@{1}", "a b", "a\n", "a\x7f",
-    "a~1", "a^", "a:b", "a?", "a*", "a[0]", "a\\b", "*", "*/a", "a/*", "検証/*", "a**",
+    "c0ffee00" * 5, "a~1", "a^", "a:b", "a?", "a*", "a[0]", "a\\b", "*", "*/a", "a/*", "検証/*", "a**",
 ]
 SCHEMA = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text())["properties"]
 

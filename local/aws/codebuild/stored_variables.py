@@ -33,6 +33,9 @@ class Unreadable(Exception):
 
 def read(variables: list[dict[str, Any]], client: Callable[[str], Any], log: Callable[[str], None]) -> dict[str, str]:
     """The values by the variables' names."""
+    if any(each["name"].startswith("CODEBUILD_") for each in variables):
+        # Recorded: https://github.com/thii/aws-codebuild-extras/issues/1. The status code and the phase are not. (?)
+        raise Unreadable("Variables Error", "No user environment variables can start with `CODEBUILD_`")
     parameters = {each["name"]: str(each["value"]) for each in variables if each.get("type") == "PARAMETER_STORE"}
     secrets = {each["name"]: str(each["value"]) for each in variables if each.get("type") == "SECRETS_MANAGER"}
     log("[Container] Processing environment variables")

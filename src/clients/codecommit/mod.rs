@@ -14,8 +14,10 @@ use cfn_custom_resource::{Format, Pattern};
 /// The name of a repository.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 pub static REPOSITORY_NAME: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9_.-]+$").up_to(100),
-    "must be 1 to 100 letters, digits and `_.-`",
+    Pattern::new("^[A-Za-z0-9_.-]+$")
+        .without("[.]git$")
+        .up_to(100),
+    "must be 1 to 100 letters, digits and `_.-`, without `.git` at the end",
 );
 
 /// A repository.

@@ -83,6 +83,8 @@ impl Renderer<'_> {
         let parameters = template::parameter_values(spec, branch_exists, clone_url);
         let owner = &self.context.owner;
         let mut tags = spec.tags.clone();
+        // A stack's own tags have at least one character (`TagValue`), unlike those of its resources.
+        tags.retain(|_, value| !value.is_empty());
         if let Some(stack_name) = owner.stack_id.split('/').nth(1) {
             let created_by = "CreatedBy".to_owned();
             tags.entry(created_by)

@@ -2,28 +2,25 @@
 
 use cfn_custom_resource::{Format, Pattern};
 
-/// IAM's ARNs have no region. All others have one.
+/// An ARN. IAM's have no region; all others have one.
 macro_rules! arn {
-    ("iam", $resource:literal, $must_be:literal) => {
-        arn!("iam", "", $resource, $must_be)
+    ("iam", $resource:literal) => {
+        arn!("iam", "", $resource)
     };
-    ($service:literal, $resource:literal, $must_be:literal) => {
-        arn!($service, "[A-Za-z0-9/_+=,.@-]+", $resource, $must_be)
+    ($service:literal, $resource:literal) => {
+        arn!($service, "[A-Za-z0-9/_+=,.@-]+", $resource)
     };
-    ($service:literal, $region:literal, $resource:literal, $must_be:literal) => {
-        Format::new(
-            Pattern::new(concat!(
-                "^arn:aws[A-Za-z0-9/_+=,.@-]*:",
-                $service,
-                ":",
-                $region,
-                ":[0-9]{12}:",
-                $resource,
-                "[A-Za-z0-9:/_+=,.@-]+$"
-            ))
-            .up_to(2048),
-            $must_be,
-        )
+    ($service:literal, $region:literal, $resource:literal) => {
+        Pattern::new(concat!(
+            "^arn:aws[A-Za-z0-9/_+=,.@-]*:",
+            $service,
+            ":",
+            $region,
+            ":[0-9]{12}:",
+            $resource,
+            "$"
+        ))
+        .up_to(2048)
     };
 }
 
@@ -48,37 +45,55 @@ pub static BRANCH_MAP_KEY: Format = Format::new(
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub static BUCKET_NAME: Format = Format::new(
-    Pattern::new("^[a-z0-9][a-z0-9.-]+[a-z0-9]$").up_to(63),
-    "must be the name of a bucket: 3 to 63 lower-case letters, digits, periods and hyphens",
+    Pattern::new("^[a-z0-9][a-z0-9.-]+[a-z0-9]$")
+        .without(concat!(
+            r"\.\.|^[0-9]+(\.[0-9]+){3}$|^(xn--|sthree-|amzn-s3-demo-)",
+            r"|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$"
+        ))
+        .up_to(63),
+    "must be the name of a bucket: 3 to 63 lower-case letters, digits, periods and hyphens, no `..`, \
+     no IP address, and no beginning or end that S3 reserves, such as `xn--` or `-s3alias`",
 );
 
 /// The ARN of a key. The ARN of an alias is rejected, because policies name keys.
-pub static KEY_ARN: Format = arn!("kms", "key/", "must be the ARN of a KMS key");
+pub static KEY_ARN: Format = Format::new(
+    arn!("kms", "key/[A-Za-z0-9-]+"),
+    "must be the ARN of a KMS key",
+);
 
-/// The ARN of a role.
-pub static ROLE_ARN: Format = arn!("iam", "role/", "must be the ARN of a role");
+/// The ARN of a role. AWS creates those below the two paths, and no other service can assume them:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>
+pub static ROLE_ARN: Format = Format::new(
+    arn!("iam", "role/[A-Za-z0-9:/_+=,.@-]+").without(":role/aws-(service-role|reserved)/"),
+    "must be the ARN of a role, and not of one below aws-service-role/ or aws-reserved/",
+);
 
-/// The ARN of a topic.
-pub static TOPIC_ARN: Format = arn!("sns", "", "must be the ARN of an SNS topic");
+/// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
+pub static TOPIC_ARN: Format = Format::new(
+    arn!("sns", "[A-Za-z0-9_-]{1,256}(\\.fifo)?"),
+    "must be the ARN of an SNS topic",
+);
 
 /// The ARN of a CodeCommit repository.
-pub static REPOSITORY_ARN: Format = arn!(
-    "codecommit",
-    "",
-    "must be the ARN of a CodeCommit repository"
+pub static REPOSITORY_ARN: Format = Format::new(
+    arn!("codecommit", "[A-Za-z0-9_.-]+"),
+    "must be the ARN of a CodeCommit repository",
 );
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
 pub static IMAGE_REPOSITORY_NAME: Format = Format::new(
-    Pattern::new("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$")
+    Pattern::new("^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$")
         .without("^.$")
         .up_to(256),
-    "must be the name of an ECR repository: lower-case letters, digits and `._-/`",
+    "must be the name of an ECR repository: lower-case letters and digits, with `.`, `_`, `__`, `/` or \
+     hyphens between them",
 );
 
 /// The ARN of an ECR repository.
-pub static IMAGE_REPOSITORY_ARN: Format =
-    arn!("ecr", "repository/", "must be the ARN of an ECR repository");
+pub static IMAGE_REPOSITORY_ARN: Format = Format::new(
+    arn!("ecr", "repository/[a-z0-9._/-]+"),
+    "must be the ARN of an ECR repository",
+);
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html>
 pub static IMAGE_TAG: Format = Format::new(
@@ -100,13 +115,16 @@ pub static COMPUTE_TYPE: Format = Format::new(
     "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
 );
 
-/// The name of a build's environment variable. The function always sets two of them.
+/// The name of a build's environment variable. The function always sets two of them. CodeBuild creates a
+/// project with a reserved one, and then fails each build: "No user environment variables can start with
+/// `CODEBUILD_`" (<https://github.com/thii/aws-codebuild-extras/issues/1>,
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env>).
 pub static ENVIRONMENT_VARIABLE: Format = Format::new(
     Pattern::new("^[A-Za-z_][A-Za-z0-9_]*$")
-        .without("^(EnvID|AccountId)$")
+        .without("^(EnvID|AccountId)$|^CODEBUILD_")
         .up_to(255),
     "must be the name of an environment variable: letters, digits and `_`, and neither EnvID nor \
-     AccountId, which are always set",
+     AccountId, which are always set, nor a name that begins with CODEBUILD_, which CodeBuild reserves",
 );
 
 /// The name of a stack.
@@ -115,15 +133,16 @@ pub static STACK_NAME: Format = Format::new(
     "must be the name of a stack: at most 128 letters, digits and hyphens, a letter first",
 );
 
-/// A file in the build's output artifact. `::` would separate the name of another artifact.
+/// A file in the build's output artifact. `::` would separate the name of another artifact. With
+/// `BuildArtifact::`, CodePipeline accepts 1000 characters (`ActionConfigurationValue`).
 pub static PATH: Format = Format::new(
-    Pattern::new("^[^/]").without("::").up_to(1000),
+    Pattern::new("^[^/]").without("::").up_to(985),
     "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
 );
 
 /// The same, or empty for no file.
 pub static PATH_OR_EMPTY: Format = Format::new(
-    Pattern::new("^([^/]|$)").without("::").up_to(1000),
+    Pattern::new("^([^/]|$)").without("::").up_to(985),
     "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
 );
 
@@ -217,5 +236,59 @@ mod tests {
         assert!(KEY_ARN.fits("arn:aws-cn:kms:cn-north-1:123456789012:key/1"));
         assert!(!KEY_ARN.fits("arn:aws:kms:eu-central-1:123456789012:alias/a"));
         assert!(!TOPIC_ARN.fits("arn:aws:sns:eu-central-1:1234:t"));
+        assert!(!TOPIC_ARN.fits("arn:aws:sns:eu-central-1:123456789012:t:a-subscription"));
+    }
+
+    /// A value that is accepted, and values that the service rejects.
+    #[test]
+    fn name_that_a_service_rejects_is_rejected() {
+        let role = |path: &str| format!("arn:aws:iam::123456789012:role/{path}");
+        let bad_roles = [
+            "aws-service-role/codepipeline.amazonaws.com/a",
+            "aws-reserved/sso.amazonaws.com/b",
+        ]
+        .map(role);
+        let long_path = "a".repeat(986);
+        let rows: [(&Format, &str, &[&str]); 6] = [
+            (
+                &ENVIRONMENT_VARIABLE,
+                "codebuild_x",
+                &["CODEBUILD_", "CODEBUILD_SRC_DIR", "EnvID", "A-B", "1A", ""],
+            ),
+            (
+                &BUCKET_NAME,
+                "my-bucket.s3alias",
+                &[
+                    "a..b",
+                    "192.168.5.4",
+                    "xn--a",
+                    "sthree-a",
+                    "amzn-s3-demo-bucket",
+                    "a-s3alias",
+                    "a--ol-s3",
+                    "a.mrap",
+                    "a--usw2-az1--x-s3",
+                    "a--table-s3",
+                ],
+            ),
+            (
+                &IMAGE_REPOSITORY_NAME,
+                "team__a/b--c.d",
+                &["a..b", "a/-b", "a___b", "a_-b", "A", "a", "a/"],
+            ),
+            (
+                &ROLE_ARN,
+                &role("aws-service/a"),
+                &[&bad_roles[0], &bad_roles[1]],
+            ),
+            (&PATH, "機能 a.yaml", &[&long_path, "/a", "a::b", ""]),
+            (&ALARM_NAME, "応答時間 5xx", &["", "a\tb", "a\u{7f}"]),
+        ];
+        for (format, accepted, rejected) in rows {
+            assert!(format.fits(accepted), "{accepted}");
+            for name in rejected {
+                assert!(!format.fits(name), "{name:?}");
+            }
+        }
     }
 }

@@ -140,9 +140,17 @@ fn decode_build(object: &Object, errors: &mut ValidationErrors) -> Build {
         if is_named && earlier.any(|earlier| earlier.name == variable.name) {
             errors.add(entry.path_of("Name"), "is given twice");
         }
+        if variable.value.is_empty() && entry.text("Value").is_some() && is_stored(&variable) {
+            let what = "must be the name of a parameter or a secret, which the build reads";
+            errors.add(entry.path_of("Value"), what);
+        }
         variables.push(variable);
     }
     build
+}
+
+fn is_stored(variable: &EnvironmentVariable) -> bool {
+    ["PARAMETER_STORE", "SECRETS_MANAGER"].contains(&variable.source.as_str())
 }
 
 fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {

@@ -67,6 +67,18 @@ rejected! {
             {"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"},
         ]}}
         => "Build.EnvironmentVariables[1].Name: is given twice";
+    variable_of_codebuild_is_rejected:
+        {"Build": {"EnvironmentVariables": {"CODEBUILD_GIT_BRANCH": "main"}}}
+        => "Build.EnvironmentVariables.CODEBUILD_GIT_BRANCH: must be the name of an environment variable";
+    listed_variable_of_codebuild_is_rejected:
+        {"Build": {"EnvironmentVariables": [{"Name": "CODEBUILD_X", "Value": "1"}]}}
+        => "Build.EnvironmentVariables[0].Name: must be the name of an environment variable";
+    variable_of_codebuild_in_json_is_rejected:
+        {"Build": {"EnvironmentVariables": "{\"CODEBUILD_\": 1}"}}
+        => "Build.EnvironmentVariables.CODEBUILD_: must be the name of an environment variable";
+    variable_of_a_secret_names_it:
+        {"Build": {"EnvironmentVariables": [{"Name": "A", "Value": "", "Type": "SECRETS_MANAGER"}]}}
+        => "Build.EnvironmentVariables[0].Value: must be the name of a parameter or a secret";
     environment_is_a_key_of_the_branch_map: {"EnvID": "stg"} => "EnvID: must be a key of BranchMap";
     environment_has_at_most_29_characters: {"EnvID": "e".repeat(40)} => "EnvID: must be at most 29";
     names_have_at_most_30_characters: {"ProjectID": "p".repeat(28)}

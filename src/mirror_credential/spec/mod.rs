@@ -77,9 +77,16 @@ static SECRET_NAME: Format = Format::new(
     Pattern::new("^[A-Za-z0-9/_+=.@-]+$").up_to(256),
     "must be 1 to 256 letters, digits and `/_+=.@-`",
 );
-static KMS_KEY: Format = Format::new(
+// The keys that AWS manages for other services encrypt for these alone.
+// https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk
+static KMS_KEY: Format = Format::with_parser(
     Pattern::new("^[A-Za-z0-9:/_-]+$").up_to(2048),
-    "must be the id, ARN or alias of a KMS key",
+    "must be the id, ARN or alias of a KMS key, and of those that begin with alias/aws/ only \
+     alias/aws/secretsmanager",
+    |key| {
+        let name = key.rsplit(':').next().unwrap_or(key);
+        !name.starts_with("alias/aws/") || name == DEFAULT_KEY
+    },
 );
 
 /// The handling of CodeCommit credentials of the user that this resource did not issue.

@@ -107,7 +107,12 @@ pub fn in_project(
 
 /// The properties that most tests begin with.
 pub fn properties() -> Value {
-    json!({"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": BRANCH}})
+    json!({
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "BranchMap": {"dev": BRANCH},
+        "Tags": [{"Key": "部門", "Value": "販売\u{3000}一"}, {"Key": "Empty", "Value": ""}],
+    })
 }
 
 /// `properties` with one of them changed.

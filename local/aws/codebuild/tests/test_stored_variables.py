@@ -38,10 +38,10 @@ class StoredScene(Scene):
     def reference(self, text: str) -> str:
         return text.format(parameter=self.parameter, secret=self.secret_name, arn=self.secret_arn)
 
-    def build_with(self, kind: str, value: str, **configuration: str) -> str:
+    def build_with(self, kind: str, value: str, name: str = "VALUE", **configuration: str) -> str:
         """The execution whose build has this variable, after its end."""
         settings = self.project_settings()["environment"]
-        settings["environmentVariables"].append({"name": "VALUE", "value": self.reference(value), "type": kind})
+        settings["environmentVariables"].append({"name": name, "value": self.reference(value), "type": kind})
         self.aws.client("codebuild").update_project(name=self.project, environment=settings)
         run = self.create([self.build(**configuration)])
         self.ended(run)
@@ -103,6 +103,12 @@ def test_unreadable_variable_fails_the_download_of_the_source(scene: StoredScene
     assert scene.reference(message) in last["contexts"][0]["message"]
     code, text = scene.error(run, "Build")
     assert (code, scene.reference(message) in text) == ("JobFailed", True)
+
+
+def test_reserved_variable_fails_the_build_and_not_the_project(scene: StoredScene) -> None:
+    run = scene.build_with("PLAINTEXT", "main", name="CODEBUILD_GIT_BRANCH")
+    assert scene.status(run) == "Failed"
+    assert "No user environment variables can start with" in scene.error(run, "Build")[1]
 
 
 def test_parameter_with_a_customer_key_needs_its_decryption(scene: StoredScene) -> None:

@@ -44,7 +44,7 @@ pub static BUILD: [Property; 9] = [
          text of either, such as `{\"STAGE\":\"test\"}`. They are [no \
          secrets](../concepts/pipelines.md#no-secrets-in-the-properties). `EnvID` and \
          `AccountId` are always set, and with `ImageSource` also `ImageURI`, `ImageDigest` and \
-         `ImageTag`. To give one of these is an error.",
+         `ImageTag`. To give one of these, or a name that begins with `CODEBUILD_`, is an error.",
     ),
     Property::new("TimeoutInMinutes", Kind::Number { min: 5, max: 2160 })
         .or("60")

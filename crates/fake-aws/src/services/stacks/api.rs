@@ -366,6 +366,12 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
         if let Some(refusal) = tags::refusal(key, value) {
             return Err(invalid(refusal));
         }
+        // API Reference, `Tag`: only CloudFormation's own tags need a value.
+        if value.is_empty() {
+            let message = "1 validation error detected: Value '' at 'tags.1.member.value' failed to satisfy \
+                           constraint: Member must have length greater than or equal to 1";
+            return Err(invalid(message.to_owned()));
+        }
         if tags::reserved(key) {
             return Err(invalid(
                 "aws: prefixed tag key names are not allowed".to_owned(),
