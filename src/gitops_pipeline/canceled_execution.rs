@@ -109,8 +109,7 @@ pub async fn start_after_update(
     if !updates.any(|update| is_recent(*update, now)) {
         return Ok(());
     }
-    let page = executions::list_page(aws, &names.pipeline(), None).await?;
-    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = executions::list_latest(aws, &names.pipeline()).await?;
     let newest = CanceledExecution::newest(&listed.unwrap_or_default());
     if let Some(canceled) = newest.filter(|newest| newest.is_recent(now)) {
         start_again(aws, names, child, &canceled).await?;

@@ -16,8 +16,11 @@ pub const SOURCE: &str = "Source";
 /// The action that waits for an approval.
 pub const APPROVAL: &str = "Approval";
 
-/// The most pages of executions that are searched. A page has 100.
-const MAX_PAGES: usize = 3;
+/// How many executions are the latest ones. A page has at most as many.
+pub const LATEST: usize = 100;
+
+/// The most executions that are searched.
+const MAX_SEARCHED: usize = 3 * LATEST;
 
 /// The action that deploys.
 pub const DEPLOY: &str = "Deploy";
@@ -35,6 +38,25 @@ pub async fn list_page(
     })
 }
 
+/// The latest hundred executions, or more, the latest first. `None` if the pipeline does not exist.
+pub async fn list_latest(
+    aws: &Aws,
+    pipeline_name: &str,
+) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
+    let mut latest = vec![];
+    let mut token = None;
+    loop {
+        let Some(page) = list_page(aws, pipeline_name, token).await? else {
+            return Ok(None);
+        };
+        latest.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() || latest.len() >= LATEST {
+            return Ok(Some(latest));
+        }
+    }
+}
+
 /// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
 pub async fn list_until(
     aws: &Aws,
@@ -43,7 +65,7 @@ pub async fn list_until(
 ) -> Result<Vec<PipelineExecutionSummary>, CallError> {
     let mut listed = vec![];
     let mut token = None;
-    for _ in 0..MAX_PAGES {
+    while listed.len() < MAX_SEARCHED {
         let Some(page) = list_page(aws, pipeline_name, token).await? else {
             break;
         };
@@ -71,12 +93,8 @@ pub async fn state(
 /// Whether one of the latest hundred executions is in progress, for example one that waits for an approval.
 pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
     use PipelineExecutionStatus::{InProgress, Stopping};
-    let page = list_page(aws, pipeline_name, None).await?;
-    let listed = page.and_then(|page| page.pipeline_execution_summaries);
-    let mut statuses = listed
-        .iter()
-        .flatten()
-        .map(PipelineExecutionSummary::status);
+    let listed = list_latest(aws, pipeline_name).await?.unwrap_or_default();
+    let mut statuses = listed.iter().map(PipelineExecutionSummary::status);
     Ok(statuses.any(|status| matches!(status, Some(InProgress | Stopping))))
 }
 

@@ -63,19 +63,17 @@ async fn latest_end(
         let Some(page) = executions::list_page(aws, name, token).await? else {
             return Ok(None);
         };
+        latest.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
         // The latest execution comes first.
-        let statuses = page.pipeline_execution_summaries().iter();
-        let mut ends = statuses.filter_map(|execution| match execution.status()? {
+        let mut statuses = latest.iter().map(PipelineExecutionSummary::status);
+        let end = statuses.find_map(|status| match status? {
             PipelineExecutionStatus::Succeeded => Some(true),
             PipelineExecutionStatus::Failed => Some(false),
             _ => None,
         });
-        let end = ends.next();
-        token = page.next_token;
-        if latest.is_empty() {
-            latest = page.pipeline_execution_summaries.unwrap_or_default();
-        }
-        if end.is_some() || token.is_none() {
+        if token.is_none() || (end.is_some() && latest.len() >= executions::LATEST) {
+            latest.truncate(executions::LATEST);
             return Ok(Some((end, latest)));
         }
     }

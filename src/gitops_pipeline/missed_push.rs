@@ -84,8 +84,7 @@ pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPus
     let Lookup::Found(Some(tip)) = source.branch_tip(&branch.name).await? else {
         return Ok(None);
     };
-    let page = executions::list_page(aws, &names.pipeline(), None).await?;
-    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = executions::list_latest(aws, &names.pipeline()).await?;
     let listed = listed.unwrap_or_default();
     let Some(executed) = executed_instead_of(&tip, &listed, names) else {
         return Ok(None);

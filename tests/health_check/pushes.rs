@@ -62,6 +62,23 @@ async fn missed_push_is_started_and_counted() {
     assert_eq!(executions, 2);
 }
 
+/// CodePipeline may return fewer executions than a hundred in a page.
+#[tokio::test(start_paused = true)]
+async fn missed_push_behind_a_page_of_rollbacks_is_started() {
+    let fake = with_lost_push(&properties()).await;
+    fake.change(|aws| {
+        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+        for id in ["rollback-1", "rollback-2"] {
+            let mut rollback = pipeline.executions[0].clone();
+            (rollback.id, rollback.rolls_back) = (id.to_owned(), Some("failed".to_owned()));
+            pipeline.executions.push(rollback);
+        }
+    });
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    assert_eq!(executions, 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn missed_push_of_a_frozen_environment_is_only_counted() {
     let fake = with_lost_push(&properties()).await;

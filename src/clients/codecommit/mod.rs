@@ -59,10 +59,17 @@ pub async fn tags(
     repository: &Repository,
 ) -> Result<HashMap<String, String>, CallError> {
     let arn = &repository.arn;
-    let call = codecommit.list_tags_for_resource().resource_arn(arn);
-    let doing = || format!("reading the tags of repository {arn}");
-    let output = required(call.send().await, doing)?;
-    Ok(output.tags.unwrap_or_default())
+    let (mut tags, mut token) = (HashMap::new(), None);
+    loop {
+        let call = codecommit.list_tags_for_resource().resource_arn(arn);
+        let doing = || format!("reading the tags of repository {arn}");
+        let output = required(call.set_next_token(token).send().await, doing)?;
+        tags.extend(output.tags.unwrap_or_default());
+        token = output.next_token;
+        if token.is_none() {
+            return Ok(tags);
+        }
+    }
 }
 
 /// The latest commit of a branch. `None` if the branch or its repository does not exist.

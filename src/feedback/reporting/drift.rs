@@ -49,8 +49,7 @@ pub async fn report(
 
 /// The commit of the latest execution that succeeded. `None` if none did.
 async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String>, CallError> {
-    let page = executions::list_page(aws, pipeline_name, None).await?;
-    let listed = page.and_then(|page| page.pipeline_execution_summaries);
+    let listed = executions::list_latest(aws, pipeline_name).await?;
     let listed = listed.unwrap_or_default();
     // CodePipeline lists the newest execution first.
     let deployed = listed

@@ -75,10 +75,9 @@ pub async fn list(
     aws: &Aws,
     pipeline_name: &str,
 ) -> Result<Vec<PipelineExecutionSummary>, CallError> {
-    let page = executions::list_page(aws, pipeline_name, None).await?;
-    let page = page.ok_or_else(|| {
+    let listed = executions::list_latest(aws, pipeline_name).await?;
+    listed.ok_or_else(|| {
         let doing = format!("listing the executions of pipeline {pipeline_name}");
         CallError::local(Code::AwsRejected, doing, "the pipeline does not exist")
-    })?;
-    Ok(page.pipeline_execution_summaries.unwrap_or_default())
+    })
 }

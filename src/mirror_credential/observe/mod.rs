@@ -10,6 +10,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
@@ -64,10 +65,15 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
                         .unwrap_or(SystemTime::UNIX_EPOCH),
                 }),
         );
-        if !page.is_truncated() {
-            return Ok(Some(credentials));
-        }
+        let is_truncated = page.is_truncated();
         marker = page.marker;
+        if marker.is_none() {
+            let incomplete =
+                || CallError::local(Code::AwsUnavailable, doing(), "the list has no end");
+            return (!is_truncated)
+                .then_some(Some(credentials))
+                .ok_or_else(incomplete);
+        }
     }
 }
 

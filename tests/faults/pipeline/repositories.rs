@@ -37,6 +37,7 @@ async fn refused(fake: &FakeAws, stack: &mut ParentStack, wanted: &Value, says: 
 #[test]
 fn retained_repository_is_adopted_and_deleted_by_policy() {
     in_account(async |fake, stack| {
+        fake.options(|options| options.page_length = Some(1));
         stack.create(&retaining()).await.assert_success();
         push(fake, REPOSITORY, "commit-1", "push").await;
         let id = fake.look(|aws| aws.repositories[REPOSITORY].id.clone());

@@ -102,7 +102,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
             remove(aws, name);
             json!({"repositoryId": id})
         }
-        "ListTagsForResource" => json!({"tags": tagged(aws, call)?.tags}),
+        "ListTagsForResource" => tags_page(aws, call)?,
         "TagResource" => tag(aws, call)?,
         "UntagResource" => {
             let keys: Vec<String> = call
@@ -256,6 +256,21 @@ fn tag(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// The repository that an ARN names.
+/// The tags, in pages of a length that is not documented.
+fn tags_page(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+    let length = aws.options.page_length.unwrap_or(usize::MAX);
+    let tags = tagged(aws, call)?.tags.clone();
+    let start = call.text("nextToken").map_or(Ok(0), str::parse::<usize>);
+    let start = start.map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?;
+    let page: BTreeMap<_, _> = tags.iter().skip(start).take(length).collect();
+    let end = start + page.len();
+    let mut body = json!({"tags": page});
+    if end < tags.len() {
+        body["nextToken"] = end.to_string().into();
+    }
+    Ok(body)
+}
+
 fn tagged<'a>(aws: &'a mut AwsState, call: &Call) -> Result<&'a mut Repository, AwsError> {
     let arn = call.needed("resourceArn");
     let own = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:");

@@ -7,10 +7,7 @@ use std::time::Duration;
 use crate::{
     request::Call,
     response::{ApiResponse, AwsError},
-    services::{
-        pages::{LONGEST_PAGE, List},
-        tags::Tags,
-    },
+    services::{pages::List, tags::Tags},
     state::AwsState,
 };
 
@@ -324,7 +321,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         token: "nextToken",
         invalid_token: "InvalidNextTokenException",
     };
-    list.page_of(LONGEST_PAGE, call, &summaries)
+    list.page(aws, call, &summaries)
 }
 
 /// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
