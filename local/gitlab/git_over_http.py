@@ -50,7 +50,8 @@ def answer(handler: BaseHTTPRequestHandler, instance: Instance, runs: Runs, body
         commands = push_commands.read_file(body, handler.headers.get("Content-Encoding", ""))
         git_backend.answer(handler, project.directory, what, url.query, token.name, body, length,
                            lambda: after_push(instance, runs, project, token, before),
-                           GITLAB_REFUSES=_push_refusal(project, token, commands))
+                           GITLAB_REFUSES=_push_refusal(project, token, commands),
+                           GITLAB_PROTECTED=_protected(project, commands))
     return None
 
 
@@ -61,6 +62,13 @@ def _push_refusal(project: Project, token: Token, commands: list[push_commands.C
                             each.old, None if set(each.new) == none else each.new, by_api=False)
                 for each in commands if each.reference.startswith(prefix)]
     return next(filter(None, refusals), "")
+
+
+def _protected(project: Project, commands: list[push_commands.Command]) -> str:
+    """The existing branches that the hook does not let be rewritten."""
+    prefix, none = "refs/heads/", {"0"}
+    return " ".join(each.reference for each in commands if each.reference.startswith(prefix) and set(each.old) != none
+                    and set(each.new) != none and project.rejects_force_push(each.reference.removeprefix(prefix)))
 
 
 def tag_refusal(project: Project, token: Token, name: str, old: str | None, new: str | None, by_api: bool) -> str:

@@ -54,9 +54,11 @@ class HeldProject:
     def references(self) -> dict[str, str]:
         return self._project.references()
 
-    def protect(self, *names: str) -> None:
-        """Branches, or wildcards for branches. Pushes of developers ignore it."""
+    def protect(self, *names: str, force: bool = False) -> None:
+        """Branches, or wildcards for branches, with "Allowed to force push" if `force`. The role does not matter."""
         with self._gitlab.instance.changes:
+            if force:
+                self._project.force_pushed_branches.update(names)
             self._project.protected_branches += [name for name in names
                                                  if name not in self._project.protected_branches]
 

@@ -53,6 +53,8 @@ def _created(call: Call) -> Answer:
         call.project.protected_branches.append(name)
         number = len(call.project.protected_branches)
     force = bool(boolean("allow_force_push", call.request.parameters.get("allow_force_push")))
+    if force:
+        call.project.force_pushed_branches.add(name)
     return Answer(201, {**_shown(call, number, name, False), "allow_force_push": force})
 
 
@@ -62,6 +64,7 @@ def _deleted(call: Call, name: str) -> Answer:
         if name not in call.project.protected_branches:
             raise no_record()
         call.project.protected_branches.remove(name)
+        call.project.force_pushed_branches.discard(name)
     return Answer(204)
 
 

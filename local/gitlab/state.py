@@ -19,6 +19,13 @@ from local.gitlab.settings import Settings
 # lib/gitlab/git/hook.rb: the prefix of a rejection's text.
 PRE_RECEIVE = """#!/bin/sh
 [ -z "$GITLAB_REFUSES" ] || { echo "GitLab: $GITLAB_REFUSES" >&2; exit 1; }
+# lib/gitlab/checks/branch_check.rb; lib/gitlab/checks/force_push.rb: git decides, and not the sign of the push.
+while read -r old new name; do
+    case " $GITLAB_PROTECTED " in *" $name "*) ;; *) continue ;; esac
+    git merge-base --is-ancestor "$old" "$new" && continue
+    echo "GitLab: You are not allowed to force push code to a protected branch on this project." >&2
+    exit 1
+done
 """
 # lib/gitlab/access.rb
 LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50}
@@ -86,6 +93,8 @@ class Project:
     default_branch: str
     # Names, or wildcards, that the project itself protects.
     protected_branches: list[str] = field(default_factory=list)
+    # Those of them with "Allowed to force push".
+    force_pushed_branches: set[str] = field(default_factory=set)
     # Names, or wildcards, that its groups protect (https://docs.gitlab.com/api/group_protected_branches/).
     inherited_protected_branches: list[str] = field(default_factory=list)
     # The least access levels that may create the tags of each name or wildcard: one that admits a user is enough. 0 is
@@ -132,6 +141,10 @@ class Project:
     def is_protected(self, branch: str) -> bool:
         """app/models/concerns/protected_ref.rb: a name, or a wildcard with `*` for any characters."""
         return any(_matches(name, branch) for name in self.protected_branches)
+
+    def rejects_force_push(self, branch: str) -> bool:
+        """One rule that allows it is enough (app/models/protected_branch.rb, `allow_force_push?`)."""
+        return self.is_protected(branch) and not any(_matches(name, branch) for name in self.force_pushed_branches)
 
     def tag_rules(self, tag: str) -> list[int]:
         """The access levels of all rules that match the tag: one that admits a user is enough

@@ -197,3 +197,13 @@ def test_the_password_is_in_no_processs_arguments_or_environment(
     text = said.read_text() + traced.read_text()
     assert "ls-remote --refs mirror" in text and f"remote-http mirror {target.url}" in text
     assert not [line for line in text.splitlines() if PASSWORD in line or quote(PASSWORD, safe="") in line]
+
+
+def test_protected_branch_rejects_a_force_push_unless_allowed(project: HeldProject, person: Person) -> None:
+    project.protect("review/*")
+    person.pushes("HEAD:refs/heads/review/a", "HEAD:refs/heads/other")
+    person.pushes("HEAD:refs/heads/review/a")
+    rejected = person.push("+HEAD~1:refs/heads/review/a")
+    assert rejected.returncode != 0 and "not allowed to force push" in rejected.stderr
+    project.protect("review/*", force=True)
+    assert person.push("+HEAD~1:refs/heads/review/a").returncode == 0
