@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -72,11 +73,12 @@ class RemoteGitLab:
 
     def pages(self, path: str, **query: Any) -> list[Any]:
         found: list[Any] = []
-        number = "1"
-        while number:
+        for number in count(1):
             answer = self.send("GET", path, params={**query, "page": number, "per_page": _PAGE})
             found += answer.json()
-            number = answer.headers.get("X-Next-Page", "")
+            # A proxy may remove the header, and GitLab returns short pages although others follow.
+            if len(answer.json()) < _PAGE and not answer.headers.get("X-Next-Page"):
+                break
         return found
 
 

@@ -189,7 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_json(self, seen: Seen, answer: Answer) -> None:
         seen.status = answer.status
         content = b"" if answer.body is None else json.dumps(answer.body).encode()
-        self._send(answer.status, content, {"Content-Type": "application/json", **answer.headers})
+        length = int(answer.headers.get("X-Per-Page", 0))
+        is_full = 0 < length <= len(answer.body or [])
+        headers = {} if is_full and self._door.instance.settings.proxy_drops_paging_headers else answer.headers
+        self._send(answer.status, content, {"Content-Type": "application/json", **headers})
 
     def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -14,6 +14,9 @@ class Settings:
     # doc/administration/silent_mode: the instance sends nothing. app/models/remote_mirror.rb: every mirror is shown,
     # and treated, as disabled.
     silent_mode: bool = False
+    # A proxy removes the paging headers of each full page. GitLab itself sends no header of some lists
+    # (https://github.com/gitlabhq/gitlabhq/issues/10040), and no total above 10,000 elements.
+    proxy_drops_paging_headers: bool = True
     # "Allow mirrors to be set up for projects". app/policies/project_policy.rb: without it, only an administrator has
     # `admin_remote_mirror`. app/models/project.rb (`remote_mirror_available?`): no mirror runs.
     mirror_available: bool = True

@@ -88,6 +88,7 @@ class Local(Emulator):
         settings.urls_are_unique = not gitlab.get("older_than_19_2")
         settings.max_enabled_mirrors = None if gitlab.get("older_than_18_9") else Settings.max_enabled_mirrors
         settings.premium = not gitlab.get("free")
+        settings.proxy_drops_paging_headers = False
         settings.silent_mode = bool(gitlab.get("silent"))
         settings.mirror_available = not gitlab.get("mirroring_disabled")
         level = gitlab.get("level", LEVELS["maintainer"])

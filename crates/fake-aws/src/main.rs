@@ -71,6 +71,7 @@ fn arrange(given: &Value) -> (FakeAws, String) {
         behaviour.unique_urls = !is("older_than_19_2");
         behaviour.premium = !is("free");
         behaviour.silent = is("silent");
+        behaviour.drops_paging_headers = false;
         behaviour.mirroring_disabled = is("mirroring_disabled");
         if is("older_than_18_9") {
             behaviour.enabled_mirrors_limit = None;

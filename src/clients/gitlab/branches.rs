@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError, Rejection};
+use super::list::Reading;
 use super::mirror::Settings;
 use super::transport::{ApiRequest, ApiResponse, GitLab, path, query_value};
 use crate::common::iam_wildcard::NamePattern;
@@ -109,14 +110,18 @@ impl GitLab {
     ) -> Result<ProtectedBranches, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the protected branches of project {project} at {url}");
-        let listed = self.list(project, "/protected_branches", &doing).await;
-        let listed = listed.map_err(about_branches)?;
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
-        let own = listed.iter().filter(|branch| branch["inherited"] != true);
-        let names = own.filter_map(|branch| branch["name"].as_str());
+        let parse = |branch: &Value| {
+            let name = branch["name"].as_str()?.to_owned();
+            Some((name, branch["inherited"] != true))
+        };
+        let listed = self.list(project, "/protected_branches", &doing, parse);
+        let listed = listed.await.map_err(about_branches)?;
+        let is_complete = listed.len() < MAX_LISTED;
+        let own = listed.into_iter().filter(|(_, is_own)| *is_own);
         Ok(ProtectedBranches {
-            own: names.map(ToOwned::to_owned).collect(),
-            is_complete: listed.len() < MAX_LISTED,
+            own: own.map(|(name, _)| name).collect(),
+            is_complete,
         })
     }
 
@@ -124,8 +129,8 @@ impl GitLab {
     /// of `mirror_branch_regex`.
     pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
         let doing = self.doing_branches(project, &format!("BranchRegex {regex:?}"));
-        let listed = self.branches_like(project, regex, 1, &doing).await?;
-        Ok(!listed.is_empty())
+        let listed = self.branches_like(project, regex, 1, &doing, |_| Some(()));
+        Ok(!listed.await?.is_empty())
     }
 
     fn doing_branches(&self, project: &str, what: &str) -> String {
@@ -135,21 +140,17 @@ impl GitLab {
 
     /// At most `count` existing branches whose names match `regex`. Every edition has this parameter.
     /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
-    async fn branches_like(
+    async fn branches_like<T>(
         &self,
         project: &str,
         regex: &str,
         count: usize,
         doing: &str,
-    ) -> Result<Vec<Value>, GitLabError> {
-        let query = query_value(regex);
-        let part = format!("/repository/branches?per_page={count}&regex={query}");
-        let request = ApiRequest::get(path(project, &part));
-        let listed = self.json(project, &request, doing).await;
-        match listed.map_err(about_branches)? {
-            Value::Array(branches) => Ok(branches),
-            _ => Err(unexpected(doing)),
-        }
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, GitLabError> {
+        let of = format!("/repository/branches?regex={}", query_value(regex));
+        let listed = self.read_list(project, &of, doing, Reading::first(count, count), parse);
+        Ok(listed.await.map_err(about_branches)?.elements)
     }
 
     /// The branches that a mirror with `settings` pushes.
@@ -169,10 +170,14 @@ impl GitLab {
             settings.branch_regex.clone().unwrap_or_default()
         };
         let doing = self.doing_branches(project, &format!("{regex:?}"));
-        let listed = self.branches_like(project, &regex, MAX_LISTED, &doing);
+        let parse = |one: &Value| {
+            let rank = (one["default"] != true, one["protected"] != true);
+            Some((rank, Branch::parse(one)))
+        };
+        let listed = self.branches_like(project, &regex, MAX_LISTED, &doing, parse);
         let listed = listed.await.map(|mut branches| {
-            branches.sort_by_key(|one| (one["default"] != true, one["protected"] != true));
-            let branches = branches.iter().filter_map(Branch::parse);
+            branches.sort_by_key(|(rank, _)| *rank);
+            let branches = branches.into_iter().filter_map(|(_, branch)| branch);
             branches.collect::<Vec<_>>()
         });
         let has_regex = !settings.only_protected_branches && settings.branch_regex.is_some();

@@ -1,4 +1,4 @@
-//! GitLab's API for one address and one token: requests, lists and projects.
+//! GitLab's API for one address and one token: requests and projects.
 
 use std::time::SystemTime;
 
@@ -8,22 +8,8 @@ use serde_json::Value;
 
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
-use super::transport::{ApiRequest, ApiResponse, GitLab, MAX_RESPONSE_BYTES, path};
+use super::transport::{ApiRequest, ApiResponse, GitLab, path};
 use crate::clients::http::is_https_or_loopback;
-
-/// The most pages of a list.
-pub(super) const MAX_PAGES: usize = 50;
-
-/// The most elements of a page. It is also the number that is requested.
-/// <https://docs.gitlab.com/api/rest/#offset-based-pagination>
-pub(super) const MAX_PAGE_ELEMENTS: usize = 100;
-
-/// The sizes of the pages of a searched list, the largest first. Each is a multiple of the next one.
-const SEARCHED_PAGE_SIZES: [usize; 3] = [20, 4, 1];
-
-/// The most elements that are searched: GitLab's own limit of comments in one place.
-/// <https://docs.gitlab.com/administration/instance_limits/#number-of-comments-per-issue-merge-request-or-commit>
-const MAX_SEARCHED_ELEMENTS: usize = 5_000;
 
 /// What GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,119 +82,6 @@ impl GitLab {
     ) -> Result<Value, GitLabError> {
         let response = self.succeed(project, request, doing).await?;
         response.into_json().map_err(|kind| error(doing, kind))
-    }
-
-    /// All pages of a list. Together they have the limits of one response, because all of them are
-    /// kept in memory.
-    pub(super) async fn list(
-        &self,
-        project: &str,
-        of: &str,
-        doing: &str,
-    ) -> Result<Vec<Value>, GitLabError> {
-        let mut list = vec![];
-        let mut length = 0;
-        let mut query = format!("per_page={MAX_PAGE_ELEMENTS}");
-        for _ in 0..MAX_PAGES {
-            let request = ApiRequest::get(path(project, &format!("{of}?{query}")));
-            let response = self.succeed(project, &request, doing).await?;
-            let (status, next) = (response.status, response.next_page.clone());
-            length += response.length;
-            match response.into_json().map_err(|kind| error(doing, kind))? {
-                Value::Array(page)
-                    if length <= MAX_RESPONSE_BYTES && page.len() <= MAX_PAGE_ELEMENTS =>
-                {
-                    list.extend(page);
-                }
-                Value::Array(_) => return Err(error(doing, ErrorKind::TooLarge)),
-                _ => return Err(error(doing, ErrorKind::UnexpectedResponse { status })),
-            }
-            match next {
-                Some(page) => query = format!("per_page={MAX_PAGE_ELEMENTS}&page={page}"),
-                None => return Ok(list),
-            }
-        }
-        Err(error(doing, ErrorKind::TooLarge))
-    }
-
-    /// What `parse` returns of the elements of a list, which has at most as many elements as `size` says: those
-    /// of a page, and the pages. `None` if it has more. An element that cannot be parsed is an error.
-    pub(super) async fn pages<T>(
-        &self,
-        project: &str,
-        of: &str,
-        doing: &str,
-        size: (usize, usize),
-        parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, GitLabError> {
-        let mut elements = vec![];
-        let separator = if of.contains('?') { '&' } else { '?' };
-        // Without the header, which a proxy may remove, only a page that is not full is the last one.
-        for number in 1..=size.1 + 1 {
-            let of = format!("{of}{separator}per_page={}&page={number}", size.0);
-            let request = ApiRequest::get(path(project, &of));
-            let response = self.succeed(project, &request, doing).await?;
-            let (status, next) = (response.status, response.next_page.clone());
-            let page = response.into_json().map_err(|kind| error(doing, kind))?;
-            let parsed = page.as_array().filter(|page| page.len() <= size.0);
-            let parsed =
-                parsed.and_then(|page| page.iter().map(&parse).collect::<Option<Vec<T>>>());
-            let unexpected = ErrorKind::UnexpectedResponse { status };
-            let parsed = parsed.ok_or_else(|| error(doing, unexpected))?;
-            let is_full = parsed.len() == size.0;
-            elements.extend(parsed);
-            if next.is_none() && !is_full {
-                let has_all = elements.len() <= size.0 * size.1;
-                return Ok(has_all.then_some(elements));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What `keep` returns of a list to which anyone can add long elements, such as comments. Only that
-    /// stays in memory, so the limits of a response apply to each page alone. A page that is too
-    /// large is read in smaller ones, and one element that is too large is skipped. Otherwise a comment
-    /// of 300 KB, of which GitLab accepts three times as much, would hide all others.
-    pub(super) async fn search<T>(
-        &self,
-        project: &str,
-        of: &str,
-        doing: &str,
-        keep: impl Fn(&Value) -> Vec<T>,
-    ) -> Result<Vec<T>, GitLabError> {
-        let mut kept = vec![];
-        let (mut position, mut level) = (0, 0);
-        let separator = if of.contains('?') { '&' } else { '?' };
-        while position < MAX_SEARCHED_ELEMENTS {
-            let size = SEARCHED_PAGE_SIZES[level];
-            let number = position / size + 1;
-            let of = format!("{of}{separator}per_page={size}&page={number}");
-            let request = ApiRequest::get(path(project, &of));
-            match self.succeed(project, &request, doing).await {
-                Ok(response) => {
-                    let (status, next) = (response.status, response.next_page.clone());
-                    let page = response.into_json().map_err(|kind| error(doing, kind))?;
-                    let page = page.as_array().filter(|page| page.len() <= size);
-                    let unexpected = ErrorKind::UnexpectedResponse { status };
-                    let page = page.ok_or_else(|| error(doing, unexpected))?;
-                    kept.extend(page.iter().flat_map(&keep));
-                    if next.is_none() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind != ErrorKind::TooLarge => return Err(error),
-                Err(_) if level + 1 < SEARCHED_PAGE_SIZES.len() => {
-                    level += 1;
-                    continue;
-                }
-                Err(_) => tracing::warn!(doing, "an element of the list is too large: skipped"),
-            }
-            position += size;
-            while level > 0 && position.is_multiple_of(SEARCHED_PAGE_SIZES[level - 1]) {
-                level -= 1;
-            }
-        }
-        Ok(kept)
     }
 }
 

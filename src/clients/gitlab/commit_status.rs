@@ -117,16 +117,18 @@ impl GitLab {
             branch,
         } = commit;
         let of = format!(
-            "/repository/commits/{}/statuses?ref={}&name={}&per_page=100",
+            "/repository/commits/{}/statuses?ref={}&name={}",
             query_value(sha),
             query_value(branch),
             query_value(name),
         );
-        let request = ApiRequest::get(path(project, &of));
-        let listed = self.json(project, &request, &doing).await?;
-        let mut listed: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
-        listed.sort_by_key(|status| status["id"].as_u64());
-        Ok(listed.into_iter().filter_map(ShownStatus::parse).collect())
+        let parse = |status: &Value| Some((status["id"].as_u64()?, ShownStatus::parse(status)));
+        let mut listed = self.list(project, &of, &doing, parse).await?;
+        listed.sort_by_key(|(id, _)| *id);
+        Ok(listed
+            .into_iter()
+            .filter_map(|(_, status)| status)
+            .collect())
     }
 
     /// Posts a status to the pipeline `pipeline_id`, or to the newest one of the commit and branch if it is

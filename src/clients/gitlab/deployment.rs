@@ -10,14 +10,12 @@ use serde_json::{Value, json};
 use super::client::parse_time;
 use super::commit_status::{CommitRef, StatusState};
 use super::error::{ErrorKind, GitLabError, Rejection};
+use super::list::Reading;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
-/// The pages of an environment's latest deployments that are searched for a commit.
-const SEARCHED_PAGES: usize = 2;
-
-/// The deployments of a page. One of GitLab CI has its job, with a commit, a user and a pipeline
-/// (`lib/api/entities/ci/job.rb`): 50 may be larger than the limit of a response.
-const PAGE_LENGTH: usize = 10;
+/// The number of an environment's latest deployments that are searched for a commit. One of GitLab CI has
+/// its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
+const SEARCHED: usize = 20;
 
 /// An environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,36 +44,31 @@ impl GitLab {
     ) -> Result<Option<StatusState>, GitLabError> {
         let project = &commit.project;
         let doing = self.doing_deployment("listing the deployments to", project, environment);
-        let mut success_id = None;
-        for number in 1..=SEARCHED_PAGES {
-            let of = format!(
-                "/deployments?environment={}&order_by=id&sort=desc&per_page={PAGE_LENGTH}&page={number}",
-                query_value(environment),
-            );
-            let request = ApiRequest::get(path(project, &of));
-            let page = self.json(project, &request, &doing).await?;
-            let page: Vec<&Value> = page.as_array().into_iter().flatten().collect();
-            let success = page.iter().find(|one| one["status"] == "success");
-            success_id = success_id.or(success.map(|one| one["id"].clone()));
-            let is_since = |one: &Value| {
-                let created = one["created_at"].as_str().and_then(parse_time);
-                created.is_none_or(|created| since.is_none_or(|since| created >= since))
-            };
-            let latest = page.iter().find(|one| {
-                one["sha"].as_str() == Some(&commit.sha)
-                    && one["deployable"].is_null()
-                    && (is_since(one) || success_id.as_ref() == Some(&one["id"]))
+        let of = format!(
+            "/deployments?environment={}&order_by=id&sort=desc",
+            query_value(environment),
+        );
+        let is_since = |one: &Value| {
+            let created = one["created_at"].as_str().and_then(parse_time);
+            created.is_none_or(|created| since.is_none_or(|since| created >= since))
+        };
+        let parse = |one: &Value| {
+            let is_of_commit = one["sha"] == commit.sha.as_str() && one["deployable"].is_null();
+            let status = one["status"].as_str().unwrap_or_default().to_owned();
+            Some((is_of_commit, is_since(one), status))
+        };
+        let latest = Reading::first(SEARCHED, SEARCHED);
+        let listed = self.read_list(project, &of, &doing, latest, parse).await?;
+        let mut has_success = false;
+        let latest = listed
+            .elements
+            .into_iter()
+            .find(|(is_of_commit, is_since, status)| {
+                let is_latest_success = status == "success" && !has_success;
+                has_success |= is_latest_success;
+                *is_of_commit && (*is_since || is_latest_success)
             });
-            if let Some(latest) = latest {
-                return Ok(StatusState::parse(
-                    latest["status"].as_str().unwrap_or_default(),
-                ));
-            }
-            if page.len() < PAGE_LENGTH {
-                break;
-            }
-        }
-        Ok(None)
+        Ok(latest.and_then(|(_, _, status)| StatusState::parse(&status)))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.
@@ -123,16 +116,16 @@ impl GitLab {
     ) -> Result<Option<GitLabEnvironment>, GitLabError> {
         let doing = self.doing_deployment("looking up", project, name);
         let of = format!("/environments?name={}", query_value(name));
-        let request = ApiRequest::get(path(project, &of));
-        let listed = self.json(project, &request, &doing).await?;
-        Ok(listed.get(0).and_then(|one| {
+        let parse = |one: &Value| {
             Some(GitLabEnvironment {
                 id: one["id"].as_u64()?,
                 name: name.to_owned(),
                 external_url: one["external_url"].as_str().map(ToOwned::to_owned),
                 tier: one["tier"].as_str().map(ToOwned::to_owned),
             })
-        }))
+        };
+        let listed = self.list(project, &of, &doing, parse).await?;
+        Ok(listed.into_iter().next())
     }
 
     /// Sets the address and the tier of an environment. `None` leaves them as they are.

@@ -54,8 +54,10 @@ pub enum ErrorKind {
     /// The request was sent, and no response came.
     #[error("GitLab did not respond in time")]
     NoResponse,
-    /// The response exceeds a limit.
-    #[error("the response is larger than any of GitLab's. Check that GitLab.Url leads to GitLab")]
+    /// The response, or the list of which it is a page, exceeds a limit.
+    #[error(
+        "the response is larger than cfn-gitops reads: 300 KB, or a list of 5,000 elements. If GitLab.Url does not lead to GitLab, correct it"
+    )]
     TooLarge,
     /// A status of 500 or more.
     #[error("HTTP {status}: {message}; GitLab, or a proxy in front of it, has an internal error")]

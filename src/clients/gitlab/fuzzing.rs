@@ -15,8 +15,6 @@ pub use super::token::{is_same_url, token_in};
 pub use super::transport::path;
 
 pub struct ReadResponse {
-    /// The number of the next page.
-    pub next: Option<String>,
     pub message: String,
     /// Texts that an error or a log line may show.
     pub shown: Vec<String>,
@@ -44,7 +42,6 @@ pub fn read_response(
         shown.push(kind.to_string());
     }
     ReadResponse {
-        next: response.next_page.clone(),
         message: response.message(),
         shown,
         json: response.into_json().ok(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::commit_status::CommitRef;
 use super::error::{ErrorKind, GitLabError};
+use super::list::Reading;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
 /// The most merge requests of a commit that get a note.
@@ -69,8 +70,9 @@ impl GitLab {
             format!("listing the merge requests of commit {sha} in project {project} at {url}");
         let sha_value = query_value(sha);
         let of = format!("/repository/commits/{sha_value}/merge_requests");
-        let read = |listed: &Value| MergeRequest::read(listed, sha).into_iter().collect();
-        let mut merge_requests: Vec<MergeRequest> = self.search(project, &of, &doing, read).await?;
+        let read = |listed: &Value| MergeRequest::read(listed, sha);
+        let listed = self.read_list(project, &of, &doing, Reading::COMMENTS, read);
+        let mut merge_requests = listed.await?.all(&doing)?;
         match target {
             NoteTarget::Commit => merge_requests.sort_by_key(MergeRequest::rank),
             NoteTarget::Branch { into } => merge_requests.retain(|one| {

@@ -207,9 +207,8 @@ impl GitLab {
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the push mirrors of project {project} at {url}");
-        let list = self.list(project, "/remote_mirrors", &doing).await?;
-        let mirrors: Option<Vec<Mirror>> = list.iter().map(Mirror::parse).collect();
-        mirrors.ok_or_else(|| error(&doing, ErrorKind::UnexpectedResponse { status: 200 }))
+        self.list(project, "/remote_mirrors", &doing, Mirror::parse)
+            .await
     }
 
     /// One mirror. `None` if it does not exist.

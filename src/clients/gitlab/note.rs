@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::error;
 use super::error::GitLabError;
+use super::list::Reading;
 use super::merge_request::NotePlace;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
@@ -119,15 +120,16 @@ impl GitLab {
             NotePlace::MergeRequest(_) => {
                 let own = Some(one).filter(is_own);
                 let note = own.and_then(|note| Note::read(note, place.note_path(note)));
-                note.into_iter().collect()
+                Some(note.into_iter().collect::<Vec<Note>>())
             }
             NotePlace::Commit(_) => {
                 let own = one["notes"].as_array().into_iter().flatten().filter(is_own);
-                own.filter_map(|note| Note::read(note, place.discussion_path(one, note)))
-                    .collect()
+                let read = own.filter_map(|it| Note::read(it, place.discussion_path(one, it)));
+                Some(read.collect())
             }
         };
-        let mut notes: Vec<Note> = self.search(project, &of, &doing, own_of).await?;
+        let listed = self.read_list(project, &of, &doing, Reading::COMMENTS, own_of);
+        let mut notes: Vec<Note> = listed.await?.all(&doing)?.into_iter().flatten().collect();
         notes.sort_by_key(|note| note.id);
         Ok(notes)
     }

@@ -9,17 +9,15 @@ use serde_json::Value;
 
 use super::client::{error, parse_time};
 use super::error::{ErrorKind, GitLabError};
+use super::list::{Listed, Reading};
 use super::sanitize;
 use super::transport::{ApiRequest, GitLab, query_value};
 
 /// The most commits of a range.
 pub const MAX_COMMITS: usize = 100;
 
-/// The commits of a page. Each has its whole message.
-const COMMITS_OF_PAGE: usize = 20;
-
-/// The most merge requests of a page, and the most pages. Each has its whole description.
-const MERGES: (usize, usize) = (5, 4);
+/// The most merge requests of a commit. Each has its whole description, as each commit has its message.
+const MAX_MERGES: usize = 20;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,9 +113,9 @@ impl GitLab {
         let doing = format!("listing the commits {from}..{to} of project {project} at {url}");
         let range = query_value(&format!("{from}..{to}"));
         let of = format!("/repository/commits?ref_name={range}");
-        let size = (COMMITS_OF_PAGE, MAX_COMMITS / COMMITS_OF_PAGE);
-        let listed = self.pages(project, &of, &doing, size, Commit::parse);
-        or_too_many(listed.await)
+        let reading = Reading::first(20, MAX_COMMITS + 1);
+        let listed = self.read_list(project, &of, &doing, reading, Commit::parse);
+        or_too_many(listed.await, MAX_COMMITS)
     }
 
     /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if GitLab shows
@@ -131,17 +129,21 @@ impl GitLab {
         let doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
         let part = format!("/repository/commits/{}/merge_requests", query_value(commit));
         let parse = |listed: &Value| Some(RequestedMerge::parse(listed));
-        let listed = self.pages(project, &part, &doing, MERGES, parse);
-        let listed = or_too_many(listed.await)?;
+        let reading = Reading::first(4, MAX_MERGES + 1);
+        let listed = self.read_list(project, &part, &doing, reading, parse);
+        let listed = or_too_many(listed.await, MAX_MERGES)?;
         Ok(listed.map(|listed| listed.into_iter().flatten().collect()))
     }
 }
 
 /// A list that is too large has too many elements, or too long ones.
-fn or_too_many<T>(listed: Result<Option<T>, GitLabError>) -> Result<Option<T>, GitLabError> {
+fn or_too_many<T>(
+    listed: Result<Listed<T>, GitLabError>,
+    limit: usize,
+) -> Result<Option<Vec<T>>, GitLabError> {
     match listed {
         Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
-        listed => listed,
+        listed => Ok(listed?.at_most(limit)),
     }
 }
 

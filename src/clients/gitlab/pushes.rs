@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::branches::about_branches;
-use super::client::{MAX_PAGE_ELEMENTS, MAX_PAGES, error, parse_time};
-use super::error::{ErrorKind, GitLabError};
-use super::transport::{ApiRequest, GitLab, path};
+use super::client::parse_time;
+use super::error::GitLabError;
+use super::list::Reading;
+use super::transport::GitLab;
 use crate::common::ownership::write_time;
 
 /// A push of a branch or a tag, or of many, and who made it.
@@ -58,20 +59,20 @@ impl LatestPushes {
             |push: &&BranchPush| push.branch == branch && push.to.as_deref() == Some(commit);
         self.0.iter().find(is_it)?.at
     }
+}
 
-    /// Parses GitLab's list. A push of many branches is one event without commits, which is skipped.
-    fn parse(listed: &[Value]) -> Self {
-        let pushes = listed.iter().filter_map(|event| {
-            let push = &event["push_data"];
-            let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
-            Some(BranchPush {
-                branch: text("ref").filter(|_| push["ref_type"] == "branch")?,
-                from: text("commit_from"),
-                to: text("commit_to"),
-                at: event["created_at"].as_str().and_then(parse_time),
-            })
-        });
-        LatestPushes(pushes.collect())
+impl BranchPush {
+    /// Parses an element of GitLab's list. `None` for a push of a tag, and of many branches, which is one event
+    /// without commits.
+    fn parse(event: &Value) -> Option<Self> {
+        let push = &event["push_data"];
+        let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
+        Some(BranchPush {
+            branch: text("ref").filter(|_| push["ref_type"] == "branch")?,
+            from: text("commit_from"),
+            to: text("commit_to"),
+            at: event["created_at"].as_str().and_then(parse_time),
+        })
     }
 }
 
@@ -106,9 +107,8 @@ impl GitLab {
         let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
         let day = time.split('T').next().unwrap_or_default();
         let of = format!("/events?action=pushed&after={day}");
-        let size = (MAX_PAGE_ELEMENTS, MAX_PAGES);
-        self.pages(project, &of, &doing, size, PushEvent::parse)
-            .await
+        let listed = self.read_list(project, &of, &doing, Reading::ALL, PushEvent::parse);
+        Ok(listed.await?.at_most(usize::MAX))
     }
 
     /// The latest hundred pushes, of branches and tags. GitLab writes an event seconds after its push,
@@ -117,11 +117,12 @@ impl GitLab {
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
     pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes, GitLabError> {
         let doing = format!("listing the pushes of project {project} at {}", self.url);
-        let request = ApiRequest::get(path(project, "/events?action=pushed&per_page=100"));
-        let listed = self.json(project, &request, &doing).await;
-        match listed.map_err(about_branches)? {
-            Value::Array(events) => Ok(LatestPushes::parse(&events)),
-            _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
-        }
+        let parse = |event: &Value| Some(BranchPush::parse(event));
+        let latest = Reading::first(100, 100);
+        let listed = self.read_list(project, "/events?action=pushed", &doing, latest, parse);
+        let listed = listed.await.map_err(about_branches)?;
+        Ok(LatestPushes(
+            listed.elements.into_iter().flatten().collect(),
+        ))
     }
 }

@@ -109,9 +109,8 @@ impl GitLab {
     pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the protected tags of project {project} at {url}");
-        let listed = self.list(project, "/protected_tags", &doing).await?;
-        let parsed: Option<Vec<_>> = listed.iter().map(ProtectedTag::parse).collect();
-        parsed.ok_or_else(|| error(&doing, ErrorKind::UnexpectedResponse { status: 200 }))
+        self.list(project, "/protected_tags", &doing, ProtectedTag::parse)
+            .await
     }
 
     /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not show
@@ -119,7 +118,8 @@ impl GitLab {
     pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the deploy keys of project {project} at {url}");
-        let listed = self.list(project, "/deploy_keys", &doing).await?;
-        Ok(listed.iter().any(|key| key["can_push"] != false))
+        let can_push = |key: &Value| Some(key["can_push"] != false);
+        let keys = self.list(project, "/deploy_keys", &doing, can_push).await?;
+        Ok(keys.contains(&true))
     }
 }

@@ -9,6 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 use super::error::ErrorKind;
+use super::list::Paging;
 use super::sanitize;
 use super::token_error::TokenSource;
 use crate::clients::http::{Http, HttpError};
@@ -24,7 +25,7 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 /// A longer `retry-after` is shortened to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The most bytes of a response, and of all pages of a list. A list of a hundred mirrors has a third
+/// The most bytes of a response. A page of a hundred mirrors has a third
 /// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
@@ -89,14 +90,12 @@ pub(super) struct ApiResponse {
     pub status: u16,
     /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a page.
     pub body: Option<Value>,
-    /// The length of the body in bytes.
-    pub length: usize,
     /// Whether the request was a part of a report. Others are about push mirrors.
     pub is_of_report: bool,
     /// The request's password, which is redacted from the responses of further requests.
     pub secret: Option<Password>,
-    /// The number of the list's next page. `None` if this is the last page.
-    pub next_page: Option<String>,
+    /// What its headers say about the other pages of a list.
+    pub paging: Paging,
     /// The address of a redirect without its query, sanitized.
     redirects_to: String,
     retry_after: Option<Duration>,
@@ -185,6 +184,7 @@ impl GitLab {
                 .filter(|value| !value.is_empty())
                 .map(ToOwned::to_owned)
         };
+        let number = |name: &str| header(name).and_then(|number| number.parse().ok());
         let bytes = response.body().bytes().unwrap_or_default();
         let text = String::from_utf8_lossy(bytes);
         let mut body = match text.trim() {
@@ -197,11 +197,15 @@ impl GitLab {
         ApiResponse {
             status: response.status().as_u16(),
             body,
-            length: bytes.len(),
             is_of_report: REPORT_PATHS.iter().any(|part| request.path.contains(part)),
             secret: request.secret.cloned(),
-            next_page: header("x-next-page")
-                .filter(|page| page.chars().all(|c| c.is_ascii_digit())),
+            paging: Paging {
+                has_next: header("x-next-page").is_some()
+                    || header("link").is_some_and(|link| link.contains("rel=\"next\""))
+                    || number("x-page").is_some_and(|page| number("x-total-pages") > Some(page)),
+                size: number("x-per-page"),
+                total: number("x-total"),
+            },
             redirects_to: header("location").map_or("an unnamed address".to_owned(), |to| {
                 let to = self.without_secrets(&to, request);
                 sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())

@@ -1,7 +1,9 @@
 //! The note about a change set: how it ends, and what others write beside it.
 
 use crate::checks::check;
-use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, fake, in_account, paused};
+use crate::fixture::{
+    COMMITS, PROJECT, SHOP, catch_up, check_health, deliver_once, fake, in_account, paused,
+};
 use crate::scripts::{Script, Step, script_of};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, Schedules};
@@ -101,7 +103,7 @@ fn comments_of_others_do_not_suppress_the_note() {
             0 => vec!["merge_requests/4".to_owned(), "merge_requests/5".to_owned()],
             _ => vec![format!("commits/{}", COMMITS[1])],
         };
-        for (count, length) in [(2, 160_000), (1, 1_000_000), (100, 4_000)] {
+        for (count, length) in [(2, 160_000), (1, 1_000_000), (100, 4_000), (25, 10)] {
             schedules.run(format!("{count} of {length} on {places:?}"), || {
                 in_account(async |fake| {
                     fake.change(|aws| {
@@ -120,6 +122,7 @@ fn comments_of_others_do_not_suppress_the_note() {
                     }
                     script.expected[0].commit = commit;
                     script.play(fake).await;
+                    check_health(fake).await;
                     check(fake, SHOP, &script.expected);
                     assert_eq!(notes(fake).len(), places.len());
                 });

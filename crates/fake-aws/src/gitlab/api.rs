@@ -362,20 +362,35 @@ fn expired_token() -> ApiResponse {
 }
 
 pub(crate) fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
+    page_without(aws, call, all, 0)
+}
+
+/// A page with so many elements that the caller may not see: it is short, although others follow
+/// (`paginated_filtered_by_user_visibility` in `app/finders/events_finder.rb`).
+pub(crate) fn page_without(
+    aws: &AwsState,
+    call: &Call,
+    all: &[Value],
+    hidden: usize,
+) -> ApiResponse {
     let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
     let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
-    let length = number("per_page")
-        .unwrap_or(PAGE)
-        .clamp(1, at_most.min(LARGEST_PAGE));
+    let requested = number("per_page").unwrap_or(PAGE);
+    let length = requested.clamp(1, at_most.min(LARGEST_PAGE));
     let at = number("page").unwrap_or(1).max(1);
-    let pages = all.len().div_ceil(length).max(1);
+    let visible = length.saturating_sub(hidden).max(1);
+    let pages = all.len().div_ceil(visible).max(1);
     let shown: Vec<Value> = all
         .iter()
-        .skip((at - 1) * length)
-        .take(length)
+        .skip((at - 1) * visible)
+        .take(visible)
         .cloned()
         .collect();
+    let is_full = shown.len() >= requested;
     let mut answer = ApiResponse::json(&shown.into());
+    if is_full && aws.options.gitlab.drops_paging_headers {
+        return answer;
+    }
     let next = if at < pages {
         (at + 1).to_string()
     } else {

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    gitlab::{Project, api::page},
+    gitlab::{
+        Project,
+        api::{page, page_without},
+    },
     request::{Call, unescaped},
     response::{ApiResponse, AwsError},
     state::AwsState,
@@ -148,7 +151,8 @@ pub fn answer(
             let events = project.records.history.events.iter().rev();
             let shown = events.filter(is_wanted);
             let shown = shown.map(|event| shown_event(project, event));
-            Ok(page(aws, call, &shown.collect::<Vec<_>>()))
+            let shown: Vec<Value> = shown.collect();
+            Ok(page_without(aws, call, &shown, 1))
         }
         // `ref_name` may be a range, and an unknown end of it gives an empty list
         // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of `git log`).

@@ -82,6 +82,9 @@ pub struct Behaviour {
     pub silent: bool,
     /// Every request is redirected to [`REDIRECT_HOST`].
     pub redirects: bool,
+    /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some lists
+    /// (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000 elements.
+    pub drops_paging_headers: bool,
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.
     pub errors_show_the_login: bool,
@@ -97,6 +100,7 @@ impl Default for Behaviour {
             mirroring_disabled: false,
             silent: false,
             redirects: false,
+            drops_paging_headers: true,
             errors_show_the_login: false,
         }
     }

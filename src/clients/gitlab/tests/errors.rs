@@ -11,7 +11,7 @@ use crate::clients::http::HttpError;
 
 /// The error of a list, after the look-up of the project that explains it.
 async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {
-    let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100"), refusal);
+    let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100&page=1"), refusal);
     if let Some(project) = project {
         script = script.then(&format!("GET {PROJECT}"), project);
     }

@@ -3,6 +3,7 @@
 mod containment;
 mod errors;
 mod limits;
+mod lists;
 mod own_token;
 mod parsing;
 mod pushes;

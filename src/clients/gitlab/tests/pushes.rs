@@ -10,8 +10,14 @@ use crate::clients::gitlab::Mirror;
 
 /// A page of protected branches.
 fn listed(branches: serde_json::Value) -> Script {
-    let request = format!("GET {PROJECT}/protected_branches?per_page=100");
-    Script::default().then(&request, ok(branches))
+    let request = format!("GET {PROJECT}/protected_branches?per_page=100&page=");
+    let page = |number: u32| format!("{request}{number}");
+    let is_full = branches.as_array().is_some_and(|page| page.len() == 100);
+    let script = Script::default().then(&page(1), ok(branches));
+    if is_full {
+        return script.then(&page(2), ok(json!([])));
+    }
+    script
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +48,7 @@ async fn full_list_of_protected_branches_is_incomplete() {
 #[tokio::test(start_paused = true)]
 async fn regex_is_one_value_of_the_query() {
     for (branches, expected) in [(json!([]), false), (json!([{"name": "main"}]), true)] {
-        let query = "per_page=1&regex=%5E%28main%7Ca%20b%29%2B%24";
+        let query = "regex=%5E%28main%7Ca%20b%29%2B%24&per_page=1&page=1";
         let request = format!("GET {PROJECT}/repository/branches?{query}");
         let script = Script::default().then(&request, ok(branches));
         let found = gitlab(&script)

@@ -57,36 +57,6 @@ async fn project_is_one_segment_of_the_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_pages_of_a_list_are_read() {
-    let page = |ids: &[u64]| ok(ids.iter().map(|id| described(*id)).collect());
-    let script = Script::default()
-        .then(
-            &get("?per_page=100"),
-            page(&[1, 2]).with("x-next-page", "2"),
-        )
-        .then(
-            &get("?per_page=100&page=2"),
-            page(&[3]).with("x-next-page", ""),
-        );
-    let mirrors = gitlab(&script).mirrors(INFRA).await.expect("mirrors");
-    let ids: Vec<u64> = mirrors.iter().map(|mirror| mirror.id).collect();
-    assert_eq!(ids, [1, 2, 3]);
-    script.sent();
-}
-
-// claim: endless-response-is-cut-off
-#[tokio::test(start_paused = true)]
-async fn list_without_an_end_is_cut_off() {
-    let page = ok(json!([])).with("x-next-page", "2");
-    let script = Script::default()
-        .then(&get("?per_page=100"), page.clone())
-        .then_times(49, &get("?per_page=100&page=2"), &page);
-    let error = gitlab(&script).mirrors(INFRA).await.expect_err("no end");
-    assert_eq!(error.kind, ErrorKind::TooLarge);
-    script.sent();
-}
-
-#[tokio::test(start_paused = true)]
 async fn mirror_is_created_disabled_with_unescaped_login() {
     let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)));
     let mirror = create(&gitlab(&script)).await.expect("made");
