@@ -52,34 +52,6 @@ pub fn assert_refused(attacks: &[Attack]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-// claim: list-that-is-cut-short-approves-nothing
-#[test]
-fn what_stands_beyond_the_first_page_counts() {
-    fn others(aws: &mut AwsState) {
-        for number in 0..110 {
-            rule(aws, &format!("v{number}/*"), json!({"access_level": 40}));
-        }
-    }
-    assert_refused(&[
-        ("late rule", "admits Developers", ANN, |aws, _| {
-            others(aws);
-            rule(aws, "deploy/dev/*", json!({"access_level": 30}));
-        }),
-        ("late key", "write access", ANN, |aws, _| {
-            tags(aws).deploy_keys = [false; 110].to_vec();
-            tags(aws).deploy_keys.push(true);
-        }),
-        (
-            "endless rules",
-            "does not show what is needed",
-            ANN,
-            |aws, _| {
-                (0..47).for_each(|_| others(aws));
-            },
-        ),
-    ]);
-}
-
 /// Without the rules meanwhile, Dan pushes four tags at once, or deletes them.
 fn push_in_bulk(aws: &mut AwsState, name: &str, tag: Option<&Tag>) {
     let (rules, now) = (std::mem::take(&mut tags(aws).protected), aws.now);

@@ -10,6 +10,7 @@ mod events;
 mod fixture;
 mod gitlab_approvals;
 mod gitlab_attacks;
+mod gitlab_lists;
 mod gitlab_ranges;
 mod gitlab_schedules;
 mod health_checks;
