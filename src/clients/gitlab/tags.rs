@@ -13,8 +13,8 @@ use super::transport::{GitLab, query_value};
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
 const NO_TAG: &str = "404 Tag Not Found";
 
-/// GitLab's message if a tag has no release (`lib/api/releases.rb`, `not_found!`).
-const NO_RELEASE: &str = "404 Not Found";
+/// GitLab's messages if a tag has no release: `not_found!` in `lib/api/releases.rb`, and for a record that is missing.
+const NO_RELEASE: [&str; 2] = ["404 Not Found", "404 Not found"];
 
 /// The members of an entry of a rule that are read. `user_id` and `group_id` admit single members, whose
 /// own role decides.
@@ -101,7 +101,7 @@ impl GitLab {
         let url = &self.url;
         let doing = format!("looking up the release of tag {name} of project {project} at {url}");
         let part = format!("/releases/{}", query_value(name));
-        let found = self.unless(&[NO_RELEASE], project, &part, &doing).await?;
+        let found = self.unless(&NO_RELEASE, project, &part, &doing).await?;
         Ok(found.is_some())
     }
 
