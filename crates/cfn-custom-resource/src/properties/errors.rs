@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 /// One mistake in the properties, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidationError {
@@ -32,5 +34,23 @@ impl ValidationErrors {
             path: path.into(),
             what: what.into(),
         });
+    }
+
+    /// Adds to the errors after the first `before` that a template unsets a property in another way, if
+    /// `value` is an empty text. `to_leave_out` is what it can leave out, empty if nothing.
+    pub(super) fn explain_empty(
+        &mut self,
+        before: usize,
+        value: Option<&Value>,
+        to_leave_out: &str,
+    ) {
+        let text = value.and_then(Value::as_str);
+        if to_leave_out.is_empty() || text.is_none_or(|text| !text.trim().is_empty()) {
+            return;
+        }
+        for error in self.0.iter_mut().skip(before) {
+            let how = format!(". To leave {to_leave_out} out, use `!Ref AWS::NoValue`");
+            error.what.push_str(&how);
+        }
     }
 }

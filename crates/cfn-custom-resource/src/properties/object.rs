@@ -85,7 +85,14 @@ impl Object {
             if set.is_none() && property.is_required && map.is_some() {
                 errors.add(path.as_str(), "is required");
             }
+            let before = errors.0.len();
             let decoded = set.and_then(|value| decode(&property.kind, value, &path, errors));
+            let to_leave_out = if property.is_required {
+                object.path()
+            } else {
+                "it"
+            };
+            errors.explain_empty(before, set, to_leave_out);
             let member = Member {
                 is_set: set.is_some(),
                 value: decoded.or_else(|| default_of(property, &path)),
@@ -293,11 +300,13 @@ fn decode_map(
         if !map.names.fits(name) {
             errors.add(path(), map.names.must_be);
         }
+        let before = errors.0.len();
         match (as_text(value), map.values) {
             (None, _) => errors.add(path(), no_text(value)),
             (Some(text), Some(format)) if !format.fits(&text) => errors.add(path(), format.must_be),
             (Some(text), _) => drop(decoded.insert(name.clone(), text)),
         }
+        errors.explain_empty(before, Some(value), "it");
     }
     Some(decoded)
 }
@@ -321,9 +330,13 @@ fn decode_list(
     let mut list = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
         let path = format!("{path}[{n}]");
+        let before = errors.0.len();
         if let Some(decoded) = decode(items, entry, &path, errors) {
             list.push((path, decoded));
         }
+        // CloudFormation makes a list with one empty text of an empty `CommaDelimitedList`.
+        let to_leave_out = if entries.len() == 1 { "the list" } else { "it" };
+        errors.explain_empty(before, Some(entry), to_leave_out);
     }
     Some(Decoded::List(list))
 }

@@ -229,10 +229,6 @@ fn json_text_is_decoded_as_what_it_contains() {
             "Either: must be a map, a list or JSON; it is not JSON (line 1, column 1)",
         ),
         (
-            "",
-            "Either: must be a map, a list or JSON; it is not JSON (line 1, column 1)",
-        ),
-        (
             "{\n\"a\": 1,\n}",
             "Either: must be a map, a list or JSON; it is not JSON (line 3, column 1)",
         ),
@@ -248,4 +244,70 @@ fn json_text_is_decoded_as_what_it_contains() {
     ] {
         assert_eq!(map(json!(value)).1, error);
     }
+}
+
+/// An optional property of any kind, in an object and in a list too.
+#[test]
+fn error_of_an_empty_value_names_no_value() {
+    let how = |path: &str, what: &str| {
+        (
+            path.to_owned(),
+            format!(". To leave {what} out, use `!Ref AWS::NoValue`"),
+        )
+    };
+    let rows = [
+        (json!({"Format": ""}), how("Format", "it")),
+        (json!({"Flag": " "}), how("Flag", "it")),
+        (json!({"N": ""}), how("N", "it")),
+        (json!({"Days": ""}), how("Days", "it")),
+        (json!({"Word": ""}), how("Word", "it")),
+        (json!({"Names": ""}), how("Names", "it")),
+        (json!({"Object": ""}), how("Object", "it")),
+        (json!({"Map": ""}), how("Map", "it")),
+        (json!({"Json": ""}), how("Json", "it")),
+        (json!({"Either": ""}), how("Either", "it")),
+        (json!({"Map": {"a": ""}}), how("Map.a", "it")),
+        (
+            json!({"Object": {"Needed": "x", "Size": ""}}),
+            how("Object.Size", "it"),
+        ),
+        (json!({"Objects": [""]}), how("Objects[0]", "the list")),
+        (
+            json!({"Objects": [{"Needed": "x"}, ""]}),
+            how("Objects[1]", "it"),
+        ),
+    ];
+    for (properties, (path, how)) in rows {
+        let mut errors = ValidationErrors::default();
+        let mut all = json!({"Needed": "x"});
+        all.as_object_mut()
+            .expect("an object")
+            .extend(properties.as_object().expect("an object").clone());
+        Object::decode(&TABLE, &all, "", &mut errors);
+        let [error] = &errors.0[..] else {
+            panic!("{errors}")
+        };
+        assert_eq!(error.path, path);
+        assert!(error.what.ends_with(&how), "{}", error.what);
+    }
+}
+
+#[test]
+fn required_value_that_is_empty_names_what_can_be_left_out() {
+    static LOGIN: [Property; 1] = [Property::required("Token", Kind::Text(&Y))];
+    static OUTER: [Property; 2] = [
+        Property::required("User", Kind::Text(&Y)),
+        Property::new("Login", Kind::Object(&LOGIN)),
+    ];
+    let mut errors = ValidationErrors::default();
+    Object::decode(
+        &OUTER,
+        &json!({"User": "", "Login": {"Token": ""}}),
+        "",
+        &mut errors,
+    );
+    assert_eq!(
+        errors.to_string(),
+        "User: must be y; Login.Token: must be y. To leave Login out, use `!Ref AWS::NoValue`"
+    );
 }
