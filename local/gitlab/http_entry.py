@@ -25,6 +25,7 @@ from local.gitlab.state import Instance
 
 _log = logging.getLogger("gitlab")
 _BODY_LIMIT = 1024 * 1024
+_READ_ONLY = "You cannot perform write operations on a read-only instance"
 # Headers that hold a token or a login.
 _SECRET_HEADERS = {"private-token", "authorization"}
 
@@ -159,6 +160,10 @@ class _Handler(BaseHTTPRequestHandler):
         if instead:
             seen.status = instead.status
             return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
+        if self.command != "GET" and door.instance.settings.read_only:
+            if self.headers.get_content_type() != "application/json":
+                return self._send(301, b"", {"Location": f"{door.url}/"})
+            return self._send_json(seen, Answer(403, {"message": _READ_ONLY}))
         query = _query(url.query)
         if length > _BODY_LIMIT:
             return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))

@@ -14,6 +14,9 @@ class Settings:
     # doc/administration/silent_mode: the instance sends nothing. app/models/remote_mirror.rb: every mirror is shown,
     # and treated, as disabled.
     silent_mode: bool = False
+    # Maintenance mode, or a secondary site: requests other than GET are rejected, and redirected if they are not of the
+    # type JSON (lib/gitlab/middleware/read_only/controller.rb).
+    read_only: bool = False
     # A proxy removes the paging headers of each full page. GitLab itself sends no header of some lists
     # (https://github.com/gitlabhq/gitlabhq/issues/10040), and no total above 10,000 elements.
     proxy_drops_paging_headers: bool = True

@@ -32,6 +32,16 @@ def test_a_project_is_not_mirrored_to_itself(api: Api, gitlab: LocalGitLab, proj
     assert Api(gitlab, gitlab.project("another/project").path).create(URL).status_code == 201
 
 
+def test_gitlab_in_maintenance_redirects_what_is_not_json(api: Api, gitlab: LocalGitLab) -> None:
+    mirror = api.created(URL)
+    gitlab.settings.read_only = True
+    redirected = api.ask("DELETE", f"/remote_mirrors/{mirror}", allow_redirects=False)
+    assert (redirected.status_code, redirected.headers["Location"]) == (301, f"{gitlab.url}/")
+    rejected = api.ask("DELETE", f"/remote_mirrors/{mirror}", headers={"Content-Type": "application/json"})
+    assert rejected.status_code == 403 and "read-only instance" in rejected.json()["message"]
+    assert api.get(mirror)["id"] == mirror
+
+
 def test_links_lead_through_all_pages(api: Api, gitlab: LocalGitLab) -> None:
     gitlab.settings.proxy_drops_paging_headers = False
     made = [api.created(f"{URL}-{number}") for number in range(45)]

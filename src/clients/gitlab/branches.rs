@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::client::{error, parse_time};
-use super::error::{ErrorKind, GitLabError, Rejection};
+use super::error::{ErrorKind, GitLabError};
 use super::list::Reading;
 use super::mirror::Settings;
 use super::transport::{ApiRequest, ApiResponse, GitLab, path, query_value};
@@ -116,7 +116,7 @@ impl GitLab {
             Some((name, branch["inherited"] != true))
         };
         let listed = self.list(project, "/protected_branches", &doing, parse);
-        let listed = listed.await.map_err(about_branches)?;
+        let listed = listed.await?;
         let is_complete = listed.len() < MAX_LISTED;
         let own = listed.into_iter().filter(|(_, is_own)| *is_own);
         Ok(ProtectedBranches {
@@ -150,7 +150,7 @@ impl GitLab {
     ) -> Result<Vec<T>, GitLabError> {
         let of = format!("/repository/branches?regex={}", query_value(regex));
         let listed = self.read_list(project, &of, doing, Reading::first(count, count), parse);
-        Ok(listed.await.map_err(about_branches)?.elements)
+        Ok(listed.await?.elements)
     }
 
     /// The branches that a mirror with `settings` pushes.
@@ -290,7 +290,7 @@ impl GitLab {
         }
         let checked = self.check(project, response).await;
         let found = checked.and_then(ApiResponse::into_json);
-        let found = found.map_err(|kind| about_branches(error(doing, kind)));
+        let found = found.map_err(|kind| error(doing, kind));
         found.map(Some)
     }
 }
@@ -336,14 +336,4 @@ fn regex_of(patterns: &[String]) -> String {
         regex.push('$');
     }
     regex
-}
-
-/// The error without the advice on mirrors: reading branches needs other rights than mirroring.
-pub(super) fn about_branches(mut error: GitLabError) -> GitLabError {
-    if let ErrorKind::Rejected { cause, .. } = &mut error.kind
-        && *cause == Rejection::MirrorsDisabled
-    {
-        *cause = Rejection::Denied;
-    }
-    error
 }

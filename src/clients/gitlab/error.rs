@@ -1,5 +1,6 @@
 //! The errors of GitLab's API, each with its remedy and its reason code.
 
+use super::classify::is_bare;
 use super::token_error::{TokenError, TokenSource};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Reason, ReasonCode};
@@ -60,7 +61,7 @@ pub enum ErrorKind {
     )]
     TooLarge,
     /// A status of 500 or more.
-    #[error("HTTP {status}: {message}; GitLab, or a proxy in front of it, has an internal error")]
+    #[error("HTTP {status}: {message}; {}", failure_of(*.status))]
     ServerError {
         /// The HTTP status.
         status: u16,
@@ -68,11 +69,15 @@ pub enum ErrorKind {
         message: String,
     },
     /// Too many requests.
-    #[error("HTTP 429: GitLab throttles the requests. Deploy again later")]
-    Throttled,
+    #[error("HTTP 429: {message}; GitLab throttles the requests. Deploy again later")]
+    Throttled {
+        /// The response's message.
+        message: String,
+    },
     /// A redirect, which is not followed: the token is sent to one address only.
     #[error(
-        "HTTP {status}: GitLab redirects to {to}, and the token is not sent there. Set GitLab.Url to the address that GitLab itself uses, and GitLabProject to the project's present path or its number"
+        "HTTP {status}: GitLab redirects to {to}, and the token is not sent there. {}",
+        remedy_of_redirect(to)
     )]
     Redirected {
         /// The HTTP status.
@@ -96,7 +101,8 @@ pub enum ErrorKind {
     },
     /// GitLab rejects the token.
     #[error(
-        "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. It is expired, revoked or not of this GitLab: store a valid one with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
+        "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. {store} a valid one with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
+        store = if is_bare(message) { "It is expired, revoked or not of this GitLab: store" } else { "Store" },
         id = token.secret_id,
         key = token.secret_key
     )]
@@ -142,7 +148,7 @@ pub enum ErrorKind {
     },
     /// The project does not exist, or is not visible to the token's user.
     #[error(
-        "HTTP 404: no such project, or the token's user may not see it. Set GitLabProject to the full path, with all groups, or to the project's number"
+        "HTTP 404: no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
     )]
     NotFound,
     /// This GitLab's version or edition lacks a feature.
@@ -187,6 +193,14 @@ pub enum Rejection {
         ". The token needs the scope `api`, its user must be a Maintainer of the project, and the instance must allow push mirrors"
     )]
     Denied,
+    /// The user lacks access to something else than mirrors and reports, and GitLab does not show why.
+    #[error(
+        ". The token's user lacks this right in the project, or this part of the project is switched off"
+    )]
+    AccessDenied,
+    /// A state of GitLab that passes: a lock, or maintenance.
+    #[error(". GitLab accepts the request later. Deploy again then")]
+    Temporary,
     /// The user may not do this part of a report (`app/policies/ci/pipeline_policy.rb`,
     /// `app/policies/environment_policy.rb`, `app/policies/project_policy.rb`: `archived`,
     /// `merge_requests_disabled`).
@@ -228,6 +242,24 @@ pub enum Rejection {
     Other,
 }
 
+/// What a status of 500 or more says.
+fn failure_of(status: u16) -> &'static str {
+    match status {
+        502..=504 => "GitLab, or a proxy in front of it, is not available",
+        _ => "GitLab, or a proxy in front of it, has an internal error",
+    }
+}
+
+/// What to do about a redirect to this address, which is not that of a moved project.
+fn remedy_of_redirect(to: &str) -> String {
+    match to.split_once("/api/v4") {
+        Some((url, _)) if url.starts_with("https://") => {
+            format!("If that is this GitLab's own address, set GitLab.Url to {url}")
+        }
+        _ => "Check that GitLab.Url leads to GitLab, and not to a proxy or a login page".to_owned(),
+    }
+}
+
 impl ErrorKind {
     /// Whether GitLab rejected the request for this `cause`.
     pub fn is_rejection(&self, cause: Rejection) -> bool {
@@ -242,7 +274,7 @@ impl ErrorKind {
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
             | ErrorKind::ServerError { .. }
-            | ErrorKind::Throttled => Code::GitLabUnreachable,
+            | ErrorKind::Throttled { .. } => Code::GitLabUnreachable,
             ErrorKind::UntrustedCertificate(_) => Code::GitLabNotTrusted,
             ErrorKind::TooLarge
             | ErrorKind::Redirected { .. }
@@ -285,7 +317,11 @@ impl GitLabError {
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
             | ErrorKind::ServerError { .. }
-            | ErrorKind::Throttled => true,
+            | ErrorKind::Throttled { .. }
+            | ErrorKind::Rejected {
+                cause: Rejection::Temporary,
+                ..
+            } => true,
             ErrorKind::Token(error) => error.is_transient(),
             _ => false,
         }
@@ -301,7 +337,7 @@ impl GitLabError {
                 | ErrorKind::UntrustedCertificate(_)
                 | ErrorKind::NoResponse
                 | ErrorKind::ServerError { .. }
-                | ErrorKind::Throttled
+                | ErrorKind::Throttled { .. }
         )
     }
 
@@ -324,7 +360,8 @@ impl GitLabError {
 impl Rejection {
     fn reason_code(self) -> Code {
         match self {
-            Rejection::Denied => Code::TokenLacksAccess,
+            Rejection::Denied | Rejection::AccessDenied => Code::TokenLacksAccess,
+            Rejection::Temporary => Code::GitLabUnreachable,
             Rejection::ReportDenied => Code::ReportDenied,
             Rejection::ReportRejected => Code::ReportRejected,
             Rejection::ProjectMoved => Code::ProjectMissing,
@@ -344,7 +381,7 @@ impl TokenError {
             | TokenError::NoText
             | TokenError::NoMember(_)
             | TokenError::NotJson(_)
-            | TokenError::NotAToken => Code::TokenUnusable.into(),
+            | TokenError::NotAToken(_) => Code::TokenUnusable.into(),
             TokenError::Denied { .. }
             | TokenError::Untagged { .. }
             | TokenError::OtherGitLab { .. }

@@ -327,12 +327,12 @@ impl GitLab {
                 Some(_) => Err(error(&doing, ErrorKind::Unsupported(Feature::Sync))),
                 None => Ok(false),
             },
-            // GitLab rejects this call only if the mirror is disabled.
+            // The message is in the language of the token's user.
             Err(ErrorKind::Rejected {
                 status: status @ (400 | 422),
                 message,
                 cause: Rejection::Other,
-            }) => {
+            }) if self.shows_disabled(project, id).await => {
                 let kind = ErrorKind::Rejected {
                     status,
                     message,
@@ -354,6 +354,11 @@ impl GitLab {
             Ok(_) | Err(ErrorKind::NotFound) => Ok(()),
             Err(kind) => Err(error(&doing, kind)),
         }
+    }
+
+    async fn shows_disabled(&self, project: &str, id: u64) -> bool {
+        let shown = self.mirror(project, id).await;
+        shown.is_ok_and(|mirror| mirror.is_some_and(|mirror| !mirror.enabled))
     }
 
     fn doing(&self, gerund: &str, project: &str, id: u64) -> String {

@@ -7,7 +7,7 @@ use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
 use super::client::error;
-use super::error::{ErrorKind, GitLabError, Rejection};
+use super::error::{ErrorKind, GitLabError};
 use super::transport::{ApiRequest, GitLab};
 
 /// What GitLab shows of the token.
@@ -51,16 +51,7 @@ impl GitLab {
     /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
     async fn own_token(&self, doing: &str) -> Result<Value, GitLabError> {
         let request = ApiRequest::get("/personal_access_tokens/self".to_owned());
-        let response = self.send(&request, doing).await?;
-        if !response.is_success() {
-            let kind = ErrorKind::Rejected {
-                status: response.status,
-                message: response.message(),
-                cause: Rejection::Other,
-            };
-            return Err(error(doing, kind));
-        }
-        response.into_json().map_err(|kind| error(doing, kind))
+        self.json("", &request, doing).await
     }
 }
 

@@ -54,10 +54,24 @@ pub static PROJECT: Format = Format::new(
     Pattern::new(
         "^([0-9]{1,20}|[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*(/[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*)+)$",
     )
-    .without("[^/]{256}")
+    .without("[^/]{256}|\\.(git|atom)$")
     .up_to(1024),
     "must be a project's number or its full path (group/project)",
-);
+)
+.with_place(path_in_address);
+
+/// The path of the project in its address, or in a text that has more than the path.
+fn path_in_address(text: &str) -> Option<String> {
+    let path = match text.split_once("://") {
+        Some((_, address)) => address.split_once('/')?.1,
+        None => text.split_once(':').map_or(text, |(_, path)| path),
+    };
+    let path = path.replace("%2F", "/");
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split("/-/").next().unwrap_or_default();
+    let path = path.trim_matches('/').trim_end_matches(".git");
+    (path != text && PROJECT.fits(path)).then(|| format!("did you mean {path}?"))
+}
 
 impl Access {
     /// Decodes the members. `None` if there is no token.
@@ -74,7 +88,7 @@ impl Access {
 
 #[cfg(test)]
 mod tests {
-    use super::URL;
+    use super::{PROJECT, URL};
 
     #[test]
     fn unusable_gitlab_url_is_rejected() {
@@ -91,5 +105,43 @@ mod tests {
         }
         assert!(URL.fits("https://gitlab.example.com:8443/git/"));
         assert!(URL.fits("http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn project_in_another_form_is_rejected_with_its_path() {
+        for (text, path) in [
+            ("group/project.git", "group/project"),
+            ("/group/project", "group/project"),
+            ("group/sub/project/", "group/sub/project"),
+            ("group%2Fproject", "group/project"),
+            ("https://gitlab.example.com/group/project", "group/project"),
+            (
+                "https://gitlab.example.com:8443/group/project.git",
+                "group/project",
+            ),
+            (
+                "https://gitlab.example.com/group/project/-/tree/main?a=b",
+                "group/project",
+            ),
+            ("git@gitlab.example.com:group/project.git", "group/project"),
+            (
+                "ssh://git@gitlab.example.com/group/project.git",
+                "group/project",
+            ),
+        ] {
+            assert!(!PROJECT.fits(text), "{text}");
+            let error = PROJECT.error_of(text);
+            assert!(
+                error.ends_with(&format!("; did you mean {path}?")),
+                "{error}"
+            );
+        }
+        for text in ["project", "https://gitlab.example.com/", "group/a b", ""] {
+            assert!(!PROJECT.fits(text), "{text}");
+            assert!(!PROJECT.error_of(text).contains("did you mean"), "{text}");
+        }
+        for text in ["42", "group/project", "group/project.github.io"] {
+            assert!(PROJECT.fits(text), "{text}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::branches::about_branches;
 use super::client::parse_time;
 use super::error::GitLabError;
 use super::list::Reading;
@@ -120,7 +119,7 @@ impl GitLab {
         let parse = |event: &Value| Some(BranchPush::parse(event));
         let latest = Reading::first(100, 100);
         let listed = self.read_list(project, "/events?action=pushed", &doing, latest, parse);
-        let listed = listed.await.map_err(about_branches)?;
+        let listed = listed.await?;
         Ok(LatestPushes(
             listed.elements.into_iter().flatten().collect(),
         ))

@@ -40,13 +40,20 @@ fn is_invisible(c: char) -> bool {
 /// The message in the body of an error response. Empty if there is none.
 ///
 /// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an
-/// object of lists by the name of the wrong member.
+/// object of lists by the name of the wrong member. A proxy or GitLab's authentication may add a member.
 /// Source: <https://docs.gitlab.com/api/rest/troubleshooting/>.
 pub fn message(body: &Value) -> String {
-    let members = ["message", "error_description", "error"];
+    let error = body.get("error_description").or(body.get("error"));
     let mut text = String::new();
-    if let Some(message) = members.iter().find_map(|name| body.get(name)) {
-        append_message(message, &mut text);
+    for member in [body.get("message"), error].into_iter().flatten() {
+        let mut further = String::new();
+        append_message(member, &mut further);
+        if !text.is_empty() && !further.is_empty() && !text.contains(&further) {
+            text.push_str("; ");
+        }
+        if !text.contains(&further) {
+            text.push_str(&further);
+        }
     }
     text
 }
@@ -68,8 +75,8 @@ fn append_message(message: &Value, text: &mut String) {
                 if index > 0 {
                     text.push_str("; ");
                 }
-                // `base` stands for the object as a whole.
-                if name != "base" {
+                // These stand for the object as a whole.
+                if name != "base" && name != "error" {
                     text.push_str(name);
                     text.push(' ');
                 }

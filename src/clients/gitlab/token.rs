@@ -170,11 +170,36 @@ pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
         },
         _ => value.trim().to_owned(),
     };
-    // The token is sent in a header, which cannot contain other characters.
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(TokenError::NotAToken);
+    match fault_of(&token) {
+        Some(fault) => Err(TokenError::NotAToken(fault)),
+        None => Ok(Password::new(token)),
     }
-    Ok(Password::new(token))
+}
+
+/// Why a text is not a token: how one is stored by mistake. GitLab would call it expired.
+///
+/// A token has letters, digits, `-`, `_` and `.`, and the instance's prefix has some more characters
+/// (`personal_access_token_prefix` in `app/models/application_setting.rb`).
+fn fault_of(token: &str) -> Option<&'static str> {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "_-.+=/@:".contains(c);
+    let (name, _) = token.split_once(['=', ':', ' ']).unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    let mut letters = name.chars();
+    let is_variable = token.contains('=') && letters.all(|c| c.is_ascii_lowercase() || c == '_');
+    let is_header = name.ends_with("token") || ["bearer", "authorization"].contains(&&*name);
+    if token.is_empty() {
+        Some("it is empty")
+    } else if token.starts_with('\u{FEFF}') {
+        Some("it begins with a byte order mark")
+    } else if token.contains(['"', '\'', '`', '[', '{']) {
+        Some("it has quotes or brackets")
+    } else if !name.is_empty() && (is_variable || is_header) {
+        Some("it has a name before the token, such as GITLAB_TOKEN=")
+    } else if matches!(token, "null" | "true" | "false") || !token.chars().all(is_known) {
+        Some("it has characters that no token has, such as a space")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

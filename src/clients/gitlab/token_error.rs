@@ -97,9 +97,9 @@ pub enum TokenError {
     NotJson(String),
     /// The value cannot be a token.
     #[error(
-        "the secret's value is not a token: it is empty, or has characters that no token has, such as a space or a byte order mark"
+        "the secret's value is not a token: {0}. Store the token alone, or as the member GitLab.TokenSecretKey of a JSON object"
     )]
-    NotAToken,
+    NotAToken(&'static str),
     /// Another error of AWS.
     #[error("{}", .0.cause)]
     Failed(Box<CallError>),

@@ -29,12 +29,56 @@ fn value_that_is_not_a_token_is_rejected() {
     assert_eq!(absent, Err(TokenError::NoMember("token".to_owned())));
     let number = token_in(r#"{"token": 7}"#, "token");
     assert_eq!(number, Err(TokenError::NoMember("token".to_owned())));
-    for value in ["", "  ", "two words", "a\nb: c", "ü", r#"{"token": ""}"#] {
-        assert_eq!(
-            token_in(value, "token"),
-            Err(TokenError::NotAToken),
-            "{value}"
-        );
+}
+
+#[test]
+fn text_around_a_token_is_rejected_and_not_shown() {
+    for (value, fault) in [
+        ("", "it is empty"),
+        ("  ", "it is empty"),
+        (r#"{"token": ""}"#, "it is empty"),
+        ("two TOKEN", "characters that no token has"),
+        ("a\nb: TOKEN", "characters that no token has"),
+        ("ü", "characters that no token has"),
+        ("null", "characters that no token has"),
+        ("<TOKEN>", "characters that no token has"),
+        (r"TOKEN\n", "characters that no token has"),
+        ("\u{feff}TOKEN", "byte order mark"),
+        (r#""TOKEN""#, "quotes or brackets"),
+        ("'TOKEN'", "quotes or brackets"),
+        (r#"["TOKEN"]"#, "quotes or brackets"),
+        (r#"[{"token": "TOKEN"}]"#, "quotes or brackets"),
+        (r#"{"token": "\"TOKEN\""}"#, "quotes or brackets"),
+        ("GITLAB_TOKEN=TOKEN", "a name before the token"),
+        ("export GITLAB_TOKEN=TOKEN", "a name before the token"),
+        ("token=TOKEN\r\n", "a name before the token"),
+        ("token: TOKEN", "a name before the token"),
+        ("PRIVATE-TOKEN:TOKEN", "a name before the token"),
+        ("Bearer TOKEN", "a name before the token"),
+        ("Authorization: Bearer TOKEN", "a name before the token"),
+        (
+            r#"{"token": "GITLAB_TOKEN=TOKEN"}"#,
+            "a name before the token",
+        ),
+    ] {
+        let value = value.replace("TOKEN", "glpat-Sentinel1");
+        let value = value.replace("GITLAB_glpat-Sentinel1", "GITLAB_TOKEN");
+        let value = value.replace("PRIVATE-glpat-Sentinel1", "PRIVATE-TOKEN");
+        let error = token_in(&value, "token").expect_err(&value).to_string();
+        assert!(error.contains(fault), "{value}: {error}");
+        assert!(!error.contains("Sentinel"), "{error}");
+    }
+}
+
+#[test]
+fn prefix_of_an_instance_is_a_part_of_the_token() {
+    for token in [
+        "glpat-aA0_-.01.1a2b3c",
+        "corp:glpat-1",
+        "my/own+prefix@x-1",
+        "0123456789",
+    ] {
+        assert_eq!(token_in(token, "token").expect(token).expose(), token);
     }
 }
 

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-use super::error::ErrorKind;
+use super::error::{ErrorKind, Rejection};
 use super::list::Paging;
 use super::sanitize;
 use super::token_error::TokenSource;
@@ -30,15 +30,38 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
 
-/// Parts of the paths below a project that only reports request. A project, a branch or a name has
-/// no `/` in a path, because it is escaped.
-const REPORT_PATHS: [&str; 5] = [
-    "/statuses",
-    "/deployments",
-    "/environments",
-    "/merge_requests",
-    "/discussions",
-];
+/// What a request is about: GitLab's response does not say which right it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Push mirrors, which need a Maintainer and the instance's permission.
+    Mirrors,
+    /// Rules that need a Maintainer.
+    Rules,
+    /// A part of a report.
+    Report,
+    Other,
+}
+
+impl Subject {
+    /// Parts of the paths below a project. A project, a branch or a name has no `/` in a path, because it is
+    /// escaped.
+    const PATHS: [(&str, Subject); 8] = [
+        ("/remote_mirrors", Subject::Mirrors),
+        ("/protected_tags", Subject::Rules),
+        ("/deploy_keys", Subject::Rules),
+        ("/statuses", Subject::Report),
+        ("/deployments", Subject::Report),
+        ("/environments", Subject::Report),
+        ("/merge_requests", Subject::Report),
+        ("/discussions", Subject::Report),
+    ];
+
+    fn of(path: &str) -> Self {
+        let mut paths = Subject::PATHS.into_iter();
+        let found = paths.find(|(part, _)| path.contains(part));
+        found.map_or(Subject::Other, |(_, subject)| subject)
+    }
+}
 
 /// One GitLab and the token for it.
 #[derive(Debug)]
@@ -90,14 +113,18 @@ pub(super) struct ApiResponse {
     pub status: u16,
     /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a page.
     pub body: Option<Value>,
-    /// Whether the request was a part of a report. Others are about push mirrors.
-    pub is_of_report: bool,
+    /// The body, if it is a plain text. Empty otherwise.
+    text: String,
+    pub subject: Subject,
     /// The request's password, which is redacted from the responses of further requests.
     pub secret: Option<Password>,
     /// What its headers say about the other pages of a list.
     pub paging: Paging,
     /// The address of a redirect without its query, sanitized.
     redirects_to: String,
+    /// Whether the redirect is GitLab's for a project that was moved: to the number of one that was
+    /// requested by its path (`url_with_project_id` in `lib/api/helpers.rb`).
+    is_moved: bool,
     retry_after: Option<Duration>,
 }
 
@@ -121,7 +148,7 @@ impl GitLab {
             let outcome = self.attempt(request).await;
             let may_retry = match &outcome {
                 // GitLab did not process the request.
-                Ok(response) if response.status == 429 => true,
+                Ok(response) if response.status == 429 || response.is_temporary() => true,
                 Err(HttpError::NoConnection) => true,
                 Ok(response) => response.status >= 500 && request.is_idempotent,
                 Err(HttpError::NoResponse) => request.is_idempotent,
@@ -168,10 +195,10 @@ impl GitLab {
         // https://docs.gitlab.com/api/rest/authentication/
         let token = self.token.expose().to_owned();
         headers.try_insert("private-token", token).ok()?;
-        if request.body.is_some() {
-            headers.insert("content-type", "application/json");
-        }
         if request.method != "GET" {
+            // Also without a body: a GitLab in maintenance redirects other requests to its start page
+            // (`lib/gitlab/middleware/read_only/controller.rb`), and a strict proxy rejects them.
+            headers.insert("content-type", "application/json");
             headers.insert("content-length", length.to_string());
         }
         Some(outgoing)
@@ -194,10 +221,18 @@ impl GitLab {
         if let Some(json) = &mut body {
             self.redact(json, request);
         }
+        let is_page = text.trim_start().starts_with('<');
+        let plain = Some(text.as_ref()).filter(|_| body.is_none() && !is_page);
+        let plain = plain.map(|text| sanitize::shown(&self.without_secrets(text, request)));
+        let location = header("location").map_or("an unnamed address".to_owned(), |to| {
+            let to = self.without_secrets(&to, request);
+            sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())
+        });
         ApiResponse {
             status: response.status().as_u16(),
             body,
-            is_of_report: REPORT_PATHS.iter().any(|part| request.path.contains(part)),
+            text: plain.unwrap_or_default(),
+            subject: Subject::of(&request.path),
             secret: request.secret.cloned(),
             paging: Paging {
                 has_next: header("x-next-page").is_some()
@@ -206,10 +241,8 @@ impl GitLab {
                 size: number("x-per-page"),
                 total: number("x-total"),
             },
-            redirects_to: header("location").map_or("an unnamed address".to_owned(), |to| {
-                let to = self.without_secrets(&to, request);
-                sanitize::shown(to.split(['?', '#']).next().unwrap_or_default())
-            }),
+            is_moved: is_number(project_in(&location)) && !is_number(project_in(&request.path)),
+            redirects_to: location,
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
@@ -261,10 +294,20 @@ impl ApiResponse {
     /// The response, unless its status says that GitLab did not process the request.
     pub(super) fn into_result(self) -> Result<ApiResponse, ErrorKind> {
         match self.status {
-            429 => Err(ErrorKind::Throttled),
+            429 => Err(ErrorKind::Throttled {
+                message: self.message(),
+            }),
             500.. => Err(ErrorKind::ServerError {
                 status: self.status,
                 message: self.message(),
+            }),
+            300..400 if self.is_moved => Err(ErrorKind::Rejected {
+                status: self.status,
+                message: format!(
+                    "GitLab redirects to {}, and the token is not sent there",
+                    self.redirects_to
+                ),
+                cause: Rejection::ProjectMoved,
             }),
             300..400 => Err(ErrorKind::Redirected {
                 status: self.status,
@@ -280,12 +323,12 @@ impl ApiResponse {
 
     /// GitLab's message, sanitized.
     pub fn message(&self) -> String {
-        let Some(body) = &self.body else {
-            return "a page without a message".to_owned();
+        let (message, otherwise) = match &self.body {
+            Some(body) => (sanitize::shown(&sanitize::message(body)), "no message"),
+            None => (self.text.clone(), "a page without a message"),
         };
-        let message = sanitize::shown(&sanitize::message(body));
         if message.is_empty() {
-            return "no message".to_owned();
+            return otherwise.to_owned();
         }
         message
     }
@@ -312,6 +355,16 @@ pub fn path(project: &str, part: &str) -> String {
     let mut path = "/projects/".to_owned();
     escape(project.trim_matches('/'), &mut path);
     path + part
+}
+
+/// The project in a path of the API. Empty if there is none.
+fn project_in(path: &str) -> &str {
+    let part = path.split_once("/projects/").map_or("", |(_, part)| part);
+    part.split(['/', '?']).next().unwrap_or_default()
+}
+
+fn is_number(project: &str) -> bool {
+    !project.is_empty() && project.chars().all(|c| c.is_ascii_digit())
 }
 
 /// `value` as the value of a query parameter.

@@ -10,7 +10,9 @@ use super::target::ReviewTarget;
 use super::{output, parameters, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
+use crate::clients::gitlab::{
+    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection,
+};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::feedback::reporting::{
@@ -186,7 +188,11 @@ impl<'a> Reviewer<'a> {
         let build_url = target.location.build_console(&target.names, &build.id);
         // It comes first: the note shows that the review has ended. A rejected status does not suppress it.
         let posted = match self.post_status(build, &finding, &build_url).await {
-            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error)
+                if error.is_transient() && !error.kind.is_rejection(Rejection::Temporary) =>
+            {
+                return Err(error.into());
+            }
             // A conflict that lasts does not end with another delivery.
             posted => posted.map_err(|error| ReportError {
                 is_final: true,

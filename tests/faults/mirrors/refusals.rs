@@ -148,6 +148,11 @@ pub fn situations() -> Vec<Situation> {
             &["429"],
         ),
         situation(
+            "a GitLab in maintenance",
+            |fake| fake.options(|options| options.gitlab.read_only = true),
+            &["read-only instance", "accepts the request later"],
+        ),
+        situation(
             "a token whose secret is gone",
             |fake| drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
             &[TOKEN],
@@ -177,6 +182,17 @@ pub fn situations() -> Vec<Situation> {
                 });
             },
             &["token"],
+        ),
+        situation(
+            "a token in quotes",
+            |fake| {
+                token_secret(fake, |secret| {
+                    for version in secret.versions.values_mut() {
+                        "\"glpat-1\"".clone_into(&mut version.value.text);
+                    }
+                });
+            },
+            &["it has quotes or brackets", TOKEN],
         ),
         situation(
             "a token's secret that the function must not read",

@@ -101,6 +101,23 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             return Ok(answer);
         }
     }
+    let is_json = call.header("content-type") == Some("application/json");
+    let changes = call.method != "GET";
+    if changes && !is_json {
+        // A strict server rejects the request: <https://github.com/kirodotdev/KiroCrew/pull/9739>.
+        aws.complaints
+            .push(format!("{} without a content type", call.operation));
+    }
+    if changes && aws.options.gitlab.read_only {
+        if is_json {
+            let message = "You cannot perform write operations on a read-only instance";
+            return Err(refused(403, message));
+        }
+        let mut answer = ApiResponse::plain(301, "");
+        let start = format!("https://{HOST}/");
+        answer.headers.push(("location", start));
+        return Ok(answer);
+    }
     // `find_project!` in `lib/api/helpers.rb`: without a token, a private project does not exist.
     let named = aws.gitlab.project(host, call.needed("project"));
     let is_public = named.is_some_and(|project| project.records.is_public);

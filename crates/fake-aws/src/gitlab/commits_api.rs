@@ -102,10 +102,15 @@ pub fn answer(
         });
     }
     if operation == "PostStatus" && aws.gitlab.status_conflicts > 0 {
-        // `FailedToObtainLockError` in `lib/api/commit_statuses.rb`.
+        // The lock of the commit (`app/services/ci/create_commit_status_service.rb`), and that of the pipeline
+        // (`app/services/ci/pipelines/add_job_service.rb`).
+        let conflicts = aws.gitlab.status_conflicts;
         aws.gitlab.status_conflicts -= 1;
-        let message = "Another update to this commit status is in progress";
-        return Some(Err(AwsError::new(409, "GitLab", message)));
+        let (status, message) = match conflicts % 2 {
+            0 => (400, "Failed to obtain a lock"),
+            _ => (409, "Another update to this commit status is in progress"),
+        };
+        return Some(Err(AwsError::new(status, "GitLab", message)));
     }
     let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
     let now = AwsState::instant(aws.now);

@@ -82,6 +82,9 @@ pub struct Behaviour {
     pub silent: bool,
     /// Every request is redirected to [`REDIRECT_HOST`].
     pub redirects: bool,
+    /// It is in maintenance, or a secondary site: it rejects every request but GET
+    /// (`lib/gitlab/middleware/read_only/controller.rb`).
+    pub read_only: bool,
     /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some lists
     /// (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000 elements.
     pub drops_paging_headers: bool,
@@ -100,6 +103,7 @@ impl Default for Behaviour {
             mirroring_disabled: false,
             silent: false,
             redirects: false,
+            read_only: false,
             drops_paging_headers: true,
             errors_show_the_login: false,
         }

@@ -136,7 +136,7 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
             let listed = "/repository/commits/c1/merge_requests?per_page=20&page=1";
             let rejected = Reply::message(status, message);
             let mut script = Script::default().then(&format!("GET {PROJECT}{listed}"), rejected);
-            if status != 400 {
+            if ["401 Unauthorized", "403 Forbidden"].contains(&message) {
                 let project = project_with(&json!({"access_level": level}));
                 script = script.then(&format!("GET {PROJECT}"), project);
             }
@@ -202,10 +202,17 @@ async fn sync_of_disabled_mirror_names_silent_mode() {
     let message =
         "Cannot proceed with the push mirroring. Please verify your mirror configuration.";
     let reply = Reply::message(400, message);
-    let script = Script::default().then(&format!("POST {MIRRORS}/7/sync"), reply);
-    let error = gitlab(&script).sync(INFRA, 7).await.expect_err("disabled");
-    assert!(error.kind.is_rejection(Rejection::StaysDisabled), "{error}");
-    assert!(error.to_string().contains("silent mode"));
+    for enabled in [false, true] {
+        let mut shown = described(7);
+        shown["enabled"] = json!(enabled);
+        let script = Script::default()
+            .then(&format!("POST {MIRRORS}/7/sync"), reply.clone())
+            .then(&format!("GET {MIRRORS}/7"), ok(shown));
+        let error = gitlab(&script).sync(INFRA, 7).await.expect_err("rejected");
+        let is_disabled = error.kind.is_rejection(Rejection::StaysDisabled);
+        assert_eq!(is_disabled, !enabled, "{error}");
+        assert_eq!(error.to_string().contains("silent mode"), !enabled);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -344,6 +351,13 @@ fn assert_no_secret(shown: &str) {
     }
 }
 
+async fn refused_without_secret(script: Script) {
+    let error = create(&gitlab(&script)).await.expect_err("a refusal");
+    script.sent();
+    assert_no_secret(&error.to_string());
+    assert_no_secret(&format!("{error:?}"));
+}
+
 // claim: no-text-from-gitlab-shows-a-secret
 #[tokio::test(start_paused = true)]
 async fn nothing_that_gitlab_repeats_shows_a_secret() {
@@ -358,21 +372,22 @@ async fn nothing_that_gitlab_repeats_shows_a_secret() {
         ];
         for body in bodies {
             for status in [400, 401, 403, 404, 405, 422, 429, 500] {
-                let project = format!("GET {PROJECT}");
-                let explains = body["error"] != "invalid_token" && (401..405).contains(&status);
-                let mut script = Script::default().then_times(
+                let script = Script::default().then_times(
                     if status == 429 { 4 } else { 1 },
                     &format!("POST {MIRRORS}"),
                     &Reply::json(status, body.clone()),
                 );
-                if explains {
-                    script = script.then(&project, Reply::json(401, body.clone()));
-                }
-                let error = create(&gitlab(&script)).await.expect_err("a refusal");
-                script.sent();
-                assert_no_secret(&error.to_string());
-                assert_no_secret(&format!("{error:?}"));
+                refused_without_secret(script).await;
             }
+            let script = Script::default()
+                .then(&format!("POST {MIRRORS}"), unauthorized())
+                .then(&format!("GET {PROJECT}"), Reply::json(401, body));
+            refused_without_secret(script).await;
+        }
+        for status in [400, 403, 500] {
+            let script =
+                Script::default().then(&format!("POST {MIRRORS}"), Reply::text(status, &tale));
+            refused_without_secret(script).await;
         }
         let mut answer = described(7);
         answer["last_error"] = json!(tale);

@@ -4,6 +4,7 @@ mod containment;
 mod errors;
 mod limits;
 mod lists;
+mod messages;
 mod own_token;
 mod parsing;
 mod pushes;

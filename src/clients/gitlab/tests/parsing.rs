@@ -134,7 +134,9 @@ fn message_of_every_form_is_shown() {
             json!({"message": {"url": ["is bad", "is long"], "base": ["Too many"]}}),
             "Too many; url is bad, is long",
         ),
-        (json!({"message": {"error": {"a": 1}}}), "error a 1"),
+        (json!({"message": {"error": {"a": 1}}}), "a 1"),
+        (json!({"message": "a", "error": "b"}), "a; b"),
+        (json!({"message": "a", "error": "a"}), "a"),
         (json!({"error": "404 Not Found"}), "404 Not Found"),
         (
             json!({"error": "invalid_token", "error_description": "Token was revoked."}),

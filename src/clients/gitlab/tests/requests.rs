@@ -36,7 +36,8 @@ async fn request_has_the_token_in_its_header_only() {
         assert!(!sent.uri.contains(TOKEN) && !sent.body.contains(TOKEN));
         assert_eq!(sent.header("private-token"), Some(TOKEN));
         let is_json = sent.header("content-type") == Some("application/json");
-        assert_eq!(is_json, !sent.body.is_empty());
+        // Without it, a GitLab in maintenance redirects the request to its start page.
+        assert_eq!(is_json, sent.method != "GET");
     }
 }
 
@@ -305,11 +306,8 @@ async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
     };
     // Deleted or archived, and as many jobs as a pipeline may have.
     for refusal in [404, 422] {
-        let mut script = Script::default().then(post, Reply::message(refusal, "refused"));
-        if refusal == 404 {
-            // The project might be missing instead.
-            script = script.then(&format!("GET {PROJECT}"), ok(json!({"id": 42})));
-        }
+        let refused = Reply::message(refusal, "refused");
+        let script = Script::default().then(post, refused);
         let script = script.then(post, ok(json!({"pipeline_id": 8})));
         let gitlab = gitlab(&script);
         let posted = gitlab.post_commit_status(&commit, &status, Some(7)).await;

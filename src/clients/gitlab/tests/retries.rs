@@ -41,7 +41,13 @@ async fn create_is_retried_only_if_gitlab_did_nothing() {
             ErrorKind::NoResponse,
         ),
         (1, Reply::Silence, ErrorKind::NoResponse),
-        (4, Reply::empty(429), ErrorKind::Throttled),
+        (
+            4,
+            Reply::empty(429),
+            ErrorKind::Throttled {
+                message: "no message".to_owned(),
+            },
+        ),
         (
             1,
             Reply::page(502),
