@@ -14,6 +14,8 @@ from tests.deployment.steps import ROOT, Environment, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 OF_THE_PROJECT = ["Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"]
+# CloudFormation accepts it, and its read calls do not return it.
+BRANCH = "機能/ログイン"
 BUCKET = "s3-tst-codepipeline-artifact-123456789012-eu-central-1"
 
 
@@ -70,9 +72,9 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     assert other.delete() == "DELETE_COMPLETE", other.failures()
     assert steps.what_is_there(aws) == bare
 
-    source = Source(aws, gitlab, "platform/testing", "gitlab/testing", "main")
+    source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
-    assert tst.change(ProjectID="infra", BranchName="main", **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
+    assert tst.change(ProjectID="infra", BranchName=BRANCH, **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")
@@ -80,7 +82,7 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
         ("Project", "MirrorCredential"), ("MirrorUserPolicy", "MirrorCredential"),
         ("MirrorCredential", "MirrorRotation")])
     assert len(source.mirrors_to(tst.outputs()["RepositoryCloneUrl"])) == 1
-    infra = Project(aws, "tst", "infra", tmp_path, source.developer, branch="main")
+    infra = Project(aws, "tst", "infra", tmp_path, source.developer, branch=BRANCH)
     commit = infra.working.push(source.developer(), source.project.url, infra.files()).commit
     infra.waits_for_approval(infra.execution_of(commit))
     transcript.add_pipeline(infra)
