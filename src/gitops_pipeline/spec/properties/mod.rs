@@ -203,7 +203,7 @@ static REPORT: [Property; 6] = [
          Default: `<EnvID>`",
     ),
     Property::new("EnvironmentUrlOutput", Kind::Text(&formats::OUTPUT_NAME))
-        .doc("The output of the deployed stack with the environment's address."),
+        .doc("The output of the deployed stack with the environment's address, in ASCII."),
 ];
 
 static REVIEW: [Property; 4] = [
