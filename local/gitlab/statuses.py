@@ -104,6 +104,9 @@ def _find_or_build(call: Call, pipeline: Pipeline) -> Status:
     saves nothing before the transition."""
     parameters, ref = call.request.parameters, pipeline.ref
     name = parameters.get("name") or parameters.get("context") or "default"
+    # app/models/project.rb: `protected_for?` raises AmbiguousRefError, which the API does not rescue.
+    if {f"refs/heads/{ref}", f"refs/tags/{ref}"} <= set(call.project.references()):
+        raise Rejected(500, {"message": "500 Internal Server Error"})
     is_protected = call.project.is_protected(ref)
     found = [each for each in pipeline.statuses
              if each.state in ("pending", "running") and each.name == name and each.ref == ref

@@ -129,10 +129,11 @@ impl Handler {
         names: &ResourceNames,
         report: Result<Reported, ReportError>,
     ) -> Result<Value, HandlerError> {
-        let failures = report.as_ref().map_or(1, Reported::log_rejected);
+        let failures = report.as_ref().map_or(1, Reported::log_failed);
         if failures > 0 {
             self.emit_report_failures(names, failures);
         }
+        let pipeline = names.pipeline();
         let reported = match report {
             // Lambda would deliver the event twice more, with the same result.
             Err(error) if error.is_final => {
@@ -141,8 +142,11 @@ impl Handler {
             }
             report => report?,
         };
+        if let Some(error) = reported.error_that_may_pass() {
+            return Err(error.clone().about(&pipeline).into());
+        }
         Ok(json!({"Report": {
-            "PipelineName": names.pipeline(),
+            "PipelineName": pipeline,
             "Posted": reported.accepted.len(),
             "Rejected": failures,
         }}))

@@ -41,7 +41,7 @@ pub use self::checker::Emit;
 pub use self::clients::CheckClients;
 pub use self::request::{Environment, EnvironmentError, HealthCheck, SelfRepair};
 
-use crate::feedback::reporting::UnreachableGitLabs;
+use crate::clients::gitlab::UnreachableGitLabs;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::TimeLimits;

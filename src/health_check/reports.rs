@@ -4,9 +4,10 @@ use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
+use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{Execution, UnreachableGitLabs};
+use crate::feedback::reporting::Execution;
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
@@ -16,7 +17,7 @@ use crate::feedback::review::ReviewTarget;
 const REPORTS_PER_SECOND: u32 = 2;
 
 impl Checker<'_> {
-    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`.
+    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`, which counts as failed.
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the pipelines in another
     /// order, which is that of `changed`.
@@ -100,7 +101,7 @@ impl Checker<'_> {
         let approvals = self.gitops_pipeline.approvals();
         let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
         match Box::pin(report).await {
-            Ok(reported) => reported.log_rejected(),
+            Ok(reported) => reported.log_failed(),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");
                 1

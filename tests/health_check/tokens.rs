@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fixture::{Looked, PROJECT, TOKEN, fake, look, mirrored};
+use serde_json::json;
+
+use crate::fixture::{Looked, PROJECT, REPOSITORY, TOKEN, USER, fake, look, mirrored, properties};
 use fake_aws::request::Service;
 use fake_aws::{FakeAws, FaultKind, On};
 
@@ -95,7 +97,15 @@ async fn expired_token_is_a_fault_of_its_mirrors() {
 
 #[tokio::test(start_paused = true)]
 async fn unreachable_gitlab_is_not_asked_for_the_expiry() {
-    let (fake, _) = fake().await;
+    let (fake, mut stack) = fake().await;
+    fake.gitlab_project("a/second", &["main"]);
+    let mut properties = properties(USER, PROJECT, REPOSITORY);
+    let second = json!({"GitLabProject": "a/second", "RepositoryName": REPOSITORY});
+    properties["Mirrors"]
+        .as_array_mut()
+        .expect("a list")
+        .push(second);
+    stack.update(&properties, None).await.assert_success();
     fake.gitlab_tokens_expire_after_midnight(20);
     fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
     looked_without_expiry(&fake).await;

@@ -62,6 +62,12 @@ def test_statuses_of_other_users_retry_each_other(api: Api, gitlab: LocalGitLab,
     assert project.status_states(sha) == {NAME: "success"}
 
 
+def test_status_of_a_branch_and_tag_of_one_name_is_500(api: Api, sha: str) -> None:
+    post(api, "/repository/tags?tag_name=main&ref=main")
+    answer = api.ask("POST", f"/statuses/{sha}", json={"state": "running", "name": NAME, "ref": "main"})
+    assert answer.status_code == 500
+
+
 def test_ref_need_not_exist_and_defaults_to_a_branch(api: Api, sha: str, person: Person) -> None:
     assert post(api, f"/statuses/{sha}", state="running", ref="gone")["ref"] == "gone"
     # The default is that of the newest pipeline.

@@ -327,17 +327,22 @@ impl GitLabError {
         }
     }
 
-    /// Whether requests about any project would fail like this one, most often after the same wait: the
-    /// network, TLS or GitLab as a whole is at fault. A redirect, a page or a response that is too large
-    /// is about one request: the project has moved, for example.
+    /// Whether requests about other projects may fail like this one, most often after the same wait: the
+    /// network, TLS or GitLab as a whole may be at fault. A redirect, a page or a response that is too
+    /// large is about one request: the project has moved, for example.
     pub fn is_unreachable(&self) -> bool {
+        self.has_no_connection()
+            || matches!(
+                self.kind,
+                ErrorKind::NoResponse | ErrorKind::ServerError { .. } | ErrorKind::Throttled { .. }
+            )
+    }
+
+    /// Whether nothing was sent, because the network or TLS is at fault.
+    pub fn has_no_connection(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Unreachable
-                | ErrorKind::UntrustedCertificate(_)
-                | ErrorKind::NoResponse
-                | ErrorKind::ServerError { .. }
-                | ErrorKind::Throttled { .. }
+            ErrorKind::Unreachable | ErrorKind::UntrustedCertificate(_)
         )
     }
 

@@ -28,6 +28,7 @@ mod tags;
 mod token;
 mod token_error;
 mod transport;
+mod unreachable;
 
 pub use crate::clients::gitlab::branches::{
     Branch, Containment, Mirrored, ProtectedBranches, PushesEverything,
@@ -48,6 +49,7 @@ pub use crate::clients::gitlab::tags::{ProtectedTag, Tag};
 pub use crate::clients::gitlab::token::{Access, open};
 pub use crate::clients::gitlab::token_error::{TokenError, TokenSource, URL_TAG};
 pub use crate::clients::gitlab::transport::GitLab;
+pub use crate::clients::gitlab::unreachable::UnreachableGitLabs;
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,8 @@ pub struct Note {
 impl GitLab {
     /// The notes of the token's user in each place that begin with `marker`. More than one is left if a
     /// delivery was killed after it created a note beside another delivery:
-    /// [`write_note`](Self::write_note) deletes the others.
+    /// [`write_note`](Self::write_note) deletes the others. A place that cannot be read has none, and is an
+    /// error only if all others fail, too.
     pub async fn notes(
         &self,
         project: &str,
@@ -35,11 +36,19 @@ impl GitLab {
             return Ok(vec![]);
         }
         let author = self.own_user_id().await?;
-        let mut notes = vec![];
+        let (mut notes, mut failures) = (vec![], vec![]);
         for place in places {
-            notes.push(self.own_notes(project, place, author, marker).await?);
+            let read = self.own_notes(project, place, author, marker).await;
+            notes.push(read.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the notes of one place were not read");
+                failures.push(error);
+                vec![]
+            }));
         }
-        Ok(notes)
+        match failures.pop() {
+            Some(error) if failures.len() + 1 == places.len() => Err(error),
+            _ => Ok(notes),
+        }
     }
 
     /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's user

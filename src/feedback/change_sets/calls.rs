@@ -138,7 +138,7 @@ fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Reads a change set. `None` if it does not exist.
+/// Reads a change set. `None` if it or its stack does not exist.
 pub async fn describe(
     aws: &Aws,
     stack_name: &str,
@@ -149,7 +149,7 @@ pub async fn describe(
     let pages: Result<Vec<DescribeChangeSetOutput>, _> =
         call.into_paginator().send().collect().await;
     let doing = || format!("reading change set {name} of stack {stack_name}");
-    let mut pages = optional(pages, &ABSENT, doing)?.unwrap_or_default();
+    let mut pages = unless_absent(optional(pages, &ABSENT, doing))?.unwrap_or_default();
     let listed = || pages.iter().flat_map(|page| page.changes());
     let number = listed().count();
     let resources = listed().filter_map(|change| change.resource_change());
@@ -168,9 +168,14 @@ pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallE
     let call = aws.cloudformation.delete_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
     let doing = || format!("deleting change set {name} of stack {stack_name}");
-    match optional(call.send().await, &ABSENT, doing) {
-        Err(error) if error.is_invalid() && error.cause.contains("does not exist") => Ok(()),
-        deleted => deleted.map(drop),
+    unless_absent(optional(call.send().await, &ABSENT, doing)).map(drop)
+}
+
+/// `None` if the stack does not exist: CloudFormation has no error code for that.
+fn unless_absent<T>(result: Result<Option<T>, CallError>) -> Result<Option<T>, CallError> {
+    match result {
+        Err(error) if error.is_invalid() && error.cause.contains("does not exist") => Ok(None),
+        result => result,
     }
 }
 

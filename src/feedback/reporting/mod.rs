@@ -28,18 +28,17 @@ mod waiting;
 pub use crate::feedback::reporting::drift::report as report_drift;
 pub use crate::feedback::reporting::event::PipelineEvent;
 pub use crate::feedback::reporting::execution::{Execution, changed_since};
-pub use crate::feedback::reporting::outcome::{
-    ReportError, Reported, UnreachableGitLabs, may_pass,
-};
+pub use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 pub use crate::feedback::reporting::plan::commit_status;
 pub use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
+use crate::clients::gitlab::UnreachableGitLabs;
 use crate::clients::http::Http;
 use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
-use crate::feedback::reporting::plan::Scope;
+use crate::feedback::reporting::plan::{Scope, Topic};
 use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
@@ -121,11 +120,11 @@ pub async fn decide(
     Box::pin(decided).await.map_err(failed)
 }
 
-/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. Does
-/// nothing if the pipeline's GitLab is one of the `unreachable` ones.
+/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. One
+/// that fails does not prevent the others.
 ///
 /// # Errors
-/// If AWS or GitLab fails in a way that may pass.
+/// If nothing can be reported, or if the pipeline's GitLab is one of the `unreachable` ones.
 pub async fn catch_up(
     aws: &Aws,
     http: &Http,
@@ -150,26 +149,26 @@ pub async fn catch_up(
             return Ok(reported);
         };
         let url = &settings.access.url;
-        if unreachable.has(url) {
-            return Ok(reported);
+        if let Some(error) = unreachable.error_of(url) {
+            return Err(error.into());
         }
-        let repeat = async {
-            let gitlab = gitlab::open(aws, http, &settings.access).await?;
-            // The note says that it is unknown who approves.
-            if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
-                tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
-            }
-            for execution in changed {
-                let about = Scope::All.into();
-                let one =
-                    report::report(aws, &gitlab, &pipeline, settings, about, execution).await?;
+        let gitlab = gitlab::open(aws, http, &settings.access).await?;
+        // The note says that it is unknown who approves.
+        if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
+            tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
+        }
+        for execution in changed {
+            let about = Scope::All.into();
+            let one = report::report(aws, &gitlab, &pipeline, settings, about, execution).await;
+            if let Some(one) = reported.settle(Topic::Execution, one) {
                 reported.accepted.extend(one.accepted);
-                reported.rejected.extend(one.rejected);
+                reported.failed.extend(one.failed);
             }
-            Ok(reported)
-        };
-        let repeated = Box::pin(repeat).await;
-        repeated.inspect_err(|error| unreachable.note(url, error))
+        }
+        for error in reported.failed.values().filter_map(|it| it.gitlab.as_ref()) {
+            unreachable.note(url, Some(&settings.project), error);
+        }
+        Ok(reported)
     };
     let failed = |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
     Box::pin(caught_up).await.map_err(failed)

@@ -1,7 +1,6 @@
 //! What a report did, and why an execution is not reported.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
@@ -15,8 +14,8 @@ use cfn_custom_resource::Reason;
 pub struct ReportError {
     /// What was reported, and what went wrong.
     pub reason: Reason,
-    /// Whether requests about any project of this GitLab would fail.
-    pub is_unreachable: bool,
+    /// GitLab's error, which may be about more than this report. `None` if it is AWS's.
+    pub gitlab: Option<Box<GitLabError>>,
     /// Whether another try would end the same: GitLab rejects the request or the token, or the token
     /// cannot be read.
     pub is_final: bool,
@@ -35,7 +34,7 @@ impl From<CallError> for ReportError {
     fn from(error: CallError) -> Self {
         ReportError {
             reason: error.reason(),
-            is_unreachable: false,
+            gitlab: None,
             is_final: false,
         }
     }
@@ -45,8 +44,8 @@ impl From<GitLabError> for ReportError {
     fn from(error: GitLabError) -> Self {
         ReportError {
             reason: error.reason(),
-            is_unreachable: error.is_unreachable(),
             is_final: !may_pass(&error),
+            gitlab: Some(Box::new(error)),
         }
     }
 }
@@ -65,39 +64,33 @@ impl From<ApprovalError> for ReportError {
 pub struct Reported {
     /// The requests that GitLab accepted.
     pub accepted: Vec<Post>,
-    /// What GitLab rejected for good, by part of the report.
-    pub rejected: BTreeMap<Topic, GitLabError>,
+    /// The parts that failed. Each was tried, whatever happened to the others.
+    pub failed: BTreeMap<Topic, ReportError>,
 }
 
 impl Reported {
-    /// Logs what GitLab rejected. Returns the number.
-    pub fn log_rejected(&self) -> usize {
-        for (part, error) in &self.rejected {
-            let (part, reason) = (part.name(), error.reason().to_string());
+    /// The value of a part of the report. `None` if it failed, which is added to the failed parts.
+    pub fn settle<T>(
+        &mut self,
+        topic: Topic,
+        result: Result<T, impl Into<ReportError>>,
+    ) -> Option<T> {
+        let failed = |error| self.failed.insert(topic, error);
+        result.map_err(Into::into).map_err(failed).ok()
+    }
+
+    /// Logs the parts that failed. Returns the number.
+    pub fn log_failed(&self) -> usize {
+        for (part, error) in &self.failed {
+            let (part, reason) = (part.name(), error.to_string());
             tracing::warn!(part, reason, "not reported");
         }
-        self.rejected.len()
-    }
-}
-
-/// The addresses at which one health check could not reach GitLab. Without them, each pipeline would wait
-/// for the same GitLab.
-#[derive(Debug, Default)]
-pub struct UnreachableGitLabs(Mutex<BTreeSet<String>>);
-
-impl UnreachableGitLabs {
-    /// Whether the GitLab at `url` could not be reached.
-    pub fn has(&self, url: &str) -> bool {
-        let urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        urls.contains(url)
+        self.failed.len()
     }
 
-    /// Adds `url` if `error` says that its GitLab cannot be reached.
-    pub fn note(&self, url: &str, error: &ReportError) {
-        if error.is_unreachable {
-            let mut urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            urls.insert(url.to_owned());
-        }
+    /// The first part whose report may succeed later. `None` if all have succeeded or failed for good.
+    pub fn error_that_may_pass(&self) -> Option<&ReportError> {
+        self.failed.values().find(|error| !error.is_final)
     }
 }
 
@@ -123,44 +116,10 @@ pub fn may_pass(error: &GitLabError) -> bool {
     is_conflict || error.is_transient()
 }
 
-/// The value of a read. `None` if GitLab rejected it for good, which is added to `rejected`.
-pub fn settle<T>(
-    topic: Topic,
-    read: Result<T, GitLabError>,
-    rejected: &mut Vec<(Topic, GitLabError)>,
-) -> Result<Option<T>, GitLabError> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if may_pass(&error) => Err(error),
-        Err(error) => {
-            rejected.push((topic, error));
-            Ok(None)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clients::gitlab::Rejection;
-
-    #[test]
-    fn unreachable_gitlab_is_noted_by_its_address() {
-        let error = |kind| {
-            let doing = "posting".to_owned();
-            ReportError::from(GitLabError { doing, kind })
-        };
-        let unreachable = UnreachableGitLabs::default();
-        let to = "https://a.example/api/v4/projects/40".to_owned();
-        let status = 301;
-        unreachable.note(
-            "https://a.example",
-            &error(ErrorKind::Redirected { status, to }),
-        );
-        unreachable.note("https://b.example", &error(ErrorKind::NoResponse));
-        assert!(unreachable.has("https://b.example"));
-        assert!(!unreachable.has("https://a.example"));
-    }
 
     #[test]
     fn conflict_of_two_reports_is_not_final() {

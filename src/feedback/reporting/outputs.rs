@@ -1,15 +1,13 @@
 //! The outputs of the deployed stack.
 
-use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
 use crate::gitops_pipeline::describe_stack;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
 pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
-    let call = aws.cloudformation.describe_stacks().stack_name(stack_name);
-    let doing = || format!("reading the outputs of stack {stack_name}");
-    let described = required(call.send().await, doing)?;
-    let outputs = described.stacks().iter().flat_map(|stack| stack.outputs());
+    let stack = describe_stack(aws, stack_name).await?;
+    let outputs = stack.iter().flat_map(|stack| stack.outputs());
     let mut named = outputs.filter(|output| output.output_key() == Some(name));
     let value = named.next().and_then(|output| output.output_value());
     let address = value.filter(|value| is_address(value));

@@ -1,16 +1,18 @@
-//! Brings GitLab to show the state of an execution.
+//! Brings GitLab to show the state of an execution. Each part of the report is tried, whatever happens to
+//! the others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, ShownStatus, StatusState,
+    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
 };
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass, settle};
+use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
 use crate::gitops_pipeline::executions::APPROVAL;
@@ -19,8 +21,8 @@ use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;
 
-/// Maximum requests of a report that GitLab does not confirm, or rejects because another delivery
-/// posts at the same time.
+/// Maximum requests of a part of a report that GitLab does not confirm, or rejects because another
+/// delivery posts at the same time.
 pub const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
@@ -29,7 +31,7 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Reports what `about` includes of an execution, the newest one of its commit.
 ///
 /// # Errors
-/// If AWS or GitLab fails in a way that may pass.
+/// If CodePipeline does not show the execution.
 pub async fn report(
     aws: &Aws,
     gitlab: &GitLab,
@@ -63,7 +65,7 @@ pub async fn report(
         posted: vec![],
         is_unconfirmed: true,
         reported: Reported::default(),
-        retries: 0,
+        retries: BTreeMap::new(),
     };
     // The caller enforces the deadline.
     let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
@@ -90,7 +92,8 @@ struct Reporter<'a> {
     /// Whether GitLab may show something else than was read.
     is_unconfirmed: bool,
     reported: Reported,
-    retries: u32,
+    /// The repeated requests of each part.
+    retries: BTreeMap<Topic, u32>,
 }
 
 impl Reporter<'_> {
@@ -112,18 +115,26 @@ impl Reporter<'_> {
             deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
             ..Desired::default()
         };
-        if self.desired.deployment.is_some() && !self.project().await?.has_environments {
-            tracing::info!("CI/CD or environments are switched off in the project: no deployment");
-            self.desired.deployment = None;
+        if self.desired.deployment.is_some() {
+            let project = self.project().await.map(|it| it.has_environments);
+            if self.reported.settle(Topic::Deployment, project) == Some(false) {
+                tracing::info!(
+                    "CI/CD or environments are switched off in the project: no deployment"
+                );
+                self.desired.deployment = None;
+            }
         }
         if self.context.scope.includes(Topic::EnvironmentUrl, state) {
-            self.desired.environment_url = self.environment_url().await?;
+            let url = self.environment_url().await;
+            self.desired.environment_url =
+                self.reported.settle(Topic::EnvironmentUrl, url).flatten();
             let is_deployed = self.desired.deployment == Some(StatusState::Success);
             let tier = plan::tier(&names.env_id, &settings.environment_name);
             self.desired.tier = tier.filter(|_| is_deployed);
         }
         if self.context.scope.includes(Topic::Note, state) {
-            self.desired.note = self.note(&url).await?;
+            let note = self.note(&url).await;
+            self.desired.note = self.reported.settle(Topic::Note, note).flatten();
             let scope = self.context.scope;
             self.desired.ends_notes = self.desired.note.is_none()
                 && ended_approval::may_be_noted(settings, scope, &self.execution);
@@ -218,63 +229,55 @@ impl Reporter<'_> {
     }
 
     /// Reads what GitLab shows of everything that it should show.
-    async fn read_shown(&mut self) -> Result<(), ReportError> {
+    async fn read_shown(&mut self) {
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
         let environment = &self.context.settings.environment_name;
         let mut shown = Shown::default();
-        let mut rejected = vec![];
         let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
-        let statuses: Vec<Topic> = Topic::STATUSES.into_iter().filter(is_desired).collect();
-        if !statuses.is_empty() {
-            match self.read_statuses().await {
-                Ok([execution, approval]) => {
-                    (shown.execution, shown.approval) = (execution, approval);
-                }
-                Err(error) if may_pass(&error) => return Err(error.into()),
-                Err(error) => rejected.extend(statuses.into_iter().map(|it| (it, error.clone()))),
+        if Topic::STATUSES.iter().any(is_desired) {
+            // Both, even if only one of them is reported: the first status of the one joins the pipeline
+            // that holds the other.
+            for (topic, suffix, statuses) in [
+                (Topic::Execution, "", &mut shown.execution),
+                (Topic::Approval, plan::APPROVAL_SUFFIX, &mut shown.approval),
+            ] {
+                let name = plan::status_name(&self.context.pipeline.names, suffix);
+                let read = gitlab.commit_statuses(commit, &name).await;
+                *statuses = self.reported.settle(topic, read).unwrap_or_default();
             }
         }
         if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
             let since = self.execution.started;
             let read = gitlab.deployment(commit, environment, since).await;
-            shown.deployment = settle(Topic::Deployment, read, &mut rejected)?.flatten();
+            shown.deployment = self.reported.settle(Topic::Deployment, read).flatten();
         }
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
             let read = gitlab.environment(&commit.project, environment).await;
-            shown.environment = settle(Topic::EnvironmentUrl, read, &mut rejected)?.flatten();
+            shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
         }
         let statuses = shown.execution.iter().chain(&shown.approval);
         let read = statuses.filter_map(|one| one.pipeline_id).next_back();
         self.pipeline_id = read.or(self.pipeline_id);
         if desired.ends_notes && self.is_open(Topic::Note) {
             let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-            let read = ended_approval::waiting_notes(gitlab, &pipeline.names, commit).await;
-            let waiting = settle(Topic::Note, read, &mut rejected)?.unwrap_or_default();
             let execution = &self.execution;
-            let outdated = ended_approval::outdated(aws, pipeline, environment, execution, waiting);
-            shown.outdated_notes = outdated.await?;
+            let read = async {
+                let names = &pipeline.names;
+                let waiting = ended_approval::waiting_notes(gitlab, names, commit).await?;
+                let outdated =
+                    ended_approval::outdated(aws, pipeline, environment, execution, waiting);
+                Ok::<_, ReportError>(outdated.await?)
+            };
+            let read = Box::pin(read).await;
+            let outdated = self.reported.settle(Topic::Note, read);
+            shown.outdated_notes = outdated.unwrap_or_default();
         }
         self.shown = shown;
-        self.reported.rejected.extend(rejected);
-        Ok(())
     }
 
-    /// Reads the statuses of the execution and of its approval, also if only one of them is reported: the
-    /// first status of the one joins the pipeline that holds the other.
-    async fn read_statuses(&self) -> Result<[Vec<ShownStatus>; 2], GitLabError> {
-        let names = &self.context.pipeline.names;
-        let [execution, approval] =
-            ["", plan::APPROVAL_SUFFIX].map(|suffix| plan::status_name(names, suffix));
-        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
-        Ok([
-            gitlab.commit_statuses(commit, &execution).await?,
-            gitlab.commit_statuses(commit, &approval).await?,
-        ])
-    }
-
-    /// Whether GitLab has not rejected this part of the report.
+    /// Whether this part of the report has not failed.
     fn is_open(&self, topic: Topic) -> bool {
-        !self.reported.rejected.contains_key(&topic)
+        !self.reported.failed.contains_key(&topic)
     }
 
     /// The commit's newest execution, if what the requests depend on has changed since it was read.
@@ -367,7 +370,7 @@ impl Reconcile for Reporter<'_> {
             self.is_decided = true;
         }
         if self.is_unconfirmed {
-            self.read_shown().await?;
+            self.read_shown().await;
             self.is_unconfirmed = false;
         }
         Ok(())
@@ -388,7 +391,10 @@ impl Reconcile for Reporter<'_> {
     }
 
     async fn apply(&mut self, posts: Vec<Post>) -> Result<(), ReportError> {
+        let mut is_repeated = false;
         for post in posts {
+            let retries = self.retries.entry(post.topic()).or_default();
+            let may_repeat = *retries < MAX_RETRIES;
             match self.post(&post).await {
                 Ok(has_changed) => {
                     // The first deployment creates the environment.
@@ -400,26 +406,26 @@ impl Reconcile for Reporter<'_> {
                         self.reported.accepted.push(post);
                     }
                 }
-                Err(error) if may_pass(&error) => {
-                    self.retries += 1;
-                    if self.retries <= MAX_RETRIES {
-                        // The next observation shows whether GitLab executed the request.
-                        self.is_unconfirmed = true;
-                        tokio::time::sleep(RETRY_INTERVAL).await;
-                        return Ok(());
-                    }
-                    if error.is_transient() {
-                        return Err(error.into());
-                    }
-                    // GitLab does not change, for example, an open status that another user's status
-                    // has replaced.
-                    self.retries = 0;
-                    self.reported.rejected.insert(post.topic(), error);
+                Err(error) if may_pass(&error) && may_repeat => {
+                    *self.retries.entry(post.topic()).or_default() += 1;
+                    is_repeated = true;
                 }
                 Err(error) => {
-                    self.reported.rejected.insert(post.topic(), error);
+                    // GitLab does not change, for example, an open status that another user's status
+                    // has replaced.
+                    let is_final = !error.is_transient();
+                    let error = ReportError {
+                        is_final,
+                        ..error.into()
+                    };
+                    self.reported.failed.insert(post.topic(), error);
                 }
             }
+        }
+        if is_repeated {
+            // The next observation shows whether GitLab executed the requests.
+            self.is_unconfirmed = true;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
         Ok(())
     }

@@ -186,19 +186,18 @@ impl<'a> Reviewer<'a> {
             return Ok(());
         };
         let build_url = target.location.build_console(&target.names, &build.id);
-        // It comes first: the note shows that the review has ended. A rejected status does not suppress it.
-        let posted = match self.post_status(build, &finding, &build_url).await {
-            Err(error)
-                if error.is_transient() && !error.kind.is_rejection(Rejection::Temporary) =>
-            {
-                return Err(error.into());
-            }
-            // A conflict that lasts does not end with another delivery.
-            posted => posted.map_err(|error| ReportError {
-                is_final: true,
-                ..error.into()
-            }),
+        let posted = self.post_status(build, &finding, &build_url).await;
+        // A conflict that lasts does not end with another delivery.
+        let is_final = |error: &GitLabError| {
+            !error.is_transient() || error.kind.is_rejection(Rejection::Temporary)
         };
+        let posted = posted.map_err(|error| ReportError {
+            is_final: is_final(&error),
+            ..error.into()
+        });
+        // A status that failed does not suppress the note, which shows that the review has ended only if no
+        // other delivery has to post the status.
+        let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final);
         let (project, places) = (&target.report.project, self.places(build).await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
@@ -206,7 +205,13 @@ impl<'a> Reviewer<'a> {
             None => None,
         };
         let marker = note::marker(&target.names);
-        let body = note::render(target, build, behind.unwrap_or_default(), &finding);
+        let body = note::render(
+            target,
+            build,
+            behind.unwrap_or_default(),
+            &finding,
+            has_ended,
+        );
         let note = (marker.as_str(), body.as_str());
         self.gitlab.write_note(project, &places, None, note).await?;
         self.state.is_written = true;

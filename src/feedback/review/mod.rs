@@ -35,9 +35,9 @@ pub use self::target::ReviewTarget;
 use self::apply::Reviewer;
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
-use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::clients::gitlab::{GitLab, GitLabError, UnreachableGitLabs};
 use crate::clients::http::Http;
-use crate::feedback::reporting::{ReportError, UnreachableGitLabs};
+use crate::feedback::reporting::ReportError;
 use crate::gitops_pipeline::pipeline_settings;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
@@ -89,8 +89,11 @@ pub async fn catch_up(
     let (names, url) = (&target.names, &target.report.access.url);
     let caught_up = async {
         let builds = build::of_heads(aws, names, &target.repository_name, since).await?;
-        if builds.is_empty() || unreachable.has(url) {
+        if builds.is_empty() {
             return Ok(0);
+        }
+        if let Some(error) = unreachable.error_of(url) {
+            return Err(error.into());
         }
         let gitlab = gitlab::open(aws, http, &target.report.access).await?;
         if !is_wanted(&gitlab, target).await? {
@@ -106,7 +109,9 @@ pub async fn catch_up(
         failure.map_or(Ok(written), Err)
     };
     let failed = |error: ReportError| {
-        unreachable.note(url, &error);
+        if let Some(error) = &error.gitlab {
+            unreachable.note(url, Some(&target.report.project), error);
+        }
         error.about(&format!("the builds of {}", names.review_project()))
     };
     Box::pin(caught_up).await.map_err(failed)

@@ -44,9 +44,11 @@ pub fn marker(names: &ResourceNames) -> String {
     format!("<!-- cfn-gitops review {env_id}/{project_id} ")
 }
 
-/// The end of the marker's line, which names the build.
-pub fn build_marker(build_uuid: &str) -> String {
-    format!("build {build_uuid} -->")
+/// The end of the marker's line, which names the build. If its review has not ended, another delivery writes
+/// the note again.
+pub fn build_marker(build_uuid: &str, has_ended: bool) -> String {
+    let open = if has_ended { "" } else { " without status" };
+    format!("build {build_uuid}{open} -->")
 }
 
 /// Renders the note about `build`, whose branch does not have `commits_behind` commits of the deployed one.
@@ -55,9 +57,10 @@ pub fn render(
     build: &ReviewBuild,
     commits_behind: u64,
     finding: &Finding,
+    has_ended: bool,
 ) -> String {
     let mut note = marker(&target.names);
-    note.push_str(&build_marker(build.uuid()));
+    note.push_str(&build_marker(build.uuid(), has_ended));
     let environment = code(&target.report.environment_name);
     let of_stack = format!(", stack {}", code(&target.change_sets.stack_name));
     let no_change_set = format!("No change set for {environment}");

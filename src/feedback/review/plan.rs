@@ -144,7 +144,7 @@ pub fn next(
     if notes.is_empty() {
         return clean_up(state, "the branch has no open merge request");
     }
-    let marker = note::build_marker(build.uuid());
+    let marker = note::build_marker(build.uuid(), true);
     let shows_build = |note: &Option<String>| note.as_ref().is_some_and(|it| it.contains(&marker));
     if notes.iter().all(shows_build) {
         return clean_up(state, "the notes show the build already");

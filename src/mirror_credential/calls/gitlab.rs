@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
-use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus};
+use crate::clients::gitlab::{
+    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, UnreachableGitLabs,
+};
 use crate::clients::http::Http;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
@@ -33,6 +35,8 @@ pub struct GitLabClients<'a> {
     http: &'a Http,
     accesses: Vec<Access>,
     opened: BTreeMap<String, Result<Arc<GitLab>, GitLabError>>,
+    /// Later calls do not wait for them again.
+    unreachable: UnreachableGitLabs,
 }
 
 impl<'a> GitLabClients<'a> {
@@ -43,6 +47,7 @@ impl<'a> GitLabClients<'a> {
             http,
             accesses,
             opened: BTreeMap::new(),
+            unreachable: UnreachableGitLabs::default(),
         }
     }
 
@@ -54,6 +59,7 @@ impl<'a> GitLabClients<'a> {
     /// Forgets unreachable instances, so that the next call tries them again.
     pub fn forget_failures(&mut self) {
         self.opened.retain(|_, opened| opened.is_ok());
+        self.unreachable = UnreachableGitLabs::default();
     }
 
     /// Whether the GitLab of `record` responds. A mirror is superseded only if GitLab can delete
@@ -73,6 +79,9 @@ impl<'a> GitLabClients<'a> {
 
     /// The GitLab at `url`.
     pub async fn at(&mut self, url: &str) -> Result<Arc<GitLab>, GitLabError> {
+        if let Some(error) = self.unreachable.error_of(url) {
+            return Err(error);
+        }
         if let Some(opened) = self.opened.get(url) {
             return opened.clone();
         }
@@ -108,7 +117,7 @@ impl<'a> GitLabClients<'a> {
     pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         let deleted = gitlab.delete(&record.project, record.id).await;
-        self.note(&record.gitlab_url, deleted)
+        self.note(record, deleted)
     }
 
     /// Disables mirrors, waits at most `patience` for their pushes that are under way, and deletes
@@ -125,7 +134,7 @@ impl<'a> GitLabClients<'a> {
             .zip(gitlabs)
             .map(|(record, gitlab)| async { retire(&*gitlab?, record, patience, clock).await });
         let retired = records.iter().zip(join_all(calls).await);
-        let noted = retired.map(|(record, retired)| self.note(&record.gitlab_url, retired));
+        let noted = retired.map(|(record, retired)| self.note(record, retired));
         noted.collect()
     }
 
@@ -139,7 +148,7 @@ impl<'a> GitLabClients<'a> {
                 .zip(gitlabs)
                 .map(|(record, gitlab)| async { gitlab?.delete(&record.project, record.id).await });
             for (record, deleted) in records.iter().zip(join_all(calls).await) {
-                if let Err(error) = self.note(&record.gitlab_url, deleted) {
+                if let Err(error) = self.note(record, deleted) {
                     left.push(format!(
                         "push mirror {} of project {} is left in GitLab ({error})",
                         record.id, record.project
@@ -158,14 +167,13 @@ impl<'a> GitLabClients<'a> {
         gitlabs
     }
 
-    /// Stores an unreachable GitLab's error, so that later calls do not wait for it again.
-    fn note<T>(&mut self, url: &str, result: Result<T, GitLabError>) -> Result<T, GitLabError> {
-        if let Err(error) = &result
-            && error.is_unreachable()
-        {
-            self.opened.insert(url.to_owned(), Err(error.clone()));
-        }
-        result
+    fn note<T>(
+        &self,
+        record: &MirrorRecord,
+        result: Result<T, GitLabError>,
+    ) -> Result<T, GitLabError> {
+        let (url, project) = (&record.gitlab_url, Some(record.project.as_str()));
+        result.inspect_err(|error| self.unreachable.note(url, project, error))
     }
 }
 

@@ -45,7 +45,7 @@ pub async fn check_mirror(
         fault: Some(error.to_string()),
         ..unchecked(record)
     };
-    if let Some(error) = checked.error_of(url) {
+    if let Some(error) = checked.unreachable.error_of(url) {
         return unread(&error);
     }
     checked.pace.wait().await;
@@ -64,7 +64,8 @@ pub async fn check_mirror(
         Err(error) => Err(error),
     };
     asked.unwrap_or_else(|error| {
-        checked.note(url, &error);
+        let project = Some(record.project.as_str());
+        checked.unreachable.note(url, project, &error);
         unread(&error)
     })
 }
@@ -132,21 +133,23 @@ async fn read(comparison: &Comparison<'_>) -> Result<MirrorHealth, GitLabError> 
         Err(error) if fault.is_none() => return Err(error),
         Ok(Mirrored::Branches(Err(why))) | Err(why) => log_uncompared(record, &why),
     }
-    let tips = match branches {
-        Some(branches) => comparison.of(&branches).await.map(Some),
-        None => Ok(None),
-    };
-    let tips = tips.unwrap_or_else(|why| {
-        log_uncompared(record, &why);
-        None
-    });
-    if mirror.enabled {
-        lag = lag.max(tips.as_ref().and_then(|tips| tips.lag));
+    let mut foreign = None;
+    if let Some(branches) = branches {
+        let (tips, errors) = comparison.of(&branches).await;
+        for why in &errors {
+            log_uncompared(record, why);
+        }
+        // Branches that were not compared may lag or be foreign, too.
+        let is_complete = errors.is_empty();
+        foreign = Some(tips.foreign).filter(|found| is_complete || !found.is_empty());
+        if mirror.enabled {
+            lag = lag.max(tips.lag.filter(|lag| is_complete || !lag.is_zero()));
+        }
     }
     Ok(MirrorHealth {
         succeeded_at: mirror.succeeded_at,
         lag,
-        foreign: tips.map(|tips| tips.foreign),
+        foreign,
         is_repairable: fault.is_some() && !mirror.enabled,
         fault,
         ..unchecked(record)

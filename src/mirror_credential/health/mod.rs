@@ -4,15 +4,15 @@ mod mirrors;
 mod tips;
 mod unnamed;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
 use crate::clients::aws::{CallError, required};
 use crate::clients::gitlab;
-use crate::clients::gitlab::{Access, GitLabError, TokenDetails};
+use crate::clients::gitlab::{Access, GitLabError, TokenDetails, UnreachableGitLabs};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
 use crate::mirror_credential::calls;
@@ -99,9 +99,7 @@ pub struct CheckedGitLabs {
     pub(super) pace: Pace,
     /// Whether the check changes nothing and reports more.
     is_diagnosis: bool,
-    /// The error of each unreachable GitLab. Without it, the check would wait for the same GitLab once
-    /// for each mirror.
-    unreachable: Mutex<BTreeMap<String, GitLabError>>,
+    pub(super) unreachable: UnreachableGitLabs,
     /// The tokens whose expiry was read, by GitLab's address, secret and key.
     tokens: Mutex<BTreeSet<(String, String, String)>>,
 }
@@ -112,22 +110,9 @@ impl CheckedGitLabs {
         CheckedGitLabs {
             pace: Pace::per_second(MIRRORS_PER_SECOND),
             is_diagnosis,
-            unreachable: Mutex::default(),
+            unreachable: UnreachableGitLabs::default(),
             tokens: Mutex::default(),
         }
-    }
-
-    /// Stores the error of a GitLab that is unreachable.
-    pub(super) fn note(&self, url: &str, error: &GitLabError) {
-        if error.is_unreachable() {
-            let mut unreachable = locked(&self.unreachable);
-            unreachable.insert(url.to_owned(), error.clone());
-        }
-    }
-
-    /// The error of the GitLab at `url`. `None` if it is not known to be unreachable.
-    pub(super) fn error_of(&self, url: &str) -> Option<GitLabError> {
-        locked(&self.unreachable).get(url).cloned()
     }
 
     /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not known
@@ -140,7 +125,8 @@ impl CheckedGitLabs {
             ..
         } = access;
         let token = (url.clone(), id.clone(), key.clone());
-        self.error_of(url).is_none() && locked(&self.tokens).insert(token)
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        self.unreachable.error_of(url).is_none() && tokens.insert(token)
     }
 
     /// The token of `access`, of which GitLab shows `details`.
@@ -152,16 +138,11 @@ impl CheckedGitLabs {
         TokenHealth {
             secret_id: access.token_secret_id.clone(),
             details: details.map_err(|error| {
-                self.note(&access.url, &error);
+                self.unreachable.note(&access.url, None, &error);
                 error.to_string()
             }),
         }
     }
-}
-
-/// What a mutex holds. It is never held across a call, and what it holds is valid after a panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MirrorCredential {

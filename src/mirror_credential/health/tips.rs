@@ -86,19 +86,19 @@ pub struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Compares the first of `branches`. For each branch with the same commit on both sides, it takes
-    /// one call of CodeCommit.
-    pub async fn of(&self, branches: &[Branch]) -> Result<ComparedTips, TipsError> {
-        let mut all = ComparedTips::default();
-        let mut unknown = vec![];
+    /// one call of CodeCommit. Also returns the errors of the branches that were not compared.
+    pub async fn of(&self, branches: &[Branch]) -> (ComparedTips, Vec<TipsError>) {
+        let (mut all, mut errors, mut unknown) = (ComparedTips::default(), vec![], vec![]);
         for branch in branches.iter().take(MAX_COMPARED) {
-            let tip = self.tip(&branch.name).await?;
-            if tip.as_deref() == Some(&branch.tip) {
-                all.add(&branch.name, Compared::Same, self.now);
-                continue;
-            }
-            match self.look(&branch.name).await? {
-                Compared::Foreign(_) => unknown.push(&branch.name),
-                compared => all.add(&branch.name, compared, self.now),
+            let compared = match self.tip(&branch.name).await {
+                Ok(tip) if tip.as_deref() == Some(&branch.tip) => Ok(Compared::Same),
+                Ok(_) => self.look(&branch.name).await,
+                Err(error) => Err(error.into()),
+            };
+            match compared {
+                Ok(Compared::Foreign(_)) => unknown.push(&branch.name),
+                Ok(compared) => all.add(&branch.name, compared, self.now),
+                Err(error) => errors.push(error),
             }
         }
         // One pause for all branches, so that many of them leave time for other mirrors.
@@ -106,10 +106,12 @@ impl Comparison<'_> {
             tokio::time::sleep(SECOND_LOOK_DELAY).await;
         }
         for name in unknown {
-            let compared = self.look(name).await?;
-            all.add(name, compared, self.now);
+            match self.look(name).await {
+                Ok(compared) => all.add(name, compared, self.now),
+                Err(error) => errors.push(error),
+            }
         }
-        Ok(all)
+        (all, errors)
     }
 
     /// CodeCommit is read first. So a push in between only makes GitLab's branch longer.

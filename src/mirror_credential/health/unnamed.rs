@@ -14,11 +14,12 @@ pub async fn disabled_mirrors(
 ) -> Vec<MirrorRecord> {
     let mut found = vec![];
     for record in records {
-        if checked.error_of(&record.gitlab_url).is_some() {
+        let url = &record.gitlab_url;
+        if checked.unreachable.error_of(url).is_some() {
             continue;
         }
         checked.pace.wait().await;
-        let listed = match gitlabs.at(&record.gitlab_url).await {
+        let listed = match gitlabs.at(url).await {
             Ok(gitlab) => gitlab.mirrors(&record.project).await,
             Err(error) => Err(error),
         };

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::feedback::reporting;
-use cfn_gitops::feedback::reporting::UnreachableGitLabs;
+use cfn_gitops::feedback::reporting::{ReportError, Reported};
 use cfn_gitops::gitops_pipeline::health;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ pub use fake_aws::explore::paused;
 
 /// The project in GitLab.
 pub const PROJECT: &str = "platform/infra";
+/// Other projects of this GitLab.
+pub const BROKEN_PROJECT: &str = "platform/broken";
+pub const OTHER_PROJECT: &str = "platform/other";
 /// The output of the deployed stack.
 pub const SITE: &str = "https://shop.example.com";
 /// The commits of the tests. The first one is in a merge request.
@@ -131,7 +135,9 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.repository(REPOSITORY);
     fake.push(REPOSITORY, BRANCH, COMMITS[0]);
-    fake.gitlab_project(PROJECT, &[BRANCH]);
+    for project in [PROJECT, BROKEN_PROJECT, OTHER_PROJECT] {
+        fake.gitlab_project(project, &[BRANCH]);
+    }
     fake.gitlab_token(TOKEN);
     fake.arrange(|aws| {
         for sentinel in [PARAMETER, PROPERTY, OUTPUT, VARIABLE] {
@@ -148,8 +154,10 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     }
     tokio::time::sleep(Duration::from_mins(1)).await;
     fake.arrange(|aws| {
+        for project in aws.gitlab.projects.values_mut() {
+            project.commits.extend(COMMITS.map(str::to_owned));
+        }
         let project = aws.gitlab.project_mut(PROJECT);
-        project.commits.extend(COMMITS.map(str::to_owned));
         let requests = vec![(4, "merged"), (5, "opened")];
         let records = &mut project.records;
         records
@@ -228,6 +236,19 @@ pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name:
 
 /// The health check of a pipeline's executions. Returns the number of changes that GitLab accepted.
 pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
+    let reported = catch_up_with(fake, of, name, &UnreachableGitLabs::default()).await;
+    let reported = reported.unwrap_or_else(|error| panic!("{error}"));
+    assert!(reported.failed.is_empty(), "{:?}", reported.failed);
+    reported.accepted.len()
+}
+
+/// The same, except where GitLab is `unreachable`.
+pub async fn catch_up_with(
+    fake: &FakeAws,
+    of: Reporting,
+    name: &str,
+    unreachable: &UnreachableGitLabs,
+) -> Result<Reported, ReportError> {
     let wire = wire(fake, &fake.caller(name));
     let http = Http::from(wire.clone());
     let aws = SdkClients::new(&sdk_config(wire), &http);
@@ -235,17 +256,13 @@ pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
     let pipeline = of.pipeline();
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
-    let unreachable = UnreachableGitLabs::default();
-    let reported = reporting::catch_up(
+    reporting::catch_up(
         &aws,
         &http,
         &pipeline,
         changed,
         FunctionApprovals::GitLab,
-        &unreachable,
-    );
-    let reported = reported.await;
-    let reported = reported.unwrap_or_else(|error| panic!("{error}"));
-    assert!(reported.rejected.is_empty(), "{:?}", reported.rejected);
-    reported.accepted.len()
+        unreachable,
+    )
+    .await
 }

@@ -15,6 +15,7 @@ mod gitlab_ranges;
 mod gitlab_schedules;
 mod health_checks;
 mod notes;
+mod parts;
 mod pipelines;
 mod scripts;
 mod secrecy;

@@ -7,8 +7,9 @@ use crate::fixture::{
     LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account, push,
     pushed, succeed,
 };
+use crate::scenarios::{COMMIT, check_review_status};
 use fake_aws::gitlab::records::OTHER_USER;
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
 const TEXT: &str = "1 **replaced**, 1 added";
 
@@ -67,6 +68,48 @@ fn request_with_another_head_gets_no_note() {
         fake.describe_merge_request(PROJECT, LOGIN.1, |one| "c2".clone_into(&mut one.head));
         deliver(fake, &event, "event").await;
         assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
+    });
+}
+
+/// A later delivery posts the status.
+#[test]
+fn note_is_written_if_the_status_fails() {
+    in_account(async |fake| {
+        let (build, event) = pushed(fake, LOGIN, COMMIT);
+        let others = Others::of(fake);
+        fake.break_from_now(
+            On::Operation("GitLab.PostStatus"),
+            FaultKind::InternalError500,
+        );
+        assert!(
+            deliver_once(fake, &event, "event")
+                .await
+                .expect("not killed")
+                .is_err()
+        );
+        assert!(own_notes(fake, LOGIN.1)[0].contains(TEXT));
+        fake.mend();
+        check_health_for_a_day(fake).await;
+        check_harmless(fake, &others);
+        check_note(fake, LOGIN.1, &build, TEXT);
+        check_review_status(fake, &build);
+    });
+}
+
+#[test]
+fn broken_request_does_not_stop_the_notes_of_others() {
+    const BROKEN: u64 = 9;
+    in_account(async |fake| {
+        let (build, event) = pushed(fake, LOGIN, "c1");
+        fake.merge_request(PROJECT, BROKEN, LOGIN.0, "c1", "opened");
+        fake.change(|aws| aws.gitlab.broken_merge_requests.extend([BROKEN]));
+        assert!(
+            deliver_once(fake, &event, "event")
+                .await
+                .expect("not killed")
+                .is_err()
+        );
+        check_note(fake, LOGIN.1, &build, TEXT);
     });
 }
 

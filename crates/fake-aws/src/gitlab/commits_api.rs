@@ -84,6 +84,17 @@ pub fn answer(
     if let Some(fault) = bad_parameters(operation, call) {
         return Some(Err(AwsError::new(400, BAD_PARAMETERS, fault)));
     }
+    // `protected_for?` in `app/models/project.rb` raises `AmbiguousRefError` for a branch and a tag of one name, and
+    // the API does not rescue it.
+    let (iid, reference) = (call.needed("iid"), call.needed("ref"));
+    let has_tag = project.records.tags.all.contains_key(reference);
+    let is_ambiguous = has_tag && project.branches.contains_key(reference);
+    let broken = &aws.gitlab.broken_merge_requests;
+    let is_broken = is_of_notes && iid.parse().is_ok_and(|iid| broken.contains(&iid));
+    if is_broken || (operation == "PostStatus" && is_ambiguous) {
+        let message = "500 Internal Server Error";
+        return Some(Err(AwsError::new(500, "GitLab", message)));
+    }
     if operation == "GetMergeRequest" {
         let iid = call.needed("iid").parse().unwrap_or(0);
         let with_count = call.text("include_diverged_commits_count") == Some("true");

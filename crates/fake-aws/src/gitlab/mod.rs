@@ -156,6 +156,8 @@ pub struct GitLab {
     pub(super) mirrors_made: u64,
     /// How many more posts of a commit status find another one under way.
     pub status_conflicts: usize,
+    /// Merge requests whose notes GitLab does not show: it responds with 500.
+    pub broken_merge_requests: BTreeSet<u64>,
     /// Mirrors whose maker was cut off before any secret named them.
     pub unnamed_mirrors: BTreeSet<u64>,
 }

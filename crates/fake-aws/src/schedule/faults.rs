@@ -123,6 +123,8 @@ pub(crate) struct Lasting {
 pub enum On {
     Service(Service),
     Operation(&'static str),
+    /// Requests about this project in GitLab.
+    Project(&'static str),
 }
 
 impl Lasting {
@@ -130,6 +132,9 @@ impl Lasting {
         match &self.on {
             On::Service(service) => call.service == *service,
             On::Operation(operation) => call.operation == *operation,
+            On::Project(project) => {
+                call.service == Service::GitLab && call.text("project") == Some(project)
+            }
         }
     }
 }

@@ -1,0 +1,91 @@
+//! Which GitLabs cannot be reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::GitLabError;
+
+/// The GitLabs that one check or one delivery could not reach, by their addresses. Without it, each
+/// project would wait for the same GitLab.
+///
+/// An error of one project may be its own: GitLab responds with 500 or not at all if its repository is
+/// broken. So only a failed connection, or errors of two projects, make a GitLab unreachable.
+#[derive(Debug, Default)]
+pub struct UnreachableGitLabs(Mutex<BTreeMap<String, Failures>>);
+
+#[derive(Debug, Default)]
+struct Failures {
+    projects: BTreeSet<String>,
+    /// The error that made the GitLab unreachable.
+    error: Option<GitLabError>,
+}
+
+impl UnreachableGitLabs {
+    /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none.
+    pub fn note(&self, url: &str, project: Option<&str>, error: &GitLabError) {
+        if !error.is_unreachable() {
+            return;
+        }
+        let mut gitlabs = self.locked();
+        let failures = gitlabs.entry(url.to_owned()).or_default();
+        failures.projects.extend(project.map(ToOwned::to_owned));
+        if error.has_no_connection() || failures.projects.len() > 1 {
+            failures.error = Some(error.clone());
+        }
+    }
+
+    /// The error of the GitLab at `url`. `None` if it is not known to be unreachable.
+    pub fn error_of(&self, url: &str) -> Option<GitLabError> {
+        self.locked().get(url)?.error.clone()
+    }
+
+    /// The lock is never held across a call, and the map is valid after a panic.
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Failures>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::gitlab::ErrorKind;
+
+    #[test]
+    fn errors_of_one_project_do_not_make_gitlab_unreachable() {
+        const URL: &str = "https://a.example";
+        let server_error = || ErrorKind::ServerError {
+            status: 500,
+            message: String::new(),
+        };
+        let redirected = || ErrorKind::Redirected {
+            status: 301,
+            to: format!("{URL}/api/v4/projects/40"),
+        };
+        // Each row: the errors of projects, and whether GitLab is unreachable then.
+        let rows = [
+            (
+                vec![("1", server_error()), ("1", ErrorKind::NoResponse)],
+                false,
+            ),
+            (vec![("1", server_error()), ("2", redirected())], false),
+            (
+                vec![("1", server_error()), ("2", ErrorKind::NoResponse)],
+                true,
+            ),
+            (vec![("1", ErrorKind::Unreachable)], true),
+            (
+                vec![("1", ErrorKind::UntrustedCertificate(String::new()))],
+                true,
+            ),
+        ];
+        for (errors, expected) in rows {
+            let gitlabs = UnreachableGitLabs::default();
+            for (project, kind) in &errors {
+                let (doing, kind) = ("posting".to_owned(), kind.clone());
+                gitlabs.note(URL, Some(*project), &GitLabError { doing, kind });
+            }
+            assert_eq!(gitlabs.error_of(URL).is_some(), expected, "{errors:?}");
+            assert_eq!(gitlabs.error_of("https://b.example"), None);
+        }
+    }
+}
