@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -24,8 +25,8 @@ import dist
 
 ROOT = Path(__file__).parents[1]
 DESTINATION = ROOT / "release"
-# Separates these signatures from those of git and of logins: PROTOCOL.sshsig of OpenSSH.
-NAMESPACE = "file"
+# No other signature of the key has this namespace, whose form ssh-keygen(1) recommends. `file` is for any file.
+NAMESPACE = "release@cfn-gitops"
 
 
 def repository(root: Path = ROOT) -> str:
@@ -47,9 +48,23 @@ def problems(root: Path, version: str, key: str) -> list[str]:
         found.append("The working tree has changes. Commit them.")
     if tag not in git(root, "tag", "--points-at", "HEAD").split():
         found.append(f"The last commit has no tag. Run `git tag --sign {tag}`.")
+    elif not is_signed(root, tag, key):
+        found.append(f"SIGNING_KEY has not signed the tag. Run `git tag --sign --force {tag}`.")
     if not Path(key).is_file():
         found.append("No key to sign with. Set SIGNING_KEY to the file of an SSH key.")
     return found
+
+
+def is_signed(root: Path, tag: str, key: str) -> bool:
+    """Whether this key has signed the tag. Its public half is beside it, or is the file itself if an agent has the other."""
+    public = Path(key.removesuffix(".pub") + ".pub")
+    if not public.is_file():
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix="allowed_signers") as allowed:
+        allowed.write(f"releases {public.read_text()}")
+        allowed.flush()
+        return subprocess.run(["git", "-c", f"gpg.ssh.allowedSignersFile={allowed.name}", "verify-tag", tag], cwd=root,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def archive(directory: Path, name: str) -> bytes:

@@ -34,16 +34,25 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository that is ready: an owner, a section of the changelog, and a tag on the last commit."""
+def repository(tmp_path: Path, key: Path) -> Path:
+    """A repository that is ready: an owner, a section of the changelog, and a signed tag on the last commit."""
     root = tmp_path / "repository"
     root.mkdir()
     changes = (ROOT / "CHANGELOG.md").read_text()
     (root / "CHANGELOG.md").write_text(changes.replace("[Unreleased]", f"[{VERSION}] - 2026-12-01"))
     (root / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text().replace(release.repository(), SOURCE))
-    for command in ("init --quiet", "add .", "commit --quiet --message all", f"tag v{VERSION}"):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command.split()], cwd=root, check=True)
+    for command in ("init --quiet", "add .", "commit --quiet --message all"):
+        git(root, command)
+    sign_tag(root, key)
     return root
+
+
+def git(root: Path, command: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command.split()], cwd=root, check=True)
+
+
+def sign_tag(root: Path, key: Path) -> None:
+    git(root, f"-c gpg.format=ssh -c user.signingkey={key} tag --force --sign --message release v{VERSION}")
 
 
 def test_ready_repository_has_no_problem(repository: Path, key: Path) -> None:
@@ -53,14 +62,24 @@ def test_ready_repository_has_no_problem(repository: Path, key: Path) -> None:
 def test_each_problem_is_named_before_the_build(repository: Path, tmp_path: Path) -> None:
     shutil.copyfile(ROOT / "Cargo.toml", repository / "Cargo.toml")
     (repository / "CHANGELOG.md").write_text("## [Unreleased]\n")
-    subprocess.run(["git", "tag", "--delete", f"v{VERSION}"], cwd=repository, check=True)
+    git(repository, f"tag --delete v{VERSION}")
     found = release.problems(repository, VERSION, str(tmp_path / "missing"))
     expected = ["`repository`", f"`## [{VERSION}] - <date>`", "Commit them", f"`git tag --sign v{VERSION}`", "SIGNING_KEY"]
     assert len(found) == len(expected)
     assert all(part in problem for part, problem in zip(expected, found, strict=True))
 
 
-def test_page_verifies_a_release_and_rejects_another(repository: Path, key: Path, tmp_path: Path) -> None:
+def test_tag_that_the_key_has_not_signed_is_a_problem(repository: Path, key: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    for tag in (lambda: sign_tag(repository, other), lambda: git(repository, f"tag --force v{VERSION}")):
+        tag()
+        [problem] = release.problems(repository, VERSION, str(key))
+        assert f"`git tag --sign --force v{VERSION}`" in problem
+
+
+def test_page_verifies_a_release_and_rejects_another(
+        repository: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, published = tmp_path / "dist", tmp_path / "published"
     (folder / "templates").mkdir(parents=True)
     (folder / "template.yaml").write_text("Resources: {}\n")
@@ -88,6 +107,12 @@ def test_page_verifies_a_release_and_rejects_another(repository: Path, key: Path
     packed.write_bytes(packed.read_bytes() + b"\0")
     assert verified().returncode != 0
 
+    # An older release under the newer names, beside the folder of the newer one.
+    monkeypatch.setattr(dist, "version", lambda: "0.0.9")
+    for old in release.write(folder, tmp_path / "older", str(key), repository):
+        old.rename(published / old.name.replace("0.0.9", VERSION))
+    assert verified().returncode != 0
+
 
 def test_archive_is_identical_at_another_time(tmp_path: Path) -> None:
     for name in ("one", "other"):
@@ -108,4 +133,4 @@ def test_both_ci_files_run_the_checks_with_the_pinned_rust() -> None:
     assert [checks["run"]] == gitlab["script"] == ["make test SCHEDULES=ci"]
     assert shlex.split((ROOT / ".ci/run").read_text().splitlines()[-1])[1:] == checks["run"].split()
     pinned = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
-    assert gitlab["image"] == f"rust:{pinned}-bookworm"
+    assert re.fullmatch(rf"rust:{re.escape(pinned)}-bookworm(@sha256:[0-9a-f]{{64}})?", gitlab["image"])
