@@ -135,12 +135,15 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
         return true;
     };
     match trigger.trigger_type() {
-        // The detail is the caller's ARN: assumption `trigger-detail-names-the-caller`.
+        // The detail is "the user ARN":
+        // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html. That of a role is
+        // its own or its session's. The path of another user may contain either.
         Some(TriggerType::StartPipelineExecution) => {
-            let own = format!(":assumed-role/{}/", names.function_role());
-            trigger
-                .trigger_detail()
-                .is_some_and(|caller| caller.contains(&own))
+            let caller = trigger.trigger_detail().unwrap_or_default();
+            let resource = caller.splitn(6, ':').last().unwrap_or_default();
+            let role = names.function_role();
+            resource == format!("role/{role}")
+                || resource.starts_with(&format!("assumed-role/{role}/"))
         }
         _ => true,
     }
@@ -185,6 +188,7 @@ mod tests {
     use super::*;
 
     const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
+    const OWN_ROLE: &str = "arn:aws:iam::123456789012:role/role-dev-cfn-gitops";
     const PERSON: &str = "arn:aws:sts::123456789012:assumed-role/Administrator/jane";
 
     fn names() -> ResourceNames {
@@ -224,7 +228,18 @@ mod tests {
             assert_executed(&[other.clone(), pushed("c1")], Some("c1"));
             assert_executed(&[other], None);
         }
-        assert_executed(&[started_by(OWN, "c0"), pushed("tip")], Some("c0"));
+        for own in [OWN, OWN_ROLE] {
+            assert_executed(&[started_by(own, "c0"), pushed("tip")], Some("c0"));
+        }
+        for resource in [
+            "role/role-dev-cfn-gitops-provisioning",
+            "assumed-role/role-dev-cfn-gitops-provisioning/jane",
+            "user/:role/role-dev-cfn-gitops",
+            "user/:assumed-role/role-dev-cfn-gitops/jane",
+        ] {
+            let other = format!("arn:aws:iam::123456789012:{resource}");
+            assert_executed(&[started_by(&other, "c0"), pushed("tip")], None);
+        }
         // A person has started the tip.
         assert_executed(&[started_by(PERSON, "tip"), pushed("c1")], None);
     }

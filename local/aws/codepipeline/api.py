@@ -176,8 +176,10 @@ def start(request: dict, trigger: str, detail: str) -> Execution:
         raise Rejected("ValidationException", f"variables {pipeline_validation.LOCALLY}")
     token = request.get("clientRequestToken")
     with held.changed:
-        # "The system-generated unique ID used to identify a unique execution request". How long it is remembered is not
-        # documented. (?) Here it is for ever.
+        # "The system-generated unique ID used to identify a unique execution request"
+        # (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StartPipelineExecution.html). How long it is
+        # remembered is not documented: assumption `start-token-outlives-a-delivery`. Here it is for ever, the strictest
+        # reading: a caller that uses a token again by mistake starts nothing.
         known = held.execution(held.tokens[token]) if token in held.tokens else None
         if known:
             return known
