@@ -18,9 +18,10 @@
 //!   list an execution late.
 //! - The event rule is enabled. A disabled rule freezes the environment.
 //!
-//! It is unknown what was pushed if an execution failed or was stopped before it read a commit. Then nothing
-//! starts: another one would fail in the same way at each health check, or a person stopped it. One that an
-//! update of the pipeline canceled so early does not count.
+//! An execution that failed before it read a commit does not show what was pushed, so the newest one with a
+//! commit decides. But if the newest two have none, nothing starts: a third one would fail in the same way at
+//! each health check. Nothing starts either if a person stopped one so early. One that an update of the pipeline
+//! canceled so early does not count.
 //!
 //! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its token
 //! follows from the tip and the newest execution, and it is the newest afterwards.
@@ -101,25 +102,36 @@ pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPus
     }))
 }
 
-/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has `tip`,
-/// one still reads its source, or none shows it. `listed` begins with the newest.
+/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has `tip`, or
+/// one still reads its source. Also `None` if two later ones failed, or a person stopped one, before they had
+/// a commit. `listed` begins with the newest.
 fn executed_instead_of<'a>(
     tip: &str,
     listed: &'a [PipelineExecutionSummary],
     names: &ResourceNames,
 ) -> Option<&'a str> {
+    use PipelineExecutionStatus::{InProgress, Stopped, Stopping};
     let is_reading = |one: &PipelineExecutionSummary| {
-        one.status() == Some(&PipelineExecutionStatus::InProgress) && commit_of(one).is_none()
+        one.status() == Some(&InProgress) && commit_of(one).is_none()
     };
     if listed.iter().any(is_reading) {
         return None;
     }
-    let newest = listed.iter().position(|one| shows_push(one, names))?;
-    let mut later = listed.iter().take(newest + 1);
-    if later.any(|one| commit_of(one) == Some(tip)) {
-        return None;
+    let mut has_failed = false;
+    for one in listed {
+        let commit = commit_of(one);
+        if commit == Some(tip) {
+            return None;
+        }
+        if !shows_push(one, names) {
+            continue;
+        }
+        if commit.is_some() || has_failed || matches!(one.status(), Some(Stopped | Stopping)) {
+            return commit;
+        }
+        has_failed = true;
     }
-    listed.get(newest).and_then(commit_of)
+    None
 }
 
 /// Whether the commit of `execution` was the branch's tip when it started, or the commit of an event.
@@ -215,6 +227,12 @@ mod tests {
         of(commit, TriggerType::StartPipelineExecution, caller)
     }
 
+    /// A push's execution that ended so before it read a commit.
+    fn without_commit(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
+        let execution = PipelineExecutionSummary::builder();
+        execution.status(status).build()
+    }
+
     #[track_caller]
     fn assert_executed(listed: &[PipelineExecutionSummary], expected: Option<&str>) {
         assert_eq!(executed_instead_of("tip", listed, &names()), expected);
@@ -245,10 +263,35 @@ mod tests {
     }
 
     #[test]
+    fn newest_execution_with_a_commit_decides_behind_one_failure() {
+        use PipelineExecutionStatus::{Cancelled, Failed, Stopped, Stopping, Superseded};
+        let rollback = of("c0", TriggerType::ManualRollback, "");
+        let person = started_by(PERSON, "c0");
+        let cases: &[(&[PipelineExecutionStatus], Option<&str>)] = &[
+            (&[Failed], Some("c1")),
+            (&[Superseded], Some("c1")),
+            (&[Failed, Failed], None),
+            (&[Superseded, Failed], None),
+            (&[Cancelled, Cancelled, Failed], Some("c1")),
+            (&[Failed, Cancelled, Failed], None),
+            (&[Stopped], None),
+            (&[Stopping], None),
+            (&[Failed, Stopped], None),
+        ];
+        for (statuses, expected) in cases {
+            let early = statuses.iter().cloned().map(without_commit);
+            let early: Vec<_> = early.collect();
+            assert_executed(&[&early[..], &[pushed("c1")]].concat(), *expected);
+            let between = [rollback.clone(), person.clone(), pushed("c1")];
+            assert_executed(&[&early[..], &between].concat(), *expected);
+            assert_executed(&[&early[..], &[pushed("tip")]].concat(), None);
+        }
+        assert_executed(&[without_commit(Failed)], None);
+    }
+
+    #[test]
     fn nothing_is_missed_while_an_execution_reads_its_source() {
-        let reading = PipelineExecutionSummary::builder()
-            .status(PipelineExecutionStatus::InProgress)
-            .build();
+        let reading = without_commit(PipelineExecutionStatus::InProgress);
         assert_executed(&[reading.clone(), pushed("c1")], None);
         assert_executed(&[pushed("c1"), reading], None);
     }

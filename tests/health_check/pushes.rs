@@ -8,7 +8,7 @@ use crate::fixture::{
     Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, empty_world, fake as mirror,
     look_as,
 };
-use fake_aws::{FakeAws, FaultKind, On};
+use fake_aws::{Execution, FakeAws, FaultKind, On};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -77,6 +77,31 @@ async fn missed_push_behind_a_page_of_rollbacks_is_started() {
     let (looked, executions) = look(&fake).await;
     assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
     assert_eq!(executions, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_push_behind_a_failed_execution_is_started_once() {
+    let fake = with_lost_push(&properties()).await;
+    let fail_before_the_commit = |execution: &mut Execution| {
+        (execution.status, execution.revision) = ("Failed", None);
+    };
+    // The push before the lost one.
+    fake.change(|aws| {
+        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
+        let mut failed = executions[0].clone();
+        failed.id = "failed".to_owned();
+        fail_before_the_commit(&mut failed);
+        executions.push(failed);
+    });
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    assert_eq!(executions, 3);
+    fake.change(|aws| {
+        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
+        executions.last_mut().map(fail_before_the_commit)
+    });
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    assert_eq!(look(&fake).await.1, 3);
 }
 
 #[tokio::test(start_paused = true)]

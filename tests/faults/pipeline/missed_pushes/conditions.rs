@@ -37,11 +37,11 @@ fn tip_that_failed_or_was_stopped_is_not_started_again() {
 }
 
 #[test]
-fn push_whose_execution_was_canceled_while_reading_is_deployed() {
+fn push_whose_execution_ended_while_reading_is_deployed() {
     for (status, expected) in [
         ("Cancelled", &["commit-1", "", "commit-2"][..]),
-        // Another one would fail too, or a person stopped it.
-        ("Failed", &["commit-1", ""]),
+        ("Failed", &["commit-1", "", "commit-2"]),
+        // A person stopped it.
         ("Stopped", &["commit-1", ""]),
     ] {
         in_project(deployed(), async |fake, _| {
