@@ -1,8 +1,9 @@
 //! Starts the pipelines whose branches have a commit that no execution has.
 
+use std::error::Error;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::checker::Checker;
 use super::concurrent::{Checking, SECOND_LOOK_DELAY, TimeLimits, check_each};
@@ -51,7 +52,8 @@ impl SuspectedPush {
         let commit = &self.missed.commit;
         format!(
             "no execution has its latest commit {commit}. If it was pushed more than a minute ago, the next health \
-             check starts one, unless the event rule is disabled or GitLab's branch does not contain the commit"
+             check starts one, unless the event rule is disabled, GitLab's branch does not contain the commit, or \
+             GitLab rejects the look-up"
         )
     }
 }
@@ -111,66 +113,83 @@ impl Checker<'_> {
     }
 
     /// `None` if the push needs no start.
-    async fn start_missed_push(&self, push: &SuspectedPush) -> Result<Option<Outcome>, CallError> {
+    async fn start_missed_push(
+        &self,
+        push: &SuspectedPush,
+    ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
         let (aws, branch) = (self.clients.aws, &push.branch);
         if missed_push::find(aws, branch).await?.as_ref() != Some(&push.missed) {
             return Ok(None);
         }
         if let Some(report) = &push.report
-            && !self.is_in_gitlab(report, push).await
+            && !self.is_in_gitlab(report, push).await?
         {
             return Ok(None);
         }
-        let started = missed_push::start(aws, branch, &push.missed).await;
-        started.map(Some)
+        let started = missed_push::start(aws, branch, &push.missed).await?;
+        Ok(Some(started))
     }
 
-    /// Whether GitLab's branch contains the tip. If GitLab does not answer, the tip is started, as its event
-    /// would have started it.
-    async fn is_in_gitlab(&self, report: &ReportSettings, push: &SuspectedPush) -> bool {
+    /// Whether GitLab's branch contains the tip. Also `true` if GitLab does not answer now: the event would
+    /// have started the tip.
+    ///
+    /// # Errors
+    /// If GitLab rejects the look-up. A revoked token would otherwise end this comparison for ever.
+    async fn is_in_gitlab(
+        &self,
+        report: &ReportSettings,
+        push: &SuspectedPush,
+    ) -> Result<bool, GitLabError> {
         let (aws, http, project) = (self.clients.aws, self.clients.http, &report.project);
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;
             let found = gitlab.branch_contains(project, branch, commit).await?;
-            let had_tip = matches!(found, Containment::Missing)
-                && gitlab.latest_pushes(project).await?.had_tip(branch, commit);
-            Ok::<_, GitLabError>((found, had_tip))
+            Ok::<_, GitLabError>((gitlab, found))
         };
-        match tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(read)).await {
-            Ok(Ok((Containment::Contained, _))) => return true,
-            Ok(Ok((Containment::Missing, false))) => {
-                tracing::error!(
-                    pipeline,
-                    branch,
-                    commit,
-                    "not started: the branch in GitLab never had the commit"
-                );
-                self.emit(project, &[(metrics::FOREIGN_TIPS, 1.into())]);
-            }
-            // It was rewound or deleted since.
-            Ok(Ok((Containment::NoBranch | Containment::Missing, _))) => tracing::warn!(
-                pipeline,
-                branch,
-                commit,
-                "not started: the branch in GitLab no longer has the commit"
-            ),
+        let (gitlab, found) = match timeout(GITLAB_TIMEOUT, Box::pin(read)).await {
+            Ok(Ok((_, Containment::Contained))) => return Ok(true),
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) if !error.is_transient() => return Err(error),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a push without an execution is not compared with GitLab");
-                return true;
+                return Ok(true);
             }
             Err(_) => {
                 tracing::warn!("no time to compare a push without an execution with GitLab");
-                return true;
+                return Ok(true);
             }
+        };
+        // GitLab's events only decide what is reported.
+        let is_foreign = found == Containment::Missing
+            && match timeout(GITLAB_TIMEOUT, Box::pin(gitlab.latest_pushes(project))).await {
+                Ok(pushes) => !pushes?.had_tip(branch, commit),
+                Err(_) => false,
+            };
+        if is_foreign {
+            tracing::error!(
+                pipeline,
+                branch,
+                commit,
+                "not started: the branch in GitLab never had the commit"
+            );
+            self.emit(project, &[(metrics::FOREIGN_TIPS, 1.into())]);
+        } else {
+            // It was rewound or deleted since.
+            tracing::warn!(
+                pipeline,
+                branch,
+                commit,
+                "not started: the branch in GitLab does not have the commit"
+            );
         }
-        false
+        Ok(false)
     }
 
     fn report_missed_push(
         &self,
         push: &SuspectedPush,
-        started: Result<Option<Outcome>, CallError>,
+        started: Result<Option<Outcome>, Box<dyn Error + Send + Sync>>,
         findings: &mut Findings,
     ) {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
@@ -192,6 +211,7 @@ impl Checker<'_> {
                 "the push has no execution and is not started: the event rule is disabled"
             ),
             Err(error) => {
+                tracing::error!(pipeline, branch, commit, %error, "not started");
                 let problem = format!("it does not run commit {commit}: {error}");
                 findings.checked(format!("pipeline {pipeline}"), Some(problem));
             }

@@ -134,6 +134,43 @@ async fn tip_that_gitlab_does_not_contain_is_not_started() {
     assert_eq!(executions, 2);
 }
 
+/// A rejection lasts until a person acts, so it must not switch the comparison off.
+#[tokio::test(start_paused = true)]
+async fn missed_push_is_started_if_gitlab_fails_and_not_if_it_rejects() {
+    let (started, reported) = (2, 1);
+    for (operation, kind, tip, executions) in [
+        ("GitLab.GetBranch", FaultKind::Denied, "c2", reported),
+        ("GitLab.GetBranch", FaultKind::Throttled, "c2", started),
+        (
+            "GitLab.GetBranch",
+            FaultKind::InternalError500,
+            "c2",
+            started,
+        ),
+        ("GitLab.GetBranch", FaultKind::RequestLost, "c2", started),
+        ("GitLab.GetBranch", FaultKind::RequestHangs, "c2", started),
+        // GitLab has answered that the branch does not contain it.
+        (
+            "GitLab.ListEvents",
+            FaultKind::InternalError500,
+            "c3",
+            reported,
+        ),
+        ("GitLab.ListEvents", FaultKind::Denied, "c3", reported),
+    ] {
+        let what = format!("{operation} {kind:?}");
+        let fake = with_lost_push(&properties_with_gitlab()).await;
+        fake.push_without_event(REPOSITORY, BRANCH, tip);
+        fake.break_from_now(On::Operation(operation), kind);
+        let (looked, found) = look(&fake).await;
+        assert_eq!(found, executions, "{what}");
+        assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0], "{what}");
+        let unhealthy = looked.texts("Unhealthy").join("\n");
+        let names_cause = unhealthy.contains(tip) && unhealthy.contains("HTTP ");
+        assert_eq!(names_cause, executions == reported, "{what}: {unhealthy}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn slow_gitlab_delays_no_other_missed_push() {
     let mut properties = properties_with_gitlab();
