@@ -58,9 +58,9 @@ test: ## the checks of the project (SCHEDULES=ci: with the release build and mor
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
 	@python bench/run.py
 
-# Checks the existing file: `make test` has just built it.
+# Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
-	@python scripts/check_figures.py
+	@python scripts/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
 
 build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
 	@scripts/build.sh

@@ -68,3 +68,7 @@ def test_the_repository_has_figures_of_every_kind():
     checked_in = tomllib.loads((ROOT / "figures.toml").read_text())
     names = [figure.name for figure in check_figures.FIGURES_IN_ORDER]
     assert list(checked_in["function"]) == names
+
+
+def test_cargo_build_leaves_no_symbols():
+    assert check_figures.symbols_left() == []
