@@ -82,6 +82,9 @@ class Harness:
         # As many roots as a usual machine has: a function that reads only one would start too fast.
         self._bundle = self._directory / "bundle.pem"
         self._bundle.write_text(Path(certifi.where()).read_text() + authority.certificate)
+        # Debian has a directory with the same roots beside the file. They must not cost twice.
+        (self._directory / "roots").mkdir()
+        shutil.copyfile(self._bundle, self._directory / "roots" / "copy.pem")
         certificate, key = authority.server_certificate()
         (self._directory / "server.pem").write_text(certificate)
         key_file = self._directory / "server.key"
@@ -146,6 +149,7 @@ class Harness:
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
             "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"],
             "SSL_CERT_FILE": str(self._bundle), "AWS_CA_BUNDLE": str(self._bundle),
+            "SSL_CERT_DIR": str(self._directory / "roots"),
             "BENCH_SCHEME": scheme,
         }
 
