@@ -11,7 +11,7 @@ use crate::http::{self, Answer, ClosedPort, Reply, Request, Server};
 use fake_aws::FakeAws;
 use fake_aws::Fate;
 use fake_aws::http::{decode, in_machine_time};
-use fake_aws::{ApiResponse, AwsError};
+use fake_aws::{ApiResponse, AwsError, gitlab};
 
 const GIT: &str = "git-codecommit.eu-central-1.amazonaws.com";
 
@@ -55,23 +55,25 @@ struct State {
 impl Front {
     /// An account with the user `mirror` and the repository `infra`.
     pub fn start() -> Self {
-        Self::served("http", http::serve)
+        Self::served("http", one_account(), http::serve)
     }
 
     /// The same over TLS, with a certificate of [`http::AUTHORITY`].
     pub fn start_over_tls() -> Self {
-        Self::served("https", http::serve_over_tls)
+        Self::over_tls(one_account())
+    }
+
+    /// This account over TLS, with the GitLab beside it at the same address.
+    pub fn over_tls(fake: FakeAws) -> Self {
+        Self::served("https", fake, http::serve_over_tls)
     }
 
     /// The same at a port without a listener so far.
     pub fn start_at(port: ClosedPort) -> Self {
-        Self::served("http", |handle| port.serve(handle))
+        Self::served("http", one_account(), |handle| port.serve(handle))
     }
 
-    fn served(scheme: &'static str, serve: impl FnOnce(Handle) -> Server) -> Self {
-        let fake = FakeAws::new();
-        fake.user("mirror");
-        fake.repository("infra");
+    fn served(scheme: &'static str, fake: FakeAws, serve: impl FnOnce(Handle) -> Server) -> Self {
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
             script: vec![],
@@ -114,6 +116,13 @@ impl Front {
             .calls
             .clone()
     }
+}
+
+fn one_account() -> FakeAws {
+    let fake = FakeAws::new();
+    fake.user("mirror");
+    fake.repository("infra");
+    fake
 }
 
 type Handle = Box<dyn Fn(Request) -> Reply + Send + Sync>;
@@ -221,6 +230,7 @@ fn host(request: &Request) -> String {
     match service {
         Some("iam") => "iam.amazonaws.com".to_owned(),
         Some(service) => format!("{service}.eu-central-1.amazonaws.com"),
+        None if request.target.starts_with("/api/") => gitlab::HOST.to_owned(),
         None => GIT.to_owned(),
     }
 }

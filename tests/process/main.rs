@@ -18,6 +18,8 @@ mod bucket;
 mod function;
 mod http;
 mod lambda;
+#[path = "../scale/projects.rs"]
+mod projects;
 
 mod answering;
 mod delivery;
@@ -34,5 +36,6 @@ mod secrecy;
 mod session_and_clock;
 mod soak;
 mod start_and_end;
+mod thousands;
 mod unreachable;
 mod watching;

@@ -16,23 +16,13 @@ use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
 use crate::lambda::Distant;
+use crate::projects::environment;
 use crate::rates::rates;
 use crate::stacks::since;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{CustomResource, FUNCTION, ParentStack};
+use fake_aws::custom_resource::FUNCTION;
 use fake_aws::explore::paused;
-use fake_aws::{AwsState, Execution, FakeAws, Options, Pipeline, Rate, Service};
-
-const CREDENTIAL: CustomResource = CustomResource {
-    resource_type: "Custom::MirrorCredential",
-    logical_id: "Credential",
-    wire: |_, caller| caller.connector(),
-};
-
-/// The number of the project that all others are copies of, in every name.
-const ORIGINAL: &str = "p00000";
-const OWNER: &str = "owner";
-const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
+use fake_aws::{FakeAws, Rate, Service};
 
 /// The time of an invocation, without what the function needs to respond.
 const INVOCATION_TIME: Duration = Duration::from_secs(897);
@@ -53,91 +43,6 @@ fn all_rates() -> Vec<Rate> {
         ));
     }
     all
-}
-
-/// A project with a mirror, made as users make it, and copies of it; each with a pipeline and its stack.
-async fn environment(projects: usize) -> FakeAws {
-    let fake = FakeAws::with(Options::default());
-    fake.keep_no_journal();
-    let user = format!("user-dev-{ORIGINAL}");
-    let (project, repository) = (
-        format!("a/{ORIGINAL}"),
-        format!("codecommit-dev-{ORIGINAL}"),
-    );
-    fake.user(&user);
-    fake.repository(&repository);
-    fake.gitlab_project(&project, &["main"]);
-    fake.gitlab_token("gitlab/token");
-    let properties = json!({
-        "UserName": user,
-        "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": "gitlab/token"},
-        "Mirrors": [{"GitLabProject": project, "RepositoryName": repository}],
-    });
-    let created = ParentStack::called(&fake, CREDENTIAL, STACK)
-        .create(&properties)
-        .await;
-    assert!(created.is_success(), "{}", created.reason());
-    fake.stack(OWNER, "CREATE_COMPLETE", &[]);
-    let owner = fake.look(|aws| aws.stacks.named(OWNER).expect("just made").id.clone());
-    let tags = [
-        ("cfn-gitops:stack-id", owner.as_str()),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
-    let names: Vec<String> = (1..projects)
-        .map(|number| format!("p{number:05}"))
-        .collect();
-    fake.arrange(|aws| copy_project(aws, &names));
-    for name in names.iter().map(String::as_str).chain([ORIGINAL]) {
-        fake.stack(&format!("gitops-dev-{name}"), "CREATE_COMPLETE", &tags);
-        fake.arrange(|aws| {
-            let (now, tags) = (aws.now, BTreeMap::new());
-            let mut pipeline =
-                Pipeline::new(json!({}), tags, &owner, "0".to_owned(), now, Duration::ZERO);
-            pipeline.executions = vec![Execution::with_status("1".to_owned(), "Succeeded", now)];
-            let name = format!("codepipeline-dev-cfn-{name}");
-            aws.pipelines.insert(name, pipeline);
-        });
-    }
-    fake.options(|options| options.rates = all_rates());
-    tokio::time::sleep(Duration::from_hours(1)).await;
-    fake
-}
-
-/// Copies the user, its credential, the secret, the repository and the project in GitLab with its mirror.
-fn copy_project(aws: &mut AwsState, names: &[String]) {
-    let now = aws.now;
-    let original = aws.gitlab.named(&format!("a/{ORIGINAL}")).clone();
-    let secret = aws.secrets[&format!("codecommit-mirror/user-dev-{ORIGINAL}")].clone();
-    aws.iam.change(now, |iam| {
-        let user = iam.users[&format!("user-dev-{ORIGINAL}")].clone();
-        let copies = names
-            .iter()
-            .map(|name| (format!("user-dev-{name}"), user.clone()));
-        iam.users.extend(copies);
-    });
-    let repository = aws.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
-    for (index, name) in (1..).zip(names) {
-        let renamed = |text: &str| text.replace(ORIGINAL, name);
-        let repository_name = format!("codecommit-dev-{name}");
-        aws.repositories.insert(repository_name, repository.clone());
-        let mut secret = secret.clone();
-        secret.name = renamed(&secret.name);
-        secret.arn = renamed(&secret.arn);
-        for value in secret.tags.values_mut() {
-            *value = renamed(value);
-        }
-        for version in secret.versions.values_mut() {
-            version.value.text = renamed(&version.value.text);
-        }
-        aws.secrets.insert(secret.name.clone(), secret);
-        let mut project = original.clone();
-        project.id += index;
-        project.path = renamed(&project.path);
-        for mirror in project.mirrors.values_mut() {
-            mirror.url = renamed(&mirror.url);
-        }
-        aws.gitlab.projects.insert(project.id, project);
-    }
 }
 
 /// The result of a health check.
@@ -210,6 +115,8 @@ fn two_thousand_projects_are_checked_in_one_invocation() {
     let projects = 2000;
     let looked = paused(async {
         let fake = environment(projects).await;
+        fake.options(|options| options.rates = all_rates());
+        tokio::time::sleep(Duration::from_hours(1)).await;
         look(&fake).await
     });
     fake_aws::figure!(

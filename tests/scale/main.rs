@@ -6,5 +6,6 @@ mod curve;
 mod health;
 mod lambda;
 mod measured;
+mod projects;
 mod rates;
 mod stacks;
