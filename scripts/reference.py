@@ -139,12 +139,13 @@ def metrics() -> str:
     alarms = reference_operations.alarms_of(loaded(ROOT / "template.yaml"))
     return "\n\n".join([
         "# Metrics and alarms", _GENERATED,
-        "The health check logs these metrics in the namespace `CfnGitOps`. Each exists with the dimension `EnvID` alone, "
-        "which\nthe alarms use. A metric with a second dimension also exists for each of its values. "
+        "The health check logs these metrics in the namespace `CfnGitOps`, with the dimension `EnvID` alone, which the "
+        "alarms\nuse. With the second dimension, they exist only for a project, token, user, pipeline or stack that has a "
+        "*wrong* value:\nsee [Metrics of one project](../runbook/watching.md#metrics-of-one-project). "
         "[Health check and alarms](../runbook/watching.md)\nexplains what to do about each alarm. "
         "[metrics.json](../metrics.json) has the metrics as data.",
-        "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Alarm"], [
-            [row[0], row[1], row[2], cell(row[3]), row[4]] for row in reference_operations.metric_rows(alarms)]),
+        "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Wrong", "Alarm"], [
+            [*row[:3], cell(row[3]), *row[4:]] for row in reference_operations.metric_rows(alarms)]),
         "## Alarms", "A period of `HealthCheckMinutes` is as long as that parameter of `template.yaml`. `AlarmTopicArn` "
         "is notified when an\nalarm is raised, and when it ends.",
         table(["Alarm", "Raised when", "Description"], [

@@ -110,6 +110,7 @@ def metric_rows(alarms: list[dict[str, Any]]) -> Rows:
     alarm_of = {alarm["MetricName"]: alarm["Name"].removeprefix("alarm-<EnvID>-cfn-gitops-") for alarm in alarms}
     return [[f"`{metric['name']}`", f"`{metric['dimension']}`" if metric["dimension"] else "",
              "" if metric["unit"] == "None" else metric["unit"], metric["meaning"],
+             "" if metric["wrong"] == "Never" else "".join(f"{side.lower()} {limit}" for side, limit in metric["wrong"].items()),
              f"`{alarm_of[metric['name']]}`" if metric["name"] in alarm_of else ""]
             for metric in json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]]
 

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
+use super::metrics::Wrong;
 use super::request::SelfRepair;
 use super::schedule::HOUR;
 use super::{doctor, metrics};
@@ -21,7 +22,7 @@ use crate::mirror_credential::health::{
 };
 use crate::mirror_credential::rotation::PendingRotation;
 
-const SECONDS_PER_DAY: f64 = 86_400.0;
+pub const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// The least time in which a repair of mirrors begins.
 const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
@@ -172,8 +173,10 @@ impl Checker<'_> {
         findings.totals.credentials += 1;
         if let Some(issued) = health.issued {
             let age = self.since(issued).as_secs_f64() / SECONDS_PER_DAY;
-            let metrics = [(metrics::CREDENTIAL_AGE, age.into())];
-            self.emit(&health.user_name, &metrics);
+            let mut metric = metrics::CREDENTIAL_AGE;
+            let limit = self.environment.credential_age_days;
+            metric.wrong = limit.map_or(metric.wrong, Wrong::Above);
+            self.emit(&health.user_name, &[(metric, age.into())]);
         }
         let problem = match health.issued {
             None => Some("it does not exist. Issue another one"),

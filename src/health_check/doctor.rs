@@ -1,16 +1,15 @@
 //! The problems of tokens and pipelines' stacks, with their remedies.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::clients::CheckClients;
+use super::credentials::SECONDS_PER_DAY;
+use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use crate::clients::gitlab;
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::approval_tags::TagProtection;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::mirror_credential::health::TokenHealth;
-
-/// A token that expires sooner is a problem. The alarm has the same limit (`template.yaml`).
-const TOKEN_TIME_LEFT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// What is wrong with a token at the time `now`, with the remedy. `None` if nothing is.
 pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
@@ -28,7 +27,8 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
         return Some(format!("its scope is {scopes}. {REMEDY}"));
     }
     let expires_at = details.expires_at?;
-    let is_soon = expires_at.duration_since(now).unwrap_or_default() < TOKEN_TIME_LEFT;
+    let left = expires_at.duration_since(now).unwrap_or_default();
+    let is_soon = GITLAB_TOKEN_DAYS_LEFT.is_wrong(left.as_secs_f64() / SECONDS_PER_DAY);
     is_soon.then(|| format!("it expires at {}. {REMEDY}", write_time(expires_at)))
 }
 

@@ -18,6 +18,8 @@ pub struct HealthCheck {
     pub interval: Option<Duration>,
     /// What to do about changes by hand of what cfn-gitops created.
     self_repair: SelfRepair,
+    /// `CredentialAgeAlarmDays`. `None` if the event does not name it.
+    credential_age_days: Option<u32>,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
 }
@@ -31,6 +33,8 @@ pub struct Environment {
     pub user_names: String,
     /// What the health check does about changes by hand of what cfn-gitops created.
     pub self_repair: SelfRepair,
+    /// The age in days above which a credential raises the alarm. `None` for the default.
+    pub credential_age_days: Option<u32>,
 }
 
 /// What a health check does about changes by hand of what cfn-gitops created.
@@ -78,14 +82,15 @@ impl HealthCheck {
             return None;
         }
         let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
-        let minutes = asked.and_then(|asked| asked["Minutes"].as_u64());
+        let number = |name: &str| asked.and_then(|asked| asked[name].as_u64());
+        let age = number("CredentialAgeAlarmDays");
         Some(HealthCheck {
             env_id: member("EnvID").map(ToOwned::to_owned),
             // The template's parameter is empty by default.
             user_names: member("UserNames")
                 .filter(|pattern| !pattern.is_empty())
                 .map(ToOwned::to_owned),
-            interval: minutes
+            interval: number("Minutes")
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
             self_repair: match member("SelfRepair") {
@@ -93,6 +98,7 @@ impl HealthCheck {
                 Some("Repair") => SelfRepair::Repair,
                 _ => SelfRepair::Disabled,
             },
+            credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             is_diagnosis: diagnosis.is_some(),
         })
     }
@@ -116,6 +122,7 @@ impl HealthCheck {
         Ok(Environment {
             user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
             self_repair: self.self_repair,
+            credential_age_days: self.credential_age_days,
             id,
         })
     }

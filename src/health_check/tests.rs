@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::metrics::{HEALTH_CHECK_FAILED, MIRROR_HEALTHY, SECONDS_SINCE_MIRROR_SYNC, line};
+use super::metrics::{
+    APPROVALS_WAITING, CREDENTIAL_AGE, DRIFTED_RESOURCES, FOREIGN_TIPS, GITLAB_TOKEN_DAYS_LEFT,
+    HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
+    SECONDS_SINCE_MIRROR_SYNC, line,
+};
 use super::{EnvironmentError, HealthCheck, SelfRepair};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
@@ -49,6 +53,19 @@ fn self_repair_is_disabled_unless_the_event_names_it() {
         let asked = asked(&json!({"EnvID": "prd", "SelfRepair": given}));
         let found = asked.environment(FUNCTION).expect("an environment");
         assert_eq!(found.self_repair, expected, "{given}");
+    }
+}
+
+#[test]
+fn age_of_a_credential_is_a_number_of_the_event() {
+    for (given, expected) in [
+        (json!(10), Some(10)),
+        (json!("10"), None),
+        (json!(null), None),
+    ] {
+        let asked = asked(&json!({"EnvID": "prd", "CredentialAgeAlarmDays": given}));
+        let found = asked.environment(FUNCTION).expect("an environment");
+        assert_eq!(found.credential_age_days, expected, "{given}");
     }
 }
 
@@ -132,32 +149,53 @@ fn now() -> SystemTime {
 }
 
 #[test]
-fn line_has_each_metric_for_environment_and_subject() {
-    let metrics = [
-        (MIRROR_HEALTHY, json!(1)),
-        (SECONDS_SINCE_MIRROR_SYNC, json!(1.5)),
-    ];
-    let written = line(now(), "dev", "platform/infra", &metrics);
-    assert_eq!(
-        written,
-        json!({
+fn value_is_wrong_beyond_its_metrics_limit() {
+    for (metric, right, wrong) in [
+        (MIRROR_HEALTHY, 1.0, 0.0),
+        (MIRROR_LAG_SECONDS, 900.0, 900.5),
+        (FOREIGN_TIPS, 0.0, 1.0),
+        (GITLAB_TOKEN_DAYS_LEFT, 14.0, 13.9),
+        (CREDENTIAL_AGE, 45.0, 45.1),
+        (PIPELINE_SUCCEEDED, 1.0, 0.0),
+        (APPROVALS_WAITING, 0.0, 1.0),
+        (DRIFTED_RESOURCES, 0.0, 2.0),
+    ] {
+        let found = (metric.is_wrong(right), metric.is_wrong(wrong));
+        assert_eq!(found, (false, true), "{}", metric.name);
+    }
+    assert!(!SECONDS_SINCE_MIRROR_SYNC.is_wrong(1e9));
+}
+
+#[test]
+fn line_has_its_subjects_metrics_if_one_is_wrong() {
+    for (healthy, dimensions) in [
+        (1, json!([["EnvID"]])),
+        (0, json!([["EnvID"], ["EnvID", "GitLabProject"]])),
+    ] {
+        let metrics = [
+            (SECONDS_SINCE_MIRROR_SYNC, json!(1.5)),
+            (MIRROR_HEALTHY, json!(healthy)),
+        ];
+        let written = line(now(), "dev", "platform/infra", &metrics);
+        let expected = json!({
             "_aws": {
                 "Timestamp": 1_795_161_300_123_u64,
                 "CloudWatchMetrics": [{
                     "Namespace": "CfnGitOps",
-                    "Dimensions": [["EnvID"], ["EnvID", "GitLabProject"]],
+                    "Dimensions": dimensions,
                     "Metrics": [
-                        {"Name": "MirrorHealthy", "Unit": "None"},
                         {"Name": "SecondsSinceMirrorSync", "Unit": "Seconds"},
+                        {"Name": "MirrorHealthy", "Unit": "None"},
                     ],
                 }],
             },
             "EnvID": "dev",
             "GitLabProject": "platform/infra",
-            "MirrorHealthy": 1,
+            "MirrorHealthy": healthy,
             "SecondsSinceMirrorSync": 1.5,
-        })
-    );
+        });
+        assert_eq!(written, expected);
+    }
 }
 
 #[test]

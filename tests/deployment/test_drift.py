@@ -48,7 +48,8 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     commit, rule = project.deployed_commit(), project.deployed.outputs()["Rule"]
     deployed, status = project.deployed.name, f"cfn-gitops/dev/{project.project_id}/drift"
     values = looks_at_everything(aws, SelfRepair="Report")
-    assert (values["DriftedResources", deployed], values["DriftedResources", project.stack_name]) == (0, 0)
+    assert ("DriftedResources", "") in values
+    assert not {("DriftedResources", deployed), ("DriftedResources", project.stack_name)} & values.keys()
     assert reviewed.gitlab.status_states(commit)[status] == "success"
 
     aws.client("events").enable_rule(Name=rule)
@@ -66,7 +67,7 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     cloudformation.execute_change_set(StackName=deployed, ChangeSetName="revert-drift")
     assert project.deployed.wait() == "UPDATE_COMPLETE", project.deployed.failures()
     assert state(aws, rule) == "DISABLED" and project.deployed_commit() == commit
-    assert looks_at_everything(aws)["DriftedResources", deployed] == 0
+    assert ("DriftedResources", deployed) not in looks_at_everything(aws)
     assert reviewed.gitlab.status_states(commit)[status] == "success"
 
 
@@ -79,6 +80,6 @@ def test_disabled_rule_of_a_pipeline_is_repaired(aws: LocalAws, reviewed: Review
     assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
     assert project.child.wait() == "UPDATE_COMPLETE", project.child.failures()
     assert state(aws, project.event_rule) == "ENABLED"
-    assert looks_at_everything(aws, SelfRepair="Repair")["DriftedResources", project.stack_name] == 0
+    assert ("DriftedResources", project.stack_name) not in looks_at_everything(aws, SelfRepair="Repair")
     commit = project.push().commit
     assert project.deploy(commit) == "Succeeded", project.said()

@@ -26,11 +26,10 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
     eventually(lambda: pipeline in [each["name"] for each in aws.client("codepipeline").list_pipelines()["pipelines"]], pipeline)
     well = looks(aws)
     assert well["HealthCheckFailed", ""] == 0
-    assert well["MirrorHealthy", project] == 1
-    assert 0 <= well["SecondsSinceMirrorSync", project] < 600
-    assert 0 <= well["MirrorLagSeconds", project] < 600
-    assert 0 <= well["CredentialAge", user] < 1
-    assert well["ApprovalsWaiting", pipeline] >= 0
+    written = {"MirrorHealthy", "SecondsSinceMirrorSync", "MirrorLagSeconds", "CredentialAge", "ApprovalsWaiting"}
+    assert written <= {metric for metric, about in well if not about}
+    # Nothing is wrong with them.
+    assert not {project, user, source.secret_id} & {about for _, about in well}
     [mirror] = source.project.mirrors()
     source.project.delete_mirror(mirror.id)
     ill = looks(aws)

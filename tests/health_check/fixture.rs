@@ -1,5 +1,6 @@
 //! An account with a credential, its mirror and a pipeline; and a health check of it.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -141,6 +142,15 @@ impl Looked {
         values[0]
     }
 
+    /// The subjects with metrics of their own, in order.
+    pub fn subjects(&self) -> Vec<&str> {
+        let own = self.lines.iter().filter_map(|line| {
+            let dimension = &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][1][1];
+            line[dimension.as_str()?].as_str()
+        });
+        own.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     pub fn has_failed(&self) -> bool {
         let failed = self.value("HealthCheckFailed", "") > 0.0;
         let texts = self.texts("NotChecked");
@@ -182,6 +192,7 @@ fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
         self_repair,
+        credential_age_days: Some(10),
     }
 }
 

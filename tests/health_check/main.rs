@@ -9,6 +9,7 @@ mod pipelines;
 mod pushes;
 mod repair;
 mod stacks;
+mod subjects;
 mod tips;
 mod tokens;
 mod turns;

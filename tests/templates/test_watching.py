@@ -58,7 +58,7 @@ def test_schedule_invokes_the_function_with_its_environment(dev):
     assert rule["Name"] == "event-rule-dev-cfn-gitops-health"
     (target,) = rule["Targets"]
     assert target["Arn"] == dev.arn("Function")
-    expected = {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": "Disabled"}
+    expected = {"EnvID": "dev", "UserNames": "user-dev-*", "Minutes": 15, "SelfRepair": "Disabled", "CredentialAgeAlarmDays": 45}
     assert json.loads(target["Input"]) == {"HealthCheck": expected}
 
 
@@ -90,11 +90,15 @@ def test_schedule_passes_the_user_patterns_of_the_function(names):
 # --- The alarms ------------------------------------------------------------------------------
 
 
-def test_every_health_metric_has_an_alarm_or_an_exemption(dev):
+def test_health_metric_has_an_alarm_with_its_limit(dev):
     ours = [alarm for alarm in alarms(dev).values() if alarm["Namespace"] == NAMESPACE]
     assert sorted(alarm["MetricName"] for alarm in ours) == sorted(METRICS.keys() - WITHOUT_ALARM)
+    wrong = {metric["name"]: metric["wrong"] for metric in EMITTED["metrics"]}
     for alarm in ours:
         assert alarm["Dimensions"] == [{"Name": "EnvID", "Value": "dev"}]
+        # A value that raises the alarm is written for its subject, too.
+        side = {"LessThanThreshold": "Below", "GreaterThanThreshold": "Above"}[alarm["ComparisonOperator"]]
+        assert wrong[alarm["MetricName"]] == {side: int(alarm["Threshold"])}, alarm["MetricName"]
 
 
 def raised_by(alarm, values):
@@ -170,8 +174,10 @@ def test_silence_is_one_fault_and_raises_one_alarm(dev):
 
 
 def test_the_age_of_a_credential_is_a_parameter():
-    alarm = alarms(Deployed(EnvID="dev", CredentialAgeAlarmDays=100))["CredentialAgeAlarm"]
-    assert alarm["Threshold"] == "100"
+    stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=100)
+    assert alarms(stack)["CredentialAgeAlarm"]["Threshold"] == "100"
+    (target,) = stack.properties("HealthCheck")["Targets"]
+    assert json.loads(target["Input"])["HealthCheck"]["CredentialAgeAlarmDays"] == 100
     parameters = source()["Parameters"]
     assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
 
@@ -199,7 +205,7 @@ def test_the_dashboard_shows_every_alarm(dev):
     assert sorted(shown["alarms"]) == sorted(dev.arn(name) for name in alarms(dev))
 
 
-def test_dashboard_shows_every_metric_per_mirror_and_pipeline(dev):
+def test_dashboard_shows_each_metric_of_all_and_of_the_wrong(dev):
     found = {}
     for expression in expressions(dev):
         match = re.fullmatch(r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)", expression)
@@ -207,7 +213,9 @@ def test_dashboard_shows_every_metric_per_mirror_and_pipeline(dev):
         found[match[2]] = match[1]
     assert found == {name: dimension for name, dimension in METRICS.items() if dimension}
     single = [metric[:4] for widget in widgets(dev, "metric") for metric in widget["metrics"] if isinstance(metric[0], str)]
-    assert [NAMESPACE, "HealthCheckFailed", "EnvID", "dev"] in single
+    # While all is well, the environment's metrics are the only ones.
+    assert {name for namespace, name, *_ in single if namespace == NAMESPACE} == {*found, "HealthCheckFailed"}
+    assert all(metric[2:] == ["EnvID", "dev"] for metric in single if metric[0] == NAMESPACE)
     assert ["AWS/Lambda", "Errors", "FunctionName", dev.name("Function")] in single
 
 

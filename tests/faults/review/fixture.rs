@@ -333,6 +333,7 @@ async fn check_health_once(
         self_repair,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
+        credential_age_days: None,
     };
     let clients = CheckClients {
         aws: &aws,
