@@ -51,3 +51,10 @@ def test_rust_toolchain_is_one_version():
     needed = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", channel)
     assert channel.startswith(f"{needed}.")
+
+
+def test_floor_has_the_locked_versions_of_the_product():
+    """`make bench` stops otherwise, so an update of one lock file is an update of both."""
+    product, floor = ({(package["name"], package["version"]) for package in tomllib.loads(path.read_text())["package"]}
+                      for path in (ROOT / "Cargo.lock", ROOT / "bench/functions/floor/Cargo.lock"))
+    assert {name for name, _ in floor - product} == {"floor"}
