@@ -5,11 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from update_requirements import TOOLS
 
 ROOT = Path(__file__).parents[2]
-
-REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "requirements-build.txt", "requirements-docs.txt",
-                "bench/functions/crhelper/requirements.txt")
 PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
 
 
@@ -21,7 +19,7 @@ def faults_of_requirements(text):
 
 
 # claim: every-python-package-has-hashes
-@pytest.mark.parametrize("path", REQUIREMENTS)
+@pytest.mark.parametrize("path", TOOLS)
 def test_every_python_package_has_hashes(path):
     text = (ROOT / path).read_text()
     assert faults_of_requirements(text) == []

@@ -6,6 +6,7 @@ checks the schemas with the same examples.
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 
 import jsonschema
@@ -220,6 +221,12 @@ def test_values_unknown_before_deployment_are_accepted(tmp_path):
         "Resources": {"Pipeline": {"Type": "Custom::GitOpsPipeline", "Properties": properties}},
     }))
     assert linted(template)["unknown.json"] == []
+
+
+def test_page_names_the_pinned_version_of_cfn_lint():
+    """With which the tests of this module have run."""
+    page = (ROOT / "docs/how-to/schemas.md").read_text()
+    assert f" and {metadata.version('cfn-lint')})" in page and f"and {metadata.version('cfn-lint')} read" in page
 
 
 def test_other_custom_resources_are_accepted(tmp_path):
