@@ -148,7 +148,7 @@ def test_contradictory_parameters_are_rejected(stack, rejected):
          ["shop", f"{SHOP[:-4]}*", f"{SHOP},{SITE}", SHOP.replace(REPOSITORIES, "*"), ""]),
         ("cross-account-repository", "FurtherRoleArns", ["", f"arn:aws:iam::{ACCOUNT}:role/path/a"],
          [f"arn:aws:iam::{ACCOUNT}:role/*", f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/a", "*"]),
-        ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a,b", '"', "/a"]),
+        ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a..b", '"', "/a"]),
         ("cross-account-repository", "PipelineAccountId", [ACCOUNT], ["", "*", "12345", f"{ACCOUNT}0"]),
         ("cross-account-repository", "ArtifactKeyArn", [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-1"],
          ["", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/a", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*", "1234abcd"]),
