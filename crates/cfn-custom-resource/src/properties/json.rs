@@ -18,11 +18,20 @@ pub fn parse_json(text: &str) -> Result<Value, String> {
             "it begins with a byte order mark"
         } else if error.is_data() {
             "an object in it has a name twice"
+        } else if error.to_string().starts_with("number out of range") {
+            "a number in it is too large. Put it in quotes"
         } else {
             "it is not JSON"
         };
-        // For an empty text, the parser has no line.
-        let (line, column) = (error.line().max(1), error.column().max(1));
+        // For an empty text, the parser has no line. It counts bytes, and a person characters.
+        let (line, bytes) = (error.line().max(1), error.column());
+        let before = text
+            .split('\n')
+            .nth(line - 1)
+            .unwrap_or_default()
+            .as_bytes();
+        let before = String::from_utf8_lossy(&before[..bytes.min(before.len())]);
+        let column = before.chars().count().max(1);
         format!("{what} (line {line}, column {column})")
     })
 }

@@ -18,6 +18,11 @@ fn error_names_line_and_column_but_no_text() {
         ("secret", "it is not JSON (line 1, column 1)"),
         ("{\n  \"a\": 1,\n}", "it is not JSON (line 3, column 1)"),
         ("{} x", "it is not JSON (line 1, column 4)"),
+        ("{\n\"名前\": ü}", "it is not JSON (line 2, column 7)"),
+        (
+            "{\"a\": 1e400}",
+            "a number in it is too large. Put it in quotes (line 1, column 11)",
+        ),
         (
             "\u{feff}{}",
             "it begins with a byte order mark (line 1, column 1)",
