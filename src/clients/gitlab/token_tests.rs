@@ -37,36 +37,33 @@ fn text_around_a_token_is_rejected_and_not_shown() {
         ("", "it is empty"),
         ("  ", "it is empty"),
         (r#"{"token": ""}"#, "it is empty"),
-        ("two TOKEN", "characters that no token has"),
-        ("a\nb: TOKEN", "characters that no token has"),
+        ("two glpat-1", "characters that no token has"),
+        ("a\nb: glpat-1", "characters that no token has"),
         ("ü", "characters that no token has"),
         ("null", "characters that no token has"),
-        ("<TOKEN>", "characters that no token has"),
-        (r"TOKEN\n", "characters that no token has"),
-        ("\u{feff}TOKEN", "byte order mark"),
-        (r#""TOKEN""#, "quotes or brackets"),
-        ("'TOKEN'", "quotes or brackets"),
-        (r#"["TOKEN"]"#, "quotes or brackets"),
-        (r#"[{"token": "TOKEN"}]"#, "quotes or brackets"),
-        (r#"{"token": "\"TOKEN\""}"#, "quotes or brackets"),
-        ("GITLAB_TOKEN=TOKEN", "a name before the token"),
-        ("export GITLAB_TOKEN=TOKEN", "a name before the token"),
-        ("token=TOKEN\r\n", "a name before the token"),
-        ("token: TOKEN", "a name before the token"),
-        ("PRIVATE-TOKEN:TOKEN", "a name before the token"),
-        ("Bearer TOKEN", "a name before the token"),
-        ("Authorization: Bearer TOKEN", "a name before the token"),
+        ("<glpat-1>", "characters that no token has"),
+        (r"glpat-1\n", "characters that no token has"),
+        ("\u{feff}glpat-1", "byte order mark"),
+        (r#""glpat-1""#, "quotes or brackets"),
+        ("'glpat-1'", "quotes or brackets"),
+        (r#"["glpat-1"]"#, "quotes or brackets"),
+        (r#"[{"token": "glpat-1"}]"#, "quotes or brackets"),
+        (r#"{"token": "\"glpat-1\""}"#, "quotes or brackets"),
+        ("GITLAB_TOKEN=glpat-1", "a name before the token"),
+        ("export GITLAB_TOKEN=glpat-1", "a name before the token"),
+        ("token=glpat-1\r\n", "a name before the token"),
+        ("token: glpat-1", "a name before the token"),
+        ("PRIVATE-TOKEN:glpat-1", "a name before the token"),
+        ("Bearer glpat-1", "a name before the token"),
+        ("Authorization: Bearer glpat-1", "a name before the token"),
         (
-            r#"{"token": "GITLAB_TOKEN=TOKEN"}"#,
+            r#"{"token": "GITLAB_TOKEN=glpat-1"}"#,
             "a name before the token",
         ),
     ] {
-        let value = value.replace("TOKEN", "glpat-Sentinel1");
-        let value = value.replace("GITLAB_glpat-Sentinel1", "GITLAB_TOKEN");
-        let value = value.replace("PRIVATE-glpat-Sentinel1", "PRIVATE-TOKEN");
-        let error = token_in(&value, "token").expect_err(&value).to_string();
+        let error = token_in(value, "token").expect_err(value).to_string();
         assert!(error.contains(fault), "{value}: {error}");
-        assert!(!error.contains("Sentinel"), "{error}");
+        assert!(!error.contains("glpat"), "{error}");
     }
 }
 

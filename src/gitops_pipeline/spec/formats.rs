@@ -239,54 +239,39 @@ mod tests {
         assert!(!TOPIC_ARN.fits("arn:aws:sns:eu-central-1:123456789012:t:a-subscription"));
     }
 
-    /// A value that is accepted, and values that the service rejects.
+    /// A value that is accepted, and values that the service rejects, separated by commas.
     #[test]
     fn name_that_a_service_rejects_is_rejected() {
         let role = |path: &str| format!("arn:aws:iam::123456789012:role/{path}");
-        let bad_roles = [
+        let roles = [
             "aws-service-role/codepipeline.amazonaws.com/a",
             "aws-reserved/sso.amazonaws.com/b",
         ]
         .map(role);
-        let long_path = "a".repeat(986);
-        let rows: [(&Format, &str, &[&str]); 6] = [
+        let rows: [(&Format, &str, &str); 6] = [
             (
                 &ENVIRONMENT_VARIABLE,
                 "codebuild_x",
-                &["CODEBUILD_", "CODEBUILD_SRC_DIR", "EnvID", "A-B", "1A", ""],
+                "CODEBUILD_,CODEBUILD_SRC_DIR,EnvID,A-B,1A,",
             ),
             (
                 &BUCKET_NAME,
                 "my-bucket.s3alias",
-                &[
-                    "a..b",
-                    "192.168.5.4",
-                    "xn--a",
-                    "sthree-a",
-                    "amzn-s3-demo-bucket",
-                    "a-s3alias",
-                    "a--ol-s3",
-                    "a.mrap",
-                    "a--usw2-az1--x-s3",
-                    "a--table-s3",
-                ],
+                "a..b,192.168.5.4,xn--a,sthree-a,amzn-s3-demo-bucket,a-s3alias,a--ol-s3,a.mrap,\
+                 a--usw2-az1--x-s3,a--table-s3",
             ),
             (
                 &IMAGE_REPOSITORY_NAME,
                 "team__a/b--c.d",
-                &["a..b", "a/-b", "a___b", "a_-b", "A", "a", "a/"],
+                "a..b,a/-b,a___b,a_-b,A,a,a/",
             ),
-            (
-                &ROLE_ARN,
-                &role("aws-service/a"),
-                &[&bad_roles[0], &bad_roles[1]],
-            ),
-            (&PATH, "機能 a.yaml", &[&long_path, "/a", "a::b", ""]),
-            (&ALARM_NAME, "応答時間 5xx", &["", "a\tb", "a\u{7f}"]),
+            (&ROLE_ARN, &role("aws-service/a"), &roles.join(",")),
+            (&PATH, "機能 a.yaml", &("a".repeat(986) + ",/a,a::b,")),
+            (&ALARM_NAME, "応答時間 5xx", ",a\tb,a\u{7f}"),
         ];
         for (format, accepted, rejected) in rows {
             assert!(format.fits(accepted), "{accepted}");
-            for name in rejected {
+            for name in rejected.split(',') {
                 assert!(!format.fits(name), "{name:?}");
             }
         }

@@ -78,38 +78,29 @@ fn every_fault_is_named_at_once() {
 
 #[test]
 fn names_that_aws_reserves_are_rejected() {
-    let with = |name: &str, value: serde_json::Value| {
+    let errors = |name: &str, value: serde_json::Value| {
         let mut properties = json!({"UserName": "u"});
         properties[name] = value;
-        decode(&properties)
+        let decoded = decode(&properties);
+        decoded.map_or_else(|errors| errors.to_string(), |_| String::new())
     };
-    let arn = "arn:aws:kms:eu-central-1:123456789012:";
-    for key in [
-        "alias/aws/secretsmanager",
-        "alias/awsome",
-        "alias/a/aws/s3",
-        "mrk-1",
-        &format!("{arn}alias/aws/secretsmanager"),
-    ] {
-        assert!(with("KmsKeyId", json!(key)).is_ok(), "{key}");
+    for of in ["", "arn:aws:kms:eu-central-1:123456789012:"] {
+        for key in "alias/aws/secretsmanager alias/awsome alias/a/aws/s3 mrk-1".split(' ') {
+            assert_eq!(errors("KmsKeyId", json!(format!("{of}{key}"))), "");
+        }
+        for key in ["alias/aws/s3", "alias/aws/"] {
+            let error = errors("KmsKeyId", json!(format!("{of}{key}")));
+            assert!(error.starts_with("KmsKeyId: must be"), "{key}: {error}");
+        }
     }
-    for key in ["alias/aws/s3", "alias/aws/", &format!("{arn}alias/aws/ebs")] {
-        let errors = with("KmsKeyId", json!(key)).expect_err(key).to_string();
-        assert!(errors.starts_with("KmsKeyId: must be"), "{errors}");
-    }
-    let errors = with("RepositoryNames", json!(["a.git"]))
-        .expect_err("errors")
-        .to_string();
-    assert!(
-        errors.starts_with("RepositoryNames[0]: must be"),
-        "{errors}"
-    );
-    assert!(with("RepositoryNames", json!(["a.git.b", "git"])).is_ok());
+    let error = errors("RepositoryNames", json!(["a.git"]));
+    assert!(error.starts_with("RepositoryNames[0]: must be"), "{error}");
+    assert_eq!(errors("RepositoryNames", json!(["a.git.b", "git"])), "");
     for key in ["AWS:x", "aWs:x", "cfn-GitOps:x"] {
-        let tags = json!([{"Key": key, "Value": "v"}]);
-        assert!(with("Tags", tags).is_err(), "{key}");
+        assert_ne!(errors("Tags", json!([{"Key": key, "Value": "v"}])), "");
     }
-    assert!(with("Tags", json!([{"Key": "部\u{3000}門", "Value": ""}])).is_ok());
+    let tags = json!([{"Key": "部\u{3000}門", "Value": ""}]);
+    assert_eq!(errors("Tags", tags), "");
 }
 
 #[test]

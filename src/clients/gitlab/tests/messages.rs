@@ -27,6 +27,14 @@ fn assert_reason(error: &GitLabError, parts: &[&str], others: &[&str]) {
     assert!(!others.iter().any(|part| reason.contains(part)), "{reason}");
 }
 
+/// The rows of a table whose cells are separated by ` | `.
+fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
+    table.trim().lines().map(|row| {
+        let cells: Vec<&str> = row.split(" | ").map(str::trim).collect();
+        cells.try_into().expect("as many cells as columns")
+    })
+}
+
 /// What the reasons name if GitLab says nothing.
 const GUESSES: [&str; 7] = [
     "CFG-408",
@@ -41,57 +49,20 @@ const GUESSES: [&str; 7] = [
 #[tokio::test(start_paused = true)]
 async fn message_of_a_denial_is_its_only_cause() {
     // `rejection_message` in `lib/gitlab/auth/user_access_denied_reason.rb`, and others.
-    for (status, body, said, code) in [
-        (
-            403,
-            json!({"message": "403 Forbidden - Your account has been blocked."}),
-            "been blocked",
-            "CFG-412",
-        ),
-        (
-            403,
-            json!({"message": "403 Forbidden", "error": "not from your IP"}),
-            "from your IP",
-            "CFG-412",
-        ),
-        (
-            403,
-            json!({"error": "ip", "error_description": "another network"}),
-            "another network",
-            "CFG-412",
-        ),
-        (
-            401,
-            json!({"error": "dpop_error", "error_description": "no proof"}),
-            "no proof",
-            "CFG-406",
-        ),
-        (
-            401,
-            json!({"error": "invalid_token", "error_description": "Token was revoked."}),
-            "was revoked",
-            "CFG-406",
-        ),
-        (
-            404,
-            json!({"message": "404 Repository Not Found"}),
-            "Repository Not Found",
-            "CFG-412",
-        ),
-        (
-            405,
-            json!({"message": "405 Method Not Allowed"}),
-            "Not Allowed",
-            "CFG-412",
-        ),
-        (
-            422,
-            json!({"message": {"error": "no space is left"}}),
-            "422: no space is left",
-            "CFG-412",
-        ),
-    ] {
-        let error = rejected(&[(LIST, Reply::json(status, body))]).await;
+    for [status, body, said, code] in rows(
+        r#"
+        403 | {"message": "403 Forbidden - Your account has been blocked."} | been blocked | CFG-412
+        403 | {"message": "403 Forbidden", "error": "not from your IP"} | from your IP | CFG-412
+        403 | {"error": "ip", "error_description": "another network"} | another network | CFG-412
+        401 | {"error": "dpop_error", "error_description": "no proof"} | no proof | CFG-406
+        401 | {"error": "invalid_token", "error_description": "Token was revoked."} | was revoked | CFG-406
+        404 | {"message": "404 Repository Not Found"} | Repository Not Found | CFG-412
+        405 | {"message": "405 Method Not Allowed"} | Not Allowed | CFG-412
+        422 | {"message": {"error": "no space is left"}} | 422: no space is left | CFG-412
+        "#,
+    ) {
+        let status = status.parse().expect("a status");
+        let error = rejected(&[(LIST, Reply::text(status, body))]).await;
         assert_reason(&error, &[said, code], &GUESSES);
         assert!(!error.is_transient(), "{error}");
     }
@@ -156,18 +127,17 @@ async fn denial_of_other_reads_is_not_blamed_on_mirrors() {
 /// GitLab did nothing, so also a request that is not repeated otherwise is sent again.
 #[tokio::test(start_paused = true)]
 async fn state_that_passes_is_retried_and_not_final() {
-    let read_only = "You cannot perform write operations on a read-only instance";
-    for (status, message) in [
-        (400, "Failed to obtain a lock"),
-        (409, "409 Conflict: Resource lock"),
-        (409, "Another update to this commit status is in progress"),
-        (423, "423 Locked"),
-        (403, read_only),
-        (
-            403,
-            "403 Forbidden - The repository is temporarily read-only. Please try again later.",
-        ),
-    ] {
+    for [status, message] in rows(
+        "
+        400 | Failed to obtain a lock
+        409 | 409 Conflict: Resource lock
+        409 | Another update to this commit status is in progress
+        423 | 423 Locked
+        403 | You cannot perform write operations on a read-only instance
+        403 | 403 Forbidden - The repository is temporarily read-only. Please try again later.
+        ",
+    ) {
+        let status = status.parse().expect("a status");
         let post = format!("POST {MIRRORS}");
         let busy = Reply::message(status, message);
         let script = Script::default()
@@ -191,69 +161,35 @@ async fn state_that_passes_is_retried_and_not_final() {
 
 #[tokio::test(start_paused = true)]
 async fn redirect_names_the_remedy_that_applies() {
-    let here = "https://gitlab.example.com/api/v4/projects";
-    for (to, parts, others) in [
-        // GitLab writes its own address, which may have another scheme than the proxy's.
-        (
-            format!("{here}/81/remote_mirrors"),
-            ["project was moved", "CFG-408"],
-            "GitLab.Url",
-        ),
-        (
-            here.replace("https:", "http:") + "/81",
-            ["project was moved", "CFG-408"],
-            "GitLab.Url",
-        ),
-        (
-            "https://git.example.org/gitlab/api/v4/projects/platform%2Finfra".to_owned(),
-            [
-                "set GitLab.Url to https://git.example.org/gitlab -",
-                "CFG-403",
-            ],
-            "GitLabProject",
-        ),
-        (
-            "https://sso.example.org/login".to_owned(),
-            ["login page", "CFG-403"],
-            "GitLabProject",
-        ),
-        (
-            "/users/sign_in".to_owned(),
-            ["login page", "CFG-403"],
-            "GitLabProject",
-        ),
-    ] {
-        let error = rejected(&[(LIST, Reply::page(301).with("location", &to))]).await;
-        assert_reason(&error, &parts, &[others]);
+    // GitLab writes its own address, which may have another scheme than the proxy's.
+    for [to, said, code, other] in rows(
+        "
+        https://gitlab.example.com/api/v4/projects/81/remote_mirrors | was moved | CFG-408 | GitLab.Url
+        http://gitlab.example.com/api/v4/projects/81 | was moved | CFG-408 | GitLab.Url
+        https://git.example.org/gl/api/v4/projects/platform%2Finfra | GitLab.Url to https://git.example.org/gl - | CFG-403 | GitLabProject
+        https://sso.example.org/login | login page | CFG-403 | GitLabProject
+        /users/sign_in | login page | CFG-403 | GitLabProject
+        ",
+    ) {
+        let error = rejected(&[(LIST, Reply::page(301).with("location", to))]).await;
+        assert_reason(&error, &[said, code], &[other]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn failure_of_a_server_shows_its_text() {
-    for (status, reply, parts) in [
-        (
-            500,
-            Reply::message(500, "500 Internal Server Error"),
-            "500 Internal Server Error; GitLab",
-        ),
-        (
-            503,
-            Reply::text(503, "no healthy upstream"),
-            "no healthy upstream; GitLab, or a proxy in front of it, is not available",
-        ),
-        (504, Reply::page(504), "is not available"),
-        (
-            429,
-            Reply::text(429, "Retry later\n"),
-            "Retry later; GitLab throttles",
-        ),
-    ] {
+    for [status, body, said] in rows(
+        r#"
+        500 | {"message": "500 Internal Server Error"} | 500 Internal Server Error; GitLab
+        503 | no healthy upstream | no healthy upstream; GitLab, or a proxy in front of it, is not available
+        504 | <!DOCTYPE html><p>Oops</p> | is not available
+        429 | Retry later | Retry later; GitLab throttles
+        "#,
+    ) {
+        let http = format!("HTTP {status}");
+        let reply = Reply::text(status.parse().expect("a status"), body);
         let error = rejected(&[(); 4].map(|()| (LIST, reply.clone()))).await;
-        assert_reason(
-            &error,
-            &[&format!("HTTP {status}"), parts, "CFG-401"],
-            &["<"],
-        );
+        assert_reason(&error, &[&http, said, "CFG-401"], &["<"]);
     }
 }
 
