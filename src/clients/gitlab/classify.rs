@@ -37,7 +37,7 @@ impl GitLab {
             return Err(rejected(status, Rejection::Temporary, message));
         }
         let Some(body) = &response.body else {
-            return Err(ErrorKind::NotGitLab { status });
+            return Err(ErrorKind::NotGitLab { status, message });
         };
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
         let describes_token = status == 401 && body["error_description"].is_string();

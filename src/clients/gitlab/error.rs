@@ -87,11 +87,13 @@ pub enum ErrorKind {
     },
     /// The response is not JSON.
     #[error(
-        "HTTP {status}: the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page"
+        "HTTP {status}: {message}; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page"
     )]
     NotGitLab {
         /// The HTTP status.
         status: u16,
+        /// The response, if it is a plain text. A proxy, or GitLab's rate limits, may write the cause into it.
+        message: String,
     },
     /// The response is JSON of another form.
     #[error("HTTP {status}: the response is not as GitLab's API documents it")]
@@ -304,7 +306,7 @@ impl GitLabError {
     pub fn outcome_unknown(&self) -> bool {
         match &self.kind {
             ErrorKind::NoResponse | ErrorKind::TooLarge | ErrorKind::ServerError { .. } => true,
-            ErrorKind::NotGitLab { status } | ErrorKind::UnexpectedResponse { status } => {
+            ErrorKind::NotGitLab { status, .. } | ErrorKind::UnexpectedResponse { status } => {
                 (200..300).contains(status)
             }
             _ => false,

@@ -178,10 +178,11 @@ impl GitLab {
         let doing = format!("deleting {at} of project {project} at {url}");
         let request = ApiRequest::new("DELETE", path(project, at), None);
         let response = self.send(&request, &doing).await?;
-        if response.status != 404 {
-            response.into_result().map_err(|kind| error(&doing, kind))?;
+        if response.status == 404 {
+            return Ok(());
         }
-        Ok(())
+        let deleted = self.check(project, response).await;
+        deleted.map(drop).map_err(|kind| error(&doing, kind))
     }
 
     fn doing_note(&self, gerund: &str, project: &str, place: &NotePlace) -> String {

@@ -340,11 +340,11 @@ impl ApiResponse {
 
     /// The body as JSON.
     pub fn into_json(self) -> Result<Value, ErrorKind> {
-        let status = self.status;
+        let (status, message) = (self.status, self.message());
         match self.body {
             Some(Value::Null) => Err(ErrorKind::UnexpectedResponse { status }),
             Some(json) => Ok(json),
-            None => Err(ErrorKind::NotGitLab { status }),
+            None => Err(ErrorKind::NotGitLab { status, message }),
         }
     }
 }

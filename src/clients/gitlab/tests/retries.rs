@@ -80,7 +80,13 @@ async fn permanent_error_is_not_retried() {
             Reply::text(200, &" ".repeat(1_000_001)),
             ErrorKind::TooLarge,
         ),
-        (Reply::page(200), ErrorKind::NotGitLab { status: 200 }),
+        (
+            Reply::text(200, "Welcome"),
+            ErrorKind::NotGitLab {
+                status: 200,
+                message: "Welcome".to_owned(),
+            },
+        ),
         (
             Reply::json(200, json!({"id": "seven"})),
             ErrorKind::UnexpectedResponse { status: 200 },
