@@ -66,10 +66,12 @@ fn path_in_address(text: &str) -> Option<String> {
         Some((_, address)) => address.split_once('/')?.1,
         None => text.split_once(':').map_or(text, |(_, path)| path),
     };
-    let path = path.replace("%2F", "/");
+    let path = path.replace("%2F", "/").replace("%2f", "/");
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let path = path.split("/-/").next().unwrap_or_default();
-    let path = path.trim_matches('/').trim_end_matches(".git");
+    let path = path.strip_prefix("api/v4/projects/").unwrap_or(path);
+    let path = path.trim_matches(|c: char| c == '/' || c.is_whitespace());
+    let path = path.trim_end_matches(".git");
     (path != text && PROJECT.fits(path)).then(|| format!("did you mean {path}?"))
 }
 
@@ -109,33 +111,26 @@ mod tests {
 
     #[test]
     fn project_in_another_form_is_rejected_with_its_path() {
-        for (text, path) in [
-            ("group/project.git", "group/project"),
-            ("/group/project", "group/project"),
-            ("group/sub/project/", "group/sub/project"),
-            ("group%2Fproject", "group/project"),
-            ("https://gitlab.example.com/group/project", "group/project"),
-            (
-                "https://gitlab.example.com:8443/group/project.git",
-                "group/project",
-            ),
-            (
-                "https://gitlab.example.com/group/project/-/tree/main?a=b",
-                "group/project",
-            ),
-            ("git@gitlab.example.com:group/project.git", "group/project"),
-            (
-                "ssh://git@gitlab.example.com/group/project.git",
-                "group/project",
-            ),
+        for text in [
+            "group/project.git",
+            "/group/project",
+            "group/project/",
+            "group%2Fproject",
+            "group%2fproject",
+            " group/project\n",
+            "https://gitlab.example.com/group/project",
+            "https://gitlab.example.com:8443/group/project.git",
+            "https://gitlab.example.com/group/project/-/tree/main?a=b",
+            "https://gitlab.example.com/api/v4/projects/group%2Fproject",
+            "git@gitlab.example.com:group/project.git",
+            "ssh://git@gitlab.example.com/group/project.git",
         ] {
             assert!(!PROJECT.fits(text), "{text}");
             let error = PROJECT.error_of(text);
-            assert!(
-                error.ends_with(&format!("; did you mean {path}?")),
-                "{error}"
-            );
+            let remedy = "; did you mean group/project?";
+            assert!(error.ends_with(remedy), "{text}: {error}");
         }
+        assert!(!PROJECT.fits(" 42") && PROJECT.error_of(" 42").ends_with("mean 42?"));
         for text in ["project", "https://gitlab.example.com/", "group/a b", ""] {
             assert!(!PROJECT.fits(text), "{text}");
             assert!(!PROJECT.error_of(text).contains("did you mean"), "{text}");

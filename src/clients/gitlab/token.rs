@@ -185,14 +185,17 @@ fn fault_of(token: &str) -> Option<&'static str> {
     let (name, _) = token.split_once(['=', ':', ' ']).unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let mut letters = name.chars();
-    let is_variable = token.contains('=') && letters.all(|c| c.is_ascii_lowercase() || c == '_');
-    let is_header = name.ends_with("token") || ["bearer", "authorization"].contains(&&*name);
+    let is_variable = token.contains('=') && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_header =
+        name.ends_with("token") || ["bearer", "authorization", "oauth2"].contains(&&*name);
     if token.is_empty() {
         Some("it is empty")
     } else if token.starts_with('\u{FEFF}') {
         Some("it begins with a byte order mark")
     } else if token.contains(['"', '\'', '`', '[', '{']) {
         Some("it has quotes or brackets")
+    } else if token.contains("://") {
+        Some("it is an address")
     } else if !name.is_empty() && (is_variable || is_header) {
         Some("it has a name before the token, such as GITLAB_TOKEN=")
     } else if matches!(token, "null" | "true" | "false") || !token.chars().all(is_known) {
