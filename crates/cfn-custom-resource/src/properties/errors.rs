@@ -37,18 +37,23 @@ impl ValidationErrors {
     }
 
     /// Adds to the errors after the first `before` that a template unsets a property in another way, if
-    /// `value` is an empty text. `to_leave_out` is what it can leave out, empty if nothing.
+    /// `value` is an empty text, or a list of one. `to_leave_out` is what it can leave out, empty if nothing.
     pub(super) fn explain_empty(
         &mut self,
         before: usize,
         value: Option<&Value>,
         to_leave_out: &str,
     ) {
-        let text = value.and_then(Value::as_str);
+        let one = match value {
+            Some(Value::Array(entries)) if entries.len() == 1 => entries.first(),
+            value => value,
+        };
+        let text = one.and_then(Value::as_str);
         if to_leave_out.is_empty() || text.is_none_or(|text| !text.trim().is_empty()) {
             return;
         }
-        for error in self.0.iter_mut().skip(before) {
+        let errors = self.0.iter_mut().skip(before);
+        for error in errors.filter(|error| !error.what.contains("AWS::NoValue")) {
             let how = format!(". To leave {to_leave_out} out, use `!Ref AWS::NoValue`");
             error.what.push_str(&how);
         }

@@ -251,6 +251,8 @@ fn json_text_is_decoded_as_what_it_contains() {
 fn error_of_an_empty_value_names_no_value() {
     for (properties, path, what) in [
         (r#"{"Format": ""}"#, "Format", "it"),
+        (r#"{"Format": [""]}"#, "Format", "it"),
+        (r#"{"Object": [""]}"#, "Object", "it"),
         (r#"{"Flag": " "}"#, "Flag", "it"),
         (r#"{"N": ""}"#, "N", "it"),
         (r#"{"Days": ""}"#, "Days", "it"),
