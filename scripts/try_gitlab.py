@@ -175,7 +175,7 @@ class RemoteProject:
                 *({"id", "state", "access_level"} - member.keys())]
 
     def commits_between(self, start: str, end: str) -> list[str]:
-        return [each["id"] for each in self._gitlab.read(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
+        return [each["id"] for each in self._gitlab.pages(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
 
     # --- what cfn-gitops reports -----------------------------------------------------------
 

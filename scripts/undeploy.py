@@ -124,9 +124,9 @@ def delete_stack(session: Any, name: str) -> bool:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 1200})
     except WaiterError:
-        events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+        pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         print(f"Stack {name} is not deleted:", file=sys.stderr)
-        for event in events:
+        for event in pages.build_full_result()["StackEvents"]:
             if event["ResourceStatus"] == "DELETE_FAILED":
                 print(f"- {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}", file=sys.stderr)
         return False
