@@ -59,11 +59,11 @@ def record_push(instance: Instance, project: Project, token: Token, before: dict
 
 def events(call: Call) -> Answer:
     """The newest first. Only pushes are recorded, so every other `action` has none. `after` is a date: later than its end
-    (`by_created_at_after`)."""
+    (`by_created_at_after`). Pages are short (`paginated_filtered_by_user_visibility` in app/finders/events_finder.rb)."""
     is_push = call.request.query.get("action", "pushed") == "pushed"
     listed = [_shown(call, each) for each in reversed(call.project.records.push_events) if is_push]
     after = call.request.query.get("after", "")
-    return call.page([each for each in listed if each["created_at"][:len(after)] > after or not after])
+    return call.page([each for each in listed if each["created_at"][:len(after)] > after or not after], hidden=1)
 
 
 def _shown(call: Call, event: PushEvent) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class Call:
     def user(self) -> User:
         return self.token.user
 
-    def page(self, listed: Sequence[dict[str, Any]]) -> Answer:
-        return page(self.instance.url, self.request, listed)
+    def page(self, listed: Sequence[dict[str, Any]], hidden: int = 0) -> Answer:
+        return page(self.instance.url, self.request, listed, hidden)
 
 
 def unauthorized() -> Rejected:
@@ -152,11 +152,13 @@ def raise_if(errors: dict[str, list[str]]) -> None:
         raise Invalid(found)
 
 
-def page(url: str, request: Request, listed: Sequence[dict[str, Any]]) -> Answer:
-    """lib/gitlab/pagination/offset_header_builder.rb."""
+def page(url: str, request: Request, listed: Sequence[dict[str, Any]], hidden: int = 0) -> Answer:
+    """lib/gitlab/pagination/offset_header_builder.rb. Of each page, the caller may not see `hidden` elements: it is short,
+    although others follow."""
     number, size = _positive(request.query, "page", 1), _positive(request.query, "per_page", _PER_PAGE)
     size = min(size, _MAX_PER_PAGE)
-    pages = max(1, -(-len(listed) // size))
+    visible = max(size - hidden, 1)
+    pages = max(1, -(-len(listed) // visible))
     following = number + 1 if number < pages else None
     before = number - 1 if 1 < number <= pages else None
 
@@ -167,7 +169,7 @@ def page(url: str, request: Request, listed: Sequence[dict[str, Any]]) -> Answer
     links = [link(before, "prev")] if before else []
     links += [link(following, "next")] if following else []
     links += [link(1, "first"), link(pages, "last")]
-    return Answer(200, listed[(number - 1) * size:number * size], {
+    return Answer(200, listed[(number - 1) * visible:number * visible], {
         "X-Per-Page": str(size), "X-Page": str(number), "X-Next-Page": str(following or ""),
         "X-Prev-Page": str(before or ""), "Link": ", ".join(links), "X-Total": str(len(listed)),
         "X-Total-Pages": str(pages)})

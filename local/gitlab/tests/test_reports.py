@@ -217,6 +217,8 @@ def test_created_tag_is_shown_mirrored_and_an_event(gitlab: LocalGitLab, api: Ap
     assert events(api, after="2999-12-31") == [] != events(api, after="2000-01-01")
     person.push(*(f"HEAD:refs/tags/{name}" for name in "defg"))
     assert events(api)[0] == ("created", None, None, 4)
+    # A page is short, although others follow.
+    assert events(api, per_page="2", page="2") == events(api)[1:2]
 
 
 def test_protected_tag_is_for_those_that_a_rule_admits(gitlab: LocalGitLab, project: HeldProject, api: Api,
