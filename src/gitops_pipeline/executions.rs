@@ -2,7 +2,6 @@
 //! renders them.
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use aws_sdk_codepipeline::operation::list_pipeline_executions::ListPipelineExecutionsOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
 };
@@ -25,17 +24,26 @@ const MAX_SEARCHED: usize = 3 * LATEST;
 /// The action that deploys.
 pub const DEPLOY: &str = "Deploy";
 
-/// Lists one page of executions, the latest first. `None` if the pipeline does not exist.
-pub async fn list_page(
+/// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the pipeline does not
+/// exist.
+pub async fn list_while(
     aws: &Aws,
     pipeline_name: &str,
-    token: Option<String>,
-) -> Result<Option<ListPipelineExecutionsOutput>, CallError> {
-    let call = aws.codepipeline.list_pipeline_executions();
-    let call = call.pipeline_name(pipeline_name).set_next_token(token);
-    optional(call.send().await, &["PipelineNotFoundException"], || {
-        format!("listing the executions of pipeline {pipeline_name}")
-    })
+    needs_more: impl Fn(&[PipelineExecutionSummary]) -> bool,
+) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
+    let (mut listed, mut token) = (vec![], None);
+    loop {
+        let call = aws.codepipeline.list_pipeline_executions();
+        let call = call.pipeline_name(pipeline_name).set_next_token(token);
+        let doing = || format!("listing the executions of pipeline {pipeline_name}");
+        let page = optional(call.send().await, &["PipelineNotFoundException"], doing)?;
+        let Some(page) = page else { return Ok(None) };
+        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() || !needs_more(&listed) {
+            return Ok(Some(listed));
+        }
+    }
 }
 
 /// The latest hundred executions, or more, the latest first. `None` if the pipeline does not exist.
@@ -43,18 +51,7 @@ pub async fn list_latest(
     aws: &Aws,
     pipeline_name: &str,
 ) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
-    let mut latest = vec![];
-    let mut token = None;
-    loop {
-        let Some(page) = list_page(aws, pipeline_name, token).await? else {
-            return Ok(None);
-        };
-        latest.extend(page.pipeline_execution_summaries.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() || latest.len() >= LATEST {
-            return Ok(Some(latest));
-        }
-    }
+    list_while(aws, pipeline_name, |listed| listed.len() < LATEST).await
 }
 
 /// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
@@ -63,20 +60,11 @@ pub async fn list_until(
     pipeline_name: &str,
     is_last: impl Fn(&PipelineExecutionSummary) -> bool,
 ) -> Result<Vec<PipelineExecutionSummary>, CallError> {
-    let mut listed = vec![];
-    let mut token = None;
-    while listed.len() < MAX_SEARCHED {
-        let Some(page) = list_page(aws, pipeline_name, token).await? else {
-            break;
-        };
-        let is_found = page.pipeline_execution_summaries().iter().any(&is_last);
-        listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
-        token = page.next_token;
-        if is_found || token.is_none() {
-            break;
-        }
-    }
-    Ok(listed)
+    let needs_more = move |listed: &[PipelineExecutionSummary]| {
+        listed.len() < MAX_SEARCHED && !listed.iter().any(&is_last)
+    };
+    let listed = list_while(aws, pipeline_name, needs_more).await?;
+    Ok(listed.unwrap_or_default())
 }
 
 /// The state of a pipeline: its stages and their actions. `None` if it does not exist.

@@ -57,26 +57,22 @@ async fn latest_end(
     aws: &Aws,
     name: &str,
 ) -> Result<Option<(Option<bool>, Vec<PipelineExecutionSummary>)>, CallError> {
-    let mut latest = vec![];
-    let mut token = None;
-    loop {
-        let Some(page) = executions::list_page(aws, name, token).await? else {
-            return Ok(None);
-        };
-        latest.extend(page.pipeline_execution_summaries.unwrap_or_default());
-        token = page.next_token;
+    let end = |listed: &[PipelineExecutionSummary]| {
         // The latest execution comes first.
-        let mut statuses = latest.iter().map(PipelineExecutionSummary::status);
-        let end = statuses.find_map(|status| match status? {
+        listed.iter().find_map(|one| match one.status()? {
             PipelineExecutionStatus::Succeeded => Some(true),
             PipelineExecutionStatus::Failed => Some(false),
             _ => None,
-        });
-        if token.is_none() || (end.is_some() && latest.len() >= executions::LATEST) {
-            latest.truncate(executions::LATEST);
-            return Ok(Some((end, latest)));
-        }
-    }
+        })
+    };
+    let listed = executions::list_while(aws, name, |listed| {
+        listed.len() < executions::LATEST || end(listed).is_none()
+    });
+    Ok(listed.await?.map(|mut latest| {
+        let end = end(&latest);
+        latest.truncate(executions::LATEST);
+        (end, latest)
+    }))
 }
 
 /// When each pending approval was requested. The inner `None` means that CodePipeline does not
