@@ -105,7 +105,10 @@ impl GitLab {
         reading: Reading,
         parse: impl Fn(&Value) -> Option<T>,
     ) -> Result<Listed<T>, GitLabError> {
-        let mut elements = vec![];
+        let mut listed = Listed {
+            elements: vec![],
+            is_complete: false,
+        };
         let (mut size, mut position, mut seen, mut is_shifted) = (reading.page, 0, 0, false);
         let separator = if of.contains('?') { '&' } else { '?' };
         while seen < reading.limit && position <= MAX_ELEMENTS {
@@ -119,13 +122,10 @@ impl GitLab {
                     let page = page.map_err(|kind| error(doing, kind))?;
                     let found = page.len();
                     seen += found;
-                    elements.extend(page);
-                    if !paging.may_continue(size, found, seen) {
-                        let is_complete = true;
-                        return Ok(Listed {
-                            elements,
-                            is_complete,
-                        });
+                    listed.elements.extend(page);
+                    listed.is_complete = !paging.may_continue(size, found, seen);
+                    if listed.is_complete {
+                        break;
                     }
                     is_shifted |= found < size;
                 }
@@ -144,19 +144,15 @@ impl GitLab {
             let fits = |size: &usize| *size <= reading.page && position.is_multiple_of(*size);
             size = PAGE_SIZES.into_iter().find(fits).unwrap_or(1);
         }
-        let is_complete = false;
-        Ok(Listed {
-            elements,
-            is_complete,
-        })
+        Ok(listed)
     }
 }
 
 impl<T> Listed<T> {
     /// Every element. An error if some were not read: a part of a list proves nothing.
     pub fn all(self, doing: &str) -> Result<Vec<T>, GitLabError> {
-        let is_complete = self.is_complete.then_some(self.elements);
-        is_complete.ok_or_else(|| error(doing, ErrorKind::TooLarge))
+        let elements = self.at_most(usize::MAX);
+        elements.ok_or_else(|| error(doing, ErrorKind::TooLarge))
     }
 
     /// Every element, at most `limit`. `None` if there are more.
