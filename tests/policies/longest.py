@@ -18,7 +18,7 @@ LISTS = {
     ("template", "SourceRoleArns"): (10, "arn:{partition}:iam::{account}:role/" + "r" * 64),
     ("template", "ArtifactBucketArns"): (5, "arn:{partition}:s3:::" + "b" * 63),
     ("template", "ArtifactKeyArns"): (5, "arn:{partition}:kms:{region}:{account}:key/" + "k" * 36),
-    ("branch-protection", "ProtectedBranches"): (20, "b" * 64),
+    ("branch-protection", "ProtectedBranches"): (20, "b" * 60),
     ("branch-protection", "ApproverArns"): (15, "arn:{partition}:iam::{account}:user/" + "u" * 32),
     ("branch-protection", "ExemptPrincipalArns"): (5, "arn:{partition}:iam::{account}:role/" + "r" * 32),
     ("people", "ProtectedBranches"): (30, "b" * 64),
@@ -85,9 +85,23 @@ def longest(path, name, declaration, partition):
     return BEGINNINGS.get(name, "").format(**words).ljust(declaration.get("MaxLength", 63), "a")
 
 
+def template_of(path):
+    return translated() if path == TEMPLATE else source(path)
+
+
+def variants(path):
+    """Values to try: none, and each optional one left out or chosen otherwise. A default may make a longer policy."""
+    template = template_of(path)
+    yield {}
+    for name, declaration in template["Parameters"].items():
+        if declaration.get("Default") == "" and name in in_policies(template):
+            yield {name: ""}
+        yield from ({name: value} for value in declaration.get("AllowedValues", []))
+
+
 def deployed(path, partition, **given):
     """The stack with everything switched on (scene.py), and with these values."""
-    template = translated() if path == TEMPLATE else source(path)
+    template = template_of(path)
     switched_on = scene.stacks()[path.stem].deployed.values
     values = {name: ",".join(as_list(switched_on[name])) for name in template["Parameters"]}
     values |= {
