@@ -1,4 +1,4 @@
-"""The limits of policies' lengths. MiniStack accepts policies of any length.
+"""The limits of policies' lengths, for stacks. MiniStack accepts policies of any length.
 
 "IAM doesn't count white space when calculating the size of a policy against these limits."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length
@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import iam
 from ministack.services.cloudformation import provisioners
 
 _MANAGED, _INLINE, _TRUST = 6_144, 10_240, 2_048
@@ -23,8 +22,6 @@ def install() -> None:
         table = provisioners._RESOURCE_HANDLERS[resource_type]
         table["create"] = _measured(table["create"], 1)
         table["update"] = _measured(table["update"], 2)
-    for action in ("CreatePolicy", "CreatePolicyVersion"):
-        iam._IAM_HANDLERS[action] = _measured_call(iam._IAM_HANDLERS[action])
 
 
 def _length(document: Any) -> int:
@@ -49,14 +46,3 @@ def _measured(ministack_step: Callable[..., Any], properties_at: int) -> Callabl
         return ministack_step(*args, **kwargs)
 
     return step
-
-
-def _measured_call(ministack_call: Callable[[dict], tuple]) -> Callable[[dict], tuple]:
-    def call(params: dict) -> tuple:
-        try:
-            fault = _fault({"PolicyDocument": iam._p(params, "PolicyDocument")})
-        except ValueError:
-            fault = None  # MiniStack rejects what is not JSON.
-        return iam._error(409, "LimitExceeded", fault) if fault else ministack_call(params)
-
-    return call
