@@ -82,7 +82,8 @@ READ_A_CHANGE_SET = "cloudformation:DescribeChangeSet cloudformation:DescribeSta
 # Ways to deploy without an approval, or to become one who approves.
 CHANGE_A_PIPELINE = "codepipeline:CreatePipeline codepipeline:UpdatePipeline codepipeline:RollbackStage"
 DEPLOY = "cloudformation:CreateChangeSet cloudformation:CreateStack cloudformation:ExecuteChangeSet cloudformation:UpdateStack"
-BECOME_A_ROLE = "iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:DeleteRolePolicy"
+BECOME_A_ROLE = """iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy iam:AttachRolePolicy iam:PutRolePolicy
+    iam:DeleteRolePolicy"""
 BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
     iam:UpdateUser"""
 USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:InvokeAsync

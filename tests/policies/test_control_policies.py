@@ -14,7 +14,14 @@ from tests.templates.deployed import as_list
 ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
 # How an identity of each kind becomes usable for another.
 BECOME = {
-    "role": {"iam:CreateRole", "iam:PassRole", "iam:UpdateAssumeRolePolicy"},
+    "role": {
+        "iam:CreateRole",
+        "iam:PassRole",
+        "iam:UpdateAssumeRolePolicy",
+        # Its service runs what others choose, for example a build with another buildspec.
+        "iam:AttachRolePolicy",
+        "iam:PutRolePolicy",
+    },
     "user": {
         "iam:CreateUser",
         "iam:UpdateUser",
