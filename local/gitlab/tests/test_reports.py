@@ -261,7 +261,7 @@ def test_job_creates_a_release_with_its_tag(gitlab: LocalGitLab, project: HeldPr
     assert developer.ask("POST", "/releases", json=release).json() == {"message": PROTECTED}
     assert api.ask("GET", path).json() == {"message": "404 Not Found"}
     assert ask("POST", "/repository/tags", params=release) == 403
-    assert ask("POST", "/releases", json=release) == 201 == api.ask("GET", TAG_PATH).status_code + 1
+    assert ask("POST", "/releases", json=release) == 201
     assert api.ask("GET", path).json()["tag_name"] == TAG == api.ask("GET", TAG_PATH).json()["release"]["tag_name"]
     assert api.listed("/events", action="pushed")[0]["author_id"] == job.user.id
     assert ask("DELETE", path) == 200

@@ -11,7 +11,7 @@ from local.aws.testing import Stack, allow, trust
 
 
 def document(characters: int, made: dict[str, Any]) -> dict[str, Any]:
-    """The policy, made so long without white space."""
+    """The policy with so many characters, without white space."""
     made["Statement"][0]["Sid"] = ""
     made["Statement"][0]["Sid"] = "s" * (characters - len(json.dumps(made, separators=(",", ":"))))
     return made
