@@ -57,7 +57,6 @@ def test_every_branch_action_is_denied_on_a_protected_branch(people):
     assert set(denied) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
 
-
 def test_environment_without_branches_is_rejected():
     """tests/deployed_templates/test_people.py tests the rule's effect, where people.yaml is deployed."""
     (rule,) = source(TEMPLATES / "branch-protection.yaml")["Rules"].values()
