@@ -271,7 +271,7 @@ impl GitLab {
         }
     }
 
-    /// The response to a GET. `None` if GitLab rejected it with one of these `messages`.
+    /// The response to a GET. `None` if GitLab rejected it with one of these `messages`. A proxy proves nothing.
     pub(super) async fn unless(
         &self,
         messages: &[&str],
@@ -283,7 +283,7 @@ impl GitLab {
             .send(&ApiRequest::get(path(project, part)), doing)
             .await?;
         if matches!(response.status, 400 | 404) {
-            let message = response.message();
+            let message = response.member("message").unwrap_or_default();
             if messages.iter().any(|known| message.starts_with(known)) {
                 return Ok(None);
             }

@@ -41,7 +41,7 @@ impl GitLab {
         };
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
         let describes_token = status == 401 && body["error_description"].is_string();
-        match response.error() {
+        match response.member("error") {
             Some("insufficient_scope") => return Err(self.insufficient_scope()),
             Some("insufficient_granular_scope") => {
                 let token = self.token_source.clone();
@@ -83,7 +83,7 @@ impl GitLab {
             Err(kind) if error("", kind.clone()).is_transient() => return kind,
             Err(_) => return rejected(status, unexplained, message),
         };
-        if project.error() == Some("insufficient_scope") {
+        if project.member("error") == Some("insufficient_scope") {
             return self.insufficient_scope();
         }
         if project.status == 401 {

@@ -333,9 +333,10 @@ impl ApiResponse {
         message
     }
 
-    /// The member `error` of a response of GitLab's authentication (RFC 6750, section 3.1).
-    pub fn error(&self) -> Option<&str> {
-        self.body.as_ref()?["error"].as_str()
+    /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section 3.1) and of an unknown
+    /// path. `None` for the page of a proxy.
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.body.as_ref()?[name].as_str()
     }
 
     /// The body as JSON.

@@ -291,6 +291,28 @@ async fn project_details_are_parsed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_gitlabs_message_shows_that_a_tag_has_no_release() {
+    let read = async |reply| {
+        let script = Script::default()
+            .then(&format!("GET {PROJECT}/releases/a%2Fb"), reply)
+            .then(&format!("GET {PROJECT}"), ok(json!({"id": 15})));
+        gitlab(&script).has_release(INFRA, "a/b").await
+    };
+    assert_eq!(read(ok(json!({"tag_name": "a/b"}))).await, Ok(true));
+    for message in ["404 Not Found", "404 Not found"] {
+        assert_eq!(read(Reply::message(404, message)).await, Ok(false));
+    }
+    for unknown in [
+        Reply::text(404, "404 Not Found"),
+        Reply::json(404, json!({"error": "404 Not Found"})),
+        Reply::message(404, "404 Project Not Found"),
+        Reply::message(403, "404 Not Found"),
+    ] {
+        read(unknown).await.expect_err("unknown");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
     let post = "POST /projects/platform%2Finfra/statuses/1a2b";
     let commit = CommitRef {
