@@ -276,21 +276,21 @@ fn proved_rejection_wins() {
 // claim: unproved-rejection-holds-the-approval-back
 #[test]
 fn unproved_rejection_holds_the_approval_back() {
-    let unproved: [(u64, fn(&Scene)); 2] = [
+    let rejections: [fn(&Scene); 2] = [
         // Dan has made the commit.
-        (DAN, |_| ()),
+        |scene| scene.tag(DAN, &scene.reject),
         // Eve, a Developer, pushes four tags at once after it.
-        (BOB, |scene| {
+        |scene| {
+            scene.tag(BOB, &scene.reject);
             let changes = ["a", "b", "c", "d"];
             let changes = changes.map(|name| (name, Some(Tag::lightweight(COMMITS[0]))));
             scene.fake.gitlab_tags(PROJECT, EVE, &changes);
-        }),
+        },
     ];
-    for (user, then) in unproved {
+    for reject in rejections {
         in_scene(async |scene| {
             let fake = &scene.fake;
-            scene.tag(user, &scene.reject);
-            then(scene);
+            reject(scene);
             tokio::time::sleep(Duration::from_secs(2)).await;
             scene.tag(ANN, &scene.deploy);
             scene.tell(&scene.deploy, "tag").await;
@@ -298,7 +298,7 @@ fn unproved_rejection_holds_the_approval_back() {
             assert_eq!(scene.answer(), None);
             let note = notes(fake);
             assert!(note.contains("has a rejection"), "{note}");
-            fake.change(|aws| delete(aws, user, &scene.reject));
+            fake.change(|aws| delete(aws, BOB, &scene.reject));
             check_health(fake).await;
             scene.assert_decided(&scene.deploy);
         });
