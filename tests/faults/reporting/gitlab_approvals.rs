@@ -314,9 +314,10 @@ fn commit_that_the_function_approved_still_needs_another_person() {
             let fake = &scene.fake;
             fake.arrange(|aws| {
                 auto_approve(aws);
-                aws.stacks
-                    .change_sets
-                    .fail(&SHOP.change_set(), "No updates are to be performed.");
+                let (key, now) = (SHOP.change_set(), aws.now);
+                aws.stacks.change_sets.insert(key.clone(), vec![], now);
+                let reason = "No updates are to be performed.";
+                aws.stacks.change_sets.fail(&key, reason);
             });
             deliver(fake, SHOP, SUBJECT, "asked").await;
             assert_eq!(waiting(fake), None, "not approved by itself");
