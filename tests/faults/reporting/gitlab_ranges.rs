@@ -48,7 +48,7 @@ pub fn put_between(aws: &mut AwsState, number: usize) {
 #[test]
 fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
     const NONE: &str = "none of the latest";
-    const SAME: &str = "last deployed one";
+    const SAME: &str = "its commit is the last";
     const UNKNOWN: &str = "does not show the commits";
     assert_refused(&[
         ("first deployment", NONE, ANN, |aws, _| {
