@@ -255,7 +255,6 @@ fn tag(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({}))
 }
 
-/// The repository that an ARN names.
 /// The tags, in pages of a length that is not documented.
 fn tags_page(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let length = aws.options.page_length.unwrap_or(usize::MAX);
