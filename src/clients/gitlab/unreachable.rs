@@ -1,11 +1,11 @@
-//! Which GitLabs cannot be reached.
+//! Which instances of GitLab cannot be reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::GitLabError;
 
-/// The GitLabs that one check or one delivery could not reach, by their addresses. Without it, each
+/// The instances of GitLab that one check or one delivery could not reach, by their addresses. Without it, each
 /// project would wait for the same GitLab.
 ///
 /// An error of one project may be its own: GitLab responds with 500 or not at all if its repository is

@@ -64,7 +64,7 @@ impl From<ApprovalError> for ReportError {
 pub struct Reported {
     /// The requests that GitLab accepted.
     pub accepted: Vec<Post>,
-    /// The parts that failed. Each was tried, whatever happened to the others.
+    /// The parts that failed. Each was tried, even if others failed.
     pub failed: BTreeMap<Topic, ReportError>,
 }
 

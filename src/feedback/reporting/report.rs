@@ -1,5 +1,4 @@
-//! Brings GitLab to show the state of an execution. Each part of the report is tried, whatever happens to
-//! the others.
+//! Brings GitLab to show the state of an execution. Each part of the report is tried, even if others fail.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
