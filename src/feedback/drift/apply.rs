@@ -78,11 +78,6 @@ impl Reconcile for Comparer<'_> {
     type Done = Found;
     type Error = CallError;
 
-    /// The steps read what the plan depends on.
-    async fn observe(&mut self) -> Result<(), CallError> {
-        Ok(())
-    }
-
     fn plan(&self) -> Next<DriftStep, Found, CallError> {
         plan::next(&self.state, self.subject.repairs.is_some())
     }

@@ -245,11 +245,6 @@ impl Reconcile for Reviewer<'_> {
     type Done = Reviewed;
     type Error = ReportError;
 
-    /// The steps read what the plan depends on.
-    async fn observe(&mut self) -> Result<(), ReportError> {
-        Ok(())
-    }
-
     fn plan(&self) -> Next<ReviewStep, Reviewed, ReportError> {
         plan::next(&self.state, &self.target.review, &self.target.names)
     }
