@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::client::{error, parse_time};
+use super::client::{error, parse_time, unexpected};
 use super::error::{ErrorKind, GitLabError};
 use super::list::Reading;
 use super::mirror::Settings;
@@ -293,10 +293,6 @@ impl GitLab {
         let found = found.map_err(|kind| error(doing, kind));
         found.map(Some)
     }
-}
-
-fn unexpected(doing: &str) -> GitLabError {
-    error(doing, ErrorKind::UnexpectedResponse { status: 200 })
 }
 
 impl Branch {

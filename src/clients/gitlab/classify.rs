@@ -136,7 +136,7 @@ impl ApiResponse {
     }
 }
 
-fn rejected(status: u16, cause: Rejection, message: String) -> ErrorKind {
+pub(super) fn rejected(status: u16, cause: Rejection, message: String) -> ErrorKind {
     ErrorKind::Rejected {
         status,
         message,

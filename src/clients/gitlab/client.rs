@@ -121,6 +121,11 @@ pub(super) fn error(doing: &str, kind: ErrorKind) -> GitLabError {
     }
 }
 
+/// The error of a successful response of another form.
+pub(super) fn unexpected(doing: &str) -> GitLabError {
+    error(doing, ErrorKind::UnexpectedResponse { status: 200 })
+}
+
 /// Whether the token may be sent to `url`, and the paths of the API can be appended to it.
 pub fn is_usable(url: &str) -> bool {
     let Ok(parsed) = reqwest::Url::parse(url) else {

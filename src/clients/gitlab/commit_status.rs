@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::{ErrorKind, GitLabError};
+use super::error::GitLabError;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
@@ -111,24 +111,17 @@ impl GitLab {
         name: &str,
     ) -> Result<Vec<ShownStatus>, GitLabError> {
         let doing = self.doing_status("reading", commit, name);
-        let CommitRef {
-            project,
-            sha,
-            branch,
-        } = commit;
         let of = format!(
             "/repository/commits/{}/statuses?ref={}&name={}",
-            query_value(sha),
-            query_value(branch),
+            query_value(&commit.sha),
+            query_value(&commit.branch),
             query_value(name),
         );
         let parse = |status: &Value| Some((status["id"].as_u64()?, ShownStatus::parse(status)));
-        let mut listed = self.list(project, &of, &doing, parse).await?;
+        let mut listed = self.list(&commit.project, &of, &doing, parse).await?;
         listed.sort_by_key(|(id, _)| *id);
-        Ok(listed
-            .into_iter()
-            .filter_map(|(_, status)| status)
-            .collect())
+        let shown = listed.into_iter().filter_map(|(_, status)| status);
+        Ok(shown.collect())
     }
 
     /// Posts a status to the pipeline `pipeline_id`, or to the newest one of the commit and branch if it is
@@ -190,14 +183,10 @@ impl GitLab {
         pipeline_id: Option<u64>,
     ) -> Result<PostedStatus, GitLabError> {
         let doing = self.doing_status("posting", commit, &status.name);
-        let CommitRef {
-            project,
-            sha,
-            branch,
-        } = commit;
+        let project = &commit.project;
         let mut body = json!({
             "state": status.state.name(),
-            "ref": branch,
+            "ref": commit.branch,
             "name": status.name,
             "description": status.description,
             "target_url": status.target_url,
@@ -205,7 +194,7 @@ impl GitLab {
         if let Some(id) = pipeline_id {
             body["pipeline_id"] = id.into();
         }
-        let of = format!("/statuses/{}", query_value(sha));
+        let of = format!("/statuses/{}", query_value(&commit.sha));
         let mut request = ApiRequest::new("POST", path(project, &of), Some(body));
         request.is_idempotent = false;
         let posted = self.json(project, &request, &doing).await?;
@@ -216,8 +205,7 @@ impl GitLab {
     }
 
     fn doing_status(&self, gerund: &str, commit: &CommitRef, name: &str) -> String {
-        let CommitRef { project, sha, .. } = commit;
-        let url = &self.url;
+        let (project, sha, url) = (&commit.project, &commit.sha, &self.url);
         format!("{gerund} status {name} of commit {sha} in project {project} at {url}")
     }
 }
@@ -240,11 +228,5 @@ impl ShownStatus {
 /// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as many
 /// jobs as a pipeline may have (`validate` in `app/services/ci/create_commit_status_service.rb`).
 fn lacks_pipeline(error: &GitLabError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Rejected {
-            status: 404 | 422,
-            ..
-        }
-    )
+    matches!(error.kind.rejected_status(), Some(404 | 422))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::parse_time;
 use super::commit_status::{CommitRef, StatusState};
-use super::error::{ErrorKind, GitLabError, Rejection};
+use super::error::{GitLabError, Rejection};
 use super::list::Reading;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
@@ -78,11 +78,7 @@ impl GitLab {
         environment: &str,
         state: StatusState,
     ) -> Result<(), GitLabError> {
-        let CommitRef {
-            project,
-            sha,
-            branch,
-        } = commit;
+        let (project, sha) = (&commit.project, &commit.sha);
         let doing = self.doing_deployment("creating a deployment to", project, environment);
         let request = |of: &str| {
             let body = json!({
@@ -97,7 +93,7 @@ impl GitLab {
             request.is_idempotent = false;
             request
         };
-        match self.json(project, &request(branch), &doing).await {
+        match self.json(project, &request(&commit.branch), &doing).await {
             Err(error) if is_invalid(&error) => {
                 self.json(project, &request(sha), &doing).await?;
             }
@@ -182,12 +178,5 @@ pub fn guessed_tier(name: &str) -> Option<&'static str> {
 
 /// Whether GitLab rejected a value of the request: a branch that does not exist, for example.
 fn is_invalid(error: &GitLabError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Rejected {
-            status: 400,
-            cause: Rejection::ReportRejected,
-            ..
-        }
-    )
+    error.kind.rejected_status() == Some(400) && error.kind.is_rejection(Rejection::ReportRejected)
 }

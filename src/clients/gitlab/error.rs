@@ -268,6 +268,14 @@ impl ErrorKind {
         matches!(self, ErrorKind::Rejected { cause: own, .. } if *own == cause)
     }
 
+    /// The HTTP status of a request that GitLab rejected.
+    pub(super) fn rejected_status(&self) -> Option<u16> {
+        match self {
+            ErrorKind::Rejected { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     fn reason_code(&self) -> ReasonCode {
         let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,

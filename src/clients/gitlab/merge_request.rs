@@ -60,12 +60,7 @@ impl GitLab {
         commit: &CommitRef,
         target: NoteTarget<'_>,
     ) -> Result<Vec<NotePlace>, GitLabError> {
-        let CommitRef {
-            project,
-            sha,
-            branch,
-        } = commit;
-        let url = &self.url;
+        let (project, sha, url) = (&commit.project, &commit.sha, &self.url);
         let doing =
             format!("listing the merge requests of commit {sha} in project {project} at {url}");
         let sha_value = query_value(sha);
@@ -77,7 +72,7 @@ impl GitLab {
             NoteTarget::Commit => merge_requests.sort_by_key(MergeRequest::rank),
             NoteTarget::Branch { into } => merge_requests.retain(|one| {
                 let is_own = one.is_open && one.is_of_head && !one.is_from_fork;
-                is_own && (one.source_branch.as_str(), one.target_branch.as_str()) == (branch, into)
+                is_own && one.source_branch == commit.branch && one.target_branch == into
             }),
         }
         let places = merge_requests.iter().take(MAX_MERGE_REQUESTS);

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::classify::rejected;
 use super::client::{error, parse_time};
 use super::error::{ErrorKind, Feature, GitLabError, Rejection};
 use super::sanitize;
@@ -333,11 +334,7 @@ impl GitLab {
                 message,
                 cause: Rejection::Other,
             }) if self.shows_disabled(project, id).await => {
-                let kind = ErrorKind::Rejected {
-                    status,
-                    message,
-                    cause: Rejection::StaysDisabled,
-                };
+                let kind = rejected(status, Rejection::StaysDisabled, message);
                 Err(error(&doing, kind))
             }
             Err(kind) => Err(error(&doing, kind)),

@@ -6,8 +6,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
-use super::client::error;
-use super::error::{ErrorKind, GitLabError};
+use super::client::unexpected;
+use super::error::GitLabError;
 use super::transport::{ApiRequest, GitLab};
 
 /// What GitLab shows of the token.
@@ -24,10 +24,8 @@ impl GitLab {
     pub async fn own_user_id(&self) -> Result<u64, GitLabError> {
         let doing = format!("looking up the token's user at {}", self.url);
         let token = self.own_token(&doing).await?;
-        let unexpected = ErrorKind::UnexpectedResponse { status: 200 };
-        token["user_id"]
-            .as_u64()
-            .ok_or_else(|| error(&doing, unexpected))
+        let id = token["user_id"].as_u64();
+        id.ok_or_else(|| unexpected(&doing))
     }
 
     /// The scopes and the expiry of the token.

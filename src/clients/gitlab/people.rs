@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::client::{error, parse_time};
+use super::client::{parse_time, unexpected};
 use super::error::{ErrorKind, GitLabError};
 use super::list::{Listed, Reading};
 use super::sanitize;
@@ -75,16 +75,14 @@ impl GitLab {
         let request = ApiRequest::get(format!("/users/{id}"));
         let shown = self.json("", &request, &doing).await?;
         if shown["id"] != id {
-            return Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 }));
+            return Err(unexpected(&doing));
         }
+        let text = |member: &str| shown[member].as_str().unwrap_or_default();
         Ok(User {
             id,
-            username: sanitize::only(shown["username"].as_str().unwrap_or_default(), "_.-"),
+            username: sanitize::only(text("username"), "_.-"),
             is_active_person: shown["bot"] == false && shown["state"] == "active",
-            public_email: shown["public_email"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            public_email: text("public_email").to_owned(),
         })
     }
 
@@ -150,13 +148,10 @@ fn or_too_many<T>(
 impl Commit {
     fn parse(listed: &Value) -> Option<Self> {
         let emails = ["author_email", "committer_email"].map(|member| listed[member].as_str());
+        let emails = emails.into_iter().flatten().map(ToOwned::to_owned);
         Some(Commit {
             id: listed["id"].as_str()?.to_owned(),
-            emails: emails
-                .into_iter()
-                .flatten()
-                .map(ToOwned::to_owned)
-                .collect(),
+            emails: emails.collect(),
         })
     }
 }

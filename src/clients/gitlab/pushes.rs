@@ -119,9 +119,7 @@ impl GitLab {
         let parse = |event: &Value| Some(BranchPush::parse(event));
         let latest = Reading::first(100, 100);
         let listed = self.read_list(project, "/events?action=pushed", &doing, latest, parse);
-        let listed = listed.await?;
-        Ok(LatestPushes(
-            listed.elements.into_iter().flatten().collect(),
-        ))
+        let pushes = listed.await?.elements.into_iter().flatten();
+        Ok(LatestPushes(pushes.collect()))
     }
 }

@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use super::branches::ref_matches;
-use super::client::error;
-use super::error::{ErrorKind, GitLabError, MAINTAINER};
+use super::client::unexpected;
+use super::error::{GitLabError, MAINTAINER};
 use super::transport::{GitLab, query_value};
 
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
@@ -91,7 +91,7 @@ impl GitLab {
                 target: target.to_owned(),
                 commit: commit.to_owned(),
             })),
-            _ => Err(error(&doing, ErrorKind::UnexpectedResponse { status: 200 })),
+            _ => Err(unexpected(&doing)),
         }
     }
 

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
+use super::classify::rejected;
 use super::error::{ErrorKind, Rejection};
 use super::list::Paging;
 use super::sanitize;
@@ -301,14 +302,11 @@ impl ApiResponse {
                 status: self.status,
                 message: self.message(),
             }),
-            300..400 if self.is_moved => Err(ErrorKind::Rejected {
-                status: self.status,
-                message: format!(
-                    "GitLab redirects to {}, and the token is not sent there",
-                    self.redirects_to
-                ),
-                cause: Rejection::ProjectMoved,
-            }),
+            300..400 if self.is_moved => {
+                let to = self.redirects_to;
+                let message = format!("GitLab redirects to {to}, and the token is not sent there");
+                Err(rejected(self.status, Rejection::ProjectMoved, message))
+            }
             300..400 => Err(ErrorKind::Redirected {
                 status: self.status,
                 to: self.redirects_to,
