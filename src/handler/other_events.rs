@@ -97,14 +97,9 @@ impl Handler {
         tracing::info!(execution = event.execution_id, "pipeline execution");
         // First, so that no person is asked. Without it, the execution is reported all the same.
         let approved = self.approve(event).await;
-        let report = Box::pin(reporting::handle(
-            &self.aws,
-            &self.http,
-            self.gitops_pipeline.approvals(),
-            event,
-        ))
-        .await;
-        let shown = self.end_report(&event.names, report)?;
+        let approvals = self.gitops_pipeline.approvals();
+        let report = reporting::handle(&self.aws, &self.http, approvals, event);
+        let shown = self.end_report(&event.names, Box::pin(report).await)?;
         approved?;
         Ok(shown)
     }
@@ -113,14 +108,9 @@ impl Handler {
     async fn handle_tag(&self, tag: &ApprovalTag) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
-        let decided = Box::pin(reporting::decide(
-            &self.aws,
-            &self.http,
-            self.gitops_pipeline.approvals(),
-            tag,
-        ))
-        .await;
-        self.end_report(&tag.names, decided)
+        let approvals = self.gitops_pipeline.approvals();
+        let decided = reporting::decide(&self.aws, &self.http, approvals, tag);
+        self.end_report(&tag.names, Box::pin(decided).await)
     }
 
     /// Logs what a report did, and counts what it did not.

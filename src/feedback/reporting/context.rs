@@ -29,9 +29,6 @@ pub struct Context<'a> {
     /// What to report, and where.
     pub settings: &'a ReportSettings,
     pub gitlab: &'a GitLab,
-    /// The parts.
-    pub scope: Scope,
-    /// The tag that was pushed.
-    pub tag: Option<&'a ApprovalTag>,
+    pub about: About<'a>,
     pub commit: CommitRef,
 }

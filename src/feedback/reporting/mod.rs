@@ -68,15 +68,8 @@ pub async fn handle(
             return Ok(Reported::default());
         };
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        report::report(
-            aws,
-            &gitlab,
-            &pipeline,
-            settings,
-            event.scope.into(),
-            execution,
-        )
-        .await
+        let about = event.scope.into();
+        report::report(aws, &gitlab, &pipeline, settings, about, execution).await
     };
     let failed = |error: ReportError| error.about(&format!("execution {id}"));
     Box::pin(reported).await.map_err(failed)

@@ -44,8 +44,7 @@ pub async fn report(
         pipeline,
         settings,
         gitlab,
-        scope: about.scope,
-        tag: about.tag,
+        about,
         commit: CommitRef {
             project: settings.project.clone(),
             sha: execution.commit.clone(),
@@ -100,14 +99,15 @@ impl Reporter<'_> {
     async fn decide(&mut self) -> Result<(), ReportError> {
         let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let (names, state) = (&pipeline.names, self.execution.state);
-        if self.context.scope.has_actions(state) {
+        let scope = self.context.about.scope;
+        if scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
         let url = pipeline
             .location
             .execution_console(&names.pipeline(), &self.execution.id);
         let desired = plan::desired(&self.execution, names, settings, &url);
-        let includes = |topic| self.context.scope.includes(topic, state);
+        let includes = |topic| scope.includes(topic, state);
         self.desired = Desired {
             execution: desired.execution.filter(|_| includes(Topic::Execution)),
             approval: desired.approval.filter(|_| includes(Topic::Approval)),
@@ -123,7 +123,7 @@ impl Reporter<'_> {
                 self.desired.deployment = None;
             }
         }
-        if self.context.scope.includes(Topic::EnvironmentUrl, state) {
+        if includes(Topic::EnvironmentUrl) {
             let url = self.environment_url().await;
             self.desired.environment_url =
                 self.reported.settle(Topic::EnvironmentUrl, url).flatten();
@@ -131,10 +131,9 @@ impl Reporter<'_> {
             let tier = plan::tier(&names.env_id, &settings.environment_name);
             self.desired.tier = tier.filter(|_| is_deployed);
         }
-        if self.context.scope.includes(Topic::Note, state) {
+        if includes(Topic::Note) {
             let note = self.note(&url).await;
             self.desired.note = self.reported.settle(Topic::Note, note).flatten();
-            let scope = self.context.scope;
             self.desired.ends_notes = self.desired.note.is_none()
                 && ended_approval::may_be_noted(settings, scope, &self.execution);
         }
@@ -162,14 +161,10 @@ impl Reporter<'_> {
     }
 
     async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
+        let (gitlab, project) = (self.context.gitlab, &self.context.commit.project);
         let project = match self.project.take() {
             Some(project) => project,
-            None => {
-                self.context
-                    .gitlab
-                    .project(&self.context.commit.project)
-                    .await?
-            }
+            None => gitlab.project(project).await?,
         };
         Ok(self.project.insert(project))
     }

@@ -38,7 +38,7 @@ pub async fn tags(
             vec![(deploy.name(), Doubt::Unreadable)]
         }
     };
-    let other = context.tag.filter(|tag| tag.key != request.key);
+    let other = context.about.tag.filter(|tag| tag.key != request.key);
     doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
     let names = inquiry.tags().map(|tag| tag.name());
     let url = format!("{}/{project}", context.settings.access.url);
