@@ -69,27 +69,20 @@ impl Checker<'_> {
     ) {
         self.emit(pipeline, &[(metrics::MISSED_PUSHES, found.len().into())]);
         for (Head { branch, commit }, outcome) in found {
-            match outcome {
-                Ok(Outcome::Started) => tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
-                    "push not delivered; build started"
-                ),
-                Ok(Outcome::Frozen) => tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
+            let text = match outcome {
+                Ok(Outcome::Started) => "push not delivered; build started",
+                Ok(Outcome::Frozen) => {
                     "the head has no build, and none is started: the event rule is disabled"
-                ),
-                Err(error) if missed_push::is_limit(&error) => tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
+                }
+                Err(error) if missed_push::is_limit(&error) => {
                     "the head has no build, and waits for another one to end"
-                ),
-                Err(error) => findings.failed(&error.to_string()),
-            }
+                }
+                Err(error) => {
+                    findings.failed(&error.to_string());
+                    continue;
+                }
+            };
+            tracing::warn!(pipeline, branch, commit, "{text}");
         }
     }
 }
