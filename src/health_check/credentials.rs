@@ -310,12 +310,8 @@ impl FoundMirrors {
             return;
         }
         for mirror in self.disabled {
-            let MirrorRecord {
-                project,
-                repository_name,
-                id,
-                gitlab_url,
-            } = mirror;
+            let (project, repository_name) = (&mirror.project, &mirror.repository_name);
+            let (id, gitlab_url) = (mirror.id, mirror.gitlab_url);
             let subject = format!(
                 "another push mirror of project {project} to repository {repository_name}, {id}"
             );

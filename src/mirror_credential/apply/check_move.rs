@@ -53,10 +53,7 @@ pub async fn check_move(
 }
 
 async fn is_in_progress(aws: &Aws, owner: &Owner) -> Result<bool, CallError> {
-    let Owner {
-        stack_id,
-        logical_id,
-    } = owner;
+    let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
     let call = aws.cloudformation.describe_stack_resource();
     let call = call.stack_name(stack_id).logical_resource_id(logical_id);
     let doing = || format!("looking up resource {logical_id} of stack {stack_id}");

@@ -140,12 +140,7 @@ async fn has_ended(
 }
 
 fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
-    let MirrorRecord {
-        project,
-        repository_name,
-        id,
-        ..
-    } = record;
+    let (project, repository_name, id) = (&record.project, &record.repository_name, record.id);
     let mut error = mirror.last_error.clone().unwrap_or_default();
     let values = state.login.stored.values().flatten();
     let issued = state.login.issued.as_ref();

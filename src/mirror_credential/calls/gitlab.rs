@@ -98,12 +98,7 @@ impl<'a> GitLabClients<'a> {
     }
 
     async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, GitLabError> {
-        let MirrorRecord {
-            gitlab_url,
-            project,
-            id,
-            ..
-        } = record;
+        let (gitlab_url, project, id) = (&record.gitlab_url, &record.project, record.id);
         self.at(gitlab_url).await.map_err(|error| match error.kind {
             ErrorKind::NoAccess => GitLabError {
                 doing: format!("removing push mirror {id} of project {project} at {gitlab_url}"),

@@ -49,21 +49,18 @@ pub async fn check_mirror(
         return unread(&error);
     }
     checked.pace.wait().await;
-    let asked = match gitlabs.at(url).await {
-        Ok(gitlab) => {
-            let pace = &checked.pace;
-            let comparison = Comparison {
-                aws,
-                gitlab: &gitlab,
-                record,
-                pace,
-                now,
-            };
-            read(&comparison).await
-        }
-        Err(error) => Err(error),
+    let asked = async {
+        let gitlab = gitlabs.at(url).await?;
+        let comparison = Comparison {
+            aws,
+            gitlab: &gitlab,
+            record,
+            pace: &checked.pace,
+            now,
+        };
+        read(&comparison).await
     };
-    asked.unwrap_or_else(|error| {
+    asked.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
         checked.unreachable.note(url, project, &error);
         unread(&error)
@@ -98,28 +95,19 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
 }
 
 async fn read(comparison: &Comparison<'_>) -> Result<MirrorHealth, GitLabError> {
-    let Comparison {
-        gitlab,
-        record,
-        now,
-        ..
-    } = *comparison;
+    let (gitlab, record, now) = (comparison.gitlab, comparison.record, comparison.now);
     let MirrorRecord { id, gitlab_url, .. } = record;
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
         return Ok(gone(record));
     };
     let mut lag = mirror.lag(now);
     let mut fault = fault_of(&mirror, record, now);
-    if fault.is_some()
-        && gitlab
-            .project(&record.project)
-            .await
-            .is_ok_and(|it| it.is_empty)
-    {
+    let project = &record.project;
+    if fault.is_some() && gitlab.project(project).await.is_ok_and(|it| it.is_empty) {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
         (fault, lag) = (None, None);
     }
-    let (project, settings) = (&record.project, &mirror.settings);
+    let settings = &mirror.settings;
     let mut branches = None;
     match gitlab.mirrored_branches(project, settings).await {
         Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),

@@ -118,12 +118,8 @@ impl CheckedGitLabs {
     /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not known
     /// to be unreachable.
     fn reads_token(&self, access: &Access) -> bool {
-        let Access {
-            url,
-            token_secret_id: id,
-            token_secret_key: key,
-            ..
-        } = access;
+        let url = &access.url;
+        let (id, key) = (&access.token_secret_id, &access.token_secret_key);
         let token = (url.clone(), id.clone(), key.clone());
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         self.unreachable.error_of(url).is_none() && tokens.insert(token)
@@ -288,12 +284,11 @@ impl MirrorCredential {
             return None;
         }
         checked.pace.wait().await;
-        let opened = gitlab::open(&self.clients.aws, &self.clients.http, access).await;
-        let details = match opened {
-            Ok(gitlab) => gitlab.token_details().await,
-            Err(error) => Err(error),
+        let details = async {
+            let gitlab = gitlab::open(&self.clients.aws, &self.clients.http, access).await?;
+            gitlab.token_details().await
         };
-        Some(checked.token_health(access, details))
+        Some(checked.token_health(access, details.await))
     }
 }
 
