@@ -163,11 +163,7 @@ impl AwsLocation {
 
     /// The ARN of a service's resource in this location.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        let AwsLocation {
-            partition,
-            region,
-            account,
-        } = self;
+        let (partition, region, account) = (&self.partition, &self.region, &self.account);
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 

@@ -67,13 +67,10 @@ impl GitOpsPipeline {
     }
 
     async fn apply(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
-        let properties = match &request.properties {
-            Ok(properties) => properties,
-            Err(error) => {
-                let text = format!("reading ResourceProperties: {error}");
-                return Err(invalid_properties(&text));
-            }
-        };
+        let properties = request
+            .properties
+            .as_ref()
+            .map_err(|error| invalid_properties(&format!("reading ResourceProperties: {error}")))?;
         let mut spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         spec::check_allowed(&spec, self.approvals).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;

@@ -85,19 +85,12 @@ impl Handler {
                 .put(self.response_hosts, url, body)
         };
         let continue_later = |within| {
-            let RequestScope {
-                event,
-                position,
-                received_at,
-                ..
-            } = *scope;
-            let aws = &self.response_clients.aws;
             self_invocation::continue_request(
-                aws,
+                &self.response_clients.aws,
                 function_arn,
-                event,
-                position,
-                received_at,
+                scope.event,
+                scope.position,
+                scope.received_at,
                 within,
             )
         };

@@ -225,13 +225,10 @@ impl Resource for MirrorCredential {
                 note,
             });
         }
-        let properties = match &request.properties {
-            Ok(properties) => properties,
-            Err(error) => {
-                let text = format!("reading ResourceProperties: {error}");
-                return Err(invalid_properties(&text));
-            }
-        };
+        let properties = request
+            .properties
+            .as_ref()
+            .map_err(|error| invalid_properties(&format!("reading ResourceProperties: {error}")))?;
         let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         Box::pin(self.create_or_update(&request, &spec, &context, &progress)).await
     }

@@ -29,11 +29,7 @@ impl Subject {
     /// The command that creates a change set which reverts the drift. The stack has these
     /// `parameters`.
     pub fn revert_command(&self, parameters: &[String], capabilities: &[String]) -> String {
-        let Subject {
-            stack_name,
-            role_arn,
-            ..
-        } = self;
+        let (stack_name, role_arn) = (&self.stack_name, &self.role_arn);
         let mut command = format!(
             "aws cloudformation create-change-set --stack-name {stack_name} --change-set-name \
              revert-drift --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"

@@ -158,15 +158,13 @@ impl Reconcile for StackDeleter<'_> {
 
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
         let child = self.tracker.child.as_ref();
-        let Deletion {
-            context, purpose, ..
-        } = self.deletion;
-        match plan::next(child, &self.state, context, purpose) {
+        let deletion = self.deletion;
+        match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
             Next::Fail(reason) => {
                 let cause = format!("{reason}; resolve that and delete again");
-                Next::Fail(self.deletion.error(Code::StackNotDeleted, cause))
+                Next::Fail(deletion.error(Code::StackNotDeleted, cause))
             }
         }
     }
