@@ -6,12 +6,10 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, required};
 
-/// The state of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionState {
     /// It runs, or waits for a person.
     Running,
-    /// It succeeded.
     Succeeded,
     /// It failed, or was rejected.
     Failed,

@@ -102,7 +102,6 @@ impl ApprovalTag {
         ApprovalTag::parse(&event.detail.reference_name).filter(|_| is_of_tag)
     }
 
-    /// Its name.
     pub fn name(&self) -> String {
         let ResourceNames { env_id, project_id } = &self.names;
         format!(

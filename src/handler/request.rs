@@ -131,7 +131,6 @@ struct ScopedResource<R> {
     received_at: SystemTime,
     /// An earlier invocation has worked on the request.
     is_continuation: bool,
-    /// This function.
     function_arn: String,
 }
 

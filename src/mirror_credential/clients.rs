@@ -7,10 +7,8 @@ use cfn_custom_resource::Clock;
 /// AWS, HTTP and the clock.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// The AWS services.
     pub aws: Aws,
     /// GitLab and CodeCommit's git servers.
     pub http: Http,
-    /// The time.
     pub clock: Clock,
 }

@@ -73,7 +73,6 @@ pub enum RotationPhase {
 }
 
 impl RotationPhase {
-    /// All phases.
     pub const ALL: [RotationPhase; 4] = [
         RotationPhase::Create,
         RotationPhase::Set,

@@ -20,7 +20,6 @@ pub static REPOSITORY_NAME: Format = Format::new(
     "must be 1 to 100 letters, digits and `_.-`, without `.git` at the end",
 );
 
-/// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     pub arn: String,
@@ -53,7 +52,6 @@ pub async fn look_up(codecommit: &Client, name: &str) -> Result<Option<Repositor
     Err(CallError::local(Code::AwsUnavailable, doing(), cause))
 }
 
-/// The repository's tags.
 pub async fn tags(
     codecommit: &Client,
     repository: &Repository,

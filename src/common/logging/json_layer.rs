@@ -23,7 +23,6 @@ use tracing_subscriber::registry::LookupSpan;
 /// Writes each event as a line, with the function that it holds.
 pub struct JsonLines<W>(pub W);
 
-/// The fields of a span.
 struct SpanFields {
     began: Instant,
     fields: Fields,

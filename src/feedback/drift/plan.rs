@@ -9,7 +9,6 @@ use crate::reconcile::Next;
 /// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriftStep {
-    /// Read the stack.
     ReadStack,
     /// Delete the change set: an earlier one, or this one after it was read.
     DeleteChangeSet,
@@ -18,7 +17,6 @@ pub enum DriftStep {
     /// Read whether an execution of the pipeline is in progress. An update of the pipeline would cancel
     /// it: <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>.
     ReadExecutions,
-    /// Execute the change set.
     ExecuteChangeSet,
 }
 
@@ -63,7 +61,6 @@ pub enum Repair {
     Deploying,
 }
 
-/// The stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StackState {
     /// It does not exist, or has no resources yet.

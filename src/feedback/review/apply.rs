@@ -30,7 +30,6 @@ pub struct Reviewer<'a> {
 }
 
 impl<'a> Reviewer<'a> {
-    /// A review of `build`.
     pub fn new(
         aws: &'a Aws,
         gitlab: &'a GitLab,

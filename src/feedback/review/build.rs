@@ -28,12 +28,9 @@ pub struct ReviewBuild {
     pub ended: Option<SystemTime>,
 }
 
-/// The state of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildState {
-    /// It runs.
     Running,
-    /// It succeeded.
     Succeeded,
     /// It failed in this phase, for example `BUILD`.
     Failed(String),

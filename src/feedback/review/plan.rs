@@ -32,9 +32,7 @@ pub enum ReviewStep {
     Compare,
     /// Read why CloudFormation's validation rejected the change set.
     ReadValidation,
-    /// Delete the change set.
     DeleteChangeSet,
-    /// Write the notes.
     WriteNotes,
 }
 
@@ -93,7 +91,6 @@ pub struct ReviewState {
     pub may_exist: bool,
     /// Why CloudFormation's validation rejected the change set. `None` until it was read.
     pub validation: Option<Vec<early_validation::Finding>>,
-    /// Whether the notes were written.
     pub is_written: bool,
 }
 

@@ -90,7 +90,6 @@ impl StackCall<'_> {
         }
     }
 
-    /// Updates the stack.
     pub async fn update(self, content: &Content) -> Result<OperationStart, CallError> {
         let call = self
             .aws
@@ -150,7 +149,6 @@ impl StackCall<'_> {
         )
     }
 
-    /// Deletes the stack.
     pub async fn delete(self) -> Result<OperationStart, CallError> {
         let call = self.aws.cloudformation.delete_stack();
         let call = call.stack_name(self.id).role_arn(self.role_arn);

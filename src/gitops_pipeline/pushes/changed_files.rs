@@ -16,7 +16,6 @@ use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 
-/// The result of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushResult {
     /// The pipeline runs the commit, or a later one.

@@ -31,7 +31,6 @@ pub struct FirstPushState {
 /// The end of a first push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The stack has a pipeline.
     HasPipeline(Box<ChildStack>),
     /// No stack waits for the push, for this reason.
     Ignored(String),

@@ -127,7 +127,6 @@ pub static ENVIRONMENT_VARIABLE: Format = Format::new(
      AccountId, which are always set, nor a name that begins with CODEBUILD_, which CodeBuild reserves",
 );
 
-/// The name of a stack.
 pub static STACK_NAME: Format = Format::new(
     Pattern::new("^[A-Za-z][A-Za-z0-9-]*$").up_to(128),
     "must be the name of a stack: at most 128 letters, digits and hyphens, a letter first",
@@ -178,7 +177,6 @@ pub static CRON: Format = Format::new(
     "must be a cron expression of 6 or 7 fields, the seconds first, such as `* * 9-17 ? * MON-FRI`",
 );
 
-/// The name of a time zone.
 pub static TIME_ZONE: Format = Format::new(
     Pattern::new("^[A-Za-z][A-Za-z0-9_+/-]*$").up_to(64),
     "must be the name of a time zone, such as UTC or Europe/Berlin",

@@ -92,7 +92,6 @@ pub fn event_role(spec: &Spec) -> Value {
     )
 }
 
-/// The repository's ARN.
 fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
     match (spec.cross_account_source(), repository) {
         (Some(cross_account), _) => json!(cross_account.repository_arn),

@@ -18,7 +18,6 @@ pub const CODECOMMIT: &str = "codecommit.amazonaws.com";
 
 /// The result of an attempt to issue or to reset a credential.
 pub enum IssueResult {
-    /// A credential and its password.
     Done(Credential, Password),
     /// IAM did nothing, because it throttled the call or another change of the user was under way.
     Busy,

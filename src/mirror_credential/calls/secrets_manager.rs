@@ -179,7 +179,6 @@ async fn put(
     }
 }
 
-/// Writes tags on the secret.
 pub async fn tag_secret(
     aws: &Aws,
     secret: &Secret,
@@ -193,7 +192,6 @@ pub async fn tag_secret(
     required(call.send().await, doing).map(drop)
 }
 
-/// Removes tags from the secret.
 pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result<(), CallError> {
     let call = aws.secrets.untag_resource().secret_id(&secret.arn);
     let call = call.set_tag_keys(Some(keys.to_vec()));
@@ -201,7 +199,6 @@ pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result
     required(call.send().await, doing).map(drop)
 }
 
-/// Changes the settings of the secret.
 pub async fn change_settings(
     aws: &Aws,
     secret: &Secret,

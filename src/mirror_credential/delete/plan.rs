@@ -16,7 +16,6 @@ use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
 use crate::reconcile::Next;
 
-/// The state of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionState {
     pub now: SystemTime,
@@ -58,13 +57,10 @@ pub enum DeleteStep {
         /// The credentials of this resource.
         ids: Vec<String>,
     },
-    /// Delete a credential.
     DeleteCredential {
         user_name: String,
-        /// The credential.
         id: String,
     },
-    /// Delete the secret.
     DeleteSecret,
     /// Remove the records from a user that no longer holds anything of this resource.
     ReleaseUser(String),
@@ -95,7 +91,6 @@ impl<'a> DeletionPlanner<'a> {
         }
     }
 
-    /// The next step.
     pub fn next(&self) -> Next<DeleteStep, (), CallError> {
         let latest = self
             .secret

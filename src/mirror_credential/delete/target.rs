@@ -21,7 +21,6 @@ pub enum DeletionScope {
     },
 }
 
-/// The target of a deletion.
 #[derive(Clone, Debug)]
 pub struct DeletionTarget {
     /// The secret's name, which is the resource's physical ID.

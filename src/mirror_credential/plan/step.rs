@@ -33,7 +33,6 @@ pub enum CredentialStep {
     WriteIssueIntent,
     /// Write into the user's tags who owns the user, and which credentials were issued.
     CloseIssueIntent,
-    /// Issue a credential.
     Issue,
     /// Reset the credential with this ID, whose login is not in use: its password is unknown or
     /// unusable.
@@ -57,7 +56,6 @@ pub enum CredentialStep {
 /// A step for the secret and its log. The number is that of the log's entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretStep {
-    /// Read the secret.
     ReadSecret,
     /// Wait, then read everything again: a peer is running.
     WaitForPeer,
@@ -87,7 +85,6 @@ pub enum SecretStep {
     DropPending(String),
     /// Change the secret's settings to the spec's.
     ChangeSettings,
-    /// Write the secret's tags.
     TagSecret,
     /// Remove these tags, which the spec no longer has.
     UntagSecret(Vec<String>),
