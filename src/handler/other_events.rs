@@ -99,7 +99,12 @@ impl Handler {
         let approved = self.approve(event).await;
         let approvals = self.gitops_pipeline.approvals();
         let report = reporting::handle(&self.aws, &self.http, approvals, event);
-        let shown = self.end_report(&event.names, Box::pin(report).await)?;
+        let id = format!("execution {}", event.execution_id);
+        let shown = self.end_report(&event.names, &id, Box::pin(report).await);
+        if let (Err(_), Err(error)) = (&shown, &approved) {
+            tracing::warn!(%error, "not approved");
+        }
+        let shown = shown?;
         approved?;
         Ok(shown)
     }
@@ -110,20 +115,21 @@ impl Handler {
         tracing::info!(tag = tag.name(), "tag");
         let approvals = self.gitops_pipeline.approvals();
         let decided = reporting::decide(&self.aws, &self.http, approvals, tag);
-        self.end_report(&tag.names, Box::pin(decided).await)
+        let id = format!("tag {}", tag.name());
+        self.end_report(&tag.names, &id, Box::pin(decided).await)
     }
 
     /// Logs what a report did, and counts what it did not.
     fn end_report(
         &self,
         names: &ResourceNames,
+        subject: &str,
         report: Result<Reported, ReportError>,
     ) -> Result<Value, HandlerError> {
         let failures = report.as_ref().map_or(1, Reported::log_failed);
         if failures > 0 {
             self.emit_report_failures(names, failures);
         }
-        let pipeline = names.pipeline();
         let reported = match report {
             // Lambda would deliver the event twice more, with the same result.
             Err(error) if error.is_final => {
@@ -133,10 +139,10 @@ impl Handler {
             report => report?,
         };
         if let Some(error) = reported.error_that_may_pass() {
-            return Err(error.clone().about(&pipeline).into());
+            return Err(error.clone().about(subject).into());
         }
         Ok(json!({"Report": {
-            "PipelineName": pipeline,
+            "PipelineName": names.pipeline(),
             "Posted": reported.accepted.len(),
             "Rejected": failures,
         }}))

@@ -100,8 +100,9 @@ impl Checker<'_> {
         };
         let (aws, http) = (self.clients.aws, self.clients.http);
         let reporting = reporting::report_drift(aws, http, names, settings, drifted);
-        let reported = Box::pin(reporting).await;
-        reported.err().map(|error| error.to_string())
+        let error = Box::pin(reporting).await.err()?;
+        self.emit(&names.pipeline(), &[(metrics::REPORT_FAILURES, 1.into())]);
+        Some(error.to_string())
     }
 
     /// Writes the metric of a comparison, and its finding.
@@ -152,21 +153,25 @@ impl Checker<'_> {
     }
 
     async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), CallError> {
+        let mut result = Ok(());
         for listed in change_sets::list(self.clients.aws, stack_name).await? {
             let is_old = listed
                 .created
                 .is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
             if listed.is_own && is_old {
-                change_sets::delete(self.clients.aws, stack_name, &listed.name).await?;
                 let change_set = &listed.name;
-                tracing::warn!(
-                    stack_name,
-                    change_set,
-                    "deleted a change set that was left behind"
-                );
+                let deleted = change_sets::delete(self.clients.aws, stack_name, change_set).await;
+                if deleted.is_ok() {
+                    tracing::warn!(
+                        stack_name,
+                        change_set,
+                        "deleted a change set that was left behind"
+                    );
+                }
+                result = result.and(deleted);
             }
         }
-        Ok(())
+        result
     }
 }
 

@@ -7,7 +7,7 @@ use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::Execution;
+use crate::feedback::reporting::{Execution, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
@@ -101,7 +101,7 @@ impl Checker<'_> {
         let approvals = self.gitops_pipeline.approvals();
         let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
         match Box::pin(report).await {
-            Ok(reported) => reported.log_failed(),
+            Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");
                 1

@@ -9,7 +9,8 @@ from tests.deployment.conftest import Transcript
 FUNCTION = "cfn-gitops"
 
 # Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and import,
-# changes that the template never causes, and CodePipeline's and CodeBuild's reads of the bucket.
+# changes that the template never causes, CodePipeline's and CodeBuild's reads of the bucket, and the replacement of a
+# change set that was rejected: here no execution follows a rejection.
 NOT_NEEDED_HERE = {
     "cfn-gitops-provisioning": {
         "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
@@ -19,8 +20,9 @@ NOT_NEEDED_HERE = {
         "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
         "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
     "codepipeline-cfn": {
-        "cloudformation:DescribeStackResources", "cloudformation:GetStackPolicy", "cloudformation:GetTemplate",
-        "cloudformation:SetStackPolicy", "cloudformation:UntagResource", "cloudformation:ValidateTemplate",
+        "cloudformation:DeleteChangeSet", "cloudformation:DescribeStackResources", "cloudformation:GetStackPolicy",
+        "cloudformation:GetTemplate", "cloudformation:SetStackPolicy", "cloudformation:UntagResource",
+        "cloudformation:ValidateTemplate",
         "codecommit:CancelUploadArchive", "codecommit:GetRepository",
         "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
     "codebuild-cfn": {"s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"},

@@ -24,31 +24,22 @@ pub struct Note {
 impl GitLab {
     /// The notes of the token's user in each place that begin with `marker`. More than one is left if a
     /// delivery was killed after it created a note beside another delivery:
-    /// [`write_note`](Self::write_note) deletes the others. A place that cannot be read has none, and is an
-    /// error only if all others fail, too.
+    /// [`write_note`](Self::write_note) deletes the others.
     pub async fn notes(
         &self,
         project: &str,
         places: &[NotePlace],
         marker: &str,
-    ) -> Result<Vec<Vec<Note>>, GitLabError> {
+    ) -> Result<Vec<Result<Vec<Note>, GitLabError>>, GitLabError> {
         if places.is_empty() {
             return Ok(vec![]);
         }
         let author = self.own_user_id().await?;
-        let (mut notes, mut failures) = (vec![], vec![]);
+        let mut notes = vec![];
         for place in places {
-            let read = self.own_notes(project, place, author, marker).await;
-            notes.push(read.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the notes of one place were not read");
-                failures.push(error);
-                vec![]
-            }));
+            notes.push(self.own_notes(project, place, author, marker).await);
         }
-        match failures.pop() {
-            Some(error) if failures.len() + 1 == places.len() => Err(error),
-            _ => Ok(notes),
-        }
+        Ok(notes)
     }
 
     /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's user

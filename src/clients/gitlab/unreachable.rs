@@ -21,7 +21,8 @@ struct Failures {
 }
 
 impl UnreachableGitLabs {
-    /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none.
+    /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none. A project
+    /// that one property names by its path and another one by its number counts twice.
     pub fn note(&self, url: &str, project: Option<&str>, error: &GitLabError) {
         if !error.is_unreachable() {
             return;
@@ -30,7 +31,12 @@ impl UnreachableGitLabs {
         let failures = gitlabs.entry(url.to_owned()).or_default();
         failures.projects.extend(project.map(ToOwned::to_owned));
         if error.has_no_connection() || failures.projects.len() > 1 {
-            failures.error = Some(error.clone());
+            let doing = format!(
+                "skipped, because {url} does not respond as expected. The last request was {}",
+                error.doing
+            );
+            let kind = error.kind.clone();
+            failures.error.get_or_insert(GitLabError { doing, kind });
         }
     }
 

@@ -1,11 +1,12 @@
 //! The notes that say that a change set waits for an approval which has ended.
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::approval::{SUMMARY, person_of};
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::Ending;
+use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -23,12 +24,13 @@ pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Executi
     has_notes && (is_left_open || scope != Scope::Execution)
 }
 
-/// Reads the notes of `commit` that say that a change set waits.
+/// Reads the notes of `commit` that say that a change set waits, and the error of a place that could not be
+/// read.
 pub async fn waiting_notes(
     gitlab: &GitLab,
     names: &ResourceNames,
     commit: &CommitRef,
-) -> Result<Vec<Note>, GitLabError> {
+) -> Result<(Vec<Note>, Option<ReportError>), GitLabError> {
     let mut places = gitlab.note_places(commit, NoteTarget::Commit).await?;
     // The note may be older than the merge request.
     let on_commit = NotePlace::Commit(commit.sha.clone());
@@ -36,22 +38,29 @@ pub async fn waiting_notes(
         places.push(on_commit);
     }
     let marker = note::marker(names);
-    let notes = gitlab.notes(&commit.project, &places, &marker).await?;
-    let waits = |note: &Note| note::waiting_execution(&note.body).is_some();
-    Ok(notes.into_iter().flatten().filter(waits).collect())
+    let (mut waiting, mut failure) = (vec![], None);
+    for read in gitlab.notes(&commit.project, &places, &marker).await? {
+        match read {
+            Ok(notes) => waiting.extend(notes),
+            Err(error) => failure = failure.or(Some(error.into())),
+        }
+    }
+    waiting.retain(|note| note::waiting_execution(&note.body).is_some());
+    Ok((waiting, failure))
 }
 
-/// The new text of each `waiting` note whose approval has ended. A note may be about another execution
-/// than `execution`, the commit's newest one: a newer execution may have ended before its approval.
+/// The new text of each `waiting` note whose approval has ended, and the error of an execution that could not
+/// be read. A note may be about another execution than `execution`, the commit's newest one: a newer
+/// execution may have ended before its approval.
 pub async fn outdated(
     aws: &Aws,
     pipeline: &PipelineSettings,
     environment: &str,
     execution: &Execution,
     waiting: Vec<Note>,
-) -> Result<Vec<(Note, String)>, CallError> {
+) -> (Vec<(Note, String)>, Option<ReportError>) {
     let pipeline_name = pipeline.names.pipeline();
-    let mut outdated = vec![];
+    let (mut outdated, mut failure) = (vec![], None);
     for note in waiting {
         let Some(id) = note::waiting_execution(&note.body) else {
             continue;
@@ -64,7 +73,10 @@ pub async fn outdated(
                     let approval = actions.iter().find(|action| action.name == APPROVAL);
                     ending(approval, ExecutionState::Running)
                 }
-                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if error.is_transient() => {
+                    failure = failure.or(Some(error.into()));
+                    None
+                }
                 // A person may have edited the note.
                 Err(_) => None,
             }
@@ -73,7 +85,7 @@ pub async fn outdated(
         let body = ending.map(|ending| note::end(&note.body, environment, ending, &url));
         outdated.extend(body.map(|body| (note, body)));
     }
-    Ok(outdated)
+    (outdated, failure)
 }
 
 /// How an approval ended. `None` if it waits, or was not reached.

@@ -32,17 +32,25 @@ pub use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 pub use crate::feedback::reporting::plan::commit_status;
 pub use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::clients::http::Http;
 use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
-use crate::feedback::reporting::plan::{Scope, Topic};
+use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
 use crate::gitops_pipeline::spec::FunctionApprovals;
+
+/// The time after which a health check reports no further execution of a pipeline: a request to a GitLab that does
+/// not respond takes a minute.
+const MAX_TIME: Duration = Duration::from_mins(2);
 
 /// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
 ///
@@ -69,7 +77,7 @@ pub async fn handle(
         };
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
         let about = event.scope.into();
-        report::report(aws, &gitlab, &pipeline, settings, about, execution).await
+        Ok(report::report(aws, &gitlab, &pipeline, settings, about, execution).await)
     };
     let failed = |error: ReportError| error.about(&format!("execution {id}"));
     Box::pin(reported).await.map_err(failed)
@@ -105,7 +113,7 @@ pub async fn decide(
                 scope: Scope::Approval,
                 tag: Some(tag),
             };
-            reported = report::report(aws, &gitlab, &pipeline, settings, topic, execution).await?;
+            reported = report::report(aws, &gitlab, &pipeline, settings, topic, execution).await;
         }
         Ok(reported)
     };
@@ -114,10 +122,10 @@ pub async fn decide(
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. One
-/// that fails does not prevent the others.
+/// that fails does not prevent the others, unless GitLab becomes one of the `unreachable` ones or is too slow.
 ///
 /// # Errors
-/// If nothing can be reported, or if the pipeline's GitLab is one of the `unreachable` ones.
+/// If nothing can be reported, or if GitLab is one of the `unreachable` ones.
 pub async fn catch_up(
     aws: &Aws,
     http: &Http,
@@ -125,21 +133,21 @@ pub async fn catch_up(
     changed: Vec<Execution>,
     approvals: FunctionApprovals,
     unreachable: &UnreachableGitLabs,
-) -> Result<Reported, ReportError> {
+) -> Result<Vec<Reported>, ReportError> {
     let caught_up = async {
-        let mut reported = Reported::default();
+        let mut reports = vec![];
         let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
-            return Ok(reported);
+            return Ok(reports);
         };
         if changed.is_empty() {
-            return Ok(reported);
+            return Ok(reports);
         }
         let Some(pipeline) = pipeline_settings::read(aws, &names).await? else {
-            return Ok(reported);
+            return Ok(reports);
         };
         let pipeline = pipeline.allowing(approvals);
         let Some(settings) = &pipeline.report else {
-            return Ok(reported);
+            return Ok(reports);
         };
         let url = &settings.access.url;
         if let Some(error) = unreachable.error_of(url) {
@@ -150,18 +158,28 @@ pub async fn catch_up(
         if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
             tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
         }
-        for execution in changed {
+        let began = Instant::now();
+        let mut changed = changed.into_iter();
+        for execution in changed.by_ref() {
             let about = Scope::All.into();
             let one = report::report(aws, &gitlab, &pipeline, settings, about, execution).await;
-            if let Some(one) = reported.settle(Topic::Execution, one) {
-                reported.accepted.extend(one.accepted);
-                reported.failed.extend(one.failed);
+            for error in one.gitlab_errors() {
+                unreachable.note(url, Some(&settings.project), error);
+            }
+            reports.push(one);
+            if unreachable.error_of(url).is_some() || began.elapsed() > MAX_TIME {
+                break;
             }
         }
-        for error in reported.failed.values().filter_map(|it| it.gitlab.as_ref()) {
-            unreachable.note(url, Some(&settings.project), error);
+        let left = changed.len();
+        if left > 0 {
+            tracing::warn!(
+                pipeline = pipeline_name,
+                left,
+                "executions are not reported"
+            );
         }
-        Ok(reported)
+        Ok(reports)
     };
     let failed = |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
     Box::pin(caught_up).await.map_err(failed)

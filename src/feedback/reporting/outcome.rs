@@ -69,14 +69,25 @@ pub struct Reported {
 }
 
 impl Reported {
-    /// The value of a part of the report. `None` if it failed, which is added to the failed parts.
+    /// The value of a part of the report. `None` if it failed, which is added to the failed parts unless the
+    /// part had failed before.
     pub fn settle<T>(
         &mut self,
         topic: Topic,
         result: Result<T, impl Into<ReportError>>,
     ) -> Option<T> {
-        let failed = |error| self.failed.insert(topic, error);
-        result.map_err(Into::into).map_err(failed).ok()
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failed.entry(topic).or_insert(error.into());
+                None
+            }
+        }
+    }
+
+    /// GitLab's errors.
+    pub fn gitlab_errors(&self) -> impl Iterator<Item = &GitLabError> {
+        self.failed.values().filter_map(|it| it.gitlab.as_deref())
     }
 
     /// Logs the parts that failed. Returns the number.

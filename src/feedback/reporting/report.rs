@@ -28,9 +28,6 @@ pub const MAX_RETRIES: u32 = 4;
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reports what `about` includes of an execution, the newest one of its commit.
-///
-/// # Errors
-/// If CodePipeline does not show the execution.
 pub async fn report(
     aws: &Aws,
     gitlab: &GitLab,
@@ -38,7 +35,7 @@ pub async fn report(
     settings: &ReportSettings,
     about: About<'_>,
     execution: Execution,
-) -> Result<Reported, ReportError> {
+) -> Reported {
     let context = Context {
         aws,
         pipeline,
@@ -64,18 +61,23 @@ pub async fn report(
         is_unconfirmed: true,
         reported: Reported::default(),
         retries: BTreeMap::new(),
+        unread_notes: None,
     };
     // The caller enforces the deadline.
     let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
-    Box::pin(reconcile(&mut reporter, &progress)).await?;
-    Ok(reporter.reported)
+    let ended = Box::pin(reconcile(&mut reporter, &progress)).await;
+    let mut result = reporter.reported;
+    // Without its execution, no part can be reported.
+    result.settle(Topic::Execution, ended);
+    result.settle(Topic::Note, reporter.unread_notes.map_or(Ok(()), Err));
+    result
 }
 
 /// A running report.
 struct Reporter<'a> {
     context: Context<'a>,
     /// Read when it is needed first.
-    project: Option<ProjectDetails>,
+    project: Option<Result<ProjectDetails, GitLabError>>,
     /// GitLab's number of the token's user, if a response has shown it.
     author: Option<u64>,
     execution: Execution,
@@ -92,6 +94,8 @@ struct Reporter<'a> {
     reported: Reported,
     /// The repeated requests of each part.
     retries: BTreeMap<Topic, u32>,
+    /// The error of a note that could not be read. The others are edited.
+    unread_notes: Option<ReportError>,
 }
 
 impl Reporter<'_> {
@@ -103,13 +107,19 @@ impl Reporter<'_> {
         if scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
+        // Only the execution's status shows a reason.
+        let shown = self.without_values().await;
+        let shown = self.reported.settle(Topic::Execution, shown);
         let url = pipeline
             .location
             .execution_console(&names.pipeline(), &self.execution.id);
-        let desired = plan::desired(&self.execution, names, settings, &url);
+        let execution = shown.as_ref().unwrap_or(&self.execution);
+        let desired = plan::desired(execution, names, settings, &url);
         let includes = |topic| scope.includes(topic, state);
         self.desired = Desired {
-            execution: desired.execution.filter(|_| includes(Topic::Execution)),
+            execution: desired
+                .execution
+                .filter(|_| includes(Topic::Execution) && shown.is_some()),
             approval: desired.approval.filter(|_| includes(Topic::Approval)),
             deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
             ..Desired::default()
@@ -140,15 +150,19 @@ impl Reporter<'_> {
         Ok(())
     }
 
-    /// The actions, without reasons that have a value of the deployed stack or an ARN.
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
         let (aws, names) = (self.context.aws, &self.context.pipeline.names);
-        let id = &self.execution.id;
-        let mut actions = execution::list_actions(aws, &names.pipeline(), id).await?;
+        execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
+    }
+
+    /// The execution, without reasons that have a value of the deployed stack or an ARN.
+    async fn without_values(&self) -> Result<Execution, CallError> {
+        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
+        let mut execution = self.execution.clone();
         // A person writes the summary of an approval.
         let has_reason =
             |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
-        let failed: Vec<&mut Action> = actions.iter_mut().filter(has_reason).collect();
+        let failed: Vec<_> = execution.actions.iter_mut().filter(has_reason).collect();
         if !failed.is_empty() {
             let stack_name = &self.context.settings.stack_name;
             let values = outputs::parameter_values(aws, stack_name).await?;
@@ -157,16 +171,18 @@ impl Reporter<'_> {
                     change_sets::shown_reason(&action.summary, &values, names).into_owned();
             }
         }
-        Ok(actions)
+        Ok(execution)
     }
 
+    /// The project, or the error of its first read.
     async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
-        let (gitlab, project) = (self.context.gitlab, &self.context.commit.project);
-        let project = match self.project.take() {
-            Some(project) => project,
-            None => gitlab.project(project).await?,
+        let read = if let Some(read) = self.project.take() {
+            read
+        } else {
+            let project = &self.context.commit.project;
+            self.context.gitlab.project(project).await
         };
-        Ok(self.project.insert(project))
+        self.project.insert(read).as_ref().map_err(Clone::clone)
     }
 
     /// The address of the environment, from the output of the deployed stack.
@@ -237,7 +253,11 @@ impl Reporter<'_> {
             ] {
                 let name = plan::status_name(&self.context.pipeline.names, suffix);
                 let read = gitlab.commit_statuses(commit, &name).await;
-                *statuses = self.reported.settle(topic, read).unwrap_or_default();
+                *statuses = if desired.status(topic).is_some() {
+                    self.reported.settle(topic, read).unwrap_or_default()
+                } else {
+                    read.unwrap_or_default()
+                };
             }
         }
         if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
@@ -257,21 +277,25 @@ impl Reporter<'_> {
             let execution = &self.execution;
             let read = async {
                 let names = &pipeline.names;
-                let waiting = ended_approval::waiting_notes(gitlab, names, commit).await?;
+                let (waiting, unread) =
+                    ended_approval::waiting_notes(gitlab, names, commit).await?;
                 let outdated =
                     ended_approval::outdated(aws, pipeline, environment, execution, waiting);
-                Ok::<_, ReportError>(outdated.await?)
+                let (outdated, unknown) = outdated.await;
+                Ok::<_, GitLabError>((outdated, unread.or(unknown)))
             };
             let read = Box::pin(read).await;
-            let outdated = self.reported.settle(Topic::Note, read);
-            shown.outdated_notes = outdated.unwrap_or_default();
+            let read = self.reported.settle(Topic::Note, read);
+            (shown.outdated_notes, self.unread_notes) = read.unwrap_or_default();
         }
         self.shown = shown;
     }
 
-    /// Whether this part of the report has not failed.
+    /// Whether this part of the report has not failed. Without a connection to GitLab, each would fail.
     fn is_open(&self, topic: Topic) -> bool {
+        let is_unreachable = GitLabError::has_no_connection;
         !self.reported.failed.contains_key(&topic)
+            && !self.reported.gitlab_errors().any(is_unreachable)
     }
 
     /// The commit's newest execution, if what the requests depend on has changed since it was read.
@@ -387,8 +411,7 @@ impl Reconcile for Reporter<'_> {
     async fn apply(&mut self, posts: Vec<Post>) -> Result<(), ReportError> {
         let mut is_repeated = false;
         for post in posts {
-            let retries = self.retries.entry(post.topic()).or_default();
-            let may_repeat = *retries < MAX_RETRIES;
+            let retries = self.retries.get(&post.topic()).copied().unwrap_or(0);
             match self.post(&post).await {
                 Ok(has_changed) => {
                     // The first deployment creates the environment.
@@ -400,7 +423,16 @@ impl Reconcile for Reporter<'_> {
                         self.reported.accepted.push(post);
                     }
                 }
-                Err(error) if may_pass(&error) && may_repeat => {
+                // The client has repeated a request without a response, and may have waited a minute for it.
+                Err(error)
+                    if may_pass(&error)
+                        && retries
+                            < if error.outcome_unknown() {
+                                1
+                            } else {
+                                MAX_RETRIES
+                            } =>
+                {
                     *self.retries.entry(post.topic()).or_default() += 1;
                     is_repeated = true;
                 }
@@ -412,7 +444,7 @@ impl Reconcile for Reporter<'_> {
                         is_final,
                         ..error.into()
                     };
-                    self.reported.failed.insert(post.topic(), error);
+                    self.reported.settle::<()>(post.topic(), Err(error));
                 }
             }
         }

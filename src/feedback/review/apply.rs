@@ -170,6 +170,7 @@ impl<'a> Reviewer<'a> {
         let places = self.places(build).await?;
         let marker = note::marker(&self.target.names);
         let notes = self.gitlab.notes(project, &places, &marker).await?;
+        let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         // Of more than one, the step that writes deletes all but the first.
         let only = |mut notes: Vec<Note>| notes.pop().filter(|_| notes.is_empty());
         let notes = notes
@@ -197,24 +198,35 @@ impl<'a> Reviewer<'a> {
         // A status that failed does not suppress the note, which shows that the review has ended only if no
         // other delivery has to post the status.
         let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final);
+        let written = self.write_note(build, &finding, has_ended).await;
+        self.state.is_written = written.is_ok();
+        match (posted, written.map_err(ReportError::from)) {
+            (Err(status), Err(note)) => {
+                tracing::warn!(error = %status, "not reviewed");
+                Err(if note.is_final { status } else { note })
+            }
+            (posted, written) => posted.and(written),
+        }
+    }
+
+    async fn write_note(
+        &self,
+        build: &ReviewBuild,
+        finding: &Finding,
+        has_ended: bool,
+    ) -> Result<(), GitLabError> {
+        let (gitlab, target) = (self.gitlab, self.target);
         let (project, places) = (&target.report.project, self.places(build).await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
-            Some(place) => self.gitlab.commits_behind(project, place).await?,
+            Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let marker = note::marker(&target.names);
-        let body = note::render(
-            target,
-            build,
-            behind.unwrap_or_default(),
-            &finding,
-            has_ended,
-        );
+        let (marker, behind) = (note::marker(&target.names), behind.unwrap_or_default());
+        let body = note::render(target, build, behind, finding, has_ended);
         let note = (marker.as_str(), body.as_str());
-        self.gitlab.write_note(project, &places, None, note).await?;
-        self.state.is_written = true;
-        posted
+        gitlab.write_note(project, &places, None, note).await?;
+        Ok(())
     }
 
     /// Posts the commit status of the review, and repeats the request if another report posts at the same time.

@@ -103,7 +103,11 @@ pub async fn catch_up(
         for build in builds {
             match review(aws, &gitlab, target, Some(build)).await {
                 Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => {
+                    if let Some(error) = failure.replace(error) {
+                        tracing::warn!(%error, "not reviewed");
+                    }
+                }
             }
         }
         failure.map_or(Ok(written), Err)

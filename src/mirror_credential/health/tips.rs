@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::clients::gitlab::{Branch, Containment, GitLab, GitLabError};
+use crate::clients::gitlab::{Branch, Containment, ErrorKind, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 
@@ -62,6 +62,13 @@ pub enum TipsError {
     GitLab(#[from] GitLabError),
 }
 
+impl TipsError {
+    /// Whether GitLab does not respond.
+    fn is_silent(&self) -> bool {
+        matches!(self, TipsError::GitLab(error) if error.has_no_connection() || error.kind == ErrorKind::NoResponse)
+    }
+}
+
 /// A branch in CodeCommit, compared with GitLab's.
 enum Compared {
     /// Both have the same commit, or GitLab has deleted the branch.
@@ -98,7 +105,14 @@ impl Comparison<'_> {
             match compared {
                 Ok(Compared::Foreign(_)) => unknown.push(&branch.name),
                 Ok(compared) => all.add(&branch.name, compared, self.now),
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    // Each further branch would wait for the same GitLab.
+                    let is_silent = error.is_silent();
+                    errors.push(error);
+                    if is_silent {
+                        break;
+                    }
+                }
             }
         }
         // One pause for all branches, so that many of them leave time for other mirrors.

@@ -236,10 +236,11 @@ pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name:
 
 /// The health check of a pipeline's executions. Returns the number of changes that GitLab accepted.
 pub async fn catch_up(fake: &FakeAws, of: Reporting, name: &str) -> usize {
-    let reported = catch_up_with(fake, of, name, &UnreachableGitLabs::default()).await;
-    let reported = reported.unwrap_or_else(|error| panic!("{error}"));
-    assert!(reported.failed.is_empty(), "{:?}", reported.failed);
-    reported.accepted.len()
+    let reports = catch_up_with(fake, of, name, &UnreachableGitLabs::default()).await;
+    let reports = reports.unwrap_or_else(|error| panic!("{error}"));
+    let failed: Vec<_> = reports.iter().flat_map(|one| &one.failed).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    reports.iter().map(|one| one.accepted.len()).sum()
 }
 
 /// The same, except where GitLab is `unreachable`.
@@ -248,7 +249,7 @@ pub async fn catch_up_with(
     of: Reporting,
     name: &str,
     unreachable: &UnreachableGitLabs,
-) -> Result<Reported, ReportError> {
+) -> Result<Vec<Reported>, ReportError> {
     let wire = wire(fake, &fake.caller(name));
     let http = Http::from(wire.clone());
     let aws = SdkClients::new(&sdk_config(wire), &http);

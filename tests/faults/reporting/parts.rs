@@ -9,6 +9,7 @@ use crate::scripts::script_of;
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::tags::Tag;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
+use tokio::time::{Duration, Instant};
 
 /// A part of a report and a script whose end has it.
 type Part = (&'static str, &'static str);
@@ -95,6 +96,34 @@ fn note_is_written_if_a_tag_has_the_name_of_the_branch() {
     });
 }
 
+#[test]
+fn broken_request_does_not_stop_the_endings_of_other_notes() {
+    let waits = |fake: &FakeAws| {
+        let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+        let waiting = records.notes.into_iter();
+        let waiting = waiting.filter(|one| one.body.contains("wait for an approval"));
+        waiting.map(|one| one.place).collect::<Vec<_>>()
+    };
+    for broken in [4, 5] {
+        in_account(async |fake| {
+            let steps = script_of("deployed").steps;
+            for (at, step) in steps.iter().enumerate() {
+                step.take(fake, SHOP).await;
+                if waits(fake).len() > 1 {
+                    fake.change(|aws| aws.gitlab.broken_merge_requests.insert(broken));
+                }
+                if step.has_event() {
+                    deliver(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+                }
+            }
+            assert_eq!(waits(fake), [format!("merge_requests/{broken}")]);
+            fake.change(|aws| aws.gitlab.broken_merge_requests.clear());
+            catch_up(fake, SHOP, "health check").await;
+            assert_eq!(waits(fake), Vec::<String>::new());
+        });
+    }
+}
+
 /// CloudFormation has deleted its change set with it.
 #[test]
 fn approval_of_a_deleted_stack_is_shown() {
@@ -157,33 +186,46 @@ fn broken_project_stops_no_reports_of_others() {
     }
 }
 
-/// The third one is not waited for, and its error is the one that the log and the metric show.
+/// The third one is not waited for, and its error says why.
 #[test]
 fn gitlab_is_unreachable_after_errors_of_two_projects() {
-    paused(async {
-        let all = [
-            project("apple", BROKEN_PROJECT),
-            project("kiwi", OTHER_PROJECT),
-            SHOP,
-        ];
-        let fake = fake(&all).await;
-        for step in script_of("deployed").steps {
+    for kind in [FaultKind::InternalError500, FaultKind::RequestHangs] {
+        paused(skip_after_two(kind));
+    }
+}
+
+async fn skip_after_two(kind: FaultKind) {
+    let all = [
+        project("apple", BROKEN_PROJECT),
+        project("kiwi", OTHER_PROJECT),
+        SHOP,
+    ];
+    let fake = fake(&all).await;
+    for script in ["deployed", "waiting"] {
+        for step in script_of(script).steps {
             for of in all {
                 step.take(&fake, of).await;
             }
         }
-        fake.break_from_now(On::Project(BROKEN_PROJECT), FaultKind::InternalError500);
-        fake.break_from_now(On::Project(OTHER_PROJECT), FaultKind::InternalError500);
-        let unreachable = UnreachableGitLabs::default();
-        for of in &all[..2] {
-            let reported = catch_up_with(&fake, *of, of.project_id, &unreachable).await;
-            assert!(reported.expect("an execution").failed.len() > 1);
-        }
-        let skipped = catch_up_with(&fake, SHOP, "skipped", &unreachable).await;
-        let error = skipped.expect_err("skipped").to_string();
-        assert!(
-            error.contains("codepipeline-dev-cfn-shop") && error.contains("HTTP 500"),
-            "{error}"
-        );
-    });
+    }
+    for project in [BROKEN_PROJECT, OTHER_PROJECT] {
+        fake.break_from_now(On::Project(project), kind);
+    }
+    let (unreachable, begun) = (UnreachableGitLabs::default(), Instant::now());
+    for of in &all[..2] {
+        let reports = catch_up_with(&fake, *of, of.project_id, &unreachable).await;
+        assert!(reports.expect("executions")[0].failed.len() > 1);
+    }
+    let skipped = catch_up_with(&fake, SHOP, "skipped", &unreachable).await;
+    let error = skipped.expect_err("skipped").to_string();
+    let cause = "skipped, because https://gitlab.example.com does not respond";
+    assert!(
+        error.contains("codepipeline-dev-cfn-shop") && error.contains(cause),
+        "{error}"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_mins(15),
+        "{:?}",
+        begun.elapsed()
+    );
 }

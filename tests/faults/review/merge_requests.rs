@@ -97,23 +97,6 @@ fn note_is_written_if_the_status_fails() {
 }
 
 #[test]
-fn broken_request_does_not_stop_the_notes_of_others() {
-    const BROKEN: u64 = 9;
-    in_account(async |fake| {
-        let (build, event) = pushed(fake, LOGIN, "c1");
-        fake.merge_request(PROJECT, BROKEN, LOGIN.0, "c1", "opened");
-        fake.change(|aws| aws.gitlab.broken_merge_requests.extend([BROKEN]));
-        assert!(
-            deliver_once(fake, &event, "event")
-                .await
-                .expect("not killed")
-                .is_err()
-        );
-        check_note(fake, LOGIN.1, &build, TEXT);
-    });
-}
-
-#[test]
 fn note_says_how_far_the_branch_is_behind() {
     for (behind, text) in [
         (1, "1 commit behind `機能/ログイン`"),
