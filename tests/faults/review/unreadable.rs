@@ -12,16 +12,10 @@ fn templates() -> Vec<(String, &'static str)> {
     let json = changed().to_string();
     let yaml = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n";
     vec![
-        ("Resources: [".to_owned(), "line 2, column 1"),
         (json[..json.len() - 1].to_owned(), "not valid YAML (line"),
-        (yaml.replace("    ", "\t"), "not valid YAML (line 3"),
-        (format!("{yaml}---\n{yaml}"), "(line 4, column 1)"),
         (format!("\u{feff}{yaml}"), "byte order mark"),
-        (format!("{yaml}    Properties: &a {{}}"), "(line 4, column"),
         (format!("{yaml}    Properties: *a"), "(line 4, column"),
-        (format!("{yaml}  Queue: {{Type: X}}"), "(line 4, column 3)"),
         (format!("Transform: [\n{yaml}"), "not valid YAML (line"),
-        (format!("{yaml}\0"), "(line 4, column 1)"),
         ("not a template".to_owned(), "not a mapping"),
         (String::new(), "no resource"),
     ]
@@ -31,21 +25,12 @@ fn templates() -> Vec<(String, &'static str)> {
 fn configurations() -> Vec<(String, &'static str)> {
     let json = configuration().to_string();
     vec![
-        ("{".to_owned(), "line 1, column 1"),
         (String::new(), "not JSON"),
         (format!("\u{feff}{json}"), "byte order mark"),
         ("{\n  \"Parameters\": {},\n}".to_owned(), "line 3, column 1"),
         (
-            r#"{"Tags": {}, "Tags": {}}"#.to_owned(),
-            "line 1, column 19",
-        ),
-        (
             r#"{"Parameters": {"Key": "x", "Stage": 1.10}}"#.to_owned(),
             "Parameters.Stage is a number",
-        ),
-        (
-            format!(r#"{{"Tags": {{"Serial": {}}}}}"#, "7".repeat(30)),
-            "Tags.Serial is a number",
         ),
     ]
 }
@@ -82,16 +67,13 @@ async fn check(fake: &FakeAws, output: &Output, part: &str) {
 #[test]
 fn unreadable_file_fails_with_its_place() {
     for (output, part) in outputs() {
-        in_account(async |fake| check(fake, &output, part).await);
-    }
-}
-
-#[test]
-fn unreadable_file_of_a_missing_stack_fails() {
-    for (output, part) in outputs() {
-        in_account(async |fake| {
-            missing_stack(fake);
-            check(fake, &output, part).await;
-        });
+        for is_missing in [false, true] {
+            in_account(async |fake| {
+                if is_missing {
+                    missing_stack(fake);
+                }
+                check(fake, &output, part).await;
+            });
+        }
     }
 }
