@@ -151,12 +151,8 @@ async fn inactive_credential_without_mirrors_is_unhealthy() {
     assert!(removed.is_success(), "{removed:?}");
     assert!(look(&fake).await.texts("Unhealthy").is_empty());
     fake.change(|aws| {
-        let now = aws.now;
         for held in aws.credentials(USER) {
-            let set = aws
-                .iam
-                .change(now, |iam| iam.set_active(USER, &held.id, "Inactive"));
-            set.expect("it is there");
+            aws.deactivate(USER, &held.id);
         }
     });
     let texts = look(&fake).await.texts("Unhealthy").join("\n");
@@ -220,15 +216,12 @@ async fn mirror_without_an_active_credential_is_unhealthy() {
     for removes in [true, false] {
         let (fake, _) = fake().await;
         fake.change(|aws| {
-            let now = aws.now;
             let id = aws.credentials(USER)[0].id.clone();
-            aws.iam.change(now, |iam| {
-                if removes {
-                    iam.withdraw(USER, &id).expect("a credential");
-                } else {
-                    iam.set_active(USER, &id, "Inactive").expect("a credential");
-                }
-            });
+            if removes {
+                aws.withdraw(USER, &id);
+            } else {
+                aws.deactivate(USER, &id);
+            }
         });
         let looked = look(&fake).await;
         assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);

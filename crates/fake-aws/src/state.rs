@@ -295,6 +295,18 @@ impl AwsState {
         Ok(issued)
     }
 
+    /// A person deletes a credential.
+    pub fn withdraw(&mut self, user: &str, id: &str) {
+        let withdraw = |iam: &mut Iam| iam.withdraw(user, id);
+        self.iam.change(self.now, withdraw).expect("it is there");
+    }
+
+    /// A person sets a credential to inactive.
+    pub fn deactivate(&mut self, user: &str, id: &str) {
+        let set = |iam: &mut Iam| iam.set_active(user, id, "Inactive");
+        self.iam.change(self.now, set).expect("it is there");
+    }
+
     pub fn remember_secret(&mut self, secret: &str) {
         self.secrets_ever.push(secret.to_owned());
     }

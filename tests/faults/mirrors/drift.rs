@@ -8,11 +8,9 @@ use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, in_account, properties,
 use crate::scenarios::{Event, Scenario};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::Mirror;
-use fake_aws::iam::Iam;
 use fake_aws::request::Service;
 use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{FakeAws, Options, Schedules};
-use fake_aws::{FaultKind, On};
+use fake_aws::{AwsState, FakeAws, FaultKind, On, Options, Schedules};
 
 /// Changes every mirror of ours in the first project.
 fn change_mirrors(fake: &FakeAws, change: fn(&mut Mirror)) {
@@ -32,11 +30,10 @@ fn remove_mirrors(fake: &FakeAws) {
 }
 
 /// Changes every credential of ours.
-fn change_credentials(fake: &FakeAws, change: fn(&mut Iam, &str)) {
+fn change_credentials(fake: &FakeAws, change: fn(&mut AwsState, &str, &str)) {
     fake.change(|aws| {
-        let now = aws.now;
         for credential in checks::ours(aws) {
-            aws.iam.change(now, |iam| change(iam, &credential.id));
+            change(aws, USER, &credential.id);
         }
     });
 }
@@ -77,14 +74,10 @@ fn changes() -> Vec<Change> {
             });
         }),
         ("a credential removed", |fake| {
-            change_credentials(fake, |iam, id| {
-                iam.withdraw(USER, id).expect("it is there");
-            });
+            change_credentials(fake, AwsState::withdraw);
         }),
         ("a credential set to inactive", |fake| {
-            change_credentials(fake, |iam, id| {
-                iam.set_active(USER, id, "Inactive").expect("it is there");
-            });
+            change_credentials(fake, AwsState::deactivate);
         }),
         ("a password reset by hand", |fake| {
             fake.change(|aws| {
@@ -145,9 +138,7 @@ fn no_op_update_heals_every_manual_change() {
 fn leaked_password_stays_inactive_until_it_is_replaced() {
     in_account(async |fake, stack, _| {
         stack.create(&properties()).await.assert_success();
-        change_credentials(fake, |iam, id| {
-            iam.set_active(USER, id, "Inactive").expect("it is there");
-        });
+        change_credentials(fake, AwsState::deactivate);
         let leaked = fake.look(checks::ours);
         fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
         // The rollback succeeds.
@@ -171,16 +162,12 @@ fn delete_succeeds_after_every_manual_change() {
         fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
     }));
     all.push(("the user gone", |fake| {
-        change_credentials(fake, |iam, id| {
-            iam.withdraw(USER, id).expect("it is there");
-        });
+        change_credentials(fake, AwsState::withdraw);
         fake.delete_user(USER).expect("nothing in its way");
     }));
     all.push(("everything gone", |fake| {
         remove_mirrors(fake);
-        change_credentials(fake, |iam, id| {
-            iam.withdraw(USER, id).expect("it is there");
-        });
+        change_credentials(fake, AwsState::withdraw);
         fake.change(|aws| aws.secrets.remove(SECRET));
     }));
     for (name, change) in all {

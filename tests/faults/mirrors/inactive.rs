@@ -15,13 +15,7 @@ use fake_aws::{FakeAws, FaultKind, On, Options, Schedules};
 /// A person sets the credential to inactive. Returns its ID. From now on it is inactive or deleted.
 fn deactivate(fake: &FakeAws) -> String {
     let leaked = fake.look(checks::ours).remove(0).id;
-    fake.change(|aws| {
-        let now = aws.now;
-        let set = aws
-            .iam
-            .change(now, |iam| iam.set_active(USER, &leaked, "Inactive"));
-        set.expect("it is there");
-    });
+    fake.change(|aws| aws.deactivate(USER, &leaked));
     let id = leaked.clone();
     fake.at_every_instant(move |aws| {
         let is_active = checks::ours(aws)
@@ -147,11 +141,9 @@ async fn play(arrange: fn(&FakeAws), faults: &[SingleFault]) -> FakeAws {
     fake.look(|aws| assert!(checks::ours(aws).iter().any(|one| one.id == leaked)));
     fake.mend();
     fake.change(|aws| {
-        let now = aws.now;
         for credential in aws.credentials(USER) {
             if credential.issued_by == ANOTHER_PERSON {
-                let delete = |iam: &mut fake_aws::iam::Iam| iam.withdraw(USER, &credential.id);
-                aws.iam.change(now, delete).expect("it is there");
+                aws.withdraw(USER, &credential.id);
             }
         }
     });

@@ -52,11 +52,8 @@ impl misbehaving::Mutant for Mutant {
                 });
             }
             Mutant::DeactivatesFirst if issues => fake.change(|aws| {
-                let now = aws.now;
                 for held in checks::ours(aws) {
-                    let set =
-                        |iam: &mut fake_aws::iam::Iam| iam.set_active(USER, &held.id, "Inactive");
-                    aws.iam.change(now, set).expect("it is there");
+                    aws.deactivate(USER, &held.id);
                 }
             }),
             Mutant::EnablesAtOnce if creates => {

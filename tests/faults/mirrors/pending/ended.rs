@@ -8,7 +8,6 @@ use crate::checks::{self};
 use crate::fixture::{REPOSITORY, USER, check_health, properties, serial};
 use fake_aws::On;
 use fake_aws::explore::paused;
-use fake_aws::iam::Iam;
 use fake_aws::request::Service;
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
 use fake_aws::{FakeAws, FaultKind, Options, Rotated, RotationStep};
@@ -125,11 +124,9 @@ fn rejected_new_login_stays_pending_and_later_ends() {
 fn deactivate_the_pending(fake: &FakeAws) {
     fake.change(|aws| {
         let current = checks::value(aws).expect("a value")["serviceSpecificCredentialId"].clone();
-        let now = aws.now;
         for held in checks::ours(aws) {
             if current != held.id {
-                let set = |iam: &mut Iam| iam.set_active(USER, &held.id, "Inactive");
-                aws.iam.change(now, set).expect("it is there");
+                aws.deactivate(USER, &held.id);
             }
         }
     });
