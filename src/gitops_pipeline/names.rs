@@ -52,10 +52,12 @@ impl ResourceNames {
         format!("codecommit-{}-cfn-{}", self.env_id, self.project_id)
     }
 
+    /// The build project.
     pub fn build_project(&self) -> String {
         format!("codebuild-{}-cfn-{}", self.env_id, self.project_id)
     }
 
+    /// The pipeline.
     pub fn pipeline(&self) -> String {
         format!("codepipeline-{}-cfn-{}", self.env_id, self.project_id)
     }
@@ -87,6 +89,7 @@ impl ResourceNames {
         format!("changeset-{}-{}", self.env_id, self.project_id)
     }
 
+    /// The event rule.
     pub fn event_rule(&self) -> String {
         let (env, project) = (&self.env_id, &self.project_id);
         format!("event-rule-{env}-codepipeline-exec-cfn-{project}")
@@ -98,6 +101,7 @@ impl ResourceNames {
         format!("event-rule-{env}-codepipeline-exec-rev-{project}")
     }
 
+    /// The approval rule template.
     pub fn approval_rule_template(&self) -> String {
         format!("approval-{}-cfn-{}", self.env_id, self.project_id)
     }
