@@ -133,13 +133,9 @@ impl Checker<'_> {
             if left < MIN_REPAIR_TIME {
                 return tracing::warn!(secret, "no time to repair the mirrors");
             }
-            let until = clock.now() + left;
-            let repair = self.mirror_credential.repair_mirrors(
-                secret,
-                self.schedule.hour(),
-                *is_unfinished,
-                until,
-            );
+            let (hour, until) = (self.schedule.hour(), clock.now() + left);
+            let credentials = self.mirror_credential;
+            let repair = credentials.repair_mirrors(secret, hour, *is_unfinished, until);
             match Box::pin(repair).await {
                 Ok(true) => tracing::warn!(secret, "mirrors repaired"),
                 Ok(false) => tracing::info!(secret, "a rotation creates the mirrors again"),

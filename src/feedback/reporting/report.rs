@@ -8,7 +8,6 @@ use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
 };
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
@@ -226,16 +225,8 @@ impl Reporter<'_> {
             let described = change_sets::describe(aws, &settings.stack_name, name).await?;
             (described, String::new())
         };
-        let render = |changes: &[Change]| {
-            note::render(
-                changes,
-                &pipeline.names,
-                settings,
-                &self.context.commit.sha,
-                url,
-            ) + &tags
-        };
-        Ok(changes.map(|change_set| render(&change_set.changes)))
+        let (names, sha) = (&pipeline.names, &self.context.commit.sha);
+        Ok(changes.map(|it| note::render(&it.changes, names, settings, sha, url) + &tags))
     }
 
     /// Reads what GitLab shows of everything that it should show.

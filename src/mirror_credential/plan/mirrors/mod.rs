@@ -79,16 +79,12 @@ impl<'a> MirrorPlanner<'a> {
     fn mirrors_of_every_branch(&self) -> Vec<Reason> {
         let mirrors = self.spec.mirrors.iter().enumerate();
         let faults = mirrors.filter_map(|(n, wanted)| {
-            let reason = self
-                .project(&wanted.project)?
-                .pushes_everything(&wanted.settings)?;
+            let (project, settings) = (&wanted.project, &wanted.settings);
+            let reason = self.project(project)?.pushes_everything(settings)?;
             let place = format!("Mirrors[{n}]");
-            let regex = wanted.settings.branch_regex.as_deref();
+            let regex = settings.branch_regex.as_deref();
             Some(messages::every_branch_is_pushed(
-                &place,
-                &wanted.project,
-                &reason,
-                regex,
+                &place, project, &reason, regex,
             ))
         });
         faults.collect()
