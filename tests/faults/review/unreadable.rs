@@ -16,6 +16,7 @@ fn templates() -> Vec<(String, &'static str)> {
         (format!("\u{feff}{yaml}"), "byte order mark"),
         (format!("{yaml}    Properties: *a"), "(line 4, column"),
         (format!("Transform: [\n{yaml}"), "not valid YAML (line"),
+        (format!("{yaml}\0"), "(line 4, column 1)"),
         ("not a template".to_owned(), "not a mapping"),
         (String::new(), "no resource"),
     ]
