@@ -55,7 +55,7 @@ const MAX_TIME: Duration = Duration::from_mins(2);
 /// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
 ///
 /// # Errors
-/// If AWS or GitLab fails in a way that may pass.
+/// If nothing can be reported: the settings, the execution or the token cannot be read.
 pub async fn handle(
     aws: &Aws,
     http: &Http,
@@ -87,7 +87,7 @@ pub async fn handle(
 /// waits, the note says why.
 ///
 /// # Errors
-/// If AWS or GitLab fails in a way that may pass.
+/// If it is unknown who approves, or if nothing can be reported.
 pub async fn decide(
     aws: &Aws,
     http: &Http,
