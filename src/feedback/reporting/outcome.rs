@@ -64,7 +64,7 @@ impl From<ApprovalError> for ReportError {
 pub struct Reported {
     /// The requests that GitLab accepted.
     pub accepted: Vec<Post>,
-    /// The parts that failed. Each was tried, even if others failed.
+    /// The parts that failed. One that fails stops no other, unless GitLab accepts no connection.
     pub failed: BTreeMap<Topic, ReportError>,
 }
 

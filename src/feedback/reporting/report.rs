@@ -1,4 +1,5 @@
-//! Brings GitLab to show the state of an execution. Each part of the report is tried, even if others fail.
+//! Brings GitLab to show the state of an execution. A part of the report that fails stops no other, unless GitLab
+//! accepts no connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
