@@ -25,7 +25,9 @@ pub struct TokenSource {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The secret does not exist.
-    #[error("no such secret in this account and region")]
+    #[error(
+        "no such secret in this account and region. Create it, or set GitLab.TokenSecretId to the secret of a GitLab token"
+    )]
     Missing,
     /// The function is not allowed to read the secret.
     #[error(
@@ -49,7 +51,7 @@ pub enum TokenError {
     },
     /// The tag allows the token for another GitLab.
     #[error(
-        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}. The token was neither read nor sent"
+        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}. The token was neither read nor sent. Set GitLabUrl to {tagged} (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for {url}"
     )]
     OtherGitLab {
         /// The tag's value.
@@ -85,7 +87,7 @@ pub enum TokenError {
     )]
     OwnSecret(&'static str),
     /// The secret's value is binary or missing.
-    #[error("the secret has no text value")]
+    #[error("the secret has no text value. Store the token in it as text")]
     NoText,
     /// The secret's value is JSON without the member.
     #[error(
