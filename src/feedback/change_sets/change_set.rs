@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, Replacement,
+    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction, Replacement,
     RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail,
     StackResourceDriftStatus,
 };
@@ -73,6 +73,8 @@ pub struct Change {
     pub effect: Effect,
     pub logical_id: String,
     pub resource_type: String,
+    /// Whether CloudFormation deletes it, or the one that it replaces. False if it retains it, or does not show that.
+    pub is_deleted: bool,
     /// How it differed from the template. `None` in an ordinary change set.
     pub drift: Option<DriftStatus>,
     /// The properties that change, by name, and attributes such as `Metadata`. Not their values.
@@ -125,10 +127,19 @@ impl Change {
             effect,
             logical_id: resource.logical_resource_id()?.to_owned(),
             resource_type: resource.resource_type()?.to_owned(),
+            is_deleted: resource.policy_action().is_some_and(deletes),
             drift,
             properties: changed_properties(resource.details()),
         })
     }
+}
+
+fn deletes(action: &PolicyAction) -> bool {
+    use PolicyAction::{Delete, ReplaceAndDelete, ReplaceAndSnapshot, Snapshot};
+    matches!(
+        action,
+        Delete | ReplaceAndDelete | ReplaceAndSnapshot | Snapshot
+    )
 }
 
 /// The properties of `details`. A property has one detail for each cause of its change.

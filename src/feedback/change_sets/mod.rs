@@ -7,15 +7,17 @@
 mod calls;
 mod change_set;
 mod comparison;
+mod denial;
 mod markdown;
 mod reason;
 
 pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, list};
+#[cfg(test)]
+pub use self::change_set::Recreation;
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
+pub use self::denial::Remedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
-#[cfg(test)]
-pub use self::reason::HIDDEN_REASON;
 pub use self::reason::{GONE, shown_reason};
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ pub fn finding(
         }));
     }
     let values = parameters::values(output, &state.stack_parameters);
-    let shown = |text: &str| shown_reason(text, &values, names).into_owned();
+    let shown = |text: &str| shown_reason(text, &values, names);
     let rejected = |reason: &str| Some(Finding::Rejected(shown(reason)));
     let failed = |reason: &str| {
         let findings = state.validation.iter().flatten();

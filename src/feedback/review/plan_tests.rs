@@ -3,7 +3,7 @@
 use super::*;
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
-use crate::feedback::change_sets::{Change, Effect, HIDDEN_REASON};
+use crate::feedback::change_sets::{Change, Effect};
 use crate::feedback::review::build::OutputLocation;
 use crate::feedback::review::template::Scan;
 
@@ -73,6 +73,7 @@ fn change_set(creation: Creation) -> ChangeSet {
             effect: Effect::Add,
             logical_id: "Queue".to_owned(),
             resource_type: "AWS::SQS::Queue".to_owned(),
+            is_deleted: false,
             drift: None,
             properties: BTreeMap::new(),
         }],
@@ -260,18 +261,20 @@ fn reason_with_a_parameter_value_is_not_shown() {
     ];
     state.output = Some(Ok(built));
     state.stack_parameters = [("Image".to_owned(), "sha-4711".to_owned())].into();
-    for reason in [
-        "Unable to get mapping for M::blue-green::k",
-        "no image sha-4711",
-        "User: arn:aws:iam::123456789012:role/r",
+    for (reason, text) in [
+        (
+            "Unable to get mapping for M::blue-green::k",
+            "Unable to get mapping for M::…::k",
+        ),
+        ("no image sha-4711", "no image …"),
+        (
+            "User: arn:aws:iam::123456789012:role/r",
+            "User: arn:aws:iam::…:role/r",
+        ),
     ] {
         state.comparison = Some(rejected("ValidationError", reason));
         let shown = finding(&state, &settings(), &names());
-        assert_eq!(
-            shown,
-            Some(Finding::Rejected(HIDDEN_REASON.to_owned())),
-            "{reason}"
-        );
+        assert_eq!(shown, Some(Finding::Rejected(text.to_owned())), "{reason}");
     }
 }
 
