@@ -38,6 +38,9 @@ pub struct ReportSettings {
     /// The change set that waits for an approval. `None` if the pipeline creates none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set_name: Option<String>,
+    /// The role with which the pipeline deploys. `None` if it is that of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_role_arn: Option<String>,
 }
 
 fn is_set() -> bool {
@@ -64,6 +67,7 @@ impl ReportSettings {
             environment_url_output: report.environment_url_output.clone(),
             stack_name: spec.deployed_stack(),
             change_set_name: creates_change_set.then(|| names.change_set()),
+            deploy_role_arn: spec.own_deploy_role().cloned(),
         })
     }
 }

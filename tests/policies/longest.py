@@ -15,6 +15,7 @@ ATTRIBUTES = {"ReviewCodeBuildCFnRole.RoleId": "AROA" + "A" * 17}
 
 # CloudFormation has MaxLength for strings only. A list's description says how many members it may have, and how long.
 LISTS = {
+    ("template", "DeployPolicyArns"): (9, "arn:{partition}:iam::{account}:policy/" + "p" * 64),
     ("template", "SourceRoleArns"): (10, "arn:{partition}:iam::{account}:role/" + "r" * 64),
     ("template", "ArtifactBucketArns"): (5, "arn:{partition}:s3:::" + "b" * 63),
     ("template", "ArtifactKeyArns"): (5, "arn:{partition}:kms:{region}:{account}:key/" + "k" * 36),

@@ -24,6 +24,8 @@ from tests.templates.named import (
 
 CREATE, DELETE, DESCRIBE, EXECUTE = [f"cloudformation:{verb}ChangeSet" for verb in ("Create", "Delete", "Describe", "Execute")]
 DEPLOY = role("role-dev-codedeploy-cfn")
+DEPLOY_POLICY = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-codedeploy-cfn"
+POLICIES_OF_A_ROLE, POLICIES = "iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies", "iam:GetPolicy iam:GetPolicyVersion"
 WITH_ANOTHER = {"cloudformation:RoleArn": role("administrator")}
 # Names that only begin or end like the function's own.
 OTHER_NAMES = (OF_THE_PIPELINE, "anything", "plan", "drift", f"a-{PLAN}", f"a-{DRIFT}", "Plan-a", "DRIFT-a", "")
@@ -35,6 +37,9 @@ CHANGE_SETS_MAY = [
     ("FunctionRole", f"cloudformation:ListChangeSets cloudformation:DescribeEvents {STACK_TAGS}", DEPLOYED_STACK, {}),
     ("FunctionRole", CREATE, SERVERLESS, {}),
     ("FunctionRole", "iam:PassRole", DEPLOY, passed_to("cloudformation.amazonaws.com")),
+    ("FunctionRole", POLICIES_OF_A_ROLE, DEPLOY, {}),
+    ("FunctionRole", POLICIES, DEPLOY_POLICY, {}),
+    ("FunctionRole", "cloudformation:DescribeType", "*", {}),
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
     ("FunctionRole", f"{DELETE} {DESCRIBE}", PIPELINE_STACK, change_set(DRIFT)),
     # With SelfRepair: Repair. test_change_sets.py has the same with the other values.
@@ -43,6 +48,10 @@ CHANGE_SETS_MAY = [
 ]
 
 CHANGE_SETS_MAY_NOT = [
+    *[("FunctionRole", POLICIES_OF_A_ROLE, role(name), {}) for name in ("role-dev-cfn-gitops", "role-prd-codedeploy-cfn", "administrator")],
+    *[("FunctionRole", POLICIES, DEPLOY_POLICY.replace("policy-dev-codedeploy-cfn", name), {}) for name in ("policy-prd-codedeploy-cfn", "another")],
+    ("FunctionRole", "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicyVersion", DEPLOY_POLICY, {}),
+    ("FunctionRole", "iam:DetachRolePolicy iam:DeleteRolePolicy iam:UpdateRole", DEPLOY, {}),
     ("FunctionRole", "cloudformation:DescribeStacks cloudformation:DescribeChangeSet", stack_arn("cfnstack-prd-infra"), {}),
     ("FunctionRole", f"{CREATE} {DESCRIBE} {EXECUTE} {DELETE} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
     ("FunctionRole", "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet", DEPLOYED_STACK, WITH_PROVISIONING),

@@ -198,7 +198,11 @@ impl Call {
     /// The IAM action that allows it, and its resource.
     pub(crate) fn action_and_resource(&self) -> (String, String) {
         let resource = match self.service {
-            Service::Iam => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
+            Service::Iam => match (self.text("RoleName"), self.text("PolicyArn")) {
+                (Some(role), _) => format!("arn:aws:iam::123456789012:role/{role}"),
+                (_, Some(policy)) => policy.to_owned(),
+                _ => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
+            },
             Service::SecretsManager => self
                 .text("SecretId")
                 .or_else(|| self.text("Name"))
@@ -229,7 +233,11 @@ impl Call {
                 "arn:aws:events:eu-central-1:123456789012:rule/{}",
                 self.needed("Name")
             ),
-            Service::CloudFormation if self.operation == "ListStacks" => "*".to_owned(),
+            Service::CloudFormation
+                if ["DescribeType", "ListStacks"].contains(&self.operation.as_str()) =>
+            {
+                "*".to_owned()
+            }
             Service::CloudFormation => match self.needed("StackName") {
                 arn if arn.starts_with("arn:") => arn.to_owned(),
                 name => {

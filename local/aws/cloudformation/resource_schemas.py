@@ -1,5 +1,5 @@
 """Fails a resource with unknown or missing properties, and marks properties in change sets that replace a resource, by
-the schemas of CloudFormation's registry.
+the schemas of CloudFormation's registry, which `DescribeType` returns.
 
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those of
 cfn-lint. Only names are checked; each service checks its values.
@@ -11,8 +11,10 @@ import functools
 import json
 from importlib import resources
 from typing import Any
+from xml.sax.saxutils import escape
 
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import handlers, provisioners, stacks
+from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 # The types of the templates here, whose properties MiniStack does not check.
 _CHECKED = {
@@ -46,6 +48,18 @@ def install() -> None:
 
     stacks._provision_resource, stacks._update_resource = provision, update
     stacks._property_recreation = recreation
+    handlers._ACTION_HANDLERS["DescribeType"] = _describe_type
+
+
+def _describe_type(params: dict[str, Any]) -> tuple:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html"""
+    name = _p(params, "TypeName")
+    if name not in _names():
+        answer: tuple = _error("TypeNotFoundException", f"The type '{name}' cannot be found.", 404)
+    else:
+        schema = escape(json.dumps(_schema(name)))
+        answer = _xml(200, "DescribeTypeResponse", f"<DescribeTypeResult><Schema>{schema}</Schema></DescribeTypeResult>")
+    return answer
 
 
 def _recreation(resource_type: str, name: str) -> str:

@@ -14,6 +14,7 @@ use crate::feedback::reporting::execution::{Action, ActionState, Execution, Exec
 use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
+use crate::feedback::rights;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -167,8 +168,7 @@ impl Reporter<'_> {
             let stack_name = &self.context.settings.stack_name;
             let values = outputs::parameter_values(aws, stack_name).await?;
             for action in failed {
-                action.summary =
-                    change_sets::shown_reason(&action.summary, &values, names).into_owned();
+                action.summary = change_sets::shown_reason(&action.summary, &values, names);
             }
         }
         Ok(execution)
@@ -226,8 +226,17 @@ impl Reporter<'_> {
             let described = change_sets::describe(aws, &settings.stack_name, name).await?;
             (described, String::new())
         };
+        let Some(change_set) = changes else {
+            return Ok(None);
+        };
         let (names, sha) = (&pipeline.names, &self.context.commit.sha);
-        Ok(changes.map(|it| note::render(&it.changes, names, settings, sha, url) + &tags))
+        let rights = if settings.deploy_role_arn.is_some() {
+            String::new()
+        } else {
+            rights::missing(self.context.aws, names, &change_set.changes).await
+        };
+        let note = note::render(&change_set.changes, names, settings, sha, url);
+        Ok(Some(note + &rights + &tags))
     }
 
     /// Reads what GitLab shows of everything that it should show.

@@ -21,5 +21,6 @@ pub(crate) fn settings() -> ReportSettings {
         environment_url_output: None,
         stack_name: "cfnstack-dev-shop".to_owned(),
         change_set_name: None,
+        deploy_role_arn: None,
     }
 }

@@ -13,11 +13,11 @@ use crate::clients::codecommit;
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection,
 };
-use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Base, ComparisonResult, NewChangeSet};
 use crate::feedback::reporting::{
     MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, may_pass,
 };
+use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use crate::reconcile::{Next, Reconcile};
 
@@ -223,7 +223,10 @@ impl<'a> Reviewer<'a> {
             None => None,
         };
         let (marker, behind) = (note::marker(&target.names), behind.unwrap_or_default());
-        let body = note::render(target, build, behind, finding, has_ended);
+        let mut body = note::render(target, build, behind, finding, has_ended);
+        if let Finding::Changes(changes, _) = finding {
+            body += &rights::missing(self.aws, &target.names, changes).await;
+        }
         let note = (marker.as_str(), body.as_str());
         gitlab.write_note(project, &places, None, note).await?;
         Ok(())

@@ -73,13 +73,7 @@ fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
     };
     check_stack_name(spec, property, "creates", errors);
     let deploy_role = spec.names.deploy_role();
-    let is_default = |arn: &String| arn.ends_with(&format!(":role/{deploy_role}"));
-    if spec
-        .deploy
-        .role_arn
-        .as_ref()
-        .is_some_and(|arn| !is_default(arn))
-    {
+    if spec.own_deploy_role().is_some() {
         errors.add(
             "Deploy.RoleArn",
             format!("must be {deploy_role} with {property}: the function passes no other role to CloudFormation"),

@@ -79,6 +79,13 @@ impl Spec {
         given.unwrap_or_else(|| self.names.deployed_stack())
     }
 
+    /// The role with which the pipeline deploys. `None` if it is that of the environment.
+    pub fn own_deploy_role(&self) -> Option<&String> {
+        let role = format!(":role/{}", self.names.deploy_role());
+        let given = self.deploy.role_arn.as_ref();
+        given.filter(|arn| !arn.ends_with(&role))
+    }
+
     /// The account and role of the source. `None` if it is in this account.
     pub fn cross_account_source(&self) -> Option<&CrossAccount> {
         self.source.as_ref()?.cross_account.as_ref()

@@ -6,7 +6,7 @@ use crate::fixture::{
 };
 use crate::scripts::{Script, Step, script_of};
 use fake_aws::gitlab::records::OTHER_USER;
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
 /// The function's notes, which are all notes that begin with a marker.
 fn notes(fake: &FakeAws) -> Vec<String> {
@@ -92,6 +92,59 @@ fn note_of_an_earlier_execution_ends_with_its_approval() {
             assert!(note.contains("no longer need an approval"), "{note}");
         }
     });
+}
+
+/// The deploy role's policies with this one alone.
+fn allow(fake: &FakeAws, action: &str) {
+    let allow =
+        format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.iam
+            .change(now, |iam| iam.role_policies.attached = vec![allow]);
+    });
+}
+
+#[test]
+fn note_names_the_rights_that_pipelines_lack() {
+    let missing = "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`), delete \
+        `AWS::DynamoDB::Table` (`dynamodb:DeleteTable`) in `dev`.** Add a policy that allows it to DeployPolicyArns";
+    for (allowed, expected) in [("sns:*", true), ("dynamodb:*", false), ("*", false)] {
+        in_account(async |fake| {
+            allow(fake, allowed);
+            let script = script_of("waiting");
+            script.play(fake).await;
+            check(fake, SHOP, &script.expected);
+            for note in notes(fake) {
+                assert_eq!(note.contains(missing), expected, "{allowed}: {note}");
+            }
+        });
+    }
+}
+
+/// The note is worth more than the comparison.
+#[test]
+fn note_is_written_if_rights_cannot_be_read() {
+    let read = "ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy GetPolicyVersion DescribeType";
+    for operation in read.split(' ') {
+        for kind in [
+            FaultKind::Denied,
+            FaultKind::InternalError500,
+            FaultKind::RequestHangs,
+        ] {
+            in_account(async |fake| {
+                allow(fake, "sns:*");
+                fake.break_from_now(On::Operation(operation), kind);
+                let script = script_of("waiting");
+                script.play(fake).await;
+                check(fake, SHOP, &script.expected);
+                for note in notes(fake) {
+                    assert!(note.contains("| `Orders` |"), "{operation}: {note}");
+                    assert!(!note.contains("Pipelines may not"), "{operation}: {note}");
+                }
+            });
+        }
+    }
 }
 
 /// Two comments of 160 kB have more than the limit of a response.
@@ -185,5 +238,5 @@ fn status_does_not_show_a_reason_with_a_parameter() {
         })
     };
     assert!(description(None).contains("Table shop-orders already exists"));
-    assert!(description(Some("shop-orders")).contains("the reason is not shown"));
+    assert!(description(Some("shop-orders")).contains("Table … already exists"));
 }

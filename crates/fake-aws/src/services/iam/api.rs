@@ -6,7 +6,7 @@ use crate::{
     request::Call,
     response::{ApiResponse, AwsError, escaped},
     services::{
-        iam::{ACCOUNT, Credential},
+        iam::{ACCOUNT, Credential, role_policies},
         tags::Tags,
     },
     state::AwsState,
@@ -16,6 +16,13 @@ use crate::{
 const PAGE: usize = 100;
 
 pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
+    let seen = aws.iam.seen(aws.now, aws.lateness(aws.options.tags_late));
+    if let Some(result) = role_policies::answer(&seen.role_policies, call) {
+        return Ok(response(
+            &call.operation,
+            &element(&format!("{}Result", call.operation), &result?),
+        ));
+    }
     let user = valid_user_name(call)?.to_owned();
     let now = aws.now;
     let id = call.needed("ServiceSpecificCredentialId").to_owned();
@@ -97,11 +104,15 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     } else {
         result
     };
-    Ok(ApiResponse::xml(format!(
+    Ok(response(operation, &result))
+}
+
+fn response(operation: &str, result: &str) -> ApiResponse {
+    ApiResponse::xml(format!(
         "<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">{result}\
          <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
          </ResponseMetadata></{operation}Response>"
-    )))
+    ))
 }
 
 /// IAM's user names: `[\w+=,.@-]+`. A request without one means the caller's

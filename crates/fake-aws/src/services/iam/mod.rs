@@ -13,6 +13,7 @@ use crate::{
 
 /// IAM's XML.
 mod api;
+pub mod role_policies;
 
 pub(crate) use api::answer;
 
@@ -27,6 +28,8 @@ pub(crate) const MOST_CREDENTIALS: usize = 2;
 #[derive(Clone, Debug, Default)]
 pub struct Iam {
     pub users: BTreeMap<String, Shared<User>>,
+    /// Those of the deploy role.
+    pub role_policies: role_policies::RolePolicies,
     pub(crate) plain_passwords: bool,
 }
 

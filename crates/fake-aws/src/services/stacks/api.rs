@@ -1,12 +1,12 @@
 //! CloudFormation's query protocol: parameters in, XML out. Texts of errors are recorded answers
 //! of AWS; everything else is from the API Reference.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     request::Call,
-    response::{ApiResponse, AwsError},
+    response::{ApiResponse, AwsError, escaped},
     services::{
         stacks::{
             SeenTokens, Stack, change_set_api, descriptions, operations, rollbacks,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Parameters that the fake supports, except for the members of lists.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 22] = [
     "StackName",
     "LogicalResourceId",
     "ChangeSetName",
@@ -33,6 +33,8 @@ const KNOWN: [&str; 20] = [
     "OnFailure",
     "ClientRequestToken",
     "NextToken",
+    "Type",
+    "TypeName",
     "Version",
     "Parameters.",
     "Tags.",
@@ -66,6 +68,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "ListChangeSets" => change_set_api::list(aws, call)?,
         "DescribeStackEvents" => descriptions::events(aws, call)?,
         "DescribeEvents" => descriptions::operation_events(aws, call)?,
+        "DescribeType" => Some(schema(call)?),
         "ListStacks" => descriptions::list(aws, call)?,
         unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
     };
@@ -79,6 +82,22 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
          <ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId>\
          </ResponseMetadata></{operation}Response>"
     )))
+}
+
+/// The part of a type's schema that lists the permissions of its handlers.
+fn schema(call: &Call) -> Result<String, AwsError> {
+    const PUBLISHED: &str = include_str!("../../../../../tests/templates/handler_permissions.json");
+    let published: Value = serde_json::from_str(PUBLISHED).expect("JSON");
+    let name = call.needed("TypeName");
+    let Some(handlers) = published["types"][name].as_object() else {
+        let message = format!("The type '{name}' cannot be found.");
+        return Err(AwsError::new(404, "TypeNotFoundException", message));
+    };
+    let handlers = handlers.iter();
+    let handlers = handlers.map(|(name, actions)| (name.clone(), json!({"permissions": actions})));
+    let handlers: serde_json::Map<_, _> = handlers.collect();
+    let schema = json!({"typeName": name, "handlers": handlers}).to_string();
+    Ok(element("TypeName", name) + &element("Schema", &escaped(&schema)))
 }
 
 /// CloudFormation executes text of any script, but its read calls return `?` for each character beyond

@@ -270,6 +270,14 @@ pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
         put("PhysicalResourceId", change.physical_id.as_deref());
         put("ResourceType", Some(&change.resource_type));
         put("Replacement", change.replacement);
+        // The template's resources have no DeletionPolicy. A Modify without replacement has none of these actions
+        // (API Reference, `ResourceChange`).
+        let deletion = match (change.action, change.replacement) {
+            ("Remove", _) => Some("Delete"),
+            (_, Some("True")) => Some("ReplaceAndDelete"),
+            _ => None,
+        };
+        put("PolicyAction", deletion);
         put("ResourceDriftStatus", change.drift);
         // "If `true`, the returned changes include detailed changes in the property values."
         if call.text("IncludePropertyValues") == Some("true") {
