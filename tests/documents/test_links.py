@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 # Its paths are those of an imagined repository.
 SAMPLE_PATHS = ROOT / "src/gitops_pipeline/paths_tests.rs"
+RESOURCES = ("mirror_credential", "gitops_pipeline")
 # A page that a comment, a message or a test names. The path of a website has a slash before it.
 MENTION = re.compile(r"(?<![\w/.-])docs/[a-z][\w/-]*\.(?:md|json|svg)\b")
 
@@ -79,6 +80,20 @@ def test_every_page_that_a_file_names_exists():
              if file != SAMPLE_PATHS for path in MENTION.findall(file.read_text())]
     assert len(named) > 50
     assert [(file, path) for file, path in named if not (ROOT / path).exists()] == []
+
+
+def modules(glossary):
+    """The paths in the introduction and in the last cell of each row."""
+    introduction, *tables = glossary.split("\n## ")
+    cells = re.findall(r"^\|.*\|(.*)\|$", "\n".join(tables), re.MULTILINE)
+    named = {path for text in (introduction, *cells) for path in re.findall(r"`([^`]+)`", text)}
+    return {path.replace("*", resource, 1) for path in named for resource in RESOURCES}
+
+
+def test_every_module_of_the_glossary_exists():
+    paths = modules((ROOT / "docs/reference/glossary.md").read_text())
+    assert {"mirror_credential/plan", "gitops_pipeline/plan", "common/ownership", "tests/faults"} <= paths
+    assert {path for path in paths if not any((ROOT / place).exists() for place in (path, f"src/{path}", f"src/{path}.rs"))} == set()
 
 
 def test_readme_lists_the_regions_without_codecommit():
