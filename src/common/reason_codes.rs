@@ -93,7 +93,7 @@ reason_codes! {
     RoleUnusable 509 "A role cannot be used"
     AccountNotAdmitted 510 "The account cannot create CodeCommit repositories"
     NothingToRotate 601 "The secret cannot be rotated"
-    RotationNotPending 602 "The rotation is not under way"
+    RotationNotPending 602 "The rotation is not in progress"
     RotationDeferred 603 "The rotation waits for the stack"
     RotationOvertaken 604 "The rotation was superseded"
 }
