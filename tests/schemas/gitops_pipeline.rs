@@ -51,8 +51,7 @@ fn paths(source: &mut Value) {
 #[allow(clippy::too_many_lines)] // A list of rules.
 fn between_properties(schema: &mut Value) {
     let mut known = choice(&["dev", "prd"]);
-    known["errorMessage"] =
-        json!("must be a key of BranchMap, which without being given has dev and prd");
+    known["errorMessage"] = json!("must be a key of BranchMap, which by default has dev and prd");
     when(
         schema,
         &json!({"not": {"required": ["BranchMap"]}}),

@@ -33,7 +33,7 @@ MESSAGES = {
         "ExecutionMode: must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would replace "
         "the change set that an older one has approved",
     "an environment that no branch reaches":
-        "EnvID: must be a key of BranchMap, which without being given has dev and prd",
+        "EnvID: must be a key of BranchMap, which by default has dev and prd",
     "a GitLab over plain HTTP":
         "GitLab.Url: must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
     "an image without a repository":
