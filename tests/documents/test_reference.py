@@ -33,7 +33,7 @@ def test_page_of_parameters_has_every_parameter_and_output():
 
 
 @pytest.mark.parametrize(("text", "expected"), [
-    ("Empty for user-<EnvID>-*.", "Empty for `user-<EnvID>-*`."),
+    ("If empty: user-<EnvID>-*.", "If empty: `user-<EnvID>-*`."),
     ("one of a|b", "one of a\\|b"),
     ("with * and ? for\n  any", "with \\* and ? for any"),
     ("type <stack name>, or `make <x> *`", "type &lt;stack name>, or `make <x> *`"),

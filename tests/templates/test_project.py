@@ -135,7 +135,7 @@ def test_defaults_in_descriptions_are_the_properties():
     schema, parameters = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text()), source(PROJECT)["Parameters"]
     build = schema["properties"]["Build"]["properties"]
     for name, member in (("BuildImage", "Image"), ("BuildComputeType", "ComputeType"), ("BuildTimeoutInMinutes", "TimeoutInMinutes")):
-        assert parameters[name]["Description"].endswith(f"Empty for {build[member]['default']}."), name
+        assert parameters[name]["Description"].endswith(f"If empty: {build[member]['default']}."), name
     assert parameters["BuildPrivilegedMode"]["Default"] == str(build["PrivilegedMode"]["default"]).lower()
     assert parameters["ApprovalRequired"]["Default"] == str(schema["properties"]["Approval"]["properties"]["Required"]["default"]).lower()
     assert parameters["DeployOnFailure"]["Default"] == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]

@@ -72,7 +72,7 @@ def test_descriptions_say_what_empty_means():
     for parameters in (PROJECT, ACROSS):
         for name, parameter in parameters.items():
             if parameter.get("Default") == "" and not name.endswith("Serial"):
-                assert "Empty for" in parameter["Description"] or "Empty\nfor" in parameter["Description"], name
+                assert "If empty" in parameter["Description"], name
 
 
 @BOTH
