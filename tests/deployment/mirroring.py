@@ -98,6 +98,8 @@ class MirroredProject(Project):
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id, directory, source.developer, branch)
         self.source = source
+        if source.gitlab.ca_certificate:
+            self.working.trust(source.gitlab.url, source.gitlab.ca_certificate)
 
     @property
     def clone_url(self) -> str:

@@ -36,7 +36,7 @@ def clone(directory: Path) -> Path:
 
 
 class Folder:
-    """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of gitlab.com."""
+    """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of that of the pages."""
 
     def __init__(self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "",
                  **variables: str) -> None:
@@ -46,7 +46,7 @@ class Folder:
         _look_at_stacks_each_second(scratch)
 
     def run(self, command: str, typed: str = "", fails: bool = False) -> str:
-        adapted = command.replace("https://gitlab.com", self._gitlab_url)
+        adapted = re.sub(r"https://gitlab\.(example\.)?com", self._gitlab_url, command)
         ran = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", adapted], cwd=self.directory, input=typed, text=True,
                              env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert (ran.returncode != 0) == fails, f"{adapted}\n{ran.stdout}"

@@ -83,6 +83,12 @@ class Working:
         directory.mkdir(parents=True)
         self._git("init", "--quiet", f"--initial-branch={branch}")
 
+    def trust(self, url: str, certificate: str) -> None:
+        """Sets the CA of the git server at this address."""
+        written = self.directory / ".git/ca.pem"
+        written.write_text(certificate)
+        self._git("config", f"http.{url}.sslCAInfo", str(written))
+
     def push(self, login: Login, clone_url: str, files: dict[str, str] | None = None, to: str = "") -> Pushed:
         """Commits `files`, or a change, and pushes as `login` to the reference `to` (forced if it begins with `+`), or to
         the branch."""

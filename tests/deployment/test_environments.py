@@ -1,5 +1,5 @@
 """Several environments with one samconfig.toml: the usual commands of sam in a clone, mistakes with EnvID, and the page
-docs/how-to/second-environment.md."""
+docs/how-to/second-environment.md. The GitLab is a self-managed one with a private CA."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import pytest
 from local import gitlab as local_gitlab
 from local.aws import LocalAws
 from local.gitlab import LocalGitLab
+from local.gitlab.certificates import Authority
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks, clone
 from tests.deployment.pipelines import PROJECT, accepted, eventually
 from tests.deployment.steps import ROOT, Stack
 
-README, TUTORIAL, PAGE, FURTHER = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "tutorial/first-deployment.md", "how-to/second-environment.md", "how-to/add-a-project.md"))
+README, TUTORIAL, CONNECT, PAGE, FURTHER = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "tutorial/first-deployment.md", "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/add-a-project.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -31,15 +32,25 @@ class Scene:
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
         self.aws, self.gitlab, self.directory = aws, gitlab, directory
         self.source = Source(aws, gitlab, "platform/infra", "gitlab/infra", "main")
-        self.source.store_token()
+        self.folder = self.folder_of(aws, "clone")
+        # A self-managed GitLab may present a certificate of either CA while it changes from one to the other.
+        ca = "".join(authority or "" for authority in (Authority.make("The next CA").certificate, gitlab.ca_certificate))
+        (self.folder.directory / "ca.pem").write_text(ca)
+        self.of_gitlab = {"GitLabUrl": gitlab.url, "GitLabCaCertificate": ca}
+        self.store_token(self.folder, "gitlab/infra")
         self.dev = MirroredProject(aws, "dev", "infra", directory / "dev", self.source, "main")
         files = {path.name: path.read_text() for path in PROJECT.iterdir()}
         self.first = accepted(self.dev.working.push(self.source.developer(), self.source.project.url, files)).commit
-        self.folder = self.folder_of(aws, "clone")
         [self.shown] = blocks(README, "toml")
-        self.folder.write_parameters("dev", self.shown, GitLabUrl=gitlab.url)
+        self.folder.write_parameters("dev", self.shown, **self.of_gitlab)
         self.environment = Stack(aws, "cfn-gitops-dev")
         self.deployed = self.folder.run("sam build --config-env dev && sam deploy --config-env dev", typed="y\n")
+
+    def store_token(self, folder: Folder, secret: str) -> None:
+        """Step 2 of docs/how-to/connect-gitlab.md."""
+        create, tag, *_ = (block.replace("gitlab/infra", secret) for block in blocks(CONNECT))
+        folder.run(create, typed=self.gitlab.token)
+        folder.run(tag)
 
     def folder_of(self, aws: LocalAws, name: str) -> Folder:
         return Folder(aws, clone(self.directory / name), self.directory, self.gitlab.url)
@@ -48,7 +59,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """An AWS and a GitLab of its own: other tests do not compare these deployments."""
-    with LocalAws() as aws, local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as gitlab:
+    with LocalAws() as aws, local_gitlab.running(tls=True, protected_delay=0.5, unprotected_delay=0.5) as gitlab:
         yield Scene(aws, gitlab, tmp_path_factory.mktemp("environments"))
 
 
@@ -137,7 +148,7 @@ def test_policy_of_the_tutorial_allows_a_topic(scene: Scene) -> None:
     arn = scene.folder.run(create).strip()
     line = line.replace("arn:aws:iam::111122223333:policy/deploy-dev-topics", arn)
     assert arn in line
-    scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{line}]\n"), GitLabUrl=scene.gitlab.url)
+    scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{line}]\n"), **scene.of_gitlab)
     scene.folder.run("sam deploy --config-env dev", typed="y\n")
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
     allowed = dev.push_only(template=with_topic()).commit
@@ -154,18 +165,18 @@ def with_topic() -> str:
 
 def test_first_command_for_a_further_project_deploys_its_branch(scene: Scene, tmp_path: Path) -> None:
     source = Source(scene.aws, scene.gitlab, "platform/shop", "gitlab/shop", "main")
-    source.store_token()
+    scene.store_token(scene.folder, "gitlab/shop")
     shop = MirroredProject(scene.aws, "dev", "shop", tmp_path, source, "main")
     commit = accepted(shop.working.push(source.developer(), source.project.url, shop.files())).commit
     (scene.folder.directory / "templates").symlink_to(ROOT / "templates")
-    scene.folder.run(blocks(FURTHER)[0].replace(" GitLabProject=", f" GitLabUrl={scene.gitlab.url} GitLabProject="))
+    scene.folder.run(blocks(FURTHER)[0])
     assert shop.deploy(commit) == "Succeeded", shop.said()
 
 
 @pytest.mark.parametrize("account", ["same", "other"])
 def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str, tmp_path: Path) -> None:
     aws = scene.aws if account == "same" else scene.aws.in_account(OTHER)
-    developer = Folder(aws, scene.dev.working.directory, tmp_path)
+    developer = Folder(aws, scene.dev.working.directory, tmp_path, GIT_SSL_CAINFO=str(scene.folder.directory / "ca.pem"))
     folder = Folder(aws, scene.folder.directory, tmp_path, scene.gitlab.url)
     create_branch, store_token, deploy = blocks(PAGE)
     [shown] = blocks(PAGE, "toml")
@@ -175,7 +186,8 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     developer.run(create_branch)
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
-    folder.write_parameters("prd", shown, GitLabUrl=scene.gitlab.url, ReviewBranches="main")
+    folder.run(blocks(CONNECT)[1].replace("gitlab/infra", "gitlab/infra-prd"))
+    folder.write_parameters("prd", shown, ReviewBranches="main", **scene.of_gitlab)
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
 
+from tests.deployment.pages import blocks
 from tests.scripts.conftest import ROOT, sam_settings
 
 TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
@@ -38,8 +38,7 @@ def test_unknown_config_env_names_the_valid_ones() -> None:
 
 def shown_with_a_certificate() -> list[str]:
     """The lines of docs/how-to/connect-gitlab.md."""
-    page = (ROOT / "docs/how-to/connect-gitlab.md").read_text()
-    [block] = [block for block in re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "CERTIFICATE" in block]
+    [block] = [block for block in blocks(ROOT / "docs/how-to/connect-gitlab.md", "toml") if "CERTIFICATE" in block]
     return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
 
 
