@@ -34,7 +34,7 @@ class Scene:
         self.source = Source(aws, gitlab, "platform/infra", "gitlab/infra", "main")
         self.folder = self.folder_of(aws, "clone")
         # A self-managed GitLab may present a certificate of either CA while it changes from one to the other.
-        ca = "".join(authority or "" for authority in (Authority.make("The next CA").certificate, gitlab.ca_certificate))
+        ca = f"{Authority.make('The next CA').certificate}{gitlab.ca_certificate}"
         (self.folder.directory / "ca.pem").write_text(ca)
         self.of_gitlab = {"GitLabUrl": gitlab.url, "GitLabCaCertificate": ca}
         self.store_token(self.folder, "gitlab/infra")

@@ -15,10 +15,20 @@ def test_readme_has_at_most_250_lines():
     assert len(README.splitlines()) <= 250
 
 
-def test_first_screen_has_codecommit_the_picture_and_a_command():
-    first = "\n".join(README.splitlines()[:40])
-    assert "generally available again" in first and "```mermaid" in first and "(docs/tutorial/note.svg)" in first
-    assert re.findall(r"^```sh\n(.*)$", first, re.MULTILINE) == ["make run"]
+def test_first_screen_has_its_parts_in_order():
+    """The picture first, then what to use instead, before a reader begins."""
+    parts = ["(docs/tutorial/note.svg)", "`review/*`", "**Use CodeConnections", "**Use CloudFormation Git sync",
+             "**Use GitLab CI with OIDC", "**Status: alpha", "generally available again", "```sh\nmake run\n",
+             "no public address"]
+    found = [README.find(part) for part in parts]
+    assert -1 not in found and found == sorted(found)
+    lines = [README[:place].count("\n") for place in found]
+    assert lines[-1] < 40
+
+
+def test_picture_of_the_flow_has_six_boxes():
+    [flow] = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+    assert len(re.findall(r"\w+[\[(]{1,2}", flow)) == 6
 
 
 def test_rust_version_is_that_of_the_packages():

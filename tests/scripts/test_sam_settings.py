@@ -46,7 +46,8 @@ def shown_with_a_certificate() -> list[str]:
     (["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
     (["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"'],
      {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b"}),
-    (shown_with_a_certificate(), {"GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
+    (shown_with_a_certificate(), {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/infra",
+                                  "GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
                                   "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
     # As `sam deploy --guided` saves them.
     ('EnvID="dev" LogLevel="warn"', {"EnvID": "dev", "LogLevel": "warn"}),
