@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import sam_settings
-from stack_failures import StackFailures
+import stack_failures
 
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
@@ -40,11 +40,11 @@ def main() -> int:
                "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
     if given.yes:
         command.append("--no-confirm-changeset")
-    failures = StackFailures(account.session.client("cloudformation"), settings.stack_name)
+    failures = stack_failures.StackFailures(account.session.client("cloudformation"), settings.stack_name)
     status = subprocess.run(command, cwd=sam_settings.ROOT, check=False).returncode
     if status != 0 and (lines := failures.lines()):
-        print(f"\nStack {settings.stack_name}: what failed (docs/runbook/a-failed-deploy.md):", file=sys.stderr)
-        print(*(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
+        print(file=sys.stderr)
+        stack_failures.show(settings.stack_name, lines, sys.stderr)
     return status
 
 

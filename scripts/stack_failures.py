@@ -1,18 +1,27 @@
 """The failed resources of an operation on a stack, with CloudFormation's reasons.
 
+    python3 scripts/stack_failures.py --config-env dev    the latest operation on the environment's stack
+    python3 scripts/stack_failures.py project-dev-shop    that on another stack
+
 `sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
-DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This module calls DescribeEvents.
+DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This script calls DescribeEvents.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
+import sys
+from datetime import datetime, timezone
+from typing import Any, TextIO
 
+import sam_settings
 from botocore.exceptions import BotoCoreError, ClientError
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
+# A stack's own status at the begin of an operation. Not REVIEW_IN_PROGRESS, the begin of a first change set.
+_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 
 
 class StackFailures:
@@ -23,6 +32,16 @@ class StackFailures:
         self._is_denied = False
         self._old = {event["EventId"] for event in [*self._stack_events(), *self._validation_errors()]}
         self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
+
+    def keep_latest(self) -> None:
+        """Leaves out only what failed before the latest operation. A change set that failed is an operation, too."""
+        events, change_sets = self._stack_events(), self._change_sets()
+        begins = [event["Timestamp"] for event in events
+                  if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in _BEGINS]
+        begins += [change_set["CreationTime"] for change_set in change_sets if change_set["Status"] == "FAILED"]
+        latest = max(begins, default=datetime.min.replace(tzinfo=timezone.utc))
+        self._old = {event["EventId"] for event in [*events, *self._validation_errors()] if event["Timestamp"] < latest}
+        self._old |= {change_set["ChangeSetId"] for change_set in change_sets if change_set["CreationTime"] < latest}
 
     def lines(self) -> list[str]:
         """One line for each resource that failed, the first failure first. Empty if CloudFormation reports none."""
@@ -71,3 +90,32 @@ def _is_failed_resource(event: dict[str, Any]) -> bool:
 def _line(event: dict[str, Any]) -> str:
     reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason") or "no reason"
     return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+
+
+def show(stack_name: str, lines: list[str], to: TextIO) -> None:
+    print(f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):", file=to)
+    print(*(f"  {line}" for line in lines), sep="\n", file=to)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--config-env", default="dev")
+    arguments.add_argument("stack", nargs="?", help="its name, or the ID of a deleted one (default: the environment's)")
+    given = arguments.parse_args()
+    name = given.stack or sam_settings.read(given.config_env).stack_name
+    account = sam_settings.account()
+    stack = account.stack(name)
+    if stack is None:
+        sys.exit(f"stack {name} does not exist in account {account.id}, region {account.region}. "
+                 "Name a deleted one by its ID")
+    failures = StackFailures(account.session.client("cloudformation"), name)
+    failures.keep_latest()
+    if lines := failures.lines():
+        show(name, lines, sys.stdout)
+    else:
+        print(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,5 @@
-"""The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons.
+"""The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons. After `sam deploy` alone,
+scripts/stack_failures.py prints the same.
 
 An AWS of its own, in which prd was never deployed.
 """
@@ -44,12 +45,14 @@ def test_taken_name_is_printed_with_its_resource(empty_account: LocalAws, produc
     assert status != 0 and "AWS::EarlyValidation::ResourceExistenceCheck" in printed, printed
     # The page has the printed output.
     assert "\n".join(shown(printed)) in PAGE.read_text()
+    assert production.run("stack_failures.py") == (0, "\n".join([*shown(printed), ""]))
     # A failure is printed once: the next one has another cause.
     empty_account.client("logs").delete_log_group(logGroupName=GROUP)
     empty_account.client("iam").create_user(UserName="user-prd-codecommit-mirroring")
     status, printed = production.run("deploy.py", "--yes")
     assert status != 0 and GROUP not in "".join(shown(printed)), printed
     assert "user-prd-codecommit-mirroring' already exists" in "".join(shown(printed))
+    assert shown(production.run("stack_failures.py")[1]) == shown(printed)
 
 
 def test_failed_resource_is_printed_with_its_reason(production: Production) -> None:
@@ -58,3 +61,9 @@ def test_failed_resource_is_printed_with_its_reason(production: Production) -> N
     assert status != 0
     assert "gitlab/absent" in "".join(shown(printed)), printed
     assert "cancelled" not in "".join(shown(printed))
+    assert shown(production.run("stack_failures.py")[1]) == shown(printed)
+    # The latest operation: the deletion, which has no failure.
+    production.delete()
+    status, printed = production.run("stack_failures.py", production.id)
+    assert (status, printed) == (0, f"Stack {production.id} is in DELETE_COMPLETE. Its latest operation has no "
+                                    "failed resource\n")

@@ -23,7 +23,7 @@ class Run:
         self.sam: list[str] = []
         monkeypatch.setattr(deploy.subprocess, "run", self._ran)
         # tests/deployment/test_deploy_failures.py tests this.
-        monkeypatch.setattr(deploy, "StackFailures", MagicMock())
+        monkeypatch.setattr(deploy.stack_failures, "StackFailures", MagicMock())
 
     def _ran(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         self.sam = command
