@@ -1,10 +1,10 @@
 """Creates the release files in dist/: `make dist`.
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam package` and
-`sam publish`, and an SBOM. In addition the other templates, the schemas, the scripts that check, upgrade and delete
-an environment, the licences and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the
-parameters of a quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source
-and toolchain give the same bytes.
+`sam publish`, and an SBOM. In addition the other templates, the schemas, the scripts for an environment, the licences
+and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the parameters of a quick-create
+link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 # They need boto3 only.
-_SCRIPTS = ("scripts/doctor.py", "scripts/undeploy.py", "scripts/upgrade.py", "scripts/sam_settings.py")
+_SCRIPTS = tuple(f"scripts/{name}.py" for name in (
+    "doctor", "leave", "sam_settings", "stack_failures", "undeploy", "upgrade"))
 # They have the same paths as in the repository, so that the links of the README work.
 _FOLDERS = ("docs", "schemas", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see requirements-docs.txt.

@@ -31,12 +31,14 @@ def bare(aws: LocalAws, folder: Path, tmp_path: Path) -> Folder:
     return Folder(aws, folder, tmp_path, PATH=f"{programs}:/usr/bin:/bin")
 
 
-def test_doctor_and_upgrade_need_boto3_alone(infra: MirroredProject, bare: Folder) -> None:
+def test_scripts_that_delete_nothing_need_boto3_alone(infra: MirroredProject, bare: Folder) -> None:
     bare.run("python3 -c 'import yaml'", fails=True)
     printed = bare.run("python3 scripts/doctor.py --config-env dev")
     assert "ok      stack cfn-gitops-dev" in printed
     assert "checks, 0 with a problem" in printed
     bare.run("python3 scripts/upgrade.py --config-env dev")
+    assert "update it to keep: " in bare.run("python3 scripts/leave.py --config-env dev")
+    assert "no failed resource" in bare.run("python3 scripts/stack_failures.py cfn-gitops-dev")
 
 
 def test_undeploy_deletes_an_environment_with_boto3_alone(aws: LocalAws, infra: MirroredProject, reader: Folder,
