@@ -22,8 +22,7 @@ OWN = ROOT / "tests/deployment/templates/own_environment.yaml"
 USER, BRANCH = "user-dev-codecommit-mirroring", "development"
 CREDENTIAL = "ServiceSpecificCredential"
 OWN_RESOURCES = """\
-Parameters:
-  EnvID: { Type: String, AllowedValues: [dev, prd] }
+Parameters: { EnvID: { Type: String, AllowedValues: [dev, prd] } }
 Resources:
   Nightly:
     Type: AWS::Events::Rule
@@ -37,8 +36,8 @@ class Shop(MirroredProject):
     resources = OWN_RESOURCES
 
     def files(self) -> dict[str, str]:
-        parameters = "Parameters:\n  Commit: { Type: String }\n"
-        template = self.resources.replace("Parameters:\n", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
+        parameters = "Parameters: { Commit: { Type: String },"
+        template = self.resources.replace("Parameters: {", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
         # Without tags, which the team's roles do not allow.
         return {**super().files(), "root-stack-shop.yaml": template,
                 "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}})}
@@ -53,9 +52,9 @@ class Team:
         self.shop = Shop(aws, "dev2", "shop", directory, self.source, BRANCH)
         self.commits: list[str] = []
 
-    def deploy_environment(self) -> None:
+    def deploy_environment(self, template: Path = OWN) -> None:
         own = Stack(self.aws, "codeseries-dev")
-        assert own.create(OWN, EnvID="dev", ProjectID="shop") == "CREATE_COMPLETE", own.failures()
+        assert own.create(template, EnvID="dev", ProjectID="shop") == "CREATE_COMPLETE", own.failures()
         repository = {"repositoryName": self.old.repository}
         found = self.aws.client("codecommit").get_repository(**repository)["repositoryMetadata"]
         scheme, _, host = found["cloneUrlHttp"].partition("://")
@@ -101,21 +100,30 @@ def deployed(pipeline: Pipeline) -> set[str]:
 def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: LocalGitLab, folder: Path,
                                                          tmp_path: Path) -> None:
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
-    environment, project, stop, delete_stack, delete_environment = blocks(PAGE)
-    [resources] = blocks(PAGE, "yaml")
+    stop, delete_environment = blocks(PAGE)
+    [project, *_] = blocks(ROOT / "docs/how-to/add-a-project.md")
+    [head] = blocks(PAGE, "yaml")
+    resources = head + "Resources:\n" + OWN_RESOURCES.partition("Resources:\n")[2].replace(
+        "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
     assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
+    assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run("python3 scripts/stack_failures.py --config-env dev")
 
     team.shop.resources = resources
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
     rule = team.old.deployed.resources()[0]["PhysicalResourceId"]
     during = team.push()
-    reader.run(environment, typed="y\n")
+    of_dev = (folder / "samconfig.toml").read_text().partition("[dev.")[2].partition("[prd.")[0]
+    with (folder / "samconfig.toml").open("a") as file:
+        file.write(f"\n[dev.{of_dev}".replace("dev", "dev2"))
+    reader.write_parameters("dev2", OF_DEV.replace("dev", "dev2"), ProjectID="")
+    reader.run("sam deploy --config-env dev2", typed="y\n")
     assert team.old.deploy(during) == "Succeeded", team.old.said()
 
     team.source.store_token()
     during = team.push()
-    reader.run(project.replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject="))
+    reader.run(project.replace("-dev-", "-dev2-").replace("EnvID=dev", "EnvID=dev2").replace("=main", "=development")
+               .replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject="))
     assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", team.old.said() + team.shop.said()
     assert team.mirror in team.source.project.mirrors()
     assert (team.schedule("dev"), team.schedule("dev2")) == ("ENABLED", "DISABLED")
@@ -130,7 +138,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
     assert team.old.deployed.resources()[0]["PhysicalResourceId"] == rule
 
     during = team.push()
-    reader.run(delete_stack)
+    assert team.old.deployed.delete() == "DELETE_COMPLETE"
     assert team.shop.deploy(during) == "Succeeded", team.shop.said()
     team.shop.resources = resources.replace("DISABLED", "ENABLED")
     during = team.push()
@@ -146,7 +154,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
 @pytest.mark.parametrize("team", ["platform/stays"], indirect=True)
 def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> None:
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
-    *_, stop, _, delete_environment = blocks(PAGE)
+    stop, delete_environment = blocks(PAGE)
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
     stack, [rule] = team.old.deployed.describe()["StackId"], team.old.deployed.resources()
 
@@ -163,3 +171,9 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     assert team.old.deployed.describe()["StackId"] == stack
     assert team.old.deployed_commit() == during
     assert team.old.deployed.resources()[0]["PhysicalResourceId"] == rule["PhysicalResourceId"]
+
+    # The way back.
+    reader.run("KEEP_STACKS=yes DELETE_BUCKET=yes python3 scripts/undeploy.py --config-env dev", typed="cfn-gitops-dev\n")
+    team.deploy_environment(folder / "codeseries-dev.yaml")
+    assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
+    assert team.old.deployed.describe()["StackId"] == stack
