@@ -203,6 +203,18 @@ def _topic(change: Change) -> list[Need]:
             *_tags(change, arn, "sns:TagResource", "sns:UntagResource")]
 
 
+def _table(change: Change) -> list[Need]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html"""
+    arn = _arn("dynamodb", f"table/{change.name('TableName')}")
+    if change.new is None:
+        return [Need("dynamodb:DeleteTable", arn), Need("dynamodb:DescribeTable", arn)]
+    tags = _tags(change, arn, "dynamodb:TagResource", "dynamodb:UntagResource")
+    action = "dynamodb:CreateTable" if change.old is None else "dynamodb:UpdateTable"
+    return [Need(action, arn), *tags, *(Need(f"dynamodb:{read}", arn) for read in (
+        "DescribeTable", "DescribeContinuousBackups", "DescribeContributorInsights", "DescribeTimeToLive",
+        "DescribeKinesisStreamingDestination", "GetResourcePolicy", "ListTagsOfResource"))]
+
+
 def _parameter(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html"""
     arn = _arn("ssm", f"parameter/{change.name('Name').lstrip('/')}")
@@ -334,7 +346,7 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::WaitCondition": _nothing,
     "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
-    "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
+    "AWS::DynamoDB::Table": _table, "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
     "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function, "AWS::Lambda::Permission": _permission,
     "AWS::Logs::LogGroup": _log_group, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
