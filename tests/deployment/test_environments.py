@@ -3,7 +3,9 @@ docs/how-to/second-environment.md. The GitLab is a self-managed one with a priva
 
 from __future__ import annotations
 
+import json
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from tests.deployment.pages import Folder, blocks, clone
 from tests.deployment.pipelines import PROJECT, accepted, eventually
 from tests.deployment.steps import ROOT, Stack
 
-README, TUTORIAL, CONNECT, PAGE, FURTHER = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "tutorial/first-deployment.md", "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/add-a-project.md"))
+README, CONNECT, PAGE, FURTHER, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/add-a-project.md", "how-to/allow-resources.md",
+    "runbook/README.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -135,32 +138,42 @@ def test_changed_env_id_fails_if_the_replacement_is_created_first(scene: Scene) 
     assert state(scene) == before
 
 
-def test_policy_of_the_tutorial_allows_a_topic(scene: Scene) -> None:
-    dev, heading = scene.dev, "## Allow your resources"
+def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
+    dev = scene.dev
     assert dev.deploy(scene.first) == "Succeeded", dev.said()
-    denied, topic = dev.push_only(template=with_topic()).commit, "cfnstack-dev-infra-Topic"
+    [policy, _], [create], [lines], [resources] = (blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml"))
+    denied = dev.push_only(template=with_resources(resources)).commit
     assert dev.deploy(denied) == "Failed"
-    assert "is not authorized to perform: sns:CreateTopic" in str(dev.deployed.failures())
-    assert "because no identity-based policy allows" in str(dev.deployed.failures())
+    commands = blocks(RUNBOOK, heading="## When an execution fails")
+    read, events, _, _, start = (command.replace("-shop", "-infra") for command in commands)
+    reason = "is not authorized to perform: dynamodb:CreateTable"
+    action, shown, _ = scene.folder.run(read).split("\t")
+    assert action == "Deploy" and reason in shown
+    shown = scene.folder.run(events)
+    assert reason in shown and "because no identity-based policy allows" in shown
 
-    [policy], [create], [line] = (blocks(TUTORIAL, language, heading) for language in ("json", "sh", "toml"))
-    (scene.folder.directory / "topics.json").write_text(policy)
+    (scene.folder.directory / "deploy-dev.json").write_text(policy)
     arn = scene.folder.run(create).strip()
-    line = line.replace("arn:aws:iam::111122223333:policy/deploy-dev-topics", arn)
-    assert arn in line
-    scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{line}]\n"), **scene.of_gitlab)
+    lines = lines.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn)
+    assert arn in lines
+    scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{lines}]\n"), **scene.of_gitlab)
     scene.folder.run("sam deploy --config-env dev", typed="y\n")
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
-    allowed = dev.push_only(template=with_topic()).commit
-    assert dev.deploy(allowed) == "Succeeded", dev.said()
-    assert topic in str(dev.deployed.resources())
+    execution = json.loads(scene.folder.run(start))["pipelineExecutionId"]
+    dev.decide(execution)
+    assert dev.ended(execution) == "Succeeded" and dev.deployed_commit() == denied, dev.said()
+    names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in dev.deployed.resources()}
+    assert all(name.startswith("cfnstack-dev-infra-") for name in names.values())
+    scene.aws.client("lambda").invoke(FunctionName=names["Function"], Payload=json.dumps({"id": "1"}))
+    assert scene.aws.client("dynamodb").scan(TableName=names["Orders"])["Count"] == 1
     # The other tests deploy the example as it is.
     assert dev.deploy(dev.push_only().commit) == "Succeeded", dev.said()
 
 
-def with_topic() -> str:
+def with_resources(added: str) -> str:
+    """The example project's template with the resources of the page, whose indentation `blocks` removes."""
     before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
-    return f"{before}  Topic:\n    Type: AWS::SNS::Topic\n\n{outputs}{after}"
+    return f"{before}{textwrap.indent(added, '  ')}\n{outputs}{after}"
 
 
 def test_first_command_for_a_further_project_deploys_its_branch(scene: Scene, tmp_path: Path) -> None:
