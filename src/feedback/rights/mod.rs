@@ -1,14 +1,13 @@
-//! What pipelines may not do of a change set: its resource types' handlers need actions that no policy of the deploy
-//! role allows.
+//! What pipelines may not do of a change set: no policy of the deploy role allows an action that the handler of a
+//! changed resource's type needs.
 //!
 //! CloudFormation publishes the actions of each handler in the schema of its type, and not which of them a resource
-//! needs. So an action counts only if no handler of this kind can do without it, and only its name: the names of new
-//! resources, conditions, boundaries and organizations' policies are not compared. What cannot be decided counts as
-//! allowed.
+//! needs. So an action counts only if no handler of this kind can do without it, and only by its name: resources,
+//! conditions, boundaries and organizations' policies are not compared. What cannot be decided counts as allowed.
 
 mod policies;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::RegistryType;
@@ -19,48 +18,23 @@ use crate::clients::aws::{Aws, CallError, required};
 use crate::feedback::change_sets::{Change, Effect, Remedy, code};
 use crate::gitops_pipeline::names::ResourceNames;
 
-/// Another note is written without this check.
+/// The time for the comparison. Afterwards the note is written without it.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most resource types that are looked up for a note, and the most actions that it names for one.
 const MAX_TYPES: usize = 30;
 const MAX_ACTIONS: usize = 3;
 
-/// A handler of a resource type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Handler {
-    /// Its name in the schema.
-    name: &'static str,
-    /// The verbs of the action without which it cannot work, before the name of the type.
-    verbs: &'static [&'static str],
-}
-
-const CREATE: Handler = Handler {
-    name: "create",
-    verbs: &["Create", "Put"],
-};
-const UPDATE: Handler = Handler {
-    name: "update",
-    verbs: &[],
-};
-const DELETE: Handler = Handler {
-    name: "delete",
-    verbs: &["Delete"],
-};
-
-/// What the deploy role may not do.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Denied {
-    remedy: Remedy,
-    handler: Handler,
-    resource_type: String,
-    actions: String,
-}
+/// The handler's name, and the verbs of the one action without which it cannot work, before the type's last word.
+type Handler = (&'static str, &'static [&'static str]);
+const CREATE: Handler = ("create", &["Create", "Put"]);
+const UPDATE: Handler = ("update", &[]);
+const DELETE: Handler = ("delete", &["Delete"]);
 
 /// Verbs of actions that create a resource from something else.
 const OTHER_CREATIONS: [&str; 3] = ["Restore", "Import", "Copy"];
 
-/// Verbs of actions that change nothing. API Gateway's have the names of HTTP methods.
+/// Verbs of actions that change nothing. API Gateway's actions have the names of HTTP methods.
 const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
@@ -78,60 +52,59 @@ const ATTRIBUTES: [&str; 5] = [
 /// The lines of a note about what the deploy role may not do. Empty if it may do everything, or if that cannot be
 /// decided: a note without these lines is better than none.
 pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
-    let checked = tokio::time::timeout(TIMEOUT, check(aws, names, changes)).await;
-    let because = match checked {
-        Ok(Ok(lines)) => return lines,
+    let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, changes)).await;
+    let because = match compared {
+        Ok(Ok(missing)) => return lines(&missing, names),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it took too long".to_owned(),
     };
-    unchecked(&because);
+    tracing::warn!(because, "rights not compared");
     String::new()
 }
 
-fn unchecked(because: &str) {
-    tracing::warn!(because, "rights not compared");
-}
-
-async fn check(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> Result<String, CallError> {
+/// What is missing, by its remedy.
+async fn compare(
+    aws: &Aws,
+    names: &ResourceNames,
+    changes: &[Change],
+) -> Result<BTreeMap<Remedy, Vec<String>>, CallError> {
     let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
     let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
+    let mut missing = BTreeMap::<_, Vec<_>>::new();
     if types.is_empty() {
-        return Ok(String::new());
+        return Ok(missing);
     }
     let policies = Policies::read(aws, &names.deploy_role()).await?;
-    let mut denied = vec![];
     for of_type in types.into_iter().take(MAX_TYPES) {
-        let schema = match schema(aws, of_type).await {
-            Ok(schema) => schema,
-            // The other types can be compared.
-            Err(error) => {
-                unchecked(&error.to_string());
-                continue;
-            }
-        };
+        let schema = schema(aws, of_type).await;
+        // The other types can be compared.
+        let schema = schema.inspect_err(|error| tracing::warn!(%error, "rights not compared"));
+        let handlers = &schema.unwrap_or_default()["handlers"];
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {
-            let published = schema["handlers"][handler.name]["permissions"].as_array();
+            let published = handlers[handler.0]["permissions"].as_array();
             let published = published.into_iter().flatten().filter_map(Value::as_str);
-            let actions =
-                missing_actions(&published.collect::<Vec<_>>(), of_type, *handler, &policies);
-            denied.extend(actions.first().map(|first| Denied {
-                remedy: Remedy::of_missing(first),
-                handler: *handler,
-                resource_type: of_type.to_owned(),
-                actions: actions.join("`, `"),
-            }));
+            let actions = needed(&published.collect::<Vec<_>>(), of_type, *handler, &policies);
+            if let Some(first) = actions.first() {
+                let right = format!(
+                    "{} {} (`{}`)",
+                    handler.0,
+                    code(of_type),
+                    actions.join("`, `")
+                );
+                let remedy = Remedy::of_missing(first);
+                missing.entry(remedy).or_default().push(right);
+            }
         }
     }
-    denied.sort();
-    Ok(lines(&denied, names))
+    Ok(missing)
 }
 
 async fn schema(aws: &Aws, of_type: &str) -> Result<Value, CallError> {
     let call = aws.cloudformation.describe_type();
     let call = call.r#type(RegistryType::Resource).type_name(of_type);
     let doing = || format!("reading the schema of {of_type}");
-    let described = required(call.send().await, doing)?;
-    Ok(serde_json::from_str(&described.schema.unwrap_or_default()).unwrap_or_default())
+    let schema = required(call.send().await, doing)?.schema;
+    Ok(serde_json::from_str(&schema.unwrap_or_default()).unwrap_or_default())
 }
 
 /// The type of a changed resource, with each handler that the change calls.
@@ -153,70 +126,57 @@ fn uses(change: &Change) -> impl Iterator<Item = (&str, Handler)> {
         .map(move |handler| (of_type, handler))
 }
 
-/// The actions of which the handler needs at least one, if the role has none of them.
-fn missing_actions<'a>(
+/// The actions of which the handler needs at least one, if the role may have none of them.
+fn needed<'a>(
     published: &[&'a str],
     of_type: &str,
-    handler: Handler,
+    (_, verbs): Handler,
     policies: &Policies,
 ) -> Vec<&'a str> {
     let noun = of_type.rsplit("::").next().unwrap_or_default();
-    let own: Vec<String> = handler
-        .verbs
-        .iter()
-        .map(|verb| format!("{verb}{noun}"))
-        .collect();
-    let name = |action: &'a str| action.split_once(':').map_or("", |(_, name)| name);
-    let begins = |action: &str, with: &[&str]| with.iter().any(|it| action.starts_with(it));
+    let name = |action: &'a str| action.split(':').nth(1).unwrap_or_default();
+    let begins = |action, with: &[&str]| with.iter().any(|it| name(action).starts_with(it));
     let actions = || published.iter().copied();
-    let mut needed: Vec<&str> = actions()
-        .filter(|it| own.iter().any(|own| own == name(it)))
-        .collect();
+    let is_own = |action| {
+        verbs
+            .iter()
+            .any(|verb| name(action).strip_prefix(verb) == Some(noun))
+    };
+    let is_write = |action| !begins(action, &READS) && action != "iam:PassRole";
+    let mut needed: Vec<&str> = actions().filter(|it| is_own(it)).collect();
     if needed.is_empty() {
-        let is_write = |it: &&str| !begins(it.split(':').nth(1).unwrap_or_default(), &READS);
-        needed = actions()
-            .filter(is_write)
-            .filter(|it| *it != "iam:PassRole")
-            .collect();
+        needed = actions().filter(|it| is_write(it)).collect();
     }
-    // For example, a database can be created from a snapshot.
-    let is_other = |it: &&'a str| {
-        begins(name(it), &OTHER_CREATIONS)
-            || own.iter().any(|own| name(it).starts_with(own.as_str()))
+    // For example, a database can be created from a snapshot, or as a replica (`CreateDBInstanceReadReplica`).
+    let is_variant = |action: &'a str| {
+        let mut verbs = verbs
+            .iter()
+            .filter_map(|verb| name(action).strip_prefix(verb));
+        begins(action, &OTHER_CREATIONS) || verbs.any(|rest| rest.starts_with(noun))
     };
     let is_known = actions().all(|action| !action.contains('*'));
-    if is_known
-        && !actions()
-            .filter(is_other)
+    let others = actions().filter(|it| is_variant(it));
+    if !is_known
+        || others
             .chain(needed.iter().copied())
             .any(|it| policies.may_allow(it))
     {
-        needed.truncate(MAX_ACTIONS);
-        return needed;
+        return vec![];
     }
-    vec![]
+    needed.truncate(MAX_ACTIONS);
+    needed
 }
 
 /// A line for each remedy.
-fn lines(denied: &[Denied], names: &ResourceNames) -> String {
-    let line = |group: &[Denied]| {
-        let rights = group.iter().map(|it| {
-            format!(
-                "{} {} (`{}`)",
-                it.handler.name,
-                code(&it.resource_type),
-                it.actions
-            )
-        });
-        let rights = rights.collect::<Vec<_>>().join(", ");
-        let remedy = group.first().map(|it| it.remedy.text(&names.env_id));
-        let (environment, remedy) = (code(&names.env_id), remedy.unwrap_or_default());
-        format!("\n**Pipelines may not {rights} in {environment}.** {remedy}.\n")
+fn lines(missing: &BTreeMap<Remedy, Vec<String>>, names: &ResourceNames) -> String {
+    let line = |(remedy, rights): (&Remedy, &Vec<String>)| {
+        let (rights, remedy) = (rights.join(", "), remedy.text(&names.env_id));
+        format!(
+            "\n**Pipelines may not {rights} in {}.** {remedy}.\n",
+            code(&names.env_id)
+        )
     };
-    denied
-        .chunk_by(|one, next| one.remedy == next.remedy)
-        .map(line)
-        .collect()
+    missing.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn change_uses_the_handlers_of_its_effect() {
             vec![],
         ),
     ] {
-        let used: Vec<_> = uses(&change).map(|(_, handler)| handler.name).collect();
+        let used: Vec<_> = uses(&change).map(|(_, handler)| handler.0).collect();
         assert_eq!(used, expected, "{change:?}");
     }
 }
@@ -87,7 +87,7 @@ fn misses(
     published: &[&str],
     expected: &[&str],
 ) {
-    let missing = missing_actions(published, of_type, handler, &allowing(allowed));
+    let missing = needed(published, of_type, handler, &allowing(allowed));
     assert_eq!(missing, expected);
 }
 
@@ -188,19 +188,22 @@ fn policies_that_may_allow_an_action_are_not_denials() {
 
 #[test]
 fn line_names_types_actions_and_remedy() {
-    let denied = |remedy, of_type: &str, actions: &str| Denied {
-        remedy,
-        handler: CREATE,
-        resource_type: of_type.to_owned(),
-        actions: actions.to_owned(),
-    };
     let names = ResourceNames::new("dev", "shop").expect("valid names");
-    let all = [
-        denied(Remedy::Policy, "AWS::SNS::Topic", "sns:CreateTopic"),
-        denied(Remedy::Policy, "AWS::SQS::Queue", "sqs:CreateQueue"),
-        denied(Remedy::Boundary, "AWS::IAM::Role", "iam:CreateRole"),
-    ];
-    let text = lines(&all, &names);
+    let right = |text: &str| text.replace('\'', "`");
+    let missing = BTreeMap::from([
+        (
+            Remedy::Policy,
+            vec![
+                right("create 'AWS::SNS::Topic' ('sns:CreateTopic')"),
+                right("create 'AWS::SQS::Queue' ('sqs:CreateQueue')"),
+            ],
+        ),
+        (
+            Remedy::Boundary,
+            vec![right("create 'AWS::IAM::Role' ('iam:CreateRole')")],
+        ),
+    ]);
+    let text = lines(&missing, &names);
     let (policy, boundary) = text.trim().split_once("\n\n").expect("two lines");
     assert_eq!(
         policy,
@@ -210,5 +213,5 @@ fn line_names_types_actions_and_remedy() {
     assert!(boundary.starts_with(
         "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.** Set "
     ));
-    assert!(lines(&[], &names).is_empty());
+    assert!(lines(&BTreeMap::new(), &names).is_empty());
 }
