@@ -17,6 +17,7 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from local.gitlab.certificates import Authority
 from tests.deployment import steps
+from tests.deployment.waiting import eventually
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks, clone
 from tests.deployment.pipelines import PROJECT, accepted, eventually
@@ -143,7 +144,14 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     assert dev.deploy(scene.first) == "Succeeded", dev.said()
     [policy, _], [create], [lines], [resources] = (blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml"))
     denied = dev.push_only(template=with_resources(resources)).commit
+    dev.waits_for_approval(dev.execution_of(denied))
+    project, missing = dev.source.project, (
+        "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in `dev`.** Add a policy",
+        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.** Set DeployedRoles=Bounded")
+    [note] = eventually(lambda: project.commit_notes(denied), "the note")
+    assert all(line in note.body for line in missing), note
     assert dev.deploy(denied) == "Failed"
+    eventually(lambda: any("pipelines may not call " in each.description for each in project.statuses(denied)), "the remedy")
     commands = blocks(RUNBOOK, heading="## When an execution fails")
     read, events, _, _, start = (command.replace("-shop", "-infra") for command in commands)
     reason = "is not authorized to perform: dynamodb:CreateTable"
@@ -160,6 +168,7 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     scene.folder.run("sam deploy --config-env dev", typed="y\n")
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
     execution = json.loads(scene.folder.run(start))["pipelineExecutionId"]
+    eventually(lambda: "Pipelines may not" not in project.commit_notes(denied)[0].body, "a note without missing rights")
     dev.decide(execution)
     assert dev.ended(execution) == "Succeeded" and dev.deployed_commit() == denied, dev.said()
     names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in dev.deployed.resources()}
