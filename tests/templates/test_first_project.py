@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.templates.deployed import Deployed, source
+from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.named import APPROVAL_TOPIC
 
 OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"}
@@ -60,6 +60,26 @@ def test_review_branches_without_reports_are_rejected(given):
     assert why == "ReviewBranches needs GitLabProject, and ReportToGitLab true"
 
 
+GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab", "FunctionApprovals": "GitLab"}
+
+
+def test_tag_may_approve_the_first_project():
+    shown = re.findall(r'^    "(\w+)=(\w+)",$', (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text(), re.MULTILINE)
+    assert dict(shown) == {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
+    stack = Deployed(EnvID="dev", **{**GITLAB, **dict(shown)})
+    assert stack.broken_rules() == []
+    approval = stack.properties("Project")["Approval"]
+    # Without AllowAuthor.
+    assert approval == {"FromGitLab": True, "CustomData": "The next version of infra is ready for dev"}
+
+
+@pytest.mark.parametrize("given", [
+    {}, {**GITLAB, "ReportToGitLab": "false"}, {**GITLAB, "FunctionApprovals": "NoChanges"}, {"FunctionApprovals": "GitLab"}])
+def test_tag_approvals_without_their_needs_are_rejected(given):
+    [why] = Deployed(EnvID="dev", ApprovalFromGitLab="true", **given).broken_rules()
+    assert why == "ApprovalFromGitLab needs GitLabProject, ReportToGitLab true, and FunctionApprovals GitLab"
+
+
 @pytest.mark.parametrize(
     ("env_id", "branch", "is_accepted"),
     [("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)],
@@ -106,6 +126,7 @@ def test_alarm_of_silence_waits_for_the_credential_only():
     ({"RotationSerial": "2"}, ["RotationSerial"]),
     ({"GitLabProjectUrl": GITLAB_PROJECT}, ["GitLabProjectUrl"]),
     ({"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}, ["GitLabProject"]),
+    ({**GITLAB, "ApprovalFromGitLab": "true"}, ["GitLabProject", "ApprovalFromGitLab"]),
     ({"Drift": "Report"}, ["Drift"]),
 ])
 def test_setting_of_a_project_without_project_is_rejected(given, named):
