@@ -37,12 +37,12 @@ help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
-run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each step (REGION=cn-north-1)
+run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=cn-north-1)
 	@scripts/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
 	@python scripts/run.py $(if $(REGION),--region $(REGION))
 
 run-function:
-	@cargo build --locked --bin cfn-gitops
+	@$(PYTHON) scripts/cargo_progress.py cargo build --locked --bin cfn-gitops
 	@$(MAKE) local-function
 
 # The function that Cargo has compiled last, for `make run` or for the tests. It is large, so it is compressed only once.
@@ -91,7 +91,7 @@ doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelin
 upgrade: $(INSTALLED) ## render the pipelines of an environment again after its function's upgrade, one at a time (CONFIG_ENV=prd)
 	@python scripts/upgrade.py --config-env $(CONFIG_ENV)
 
-try: $(INSTALLED) build ## the acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
+try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python scripts/try_run.py $(if $(ACTS),--acts $(ACTS)) $(if $(CLEAN),--clean $(CLEAN))
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
