@@ -32,7 +32,7 @@ from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, require, summary, table,
     warnings, write)
-import run_approval  # noqa: E402
+from run_approval import PARAMETERS, AwsApprover, GitLabApprover  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
 
@@ -55,15 +55,22 @@ class LocalStory(Story):
         template = steps.template_with(ROOT / "target/local/bootstrap", directory)
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
-        self.environment.template, self.parameters = run_approval.template_with_approval(template), run_approval.PARAMETERS
-        self.approver = run_approval.Approver(gitlab, source)
-        self.loop.approve = self.approver.approve
+        self.parameters = PARAMETERS
+        self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
         self.gitlab = gitlab
         self.elsewhere = Elsewhere(aws, directory, self.environment)
 
     def deploy(self) -> None:
-        self.approver.protect_tags()
+        self.olivia.join()
+        for loop in (self.loop, self.second_loop):
+            loop.approved_by(f"Olivia, a member of {self.olivia.group(loop.env_id)},", self.olivia.client)
+        self.elsewhere.scene.project.approver = self.olivia.client("codepipeline")
+        self.ann.protect_tags()
         super().deploy()
+
+    def is_deleted(self) -> None:
+        super().is_deleted()
+        self.olivia.leave()
 
     def rotates(self) -> None:
         super().rotates()
@@ -81,8 +88,8 @@ class LocalStory(Story):
         passwords = self.loop.passwords | self.second_loop.passwords | {self.elsewhere.scene.login.password}
         require(len(passwords) > 2, "too few passwords were issued")
         require(not any(has_printed(password) for password in passwords), "the output contains a password")
-        tokens = {self.gitlab.token, self.approver.token.value}
-        require(not any(has_printed(token) for token in tokens), "the output contains a token of GitLab")
+        tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
+        require(not any(has_printed(token) for token in tokens), "the output contains a token of GitLab or a secret key")
         sent = {request.token for request in self.gitlab.requests}
         require(sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}")
         require(self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}")
@@ -90,6 +97,12 @@ class LocalStory(Story):
              f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
 
 
+APPROVAL_IN_GITLAB = Act(
+    "git push again, with the approval in GitLab",
+    "A Maintainer without a login for AWS approves what others have changed since the last deployment. A first deployment has "
+    "no former one, so Olivia approved it in AWS.",
+    lambda story: story.loop.push_approved_by(story.ann.approve),
+    "the tag of a Maintainer, who is not an author of the new commits, approves")
 LOST_EVENT = Act(
     "A lost event", "AWS delivers the event of a push by best effort.", lambda story: story.loses_an_event(),
     "the push is deployed all the same")
@@ -98,11 +111,11 @@ LOCAL_ACT = Act(
     lambda story: story.elsewhere.shown(), "both start the pipeline here, pinned to the pushed commit and image")
 LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
-# Before the deletion.
-ACTS = [*SHARED_ACTS[:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+# The approval after the first push, and the others before the deletion.
+ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
 NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example events"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
-        ("make try", "these acts in your own account and GitLab project (docs/how-to/try.md)")]
+        ("make try", "most of these acts in your own account and GitLab project (docs/how-to/try.md)")]
 
 
 def main() -> int:
@@ -121,7 +134,7 @@ def perform(region: str) -> int:
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         print(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
               "with IAM, CodeCommit\nand CodePipeline. The local GitLab runs beside it. The following takes about "
-              "five minutes.", flush=True)
+              "four minutes.", flush=True)
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):
@@ -137,7 +150,7 @@ def perform(region: str) -> int:
             took.append((number, time.monotonic() - start, act.proof))
             write(f"   ok, {took[-1][1]:.1f} s", GREEN)
     summary(took)
-    write(f"\nAll {len(ACTS)} steps succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
+    write(f"\nAll {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
         "GitLab are stopped,\nand their data is deleted.", GREEN)
     write("\nNext:", BOLD)
     table(NEXT)

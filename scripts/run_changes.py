@@ -90,7 +90,8 @@ class Changes:
         self._check(SelfRepair="Report")
         require(self._drifted(project.stack_name) == 0, f"{project.stack_name} differs from its template without a change")
         self.aws.client("events").disable_rule(Name=project.event_rule)
-        note(f"SelfRepair=Repair. A person disables {project.event_rule}: no push would start the pipeline.")
+        note(f"sam deploy with SelfRepair=Repair: now the function also repairs the stacks of pipelines. A person disables "
+             f"{project.event_rule}, so no push would start the pipeline.")
 
         def is_repaired() -> bool:
             # The policy of the parameter may take effect late.

@@ -1,6 +1,6 @@
 """The loop in `make run` and `make try`: from a push to GitLab to a deployed stack.
 
-This script acts as the developer and as the approver. GitLab and the environment do everything in between.
+This script acts as the developer and as the approvers. GitLab and the environment do everything in between.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from local.gitlab.state import Mirror
 from tests.deployment.mirroring import MirroredProject, Source
@@ -17,8 +18,12 @@ from console import Progress, note, require
 
 
 def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
-    progress.show("Approval", "Nothing is deployed yet. This script, as the approver, approves.")
+    progress.show("Approval", f"Nothing is deployed yet. {loop.approver} reads the change set and approves it in CodePipeline.")
     loop.project.decide(loop.project.execution_of(commit))
+
+
+# Approves the execution of a commit.
+Approve = Callable[["Loop", Progress, str], None]
 
 
 class Loop:
@@ -28,7 +33,12 @@ class Loop:
         self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
         self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
-        self.approve: Callable[[Loop, Progress, str], None] = approve_in_aws
+        self.approved_by("This script, as the approver,", aws.client)
+
+    def approved_by(self, who: str, client: Callable[[str], Any]) -> None:
+        """Sets who approves in AWS, and what creates their clients."""
+        self.approver, self._changes = who, client("cloudformation")
+        self.project.approver = client("codepipeline")
 
     def login(self) -> Login:
         """The login that GitLab's mirror uses for CodeCommit."""
@@ -76,10 +86,16 @@ class Loop:
         require(trigger == "CreatePipeline", f"{trigger} started the first run")
         progress.show("event", f"{project.event_rule} invokes the function for the branch's first push, and it "
                                "creates the pipeline. The pipeline's first run deploys this push, so no run fails.")
-        self._build_and_approve(progress, execution, commit)
+        self._build_and_approve(progress, execution, commit, approve_in_aws)
         eventually(lambda: [each["status"] for each in project.executions()] == ["Succeeded"], "one run has succeeded")
         # From now on, the rule starts the pipeline.
         eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
+
+    def push_approved_by(self, approve: Approve) -> None:
+        """A push after the first one."""
+        progress = Progress()
+        commit, execution = self.next_push(progress)
+        self._build_and_approve(progress, execution, commit, approve)
 
     def next_push(self, progress: Progress) -> tuple[str, str]:
         """Pushes, and returns the commit and the execution."""
@@ -101,18 +117,19 @@ class Loop:
         progress.show("event", "is lost on its way. Nothing starts.")
         self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
                                          Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
+        progress.show("health", "The health check looks for branches whose tip no run has. An event may still be on its "
+                                "way, so it looks again after a minute.")
         execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
                                "the health check starts a run", seconds=150)
         trigger = project.executions()[-1]["trigger"]["triggerType"]
         require(trigger == "StartPipelineExecution", f"{trigger} started the run")
-        progress.show("health", f"The health check finds a branch whose tip no run has. It looks again a minute later, "
-                                f"and starts {project.name}.")
+        progress.show("health", f"The branch still has no run. The health check starts {project.name}.")
         project.waits_for_approval(execution)
         project.decide(execution)
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
         require(project.deployed_commit() == commit, "another commit is deployed")
         require(len(project.executions()) == runs + 1, "another run was started")
-        progress.show("Deploy", f"{project.deployed.name} is at {commit[:12]}.")
+        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {commit[:12]}.")
 
     def starts_nothing_and_is_rejected(self, other_branch: str, unprotected_branch: str) -> None:
         project = self.project
@@ -134,11 +151,11 @@ class Loop:
         require(project.deployed_commit() == deployed, "a rejected run was deployed")
         require(len(project.executions()) == runs + 1, "another run was started later")
         progress.show("", "The earlier pushes started nothing.")
-        progress.show("Approval", f"This script, as the approver, rejects it: {project.error(execution)}. "
+        progress.show("Approval", f"{self.approver} rejects it: {project.error(execution)}. "
                                   f"{project.deployed.name} is still at {deployed[:12]}.")
 
-    def _build_and_approve(self, progress: Progress, execution: str, commit: str) -> None:
-        project = self.project
+    def _build_and_approve(self, progress: Progress, execution: str, commit: str, approve: Approve) -> None:
+        project, before = self.project, self.project.deployed_commit()
         project.waits_for_approval(execution)
         ran = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
         eventually(lambda: project.ran(execution)[:3] == ran, f"it ran {ran}")
@@ -149,8 +166,8 @@ class Loop:
         progress.show("Source", f"{project.name} runs with the pushed commit, {taken[:12]}.")
         progress.show("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
                                f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
-        require(project.deployed.status() == "REVIEW_IN_PROGRESS", "it was deployed before the approval")
-        changes = self.aws.client("cloudformation").describe_change_set(
+        require(project.deployed_commit() == before, "it was deployed before the approval")
+        changes = self._changes.describe_change_set(
             StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-infra")["Changes"]
         shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
                           for change in (each["ResourceChange"] for each in changes))
@@ -160,12 +177,12 @@ class Loop:
                    "GitLab shows the change set")
         progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
                                 "changes.")
-        self.approve(self, progress, commit)
+        approve(self, progress, commit)
         status = project.ended(execution)
         require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
         require(project.deployed_commit() == commit, "another commit is deployed")
         rule = self.aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])
-        progress.show("Deploy", f"CloudFormation creates {project.deployed.name}. The description of its resource: "
+        progress.show("Deploy", f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of its resource: "
                                 f"\"{rule['Description'][:30]}…\".")
         self._wait_for_statuses(commit, "success", "success")
         records = self.source.project.deployments

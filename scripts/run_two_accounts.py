@@ -33,8 +33,9 @@ class Elsewhere:
         require(not project.exists(), "the pipeline exists before its branch")
         note(f"cross-account-project.yaml: the stack {project.stack_name}. The function looked for the branch with the "
              "other account's role. It creates the pipeline on the first push.")
-        self._push(Progress(), image)
-        self._push_image(Progress())
+        progress = Progress()
+        self._push(progress, image)
+        self._push_image(progress)
         scene.take_away()
         note("All stacks are deleted in both accounts, and the retained artifacts, images and key as well.")
 

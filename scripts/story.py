@@ -1,7 +1,7 @@
 """The acts of `make run` and `make try`: from a push to a deployed stack, and through the life of a mirror.
 
 `make run` performs them with a local AWS and a local GitLab, `make try` in an account and a project of the user. So
-nothing here uses anything but the services' public interfaces. tests/deployment asserts the same steps.
+nothing here uses anything but the services' public interfaces. tests/deployment asserts the same.
 """
 
 from __future__ import annotations
@@ -271,6 +271,7 @@ class Story:
     def wait_until_left(self, before: dict[str, list[str]], expected: dict[str, list[str]]) -> None:
         """Waits until only `expected` is left of the story, beside what belongs to sam. Lists may be late."""
         left: dict[str, list[str]] = {}
+        kept = ", ".join(name for names in expected.values() for name in names)
 
         def look() -> bool:
             found = difference(before, self.own(steps.what_is_there(self.aws)))
@@ -281,7 +282,7 @@ class Story:
             return left == expected
 
         try:
-            eventually(look, f"only {expected or 'nothing'} is left")
+            eventually(look, f"only {kept or 'nothing'} is left")
         except NotInTime as late:
             raise NotShown(f"left behind: {left}") from late
 
@@ -318,7 +319,7 @@ ACTS = [
     Act("git push to GitLab: mirror, event, pipeline, build, approval, deployment",
         "A developer uses only GitLab. The pushed commit is what the pipeline deploys.",
         lambda story: story.loop.first_push(),
-        "the pipeline's first run deploys the pushed commit, after an approval"),
+        "the pipeline's first run deploys the pushed commit, after an approval in AWS"),
     Act("Pushes that start nothing, and a rejected deployment",
         "Only a push to the environment's branch may deploy, and only after an approval.",
         lambda story: story.loop.starts_nothing_and_is_rejected(story.names.other_branch, story.names.unprotected_branch),
@@ -353,7 +354,7 @@ ACTS = [
         lambda story: story.changes.repairs(), "drift is reported, and reverted by the logged command; a rule is repaired"),
     Act("Deletion of the stacks",
         "Deletion removes every resource, and is rejected while stacks of pipelines exist.",
-        Story.is_deleted, "user, login, secret and mirrors are deleted"),
+        lambda story: story.is_deleted(), "user, login, secret and mirrors are deleted"),
     Act("Resources that remain",
         "Only resources that are retained on purpose may remain.",
         Story.leaves, "only the artifact bucket, which is retained on purpose"),

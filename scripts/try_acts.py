@@ -1,4 +1,5 @@
-"""The acts of `make try`: those of `make run` that need one account, and three that only AWS and GitLab can show."""
+"""The acts of `make try`: those of `make run` that need one account and one person, and three that only AWS and GitLab can
+show."""
 
 from __future__ import annotations
 

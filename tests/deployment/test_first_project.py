@@ -11,11 +11,14 @@ from tests.deployment.conftest import Production, Transcript
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT, Environment, Stack
+from tests.deployment.waiting import eventually
 
 TEMPLATE = ROOT / "templates/project.yaml"
 OF_THE_PROJECT = ["Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"]
 # CloudFormation accepts it, and its read calls do not return it.
 BRANCH = "機能/ログイン"
+# Without AllowAuthor.
+TAGS = {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
 BUCKET = "s3-tst-codepipeline-artifact-123456789012-eu-central-1"
 
 
@@ -74,7 +77,8 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
 
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
-    assert tst.change(ProjectID="infra", BranchName=BRANCH, **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
+    source.project.protect_tags("deploy/*", "reject/*")
+    assert tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")
@@ -83,11 +87,22 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
         ("MirrorCredential", "MirrorRotation")])
     assert len(source.mirrors_to(tst.outputs()["RepositoryCloneUrl"])) == 1
     infra = Project(aws, "tst", "infra", tmp_path, source.developer, branch=BRANCH)
-    commit = infra.working.push(source.developer(), source.project.url, infra.files()).commit
-    infra.waits_for_approval(infra.execution_of(commit))
+
+    def push() -> str:
+        return infra.working.push(source.developer(), source.project.url, infra.files()).commit
+
+    # The first deployment has no former commit, so no tag can approve it.
+    assert infra.deploy(push()) == "Succeeded", infra.said()
+    eventually(lambda: infra.child.status() == "UPDATE_COMPLETE", f"{infra.stack_name} is complete")
+    commit, ann = push(), gitlab.add_token("ann", user=gitlab.user("Ann", username="ann"))
+    assert source.create_tag(source.approval_tags(commit)["deploy"], commit, ann.value) == ""
+    assert infra.ended(infra.execution_of(commit)) == "Succeeded", infra.said()
+    assert infra.deployed_commit() == commit
+    infra.waits_for_approval(infra.execution_of(push()))
     transcript.add_pipeline(infra)
 
-    assert tst.change(ProjectID="", BranchName="", GitLabProject="", GitLabTokenSecretId="") == "UPDATE_COMPLETE", tst.failures()
+    assert tst.change(ProjectID="", BranchName="", GitLabProject="", GitLabTokenSecretId="",
+                      ApprovalFromGitLab="false", FunctionApprovals="Denied") == "UPDATE_COMPLETE", tst.failures()
     assert first_project(tst) == set()
     order = ended(tst, "DELETE_COMPLETE")
     assert all(is_before(order, *pair) for pair in [
@@ -95,7 +110,6 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
         ("MirrorUserPolicy", "MirrorUser"), ("MirrorCredential", "Project")])
     assert source.project.mirrors() == []
     source.forget_token()
-    # The change set of the execution that waited for its approval.
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
     assert steps.what_is_there(aws) == bare
 
