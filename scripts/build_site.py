@@ -26,6 +26,8 @@ SITE = ROOT / "site"
 # Beside MkDocs, so that a site of another checkout has them too.
 _SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+# A page in a table of docs/README.md.
+_ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
@@ -96,15 +98,21 @@ def copy_to(folder: Path) -> None:
 
 
 def navigation() -> list[dict[str, Any]]:
-    """The sections of docs/README.md with the pages that they link to, each once."""
-    index = ROOT / "docs/README.md"
-    sections: list[dict[str, Any]] = [{"cfn-gitops": ["README.md", "docs/README.md"]}]
+    """The sections of docs/README.md with their groups, and the pages that their tables list, each once."""
     seen: set[str] = set()
-    for section in index.read_text().split("\n## ")[1:]:
-        targets = [f"docs/{target}" for target in _LINK.findall(section) if target.endswith(".md")]
-        pages = [target for target in dict.fromkeys(targets) if target not in seen]
-        seen.update(pages)
-        sections.append({section.splitlines()[0]: pages})
+
+    def pages(text: str) -> list[str]:
+        targets = dict.fromkeys(f"docs/{target}" for target in _ROW.findall(text))
+        found = [target for target in targets if target not in seen]
+        seen.update(found)
+        return found
+
+    # Under their own titles, both would be called cfn-gitops.
+    sections: list[dict[str, Any]] = [{"Overview": "README.md"}, {"All pages": "docs/README.md"}]
+    for section in (ROOT / "docs/README.md").read_text().split("\n## ")[1:]:
+        own, *groups = section.split("\n### ")
+        entries = [*pages(own), *({group.splitlines()[0]: pages(group)} for group in groups)]
+        sections.append({section.splitlines()[0]: entries})
     sections[-1][next(iter(sections[-1]))] += _PAGES_BESIDE_THE_README
     return sections
 

@@ -16,12 +16,24 @@ import site_hooks  # noqa: E402
 import site_scripts  # noqa: E402
 
 
+def pages_of(entries):
+    """The pages of a part of the navigation, in their order."""
+    if isinstance(entries, str):
+        return [entries]
+    return [page for entry in (entries.values() if isinstance(entries, dict) else entries) for page in pages_of(entry)]
+
+
 def test_navigation_has_every_page_of_the_index_once():
     sections = build_site.navigation()
-    pages = [page for section in sections for group in section.values() for page in group]
+    pages = pages_of(sections)
     assert len(pages) == len(set(pages)) > 35
     assert [page for page in pages if not (ROOT / page).exists()] == []
     assert {next(iter(section)) for section in sections} >= {"Tutorial", "How-to", "Runbook", "Reference", "Concepts", "Project"}
+    how_tos = next(section["How-to"] for section in sections if "How-to" in section)
+    assert [next(iter(group)) for group in how_tos] == [
+        "Start", "People and approvals", "Change and end", "Network and accounts", "Build", "Companions"]
+    folders = {name: {page.split("/")[1] for page in pages_of(section)} for section in sections[2:-1] for name in section}
+    assert {name: {name.lower()} for name in folders} == folders
     in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/*.md")}
     assert in_folders - set(pages) == set()
 
