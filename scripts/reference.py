@@ -48,10 +48,18 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 # --- Templates -------------------------------------------------------------------------------
 
 
+# The sentence of a description that explains an empty text.
+_EMPTY = re.compile(r"\s*\bEmpty (?:for )?(.+?)(?:\.(?=\s)|\.?$)", re.DOTALL)
+
+
 def default_of(parameter: dict[str, Any]) -> str:
+    """With the meaning of an empty text, which the description has in a sentence."""
     if "Default" not in parameter:
         return "required"
-    return code(parameter["Default"]) if str(parameter["Default"]) else "empty"
+    if str(parameter["Default"]):
+        return code(parameter["Default"])
+    meaning = _EMPTY.search(parameter.get("Description", ""))
+    return f"empty: {cell(meaning[1])}" if meaning else "empty"
 
 
 def limits_of(parameter: dict[str, Any]) -> str:
@@ -66,10 +74,13 @@ def limits_of(parameter: dict[str, Any]) -> str:
     return f"At most {parameter['MaxLength']} characters." if "MaxLength" in parameter else ""
 
 
-def parameter_row(name: str, parameter: dict[str, Any]) -> list[str]:
+def parameter_row(template: Path, name: str, parameter: dict[str, Any]) -> list[str]:
+    """GitLab removes an `id`, so the row's anchor is a `name`."""
+    default, text = default_of(parameter), parameter.get("Description", "")
+    described = _EMPTY.sub("", text, count=1) if default.startswith("empty: ") else text
+    anchor = f'<a name="{template.stem}-{name.lower()}"></a>'
     kind = "List. " if "List" in parameter["Type"] else ""
-    text = f"{kind}{parameter.get('Description', '')} {limits_of(parameter)}"
-    return [code(name), default_of(parameter), cell(text)]
+    return [code(name), default, anchor + cell(f"{kind}{described} {limits_of(parameter)}")]
 
 
 def outputs(content: dict[str, Any]) -> str:
@@ -94,8 +105,8 @@ def template_section(template: Path) -> list[str]:
     rows = []
     for group in interface.get("ParameterGroups", []):
         rows += [[f"**{group['Label']['default']}**", "", ""],
-                 *(parameter_row(name, rest.pop(name)) for name in group["Parameters"])]
-    rows += [parameter_row(name, parameter) for name, parameter in rest.items()]
+                 *(parameter_row(template, name, rest.pop(name)) for name in group["Parameters"])]
+    rows += [parameter_row(template, name, parameter) for name, parameter in rest.items()]
     tables = [table(["Parameter", "Default", "Description"], rows) if rows else "", outputs(content)]
     return [f"## {template.relative_to(ROOT)}", cell(content["Description"]), *filter(None, tables)]
 
@@ -106,7 +117,7 @@ def template_parameters() -> str:
     return "\n\n".join([
         "# Parameters and outputs of the templates", _GENERATED,
         "A parameter that neither `samconfig.toml` nor `PARAMETERS` of `make deploy` names keeps its value in an update. A new\n"
-        "stack has the default. *Empty* stands for an empty text.", *sections]) + "\n"
+        "stack has the default. *Empty* is an empty text, which stands for what follows it.", *sections]) + "\n"
 
 
 # --- Commands --------------------------------------------------------------------------------

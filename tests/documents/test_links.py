@@ -35,9 +35,9 @@ def without_code(text):
 
 @cache
 def anchors(page):
-    """The fragments by which GitHub and GitLab reach the headings of a page."""
+    """The fragments by which GitHub and GitLab reach the headings of a page, and its rows with a name."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    found = set()
+    found = set(re.findall(r'<a name="([^"]+)"></a>', text))
     for heading in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE):
         name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         number = 0
@@ -71,7 +71,8 @@ def test_every_link_target_exists(page):
 def test_broken_link_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
-                    "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n")
+                    "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n"
+                    "| <a name=\"row\"></a>[g](#row) |\n")
     assert list(faults(page)) == ["no.md: there is no such file", "#no: there is no such heading"]
 
 

@@ -30,6 +30,8 @@ def test_page_of_parameters_has_every_parameter_and_output():
         content = reference.loaded(template)
         for name in [*content.get("Parameters", {}), *content.get("Outputs", {})]:
             assert f"\n| `{name}` | " in section, (template.name, name)
+        for name in content.get("Parameters", {}):
+            assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -51,6 +53,19 @@ def test_text_in_a_cell_stays_text(text, expected):
 ])
 def test_limits_of_a_parameter_are_a_sentence(parameter, expected):
     assert reference.limits_of(parameter) == expected
+
+
+@pytest.mark.parametrize(("parameter", "default", "text"), [
+    ({}, "required", "A."),
+    ({"Default": 5}, "`5`", "A."),
+    ({"Default": "", "Description": "A."}, "empty", "A."),
+    ({"Default": "", "Description": "A. Empty for a.yaml. B."}, "empty: a.yaml", "A. B."),
+    ({"Default": "", "Description": "A. Empty to run\n it"}, "empty: to run it", "A."),
+    ({"Default": "b", "Description": "A. Empty for none."}, "`b`", "A. Empty for none."),
+])
+def test_default_says_what_an_empty_parameter_means(parameter, default, text):
+    row = reference.parameter_row(Path("c.yaml"), "AbC", {"Type": "String", "Description": "A.", **parameter})
+    assert row == ["`AbC`", default, f'<a name="c-abc"></a>{text}']
 
 
 def test_property_without_a_text_is_named(monkeypatch):
