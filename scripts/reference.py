@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import dist
 import reference_operations
 import reference_properties
 import terminal_picture
@@ -123,14 +125,27 @@ def template_parameters() -> str:
 # --- Commands --------------------------------------------------------------------------------
 
 
+def script_row(script: Path) -> list[str]:
+    """The usage lines of the script's docstring, and its first paragraph. Empty for a module without usage lines."""
+    text = ast.get_docstring(ast.parse(script.read_text())) or ""
+    usage = re.findall(r"^ {4}(.*\bpython scripts/.*)$", text, re.MULTILINE)
+    lines = (code(line.split("  #")[0].replace("python scripts/", "python3 scripts/")) for line in usage)
+    return ["<br>".join(lines), cell(text.split("\n\n")[0])] if usage else []
+
+
 def commands() -> str:
-    """As `make help` lists them."""
+    """As `make help` lists them, and the scripts of a release."""
+    scripts = filter(None, (script_row(ROOT / name) for name in sorted(dist._SCRIPTS)))
     found = re.findall(r"^([a-z-]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for name, text in found]
     return "\n\n".join([
         "# Commands", _GENERATED,
         "Run these in a clone. [Contributing](../../CONTRIBUTING.md) lists what they need and how long the checks take.",
-        table(["Command", "What it does"], rows)]) + "\n"
+        table(["Command", "What it does"], rows),
+        "## Scripts of the release folder",
+        "They are also in a clone. They need Python 3.11 or newer with `boto3`, and use the account of `AWS_PROFILE`. `dev` is a\n"
+        "table of `samconfig.toml`.",
+        table(["Command", "What it does"], list(scripts))]) + "\n"
 
 
 # --- Resources -------------------------------------------------------------------------------

@@ -34,6 +34,15 @@ def test_page_of_parameters_has_every_parameter_and_output():
             assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 
 
+def test_page_of_commands_has_each_script_of_the_release_folder(tmp_path):
+    page = (reference.REFERENCE / "commands.md").read_text()
+    for name in reference.dist._SCRIPTS:
+        is_command = '__name__ == "__main__"' in (ROOT / name).read_text()
+        assert (f"python3 {name} " in page) is is_command, name
+    (tmp_path / "a.py").write_text('"""Does\nit.\n\n    python scripts/a.py b  # c\n    D=e python scripts/a.py\n"""')
+    assert reference.script_row(tmp_path / "a.py") == ["`python3 scripts/a.py b`<br>`D=e python3 scripts/a.py`", "Does it."]
+
+
 @pytest.mark.parametrize(("text", "expected"), [
     ("If empty: user-<EnvID>-*.", "If empty: `user-<EnvID>-*`."),
     ("one of a|b", "one of a\\|b"),
