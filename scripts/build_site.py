@@ -31,10 +31,11 @@ _ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
-# What a reader types, and the page that must come first.
-SEARCHES = {"password leaked": "docs/runbook/leaked-secret.html", "remove everything": "docs/how-to/remove.html",
-            "second environment": "docs/how-to/second-environment.html", "uninstall": "docs/how-to/remove.html",
-            "promote": "docs/how-to/second-environment.html"}
+# What a reader types, and the pages that must come first, in any order.
+SEARCHES = {"password leaked": ["docs/runbook/leaked-secret.html"], "remove everything": ["docs/how-to/remove.html"],
+            "second environment": ["docs/how-to/second-environment.html"], "uninstall": ["docs/how-to/remove.html"],
+            "promote": ["docs/how-to/second-environment.html"], "private CA": ["docs/how-to/connect-gitlab.html"],
+            "rollback": ["docs/concepts/pipelines.html", "docs/runbook/a-failed-deploy.html"]}
 _DECISIONS = "docs/project/decisions/"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
@@ -132,8 +133,9 @@ def search_failures(site: Path) -> list[str]:
                            stdout=subprocess.PIPE).stdout
     failures = []
     for query, pages in json.loads(asked).items():
-        if pages[:1] != [SEARCHES[query]]:
-            failures.append(f"the search for \"{query}\" finds first {pages[:1]}, expected {SEARCHES[query]}")
+        first, expected = sorted(pages[:len(SEARCHES[query])]), SEARCHES[query]
+        if first != expected:
+            failures.append(f"the search for \"{query}\" finds first {first}, expected {expected}")
         failures += [f"the search for \"{query}\" finds the decision {page} among the first ten pages"
                      for page in pages[:10] if page.startswith(_DECISIONS)]
     return failures

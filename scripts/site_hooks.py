@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: the cells of tables carry their headings, and the decisions come last in the search.
+"""Hooks of MkDocs: the cells of tables carry their headings, and the search finds first what most readers look for.
 
 https://www.mkdocs.org/user-guide/configuration/#hooks
 """
@@ -12,7 +12,12 @@ from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
 # Boosts of https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
-_BOOSTS = {"docs/project/decisions/": 0.001}
+_BOOSTS = {"docs/project/decisions/": 0.001,
+           # Pages for developers of cfn-gitops.
+           **dict.fromkeys(("CONTRIBUTING.md", "crates/", "events/", "local/", "tests/"), 0.01)}
+# What a reader looks for that no title of the page has. Without them, longer words with the same beginning come first.
+_TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed-deploy.md": ["rollback"],
+         "docs/concepts/pipelines.md": ["rollback"]}
 
 
 class _Labels(Treeprocessor):
@@ -41,3 +46,5 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
     for folder, boost in _BOOSTS.items():
         if page.file.src_uri.startswith(folder):
             page.meta["search"] = {"boost": boost}
+    if page.file.src_uri in _TAGS:
+        page.meta["tags"] = _TAGS[page.file.src_uri]

@@ -75,8 +75,9 @@ def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path)
 
 
 def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_path):
-    assert [page for page in build_site.SEARCHES.values() if not (ROOT / page).with_suffix(".md").exists()] == []
-    found = {query: [page] for query, page in build_site.SEARCHES.items()}
+    expected = [page for pages in build_site.SEARCHES.values() for page in pages]
+    assert [page for page in expected if not (ROOT / page).with_suffix(".md").exists()] == []
+    found = {query: pages[::-1] for query, pages in build_site.SEARCHES.items()}
     monkeypatch.setattr(build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found)))
     assert build_site.search_failures(tmp_path) == []
     found["promote"] += ["docs/project/decisions/a.html"]
