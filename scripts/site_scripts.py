@@ -31,10 +31,12 @@ SCRIPTS = {
                             "e8e412dbcfea9b7e31b5ffa288d7b6035915e714c542f4176a0cdbe262fc9609"),
 }
 _IN_SITE = "assets/scripts"
-# A picture keeps its size, and scrolls if the page is narrower (docs/site.css). Otherwise its text shrinks with it.
+# A picture keeps its size, and scrolls if the page is narrower (docs/site.css). Otherwise its text shrinks with it. On a
+# phone, it goes from top to bottom, and fits.
 _KEEP_SIZE = """<script>
-      { const initialize = mermaid.initialize
-        mermaid.initialize = config => initialize({ ...config, flowchart: { useMaxWidth: false, rankSpacing: 30, subGraphTitleMargin: { top: 6, bottom: 14 } } }) }
+      { const { initialize, render } = mermaid, useMaxWidth = matchMedia("(max-width: 600px)").matches
+        mermaid.initialize = config => initialize({ ...config, flowchart: { useMaxWidth, rankSpacing: 30, subGraphTitleMargin: { top: 6, bottom: 14 } } })
+        mermaid.render = (id, text) => render(id, useMaxWidth ? text.replace(/^(flowchart|graph) LR/m, "$1 TB") : text) }
       </script>"""
 _SHIM = "https://unpkg.com/iframe-worker/shim"
 # Material's own script, with the path from the page to the folder of the site.

@@ -38,6 +38,10 @@ def test_navigation_has_every_page_of_the_index_once():
     assert in_folders - set(pages) == set()
 
 
+def test_page_with_a_boost_or_a_tag_for_the_search_exists():
+    assert [path for path in (*site_hooks._BOOSTS, *site_hooks._TAGS) if not (ROOT / path).exists()] == []
+
+
 def test_site_has_the_files_that_pages_link_to():
     found = {str(path.relative_to(ROOT)) for path in build_site.files()}
     assert found >= {"README.md", "SECURITY.md", "docs/README.md", "docs/metrics.json", "examples/project/README.md"}
@@ -102,4 +106,6 @@ def test_page_loads_its_scripts_from_the_site(tmp_path, to_site, picture):
     page = (site / "page.html").read_text()
     assert "unpkg.com" not in page and f'<script src="{to_site}assets/scripts/iframe-worker.js">' in page
     assert (f'<script src="{to_site}assets/scripts/mermaid.js"></script>' in page) is bool(picture)
+    # A flow from left to right would be cut on a phone.
+    assert ('"$1 TB"' in page) is bool(picture)
     assert (site / "assets/scripts/mermaid.js").read_text() == "mermaid"
