@@ -1,4 +1,5 @@
-"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile.
+"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile,
+and the pictures.
 
 `python scripts/reference.py` lists the pages that differ from their source. With `--write` it writes them.
 """
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import dist
+import pictures
 import reference_operations
 import reference_properties
-import terminal_picture
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
@@ -197,8 +198,7 @@ PAGES = {
     "commands.md": commands,
     "metrics.md": metrics,
     "log-fields.md": log_fields,
-    "../tutorial/local-run.svg": terminal_picture.picture,
-    "../tutorial/note.svg": terminal_picture.note_picture,
+    **{f"../../{path}": drawn for path, drawn in pictures.PICTURES.items()},
 }
 
 

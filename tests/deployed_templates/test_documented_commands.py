@@ -117,7 +117,7 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
     hers = there.client("codepipeline", mary)
     assert error_of(hers.put_approval_result, **given, result={"status": "Approved", "summary": ""})[0] == "AccessDeniedException"
     assert shop.status(first) == "InProgress"
-    assert page.run(read, approve, key=olivia).startswith("Add\t")
+    assert re.search(r"^\|  Add +\|.*AWS::", page.run(read, approve, key=olivia), re.MULTILINE)
     assert shop.ended(first) == "Succeeded", shop.actions(first)
 
     shop.push(message="Another")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import operator
+import os
 import re
 import shutil
 import subprocess
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import botocore
 
 from local.aws import LocalAws
 from tests import preloaded
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
+
+
+# What the pictures of scripts/pictures.py show.
+RECORDED = Path(__file__).with_name("recorded.json")
 
 
 def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
@@ -61,6 +69,17 @@ class Folder:
         written, count = re.subn(r"^parameter_overrides = \[\n.*?^\]\n", lambda _: new, after, count=1, flags=re.DOTALL | re.MULTILINE)
         assert count == 1, table
         path.write_text(before + name + written)
+
+
+def compare_recorded(name: str, value: list[Any], matches: Callable[[Any, Any], bool] = operator.eq) -> None:
+    """Compares what a picture shows with the value of this run. `CFN_GITOPS_WRITE_PAGES=1` writes it instead."""
+    recorded = json.loads(RECORDED.read_text())
+    if "CFN_GITOPS_WRITE_PAGES" in os.environ:
+        items = {key: ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in items)
+                 for key, items in sorted({**recorded, name: value}.items())}
+        RECORDED.write_text("{\n" + ",\n".join(f' "{key}": [\n  {lines}\n ]' for key, lines in items.items()) + "\n}\n")
+    else:
+        assert matches(recorded[name], value), f"{name}: {value}"
 
 
 # The table dev as it is in the repository.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +13,9 @@ from local.aws import LocalAws
 from local.gitlab import LocalGitLab
 from local.gitlab.state import Credentials
 from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import ProjectStack, accepted, eventually
-from tests.deployment.steps import Environment, Login
+from tests.deployment.pages import Folder, blocks, compare_recorded
+from tests.deployment.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources
+from tests.deployment.steps import ROOT, Environment, Login
 from tests.deployment.watching import looks
 
 
@@ -35,9 +38,21 @@ def approving(aws: LocalAws, environment: Environment) -> Iterator[None]:
     assert environment.change(FunctionApprovals="Denied") == "UPDATE_COMPLETE", environment.failures()
 
 
+def approval_note(source: Source, commit: str) -> str:
+    source.approval_tags(commit)
+    return next(note.body for note in source.project.commit_notes(commit) if "tag_name=deploy" in note.body)
+
+
+def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
+    """The lines that a reader sees, with the names of the pages and always the same IDs."""
+    text = re.sub(r"\]\(https?://[^)]+\)", "](…)", text.replace(project.project_id, "shop").replace(commit[:8], "1df42edf"))
+    text = re.sub(r"/shop/[0-9a-f]{16}\b", "/shop/90fb448c11a22cad", text)
+    return [line for line in text.splitlines() if line and not line.startswith("<!--")]
+
+
 @pytest.mark.usefixtures("approving", "expected_denials")
 def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
-                                                stack: ProjectStack, source: Source) -> None:
+                                                stack: ProjectStack, source: Source, tmp_path: Path) -> None:
     assert stack.make(
         GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
         Approval={"FromGitLab": True, "AllowAuthor": True}) == "CREATE_COMPLETE", stack.failures()
@@ -92,9 +107,13 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     assert looks(aws)["HealthCheckFailed", ""] == 0
     is_approved(commit, execution, tag)
 
-    # The deployment fails. The change set is gone, so only all actions of the stage can be retried: with a new key.
-    project.template = project.template.replace("    Properties:\n", "    Properties:\n      Name: of-another-owner\n", 1)
+    # The deployment fails, after the pictures of the pages are recorded. The change set is gone, so only all actions of the stage can be retried: with a new key.
+    project.template = with_resources("Another").replace("    Properties:\n", "    Properties:\n      Name: of-another-owner\n", 1)
     commit, execution, tag = push()
+    compare_recorded("approval note", as_shop(approval_note(source, commit), project, commit))
+    [_, read, *_] = blocks(ROOT / "docs/how-to/approvers.md")
+    output = Folder(aws, tmp_path, tmp_path).run(read.replace("-shop", f"-{project.project_id}"))
+    compare_recorded("change set", as_shop(output, project, commit))
     assert source.create_tag(tag, commit, ann.value) == ""
     assert project.ended(execution) == "Failed"
     project.retry(execution, "FAILED_ACTIONS")

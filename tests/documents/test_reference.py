@@ -1,8 +1,9 @@
-"""What scripts/reference.py writes: the pages of docs/reference/, and the picture of `make run`."""
+"""What scripts/reference.py writes: the pages of docs/reference/, and the pictures."""
 
 import json
 import re
 import sys
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import pictures  # noqa: E402
 import reference  # noqa: E402
 import reference_operations  # noqa: E402
 import reference_properties  # noqa: E402
-import terminal_picture  # noqa: E402
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
@@ -168,7 +169,7 @@ def test_log_field_without_a_text_or_a_call_is_named(tmp_path, change):
     ("   A & B", "   A &amp; B"),
 ])
 def test_line_of_the_terminal_is_coloured_and_escaped(line, expected):
-    assert terminal_picture.coloured(line) == expected
+    assert pictures.coloured(line) == expected
 
 
 @pytest.mark.parametrize(("line", "expected"), [
@@ -176,16 +177,52 @@ def test_line_of_the_terminal_is_coloured_and_escaped(line, expected):
     ("stack `a<b`: 1 added", 'stack <tspan class="code">a&lt;b</tspan>: 1 added'),
 ])
 def test_line_of_a_note_is_drawn_as_gitlab_shows_it(line, expected):
-    assert terminal_picture.as_text(line) == expected
+    assert pictures.as_text(line) == expected
 
 
-def test_picture_of_a_note_has_every_recorded_resource():
-    drawn = re.findall(r">([^<>]+)<", terminal_picture.note_picture())
-    names = re.findall(r"^\| `(\w+)`", "\n".join(terminal_picture.note()), re.MULTILINE)
-    assert len(names) == 2 and set(names) <= set(drawn)
+def drawn(name):
+    return re.sub(r"</?tspan[^>]*>", "", pictures.PICTURES[name]())
+
+
+@pytest.mark.parametrize("name", ["docs/tutorial/note.svg", "docs/how-to/approval-note.svg"])
+def test_picture_of_a_note_has_every_recorded_line(name):
+    markdown = pictures.review_note() if "tutorial" in name else pictures.recorded()["approval note"]
+    found = " ".join(re.findall(r"<text[^>]*>([^<]*)<", drawn(name)))
+    rows = [cell.strip() for line in markdown if line.startswith("|") for cell in line.strip("|").split("|") if "--" not in cell]
+    for expected in [line for line in markdown if not line.startswith("|")] + rows:
+        assert pictures.shown(expected) in found, expected
+
+
+def test_picture_of_a_note_wraps_between_words_and_marks():
+    assert list(pictures.wrapped("a **b c**: `d e` [f `g`](https://h/) i", 8)) == ["a **b c**:", "`d e` [f `g`](https://h/)", "i"]
+
+
+def test_picture_of_the_approval_note_shows_both_tags():
+    found = re.findall(r"(deploy|reject)/dev/shop/[0-9a-f]{16}<", pictures.PICTURES["docs/how-to/approval-note.svg"]())
+    assert found == ["deploy", "reject"]
+
+
+def test_picture_of_the_change_set_has_command_and_output():
+    lines = "\n".join(pictures.change_set()).splitlines()
+    assert lines[0].startswith("$ aws cloudformation describe-change-set ")
+    assert all(f">{escape(line)}</text>" in drawn("docs/how-to/change-set.svg") for line in lines)
+
+
+def test_picture_of_the_dashboard_has_each_widget_alarm_and_metric():
+    body, picture = pictures.dashboard_body(), drawn("docs/runbook/dashboard.svg")
+    assert "${" not in json.dumps(body)
+    checks = pictures.recorded()["health checks"]
+    for widget in body["widgets"]:
+        words = widget["properties"]["title"].split()
+        assert all(escape(word) in picture for word in words)
+        assert all(f">{name.split('cfn-gitops-')[1]}<" in picture for name in widget["properties"].get("alarms", []))
+        lines = pictures.lines_of(widget, checks) if widget["type"] == "metric" else []
+        assert all(f">{line.label}" in picture for line in lines)
 
 
 def test_picture_shows_a_whole_act():
-    lines = terminal_picture.act()
+    lines = pictures.act()
     assert lines[0].startswith("2 of ") and lines[-1].startswith("   ok, ")
     assert sum(line.startswith("   ok, ") for line in lines) == 1
+    narrow = pictures.narrowed(lines)
+    assert max(map(len, narrow)) <= 72 and " ".join(narrow).split() == " ".join(lines).split()
