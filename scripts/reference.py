@@ -52,7 +52,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 # The sentence of a description that explains an empty text.
-_EMPTY = re.compile(r"\s*\bEmpty (?:for )?(.+?)(?:\.(?=\s)|\.?$)", re.DOTALL)
+_EMPTY = re.compile(r"\s*\b(?:If empty: |Empty (?:for )?)(.+?)(?:\.(?=\s)|\.?$)", re.DOTALL)
 
 
 def default_of(parameter: dict[str, Any]) -> str:
@@ -129,8 +129,8 @@ def template_parameters() -> str:
 def script_row(script: Path) -> list[str]:
     """The usage lines of the script's docstring, and its first paragraph. Empty for a module without usage lines."""
     text = ast.get_docstring(ast.parse(script.read_text())) or ""
-    usage = re.findall(r"^ {4}(.*\bpython scripts/.*)$", text, re.MULTILINE)
-    lines = (code(line.split("  #")[0].replace("python scripts/", "python3 scripts/")) for line in usage)
+    usage = re.findall(r"^ {4}(.*\bpython)3?( scripts/.+?)(?: {2,}(?:# )?(.*))?$", text, re.MULTILINE)
+    lines = (code(f"{before}3{after}") + (f": {cell(meaning)}" if meaning else "") for before, after, meaning in usage)
     return ["<br>".join(lines), cell(text.split("\n\n")[0])] if usage else []
 
 

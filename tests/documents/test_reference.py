@@ -40,8 +40,8 @@ def test_page_of_commands_has_each_script_of_the_release_folder(tmp_path):
     for name in reference.dist._SCRIPTS:
         is_command = '__name__ == "__main__"' in (ROOT / name).read_text()
         assert (f"python3 {name} " in page) is is_command, name
-    (tmp_path / "a.py").write_text('"""Does\nit.\n\n    python scripts/a.py b  # c\n    D=e python scripts/a.py\n"""')
-    assert reference.script_row(tmp_path / "a.py") == ["`python3 scripts/a.py b`<br>`D=e python3 scripts/a.py`", "Does it."]
+    (tmp_path / "a.py").write_text('"""Does\nit.\n\n    python scripts/a.py b    c d\n    E=f python3 scripts/a.py\n"""')
+    assert reference.script_row(tmp_path / "a.py") == ["`python3 scripts/a.py b`: c d<br>`E=f python3 scripts/a.py`", "Does it."]
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -71,6 +71,7 @@ def test_limits_of_a_parameter_are_a_sentence(parameter, expected):
     ({"Default": "", "Description": "A."}, "empty", "A."),
     ({"Default": "", "Description": "A. Empty for a.yaml. B."}, "empty: a.yaml", "A. B."),
     ({"Default": "", "Description": "A. Empty to run\n it"}, "empty: to run it", "A."),
+    ({"Default": "", "Description": "A. If empty: none. B."}, "empty: none", "A. B."),
     ({"Default": "b", "Description": "A. Empty for none."}, "`b`", "A. Empty for none."),
 ])
 def test_default_says_what_an_empty_parameter_means(parameter, default, text):
