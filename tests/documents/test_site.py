@@ -38,6 +38,12 @@ def test_navigation_has_every_page_of_the_index_once():
     assert in_folders - set(pages) == set()
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/how-to").glob("*.md")), ids=lambda page: page.stem)
+def test_how_to_has_the_title_of_its_link_in_the_index(page):
+    title = page.read_text().splitlines()[0].removeprefix("# ")
+    assert f"| [{title}](how-to/{page.name}) |" in (ROOT / "docs/README.md").read_text()
+
+
 def test_page_with_a_boost_or_a_tag_for_the_search_exists():
     assert [path for path in (*site_hooks._BOOSTS, *site_hooks._TAGS) if not (ROOT / path).exists()] == []
 
