@@ -87,7 +87,7 @@ pub fn scenarios() -> Vec<Scenario> {
             "invalid value",
             |fake| invalid_change_set(fake, &format!("{PARAMETER} is not an allowed value")),
             Shown::Note(
-                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: the reason is not shown",
+                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: … is not an allowed value",
             ),
         ),
         scenario(
