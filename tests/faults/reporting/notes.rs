@@ -101,7 +101,7 @@ fn allow(fake: &FakeAws, action: &str) {
     fake.change(|aws| {
         let now = aws.now;
         aws.iam
-            .change(now, |iam| iam.role_policies.attached = vec![allow]);
+            .change(now, |iam| iam.role_policies.attached = allow);
     });
 }
 

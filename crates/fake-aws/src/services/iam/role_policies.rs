@@ -7,24 +7,24 @@ use crate::{
     response::{AwsError, escaped},
 };
 
-/// Inline policies of the deploy role, and those attached to it. A test replaces them.
+/// An inline policy of the deploy role, and the one that is attached to it. A test replaces them.
 #[derive(Clone, Debug)]
 pub struct RolePolicies {
-    pub inline: Vec<String>,
-    pub attached: Vec<String>,
+    pub inline: String,
+    pub attached: String,
 }
 
 impl Default for RolePolicies {
     /// The role may do everything.
     fn default() -> Self {
-        let all = |effect: &str, action: &str| {
+        let statement = |effect: &str, action: &str| {
             format!(
                 r#"{{"Statement":[{{"Effect":"{effect}","Action":"{action}","Resource":"*"}}]}}"#
             )
         };
         Self {
-            inline: vec![all("Deny", "iam:PutRolePermissionsBoundary")],
-            attached: vec![all("Allow", "*")],
+            inline: statement("Deny", "iam:PutRolePermissionsBoundary"),
+            attached: statement("Allow", "*"),
         }
     }
 }
@@ -40,48 +40,37 @@ fn encoded(document: &str) -> String {
             write!(text, "%{byte:02X}")
         };
     }
-    text
+    escaped(&text)
 }
 
 /// The result of a call about a role's policies. `None` for any other.
 pub fn answer(policies: &RolePolicies, call: &Call) -> Option<Result<String, AwsError>> {
-    let arn = |index| format!("arn:aws:iam::123456789012:policy/policy-{index}");
-    let document = |all: &[String], given: &str| {
-        let index = given.rsplit('-').next()?.parse::<usize>().ok()?;
-        all.get(index).map(|document| escaped(&encoded(document)))
-    };
-    let missing = || {
-        let message = "The policy cannot be found.";
-        AwsError::new(404, "NoSuchEntity", message)
-    };
-    let list = |name: &str, members: Vec<String>| {
-        let members = members.concat();
-        Ok(format!(
-            "<{name}>{members}</{name}><IsTruncated>false</IsTruncated>"
-        ))
+    let list = |name: &str, member: &str| {
+        format!("<{name}><member>{member}</member></{name}><IsTruncated>false</IsTruncated>")
     };
     Some(match call.operation.as_str() {
-        "ListRolePolicies" => {
-            let names = 0..policies.inline.len();
-            let names = names.map(|index| format!("<member>inline-{index}</member>"));
-            list("PolicyNames", names.collect())
-        }
+        "ListRolePolicies" => Ok(list("PolicyNames", "limits")),
         "ListAttachedRolePolicies" => {
-            let arns = (0..policies.attached.len()).map(|index| {
-                format!("<member><PolicyName>policy-{index}</PolicyName><PolicyArn>{}</PolicyArn></member>", arn(index))
-            });
-            list("AttachedPolicies", arns.collect())
+            // The one that template.yaml attaches.
+            let name = call.needed("RoleName").replace("role-", "policy-");
+            let arn = format!("<PolicyArn>arn:aws:iam::123456789012:policy/{name}</PolicyArn>");
+            Ok(list("AttachedPolicies", &arn))
         }
-        "GetRolePolicy" => document(&policies.inline, call.needed("PolicyName"))
-            .map(|text| format!("<PolicyDocument>{text}</PolicyDocument>"))
-            .ok_or_else(missing),
+        "GetRolePolicy" => Ok(format!(
+            "<PolicyDocument>{}</PolicyDocument>",
+            encoded(&policies.inline)
+        )),
         "GetPolicy" => Ok("<Policy><DefaultVersionId>v2</DefaultVersionId></Policy>".to_owned()),
         "GetPolicyVersion" if call.needed("VersionId") == "v2" => {
-            document(&policies.attached, call.needed("PolicyArn"))
-                .map(|text| format!("<PolicyVersion><Document>{text}</Document></PolicyVersion>"))
-                .ok_or_else(missing)
+            let document = encoded(&policies.attached);
+            Ok(format!(
+                "<PolicyVersion><Document>{document}</Document></PolicyVersion>"
+            ))
         }
-        "GetPolicyVersion" => Err(missing()),
+        "GetPolicyVersion" => {
+            let message = "Policy version does not exist or is not attachable.";
+            Err(AwsError::new(404, "NoSuchEntity", message))
+        }
         _ => return None,
     })
 }
