@@ -39,7 +39,8 @@ class Count:
                 self._clear()
                 self._output.write(f"{line}\n")
         elif status[1] == "Downloaded":
-            self._downloaded += 1
+            # The last line is a sum: "Downloaded 150 crates (12.3MB) in 2.10s".
+            self._downloaded += " crates (" not in plain
             self._doing = f"Downloading the function's crates: {self._downloaded}"
         elif status[1] == "Compiling":
             self._compiled += 1

@@ -73,6 +73,9 @@ pub struct Change {
     pub effect: Effect,
     pub logical_id: String,
     pub resource_type: String,
+    /// Whether a property certainly changes. Of a reference to another resource, CloudFormation finds out only when it
+    /// executes the change.
+    pub is_updated: bool,
     /// Whether CloudFormation deletes it, or the one that it replaces. False if it retains it, or does not show that.
     pub is_deleted: bool,
     /// How it differed from the template. `None` in an ordinary change set.
@@ -127,11 +130,22 @@ impl Change {
             effect,
             logical_id: resource.logical_resource_id()?.to_owned(),
             resource_type: resource.resource_type()?.to_owned(),
+            is_updated: resource.details().iter().any(updates),
             is_deleted: resource.policy_action().is_some_and(deletes),
             drift,
             properties: changed_properties(resource.details()),
         })
     }
+}
+
+/// Attributes such as `Metadata` are not given to the resource's handler.
+fn updates(detail: &ResourceChangeDetail) -> bool {
+    let attribute = detail.target().and_then(|target| target.attribute());
+    let is_given = matches!(
+        attribute,
+        Some(ResourceAttribute::Properties | ResourceAttribute::Tags)
+    );
+    is_given && detail.evaluation() == Some(&EvaluationType::Static)
 }
 
 fn deletes(action: &PolicyAction) -> bool {

@@ -2,21 +2,23 @@
 
 use crate::gitops_pipeline::names::ResourceNames;
 
-/// What lets pipelines perform an action.
+/// What lets pipelines perform an action. If several actions have different remedies, the first one suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
     /// A policy.
     Policy,
     /// The boundary of deployed roles: the deploy role's limits deny each role without it, and no policy lifts them.
     Boundary,
-    /// None: the deploy role's limits deny the action.
+    /// Another name: the limits deny each role that is not named after the environment or a stack.
+    RoleName,
+    /// None: the limits deny the action.
     ByHand,
 }
 
 impl Remedy {
     /// Every remedy.
     #[cfg(test)]
-    pub const ALL: [Self; 3] = [Self::Policy, Self::Boundary, Self::ByHand];
+    pub const ALL: [Self; 4] = [Self::Policy, Self::Boundary, Self::RoleName, Self::ByHand];
 
     /// The remedy for an action that no policy allows, by the limits of the deploy role in template.yaml.
     pub fn of_missing(action: &str) -> Self {
@@ -36,6 +38,22 @@ impl Remedy {
         Remedy::Policy
     }
 
+    /// The remedy for an action that the limits deny.
+    fn of_denied(action: &str, resource: &str, names: &ResourceNames) -> Self {
+        if Self::of_missing(action) != Remedy::Boundary {
+            return Remedy::ByHand;
+        }
+        let role = resource.split_once(":role/").map_or("", |(_, name)| name);
+        let prefixes = [
+            format!("role-{}-", names.env_id),
+            format!("cfnstack-{}-", names.env_id),
+        ];
+        if role.is_empty() || prefixes.iter().any(|prefix| role.starts_with(prefix)) {
+            return Remedy::Boundary;
+        }
+        Remedy::RoleName
+    }
+
     /// The sentence in GitLab and in the runbook.
     pub fn text(self, env_id: &str) -> String {
         match self {
@@ -47,6 +65,7 @@ impl Remedy {
                 "Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub \
                  arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/policy-{env_id}-deployed-roles"
             ),
+            Remedy::RoleName => format!("Name the role role-{env_id}-…, or omit its name"),
             Remedy::ByHand => {
                 "No policy can allow it: remove it from the template, and deploy it by hand"
                     .to_owned()
@@ -60,38 +79,35 @@ impl Remedy {
 #[derive(Debug)]
 pub struct Denial<'a> {
     action: &'a str,
-    resource: Option<&'a str>,
+    resource: &'a str,
     remedy: Remedy,
 }
 
 impl<'a> Denial<'a> {
-    /// The denial in `reason` that the policies of the deploy role cause. `None` for a denial by a boundary or by an
-    /// organization's policy, whose own text names the cause.
+    /// The first denial in `reason`, if the policies of the deploy role cause it. `None` for a denial by a boundary or
+    /// by an organization's policy, whose own text names the cause.
     pub fn parse(reason: &'a str, names: &ResourceNames) -> Option<Self> {
-        let session = format!("/{}/", names.deploy_role());
-        let (_, denial) = reason.split_once(&session)?;
-        let (_, denial) = denial.split_once("is not authorized to perform: ")?;
+        const DENIED: &str = " is not authorized to perform: ";
+        let mut denials = reason.split(DENIED);
+        let principal = denials.next()?.split_whitespace().next_back()?;
+        let denial = denials.next()?;
         let action = denial.split_whitespace().next()?;
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
-        if !action.chars().all(is_name) {
+        let is_of_role = principal.contains(&format!("/{}/", names.deploy_role()));
+        if !is_of_role || !action.chars().all(is_name) {
             return None;
         }
-        let remedy = Remedy::of_missing(action);
-        let explicit = denial.split_once("with an explicit deny");
-        let remedy = match explicit {
-            None => denial
-                .contains("no identity-based policy allows")
-                .then_some(remedy)?,
-            Some((_, cause))
-                if cause.starts_with(" in a") && !cause.starts_with(" in an identity-based") =>
-            {
-                return None;
-            }
-            Some(_) if remedy == Remedy::Boundary => remedy,
-            Some(_) => Remedy::ByHand,
-        };
         let resource = denial.split_once(" on resource: ");
         let resource = resource.and_then(|(_, rest)| rest.split_whitespace().next());
+        let resource = resource.unwrap_or_default();
+        let remedy = match denial.split_once("with an explicit deny") {
+            Some((_, by)) if by.starts_with(" in a ") => return None,
+            Some(_) => Remedy::of_denied(action, resource, names),
+            None if denial.contains("no identity-based policy allows") => {
+                Remedy::of_missing(action)
+            }
+            None => return None,
+        };
         Some(Denial {
             action,
             resource,
@@ -99,13 +115,23 @@ impl<'a> Denial<'a> {
         })
     }
 
-    /// The text in GitLab. `shown` removes values.
-    pub fn shown(&self, names: &ResourceNames, shown: impl Fn(&str) -> String) -> String {
-        let (action, remedy) = (shown(self.action), self.remedy.text(&names.env_id));
+    /// The text in GitLab. `None` if it may contain a value, which `shown` removes. A resource may have a value in its
+    /// name that is unknown.
+    pub fn shown(
+        &self,
+        names: &ResourceNames,
+        has_unknown_values: bool,
+        shown: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let (action, remedy) = (shown(self.action)?, self.remedy.text(&names.env_id));
         // The longest remedy needs the space, and the role is in the template.
-        let resource = self.resource.filter(|_| self.remedy != Remedy::Boundary);
-        let resource = resource.map_or(String::new(), |resource| format!(" ({})", shown(resource)));
-        format!("pipelines may not call {action}. {remedy}{resource}")
+        let is_short = self.remedy != Remedy::Boundary;
+        let resource =
+            shown(self.resource).filter(|it| is_short && !has_unknown_values && !it.is_empty());
+        let resource = resource.map_or(String::new(), |resource| format!(" ({resource})"));
+        Some(format!(
+            "pipelines may not call {action}. {remedy}{resource}"
+        ))
     }
 }
 

@@ -12,13 +12,11 @@ mod markdown;
 mod reason;
 
 pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, list};
-#[cfg(test)]
-pub use self::change_set::Recreation;
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::Remedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
-pub use self::reason::{GONE, shown_reason};
+pub use self::reason::{GONE, HIDDEN_REASON, MASKED, is_masked, shown_reason};
 
 #[cfg(test)]
 mod tests;

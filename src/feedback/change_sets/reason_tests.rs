@@ -42,6 +42,41 @@ fn reason_is_shown_without_values_and_accounts() {
     ] {
         assert_eq!(shown(reason, &values), expected);
     }
+}
+
+#[test]
+fn value_is_removed_in_each_form() {
+    // Values that overlap, contain an account number, are quoted in JSON, or have another case.
+    assert_eq!(
+        shown("my-prod-db-secret", &["my-prod-db", "db-secret"]),
+        "…"
+    );
+    assert_eq!(shown("a secretsecret", &["secret"]), "a …");
+    for (value, reason) in [
+        (
+            "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+            "no arn:aws:acm:eu-central-1:123456789012:certificate/abc",
+        ),
+        (
+            "bucket-123456789012-internal",
+            "no bucket-123456789012-internal",
+        ),
+        ("a\"quote", r#"no a\"quote"#),
+        ("OrdersTable", "no orderstable"),
+        ("a.b*c", "no a.b*c"),
+    ] {
+        assert_eq!(shown(reason, &[value]), "no …");
+    }
+    assert_eq!(
+        shown("https://x/?p=p%40ssword", &["p@ssword"]),
+        HIDDEN_REASON
+    );
+    assert_eq!(shown("a/b-c", &["/", "-", "*"]), "a/b-c");
+    let key = "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/x/key \"";
+    assert_eq!(
+        shown(key, &[]),
+        "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/… \""
+    );
     // A value of which another one is a part.
     assert_eq!(
         shown("key secret-key-1", &["secret", "secret-key-1"]),
@@ -84,9 +119,12 @@ fn missing_change_set_is_shown_with_its_remedy() {
 }
 
 #[test]
-fn masked_value_hides_every_reason() {
-    assert_eq!(shown("any", &["****"]), HIDDEN_REASON);
-    assert_eq!(shown("any", &[]), "any");
+fn unknown_value_hides_a_reason_with_an_arn() {
+    assert_eq!(
+        shown("role arn:aws:iam::1:role/x is missing", &["****"]),
+        HIDDEN_REASON
+    );
+    assert_eq!(shown("any", &["****"]), "any");
 }
 
 const NO_POLICY: &str = "because no identity-based policy allows the action";
@@ -125,6 +163,34 @@ fn denial_of_the_deploy_role_names_the_remedy() {
         );
     }
     assert!(denied(role, "x:HiddenAction", NO_POLICY).contains("x:…Action"));
+    let second = format!(
+        "{NO_POLICY}. Second: User: a is not authorized to perform: b:C with an explicit deny"
+    );
+    assert!(denied(role, "dynamodb:CreateTable", &second).contains("Add a policy"));
+}
+
+#[test]
+fn denial_of_a_role_with_another_name_names_the_names() {
+    let names = names();
+    let denial = |role: &str| {
+        format!(
+            "User: arn:aws:sts::1:assumed-role/role-dev-codedeploy-cfn/AWSCloudFormation is not authorized to \
+             perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/{role} {EXPLICIT}"
+        )
+    };
+    let shown = shown_reason(&denial("MyRole"), &[], &names);
+    assert!(
+        shown.contains("Name the role role-dev-…, or omit its name (arn:aws:iam::…:role/MyRole)"),
+        "{shown}"
+    );
+    for role in ["role-dev-shop", "cfnstack-dev-shop-Role-1"] {
+        let shown = shown_reason(&denial(role), &[], &names);
+        assert!(shown.contains("DeployedRoles=Bounded"), "{shown}");
+    }
+    // A name in an ARN may be a value that CloudFormation masks.
+    let masked = ["****".to_owned()];
+    let shown = shown_reason(&denial("MyRole"), &masked, &names);
+    assert!(shown.ends_with("omit its name"), "{shown}");
 }
 
 #[test]

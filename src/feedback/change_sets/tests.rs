@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{ChangeSetStatus, ExecutionStatus};
+use aws_sdk_cloudformation::types::{
+    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction,
+    ResourceAttribute, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition,
+};
 
 use super::change_set::{Recreation, read_creation};
 use super::markdown::MAX_RESOURCES;
@@ -32,6 +35,7 @@ fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
         effect,
         logical_id: logical_id.to_owned(),
         resource_type: resource_type.to_owned(),
+        is_updated: false,
         is_deleted: false,
         drift: None,
         properties: BTreeMap::new(),
@@ -200,4 +204,35 @@ fn change_set_is_empty_only_if_every_member_agrees() {
         let creation = read(status, execution, reason, changes);
         assert_ne!(creation, Creation::Empty);
     }
+}
+
+#[test]
+fn only_certain_changes_of_a_property_update_a_resource() {
+    use EvaluationType::{Dynamic, Static};
+    use ResourceAttribute::{Metadata, Properties, Tags};
+    let changed = |attribute, evaluation, policy: Option<PolicyAction>| {
+        let target = ResourceTargetDefinition::builder().attribute(attribute);
+        let detail = ResourceChangeDetail::builder().target(target.build());
+        let change = ResourceChange::builder()
+            .action(ChangeAction::Modify)
+            .logical_resource_id("Orders")
+            .resource_type("AWS::SQS::Queue")
+            .set_policy_action(policy)
+            .details(detail.evaluation(evaluation).build());
+        let change = Change::read(&change.build()).expect("a change");
+        (change.is_updated, change.is_deleted)
+    };
+    assert_eq!(changed(Properties, Static, None), (true, false));
+    assert_eq!(
+        changed(Tags, Static, Some(PolicyAction::ReplaceAndDelete)),
+        (true, true)
+    );
+    assert_eq!(
+        changed(Properties, Dynamic, Some(PolicyAction::ReplaceAndRetain)),
+        (false, false)
+    );
+    assert_eq!(
+        changed(Metadata, Static, Some(PolicyAction::Retain)),
+        (false, false)
+    );
 }

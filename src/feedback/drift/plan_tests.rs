@@ -12,6 +12,7 @@ fn change(id: &str, drift: DriftStatus) -> Change {
         effect: Effect::Modify,
         logical_id: id.to_owned(),
         resource_type: "AWS::SQS::Queue".to_owned(),
+        is_updated: false,
         is_deleted: false,
         drift: Some(drift),
         properties: BTreeMap::new(),

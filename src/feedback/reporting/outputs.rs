@@ -2,6 +2,7 @@
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
+use crate::feedback::change_sets::MASKED;
 use crate::gitops_pipeline::describe_stack;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
@@ -21,17 +22,20 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
     Ok(address.map(ToOwned::to_owned))
 }
 
-/// The values of a stack's parameters, without those that CloudFormation masks. Empty if the stack does
-/// not exist, or if the function may not describe it.
+/// The values of a stack's parameters. Empty if the stack does not exist, and one masked value if the function may not
+/// describe it.
 pub async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
     let stack = match describe_stack(aws, stack_name).await {
-        Err(error) if error.is_denied() => None,
+        Err(error) if error.is_denied() => return Ok(vec![MASKED.to_owned()]),
         described => described?,
     };
     let parameters = stack.iter().flat_map(|stack| stack.parameters());
-    let values = parameters.filter_map(|one| one.parameter_value());
-    let is_known = |value: &&str| value.chars().any(|c| c != '*');
-    Ok(values.filter(is_known).map(ToOwned::to_owned).collect())
+    let values = parameters.flat_map(|one| {
+        one.parameter_value()
+            .into_iter()
+            .chain(one.resolved_value())
+    });
+    Ok(values.map(ToOwned::to_owned).collect())
 }
 
 fn is_address(value: &str) -> bool {

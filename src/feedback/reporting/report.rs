@@ -156,7 +156,7 @@ impl Reporter<'_> {
         execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
     }
 
-    /// The execution, without reasons that have a value of the deployed stack or an ARN.
+    /// The execution, with reasons that have no value of the deployed stack.
     async fn without_values(&self) -> Result<Execution, CallError> {
         let (aws, names) = (self.context.aws, &self.context.pipeline.names);
         let mut execution = self.execution.clone();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::feedback::change_sets::{ChangeSet, ComparisonResult, Creation, shown_reason};
+use crate::feedback::change_sets::{
+    ChangeSet, ComparisonResult, Creation, HIDDEN_REASON, is_masked, shown_reason,
+};
 use crate::feedback::reporting::ReportError;
 use crate::feedback::review::build::{BuildState, ReviewBuild};
 use crate::feedback::review::note;
@@ -223,7 +225,12 @@ pub fn finding(
         }));
     }
     let values = parameters::values(output, &state.stack_parameters);
-    let shown = |text: &str| shown_reason(text, &values, names);
+    // The author of the template could have any value shown in another form.
+    let has_masked = values.iter().any(|value| is_masked(value));
+    let shown = |text: &str| {
+        let shown = (!has_masked).then(|| shown_reason(text, &values, names));
+        shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
+    };
     let rejected = |reason: &str| Some(Finding::Rejected(shown(reason)));
     let failed = |reason: &str| {
         let findings = state.validation.iter().flatten();

@@ -73,6 +73,7 @@ fn change_set(creation: Creation) -> ChangeSet {
             effect: Effect::Add,
             logical_id: "Queue".to_owned(),
             resource_type: "AWS::SQS::Queue".to_owned(),
+            is_updated: false,
             is_deleted: false,
             drift: None,
             properties: BTreeMap::new(),

@@ -1,5 +1,4 @@
-//! What pipelines may not do of a change set: no policy of the deploy role allows an action that the handler of a
-//! changed resource's type needs.
+//! Finds the actions that a change set needs and that no policy of the deploy role allows.
 //!
 //! CloudFormation publishes the actions of each handler in the schema of its type, and not which of them a resource
 //! needs. So an action counts only if no handler of this kind can do without it, and only by its name: resources,
@@ -39,16 +38,6 @@ const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
 
-/// Attributes of a resource, which no handler receives.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceTargetDefinition.html>
-const ATTRIBUTES: [&str; 5] = [
-    "CreationPolicy",
-    "DeletionPolicy",
-    "Metadata",
-    "UpdatePolicy",
-    "UpdateReplacePolicy",
-];
-
 /// The lines of a note about what the deploy role may not do. Empty if it may do everything, or if that cannot be
 /// decided: a note without these lines is better than none.
 pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
@@ -84,14 +73,8 @@ async fn compare(
             let published = handlers[handler.0]["permissions"].as_array();
             let published = published.into_iter().flatten().filter_map(Value::as_str);
             let actions = needed(&published.collect::<Vec<_>>(), of_type, *handler, &policies);
-            if let Some(first) = actions.first() {
-                let right = format!(
-                    "{} {} (`{}`)",
-                    handler.0,
-                    code(of_type),
-                    actions.join("`, `")
-                );
-                let remedy = Remedy::of_missing(first);
+            if let Some((remedy, actions)) = remedy(&actions) {
+                let right = format!("{} {} ({actions})", handler.0, code(of_type));
                 missing.entry(remedy).or_default().push(right);
             }
         }
@@ -109,10 +92,9 @@ async fn schema(aws: &Aws, of_type: &str) -> Result<Value, CallError> {
 
 /// The type of a changed resource, with each handler that the change calls.
 fn uses(change: &Change) -> impl Iterator<Item = (&str, Handler)> {
-    let is_property = |name: &String| !ATTRIBUTES.contains(&name.as_str());
     let of_effect = match change.effect {
         Effect::Add | Effect::Replace => Some(CREATE),
-        Effect::Modify if change.properties.keys().any(is_property) => Some(UPDATE),
+        Effect::Modify if change.is_updated => Some(UPDATE),
         _ => None,
     };
     let of_type = change.resource_type.as_str();
@@ -152,7 +134,8 @@ fn needed<'a>(
         let mut verbs = verbs
             .iter()
             .filter_map(|verb| name(action).strip_prefix(verb));
-        begins(action, &OTHER_CREATIONS) || verbs.any(|rest| rest.starts_with(noun))
+        let is_variant = |rest: &str| rest.starts_with(noun) || rest.ends_with(noun);
+        begins(action, &OTHER_CREATIONS) || verbs.any(is_variant)
     };
     let is_known = actions().all(|action| !action.contains('*'));
     let others = actions().filter(|it| is_variant(it));
@@ -163,8 +146,17 @@ fn needed<'a>(
     {
         return vec![];
     }
-    needed.truncate(MAX_ACTIONS);
     needed
+}
+
+/// The remedy for the lack of all `actions`, and those that it allows. For example, an inline policy may be that of a
+/// role, a user or a group, and pipelines may have only roles.
+fn remedy(actions: &[&str]) -> Option<(Remedy, String)> {
+    let remedy = actions.iter().map(|it| Remedy::of_missing(it)).min()?;
+    let of_remedy = actions.iter().filter(|it| Remedy::of_missing(it) == remedy);
+    let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();
+    let one_of = if listed.len() > 1 { "one of " } else { "" };
+    Some((remedy, one_of.to_owned() + &listed.join(", ")))
 }
 
 /// A line for each remedy.

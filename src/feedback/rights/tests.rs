@@ -13,69 +13,35 @@ fn allowing(actions: &[&str]) -> Policies {
     )
 }
 
-fn change(effect: Effect, of_type: &str, properties: &[&str], is_deleted: bool) -> Change {
-    use crate::feedback::change_sets::Recreation::Never;
-    Change {
-        effect,
-        logical_id: "Thing".to_owned(),
-        resource_type: of_type.to_owned(),
-        is_deleted,
-        drift: None,
-        properties: properties
-            .iter()
-            .map(|name| ((*name).to_owned(), Never))
-            .collect(),
-    }
-}
-
 #[test]
 fn change_uses_the_handlers_of_its_effect() {
-    for (change, expected) in [
-        (
-            change(Effect::Add, "AWS::SNS::Topic", &[], false),
-            vec!["create"],
-        ),
-        (
-            change(Effect::Modify, "AWS::SNS::Topic", &["Tags"], false),
-            vec!["update"],
-        ),
-        (
-            change(Effect::Modify, "AWS::SNS::Topic", &["Metadata"], false),
-            vec![],
-        ),
-        (
-            change(Effect::Remove, "AWS::SNS::Topic", &[], true),
-            vec!["delete"],
-        ),
+    let of_topic = "AWS::SNS::Topic";
+    for (effect, of_type, is_updated, is_deleted, expected) in [
+        (Effect::Add, of_topic, false, false, "create"),
+        (Effect::Modify, of_topic, true, false, "update"),
+        // Only its metadata, or a reference, changes.
+        (Effect::Modify, of_topic, false, false, ""),
+        (Effect::Remove, of_topic, false, true, "delete"),
         // With DeletionPolicy Retain.
-        (
-            change(Effect::Remove, "AWS::SNS::Topic", &[], false),
-            vec![],
-        ),
-        (
-            change(Effect::Replace, "AWS::SNS::Topic", &["TopicName"], true),
-            vec!["create", "delete"],
-        ),
-        (
-            change(Effect::MayReplace, "AWS::SNS::Topic", &["TopicName"], false),
-            vec![],
-        ),
-        (
-            change(Effect::Import, "AWS::SNS::Topic", &[], false),
-            vec![],
-        ),
-        (change(Effect::Add, "Custom::Thing", &[], false), vec![]),
-        (
-            change(Effect::Add, "Acme::Thing::Topic", &[], false),
-            vec![],
-        ),
-        (
-            change(Effect::Add, "AWS::CloudFormation::Stack", &[], false),
-            vec![],
-        ),
+        (Effect::Remove, of_topic, false, false, ""),
+        (Effect::Replace, of_topic, true, true, "create delete"),
+        (Effect::MayReplace, of_topic, true, false, ""),
+        (Effect::Import, of_topic, false, false, ""),
+        (Effect::Add, "Custom::Thing", false, false, ""),
+        (Effect::Add, "Acme::Thing::Topic", false, false, ""),
+        (Effect::Add, "AWS::CloudFormation::Stack", false, false, ""),
     ] {
+        let change = Change {
+            effect,
+            logical_id: "Thing".to_owned(),
+            resource_type: of_type.to_owned(),
+            is_updated,
+            is_deleted,
+            drift: None,
+            properties: BTreeMap::new(),
+        };
         let used: Vec<_> = uses(&change).map(|(_, handler)| handler.0).collect();
-        assert_eq!(used, expected, "{change:?}");
+        assert_eq!(used.join(" "), expected, "{change:?}");
     }
 }
 
@@ -127,6 +93,11 @@ fn only_an_action_that_each_handler_needs_is_missing() {
         &needed,
     );
     misses(&["apigateway:PUT"], of_api, CREATE, &rest, &[]);
+}
+
+#[test]
+fn action_that_another_one_replaces_is_not_missing() {
+    let of_topic = "AWS::SNS::Topic";
     let database = [
         "rds:CreateDBInstance",
         "rds:RestoreDBInstanceFromDBSnapshot",
@@ -148,8 +119,16 @@ fn only_an_action_that_each_handler_needs_is_missing() {
         &["sns:GetTopicAttributes", "sns:DeleteTopic"],
         &["sns:DeleteTopic"],
     );
-    let many = ["a:PutA", "a:PutB", "a:PutC", "a:PutD"];
-    misses(&[], "AWS::A::Thing", UPDATE, &many, &many[..MAX_ACTIONS]);
+    let group = ["iot:CreateThingGroup", "iot:CreateDynamicThingGroup"];
+    misses(
+        &["iot:CreateDynamic*"],
+        "AWS::IoT::ThingGroup",
+        CREATE,
+        &group,
+        &[],
+    );
+    let many = ["a:PutA", "a:PutB", "iam:PassRole"];
+    misses(&[], "AWS::A::Thing", UPDATE, &many, &many[..2]);
 }
 
 #[test]
@@ -214,4 +193,44 @@ fn line_names_types_actions_and_remedy() {
         "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.** Set "
     ));
     assert!(lines(&BTreeMap::new(), &names).is_empty());
+}
+
+#[test]
+fn remedy_is_that_of_the_action_that_suffices() {
+    for (actions, expected, listed) in [
+        (
+            &["iam:CreateRole"][..],
+            Remedy::Boundary,
+            "`iam:CreateRole`",
+        ),
+        // Of AWS::IAM::Policy.
+        (
+            &[
+                "iam:PutUserPolicy",
+                "iam:PutRolePolicy",
+                "iam:PutGroupPolicy",
+            ],
+            Remedy::Boundary,
+            "`iam:PutRolePolicy`",
+        ),
+        // Of AWS::IAM::ManagedPolicy.
+        (
+            &[
+                "iam:DetachRolePolicy",
+                "iam:DetachUserPolicy",
+                "iam:DeletePolicy",
+            ],
+            Remedy::Policy,
+            "`iam:DeletePolicy`",
+        ),
+        (&["iam:CreateUser"], Remedy::ByHand, "`iam:CreateUser`"),
+        (
+            &["a:PutA", "a:PutB", "a:PutC", "a:PutD"],
+            Remedy::Policy,
+            "one of `a:PutA`, `a:PutB`, `a:PutC`",
+        ),
+    ] {
+        assert_eq!(remedy(actions), Some((expected, listed.to_owned())));
+    }
+    assert_eq!(remedy(&[]), None);
 }

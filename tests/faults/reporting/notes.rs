@@ -115,6 +115,7 @@ fn note_names_the_rights_that_pipelines_lack() {
             let script = script_of("waiting");
             script.play(fake).await;
             check(fake, SHOP, &script.expected);
+            assert!(!notes(fake).is_empty());
             for note in notes(fake) {
                 assert_eq!(note.contains(missing), expected, "{allowed}: {note}");
             }
@@ -138,6 +139,7 @@ fn note_is_written_if_rights_cannot_be_read() {
                 let script = script_of("waiting");
                 script.play(fake).await;
                 check(fake, SHOP, &script.expected);
+                assert!(!notes(fake).is_empty());
                 for note in notes(fake) {
                     assert!(note.contains("| `Orders` |"), "{operation}: {note}");
                     assert!(!note.contains("Pipelines may not"), "{operation}: {note}");
