@@ -32,12 +32,13 @@ def as_program(*lines: str) -> str:
 def test_compilation_is_one_line_that_counts() -> None:
     terminal = Terminal()
     count = cargo_progress.Count(terminal)
-    for line in ("  Downloaded serde v1.0.0", "\x1b[1m\x1b[92m   Compiling\x1b[0m serde v1.0.0", BAR.format(57)):
+    for line in ("  Downloaded serde v1.0.0", "  Downloaded 1 crates (12.3MB) in 2.10s",
+                 "\x1b[1m\x1b[92m   Compiling\x1b[0m serde v1.0.0", BAR.format(57)):
         count.read(line)
         count.show()
     count.end(succeeded=True)
     shown = [part for part in terminal.getvalue().split("\r\x1b[K") if part]
-    assert shown == ["Downloading the function's crates: 1, 0 s", "Downloading the function's crates: 1, 0 s",
+    assert shown == [*["Downloading the function's crates: 1, 0 s"] * 3,
                      "Compiling the function: 57 of 224 parts, 0 s", "The function is compiled: 1 crate in 0 s.\n"]
 
 
