@@ -135,6 +135,14 @@ def test_setting_of_a_project_without_project_is_rejected(given, named):
     assert all("without ProjectID" in why for why in stack.broken_rules())
 
 
+def test_page_names_each_setting_that_needs_the_project():
+    page = (TEMPLATES.parent / "docs/how-to/add-a-project.md").read_text()
+    section = page.partition("\n## An environment without a first project\n")[2].partition("```")[0]
+    rule = source()["Rules"]["SettingsOfTheFirstProjectNeedIt"]
+    named = [each["AssertDescription"].split()[0] for each in rule["Assertions"]]
+    assert [name for name in named if f"`{name}`" not in section] == []
+
+
 def test_every_setting_of_a_project_alone_needs_the_project():
     """Such a setting would have no effect. Those with a default, and the token's, are exempt."""
     with_default = {"GitLabUrl", "GitLabTokenSecretKey", "ReportToGitLab", "RotationDays", "ForeignCredentials"}
