@@ -91,6 +91,13 @@ def test_contradicting_settings_are_rejected_first(given, why):
     assert bool(broken) == bool(why) and why in "".join(broken)
 
 
+def test_command_of_the_page_admits_tags():
+    page = (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text()
+    [(name, value)] = re.findall(r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE)
+    stack = project(**GITLAB, **{name: value})
+    assert stack.broken_rules() == [] and stack.properties("Pipeline")["Approval"]["FromGitLab"] is True
+
+
 # The parameters that a property's format limits, and the property in the schema.
 FORMATS = {
     "GitLabEnvironmentName": "Report.EnvironmentName", "GitLabEnvironmentUrlOutput": "Report.EnvironmentUrlOutput",
