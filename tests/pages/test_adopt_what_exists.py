@@ -173,6 +173,8 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     assert team.old.deployed.resources()[0]["PhysicalResourceId"] == rule["PhysicalResourceId"]
 
     # The way back.
+    saved = json.loads((folder / "codeseries-dev.json").read_text())
+    assert {each["ParameterKey"]: each["ParameterValue"] for each in saved} == {"EnvID": "dev", "ProjectID": "shop"}
     reader.run("KEEP_STACKS=yes DELETE_BUCKET=yes python3 scripts/undeploy.py --config-env dev", typed="cfn-gitops-dev\n")
     team.deploy_environment(folder / "codeseries-dev.yaml")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
