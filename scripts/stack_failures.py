@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
-# A stack's own status at the begin of an operation. Not REVIEW_IN_PROGRESS, the begin of a first change set.
+# A stack's own status at the beginning of an operation. Not REVIEW_IN_PROGRESS, that of a first change set.
 _BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 
 
