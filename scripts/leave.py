@@ -5,27 +5,33 @@
     python3 scripts/leave.py --config-env dev --apply project-dev-shop    does it for this stack only
 
 It updates each stack that uses the function, so that CloudFormation retains its resources, and then deletes the stack.
-The environment's own stack is the last one. What is left to do follows from the deployed templates, so run it again
-after an interruption. The exit status is 1 if a stack is left.
+The environment's own stack is the last one. After an interruption, run it again: it continues from the deployed
+templates. The exit status is 1 if a stack is left.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import sam_settings
 import undeploy
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from stack_failures import StackFailures
 
-# What is deleted with a stack, by `<logical ID> <type>`: what fails without the function, or has no purpose.
-_WITH_PROJECT = r" AWS::SecretsManager::RotationSchedule$"
+# The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
+_ROTATION = "AWS::SecretsManager::RotationSchedule"
+_WITH_PROJECT = rf" {_ROTATION}$"
 _WITH_ENVIRONMENT = r"^(Function|EnvIDGuard)| AWS::(Lambda|Events|CloudWatch|Logs|SecretsManager)::"
+# The types of a project's stack. A stack with others is more than a project, so only its name deletes it.
+_OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
+               r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")
 # CloudFormation ignores an update of policies alone, so the update also adds this resource. It is empty and free.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 _ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
@@ -34,8 +40,8 @@ _INLINE_LIMIT = 51_200
 _WAITER = {"Delay": 3, "MaxAttempts": 1200}
 
 
-class Left(Exception):
-    """Why a stack was not deleted, and what to do."""
+class NotDeleted(Exception):
+    """The reason, and the remedy."""
 
 
 class Template:
@@ -55,7 +61,7 @@ class Template:
         resources = {}
         for name, resource in template["Resources"].items():
             if not isinstance(resource, dict):
-                raise Left(f"its template has no resource {name}, but a transform of that name")
+                raise NotDeleted(f"its template has no resource {name}, but a transform of that name")
             others = {key: value for key, value in resource.items() if key != "DeletionPolicy"}
             self.policies[name] = str(resource.get("DeletionPolicy", ""))
             resources[name] = others if name in self._deleted else others | {"DeletionPolicy": "Retain"}
@@ -65,7 +71,7 @@ class Template:
     def _of_lines(self, lines: list[str]) -> str:
         begin = next((number for number, line in enumerate(lines, 1) if re.match(r"Resources:\s*(#|$)", line)), None)
         if begin is None:
-            raise Left("its template has no line `Resources:`. Set DeletionPolicy: Retain in it yourself")
+            raise NotDeleted("its template has no line `Resources:`. Set DeletionPolicy: Retain in it yourself")
         end = next((number for number in range(begin, len(lines)) if re.match(r"[^\s#]", lines[number])), len(lines))
         written, outer, inner, name = lines[:begin], 0, 0, ""
         for line in lines[begin:end]:
@@ -75,16 +81,20 @@ class Template:
             if indent and indent == outer:
                 found = re.fullmatch(r"""["']?([A-Za-z0-9]+)["']?:\s*(#.*)?""", content)
                 if not found:
-                    raise Left(f"its template has a line that is not the name of a resource alone: {content}. "
-                               "Set DeletionPolicy: Retain in the resources yourself")
+                    raise NotDeleted(f"its template has a line that is not the name of a resource alone: {content}. "
+                                     "Set DeletionPolicy: Retain in the resources yourself")
                 name, inner = found[1], 0
                 self.policies[name] = ""
             elif indent and not inner:
                 inner = indent
                 if name not in self._deleted:
                     written.append(f"{' ' * inner}DeletionPolicy: Retain")
-            if indent and indent == inner and (found := re.match(r"DeletionPolicy:\s*(\S+)", content)):
-                self.policies[name] = found[1]
+            if indent and indent == inner and (key := re.match(r"""["']?DeletionPolicy["']?\s*:""", content)):
+                value = re.fullmatch(r"""\s*["']?(\w+)["']?\s*(#.*)?""", content[key.end():])
+                if not value or self.policies[name]:
+                    raise NotDeleted(f"its template has a DeletionPolicy of {name} that is not one word: {content}. "
+                                     "Set DeletionPolicy: Retain in it yourself")
+                self.policies[name] = value[1]
             else:
                 written.append(line)
         pad = " " * outer
@@ -95,46 +105,63 @@ class Template:
 class Leaving:
     """One stack."""
 
-    def __init__(self, account: sam_settings.Account, name: str, with_it: str) -> None:
-        self._account, self.name = account, name
+    def __init__(self, account: sam_settings.Account, name: str, deleted_pattern: str, function_arn: str) -> None:
+        self._account, self.name, self._function_arn = account, name, function_arn
         self._cloudformation = account.session.client("cloudformation")
         self._stack = account.stack(name) or {"StackStatus": "DELETE_COMPLETE"}
         pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-        self._types = {each["LogicalResourceId"]: each["ResourceType"] for page in pages
-                       for each in page["StackResourceSummaries"] if each["ResourceStatus"] != "DELETE_COMPLETE"}
-        self._deleted = {name for name, kind in self._types.items()
-                         if name == _ADDED or re.search(with_it, f"{name} {kind}")}
+        resources = [each for page in pages for each in page["StackResourceSummaries"]
+                     if each["ResourceStatus"] != "DELETE_COMPLETE"]
+        self._types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
+        self._deleted = {each["LogicalResourceId"] for each in resources if each["LogicalResourceId"] == _ADDED or (
+            re.search(deleted_pattern, f"{each['LogicalResourceId']} {each['ResourceType']}")
+            and self._is_of_function(each))}
         self._kept = self._types.keys() - self._deleted
+
+    def _is_of_function(self, resource: dict[str, Any]) -> bool:
+        """A rotation may have another function, and then continues."""
+        if resource["ResourceType"] != _ROTATION:
+            return True
+        secret = self._account.session.client("secretsmanager").describe_secret(SecretId=resource["PhysicalResourceId"])
+        return bool(secret.get("RotationLambdaARN") == self._function_arn)
+
+    def require_project(self) -> None:
+        """Raises `NotDeleted` if the stack is more than a project."""
+        kinds = {self._types[name] for name in self._kept}
+        if others := sorted(kind for kind in kinds if not re.fullmatch(_OF_PROJECT, kind)):
+            raise NotDeleted(f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
+                             "resources Custom::…, deploy it, and deploy it again without them. "
+                             f"Or name it, to delete the stack and keep its resources: --apply {self.name}")
 
     def show(self) -> None:
         print(f"{self.name} ({self._stack['StackStatus']}):")
-        for what, names in (
+        for step, names in (
                 ("" if self._is_ready() else "update it to keep", ", ".join(sorted(self._kept))),
                 ("delete it, and with it",
                  ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {_ADDED})) or "nothing")):
-            if what:
-                print(textwrap.fill(f"{what}: {names}", 120, initial_indent="  - ", subsequent_indent="    "))
+            if step:
+                print(textwrap.fill(f"{step}: {names}", 120, initial_indent="  - ", subsequent_indent="    "))
         sys.stdout.flush()
 
     def apply(self) -> None:
         if not self._is_ready():
             self._update()
         if not self._is_ready():
-            raise Left("its deployed template does not retain all resources. Run this again")
+            raise NotDeleted("its deployed template does not retain all resources. Run this again")
         if not undeploy.delete_stack(self._account.session, self.name):
-            raise Left("correct the cause, and run this again")
+            raise NotDeleted("correct the cause, and run this again")
 
     def _template(self) -> Template:
         deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
         return Template(deployed, self._deleted)
 
     def _is_ready(self) -> bool:
-        """Whether a deletion deletes only what it should."""
+        """Whether the deployed policies are those of `Template`."""
         status = self._stack["StackStatus"]
         if status.endswith("_IN_PROGRESS") and status != "DELETE_IN_PROGRESS":
-            raise Left(f"it is in {status}. Wait for its end, and run this again")
+            raise NotDeleted(f"it is in {status}. Wait for its end, and run this again")
         if "ParentId" in self._stack:
-            raise Left(f"it is nested in {self._stack['ParentId']}. Deploy it as a stack of its own first")
+            raise NotDeleted(f"it is nested in {self._stack['ParentId']}. Deploy it as a stack of its own first")
         policies = self._template().policies
         return (all(policies.get(name) == "Retain" for name in self._kept)
                 and all(policies.get(name, "") in ("", "Delete") for name in self._deleted))
@@ -142,29 +169,68 @@ class Leaving:
     def _update(self) -> None:
         failures = StackFailures(self._cloudformation, self.name)
         keys = [each["ParameterKey"] for each in self._stack.get("Parameters", [])]
+        change_set = {"StackName": self.name, "ChangeSetName": _ADDED}
+        # That of an interrupted run.
+        self._cloudformation.delete_change_set(**change_set)
         try:
-            self._cloudformation.update_stack(
-                StackName=self.name, **self._body(self._template().text),
-                Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
-                Capabilities=sorted({*self._stack.get("Capabilities", []), "CAPABILITY_NAMED_IAM"}))
+            with self._body(self._template().text) as body:
+                self._cloudformation.create_change_set(
+                    **change_set, **body, Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
+                    Capabilities=sorted({*self._stack.get("Capabilities", []), "CAPABILITY_NAMED_IAM"}))
+                self._cloudformation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=_WAITER)
+            pages = self._cloudformation.get_paginator("describe_change_set").paginate(**change_set)
+            changes = [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]]
+            if others := [each.get("LogicalResourceId", "a hook") for each in changes if not _is_own(each)]:
+                self._cloudformation.delete_change_set(**change_set)
+                raise NotDeleted(f"its update would also change {', '.join(others)}, because a value in Parameter "
+                                 "Store is another one now, or CloudFormation returns a character beyond ASCII as `?`. "
+                                 "Set DeletionPolicy: Retain in its template yourself")
+            self._cloudformation.execute_change_set(**change_set)
             self._cloudformation.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig=_WAITER)
         except WaiterError as error:
-            raise Left("; ".join(["its update failed", *(failures.lines() or [str(error)])])) from error
+            reasons = failures.lines() or [str(error)]
+            self._cloudformation.delete_change_set(**change_set)
+            raise NotDeleted("; ".join(["its update failed", *reasons])) from error
 
-    def _body(self, text: str) -> dict[str, str]:
-        """The template, in the bucket that has the function's code if it is too large for a request."""
+    @contextlib.contextmanager
+    def _body(self, text: str) -> Iterator[dict[str, str]]:
+        """The template. If it is too large for a request, it is for a moment in the bucket with the function's code."""
         if len(text.encode()) <= _INLINE_LIMIT:
-            return {"TemplateBody": text}
+            yield {"TemplateBody": text}
+            return
         function = json.loads(text)["Resources"].get("Function", {}) if text.startswith("{") else {}
         bucket, key = function.get("Properties", {}).get("Code", {}).get("S3Bucket"), f"{self.name}/leave.template"
-        if bucket is None:
-            raise Left(f"its template has more than {_INLINE_LIMIT:,} bytes. Set DeletionPolicy: Retain in it yourself")
+        if not isinstance(bucket, str):
+            raise NotDeleted(f"its template has more than {_INLINE_LIMIT:,} bytes, and names no bucket. "
+                             "Set DeletionPolicy: Retain in it yourself")
         s3 = self._account.session.client("s3")
+        stored = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": self._account.id}
+        version = s3.put_object(**stored, Body=text.encode()).get("VersionId")
         try:
-            s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ExpectedBucketOwner=self._account.id)
-        except ClientError as error:
-            raise Left(f"its template cannot be stored in bucket {bucket}: {error}") from error
-        return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
+            yield {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
+        finally:
+            s3.delete_object(**stored, **({"VersionId": version} if version else {}))
+
+
+def _is_own(change: dict[str, Any]) -> bool:
+    """Whether `Template` makes it. A reference to a resource with a new policy is also a change, but without effect."""
+    if change.get("LogicalResourceId") == _ADDED:
+        return bool(change["Action"] == "Add")
+    details = change.get("Details", [])
+    return change.get("Action") == "Modify" and details != [] and all(
+        each["Target"]["Attribute"] == "DeletionPolicy"
+        or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference") for each in details)
+
+
+def function_of(stack: dict[str, Any], settings: sam_settings.Settings) -> str:
+    """The function's ARN. Ends the program if the stack is not that of the environment."""
+    export = f"cfn-gitops-{settings.env_id}-ServiceToken"
+    ids = [each.get("ParameterValue") for each in stack.get("Parameters", []) if each["ParameterKey"] == "EnvID"]
+    arns = [str(each["OutputValue"]) for each in stack.get("Outputs", []) if each.get("ExportName") == export]
+    if ids != [settings.env_id] or not arns:
+        sys.exit(f"stack {settings.stack_name} does not have EnvID {settings.env_id} and the export {export}. "
+                 f"Correct the table {settings.table} of samconfig.toml")
+    return arns[0]
 
 
 def users(account: sam_settings.Account, env_id: str) -> list[str]:
@@ -190,24 +256,31 @@ def main() -> int:
     account = sam_settings.account()
     print(f"Account {account.id}, region {account.region}, environment {settings.env_id}"
           + (":" if given.apply else ". Nothing is changed without --apply:"), flush=True)
-    if account.stack(settings.stack_name) is None:
-        print(f"stack {settings.stack_name} does not exist: it is deleted, or in another account or region")
+    environment = account.stack(settings.stack_name)
+    gone = [name for name in dict.fromkeys([settings.stack_name, *given.stacks]) if account.stack(name) is None]
+    for name in gone:
+        print(f"stack {name} does not exist: it is deleted, or in another account or region")
+    if environment is None:
         return 0
+    function_arn = function_of(environment, settings)
     using = users(account, settings.env_id)
     stacks = [*using, settings.stack_name]
-    if unknown := set(given.stacks) - set(stacks):
+    if unknown := set(given.stacks) - {*stacks, *gone}:
         sys.exit(f"not a stack of this environment: {', '.join(sorted(unknown))}. Its stacks: {', '.join(stacks)}")
     left, failed = set(using), False
     for name in [each for each in stacks if each in given.stacks or not given.stacks]:
         try:
-            stack = Leaving(account, name, _WITH_ENVIRONMENT if name == settings.stack_name else _WITH_PROJECT)
+            is_environment = name == settings.stack_name
+            stack = Leaving(account, name, _WITH_ENVIRONMENT if is_environment else _WITH_PROJECT, function_arn)
             stack.show()
-            if given.apply and name == settings.stack_name and left:
-                raise Left(f"its function is needed by {', '.join(sorted(left))}")
+            if not is_environment and name not in given.stacks:
+                stack.require_project()
+            if given.apply and is_environment and left:
+                raise NotDeleted(f"its function is needed by {', '.join(sorted(left))}")
             if given.apply:
                 stack.apply()
             left.discard(name)
-        except (Left, ClientError) as reason:
+        except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed = True
             print(f"LEFT    {name}: {reason}", flush=True)
     return 1 if failed else 0

@@ -56,7 +56,9 @@ def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitla
 def test_only_the_function_is_deleted_without_first_project(account: LocalAws, folder: Path, tmp_path: Path) -> None:
     show, apply, *_ = blocks(PAGE)
     reader = Folder(account, folder, tmp_path)
-    (folder / "website.yaml").write_text(blocks(ROOT / "README.md", "yaml")[0])
+    website = blocks(ROOT / "README.md", "yaml")[0]
+    name = "RepositoryName: codecommit-dev-website\n"
+    (folder / "website.yaml").write_text(website.replace(name, f"{name}      RepositoryDescription: für alle\n", 1))
     reader.write_parameters("dev", OF_DEV, ProjectID="")
     reader.run("sam deploy --config-env dev", typed="y\n")
     deploy = "aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM --stack-name"
@@ -72,11 +74,16 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     assert all(stack in printed for stack in ("project-dev-shop", "website"))
     assert "website" in reader.run(f"{apply.strip()} cfn-gitops-dev", fails=True)
     assert steps.what_is_there(account) == before
-    # It is interrupted after an update: the next run deletes the stack.
-    protect = "aws cloudformation update-termination-protection --stack-name website"
-    reader.run(f"{protect} --enable-termination-protection")
     printed = reader.run(apply, fails=True)
-    assert "LEFT    website: " in printed and "LEFT    cfn-gitops-dev: its function is needed by website" in printed
+    assert "LEFT    website: its update would also change Repository, " in printed
+    assert "LEFT    cfn-gitops-dev: its function is needed by website" in printed
+    assert deleted(before, account) == {"project-dev-shop"}
+    assert "stack project-dev-shop does not exist: it is deleted" in reader.run(f"{apply.strip()} project-dev-shop")
+    # It is interrupted after an update: the next run deletes the stack.
+    (folder / "website.yaml").write_text(website)
+    protect = "aws cloudformation update-termination-protection --stack-name website"
+    reader.run(f"{deploy} website --template-file website.yaml\n{protect} --enable-termination-protection")
+    assert "LEFT    website: " in reader.run(apply, fails=True)
     assert deleted(before, account) == {"project-dev-shop"}
     reader.run(f"{protect} --no-enable-termination-protection")
     printed = reader.run(apply)
