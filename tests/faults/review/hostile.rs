@@ -164,6 +164,21 @@ fn reason_is_shown_without_values_and_accounts() {
 }
 
 #[test]
+fn note_names_the_rights_that_pipelines_lack() {
+    let allow = r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#;
+    in_account(async |fake| {
+        fake.arrange(|aws| {
+            let now = aws.now;
+            aws.iam
+                .change(now, |iam| iam.role_policies.attached = allow.to_owned());
+        });
+        let note = note_about(fake, &Output::of(changed())).await;
+        let missing = "**Pipelines may not create `AWS::SQS::Queue` (`sqs:CreateQueue`)";
+        assert!(note.contains(missing), "{note}");
+    });
+}
+
+#[test]
 fn reference_in_a_value_gets_no_change_set() {
     for of in ["Parameters", "Tags"] {
         in_account(async |fake| {
