@@ -16,8 +16,8 @@ use crate::{
 const PAGE: usize = 100;
 
 pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
-    let seen = aws.iam.seen(aws.now, aws.lateness(aws.options.tags_late));
-    if let Some(result) = role_policies::answer(&seen.role_policies, call) {
+    let policies = &aws.iam.latest().role_policies;
+    if let Some(result) = role_policies::answer(policies, call) {
         return Ok(response(
             &call.operation,
             &element(&format!("{}Result", call.operation), &result?),
