@@ -53,6 +53,9 @@ class RemoteDeployment:
 class RemoteGitLab:
     """A GitLab with an access token. The token is only sent to this address, in a header, without redirects."""
 
+    # `git` and `requests` trust the CAs of the machine.
+    ca_certificate: str | None = None
+
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url.rstrip("/"), token
         self._session = requests.Session()
