@@ -1,9 +1,13 @@
-//! The outputs of the deployed stack.
+//! The outputs and the parameters of the deployed stack.
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
-use crate::feedback::change_sets::MASKED;
+use crate::feedback::change_sets::{MASKED, shown_reason};
+use crate::feedback::reporting::execution::{Action, ActionState, Execution};
 use crate::gitops_pipeline::describe_stack;
+use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
 pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
@@ -22,9 +26,30 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
     Ok(address.map(ToOwned::to_owned))
 }
 
+/// The execution, with reasons that have no value of the deployed stack.
+pub async fn without_values(
+    aws: &Aws,
+    settings: &ReportSettings,
+    names: &ResourceNames,
+    execution: &Execution,
+) -> Result<Execution, CallError> {
+    let mut execution = execution.clone();
+    // A person writes the summary of an approval.
+    let has_reason =
+        |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
+    let failed: Vec<_> = execution.actions.iter_mut().filter(has_reason).collect();
+    if !failed.is_empty() {
+        let values = parameter_values(aws, &settings.stack_name).await?;
+        for action in failed {
+            action.summary = shown_reason(&action.summary, &values, names);
+        }
+    }
+    Ok(execution)
+}
+
 /// The values of a stack's parameters. Empty if the stack does not exist, and one masked value if the function may not
 /// describe it.
-pub async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
+async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
     let stack = match describe_stack(aws, stack_name).await {
         Err(error) if error.is_denied() => return Ok(vec![MASKED.to_owned()]),
         described => described?,

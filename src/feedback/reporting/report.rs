@@ -109,7 +109,8 @@ impl Reporter<'_> {
             self.execution.actions = self.list_actions().await?;
         }
         // Only the execution's status shows a reason.
-        let shown = self.without_values().await;
+        let shown =
+            outputs::without_values(self.context.aws, settings, names, &self.execution).await;
         let shown = self.reported.settle(Topic::Execution, shown);
         let url = pipeline
             .location
@@ -154,24 +155,6 @@ impl Reporter<'_> {
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
         let (aws, names) = (self.context.aws, &self.context.pipeline.names);
         execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
-    }
-
-    /// The execution, with reasons that have no value of the deployed stack.
-    async fn without_values(&self) -> Result<Execution, CallError> {
-        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
-        let mut execution = self.execution.clone();
-        // A person writes the summary of an approval.
-        let has_reason =
-            |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
-        let failed: Vec<_> = execution.actions.iter_mut().filter(has_reason).collect();
-        if !failed.is_empty() {
-            let stack_name = &self.context.settings.stack_name;
-            let values = outputs::parameter_values(aws, stack_name).await?;
-            for action in failed {
-                action.summary = change_sets::shown_reason(&action.summary, &values, names);
-            }
-        }
-        Ok(execution)
     }
 
     /// The project, or the error of its first read.
