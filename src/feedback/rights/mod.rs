@@ -73,7 +73,7 @@ async fn compare(
             let published = handlers[handler.0]["permissions"].as_array();
             let published = published.into_iter().flatten().filter_map(Value::as_str);
             let actions = needed(&published.collect::<Vec<_>>(), of_type, *handler, &policies);
-            if let Some((remedy, actions)) = remedy(&actions) {
+            if let Some((remedy, actions)) = remedy_of(&actions) {
                 let right = format!("{} {} ({actions})", handler.0, code(of_type));
                 missing.entry(remedy).or_default().push(right);
             }
@@ -134,8 +134,8 @@ fn needed<'a>(
         let mut verbs = verbs
             .iter()
             .filter_map(|verb| name(action).strip_prefix(verb));
-        let is_variant = |rest: &str| rest.starts_with(noun) || rest.ends_with(noun);
-        begins(action, &OTHER_CREATIONS) || verbs.any(is_variant)
+        let is_longer_noun = |rest: &str| rest.starts_with(noun) || rest.ends_with(noun);
+        begins(action, &OTHER_CREATIONS) || verbs.any(is_longer_noun)
     };
     let is_known = actions().all(|action| !action.contains('*'));
     let others = actions().filter(|it| is_variant(it));
@@ -151,7 +151,7 @@ fn needed<'a>(
 
 /// The remedy for the lack of all `actions`, and those that it allows. For example, an inline policy may be that of a
 /// role, a user or a group, and pipelines may have only roles.
-fn remedy(actions: &[&str]) -> Option<(Remedy, String)> {
+fn remedy_of(actions: &[&str]) -> Option<(Remedy, String)> {
     let remedy = actions.iter().map(|it| Remedy::of_missing(it)).min()?;
     let of_remedy = actions.iter().filter(|it| Remedy::of_missing(it) == remedy);
     let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();

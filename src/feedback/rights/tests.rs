@@ -230,7 +230,7 @@ fn remedy_is_that_of_the_action_that_suffices() {
             "one of `a:PutA`, `a:PutB`, `a:PutC`",
         ),
     ] {
-        assert_eq!(remedy(actions), Some((expected, listed.to_owned())));
+        assert_eq!(remedy_of(actions), Some((expected, listed.to_owned())));
     }
-    assert_eq!(remedy(&[]), None);
+    assert_eq!(remedy_of(&[]), None);
 }
