@@ -1,6 +1,6 @@
 //! The function with a resource that panics, hangs or blocks its thread, which the real resources
-//! never do. For the tests of the process: in the release profile they show that such a request gets
-//! a response.
+//! never do. For the tests of the process: in the release profile they show that such a request
+//! gets a response.
 //!
 //! The property `Behaviour` selects what it does.
 

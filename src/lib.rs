@@ -5,8 +5,8 @@
 //! - [`handler`] classifies an event and dispatches it
 //! - `crates/cfn-custom-resource` is the custom-resource protocol: request, deadlines, response. It
 //!   uses no AWS service
-//! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules under
-//!   the same names
+//! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules
+//!   under the same names
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done. CONTRIBUTING.md, "Add a
 //!   step", has the file of each kind of step
 //! - [`health_check`] checks every resource by schedule and writes metrics
@@ -15,12 +15,12 @@
 //!
 //! # Terms
 //!
-//! A **spec** is what a template's properties ask for. The **state** is what was observed in AWS and
-//! GitLab. A **step** is one idempotent call or read; the **planner** chooses the next one from spec
-//! and state alone. The **intent record** (`issue_intent`: a tag on the IAM user) is written before a
-//! credential is issued, so that a crash loses none. A **tombstone** is what a Delete leaves for a
-//! Create that is delivered after it. An **orphan** is a credential or mirror that no record names.
-//! `docs/reference/glossary.md` has the rest.
+//! A **spec** is what a template's properties ask for. The **state** is what was observed in AWS
+//! and GitLab. A **step** is one idempotent call or read; the **planner** chooses the next one from
+//! spec and state alone. The **intent record** (`issue_intent`: a tag on the IAM user) is written
+//! before a credential is issued, so that a crash loses none. A **tombstone** is what a Delete
+//! leaves for a Create that is delivered after it. An **orphan** is a credential or mirror that no
+//! record names. `docs/reference/glossary.md` has the rest.
 
 pub mod clients;
 pub mod common;

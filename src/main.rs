@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-// This thread receives events and sends responses. The work has a thread of its own: if it is blocked,
-// this one responds in time.
+// This thread receives events and sends responses. The work has a thread of its own: if it is
+// blocked, this one responds in time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
@@ -34,7 +34,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-/// The current handler, which the first event creates. It is replaced if earlier work blocks its thread.
+/// The current handler, which the first event creates. It is replaced if earlier work blocks its
+/// thread.
 #[derive(Default)]
 struct Current(Mutex<Option<Arc<Handler>>>);
 

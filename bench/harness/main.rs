@@ -7,13 +7,13 @@
 //!
 //! Its protocol is lines of JSON. The first output line contains the addresses. Each input line
 //! prepares one run of one function: a new account with `users`, an AWS that responds after
-//! `latency_ms`, and the `events` that the function gets one after another. When the
-//! function has responded to the last one and polls again, the run's record is written: the time of each
-//! step, in nanoseconds since 1970, which is a clock that the function's parent process
-//! also has. The program ends with its input.
+//! `latency_ms`, and the `events` that the function gets one after another. When the function has
+//! responded to the last one and polls again, the run's record is written: the time of each step,
+//! in nanoseconds since 1970, which is a clock that the function's parent process also has. The
+//! program ends with its input.
 //!
-//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is. Blocking
-//! threads serve it, because a sleeping thread has the least latency.
+//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is.
+//! Blocking threads serve it, because a sleeping thread has the least latency.
 
 mod account;
 mod run;

@@ -1,8 +1,8 @@
 //! Fuzzing of the parsers of outside input: how a target runs, and its inputs.
 //!
-//! A target chooses an input that is almost valid, passes it to one parser, and asserts what must hold
-//! for every input. The targets are tests, in `tests/`. They reach private parsers through modules
-//! `fuzzing` of the product, which only the feature `fuzzing` compiles.
+//! A target chooses an input that is almost valid, passes it to one parser, and asserts what must
+//! hold for every input. The targets are tests, in `tests/`. They reach private parsers through
+//! modules `fuzzing` of the product, which only the feature `fuzzing` compiles.
 //!
 //! `cargo test` runs each target over a bounded number of fixed inputs. `make fuzz SECONDS=60` runs
 //! each for that time, over other inputs every time. `FUZZ_SEED` repeats a run, `FUZZ_ONLY` one of

@@ -1,5 +1,5 @@
-//! Fuzz targets: the properties, a rotation's event, and the values that are read from tags, labels and
-//! the secret.
+//! Fuzz targets: the properties, a rotation's event, and the values that are read from tags, labels
+//! and the secret.
 
 use serde_json::{Value, json};
 

@@ -1,13 +1,13 @@
 //! Text for places that keep only ASCII.
 //!
-//! CloudFormation executes text of any script. But its read calls return each character beyond ASCII as `?`, in
-//! outputs, parameters, tags, reasons and templates:
+//! CloudFormation executes text of any script. But its read calls return each character beyond
+//! ASCII as `?`, in outputs, parameters, tags, reasons and templates:
 //! <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814>
 
 use std::fmt::Write as _;
 
-/// JSON text, or a text without a backslash, with each character beyond ASCII as JSON's `\uXXXX`. JSON
-/// keeps its value.
+/// JSON text, or a text without a backslash, with each character beyond ASCII as JSON's `\uXXXX`.
+/// JSON keeps its value.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -28,8 +28,9 @@ pub fn unescape(text: &str) -> String {
     serde_json::from_str(&json).unwrap_or_else(|_| text.to_owned())
 }
 
-/// What is left to compare of a text that CloudFormation may have returned: ASCII, and one `?` for the rest
-/// between. CloudFormation's `?` for a character beyond the Basic Multilingual Plane may be one or two.
+/// What is left to compare of a text that CloudFormation may have returned: ASCII, and one `?` for
+/// the rest between. CloudFormation's `?` for a character beyond the Basic Multilingual Plane may
+/// be one or two.
 pub fn comparable(text: &str) -> String {
     let shown = text.chars().map(|c| if c.is_ascii() { c } else { '?' });
     let mut shown: Vec<char> = shown.collect();

@@ -2,8 +2,8 @@
 
 use cfn_custom_resource::{Format, Pattern};
 
-/// What no branch's name contains. `check-ref-format` rejects ASCII's control characters, and no character
-/// beyond ASCII.
+/// What no branch's name contains. `check-ref-format` rejects ASCII's control characters, and no
+/// character beyond ASCII.
 macro_rules! not_a_branch {
     ($($more:literal),*) => {
         concat!(
@@ -13,17 +13,17 @@ macro_rules! not_a_branch {
     };
 }
 
-/// The names that `git check-ref-format --branch` accepts, up to CodeCommit's limit of 256 characters.
-/// CodeCommit and GitLab reject those that look like a commit: exactly 40 hexadecimal digits.
-/// <https://git-scm.com/docs/git-check-ref-format>,
+/// The names that `git check-ref-format --branch` accepts, up to CodeCommit's limit of 256
+/// characters. CodeCommit and GitLab reject those that look like a commit: exactly 40 hexadecimal
+/// digits. <https://git-scm.com/docs/git-check-ref-format>,
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 pub static BRANCH_NAME: Format = Format::new(
     Pattern::new("").without(not_a_branch!(r"|\*")).up_to(256),
     "must be the name of a git branch, of at most 256 characters",
 );
 
-/// The same, with `*` for any characters, as in GitLab's protected branches and in EventBridge's patterns,
-/// which reject `**`:
+/// The same, with `*` for any characters, as in GitLab's protected branches and in EventBridge's
+/// patterns, which reject `**`:
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-wildcard-matching>
 pub static BRANCH_PATTERN: Format = Format::new(
     Pattern::new("")

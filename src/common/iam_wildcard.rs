@@ -2,7 +2,8 @@
 
 use regex_lite::{Regex, escape};
 
-/// A pattern in which `*` matches any characters, or none, and `?` matches one. It is case-sensitive.
+/// A pattern in which `*` matches any characters, or none, and `?` matches one. It is
+/// case-sensitive.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
 #[derive(Clone, Debug)]

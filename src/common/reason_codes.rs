@@ -124,7 +124,8 @@ mod tests {
 
     const PAGE: &str = include_str!("../../docs/runbook/reason-codes.md");
 
-    /// The sections of the page, each with its heading, such as `CFG-101: The request is incomplete`.
+    /// The sections of the page, each with its heading, such as
+    /// `CFG-101: The request is incomplete`.
     fn sections() -> Vec<(&'static str, &'static str)> {
         let sections = PAGE.split("\n## ").skip(1);
         sections

@@ -7,8 +7,8 @@ use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErr
 /// The prefix of the tags that this function writes for itself.
 pub const OWN: &str = "cfn-gitops:";
 
-/// The property `Tags`: a list of `Key` and `Value`. AWS accepts 50 tags on a resource. The function
-/// needs the rest.
+/// The property `Tags`: a list of `Key` and `Value`. AWS accepts 50 tags on a resource. The
+/// function needs the rest.
 pub static TAGS: Property = Property::new(
     "Tags",
     Kind::List {

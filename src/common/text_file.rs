@@ -8,8 +8,8 @@ pub fn place(before: &str) -> String {
     format!("line {line}, column {column}")
 }
 
-/// The text of a file. The error says what is wrong and where. A byte order mark is an error, because
-/// some parsers skip it and others do not.
+/// The text of a file. The error says what is wrong and where. A byte order mark is an error,
+/// because some parsers skip it and others do not.
 pub fn decode(bytes: &[u8]) -> Result<&str, String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err("it is UTF-16. Save it as UTF-8 without a byte order mark".to_owned());

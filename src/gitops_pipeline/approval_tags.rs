@@ -1,4 +1,5 @@
-//! The tags with which a person approves or rejects a change set in GitLab, and who can create them.
+//! The tags with which a person approves or rejects a change set in GitLab, and who can create
+//! them.
 
 use serde::Deserialize;
 
@@ -94,8 +95,8 @@ impl ApprovalTag {
         })
     }
 
-    /// Reads CodeCommit's event of a tag. `None` if it is another event, or the tag has another name. Anyone
-    /// with a mirror's password can cause the event, so nothing else of it is read.
+    /// Reads CodeCommit's event of a tag. `None` if it is another event, or the tag has another
+    /// name. Anyone with a mirror's password can cause the event, so nothing else of it is read.
     pub fn parse_event(event: &str) -> Option<Self> {
         let event: TagEvent = serde_json::from_str(event).ok()?;
         let is_of_tag = event.source == "aws.codecommit" && event.detail.reference_type == "tag";
@@ -167,7 +168,8 @@ impl TagProtection {
         }
     }
 
-    /// GitLab's number of the project, if only Maintainers can create the tags of the pipeline of `names`.
+    /// GitLab's number of the project, if only Maintainers can create the tags of the pipeline of
+    /// `names`.
     ///
     /// # Errors
     /// Why others may.

@@ -12,15 +12,16 @@
 //! pipeline's newest execution was not canceled. Both start it again if all of this is true:
 //!
 //! - It is the pipeline's newest execution. A newer one has a newer commit, or the same.
-//! - It is `Cancelled`. A person stopped a `Stopped` one, and a newer one passed a `Superseded` one.
+//! - It is `Cancelled`. A person stopped a `Stopped` one, and a newer one passed a `Superseded`
+//!   one.
 //! - It is no rollback of a stage, because that would deploy the branch instead.
-//! - By the stack's events, CloudFormation updated the pipeline while it ran. A person who edits the
-//!   pipeline in the console decides what it runs next. The update of a request that failed, and its
-//!   rollback, count too.
+//! - By the stack's events, CloudFormation updated the pipeline while it ran. A person who edits
+//!   the pipeline in the console decides what it runs next. The update of a request that failed,
+//!   and its rollback, count too.
 //! - It ended at most a day ago. A later deployment would come as a surprise.
-//! - Its commit is the branch's latest. With `Source.Paths`, it may also be an earlier one if none of
-//!   their files has changed since. A push of a later one starts the pipeline by itself. If another
-//!   account denies the lookup of the branch, the execution is not started again.
+//! - Its commit is the branch's latest. With `Source.Paths`, it may also be an earlier one if none
+//!   of their files has changed since. A push of a later one starts the pipeline by itself. If
+//!   another account denies the lookup of the branch, the execution is not started again.
 //!
 //! The new execution reads the branch itself. If a push arrives after the lookup, both executions
 //! deploy the pushed commit. With a fixed commit, the earlier one would be deployed last.
@@ -47,8 +48,8 @@ use crate::common::ownership;
 const MAX_AGE: Duration = Duration::from_hours(24);
 
 /// How much later than the end of an execution CloudFormation may date the update that canceled it:
-/// assumption `clocks-of-stack-events-and-executions`. There is none for its start: an execution that
-/// was started again after the update must not count as canceled by it.
+/// assumption `clocks-of-stack-events-and-executions`. There is none for its start: an execution
+/// that was started again after the update must not count as canceled by it.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 
 /// A pipeline's newest execution, if it was canceled.
@@ -117,8 +118,9 @@ pub async fn start_after_update(
     Ok(())
 }
 
-/// Starts `canceled` again if an update of `child` canceled it and its commit is the branch's latest.
-/// Returns whether it did. While an operation on the stack runs, the request that started it does.
+/// Starts `canceled` again if an update of `child` canceled it and its commit is the branch's
+/// latest. Returns whether it did. While an operation on the stack runs, the request that started
+/// it does.
 pub async fn start_again(
     aws: &Aws,
     names: &ResourceNames,

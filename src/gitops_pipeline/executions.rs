@@ -24,8 +24,8 @@ const MAX_SEARCHED: usize = 3 * LATEST;
 /// The action that deploys.
 pub const DEPLOY: &str = "Deploy";
 
-/// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the pipeline does not
-/// exist.
+/// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the
+/// pipeline does not exist.
 pub async fn list_while(
     aws: &Aws,
     pipeline_name: &str,
@@ -78,7 +78,8 @@ pub async fn state(
     })
 }
 
-/// Whether one of the latest hundred executions is in progress, for example one that waits for an approval.
+/// Whether one of the latest hundred executions is in progress, for example one that waits for an
+/// approval.
 pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
     use PipelineExecutionStatus::{InProgress, Stopping};
     let listed = list_latest(aws, pipeline_name).await?.unwrap_or_default();
@@ -103,8 +104,8 @@ pub fn is_rollback(execution: &PipelineExecutionSummary) -> bool {
         || matches!(trigger, Some(AutomatedRollback | ManualRollback))
 }
 
-/// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that list the
-/// same executions use the same token, so that one execution starts: assumption
+/// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that
+/// list the same executions use the same token, so that one execution starts: assumption
 /// `start-token-outlives-a-delivery`. A later delivery lists the execution, and starts none.
 pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
     let newest = listed.first().and_then(|one| one.pipeline_execution_id());
@@ -112,8 +113,8 @@ pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
 }
 
 /// Starts an execution of the commit that the branch has when the execution reads it. With a fixed
-/// commit, a push at the same moment could be deployed first, and the older commit last. Starts with
-/// the same token start one execution.
+/// commit, a push at the same moment could be deployed first, and the older commit last. Starts
+/// with the same token start one execution.
 pub async fn start(aws: &Aws, pipeline_name: &str, token: String) -> Result<(), CallError> {
     tracing::info!(pipeline = pipeline_name, "starting an execution");
     let call = aws

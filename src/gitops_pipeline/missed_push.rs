@@ -1,30 +1,31 @@
 //! Finds and starts what a lost event left: a branch whose tip no execution of its pipeline has.
 //!
-//! CodeCommit and EventBridge may lose an event: "in some rare cases an event might not be delivered"
-//! (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html>). They may also
-//! deliver two events in the wrong order. The event rule fixes the commit of its event, so the older
-//! commit would be deployed last. A branch may return to an earlier commit by a force push. In each case
-//! the newest execution has another commit than the branch.
+//! CodeCommit and EventBridge may lose an event: "in some rare cases an event might not be
+//! delivered" (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html>).
+//! They may also deliver two events in the wrong order. The event rule fixes the commit of its
+//! event, so the older commit would be deployed last. A branch may return to an earlier commit by a
+//! force push. In each case the newest execution has another commit than the branch.
 //!
 //! The health check starts the pipeline if all of this is true:
 //!
 //! - The newest execution that shows what was pushed has another commit than the branch's tip. A
 //!   rollback does not show it. Neither does an execution that a person started, perhaps with an
 //!   earlier commit.
-//! - No later execution has the tip. One that failed, or that a person rejected or stopped, has it too.
+//! - No later execution has the tip. One that failed, or that a person rejected or stopped, has it
+//!   too.
 //! - No execution still reads its source. It may read the tip.
 //! - With `Source.Paths`, one of their files differs between the two commits.
-//! - A second look about a minute later finds the same. An event may be on its way, and CodePipeline may
-//!   list an execution late.
+//! - A second look about a minute later finds the same. An event may be on its way, and
+//!   CodePipeline may list an execution late.
 //! - The event rule is enabled. A disabled rule freezes the environment.
 //!
-//! An execution that failed before it read a commit does not show what was pushed, so the newest one with a
-//! commit decides. But if the newest two have none, nothing starts: a third one would fail in the same way at
-//! each health check. Nothing starts either if a person stopped one so early. One that an update of the pipeline
-//! canceled so early does not count.
+//! An execution that failed before it read a commit does not show what was pushed, so the newest
+//! one with a commit decides. But if the newest two have none, nothing starts: a third one would
+//! fail in the same way at each health check. Nothing starts either if a person stopped one so
+//! early. One that an update of the pipeline canceled so early does not count.
 //!
-//! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its token
-//! follows from the tip and the newest execution, and it is the newest afterwards.
+//! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its
+//! token follows from the tip and the newest execution, and it is the newest afterwards.
 
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
 use aws_sdk_eventbridge::types::RuleState;
@@ -59,8 +60,8 @@ pub struct MissedPush {
 }
 
 impl DeployedBranch {
-    /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an operation
-    /// runs.
+    /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an
+    /// operation runs.
     pub fn of(child: &ChildStack, settings: &PipelineSettings) -> Option<Self> {
         let is_deployed = child.can_run() && child.has_pipeline();
         is_deployed.then_some(DeployedBranch {
@@ -102,9 +103,9 @@ pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPus
     }))
 }
 
-/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has `tip`, or
-/// one still reads its source. Also `None` if two later ones failed, or a person stopped one, before they had
-/// a commit. `listed` begins with the newest.
+/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has
+/// `tip`, or one still reads its source. Also `None` if two later ones failed, or a person stopped
+/// one, before they had a commit. `listed` begins with the newest.
 fn executed_instead_of<'a>(
     tip: &str,
     listed: &'a [PipelineExecutionSummary],
@@ -134,7 +135,8 @@ fn executed_instead_of<'a>(
     None
 }
 
-/// Whether the commit of `execution` was the branch's tip when it started, or the commit of an event.
+/// Whether the commit of `execution` was the branch's tip when it started, or the commit of an
+/// event.
 fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
     if executions::is_rollback(execution) {
         return false;
@@ -148,8 +150,8 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     };
     match trigger.trigger_type() {
         // The detail is "the user ARN":
-        // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html. That of a role is
-        // its own or its session's. The path of another user may contain either.
+        // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
+        // That of a role is its own or its session's. The path of another user may contain either.
         Some(TriggerType::StartPipelineExecution) => {
             let caller = trigger.trigger_detail().unwrap_or_default();
             let resource = caller.splitn(6, ':').last().unwrap_or_default();
@@ -161,7 +163,8 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     }
 }
 
-/// Whether `rule`, which starts what is pushed, is disabled or deleted: a person froze the environment.
+/// Whether `rule`, which starts what is pushed, is disabled or deleted: a person froze the
+/// environment.
 pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     let call = aws.events.describe_rule().name(rule);
     let absent = ["ResourceNotFoundException"];

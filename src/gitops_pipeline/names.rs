@@ -79,7 +79,8 @@ impl ResourceNames {
         format!("codebuild-{}-review-{}", self.env_id, self.project_id)
     }
 
-    /// The template of the deployed stack in the build's output, unless a property names another one.
+    /// The template of the deployed stack in the build's output, unless a property names another
+    /// one.
     pub fn template_path(&self) -> String {
         format!("root-stack-{}.yaml", self.project_id)
     }

@@ -55,8 +55,8 @@ impl PipelineSettings {
         report.is_some_and(|it| it.project == target.project && it.access.url == target.access.url)
     }
 
-    /// The settings that `child`, the stack of `names`, stores. `None` if no resource owns it, or it was
-    /// never complete.
+    /// The settings that `child`, the stack of `names`, stores. `None` if no resource owns it, or
+    /// it was never complete.
     pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
         child.owner.as_ref()?;
         let output = |name: &str| child.outputs.get(name).cloned();

@@ -93,9 +93,9 @@ impl GitOpsPipeline {
         })
     }
 
-    /// GitLab's number of the project whose tags approve, if only Maintainers can create them. `None` if tags do
-    /// not approve. If GitLab does not show them, the stored number of this project stays, so that a rollback does
-    /// not fail.
+    /// GitLab's number of the project whose tags approve, if only Maintainers can create them.
+    /// `None` if tags do not approve. If GitLab does not show them, the stored number of this
+    /// project stays, so that a rollback does not fail.
     async fn check_tags(&self, spec: &Spec) -> Result<Option<u64>, Failure> {
         let Some(target) = spec.gitlab.as_ref().filter(|_| spec.approval.from_gitlab) else {
             return Ok(None);

@@ -20,8 +20,8 @@ pub struct ReportSettings {
     pub commit_status: bool,
     /// Whether to record deployments.
     pub deployments: bool,
-    /// Whether to post a commit status of the deployed stack's drift. True if an earlier version stored the
-    /// settings.
+    /// Whether to post a commit status of the deployed stack's drift. True if an earlier version
+    /// stored the settings.
     #[serde(default = "is_set")]
     pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if only in a project that is

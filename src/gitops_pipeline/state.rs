@@ -99,8 +99,8 @@ impl ChildStack {
         serde_json::from_str(json).ok()
     }
 
-    /// The version of its rendering, if this function's is newer: 0 if an earlier function than the first
-    /// with versions rendered it. `None` too if it was never complete.
+    /// The version of its rendering, if this function's is newer: 0 if an earlier function than the
+    /// first with versions rendered it. `None` too if it was never complete.
     pub fn outdated_version(&self) -> Option<u32> {
         let version = self.outputs.get(template::VERSION_OUTPUT);
         let version = version.and_then(|version| version.parse().ok());

@@ -147,7 +147,8 @@ mod tests {
         let name = secret_name(&names, &owner("one"));
         assert!(name.starts_with("cfn-gitops-dev/deletions/shop-"));
         assert_ne!(name, secret_name(&names, &owner("another")));
-        // Secrets Manager parses a hyphen and six characters at the end of a name as an ARN's suffix.
+        // Secrets Manager parses a hyphen and six characters at the end of a name as an ARN's
+        // suffix.
         assert!(name.len() - name.rfind('-').expect("a hyphen") > 7);
     }
 }

@@ -41,7 +41,8 @@ pub struct Handler {
 }
 
 /// The clients that send a response, or continue a request in another invocation. They do not share
-/// connections with the work: each connection belongs to one thread, and the work may block its own.
+/// connections with the work: each connection belongs to one thread, and the work may block its
+/// own.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseClients {
     pub(super) http: Http,
@@ -67,8 +68,8 @@ impl Handler {
         }
     }
 
-    /// The same, whose work runs on `worker` and sends through `http`. The responses are sent through
-    /// `response_http`.
+    /// The same, whose work runs on `worker` and sends through `http`. The responses are sent
+    /// through `response_http`.
     pub fn on_worker(
         worker: Worker,
         config: &SdkConfig,
@@ -95,8 +96,8 @@ impl Handler {
         }
     }
 
-    /// Whether earlier work blocks the thread although its time was over. Handle the event with a new
-    /// handler then.
+    /// Whether earlier work blocks the thread although its time was over. Handle the event with a
+    /// new handler then.
     pub async fn is_blocked(&self) -> bool {
         self.worker.is_blocked().await
     }

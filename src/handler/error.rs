@@ -64,8 +64,8 @@ pub enum HandlerError {
 }
 
 impl HandlerError {
-    /// The name under which Lambda reports the error (`errorType`). Alarms and filters depend on it,
-    /// so it does not follow the names in the source.
+    /// The name under which Lambda reports the error (`errorType`). Alarms and filters depend on
+    /// it, so it does not follow the names in the source.
     pub fn name(&self) -> &'static str {
         match self {
             HandlerError::UnknownEvent => "UnknownEvent",

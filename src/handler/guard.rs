@@ -23,9 +23,9 @@ pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Runs `work` in a task of `worker` until shortly before `time` is over: work that panics or blocks
-/// its thread then ends as an error, in time. For events that CloudFormation does not wait for;
-/// `cfn` has the guard for its requests.
+/// Runs `work` in a task of `worker` until shortly before `time` is over: work that panics or
+/// blocks its thread then ends as an error, in time. For events that CloudFormation does not wait
+/// for; `cfn` has the guard for its requests.
 pub async fn run_guarded<T: Send + 'static>(
     worker: &Worker,
     work: impl Future<Output = T> + Send + 'static,

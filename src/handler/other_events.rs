@@ -68,8 +68,8 @@ impl Handler {
         Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
     }
 
-    /// Creates the pipeline of a branch that was pushed for the first time. Starts the pipeline if the
-    /// push changes files of its `Source.Paths`.
+    /// Creates the pipeline of a branch that was pushed for the first time. Starts the pipeline if
+    /// the push changes files of its `Source.Paths`.
     async fn handle_push(&self, push: &BranchPush) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "push");

@@ -39,8 +39,8 @@ pub struct Continuation<'a> {
 pub struct Position {
     /// The number of self-invocations. 0 in the original invocation.
     pub hop: u32,
-    /// When the original invocation received the request, in seconds since 1970. It is the time of a
-    /// request whose `ResponseURL` has none.
+    /// When the original invocation received the request, in seconds since 1970. It is the time of
+    /// a request whose `ResponseURL` has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
 }
@@ -73,7 +73,8 @@ pub fn parse(event: &str) -> (&str, Position) {
 /// run both.
 ///
 /// # Errors
-/// If Lambda rejected the event, if that is unknown, or if the request has been continued too often.
+/// If Lambda rejected the event, if that is unknown, or if the request has been continued too
+/// often.
 pub async fn continue_request(
     aws: &Aws,
     function_arn: &str,

@@ -8,12 +8,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-/// The most resources of one kind that are checked at the same time. [`Pace`](crate::common::pace::Pace) limits
-/// the calls to AWS and GitLab. This limits the memory while a service is slow.
+/// The most resources of one kind that are checked at the same time.
+/// [`Pace`](crate::common::pace::Pace) limits the calls to AWS and GitLab. This limits the memory
+/// while a service is slow.
 const MAX_CONCURRENT: usize = 8;
 
-/// How long after the first look at a branch the second one follows. An event arrives within seconds, and
-/// CodePipeline lists the execution that it starts as soon.
+/// How long after the first look at a branch the second one follows. An event arrives within
+/// seconds, and CodePipeline lists the execution that it starts as soon.
 pub const SECOND_LOOK_DELAY: Duration = Duration::from_secs(60);
 
 /// The least time for a second look and a start.
@@ -64,12 +65,12 @@ impl TimeLimits {
     }
 }
 
-/// A check that has started. A box with a named type: the compiler cannot show that a closure's future
-/// is `Send` for every lifetime.
+/// A check that has started. A box with a named type: the compiler cannot show that a closure's
+/// future is `Send` for every lifetime.
 pub type Checking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Checks `items`, some at the same time, and then passes the results to `report` in the order of the
-/// items. Returns how many were not checked in time.
+/// Checks `items`, some at the same time, and then passes the results to `report` in the order of
+/// the items. Returns how many were not checked in time.
 pub async fn check_each<'a, V: 'a, T: Send + 'a>(
     items: Vec<(&'a str, V)>,
     limits: &TimeLimits,

@@ -44,8 +44,8 @@ struct CheckedCredential {
 }
 
 impl Checker<'_> {
-    /// Checks every credential, with its mirrors and their tokens. Returns the secrets whose mirrors
-    /// are to be repaired, too.
+    /// Checks every credential, with its mirrors and their tokens. Returns the secrets whose
+    /// mirrors are to be repaired, too.
     pub async fn check_credentials(
         &self,
         limits: &TimeLimits,
@@ -189,8 +189,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Credentials that the secret does not hold, such as one that a person or a crashed attempt has
-    /// left. Only a diagnosis reports them: in a rotation, the user has two.
+    /// Credentials that the secret does not hold, such as one that a person or a crashed attempt
+    /// has left. Only a diagnosis reports them: in a rotation, the user has two.
     fn report_other_credentials(&self, findings: &mut Findings, health: &Health) {
         if self.may_change {
             return;
@@ -271,7 +271,8 @@ impl Checker<'_> {
                 self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
             }
             Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
-            // A rejected token is the fault of each of its mirrors, and of the reports of its pipelines.
+            // A rejected token is the fault of each of its mirrors, and of the reports of its
+            // pipelines.
             Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
         }
     }
@@ -299,8 +300,8 @@ impl FoundMirrors {
         self.disabled.extend(health.disabled.iter().cloned());
     }
 
-    /// Reports the mirrors that a person or a killed delivery has left. Only a diagnosis does: a deployment
-    /// creates a mirror disabled, before its secret names it.
+    /// Reports the mirrors that a person or a killed delivery has left. Only a diagnosis does: a
+    /// deployment creates a mirror disabled, before its secret names it.
     fn report_unnamed(self, left: usize, findings: &mut Findings) {
         if self.is_partial || left > 0 {
             return;

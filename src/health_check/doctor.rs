@@ -19,8 +19,8 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
         Err(why) => return Some(why.clone()),
     };
     let scopes = &details.scopes;
-    // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that are
-    // missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
+    // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that
+    // are missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
     let may_suffice = |scope: &String| scope == "api" || scope == "granular";
     if !scopes.is_empty() && !scopes.iter().any(may_suffice) {
         let scopes = scopes.join(", ");
@@ -32,8 +32,8 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
     is_soon.then(|| format!("it expires at {}. {REMEDY}", write_time(expires_at)))
 }
 
-/// What is wrong with a pipeline's stack `id` in this `status`, with the remedy. `None` if it has content
-/// that works, or while an operation runs.
+/// What is wrong with a pipeline's stack `id` in this `status`, with the remedy. `None` if it has
+/// content that works, or while an operation runs.
 pub fn stack_problem(status: &str, id: &str) -> Option<String> {
     let (what, remedy) = match status {
         "UPDATE_ROLLBACK_FAILED" => (
@@ -61,8 +61,8 @@ pub fn stack_problem(status: &str, id: &str) -> Option<String> {
     Some(format!("its status is {status}: {what}. {remedy}"))
 }
 
-/// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if only they can, or
-/// if tags do not approve.
+/// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if
+/// only they can, or if tags do not approve.
 pub async fn tag_problem(clients: CheckClients<'_>, child: &Child) -> Option<String> {
     let settings = child.settings.as_ref()?;
     let approvals = settings.approvals.as_ref()?.from_gitlab.as_ref()?;

@@ -133,8 +133,8 @@ impl Checker<'_> {
         findings.checked(format!("stack {stack_name}"), problem);
     }
 
-    /// Deletes change sets that the function left behind on the stacks that pipelines deploy: those of
-    /// an invocation that was killed and whose event was not delivered again.
+    /// Deletes change sets that the function left behind on the stacks that pipelines deploy: those
+    /// of an invocation that was killed and whose event was not delivered again.
     pub async fn delete_leftovers(
         &self,
         deployed: &BTreeSet<String>,

@@ -1,8 +1,9 @@
-//! The metrics, in CloudWatch's embedded metric format: CloudWatch reads them from lines of the log,
-//! without a call and a permission.
+//! The metrics, in CloudWatch's embedded metric format: CloudWatch reads them from lines of the
+//! log, without a call and a permission.
 //!
-//! CloudWatch charges for each combination of a metric and its dimensions. So a metric is written for the
-//! environment, which alarms use, and for its subject only while the subject has a wrong value. Source:
+//! CloudWatch charges for each combination of a metric and its dimensions. So a metric is written
+//! for the environment, which alarms use, and for its subject only while the subject has a wrong
+//! value. Source:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,7 +37,8 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
-/// Which values of a metric are wrong, or wait for a person. The metric's alarm has the same limit (`template.yaml`).
+/// Which values of a metric are wrong, or wait for a person. The metric's alarm has the same limit
+/// (`template.yaml`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Wrong {
     /// Those below a limit.
@@ -58,8 +60,9 @@ impl Metric {
     }
 }
 
-/// Each entry: the constant, the name, the unit, the dimension and the wrong values; then the meaning.
-/// `docs/metrics.json` is generated from this table, and `docs/reference/metrics.md` from that file.
+/// Each entry: the constant, the name, the unit, the dimension and the wrong values; then the
+/// meaning. `docs/metrics.json` is generated from this table, and `docs/reference/metrics.md` from
+/// that file.
 macro_rules! metrics {
     ($($constant:ident $name:literal $unit:literal $dimension:expr, $wrong:expr; $meaning:literal)*) => {
         $(#[doc = $meaning]
@@ -121,9 +124,9 @@ metrics! {
         "1: something could not be checked, or the checks of an hour do not reach everything"
 }
 
-/// One line of the log with metrics of one dimension. `subject` is its value: a project in GitLab, by
-/// number or full path, a token's secret, an IAM user, or a pipeline; empty for the environment. If one of the
-/// metrics is wrong, all are written for the subject, too: the others explain it.
+/// One line of the log with metrics of one dimension. `subject` is its value: a project in GitLab,
+/// by number or full path, a token's secret, an IAM user, or a pipeline; empty for the environment.
+/// If one of the metrics is wrong, all are written for the subject, too: the others explain it.
 pub fn line(now: SystemTime, env_id: &str, subject: &str, metrics: &[(Metric, Value)]) -> Value {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut line = Map::new();

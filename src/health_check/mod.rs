@@ -1,10 +1,10 @@
-//! The scheduled health check: checks the environment's mirrors, credentials and pipelines, and logs
-//! the findings as CloudWatch metrics.
+//! The scheduled health check: checks the environment's mirrors, credentials and pipelines, and
+//! logs the findings as CloudWatch metrics.
 //!
 //! Each is checked by itself. A failed check is reported, and the others continue. Credentials,
-//! pipelines and stacks are checked concurrently, each at a [pace](crate::common::pace) that leaves most of
-//! the services' rates to other requests. If the time does not suffice, the next checks check the rest:
-//! each [begins with another one](schedule).
+//! pipelines and stacks are checked concurrently, each at a [pace](crate::common::pace) that leaves
+//! most of the services' rates to other requests. If the time does not suffice, the next checks
+//! check the rest: each [begins with another one](schedule).
 //!
 //! The health check changes these:
 //! - It ends a rotation that nothing resumes.

@@ -92,8 +92,8 @@ impl Checker<'_> {
         }))
     }
 
-    /// Starts the commit of an execution again that an update of the pipeline canceled. Returns what is
-    /// wrong if that failed.
+    /// Starts the commit of an execution again that an update of the pipeline canceled. Returns
+    /// what is wrong if that failed.
     async fn start_again(&self, name: &str, pipeline: &PipelineHealth) -> Option<String> {
         let canceled = CanceledExecution::newest(&pipeline.executions);
         let canceled = canceled.filter(|canceled| canceled.is_recent(self.schedule.began))?;
@@ -114,7 +114,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Approves a change set without changes whose event was lost. Returns what is wrong if that failed.
+    /// Approves a change set without changes whose event was lost. Returns what is wrong if that
+    /// failed.
     async fn approve(&self, name: &str) -> Option<String> {
         let names = ResourceNames::from_pipeline_name(name)?;
         let approved = Box::pin(approval::approve(self.clients.aws, &names)).await;

@@ -78,8 +78,8 @@ impl Checker<'_> {
         }))
     }
 
-    /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check finds the
-    /// others again.
+    /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check
+    /// finds the others again.
     pub async fn start_missed_pushes<'a>(
         &self,
         suspected: &'a [SuspectedPush],
@@ -130,8 +130,8 @@ impl Checker<'_> {
         Ok(Some(started))
     }
 
-    /// Whether GitLab's branch contains the tip. Also `true` if GitLab does not answer now: the event would
-    /// have started the tip.
+    /// Whether GitLab's branch contains the tip. Also `true` if GitLab does not answer now: the
+    /// event would have started the tip.
     ///
     /// # Errors
     /// If GitLab rejects the look-up. A revoked token would otherwise end this comparison for ever.

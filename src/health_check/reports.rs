@@ -11,16 +11,17 @@ use crate::feedback::reporting::{Execution, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 
-/// How many pipelines a second are reported again: one `DescribeStacks` and usually at most ten requests to
-/// GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
+/// How many pipelines a second are reported again: one `DescribeStacks` and usually at most ten
+/// requests to GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
 const REPORTS_PER_SECOND: u32 = 2;
 
 impl Checker<'_> {
-    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`, which counts as failed.
+    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`, which counts
+    /// as failed.
     ///
-    /// If the time does not suffice, the next health checks report the rest: they check the pipelines in another
-    /// order, which is that of `changed`.
+    /// If the time does not suffice, the next health checks report the rest: they check the
+    /// pipelines in another order, which is that of `changed`.
     pub async fn report_executions<'a>(
         &self,
         changed: &'a ChangedExecutions,

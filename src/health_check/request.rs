@@ -29,7 +29,8 @@ pub struct HealthCheck {
 pub struct Environment {
     /// `EnvID`.
     pub id: String,
-    /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions for.
+    /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions
+    /// for.
     pub user_names: String,
     /// What the health check does about changes by hand of what cfn-gitops created.
     pub self_repair: SelfRepair,

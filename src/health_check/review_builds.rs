@@ -16,8 +16,8 @@ use crate::gitops_pipeline::missed_push::Outcome;
 const BRANCHES_PER_SECOND: u32 = 5;
 
 impl Checker<'_> {
-    /// Once an hour, starts the build of each head of a review branch that has none, if a second look
-    /// agrees.
+    /// Once an hour, starts the build of each head of a review branch that has none, if a second
+    /// look agrees.
     pub async fn start_reviews(
         &self,
         reviewing: &[ReviewTarget],

@@ -1,8 +1,8 @@
 //! With which resource a health check begins, and what it does once a day or once an hour.
 //!
 //! A check keeps no state between two runs. If one check does not reach all resources, consecutive
-//! checks do, because each begins with another one. What is done once a day or an hour, the name of a
-//! resource assigns to one of its checks. The resources are spread evenly over them.
+//! checks do, because each begins with another one. What is done once a day or an hour, the name of
+//! a resource assigns to one of its checks. The resources are spread evenly over them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +14,8 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often what is broken is repaired.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// 2^64, divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, however many they are: `k`
-/// consecutive ones leave no gap of twice the `k`th part (*three-gap theorem*).
+/// 2^64, divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, however many
+/// they are: `k` consecutive ones leave no gap of twice the `k`th part (*three-gap theorem*).
 const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// When a health check began, and how often it runs.
@@ -33,8 +33,8 @@ impl Schedule {
         self.number_of(HOUR)
     }
 
-    /// The time of this check in an invocation that has `time`. A check ends when the next one begins: two
-    /// at once would double the rate of the calls.
+    /// The time of this check in an invocation that has `time`. A check ends when the next one
+    /// begins: two at once would double the rate of the calls.
     pub fn time_within(&self, time: Duration) -> Duration {
         self.interval.map_or(time, |interval| interval.min(time))
     }
@@ -54,11 +54,12 @@ impl Schedule {
         })
     }
 
-    /// Makes `items` begin with another one at each check. A check that a person requested begins with the
-    /// first one.
+    /// Makes `items` begin with another one at each check. A check that a person requested begins
+    /// with the first one.
     ///
-    /// The start does not depend on how many items a check reaches. With steps of a fixed length, an item
-    /// could lie behind the end of each check, or before the start of each that looks at it once a day.
+    /// The start does not depend on how many items a check reaches. With steps of a fixed length,
+    /// an item could lie behind the end of each check, or before the start of each that looks at it
+    /// once a day.
     pub fn rotate<T>(&self, items: &mut [T]) {
         let number = self.interval.map_or(0, |it| self.number_of(it));
         let turn = u128::from(number.wrapping_mul(GOLDEN_STEP));
@@ -66,8 +67,8 @@ impl Schedule {
         items.rotate_left(usize::try_from(first).unwrap_or_default());
     }
 
-    /// Whether the checks of an hour reach each of `all` items, if each check reaches as many as this one,
-    /// which left out `left`. No other check follows one that a person requested.
+    /// Whether the checks of an hour reach each of `all` items, if each check reaches as many as
+    /// this one, which left out `left`. No other check follows one that a person requested.
     pub fn is_covered(&self, left: usize, all: usize) -> bool {
         let checks = self.interval.map_or(1, |it| checks_of(HOUR, it));
         let checks = usize::try_from(checks).unwrap_or(usize::MAX);

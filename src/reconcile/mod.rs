@@ -34,8 +34,8 @@ pub trait Reconcile {
     /// Why it failed.
     type Error: From<CallError> + Send;
 
-    /// Reads what the next plan depends on and what may have changed since the last step. Reads nothing
-    /// by default, for a resource of which the steps read everything.
+    /// Reads what the next plan depends on and what may have changed since the last step. Reads
+    /// nothing by default, for a resource of which the steps read everything.
     fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         async { Ok(()) }
     }
@@ -54,8 +54,8 @@ pub trait Reconcile {
 /// Observes, plans and applies until `target` is done or fails.
 ///
 /// # Errors
-/// The error of the planner, or of the first observation or step that fails. An internal error if the
-/// plan does not end.
+/// The error of the planner, or of the first observation or step that fails. An internal error if
+/// the plan does not end.
 pub async fn reconcile<T: Reconcile>(
     target: &mut T,
     progress: &Progress,

@@ -105,8 +105,8 @@ impl Source {
             1 => self.about_right(rng),
             _ => self.valid(rng),
         };
-        // Most requests are invalid, which is found before AWS is called. The calls of the rest are worth their
-        // time.
+        // Most requests are invalid, which is found before AWS is called. The calls of the rest are
+        // worth their time.
         if rng.u8(..6) > 0
             && let Some(Value::Object(properties)) = properties_of(&mut event)
         {

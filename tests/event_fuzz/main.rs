@@ -226,8 +226,8 @@ impl Fuzzer {
         }
     }
 
-    /// Passes the event to the function, and then each continuation that it requests from Lambda: returns the
-    /// last result, all PUTs, and the number of continuations.
+    /// Passes the event to the function, and then each continuation that it requests from Lambda:
+    /// returns the last result, all PUTs, and the number of continuations.
     async fn answered(
         &self,
         fake: &FakeAws,

@@ -78,7 +78,8 @@ pub fn credentials(fake: &FakeAws) -> Vec<Value> {
     ]
 }
 
-/// For a pipeline: first the Create, then a stack's other requests, a continuation, and a first push.
+/// For a pipeline: first the Create, then a stack's other requests, a continuation, and a first
+/// push.
 pub fn pipelines(fake: &FakeAws) -> Vec<Value> {
     let plain = json!({"ServiceToken": FUNCTION, "EnvID": "dev", "ProjectID": "shop"});
     let whole = json!({

@@ -1,5 +1,5 @@
-//! The content of an event's text, parsed without the product's limits: nesting may be as deep as the
-//! text is long, and strings may contain half a surrogate pair.
+//! The content of an event's text, parsed without the product's limits: nesting may be as deep as
+//! the text is long, and strings may contain half a surrogate pair.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Metrics of one mirror, token, user or pipeline: each has a price, so it is written only while something is wrong.
+//! Metrics of one mirror, token, user or pipeline: each has a price, so it is written only while
+//! something is wrong.
 
 use std::time::Duration;
 

@@ -32,8 +32,8 @@ pub enum Mood {
     InTheLastSecond,
     /// Finds that the session's token has expired.
     PastTheSession,
-    /// Its clock is ahead of this machine's by this many seconds, and it rejects a signature that is
-    /// more than five minutes off.
+    /// Its clock is ahead of this machine's by this many seconds, and it rejects a signature that
+    /// is more than five minutes off.
     Ahead(i64),
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::function::{Function, Setup, mirror};
 
-/// The largest event that Lambda accepts, in bytes. The limit of asynchronous ones, like CloudFormation's,
-/// is lower. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+/// The largest event that Lambda accepts, in bytes. The limit of asynchronous ones, like
+/// CloudFormation's, is lower.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
 
 /// A request with this size because of an unknown property.

@@ -1,5 +1,5 @@
-//! The real process, with bytes as its interface: a Lambda Runtime API, a response bucket and an AWS
-//! on loopback.
+//! The real process, with bytes as its interface: a Lambda Runtime API, a response bucket and an
+//! AWS on loopback.
 //!
 //! The binary under test is the one that Cargo has built for this test. `CFN_GITOPS_BINARY` names
 //! another one, for example the release build or the `bootstrap` that is deployed:
@@ -8,8 +8,8 @@
 //! CFN_GITOPS_BINARY=$PWD/target/release/cfn-gitops cargo test --test process
 //! ```
 //!
-//! The example `misbehaving` panics or blocks its thread with the same wiring, which the real handlers
-//! never do.
+//! The example `misbehaving` panics or blocks its thread with the same wiring, which the real
+//! handlers never do.
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 

@@ -20,7 +20,8 @@ fn misbehaving() -> &'static Path {
     BUILT.get_or_init(|| {
         // With `--workspace`, the tests' dependencies are the same, so nothing is compiled again.
         let mut cargo = Command::new(env!("CARGO"));
-        // Cargo sets these for a test. Build scripts read them, so their crates would be compiled again.
+        // Cargo sets these for a test. Build scripts read them, so their crates would be compiled
+        // again.
         let of_cargo = [
             "CARGO_PKG_",
             "CARGO_MANIFEST_",

@@ -58,7 +58,8 @@ fn found<'a>(text: &str, secrets: &'a [String]) -> Option<&'a str> {
     secrets.iter().find(gives_away).map(String::as_str)
 }
 
-/// The texts that may never be visible. The path and the query of an address count as much as the whole.
+/// The texts that may never be visible. The path and the query of an address count as much as the
+/// whole.
 fn secrets(function: &Function) -> Vec<String> {
     let mut secrets: Vec<String> = function.aws.fake.every_secret_ever();
     assert!(!secrets.is_empty(), "a password was issued");

@@ -1,5 +1,6 @@
-//! The CPU time and the memory of one health check of two thousand projects. `docs/project/scale.md` has the
-//! results, and the command. The function's own pace makes it wait for most of its eleven minutes.
+//! The CPU time and the memory of one health check of two thousand projects.
+//! `docs/project/scale.md` has the results, and the command. The function's own pace makes it wait
+//! for most of its eleven minutes.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 fn cpu_seconds(function: &Function) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", function.id()));
     let stat = stat.expect("the process runs");
-    // `utime` and `stime`, numbers 14 and 15 (proc_pid_stat(5)). The second is the name, in brackets.
+    // `utime` and `stime`, numbers 14 and 15 (proc_pid_stat(5)). The second is the name, in
+    // brackets.
     let fields = stat.rsplit(')').next().expect("fields after the name");
     let times = fields.split_ascii_whitespace().skip(11).take(2);
     let ticks = times.map(|time| time.parse::<u32>().expect("a number"));

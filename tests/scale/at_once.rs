@@ -69,8 +69,8 @@ fn same_run_has_the_same_result() {
     assert_eq!(run(&about), run(&about));
 }
 
-/// Between the last change that IAM lets through and the last answer: a login is accepted, and calls
-/// to other services end.
+/// Between the last change that IAM lets through and the last answer: a login is accepted, and
+/// calls to other services end.
 const REMAINDER: Duration = Duration::from_secs(10);
 
 #[test]

@@ -1,5 +1,5 @@
-//! The health check of an environment with thousands of projects, each with a mirror and a pipeline,
-//! at the rates of AWS and GitLab.
+//! The health check of an environment with thousands of projects, each with a mirror and a
+//! pipeline, at the rates of AWS and GitLab.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -29,8 +29,8 @@ const INVOCATION_TIME: Duration = Duration::from_secs(897);
 
 const INTERVAL: Duration = Duration::from_mins(15);
 
-/// The rates of the other runs, with the smallest one that GitLab documents (1,200 requests a minute:
-/// GitLab Dedicated, "Authenticated user rate limits") and an assumed one of CodePipeline.
+/// The rates of the other runs, with the smallest one that GitLab documents (1,200 requests a
+/// minute: GitLab Dedicated, "Authenticated user rate limits") and an assumed one of CodePipeline.
 fn all_rates() -> Vec<Rate> {
     let mut all = rates(1.0);
     all.push(Rate::of(Service::GitLab, 20.0, 40.0));

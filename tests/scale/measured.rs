@@ -76,7 +76,8 @@ impl Measured {
 /// How much longer than IAM's ideal a thousand stacks may take.
 pub const MAX_TIME: f64 = 1.1;
 
-/// How many more calls a stack may take among many: the number of resets and of polls varies by chance.
+/// How many more calls a stack may take among many: the number of resets and of polls varies by
+/// chance.
 const MAX_COST: f64 = 1.2;
 
 /// Checks that the calls for a stack that AWS let through do not grow with the number of stacks.

@@ -1,5 +1,5 @@
-//! An environment with thousands of projects, each with a mirror and a pipeline: for the health check in
-//! simulated time, and for the one of the real process (`tests/process`).
+//! An environment with thousands of projects, each with a mirror and a pipeline: for the health
+//! check in simulated time, and for the one of the real process (`tests/process`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,8 @@ const ORIGINAL: &str = "p00000";
 const OWNER: &str = "owner";
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
 
-/// A project with a mirror, made as users make it, and copies of it; each with a pipeline and its stack.
+/// A project with a mirror, made as users make it, and copies of it; each with a pipeline and its
+/// stack.
 pub async fn environment(projects: usize) -> FakeAws {
     let fake = FakeAws::with(Options::default());
     fake.keep_no_journal();
@@ -65,7 +66,8 @@ pub async fn environment(projects: usize) -> FakeAws {
     fake
 }
 
-/// Copies the user, its credential, the secret, the repository and the project in GitLab with its mirror.
+/// Copies the user, its credential, the secret, the repository and the project in GitLab with its
+/// mirror.
 fn copy_project(aws: &mut AwsState, names: &[String]) {
     let now = aws.now;
     let original = aws.gitlab.named(&format!("a/{ORIGINAL}")).clone();

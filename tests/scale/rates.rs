@@ -31,9 +31,9 @@ fn documented() -> [Rate; 7] {
     ]
 }
 
-/// Rates that AWS does not document. IAM's buckets are one for each API and more ("For each IAM API, a
-/// number of token buckets might apply", AWS Security Blog). Here all reads share one, and all
-/// changes share one, which is stricter.
+/// Rates that AWS does not document. IAM's buckets are one for each API and more ("For each IAM
+/// API, a number of token buckets might apply", AWS Security Blog). Here all reads share one, and
+/// all changes share one, which is stricter.
 fn assumed() -> [Rate; 7] {
     [
         Rate::shared_by(

@@ -2,7 +2,8 @@
 //!
 //! The schema does not contain these rules:
 //! - `EnvID` is a key of a given `BranchMap`.
-//! - The joint length of names, and the length of `ParameterOverrides`, `Source.Paths` and `ApprovalRule` as JSON.
+//! - The joint length of names, and the length of `ParameterOverrides`, `Source.Paths` and
+//!   `ApprovalRule` as JSON.
 //! - The rules that depend on the account and region in an ARN.
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A day of one execution environment, in simulated time: creates, updates, rotations, first pushes,
-//! health checks, deletions and invalid events, hour after hour. The function's memory in
+//! A day of one execution environment, in simulated time: creates, updates, rotations, first
+//! pushes, health checks, deletions and invalid events, hour after hour. The function's memory in
 //! the evening is what it was in the morning, and no task still runs.
 //!
 //! The real process over real connections is soaked in `tests/process`.

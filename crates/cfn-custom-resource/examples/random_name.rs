@@ -1,7 +1,8 @@
 //! A custom resource that generates a unique name and keeps it for its whole life.
 //!
 //! `cargo run -p cfn-custom-resource --example random_name` sends itself a Create and prints the
-//! response. In Lambda, `lambda_runtime` has the event and the deadline, and `put` is an HTTP client.
+//! response. In Lambda, `lambda_runtime` has the event and the deadline, and `put` is an HTTP
+//! client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

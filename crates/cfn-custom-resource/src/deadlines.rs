@@ -15,8 +15,8 @@ const MARGIN: Duration = Duration::from_millis(300);
 pub struct Deadlines {
     /// The work stops here, so that time remains for the response.
     pub work_until: SystemTime,
-    /// The response must have arrived by then: the earliest of the invocation's end, `ServiceTimeout`
-    /// and the expiry of the URL.
+    /// The response must have arrived by then: the earliest of the invocation's end,
+    /// `ServiceTimeout` and the expiry of the URL.
     pub respond_until: SystemTime,
     /// Whether CloudFormation no longer waits (`ServiceTimeout` after it signed the URL).
     pub cfn_timed_out: bool,
@@ -44,8 +44,8 @@ impl Deadlines {
         }
         let outlives_invocation = end == invocation_ends;
         let remaining = end.duration_since(now).unwrap_or_default();
-        // Reserve an eighth of the time for the response, and at most a minute: enough to retry if the
-        // response bucket is slow.
+        // Reserve an eighth of the time for the response, and at most a minute: enough to retry if
+        // the response bucket is slow.
         let reserve = (remaining / 8).min(Duration::from_secs(60));
         let margin = MARGIN.min(remaining / 16);
         Deadlines {
@@ -57,8 +57,8 @@ impl Deadlines {
         }
     }
 
-    /// Whether CloudFormation accepts no response to the request any more. It then never deletes what
-    /// the request would create.
+    /// Whether CloudFormation accepts no response to the request any more. It then never deletes
+    /// what the request would create.
     ///
     /// The times are CloudFormation's signature and Lambda's clock. If Lambda's clock is ahead, a
     /// request that is still awaited fails, and is repeated. If it is behind, CloudFormation has

@@ -29,8 +29,8 @@ pub enum Handled {
     },
     /// Another invocation continues it, and will respond.
     Continued,
-    /// Another invocation may continue it. No response was sent, so that CloudFormation does not get
-    /// two. Return an error, so that Lambda delivers the event again.
+    /// Another invocation may continue it. No response was sent, so that CloudFormation does not
+    /// get two. Return an error, so that Lambda delivers the event again.
     MaybeContinued,
 }
 
@@ -48,8 +48,8 @@ pub enum ContinuationError {
 /// Handles `request` and sends its response before the earliest of `invocation_ends`, its
 /// `ServiceTimeout` and the expiry of its URL.
 ///
-/// The handler runs in a task of `worker`. If it panics or hangs, the response is FAILED. If it blocks
-/// its thread, the response is still sent, because `worker` has a thread of its own.
+/// The handler runs in a task of `worker`. If it panics or hangs, the response is FAILED. If it
+/// blocks its thread, the response is still sent, because `worker` has a thread of its own.
 ///
 /// `put` sends a body to a URL, and returns the HTTP status. It must not follow redirects, and it
 /// must send no `Content-Type`, which is not signed.

@@ -64,7 +64,8 @@ fn request(clock: &Clock, members: &str) -> Request {
     Request::parse(&event, clock.now()).expect("a request")
 }
 
-/// Handles `request` in an invocation of 15 minutes. Without `status`, the response must not be sent.
+/// Handles `request` in an invocation of 15 minutes. Without `status`, the response must not be
+/// sent.
 async fn handle<G: Future<Output = Result<(), ContinuationError>>>(
     behaviour: Behaviour,
     request: Request,

@@ -39,8 +39,8 @@ impl Progress {
         }
     }
 
-    /// Call this before the request's first change. A Create that fails before it counts as rejected:
-    /// see [`Resource::rejected_id`](crate::Resource::rejected_id).
+    /// Call this before the request's first change. A Create that fails before it counts as
+    /// rejected: see [`Resource::rejected_id`](crate::Resource::rejected_id).
     pub fn changing(&self) {
         self.changes.store(true, Ordering::Relaxed);
     }

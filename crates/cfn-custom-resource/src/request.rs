@@ -41,8 +41,8 @@ impl RequestType {
     }
 }
 
-/// The presigned URL of the response. It is a secret, because anyone who has it can send a response.
-/// Therefore it has no `Display`, and its `Debug` hides it.
+/// The presigned URL of the response. It is a secret, because anyone who has it can send a
+/// response. Therefore it has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseUrl(String);
 
@@ -68,7 +68,8 @@ impl ResponseUrl {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
-    /// How long the URL is valid after that (`X-Amz-Expires`); `None` if the URL does not contain it.
+    /// How long the URL is valid after that (`X-Amz-Expires`); `None` if the URL does not contain
+    /// it.
     pub fn valid_for(&self) -> Option<Duration> {
         let seconds: u32 = self.query("X-Amz-Expires")?.parse().ok()?;
         Some(Duration::from_secs(seconds.into()))
@@ -92,8 +93,8 @@ pub struct Request {
     pub request_type: Option<RequestType>,
     /// Copied into the response; empty if [`Request::missing_members`] names it.
     pub stack_id: String,
-    /// Copied into the response; empty if it is missing. CloudFormation can reuse an ID when a stack
-    /// operation is retried.
+    /// Copied into the response; empty if it is missing. CloudFormation can reuse an ID when a
+    /// stack operation is retried.
     pub request_id: String,
     /// Copied into the response; empty if it is missing.
     pub logical_resource_id: String,

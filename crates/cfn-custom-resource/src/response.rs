@@ -26,17 +26,17 @@ pub struct Response {
     pub status: Status,
     /// Never empty. On Update, another ID than the request's means a replacement.
     pub physical_resource_id: String,
-    /// Why the request failed, or a warning of a success. If the body would be too large, its text is
-    /// shortened at the end. Its code is kept.
+    /// Why the request failed, or a warning of a success. If the body would be too large, its text
+    /// is shortened at the end. Its code is kept.
     pub reason: Option<Reason>,
     /// The attributes for `Fn::GetAtt`.
     pub data: BTreeMap<&'static str, String>,
 }
 
 impl Response {
-    /// The body to send: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied from
-    /// the request are larger. If the attributes do not fit, the body is a FAILED with the code
-    /// `too_large`.
+    /// The body to send: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied
+    /// from the request are larger. If the attributes do not fit, the body is a FAILED with the
+    /// code `too_large`.
     pub fn body(&self, request: &Request, too_large: ReasonCode) -> String {
         let body = self.shortened(request);
         if body.len() <= MAX_BODY_BYTES || self.data.is_empty() {

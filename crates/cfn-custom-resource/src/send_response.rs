@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Clock, ResponseUrl};
 
-/// The time limit of one attempt, which is also limited to half of the remaining time. A bucket that
-/// accepts the connection and sends nothing must not use up the time of a second attempt.
+/// The time limit of one attempt, which is also limited to half of the remaining time. A bucket
+/// that accepts the connection and sends nothing must not use up the time of a second attempt.
 const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The least time limit of an attempt: connecting takes a part of it.
@@ -37,8 +37,8 @@ pub enum SendError {
 
 /// Sends `body` to `url`. Retries after network errors, 5xx, 408 and 429 until `until`.
 ///
-/// `put` makes one attempt and returns the HTTP status. [`SendError::Unreachable`] is retried, every
-/// other error is final.
+/// `put` makes one attempt and returns the HTTP status. [`SendError::Unreachable`] is retried,
+/// every other error is final.
 pub async fn send_response<P, F>(
     put: P,
     url: &ResponseUrl,
@@ -67,7 +67,8 @@ where
             Ok(Err(error)) => return Err(error),
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        // A pause that does not fit is shortened. Otherwise up to half of a short time would be lost.
+        // A pause that does not fit is shortened. Otherwise up to half of a short time would be
+        // lost.
         let left = clock.until(until).saturating_sub(MIN_ATTEMPT_TIMEOUT);
         if left.is_zero() {
             return Err(SendError::Unreachable);

@@ -1,4 +1,5 @@
-//! Where the work on requests runs: on a thread of its own, so that blocked work delays no response.
+//! Where the work on requests runs: on a thread of its own, so that blocked work delays no
+//! response.
 
 use std::io;
 use std::sync::Arc;
@@ -67,8 +68,8 @@ impl Worker {
         }
     }
 
-    /// Whether earlier work blocks the thread although it was aborted. Ask this before an event, and
-    /// start another worker if it is.
+    /// Whether earlier work blocks the thread although it was aborted. Ask this before an event,
+    /// and start another worker if it is.
     pub async fn is_blocked(&self) -> bool {
         let is_idle = Arc::strong_count(&self.tasks) == 1;
         match &self.thread {

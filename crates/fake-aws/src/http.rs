@@ -1,5 +1,6 @@
-//! The account over HTTP, for programs in other processes. HTTP/1.1 as far as Lambda's runtimes, the AWS
-//! SDKs and Python use it: one thread per connection, bodies with a length, connections kept alive.
+//! The account over HTTP, for programs in other processes. HTTP/1.1 as far as Lambda's runtimes,
+//! the AWS SDKs and Python use it: one thread per connection, bodies with a length, connections
+//! kept alive.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -103,8 +104,8 @@ pub fn decode(host: &str, request: &Request) -> Result<Call, String> {
     Call::decode(&real)
 }
 
-/// Executes a call for the service at `host`. Returns the name of the operation, and `None` for an answer
-/// if a fault closes the connection.
+/// Executes a call for the service at `host`. Returns the name of the operation, and `None` for an
+/// answer if a fault closes the connection.
 pub fn execute(fake: &FakeAws, host: &str, request: &Request) -> (String, Reply) {
     let call = match decode(host, request) {
         Ok(call) => call,
@@ -120,8 +121,8 @@ pub fn execute(fake: &FakeAws, host: &str, request: &Request) -> (String, Reply)
     (call.operation, Some(answered.into()))
 }
 
-/// IAM's dates in `body` by the machine's clock, `ahead` seconds ahead: the account's clock starts on a
-/// fixed day.
+/// IAM's dates in `body` by the machine's clock, `ahead` seconds ahead: the account's clock starts
+/// on a fixed day.
 pub fn in_machine_time(fake: &FakeAws, body: &str, ahead: i64) -> String {
     let mut parts = body.split("<CreateDate>");
     let mut text = parts.next().unwrap_or_default().to_owned();

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! GitLab is part of the same account: its calls take the same way, and its push mirrors run in the
-//! account's virtual time and log in at `CodeCommit`. [`Rotation`] drives Secrets Manager's rotation
-//! from outside, as [`custom_resource`] sends `CloudFormation`'s requests.
+//! account's virtual time and log in at `CodeCommit`. [`Rotation`] drives Secrets Manager's
+//! rotation from outside, as [`custom_resource`] sends `CloudFormation`'s requests.
 //!
 //! ```ignore
 //! fake.gitlab_project("platform/infra", &["main"]);

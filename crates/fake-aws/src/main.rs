@@ -1,8 +1,9 @@
 //! Serves accounts over HTTP, for `tests/rules`.
 //!
-//! The first line of its output contains the port of each service. Each line of its input describes a
-//! new account, which replaces the one before: `users`, `project`, and the `gitlab` of `tests/rules/README.md`. The
-//! response is a line with the GitLab token. The program ends with its input.
+//! The first line of its output contains the port of each service. Each line of its input describes
+//! a new account, which replaces the one before: `users`, `project`, and the `gitlab` of
+//! `tests/rules/README.md`. The response is a line with the GitLab token. The program ends with its
+//! input.
 
 use std::{
     error::Error,

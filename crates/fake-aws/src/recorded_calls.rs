@@ -1,8 +1,8 @@
-//! The calls that the tests make, and what IAM has to allow for each: `tests/policies` evaluates them with the
-//! policies of `template.yaml`.
+//! The calls that the tests make, and what IAM has to allow for each: `tests/policies` evaluates
+//! them with the policies of `template.yaml`.
 //!
-//! If `RECORDED_CALLS` names a folder, each test process writes a file with one JSON object for each different
-//! call: `action`, `resource` and the condition `keys`.
+//! If `RECORDED_CALLS` names a folder, each test process writes a file with one JSON object for
+//! each different call: `action`, `resource` and the condition `keys`.
 
 use std::{
     collections::HashSet,
@@ -42,7 +42,8 @@ static FILE: LazyLock<Option<Mutex<Recorded>>> = LazyLock::new(|| {
 /// The caller that stands for a person.
 const PERSON: &str = "a person";
 
-/// Writes what `call` of the function needs. The session of another account's role has other policies.
+/// Writes what `call` of the function needs. The session of another account's role has other
+/// policies.
 pub(crate) fn record(aws: &AwsState, call: &Call, caller: &str) {
     let Some(file) = &*FILE else { return };
     let is_of_function = caller != PERSON && !other_account::has_session(aws, call);
@@ -89,8 +90,8 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
         Service::CodeCommit => {
             match aws.repositories.get(call.needed("repositoryName")) {
                 Some(repository) => keys = tags("aws", &repository.tags),
-                // Another delivery deleted it, and with it the tag that the policy asks for: the function
-                // takes the denial for what it is (`codecommit::delete`).
+                // Another delivery deleted it, and with it the tag that the policy asks for: the
+                // function takes the denial for what it is (`codecommit::delete`).
                 None if call.operation == "DeleteRepository" => return further,
                 None => {}
             }

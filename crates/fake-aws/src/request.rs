@@ -220,7 +220,8 @@ impl Call {
                     self.needed("repositoryName")
                 ),
             },
-            // The resource of an action is "pipeline-name/stage-name/action-name" (Service Authorization Reference).
+            // The resource of an action is "pipeline-name/stage-name/action-name" (Service
+            // Authorization Reference).
             Service::CodePipeline => {
                 let name = self.text("pipelineName");
                 let name = name.unwrap_or_else(|| self.needed("name"));

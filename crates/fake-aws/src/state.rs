@@ -172,7 +172,8 @@ impl AwsState {
             return ApiResponse::throttled(call.service);
         }
         let (action, resource) = call.action_and_resource();
-        // `*` is every action of IAM policies, which GitLab, git and the response bucket do not have.
+        // `*` is every action of IAM policies, which GitLab, git and the response bucket do not
+        // have.
         let is_meant = |denial: &&Denial| denial.action != "*" || call.service.has_policies();
         if let Some(denial) = self.find_denial(&action, &resource).filter(is_meant) {
             return ApiResponse::denied_because(call.service, &action, &resource, denial.why);

@@ -1,4 +1,5 @@
-//! GitLab's API: its hosts, and secrets in its requests. `tests/rules` has the rules that do not depend on virtual time.
+//! GitLab's API: its hosts, and secrets in its requests. `tests/rules` has the rules that do not
+//! depend on virtual time.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},

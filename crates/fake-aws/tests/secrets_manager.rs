@@ -1,4 +1,5 @@
-//! Secrets Manager's rules in virtual time, and the fake's options. `tests/rules` has the other rules.
+//! Secrets Manager's rules in virtual time, and the fake's options. `tests/rules` has the other
+//! rules.
 
 use std::time::Duration;
 use tokio::time::sleep;

@@ -147,7 +147,8 @@ impl CallError {
         self.has_code(&DENIED)
     }
 
-    /// The denied action: the one that the service's message names, or else the one that was called.
+    /// The denied action: the one that the service's message names, or else the one that was
+    /// called.
     pub fn denied_action(&self) -> (&str, &str) {
         let named = self.cause.split_once("not authorized to perform: ");
         let named = named.and_then(|(_, named)| named.split_whitespace().next()?.split_once(':'));
@@ -212,8 +213,8 @@ impl CallError {
     }
 }
 
-/// The action with the errors `error_type`: the SDK names its crate after the service, and its type after
-/// the action.
+/// The action with the errors `error_type`: the SDK names its crate after the service, and its type
+/// after the action.
 fn action_of(error_type: &str) -> (&str, &str) {
     let path = error_type.strip_prefix("aws_sdk_");
     let (service, path) = path.and_then(|it| it.split_once("::")).unwrap_or_default();

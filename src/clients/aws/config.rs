@@ -63,16 +63,16 @@ pub fn is_in_lambda() -> bool {
 /// The function's name up to the environment's ID.
 pub const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
 
-/// The environment in the name of this function. `None` if the name has none. Lambda sets the variable,
-/// and it cannot be configured.
+/// The environment in the name of this function. `None` if the name has none. Lambda sets the
+/// variable, and it cannot be configured.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 pub fn own_env_id() -> Option<String> {
     let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
     Some(name.strip_prefix(FUNCTION_NAME_PREFIX)?.to_owned())
 }
 
-/// Whether `AWS_ENDPOINT_URL`, or the variable of a service that every request calls or of S3, names
-/// a local AWS.
+/// Whether `AWS_ENDPOINT_URL`, or the variable of a service that every request calls or of S3,
+/// names a local AWS.
 pub fn is_local(config: &SdkConfig) -> bool {
     let mut services = REPLACEABLE_SERVICES.into_iter();
     services.any(|service| endpoint_url(config, service).is_some())

@@ -31,8 +31,8 @@ use crate::clients::http::Http;
 /// One attempt at a call. AWS's control planes answer within a second or two.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A client that is created when it is first used: each reads its service's endpoints, and a request
-/// needs three of the nine.
+/// A client that is created when it is first used: each reads its service's endpoints, and a
+/// request needs three of the nine.
 pub type Lazy<Client> = LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>;
 
 /// The clients of the services that are called.
@@ -73,8 +73,8 @@ impl SdkClients {
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(retry::MAX_ATTEMPTS)
-                    // Otherwise the SDK tries to close the connection of each retried response, which only its own
-                    // HTTP client offers, and logs an error instead.
+                    // Otherwise the SDK tries to close the connection of each retried response,
+                    // which only its own HTTP client offers, and logs an error instead.
                     .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .timeout_config(

@@ -51,10 +51,10 @@ tokio::task_local! {
 /// How long a request that CloudFormation signed at `signed_at` retries denials from `now` on, if
 /// the work on it ends at `work_until`.
 ///
-/// The minute counts from the signature. Every delivery and continuation of the request contains it,
-/// so they share one minute, and IAM propagates while a delivery waits in Lambda's queue.
-/// It is at most a third of the time that is left. The rest is for the rollback and for a response
-/// with the reason.
+/// The minute counts from the signature. Every delivery and continuation of the request contains
+/// it, so they share one minute, and IAM propagates while a delivery waits in Lambda's queue. It is
+/// at most a third of the time that is left. The rest is for the rollback and for a response with
+/// the reason.
 pub fn time_for_propagation(
     signed_at: SystemTime,
     now: SystemTime,

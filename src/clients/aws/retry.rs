@@ -18,11 +18,12 @@ use super::propagation;
 /// The most attempts that fail without throttling or denial.
 pub const MAX_ATTEMPTS: u32 = 8;
 
-/// An error is not retried later than this after the start of the call, or after the last throttling.
+/// An error is not retried later than this after the start of the call, or after the last
+/// throttling.
 const ERROR_RETRY_WINDOW: Duration = Duration::from_secs(60);
 
-/// Nothing is retried later than this after the start of the call, so that the throttling is reported
-/// as the reason while there is time to act on it.
+/// Nothing is retried later than this after the start of the call, so that the throttling is
+/// reported as the reason while there is time to act on it.
 const THROTTLE_RETRY_WINDOW: Duration = Duration::from_mins(10);
 
 /// Retries throttled calls for longer than the SDK would. If a call's own configuration disables
@@ -85,7 +86,8 @@ impl Intercept for ThrottleRetryInterceptor {
             .response()
             .is_some_and(propagation::may_be_propagating);
         let retries = match propagation::time_left() {
-            // AWS did nothing, so a retry is safe also if the call's configuration disables retries.
+            // AWS did nothing, so a retry is safe also if the call's configuration disables
+            // retries.
             Some(left) if is_denied => {
                 state.last_rejection = now;
                 state.rejections += 1;

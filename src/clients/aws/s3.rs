@@ -1,7 +1,7 @@
 //! Reads one object from S3.
 //!
-//! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request. So it is
-//! signed with the SDK's `aws-sigv4`, and sent like every other request.
+//! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request.
+//! So it is signed with the SDK's `aws-sigv4`, and sent like every other request.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -33,8 +33,8 @@ const PAUSES: [Duration; 3] = [
     Duration::from_secs(4),
 ];
 
-/// The error codes of a missing object: without `s3:ListBucket`, S3 denies its read. Another code, such as
-/// `SignatureDoesNotMatch`, is not about the object.
+/// The error codes of a missing object: without `s3:ListBucket`, S3 denies its read. Another code,
+/// such as `SignatureDoesNotMatch`, is not about the object.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 const MISSING: [&str; 2] = ["NoSuchKey", "AccessDenied"];
 
@@ -57,8 +57,8 @@ pub struct S3Object {
 /// Why an object was not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectError {
-    /// It does not exist, or its bucket may not be listed: S3 then denies the read of a missing object.
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+    /// It does not exist, or its bucket may not be listed: S3 then denies the read of a missing
+    /// object. <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
     #[error("the object does not exist")]
     Missing,
     /// It is larger than was permitted.
@@ -183,8 +183,8 @@ impl S3 {
     }
 }
 
-/// The address of an object at `service`, which is `s3` or a variant of it. `None` if the bucket's name
-/// cannot be part of it.
+/// The address of an object at `service`, which is `s3` or a variant of it. `None` if the bucket's
+/// name cannot be part of it.
 pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Option<reqwest::Url> {
     let suffix = dns_suffix(region);
     with_path(
@@ -193,8 +193,9 @@ pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Optio
     )
 }
 
-/// S3 signs a path in which each byte is encoded "except the unreserved characters: 'A'-'Z', 'a'-'z',
-/// '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library leaves `+` and others.
+/// S3 signs a path in which each byte is encoded "except the unreserved characters: 'A'-'Z',
+/// 'a'-'z', '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library
+/// leaves `+` and others.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
     // The library would resolve them: the request would read another key.

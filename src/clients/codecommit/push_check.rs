@@ -74,9 +74,9 @@ impl PushCheckError {
 
 /// Sends the first request of a push to `clone_url`, as `user` with `password`.
 ///
-/// It is retried for `patience` until the status is 200, because IAM takes time to propagate a login
-/// ([`NEW_LOGIN_TIMEOUT`]).
-/// Source: git's HTTP protocol, "Smart Server Response" of `git-receive-pack`.
+/// It is retried for `patience` until the status is 200, because IAM takes time to propagate a
+/// login ([`NEW_LOGIN_TIMEOUT`]). Source: git's HTTP protocol, "Smart Server Response" of
+/// `git-receive-pack`.
 pub async fn check_push(
     http: &Http,
     clone_url: &str,

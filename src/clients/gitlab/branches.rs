@@ -138,8 +138,8 @@ impl GitLab {
         format!("listing the branches of project {project} at {url} that match {what}")
     }
 
-    /// At most `count` existing branches whose names match `regex`. Every edition has this parameter.
-    /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
+    /// At most `count` existing branches whose names match `regex`. Every edition has this
+    /// parameter. <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
     async fn branches_like<T>(
         &self,
         project: &str,
@@ -255,8 +255,8 @@ impl GitLab {
         let doing = format!(
             "looking up whether commit {tip} contains {commit} in project {project} at {url}"
         );
-        // https://docs.gitlab.com/api/repositories/. If the project lacks one of two commits, GitLab's
-        // message names the last one, also if the first one is missing
+        // https://docs.gitlab.com/api/repositories/. If the project lacks one of two commits,
+        // GitLab's message names the last one, also if the first one is missing
         // (`lib/gitlab/git/merge_base.rb`).
         let (tip, sha) = (query_value(tip), query_value(commit));
         let part = format!("/repository/merge_base?refs%5B%5D={tip}&refs%5B%5D={sha}");
@@ -271,7 +271,8 @@ impl GitLab {
         }
     }
 
-    /// The response to a GET. `None` if GitLab rejected it with one of these `messages`. A proxy proves nothing.
+    /// The response to a GET. `None` if GitLab rejected it with one of these `messages`. A proxy
+    /// proves nothing.
     pub(super) async fn unless(
         &self,
         messages: &[&str],
@@ -307,8 +308,8 @@ impl Branch {
     }
 }
 
-/// A regular expression that matches the branches of these names and patterns. If they are too long for
-/// an address, only some of them.
+/// A regular expression that matches the branches of these names and patterns. If they are too long
+/// for an address, only some of them.
 fn regex_of(patterns: &[String]) -> String {
     let mut regex = String::new();
     for pattern in patterns {

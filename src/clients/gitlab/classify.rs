@@ -2,16 +2,17 @@
 //!
 //! GitLab responds with 401 to a wrong token and to a user without the right to mirror. It responds
 //! with 404 to an object that does not exist and to one that the user may not see. To distinguish
-//! them, the project is looked up after such a response, and never before one. If the response has a message of
-//! its own, that is the cause.
+//! them, the project is looked up after such a response, and never before one. If the response has
+//! a message of its own, that is the cause.
 
 use super::client::{ProjectDetails, error};
 use super::error::{ErrorKind, MAINTAINER, Rejection};
 use super::transport::{ApiRequest, ApiResponse, GitLab, Subject, path};
 
-/// Parts of GitLab's messages about a state that passes: a lock (`app/services/ci/pipelines/add_job_service.rb`),
-/// an instance in maintenance or a repository that is moved (`lib/gitlab/middleware/read_only/controller.rb`,
-/// `lib/gitlab/git_access.rb`), and a limit.
+/// Parts of GitLab's messages about a state that passes: a lock
+/// (`app/services/ci/pipelines/add_job_service.rb`), an instance in maintenance or a repository
+/// that is moved (`lib/gitlab/middleware/read_only/controller.rb`, `lib/gitlab/git_access.rb`), and
+/// a limit.
 const TEMPORARY: [&str; 7] = [
     "obtain a lock",
     "in progress",

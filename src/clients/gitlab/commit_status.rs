@@ -1,7 +1,7 @@
 //! Commit statuses: what GitLab shows at a commit and in its merge requests.
 //!
-//! Source: <https://docs.gitlab.com/api/commits/#commit-status>, GitLab's `lib/api/commit_statuses.rb`
-//! and `app/services/ci/create_commit_status_service.rb`.
+//! Source: <https://docs.gitlab.com/api/commits/#commit-status>, GitLab's
+//! `lib/api/commit_statuses.rb` and `app/services/ci/create_commit_status_service.rb`.
 
 use serde_json::{Value, json};
 
@@ -103,8 +103,8 @@ pub struct PostedStatus {
 }
 
 impl GitLab {
-    /// The statuses `name` of a commit, the latest one last. There is one in each pipeline of the commit
-    /// in which one was posted: GitLab does not list the ones that it replaced.
+    /// The statuses `name` of a commit, the latest one last. There is one in each pipeline of the
+    /// commit in which one was posted: GitLab does not list the ones that it replaced.
     pub async fn commit_statuses(
         &self,
         commit: &CommitRef,
@@ -124,11 +124,12 @@ impl GitLab {
         Ok(shown.collect())
     }
 
-    /// Posts a status to the pipeline `pipeline_id`, or to the newest one of the commit and branch if it is
-    /// `None`. GitLab changes the user's open status of this name in the pipeline, or creates one.
+    /// Posts a status to the pipeline `pipeline_id`, or to the newest one of the commit and branch
+    /// if it is `None`. GitLab changes the user's open status of this name in the pipeline, or
+    /// creates one.
     ///
-    /// If the pipeline was deleted or archived, or has no place for another job, the status goes to the
-    /// newest pipeline as well.
+    /// If the pipeline was deleted or archived, or has no place for another job, the status goes to
+    /// the newest pipeline as well.
     ///
     /// The request is not retried if its response was lost: a final state that is posted twice
     /// creates two statuses.
@@ -162,8 +163,8 @@ impl GitLab {
         posted.await.map(drop)
     }
 
-    /// Ends a status that is open in the pipeline `pipeline_id`. Returns whether GitLab accepted it: it
-    /// changes nothing in a pipeline that was archived.
+    /// Ends a status that is open in the pipeline `pipeline_id`. Returns whether GitLab accepted
+    /// it: it changes nothing in a pipeline that was archived.
     pub async fn end_commit_status(
         &self,
         commit: &CommitRef,
@@ -225,8 +226,9 @@ impl ShownStatus {
     }
 }
 
-/// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as many
-/// jobs as a pipeline may have (`validate` in `app/services/ci/create_commit_status_service.rb`).
+/// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as
+/// many jobs as a pipeline may have (`validate` in
+/// `app/services/ci/create_commit_status_service.rb`).
 fn lacks_pipeline(error: &GitLabError) -> bool {
     matches!(error.kind.rejected_status(), Some(404 | 422))
 }

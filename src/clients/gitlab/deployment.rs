@@ -13,8 +13,8 @@ use super::error::{GitLabError, Rejection};
 use super::list::Reading;
 use super::transport::{ApiRequest, GitLab, path, query_value};
 
-/// The number of an environment's latest deployments that are searched for a commit. One of GitLab CI has
-/// its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
+/// The number of an environment's latest deployments that are searched for a commit. One of GitLab
+/// CI has its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
 const SEARCHED: usize = 20;
 
 /// An environment.
@@ -31,11 +31,11 @@ pub struct GitLabEnvironment {
 }
 
 impl GitLab {
-    /// The state of the latest deployment of a commit to `environment` since the time `since`, among the
-    /// environment's latest 20 without those of GitLab CI. `None` if there is none.
+    /// The state of the latest deployment of a commit to `environment` since the time `since`,
+    /// among the environment's latest 20 without those of GitLab CI. `None` if there is none.
     ///
-    /// An earlier one counts if it is the environment's latest success: GitLab does not record the same
-    /// deployment twice in a row.
+    /// An earlier one counts if it is the environment's latest success: GitLab does not record the
+    /// same deployment twice in a row.
     pub async fn deployment(
         &self,
         commit: &CommitRef,

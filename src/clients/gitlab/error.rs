@@ -92,7 +92,8 @@ pub enum ErrorKind {
     NotGitLab {
         /// The HTTP status.
         status: u16,
-        /// The response, if it is a plain text. A proxy, or GitLab's rate limits, may write the cause into it.
+        /// The response, if it is a plain text. A proxy, or GitLab's rate limits, may write the
+        /// cause into it.
         message: String,
     },
     /// The response is JSON of another form.
@@ -195,7 +196,8 @@ pub enum Rejection {
         ". The token needs the scope `api`, its user must be a Maintainer of the project, and the instance must allow push mirrors"
     )]
     Denied,
-    /// The user lacks access to something else than mirrors and reports, and GitLab does not show why.
+    /// The user lacks access to something else than mirrors and reports, and GitLab does not show
+    /// why.
     #[error(
         ". The token's user lacks this right in the project, or this part of the project is switched off"
     )]
@@ -337,9 +339,9 @@ impl GitLabError {
         }
     }
 
-    /// Whether requests about other projects may fail like this one, most often after the same wait: the
-    /// network, TLS or GitLab as a whole may be at fault. A redirect, a page or a response that is too
-    /// large is about one request: the project has moved, for example.
+    /// Whether requests about other projects may fail like this one, most often after the same
+    /// wait: the network, TLS or GitLab as a whole may be at fault. A redirect, a page or a
+    /// response that is too large is about one request: the project has moved, for example.
     pub fn is_unreachable(&self) -> bool {
         self.has_no_connection()
             || matches!(

@@ -1,8 +1,8 @@
 //! Reads lists, which GitLab returns in pages.
 //!
-//! A proxy may remove the headers about pages, and GitLab sends none for some lists. GitLab also returns a
-//! short page, although others follow, if the user may not see all of it. So a page is the last one only if
-//! it is not full and no header names another one:
+//! A proxy may remove the headers about pages, and GitLab sends none for some lists. GitLab also
+//! returns a short page, although others follow, if the user may not see all of it. So a page is
+//! the last one only if it is not full and no header names another one:
 //! <https://docs.gitlab.com/api/rest/#offset-based-pagination>.
 
 use serde_json::Value;
@@ -11,8 +11,8 @@ use super::client::error;
 use super::error::{ErrorKind, GitLabError};
 use super::transport::{ApiRequest, ApiResponse, GitLab, path};
 
-/// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple of the
-/// next one, so that a page which is too large can be read in smaller ones.
+/// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple
+/// of the next one, so that a page which is too large can be read in smaller ones.
 const PAGE_SIZES: [usize; 4] = [100, 20, 4, 1];
 
 /// The most elements that are read: GitLab's own limit of comments in one place.
@@ -26,7 +26,8 @@ pub(super) struct Reading {
     pub page: usize,
     /// The reading ends when so many elements were read.
     pub limit: usize,
-    /// Whether an element is skipped that is larger than a response may be. Otherwise it is an error.
+    /// Whether an element is skipped that is larger than a response may be. Otherwise it is an
+    /// error.
     pub skips_large: bool,
 }
 
@@ -34,8 +35,8 @@ impl Reading {
     /// All elements, at most [`MAX_ELEMENTS`].
     pub const ALL: Reading = Reading::first(100, usize::MAX);
 
-    /// A list to which anyone can add long elements, such as comments. GitLab accepts comments of three
-    /// times the limit of a response, and one must not hide all others.
+    /// A list to which anyone can add long elements, such as comments. GitLab accepts comments of
+    /// three times the limit of a response, and one must not hide all others.
     pub const COMMENTS: Reading = Reading {
         page: 20,
         limit: usize::MAX,
@@ -71,8 +72,8 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// Whether another page may follow one that was requested with `size` elements and has `found`, after
-    /// which `seen` elements were read.
+    /// Whether another page may follow one that was requested with `size` elements and has `found`,
+    /// after which `seen` elements were read.
     fn may_continue(&self, size: usize, found: usize, seen: usize) -> bool {
         let is_full = found >= self.size.map_or(size, |largest| largest.clamp(1, size));
         let is_short_of_total = found > 0 && self.total.is_some_and(|total| total > seen);
@@ -81,7 +82,8 @@ impl Paging {
 }
 
 impl GitLab {
-    /// What `parse` returns of each element of a list. An element that cannot be parsed is an error.
+    /// What `parse` returns of each element of a list. An element that cannot be parsed is an
+    /// error.
     pub(super) async fn list<T>(
         &self,
         project: &str,
@@ -95,8 +97,9 @@ impl GitLab {
         listed.all(doing)
     }
 
-    /// What `parse` returns of the elements of a list that are read. Pages that are too large are read in
-    /// smaller ones. Only the result stays in memory, so the limits of a response apply to each page.
+    /// What `parse` returns of the elements of a list that are read. Pages that are too large are
+    /// read in smaller ones. Only the result stays in memory, so the limits of a response apply to
+    /// each page.
     pub(super) async fn read_list<T>(
         &self,
         project: &str,

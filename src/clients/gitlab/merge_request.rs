@@ -52,9 +52,9 @@ struct MergeRequest {
 }
 
 impl GitLab {
-    /// Where notes about a commit belong: in at most five merge requests. GitLab lists each one that
-    /// contains the commit. The ones that it comes from are first, then open ones. Requests of forks
-    /// are last, unless they were merged: anyone can create them in a public project.
+    /// Where notes about a commit belong: in at most five merge requests. GitLab lists each one
+    /// that contains the commit. The ones that it comes from are first, then open ones. Requests of
+    /// forks are last, unless they were merged: anyone can create them in a public project.
     pub async fn note_places(
         &self,
         commit: &CommitRef,
@@ -83,8 +83,8 @@ impl GitLab {
         Ok(places)
     }
 
-    /// The number of commits of the target branch that the source branch of the merge request `place`
-    /// does not have. `None` if `place` is a commit, or if GitLab does not show the number.
+    /// The number of commits of the target branch that the source branch of the merge request
+    /// `place` does not have. `None` if `place` is a commit, or if GitLab does not show the number.
     pub async fn commits_behind(
         &self,
         project: &str,

@@ -112,8 +112,8 @@ pub struct Mirror {
     pub id: u64,
     /// The destination, with a masked login.
     pub url: String,
-    /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode, or
-    /// if push mirrors are switched off.
+    /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode,
+    /// or if push mirrors are switched off.
     pub enabled: bool,
     /// The settings that GitLab stored.
     pub settings: Settings,
@@ -145,8 +145,8 @@ impl Mirror {
         started.is_some_and(|started| started + max_runtime < now)
     }
 
-    /// How long the latest push has not succeeded: since it began. Zero if it succeeded. `None` if no
-    /// push has begun, or if the mirror is disabled.
+    /// How long the latest push has not succeeded: since it began. Zero if it succeeded. `None` if
+    /// no push has begun, or if the mirror is disabled.
     ///
     /// GitLab sets `last_update_started_at` at each attempt, and `last_successful_update_at` when a
     /// push succeeds (`app/models/remote_mirror.rb`). It does not store when the first of several
@@ -265,7 +265,8 @@ impl GitLab {
         parse(self.succeed(project, &request, doing).await?, doing)
     }
 
-    /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every branch.
+    /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every
+    /// branch.
     async fn verify_created(
         &self,
         project: &str,

@@ -1,6 +1,7 @@
 //! Notes on merge requests and on commits.
 //!
-//! Source: <https://docs.gitlab.com/api/notes/>, <https://docs.gitlab.com/api/discussions/#commits>.
+//! Source: <https://docs.gitlab.com/api/notes/>,
+//! <https://docs.gitlab.com/api/discussions/#commits>.
 
 use serde_json::{Value, json};
 
@@ -22,8 +23,8 @@ pub struct Note {
 }
 
 impl GitLab {
-    /// The notes of the token's user in each place that begin with `marker`. More than one is left if a
-    /// delivery was killed after it created a note beside another delivery:
+    /// The notes of the token's user in each place that begin with `marker`. More than one is left
+    /// if a delivery was killed after it created a note beside another delivery:
     /// [`write_note`](Self::write_note) deletes the others.
     pub async fn notes(
         &self,
@@ -42,9 +43,9 @@ impl GitLab {
         Ok(notes)
     }
 
-    /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's user
-    /// has written there before. `author` is that user's number, if it is known. Returns whether
-    /// it changed a note. A place that GitLab rejects does not prevent the others.
+    /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's
+    /// user has written there before. `author` is that user's number, if it is known. Returns
+    /// whether it changed a note. A place that GitLab rejects does not prevent the others.
     pub async fn write_note(
         &self,
         project: &str,
@@ -107,8 +108,9 @@ impl GitLab {
             let body = note["body"].as_str().unwrap_or_default();
             note["author"]["id"].as_u64() == Some(author) && body.starts_with(marker)
         };
-        // A merge request lists its notes, a commit the discussions that hold them. A discussion that is
-        // too large because others have replied is skipped: the next note begins another one.
+        // A merge request lists its notes, a commit the discussions that hold them. A discussion
+        // that is too large because others have replied is skipped: the next note begins another
+        // one.
         let of = match place {
             NotePlace::MergeRequest(_) => {
                 let path = place.notes_path();

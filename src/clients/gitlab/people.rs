@@ -16,7 +16,8 @@ use super::transport::{ApiRequest, GitLab, query_value};
 /// The most commits of a range.
 pub const MAX_COMMITS: usize = 100;
 
-/// The most merge requests of a commit. Each has its whole description, as each commit has its message.
+/// The most merge requests of a commit. Each has its whole description, as each commit has its
+/// message.
 const MAX_MERGES: usize = 20;
 
 /// A user.
@@ -26,8 +27,8 @@ pub struct User {
     pub id: u64,
     /// The name that others see, without characters that GitLab does not allow in it.
     pub username: String,
-    /// Whether it is an active person, as far as GitLab shows that. `bot` is also false for ghosts and
-    /// placeholders (`app/models/concerns/has_user_type.rb`), which are no members.
+    /// Whether it is an active person, as far as GitLab shows that. `bot` is also false for ghosts
+    /// and placeholders (`app/models/concerns/has_user_type.rb`), which are no members.
     pub is_active_person: bool,
     /// The address that everybody may see. Empty if there is none.
     pub public_email: String,
@@ -47,16 +48,17 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its author, and who merged it.
     pub people: Vec<u64>,
-    /// Its source branch in this project, if it was merged: a squash or a rebase replaces the commits that were pushed
-    /// to it. An open request may have any branch, and one of a fork a branch of the same name.
+    /// Its source branch in this project, if it was merged: a squash or a rebase replaces the
+    /// commits that were pushed to it. An open request may have any branch, and one of a fork a
+    /// branch of the same name.
     pub source: Option<String>,
     /// When it was merged. `None` if it was not, or if GitLab does not show it.
     pub merged: Option<SystemTime>,
 }
 
 impl User {
-    /// Whether a commit has an address of this user: the public one, or the private one, which begins with
-    /// the user's number (`lib/gitlab/private_commit_email.rb`).
+    /// Whether a commit has an address of this user: the public one, or the private one, which
+    /// begins with the user's number (`lib/gitlab/private_commit_email.rb`).
     pub fn has_email_of(&self, commit: &Commit) -> bool {
         let is_public = |email: &str| {
             !self.public_email.is_empty() && email.eq_ignore_ascii_case(&self.public_email)
@@ -86,8 +88,8 @@ impl GitLab {
         })
     }
 
-    /// The access level of an active member, also of a member of a group of the project. `None` if the user
-    /// is none.
+    /// The access level of an active member, also of a member of a group of the project. `None` if
+    /// the user is none.
     pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>, GitLabError> {
         let url = &self.url;
         let doing = format!("looking up member {user} of project {project} at {url}");
@@ -99,8 +101,9 @@ impl GitLab {
         Ok(member.and_then(|member| member["access_level"].as_u64()))
     }
 
-    /// The commits of `to` that `from` does not have. `None` if there are more than [`MAX_COMMITS`], or a message of
-    /// a megabyte. If GitLab does not know `from`, the list may be empty.
+    /// The commits of `to` that `from` does not have. `None` if there are more than
+    /// [`MAX_COMMITS`], or a message of a megabyte. If GitLab does not know `from`, the list may be
+    /// empty.
     pub async fn commits_since(
         &self,
         project: &str,
@@ -116,8 +119,9 @@ impl GitLab {
         or_too_many(listed.await, MAX_COMMITS)
     }
 
-    /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if GitLab shows
-    /// more of them than is read: a description of a megabyte must not hide its author.
+    /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if
+    /// GitLab shows more of them than is read: a description of a megabyte must not hide its
+    /// author.
     pub async fn merges_of(
         &self,
         project: &str,

@@ -61,8 +61,8 @@ impl LatestPushes {
 }
 
 impl BranchPush {
-    /// Parses an element of GitLab's list. `None` for a push of a tag, and of many branches, which is one event
-    /// without commits.
+    /// Parses an element of GitLab's list. `None` for a push of a tag, and of many branches, which
+    /// is one event without commits.
     fn parse(event: &Value) -> Option<Self> {
         let push = &event["push_data"];
         let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
@@ -95,8 +95,8 @@ impl PushEvent {
 impl GitLab {
     /// The pushes since `since`, or earlier. `None` if there are more than 5,000.
     ///
-    /// GitLab lists the events after the end of a day, in its time zone (`app/finders/events_finder.rb`). So the
-    /// list begins at least a day earlier.
+    /// GitLab lists the events after the end of a day, in its time zone
+    /// (`app/finders/events_finder.rb`). So the list begins at least a day earlier.
     pub async fn pushes_since(
         &self,
         project: &str,
@@ -110,9 +110,9 @@ impl GitLab {
         Ok(listed.await?.at_most(usize::MAX))
     }
 
-    /// The latest hundred pushes, of branches and tags. GitLab writes an event seconds after its push,
-    /// keeps it for three years, and writes one event without commits for a push of more than three
-    /// branches. <https://docs.gitlab.com/api/events/>,
+    /// The latest hundred pushes, of branches and tags. GitLab writes an event seconds after its
+    /// push, keeps it for three years, and writes one event without commits for a push of more than
+    /// three branches. <https://docs.gitlab.com/api/events/>,
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
     pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes, GitLabError> {
         let doing = format!("listing the pushes of project {project} at {}", self.url);

@@ -39,8 +39,8 @@ fn is_invisible(c: char) -> bool {
 
 /// The message in the body of an error response. Empty if there is none.
 ///
-/// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an
-/// object of lists by the name of the wrong member. A proxy or GitLab's authentication may add a member.
+/// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an object
+/// of lists by the name of the wrong member. A proxy or GitLab's authentication may add a member.
 /// Source: <https://docs.gitlab.com/api/rest/troubleshooting/>.
 pub fn message(body: &Value) -> String {
     let error = body.get("error_description").or(body.get("error"));

@@ -13,11 +13,12 @@ use super::transport::{GitLab, query_value};
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
 const NO_TAG: &str = "404 Tag Not Found";
 
-/// GitLab's messages if a tag has no release: `not_found!` in `lib/api/releases.rb`, and for a record that is missing.
+/// GitLab's messages if a tag has no release: `not_found!` in `lib/api/releases.rb`, and for a
+/// record that is missing.
 const NO_RELEASE: [&str; 2] = ["404 Not Found", "404 Not found"];
 
-/// The members of an entry of a rule that are read. `user_id` and `group_id` admit single members, whose
-/// own role decides.
+/// The members of an entry of a rule that are read. `user_id` and `group_id` admit single members,
+/// whose own role decides.
 const KNOWN_MEMBERS: [&str; 5] = [
     "id",
     "access_level",
@@ -59,8 +60,8 @@ impl ProtectedTag {
     }
 }
 
-/// Whom an entry of a rule admits beside Maintainers. The entry of a deploy key has the access level 40, too
-/// (`app/models/concerns/protected_ref_deploy_key_access.rb`).
+/// Whom an entry of a rule admits beside Maintainers. The entry of a deploy key has the access
+/// level 40, too (`app/models/concerns/protected_ref_deploy_key_access.rb`).
 fn also_admitted(entry: &Value) -> Option<&'static str> {
     let members = entry.as_object().into_iter().flatten();
     let mut set = members.filter(|(_, value)| !value.is_null());
@@ -95,8 +96,8 @@ impl GitLab {
         }
     }
 
-    /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a setting that allows jobs
-    /// to push (`app/services/releases/create_service.rb`).
+    /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a
+    /// setting that allows jobs to push (`app/services/releases/create_service.rb`).
     pub async fn has_release(&self, project: &str, name: &str) -> Result<bool, GitLabError> {
         let url = &self.url;
         let doing = format!("looking up the release of tag {name} of project {project} at {url}");
@@ -113,8 +114,8 @@ impl GitLab {
             .await
     }
 
-    /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not show
-    /// (`lib/gitlab/deploy_key_access.rb`).
+    /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not
+    /// show (`lib/gitlab/deploy_key_access.rb`).
     pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool, GitLabError> {
         let url = &self.url;
         let doing = format!("listing the deploy keys of project {project} at {url}");

@@ -92,8 +92,8 @@ fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
     tags.find(|tag| tag.key() == Some(key))?.value()
 }
 
-/// Checks that the owner of the secret allows its token for the environment `own`. In AWS, the function's
-/// policy denies the other environments' tokens already.
+/// Checks that the owner of the secret allows its token for the environment `own`. In AWS, the
+/// function's policy denies the other environments' tokens already.
 fn check_environment(
     described: &DescribeSecretOutput,
     own: Option<&str>,
@@ -178,8 +178,8 @@ pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
 
 /// Why a text is not a token: how one is stored by mistake. GitLab would call it expired.
 ///
-/// A token has letters, digits, `-`, `_` and `.`, and the instance's prefix has some more characters
-/// (`personal_access_token_prefix` in `app/models/application_setting.rb`).
+/// A token has letters, digits, `-`, `_` and `.`, and the instance's prefix has some more
+/// characters (`personal_access_token_prefix` in `app/models/application_setting.rb`).
 fn fault_of(token: &str) -> Option<&'static str> {
     let is_known = |c: char| c.is_ascii_alphanumeric() || "_-.+=/@:".contains(c);
     let (name, _) = token.split_once(['=', ':', ' ']).unwrap_or_default();

@@ -5,8 +5,8 @@ use crate::clients::aws::CallError;
 /// The tag with which a token's owner names the GitLab that it may be sent to.
 pub const URL_TAG: &str = "cfn-gitops:gitlab-url";
 
-/// The tag with which a token's owner allows the certificates of `GitLab.CaCertificate`: the SHA-256
-/// fingerprint of each, separated by spaces.
+/// The tag with which a token's owner allows the certificates of `GitLab.CaCertificate`: the
+/// SHA-256 fingerprint of each, separated by spaces.
 pub const CA_TAG: &str = "cfn-gitops:gitlab-ca-sha256";
 
 /// The tag with which a token's owner allows its token for one environment only.

@@ -44,8 +44,8 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Parts of the paths below a project. A project, a branch or a name has no `/` in a path, because it is
-    /// escaped.
+    /// Parts of the paths below a project. A project, a branch or a name has no `/` in a path,
+    /// because it is escaped.
     const PATHS: [(&str, Subject); 8] = [
         ("/remote_mirrors", Subject::Mirrors),
         ("/protected_tags", Subject::Rules),
@@ -112,7 +112,8 @@ impl ApiRequest<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct ApiResponse {
     pub status: u16,
-    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a page.
+    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a
+    /// page.
     pub body: Option<Value>,
     /// The body, if it is a plain text. Empty otherwise.
     text: String,
@@ -197,8 +198,9 @@ impl GitLab {
         let token = self.token.expose().to_owned();
         headers.try_insert("private-token", token).ok()?;
         if request.method != "GET" {
-            // Also without a body: a GitLab in maintenance redirects other requests to its start page
-            // (`lib/gitlab/middleware/read_only/controller.rb`), and a strict proxy rejects them.
+            // Also without a body: a GitLab in maintenance redirects other requests to its start
+            // page (`lib/gitlab/middleware/read_only/controller.rb`), and a strict proxy rejects
+            // them.
             headers.insert("content-type", "application/json");
             headers.insert("content-length", length.to_string());
         }
@@ -331,8 +333,8 @@ impl ApiResponse {
         message
     }
 
-    /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section 3.1) and of an unknown
-    /// path. `None` for the page of a proxy.
+    /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section
+    /// 3.1) and of an unknown path. `None` for the page of a proxy.
     pub fn member(&self, name: &str) -> Option<&str> {
         self.body.as_ref()?[name].as_str()
     }

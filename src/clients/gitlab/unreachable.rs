@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::GitLabError;
 
-/// The instances of GitLab that one check or one delivery could not reach, by their addresses. Without it, each
-/// project would wait for the same GitLab.
+/// The instances of GitLab that one check or one delivery could not reach, by their addresses.
+/// Without it, each project would wait for the same GitLab.
 ///
-/// An error of one project may be its own: GitLab responds with 500 or not at all if its repository is
-/// broken. So only a failed connection, or errors of two projects, make a GitLab unreachable.
+/// An error of one project may be its own: GitLab responds with 500 or not at all if its repository
+/// is broken. So only a failed connection, or errors of two projects, make a GitLab unreachable.
 #[derive(Debug, Default)]
 pub struct UnreachableGitLabs(Mutex<BTreeMap<String, Failures>>);
 
@@ -21,8 +21,8 @@ struct Failures {
 }
 
 impl UnreachableGitLabs {
-    /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none. A project
-    /// that one property names by its path and another one by its number counts twice.
+    /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none.
+    /// A project that one property names by its path and another one by its number counts twice.
     pub fn note(&self, url: &str, project: Option<&str>, error: &GitLabError) {
         if !error.is_unreachable() {
             return;

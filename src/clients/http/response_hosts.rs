@@ -1,4 +1,5 @@
-//! Which addresses are safe for a secret, and which the function sends CloudFormation's response to.
+//! Which addresses are safe for a secret, and which the function sends CloudFormation's response
+//! to.
 
 use reqwest::Url;
 

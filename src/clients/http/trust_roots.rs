@@ -17,8 +17,8 @@ use crate::common::text_file::place;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
-/// The roots in OpenSSL's locations. If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, only those in these.
-/// Unreadable ones are skipped, so that fewer are trusted.
+/// The roots in OpenSSL's locations. If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, only those in
+/// these. Unreadable ones are skipped, so that fewer are trusted.
 pub fn system_roots() -> RootCertStore {
     let [file, directories] = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(env::var_os);
     let directories = directories.iter().flat_map(env::split_paths);
@@ -32,8 +32,9 @@ pub fn system_roots() -> RootCertStore {
     roots_in(&places)
 }
 
-/// The roots in these files, and in the files of these directories. A directory often repeats the file
-/// beside it, so equal texts are decoded once: decoding was two fifths of a first Create's instructions.
+/// The roots in these files, and in the files of these directories. A directory often repeats the
+/// file beside it, so equal texts are decoded once: decoding was two fifths of a first Create's
+/// instructions.
 fn roots_in(places: &[PathBuf]) -> RootCertStore {
     let directories = places.iter().filter_map(|place| fs::read_dir(place).ok());
     let entries = directories.flatten().flatten().map(|entry| entry.path());

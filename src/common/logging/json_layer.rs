@@ -1,9 +1,9 @@
 //! Events as JSON lines, each with the fields of the spans around it.
 //!
-//! CloudWatch Logs Insights finds fields by their names, so a line is flat: `stack` is the same field
-//! in an event and in its span. No library is used for this. `tracing-subscriber`'s JSON formatter
-//! nests the fields of spans, `json-subscriber` writes duplicate fields, and `tracing-flat-json` is
-//! a first release with few users.
+//! CloudWatch Logs Insights finds fields by their names, so a line is flat: `stack` is the same
+//! field in an event and in its span. No library is used for this. `tracing-subscriber`'s JSON
+//! formatter nests the fields of spans, `json-subscriber` writes duplicate fields, and
+//! `tracing-flat-json` is a first release with few users.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -5,8 +5,8 @@
 //! The fields are recorded in it once, and every line repeats them.
 //!
 //! `RUST_LOG` sets the level. Two things keep secrets out: this crate's types for secrets cannot be
-//! formatted, and libraries, which log whole requests and events at their finer levels, are filtered
-//! below `WARN` at any `RUST_LOG`.
+//! formatted, and libraries, which log whole requests and events at their finer levels, are
+//! filtered below `WARN` at any `RUST_LOG`.
 
 mod call_counter;
 mod json_layer;
@@ -54,8 +54,8 @@ fn write(line: &[u8]) {
     let _ = std::io::stdout().write_all(line);
 }
 
-/// The span around the handling of one event. Every line has its fields once they are recorded: only
-/// IDs and names. Its level is `ERROR`, so that a log of errors has them as well.
+/// The span around the handling of one event. Every line has its fields once they are recorded:
+/// only IDs and names. Its level is `ERROR`, so that a log of errors has them as well.
 pub fn invocation(lambda_request: &str) -> Span {
     tracing::error_span!(
         "invocation",

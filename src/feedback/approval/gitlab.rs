@@ -1,7 +1,7 @@
 //! Asks GitLab who approves a change set, or rejects it.
 //!
-//! CodeCommit's event of a tag proves nothing: a stolen password of a mirror can push tags and commits. So
-//! everything is read from GitLab, and what cannot be read is not approved.
+//! CodeCommit's event of a tag proves nothing: a stolen password of a mirror can push tags and
+//! commits. So everything is read from GitLab, and what cannot be read is not approved.
 
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, Range};
@@ -52,7 +52,8 @@ impl Inquiry<'_> {
         })
     }
 
-    /// What the tags of the request say. A rejection wins, and nothing is approved while one exists that is not proved.
+    /// What the tags of the request say. A rejection wins, and nothing is approved while one exists
+    /// that is not proved.
     pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
         let mut decided = Decided::default();
         let change_set = &self.request.change_set;

@@ -1,7 +1,9 @@
-//! Approves what needs no person in AWS: a change set that CloudFormation reports as one without changes
-//! (`Approval.AutoApprove`), and one that a person approves in GitLab by a tag (`Approval.FromGitLab`).
+//! Approves what needs no person in AWS: a change set that CloudFormation reports as one without
+//! changes (`Approval.AutoApprove`), and one that a person approves in GitLab by a tag
+//! (`Approval.FromGitLab`).
 //!
-//! - [`request`] reads what waits, and its name comes first: CodePipeline accepts it only while it waits
+//! - [`request`] reads what waits, and its name comes first: CodePipeline accepts it only while it
+//!   waits
 //! - [`gitlab`] asks GitLab about the tags of the request
 //! - [`plan`] decides what they prove, as pure functions
 
@@ -33,7 +35,8 @@ const BY_PERSON: [&str; 2] = [
     "cfn-gitops: rejected in GitLab by ",
 ];
 
-/// CodePipeline's error codes for a token whose request no longer waits. The documentation does not tell them apart:
+/// CodePipeline's error codes for a token whose request no longer waits. The documentation does not
+/// tell them apart:
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html>
 const ENDED: [&str; 2] = [
     "ApprovalAlreadyCompletedException",
@@ -57,8 +60,8 @@ pub fn person_of(summary: &str) -> Option<&str> {
     texts.find_map(|text| Some(summary.split_once(text)?.1))
 }
 
-/// Approves the change set that waits in the pipeline of `names`, if its properties allow that and the change set has
-/// no changes.
+/// Approves the change set that waits in the pipeline of `names`, if its properties allow that and
+/// the change set has no changes.
 pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
     let settings = pipeline_settings::read(aws, names).await?;
     let Some(settings) = settings.and_then(|settings| settings.approvals) else {
@@ -75,7 +78,8 @@ pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> 
     }
 }
 
-/// Ends the request that waits in `pipeline` as a person decides in GitLab. Returns the execution if it still waits.
+/// Ends the request that waits in `pipeline` as a person decides in GitLab. Returns the execution
+/// if it still waits.
 ///
 /// # Errors
 /// If AWS or GitLab does not show what is needed. Then nothing is approved.

@@ -1,4 +1,5 @@
-//! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not approved.
+//! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not
+//! approved.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use crate::gitops_pipeline::approval_tags::Exposure;
 use crate::gitops_pipeline::executions::{commit_of, is_rollback};
 use crate::gitops_pipeline::names::ResourceNames;
 
-/// A push to the source branch of a merge request belongs to it if GitLab records it so long after the merge. GitLab
-/// records pushes in the background.
+/// A push to the source branch of a merge request belongs to it if GitLab records it so long after
+/// the merge. GitLab records pushes in the background.
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// What to do if a new tag of the same name would decide nothing either.
@@ -119,8 +120,9 @@ pub struct Authorship {
     pub pushes: Vec<PushEvent>,
 }
 
-/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its commit without an
-/// approval, so the earlier execution of this commit takes its place, and those between them are left out.
+/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
+/// commit without an approval, so the earlier execution of this commit takes its place, and those
+/// between them are left out.
 pub fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
     let has_succeeded =
         |one: &&PipelineExecutionSummary| one.status() == Some(&PipelineExecutionStatus::Succeeded);
@@ -137,7 +139,8 @@ pub fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutio
     succeeded
 }
 
-/// Whether a person has given an approval. The function's own summary and role identify what it approved without one.
+/// Whether a person has given an approval. The function's own summary and role identify what it
+/// approved without one.
 pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
     let role = format!(":assumed-role/{}/", names.function_role());
     let is_own = approval.summary.contains(SUMMARY) || approval.by.contains(&role);
@@ -155,8 +158,8 @@ pub fn check_commit(tag: &Tag, commit: &str, containment: Containment) -> Result
     }
 }
 
-/// The number of the user who created the tag `name`: all of its events are one creation of this object by one
-/// user. GitLab may write an event twice.
+/// The number of the user who created the tag `name`: all of its events are one creation of this
+/// object by one user. GitLab may write an event twice.
 pub fn creator(
     number: u64,
     name: &str,
@@ -221,8 +224,8 @@ pub fn check_commits(
     has_commit.then_some(listed).ok_or(Doubt::UnknownCommits)
 }
 
-/// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has an event for
-/// its last commit only, and one of many branches for none.
+/// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has
+/// an event for its last commit only, and one of many branches for none.
 pub fn check_authors(user: &User, authorship: &Authorship, branch: &str) -> Result<(), Doubt> {
     let Authorship {
         commits,
@@ -240,7 +243,8 @@ pub fn check_authors(user: &User, authorship: &Authorship, branch: &str) -> Resu
     let is_part = |push: &&PushEvent| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
         let is_source = |name: &String| {
-            // Other changes of the pipeline's branch are no part, and the removal of a branch is none.
+            // Other changes of the pipeline's branch are no part, and the removal of a branch is
+            // none.
             if name == branch || push.to.is_none() {
                 return false;
             }

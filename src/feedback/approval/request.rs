@@ -31,8 +31,8 @@ pub struct ApprovalRequest {
     pub since: SystemTime,
     /// What is to be approved.
     pub change_set: ChangeSet,
-    /// What the tags of this request end with. A retried stage has the same execution and the same change
-    /// set, so the key also depends on the action's execution.
+    /// What the tags of this request end with. A retried stage has the same execution and the same
+    /// change set, so the key also depends on the action's execution.
     pub key: String,
 }
 
@@ -40,14 +40,16 @@ pub struct ApprovalRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub commit: String,
-    /// The commit of the last deployment, and when it started. `None` if there is none, or if it is not needed.
+    /// The commit of the last deployment, and when it started. `None` if there is none, or if it is
+    /// not needed.
     pub deployed: Option<(String, SystemTime)>,
 }
 
 impl ApprovalRequest {
     /// Reads the request that waits. `None` if none does.
     ///
-    /// The request comes first. What is read afterwards is about it, or CodePipeline rejects its token.
+    /// The request comes first. What is read afterwards is about it, or CodePipeline rejects its
+    /// token.
     pub async fn read(
         aws: &Aws,
         pipeline: &str,
@@ -88,7 +90,8 @@ impl ApprovalRequest {
         }))
     }
 
-    /// The commits that it deploys. `None` if the execution is not in progress any more, or is to be stopped.
+    /// The commits that it deploys. `None` if the execution is not in progress any more, or is to
+    /// be stopped.
     pub async fn range(
         &self,
         aws: &Aws,
@@ -114,8 +117,8 @@ impl ApprovalRequest {
     }
 }
 
-/// The commit of the latest execution that has succeeded, and when it first started. One that the function approved by
-/// itself does not count: no person has looked at its commits.
+/// The commit of the latest execution that has succeeded, and when it first started. One that the
+/// function approved by itself does not count: no person has looked at its commits.
 async fn deployed(
     aws: &Aws,
     names: &ResourceNames,

@@ -15,8 +15,8 @@ use crate::reconcile::backoff::Backoff;
 /// CloudFormation's error codes for a change set that does not exist.
 const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
 
-/// The description of the function's change sets. A person may choose their names, but not this text by
-/// chance. `ListChangeSets` returns it:
+/// The description of the function's change sets. A person may choose their names, but not this
+/// text by chance. `ListChangeSets` returns it:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ChangeSetSummary.html>.
 const DESCRIPTION: &str =
     "cfn-gitops created this change set to read it, and deletes it. Do not execute it.";
@@ -30,8 +30,8 @@ pub struct NewChangeSet {
     /// The stack, which exists.
     pub stack_name: String,
     pub name: String,
-    /// With the same token, a repeated creation is the first one. `None` if all creations of this name are
-    /// the same.
+    /// With the same token, a repeated creation is the first one. `None` if all creations of this
+    /// name are the same.
     pub token: Option<String>,
     /// The role with which CloudFormation would execute it.
     pub role_arn: String,
@@ -133,7 +133,8 @@ fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSet
     }
 }
 
-/// The SDK sends an empty list as a member without a value, which CloudFormation documents for tags only.
+/// The SDK sends an empty list as a member without a value, which CloudFormation documents for tags
+/// only.
 fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
@@ -179,8 +180,8 @@ fn unless_absent<T>(result: Result<Option<T>, CallError>) -> Result<Option<T>, C
     }
 }
 
-/// Deletes a change set that nothing will read, after its creation has ended. If that fails, a health
-/// check deletes it.
+/// Deletes a change set that nothing will read, after its creation has ended. If that fails, a
+/// health check deletes it.
 pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
     let mut backoff = Backoff::<()>::new();
     while let Err(error) = delete(aws, stack_name, name).await {

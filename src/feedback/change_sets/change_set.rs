@@ -18,8 +18,8 @@ pub struct ChangeSet {
     pub creation: Creation,
     /// Its changes, sorted.
     pub changes: Vec<Change>,
-    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It lists
-    /// them only if they change, too.
+    /// Whether CloudFormation could not compare some resources of a drift-aware change set. It
+    /// lists them only if they change, too.
     pub is_partial: bool,
 }
 
@@ -73,10 +73,11 @@ pub struct Change {
     pub effect: Effect,
     pub logical_id: String,
     pub resource_type: String,
-    /// Whether a property certainly changes. Of a reference to another resource, CloudFormation finds out only when it
-    /// executes the change.
+    /// Whether a property certainly changes. Of a reference to another resource, CloudFormation
+    /// finds out only when it executes the change.
     pub is_updated: bool,
-    /// Whether CloudFormation deletes it, or the one that it replaces. False if it retains it, or does not show that.
+    /// Whether CloudFormation deletes it, or the one that it replaces. False if it retains it, or
+    /// does not show that.
     pub is_deleted: bool,
     /// How it differed from the template. `None` in an ordinary change set.
     pub drift: Option<DriftStatus>,

@@ -5,8 +5,8 @@ use super::change_set::{ChangeSet, Creation};
 use crate::clients::aws::{Aws, CallError};
 use crate::reconcile::backoff::Backoff;
 
-/// How often a change set that disappeared is created again: another invocation has deleted it, or the
-/// pipeline has executed its own, which deletes all others.
+/// How often a change set that disappeared is created again: another invocation has deleted it, or
+/// the pipeline has executed its own, which deletes all others.
 const MAX_CREATIONS: u32 = 3;
 
 /// The result of a comparison.

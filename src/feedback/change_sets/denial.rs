@@ -2,12 +2,14 @@
 
 use crate::gitops_pipeline::names::ResourceNames;
 
-/// What lets pipelines perform an action. If several actions have different remedies, the first one suffices.
+/// What lets pipelines perform an action. If several actions have different remedies, the first one
+/// suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
     /// A policy.
     Policy,
-    /// The boundary of deployed roles: the deploy role's limits deny each role without it, and no policy lifts them.
+    /// The boundary of deployed roles: the deploy role's limits deny each role without it, and no
+    /// policy lifts them.
     Boundary,
     /// Another name: the limits deny each role that is not named after the environment or a stack.
     RoleName,
@@ -20,7 +22,8 @@ impl Remedy {
     #[cfg(test)]
     pub const ALL: [Self; 4] = [Self::Policy, Self::Boundary, Self::RoleName, Self::ByHand];
 
-    /// The remedy for an action that no policy allows, by the limits of the deploy role in template.yaml.
+    /// The remedy for an action that no policy allows, by the limits of the deploy role in
+    /// template.yaml.
     pub fn of_missing(action: &str) -> Self {
         let Some(name) = action.strip_prefix("iam:") else {
             return Remedy::Policy;
@@ -84,8 +87,8 @@ pub struct Denial<'a> {
 }
 
 impl<'a> Denial<'a> {
-    /// The first denial in `reason`, if the policies of the deploy role cause it. `None` for a denial by a boundary or
-    /// by an organization's policy, whose own text names the cause.
+    /// The first denial in `reason`, if the policies of the deploy role cause it. `None` for a
+    /// denial by a boundary or by an organization's policy, whose own text names the cause.
     pub fn parse(reason: &'a str, names: &ResourceNames) -> Option<Self> {
         const DENIED: &str = " is not authorized to perform: ";
         let mut denials = reason.split(DENIED);
@@ -115,8 +118,8 @@ impl<'a> Denial<'a> {
         })
     }
 
-    /// The text in GitLab. `None` if it may contain a value, which `shown` removes. A resource may have a value in its
-    /// name that is unknown.
+    /// The text in GitLab. `None` if it may contain a value, which `shown` removes. A resource may
+    /// have a value in its name that is unknown.
     pub fn shown(
         &self,
         names: &ResourceNames,

@@ -7,8 +7,8 @@ use super::change_set::{Change, Effect, Recreation};
 /// The most resources in a note.
 pub(super) const MAX_RESOURCES: usize = 100;
 
-/// The most properties of a resource in a note, and the most characters of a name. The properties of a
-/// custom resource have no limits.
+/// The most properties of a resource in a note, and the most characters of a name. The properties
+/// of a custom resource have no limits.
 const MAX_PROPERTIES: usize = 10;
 const MAX_NAME_CHARACTERS: usize = 100;
 
@@ -95,9 +95,8 @@ pub fn short_commit(sha: &str) -> String {
 }
 
 /// `text` as Markdown code, which GitLab does not interpret. It has no line breaks, also none of
-/// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the token's
-/// user.
-/// <https://docs.gitlab.com/user/project/quick_actions/>
+/// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the
+/// token's user. <https://docs.gitlab.com/user/project/quick_actions/>
 pub fn code(text: &str) -> String {
     let plain: String = text
         .chars()

@@ -12,12 +12,13 @@ use crate::gitops_pipeline::names::ResourceNames;
 pub const HIDDEN_REASON: &str =
     "the reason is not shown, because it may contain a value of a parameter";
 
-/// The text that is shown if the change set was executed, or deleted, before: CloudFormation keeps none whose execution
-/// has failed (<https://github.com/aws/aws-cdk/issues/21677>).
+/// The text that is shown if the change set was executed, or deleted, before: CloudFormation keeps
+/// none whose execution has failed (<https://github.com/aws/aws-cdk/issues/21677>).
 pub const GONE: &str = "its change set was executed or deleted before. Retry all actions of the stage (in the console: Retry \
     stage), which asks for a new approval";
 
-/// CloudFormation's value of a `NoEcho` parameter. Here also a value that the function may not read.
+/// CloudFormation's value of a `NoEcho` parameter. Here also a value that the function may not
+/// read.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
 pub const MASKED: &str = "****";
 
@@ -30,12 +31,13 @@ const MIN_CHARACTERS: usize = 4;
 /// The digits of an account number.
 const ACCOUNT_DIGITS: usize = 12;
 
-/// `reason` without account numbers, keys of objects in S3 and the parameters' `values`. For example, `Fn::FindInMap`
-/// with an unknown key fails with the key, which may be a parameter's value. [`HIDDEN_REASON`] if a value may be left.
+/// `reason` without account numbers, keys of objects in S3 and the parameters' `values`. For
+/// example, `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's
+/// value. [`HIDDEN_REASON`] if a value may be left.
 ///
-/// The IDs of environment and project stay, because the status and the note show them. Most projects pass them as
-/// parameters. A denial of the deploy role is shown with its remedy. So is a missing change set: only the failed
-/// actions of a stage were retried.
+/// The IDs of environment and project stay, because the status and the note show them. Most
+/// projects pass them as parameters. A denial of the deploy role is shown with its remedy. So is a
+/// missing change set: only the failed actions of a stage were retried.
 pub fn shown_reason(reason: &str, values: &[String], names: &ResourceNames) -> String {
     // The text: https://github.com/aws/aws-cdk/issues/11995.
     if reason.starts_with("ChangeSet [") && reason.contains("] does not exist") {
@@ -135,8 +137,8 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     shown + text.get(end..).unwrap_or_default()
 }
 
-/// Whether a value may be left in another form: CloudFormation may have returned the reason, or the values, with `?`,
-/// and an address is percent-encoded.
+/// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
+/// values, with `?`, and an address is percent-encoded.
 fn may_contain(shown: &str, parts: &[&str]) -> bool {
     let garbled = ascii::comparable(&shown.replace(REMOVED, ""));
     let decoded = percent_decode_str(shown).decode_utf8_lossy();

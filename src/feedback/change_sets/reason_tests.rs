@@ -84,7 +84,8 @@ fn value_is_removed_in_each_form() {
     );
 }
 
-/// CloudFormation returns `?` for characters beyond ASCII: in the reason, in the values, or in both.
+/// CloudFormation returns `?` for characters beyond ASCII: in the reason, in the values, or in
+/// both.
 #[test]
 fn value_beyond_ascii_is_found_in_a_reason() {
     for value in ["München", "M?nchen"] {

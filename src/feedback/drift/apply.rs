@@ -112,9 +112,10 @@ impl Reconcile for Comparer<'_> {
                 let is_deploying = executions::is_one_in_progress(self.aws, pipeline).await?;
                 self.state.is_deploying = Some(is_deploying);
             }
-            // By the name: the plan has compared the ID. IAM's `cloudformation:ChangeSetName`, which limits this call,
-            // "filters access by change set name". That it matches the name in an ARN is not documented, and an ARN
-            // that it does not match would deny each repair.
+            // By the name: the plan has compared the ID. IAM's `cloudformation:ChangeSetName`,
+            // which limits this call, "filters access by change set name". That it matches the name
+            // in an ARN is not documented, and an ARN that it does not match would deny each
+            // repair.
             // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
             DriftStep::ExecuteChangeSet => {
                 change_sets::execute(self.aws, stack_name, CHANGE_SET).await?;

@@ -1,8 +1,8 @@
 //! Compares a stack with its template by a drift-aware change set.
 //!
 //! CloudFormation reads the resources with the role of the change set, so the function needs no
-//! permission for them. A stack that cfn-gitops itself manages can be repaired: the change set is then
-//! executed. Otherwise it is deleted.
+//! permission for them. A stack that cfn-gitops itself manages can be repaired: the change set is
+//! then executed. Otherwise it is deleted.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html>
 
@@ -20,8 +20,8 @@ pub struct Subject {
     pub stack_name: String,
     /// The role with which CloudFormation changes it.
     pub role_arn: String,
-    /// The pipeline of a stack whose drift is repaired, while none of its executions is in progress.
-    /// `None` if it is only reported.
+    /// The pipeline of a stack whose drift is repaired, while none of its executions is in
+    /// progress. `None` if it is only reported.
     pub repairs: Option<String>,
 }
 

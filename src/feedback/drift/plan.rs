@@ -14,8 +14,8 @@ pub enum DriftStep {
     DeleteChangeSet,
     /// Create the change set, and read it.
     Compare,
-    /// Read whether an execution of the pipeline is in progress. An update of the pipeline would cancel
-    /// it: <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>.
+    /// Read whether an execution of the pipeline is in progress. An update of the pipeline would
+    /// cancel it: <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>.
     ReadExecutions,
     ExecuteChangeSet,
 }
@@ -34,8 +34,8 @@ pub enum Found {
 pub struct Drifted {
     /// The resources that differ, sorted.
     pub resources: Vec<Change>,
-    /// How many of the listed resources CloudFormation did not compare. Most often, it does not support
-    /// their types.
+    /// How many of the listed resources CloudFormation did not compare. Most often, it does not
+    /// support their types.
     pub not_compared: usize,
     /// Whether there are such resources, listed or not.
     pub is_partial: bool,
@@ -81,8 +81,8 @@ pub enum StackState {
 pub struct DriftState {
     /// The stack. `None` until it was read.
     pub stack: Option<StackState>,
-    /// Whether a change set of the function may exist: one from an earlier check, or the one that was
-    /// read.
+    /// Whether a change set of the function may exist: one from an earlier check, or the one that
+    /// was read.
     pub may_exist: bool,
     /// The result of the comparison. `None` until it has ended.
     pub comparison: Option<ComparisonResult>,
@@ -135,8 +135,8 @@ pub fn next(state: &DriftState, repairs: bool) -> Next<DriftStep, Found, CallErr
     Next::Done(Found::Compared(drifted))
 }
 
-/// A change of a resource that is as in the template is not drift. CloudFormation shows such changes,
-/// for example for a reference to an `AWS::ApiGateway::Resource`:
+/// A change of a resource that is as in the template is not drift. CloudFormation shows such
+/// changes, for example for a reference to an `AWS::ApiGateway::Resource`:
 /// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505>.
 fn has_drifted(change: &Change) -> bool {
     let drift = change.drift;

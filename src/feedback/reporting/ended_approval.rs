@@ -13,8 +13,8 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// Whether a note may say that an approval waits which has ended. The approval's own event has ended the
-/// note before the execution ends, unless the approval was left open.
+/// Whether a note may say that an approval waits which has ended. The approval's own event has
+/// ended the note before the execution ends, unless the approval was left open.
 pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Execution) -> bool {
     let has_notes =
         settings.change_set_name.is_some() && settings.change_set_comment != Some(false);
@@ -24,8 +24,8 @@ pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Executi
     has_notes && (is_left_open || scope != Scope::Execution)
 }
 
-/// Reads the notes of `commit` that say that a change set waits, and the error of a place that could not be
-/// read.
+/// Reads the notes of `commit` that say that a change set waits, and the error of a place that
+/// could not be read.
 pub async fn waiting_notes(
     gitlab: &GitLab,
     names: &ResourceNames,
@@ -49,9 +49,9 @@ pub async fn waiting_notes(
     Ok((waiting, failure))
 }
 
-/// The new text of each `waiting` note whose approval has ended, and the error of an execution that could not
-/// be read. A note may be about another execution than `execution`, the commit's newest one: a newer
-/// execution may have ended before its approval.
+/// The new text of each `waiting` note whose approval has ended, and the error of an execution that
+/// could not be read. A note may be about another execution than `execution`, the commit's newest
+/// one: a newer execution may have ended before its approval.
 pub async fn outdated(
     aws: &Aws,
     pipeline: &PipelineSettings,

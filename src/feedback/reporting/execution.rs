@@ -52,8 +52,8 @@ impl Execution {
     }
 }
 
-/// Reads the newest execution of the commit of the execution `id`, without its actions. `None` if the
-/// pipeline or the execution does not exist, or if the execution has not read its commit yet.
+/// Reads the newest execution of the commit of the execution `id`, without its actions. `None` if
+/// the pipeline or the execution does not exist, or if the execution has not read its commit yet.
 pub async fn newest_of_same_commit(
     aws: &Aws,
     pipeline_name: &str,
@@ -72,9 +72,9 @@ pub async fn newest_of_same_commit(
     Ok(newest.and_then(|newest| read(newest, &listed)))
 }
 
-/// The newest execution of each commit, of those that were `listed` and changed after `since`, or still
-/// run: GitLab may cancel their statuses at any time. A pipeline of GitLab CI cancels all open jobs of
-/// earlier commits of its branch, also those of other pipelines than its own
+/// The newest execution of each commit, of those that were `listed` and changed after `since`, or
+/// still run: GitLab may cancel their statuses at any time. A pipeline of GitLab CI cancels all
+/// open jobs of earlier commits of its branch, also those of other pipelines than its own
 /// (`app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb`).
 pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> Vec<Execution> {
     let mut newest: Vec<Execution> = vec![];
@@ -90,7 +90,8 @@ pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> 
     newest
 }
 
-/// Whether CodePipeline has replaced the execution `id` by `other`, which deploys an earlier one again.
+/// Whether CodePipeline has replaced the execution `id` by `other`, which deploys an earlier one
+/// again.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-view-listing.html>
 fn rolls_back(other: &PipelineExecutionSummary, id: &str) -> bool {
     other.trigger().is_some_and(|trigger| {

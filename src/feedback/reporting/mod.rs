@@ -2,10 +2,11 @@
 //! that waits for an approval.
 //!
 //! The function never trusts an event's state. It reads the execution, compares it with what GitLab
-//! shows, and posts the difference, until there is none. So duplicate, late and reordered events end
-//! in the same state, and the health check reports what events lost.
+//! shows, and posts the difference, until there is none. So duplicate, late and reordered events
+//! end in the same state, and the health check reports what events lost.
 //!
-//! - [`event`] reads from an event which execution it names, and which part of the report it is about
+//! - [`event`] reads from an event which execution it names, and which part of the report it is
+//!   about
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides what to post, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
@@ -48,11 +49,12 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
 use crate::gitops_pipeline::spec::FunctionApprovals;
 
-/// The time after which a health check reports no further execution of a pipeline: a request to a GitLab that does
-/// not respond takes a minute.
+/// The time after which a health check reports no further execution of a pipeline: a request to a
+/// GitLab that does not respond takes a minute.
 const MAX_TIME: Duration = Duration::from_mins(2);
 
-/// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with `GitLab`.
+/// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with
+/// `GitLab`.
 ///
 /// # Errors
 /// If nothing can be reported: the settings, the execution or the token cannot be read.
@@ -83,8 +85,8 @@ pub async fn handle(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// Approves or rejects what waits in the pipeline of `tag`, as the tags of its request say in GitLab. If it still
-/// waits, the note says why.
+/// Approves or rejects what waits in the pipeline of `tag`, as the tags of its request say in
+/// GitLab. If it still waits, the note says why.
 ///
 /// # Errors
 /// If it is unknown who approves, or if nothing can be reported.
@@ -121,8 +123,9 @@ pub async fn decide(
     Box::pin(decided).await.map_err(failed)
 }
 
-/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost them. One
-/// that fails does not prevent the others, unless GitLab becomes one of the `unreachable` ones or is too slow.
+/// Repeats the reports of the executions that [`changed_since`] selected: events may have lost
+/// them. One that fails does not prevent the others, unless GitLab becomes one of the `unreachable`
+/// ones or is too slow.
 ///
 /// # Errors
 /// If nothing can be reported, or if GitLab is one of the `unreachable` ones.

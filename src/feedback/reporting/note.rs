@@ -29,8 +29,8 @@ pub enum Ending {
     Unneeded,
 }
 
-/// The first line after the marker. `url` is the execution in the console. `ending` is `None` while the
-/// approval waits.
+/// The first line after the marker. `url` is the execution in the console. `ending` is `None` while
+/// the approval waits.
 fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String {
     let environment = code(environment_name);
     let by = |person: Option<String>| {
@@ -48,7 +48,8 @@ fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String
     format!("**Changes to {environment} {state}**: [execution]({url})")
 }
 
-/// The execution whose change set waits according to the note. `None` if the note says something else.
+/// The execution whose change set waits according to the note. `None` if the note says something
+/// else.
 pub fn waiting_execution(note: &str) -> Option<&str> {
     let headline = note.lines().nth(1)?;
     let (_, url) = headline.split_once(&format!(" {WAIT}**: "))?;
@@ -89,8 +90,8 @@ pub fn render(
     note
 }
 
-/// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are the tags that
-/// decide nothing.
+/// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are
+/// the tags that decide nothing.
 pub fn tags(
     url: &str,
     commit: &str,

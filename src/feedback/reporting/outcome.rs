@@ -8,7 +8,8 @@ use crate::feedback::approval::ApprovalError;
 use crate::feedback::reporting::plan::{Post, Topic};
 use cfn_custom_resource::Reason;
 
-/// Why an execution or a build is not reported. Lambda delivers the event again, unless it is final.
+/// Why an execution or a build is not reported. Lambda delivers the event again, unless it is
+/// final.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ReportError {
@@ -16,8 +17,8 @@ pub struct ReportError {
     pub reason: Reason,
     /// GitLab's error, which may be about more than this report. `None` if it is AWS's.
     pub gitlab: Option<Box<GitLabError>>,
-    /// Whether another try would end the same: GitLab rejects the request or the token, or the token
-    /// cannot be read.
+    /// Whether another try would end the same: GitLab rejects the request or the token, or the
+    /// token cannot be read.
     pub is_final: bool,
 }
 
@@ -69,8 +70,8 @@ pub struct Reported {
 }
 
 impl Reported {
-    /// The value of a part of the report. `None` if it failed, which is added to the failed parts unless the
-    /// part had failed before.
+    /// The value of a part of the report. `None` if it failed, which is added to the failed parts
+    /// unless the part had failed before.
     pub fn settle<T>(
         &mut self,
         topic: Topic,
@@ -99,17 +100,18 @@ impl Reported {
         self.failed.len()
     }
 
-    /// The first part whose report may succeed later. `None` if all have succeeded or failed for good.
+    /// The first part whose report may succeed later. `None` if all have succeeded or failed for
+    /// good.
     pub fn error_that_may_pass(&self) -> Option<&ReportError> {
         self.failed.values().find(|error| !error.is_final)
     }
 }
 
 /// Whether the same request may succeed later. Another delivery may be posting at the same time:
-/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a job
-/// (`app/services/ci/create_commit_status_service.rb`, `app/services/ci/pipelines/add_job_service.rb`).
-/// It also responds with 400 if the state of a status or of a deployment has changed meanwhile
-/// (`app/models/deployment.rb`).
+/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a
+/// job (`app/services/ci/create_commit_status_service.rb`,
+/// `app/services/ci/pipelines/add_job_service.rb`). It also responds with 400 if the state of a
+/// status or of a deployment has changed meanwhile (`app/models/deployment.rb`).
 pub fn may_pass(error: &GitLabError) -> bool {
     let is_conflict = match &error.kind {
         ErrorKind::Rejected { status: 409, .. } => true,

@@ -47,8 +47,8 @@ pub async fn without_values(
     Ok(execution)
 }
 
-/// The values of a stack's parameters. Empty if the stack does not exist, and one masked value if the function may not
-/// describe it.
+/// The values of a stack's parameters. Empty if the stack does not exist, and one masked value if
+/// the function may not describe it.
 async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
     let stack = match describe_stack(aws, stack_name).await {
         Err(error) if error.is_denied() => return Ok(vec![MASKED.to_owned()]),
@@ -69,8 +69,8 @@ fn is_address(value: &str) -> bool {
     is_http && value.chars().count() <= MAX_CHARACTERS && !may_lack_characters(value)
 }
 
-/// Whether a `?` may stand for a character beyond ASCII, as CloudFormation returns it. One begins a query
-/// such as `?env=dev`.
+/// Whether a `?` may stand for a character beyond ASCII, as CloudFormation returns it. One begins a
+/// query such as `?env=dev`.
 fn may_lack_characters(value: &str) -> bool {
     let query = value.split_once('?').map(|(_, query)| query);
     query.is_some_and(|query| query.contains('?') || !query.contains('='))

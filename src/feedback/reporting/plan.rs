@@ -208,8 +208,8 @@ pub fn commit_status(
     }
 }
 
-/// What GitLab should show of `execution`, whose address in the console is `url`. The address of the
-/// environment and the note are not part of it: they are read elsewhere.
+/// What GitLab should show of `execution`, whose address in the console is `url`. The address of
+/// the environment and the note are not part of it: they are read elsewhere.
 pub fn desired(
     execution: &Execution,
     names: &ResourceNames,
@@ -334,8 +334,9 @@ fn environment_post(desired: &Desired, shown: &GitLabEnvironment) -> Option<Post
     })
 }
 
-/// The requests after which the latest status is the `desired` one, and no other pipeline has an open
-/// one: GitLab itself never ends it (`app/services/ci/stuck_builds/` ends jobs of runners only).
+/// The requests after which the latest status is the `desired` one, and no other pipeline has an
+/// open one: GitLab itself never ends it (`app/services/ci/stuck_builds/` ends jobs of runners
+/// only).
 fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> Vec<Post> {
     let latest = shown.last();
     let mut posts = vec![];
@@ -360,8 +361,9 @@ fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> 
 }
 
 /// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
-/// address differs. A final state of an earlier execution is not that of this one. A retry that misses the change set fails
-/// before its start is reported, so its reason counts too: it is the remedy. Other reasons may be hidden later.
+/// address differs. A final state of an earlier execution is not that of this one. A retry that
+/// misses the change set fails before its start is reported, so its reason counts too: it is the
+/// remedy. Other reasons may be hidden later.
 fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
     shown.is_some_and(|shown| {
         let is_same = shown.description == desired.description;

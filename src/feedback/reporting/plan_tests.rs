@@ -62,8 +62,9 @@ fn in_pipeline(id: u64, status: CommitStatus) -> ShownStatus {
     }
 }
 
-/// The states that are posted for an execution in `state`: to the latest status's pipeline (`None`), and to
-/// others, by their numbers. `shown` are the statuses in GitLab, each with its pipeline and its address.
+/// The states that are posted for an execution in `state`: to the latest status's pipeline
+/// (`None`), and to others, by their numbers. `shown` are the statuses in GitLab, each with its
+/// pipeline and its address.
 fn posted(
     state: ExecutionState,
     shown: &[(u64, StatusState, &str)],

@@ -1,5 +1,5 @@
-//! Brings GitLab to show the state of an execution. A part of the report that fails stops no other, unless GitLab
-//! accepts no connection.
+//! Brings GitLab to show the state of an execution. A part of the report that fails stops no other,
+//! unless GitLab accepts no connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -179,7 +179,8 @@ impl Reporter<'_> {
         }
     }
 
-    /// The note about the change set that waits for an approval. `url` is the execution in the console.
+    /// The note about the change set that waits for an approval. `url` is the execution in the
+    /// console.
     async fn note(&mut self, url: &str) -> Result<Option<String>, ReportError> {
         let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let approval = self.execution.action(APPROVAL);
@@ -229,8 +230,8 @@ impl Reporter<'_> {
         let mut shown = Shown::default();
         let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
         if Topic::STATUSES.iter().any(is_desired) {
-            // Both, even if only one of them is reported: the first status of the one joins the pipeline
-            // that holds the other.
+            // Both, even if only one of them is reported: the first status of the one joins the
+            // pipeline that holds the other.
             for (topic, suffix, statuses) in [
                 (Topic::Execution, "", &mut shown.execution),
                 (Topic::Approval, plan::APPROVAL_SUFFIX, &mut shown.approval),
@@ -275,7 +276,8 @@ impl Reporter<'_> {
         self.shown = shown;
     }
 
-    /// Whether this part of the report has not failed. Without a connection to GitLab, each would fail.
+    /// Whether this part of the report has not failed. Without a connection to GitLab, each would
+    /// fail.
     fn is_open(&self, topic: Topic) -> bool {
         let is_unreachable = GitLabError::has_no_connection;
         !self.reported.failed.contains_key(&topic)
@@ -357,8 +359,8 @@ impl Reconcile for Reporter<'_> {
     type Done = ();
     type Error = ReportError;
 
-    /// Reads what GitLab shows. After requests, reads the execution again: another delivery may have
-    /// read a later state, and posted it before these requests.
+    /// Reads what GitLab shows. After requests, reads the execution again: another delivery may
+    /// have read a later state, and posted it before these requests.
     async fn observe(&mut self) -> Result<(), ReportError> {
         if !self.posted.is_empty()
             && let Some(newest) = self.changed().await?
@@ -407,7 +409,8 @@ impl Reconcile for Reporter<'_> {
                         self.reported.accepted.push(post);
                     }
                 }
-                // The client has repeated a request without a response, and may have waited a minute for it.
+                // The client has repeated a request without a response, and may have waited a
+                // minute for it.
                 Err(error)
                     if may_pass(&error)
                         && retries
@@ -421,8 +424,8 @@ impl Reconcile for Reporter<'_> {
                     is_repeated = true;
                 }
                 Err(error) => {
-                    // GitLab does not change, for example, an open status that another user's status
-                    // has replaced.
+                    // GitLab does not change, for example, an open status that another user's
+                    // status has replaced.
                     let is_final = !error.is_transient();
                     let error = ReportError {
                         is_final,

@@ -5,8 +5,8 @@ use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::reporting::context::Context;
 use crate::feedback::reporting::note;
 
-/// The request of `execution` that waits, and the part of the note about its tags. `project` is the path of the
-/// project. `None` if tags do not approve.
+/// The request of `execution` that waits, and the part of the note about its tags. `project` is the
+/// path of the project. `None` if tags do not approve.
 pub async fn tags(
     context: &Context<'_>,
     execution: &str,

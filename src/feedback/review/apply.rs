@@ -48,8 +48,8 @@ impl<'a> Reviewer<'a> {
         &self.target.change_sets.stack_name
     }
 
-    /// The change set's name. Each build has its own, so that two deliveries of an event share it and
-    /// two builds do not.
+    /// The change set's name. Each build has its own, so that two deliveries of an event share it
+    /// and two builds do not.
     fn change_set_name(build: &ReviewBuild) -> String {
         format!("plan-{}", build.uuid())
     }
@@ -195,8 +195,8 @@ impl<'a> Reviewer<'a> {
             is_final: is_final(&error),
             ..error.into()
         });
-        // A status that failed does not suppress the note, which shows that the review has ended only if no
-        // other delivery has to post the status.
+        // A status that failed does not suppress the note, which shows that the review has ended
+        // only if no other delivery has to post the status.
         let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final);
         let written = self.write_note(build, &finding, has_ended).await;
         self.state.is_written = written.is_ok();
@@ -232,7 +232,8 @@ impl<'a> Reviewer<'a> {
         Ok(())
     }
 
-    /// Posts the commit status of the review, and repeats the request if another report posts at the same time.
+    /// Posts the commit status of the review, and repeats the request if another report posts at
+    /// the same time.
     async fn post_status(
         &self,
         build: &ReviewBuild,

@@ -95,8 +95,8 @@ impl OutputLocation {
     }
 }
 
-/// The branch and the commit of `refs/heads/<branch>^{<commit>}`, with which the event rule starts a
-/// build. `None` for a build that a person started otherwise.
+/// The branch and the commit of `refs/heads/<branch>^{<commit>}`, with which the event rule starts
+/// a build. `None` for a build that a person started otherwise.
 fn parse_source_version(version: &str) -> Option<(String, String)> {
     let (branch, commit) = version.strip_prefix("refs/heads/")?.split_once("^{")?;
     Some((branch.to_owned(), commit.strip_suffix('}')?.to_owned()))
@@ -121,8 +121,9 @@ pub async fn read(aws: &Aws, id: &str) -> Result<Option<ReviewBuild>, CallError>
     Ok(builds.into_iter().next())
 }
 
-/// The latest build of each branch's latest commit, of those that ended after `since`. The build of an
-/// earlier commit may end later, so the latest build of a branch may not be of its latest commit.
+/// The latest build of each branch's latest commit, of those that ended after `since`. The build of
+/// an earlier commit may end later, so the latest build of a branch may not be of its latest
+/// commit.
 pub async fn of_heads(
     aws: &Aws,
     names: &ResourceNames,

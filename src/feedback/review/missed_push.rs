@@ -18,8 +18,8 @@ const MAX_BRANCHES: usize = 100;
 /// The most builds of a project that one check starts. The next checks start the rest.
 const MAX_STARTS: usize = 10;
 
-/// The heads without a build of a part of the branches, which `turn` selects: it is one more at each
-/// look. `pace` limits the branches that are read.
+/// The heads without a build of a part of the branches, which `turn` selects: it is one more at
+/// each look. `pace` limits the branches that are read.
 pub async fn find(
     aws: &Aws,
     target: &ReviewTarget,
@@ -48,8 +48,8 @@ pub async fn find(
     Ok(missed)
 }
 
-/// Starts the build of each of `missed` that still is its branch's head and has no build. Returns what
-/// became of each, with the error if CodeBuild did not start it.
+/// Starts the build of each of `missed` that still is its branch's head and has no build. Returns
+/// what became of each, with the error if CodeBuild did not start it.
 pub async fn start(
     aws: &Aws,
     target: &ReviewTarget,
@@ -73,8 +73,8 @@ pub async fn start(
     Ok(outcomes)
 }
 
-/// Whether `error` is that another build runs: the project's `ConcurrentBuildLimit` is 1. The next checks
-/// start the rest.
+/// Whether `error` is that another build runs: the project's `ConcurrentBuildLimit` is 1. The next
+/// checks start the rest.
 pub fn is_limit(error: &CallError) -> bool {
     error.has_code(&["AccountLimitExceededException"])
 }

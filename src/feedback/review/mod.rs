@@ -1,8 +1,8 @@
 //! Reviews branches before they are merged: writes what a branch would change on its merge request.
 //!
-//! The child stack's event rule starts a build for each push to a review branch. When the build ends,
-//! the function creates a change set from what it stored, writes its changes as one note for each
-//! environment, and deletes the change set. It executes none.
+//! The child stack's event rule starts a build for each push to a review branch. When the build
+//! ends, the function creates a change set from what it stored, writes its changes as one note for
+//! each environment, and deletes the change set. It executes none.
 //!
 //! The function never trusts an event: it reads the build, and whether its commit is still the
 //! branch's latest. So duplicate, late and reordered events end in the same note, and the health

@@ -44,14 +44,15 @@ pub fn marker(names: &ResourceNames) -> String {
     format!("<!-- cfn-gitops review {env_id}/{project_id} ")
 }
 
-/// The end of the marker's line, which names the build. If its review has not ended, another delivery writes
-/// the note again.
+/// The end of the marker's line, which names the build. If its review has not ended, another
+/// delivery writes the note again.
 pub fn build_marker(build_uuid: &str, has_ended: bool) -> String {
     let open = if has_ended { "" } else { " without status" };
     format!("build {build_uuid}{open} -->")
 }
 
-/// Renders the note about `build`, whose branch does not have `commits_behind` commits of the deployed one.
+/// Renders the note about `build`, whose branch does not have `commits_behind` commits of the
+/// deployed one.
 pub fn render(
     target: &ReviewTarget,
     build: &ReviewBuild,
@@ -109,8 +110,8 @@ pub fn render(
     note
 }
 
-/// The commit status of a result: its state, and its description, which GitLab does not read as Markdown.
-/// `Success` also if the function creates no change set by design.
+/// The commit status of a result: its state, and its description, which GitLab does not read as
+/// Markdown. `Success` also if the function creates no change set by design.
 pub fn status(finding: &Finding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {

@@ -125,8 +125,8 @@ pub async fn read(
         },
         None => Configuration::default(),
     };
-    // A build's credentials outlive it, so its code could replace the file after the scan. A version
-    // does not change.
+    // A build's credentials outlive it, so its code could replace the file after the scan. A
+    // version does not change.
     let OutputLocation { bucket, prefix } = location;
     let url = object_url(bucket, &format!("{prefix}{path}"), &region.region, "s3");
     let (Some(mut url), Some(version_id)) = (url, &template.version_id) else {

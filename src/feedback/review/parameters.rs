@@ -31,8 +31,8 @@ pub fn missing(output: &BuildOutput, present: &BTreeMap<String, String>) -> Miss
     missing
 }
 
-/// The parameters of the request. One that CodePipeline computes keeps its present value, or has the
-/// template's default: CloudFormation rejects the previous value of a new parameter.
+/// The parameters of the request. One that CodePipeline computes keeps its present value, or has
+/// the template's default: CloudFormation rejects the previous value of a new parameter.
 pub fn of_request(
     output: &BuildOutput,
     present: &BTreeMap<String, String>,
@@ -42,8 +42,8 @@ pub fn of_request(
     parameters
 }
 
-/// The values of the change set: those of the request, and those that the stack keeps. No note shows
-/// them.
+/// The values of the change set: those of the request, and those that the stack keeps. No note
+/// shows them.
 pub fn values(output: &BuildOutput, present: &BTreeMap<String, String>) -> Vec<String> {
     let values = output.parameters.iter();
     let values = values.filter_map(|(key, value)| value.as_ref().or_else(|| present.get(key)));

@@ -88,8 +88,8 @@ pub struct ReviewState {
     pub stack_parameters: BTreeMap<String, String>,
     /// The result of the comparison. `None` until it has ended.
     pub comparison: Option<ComparisonResult>,
-    /// Whether a change set of the build may exist: one that an earlier delivery left behind, or the
-    /// one that was read.
+    /// Whether a change set of the build may exist: one that an earlier delivery left behind, or
+    /// the one that was read.
     pub may_exist: bool,
     /// Why CloudFormation's validation rejected the change set. `None` until it was read.
     pub validation: Option<Vec<early_validation::Finding>>,

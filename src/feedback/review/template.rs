@@ -3,8 +3,8 @@
 //! CloudFormation runs transforms and reads SSM parameters while it creates a change set, with the
 //! deploy role. The template's author is not reviewed yet, so such a template gets no change set.
 //! The scan looks at YAML's events and not at a document: so a duplicate key or another order of
-//! members cannot hide one. CloudFormation reads YAML 1.1, and this parser 1.2, so that text in which
-//! the two differ is an error.
+//! members cannot hide one. CloudFormation reads YAML 1.1, and this parser 1.2, so that text in
+//! which the two differ is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,8 +66,8 @@ pub fn has_dynamic_reference(text: &str) -> bool {
     text.contains("{{resolve:")
 }
 
-/// Scans a template. The error says why CloudFormation does not take it, or might read it in another
-/// way than cfn-gitops, and where.
+/// Scans a template. The error says why CloudFormation does not take it, or might read it in
+/// another way than cfn-gitops, and where.
 pub fn scan(text: &str) -> Result<Scan, String> {
     let found = read(text)?;
     // A transform may add some.
@@ -97,8 +97,8 @@ fn read(text: &str) -> Result<Scan, String> {
 /// The first character that parsers read differently.
 fn rejected_character(text: &str) -> Option<(usize, &'static str)> {
     let why = |(at, c): (usize, char)| match c {
-        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them. A carriage
-        // return alone ends a line in both, but not in `lines`.
+        // In YAML 1.1 these end a line, in 1.2 they do not: a comment would end with them. A
+        // carriage return alone ends a line in both, but not in `lines`.
         '\u{85}' | '\u{2028}' | '\u{2029}' => {
             Some("it has a line break that parsers read differently")
         }

@@ -1,8 +1,9 @@
 //! Finds the actions that a change set needs and that no policy of the deploy role allows.
 //!
-//! CloudFormation publishes the actions of each handler in the schema of its type, and not which of them a resource
-//! needs. So an action counts only if no handler of this kind can do without it, and only by its name: resources,
-//! conditions, boundaries and organizations' policies are not compared. What cannot be decided counts as allowed.
+//! CloudFormation publishes the actions of each handler in the schema of its type, and not which of
+//! them a resource needs. So an action counts only if no handler of this kind can do without it,
+//! and only by its name: resources, conditions, boundaries and organizations' policies are not
+//! compared. What cannot be decided counts as allowed.
 
 mod policies;
 
@@ -20,11 +21,13 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// The time for the comparison. Afterwards the note is written without it.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The most resource types that are looked up for a note, and the most actions that it names for one.
+/// The most resource types that are looked up for a note, and the most actions that it names for
+/// one.
 const MAX_TYPES: usize = 30;
 const MAX_ACTIONS: usize = 3;
 
-/// The handler's name, and the verbs of the one action without which it cannot work, before the type's last word.
+/// The handler's name, and the verbs of the one action without which it cannot work, before the
+/// type's last word.
 type Handler = (&'static str, &'static [&'static str]);
 const CREATE: Handler = ("create", &["Create", "Put"]);
 const UPDATE: Handler = ("update", &[]);
@@ -38,8 +41,8 @@ const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
 
-/// The lines of a note about what the deploy role may not do. Empty if it may do everything, or if that cannot be
-/// decided: a note without these lines is better than none.
+/// The lines of a note about what the deploy role may not do. Empty if it may do everything, or if
+/// that cannot be decided: a note without these lines is better than none.
 pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
     let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, changes)).await;
     let because = match compared {
@@ -129,7 +132,8 @@ fn needed<'a>(
     if needed.is_empty() {
         needed = actions().filter(|it| is_write(it)).collect();
     }
-    // For example, a database can be created from a snapshot, or as a replica (`CreateDBInstanceReadReplica`).
+    // For example, a database can be created from a snapshot, or as a replica
+    // (`CreateDBInstanceReadReplica`).
     let is_variant = |action: &'a str| {
         let mut verbs = verbs
             .iter()
@@ -149,8 +153,8 @@ fn needed<'a>(
     needed
 }
 
-/// The remedy for the lack of all `actions`, and those that it allows. For example, an inline policy may be that of a
-/// role, a user or a group, and pipelines may have only roles.
+/// The remedy for the lack of all `actions`, and those that it allows. For example, an inline
+/// policy may be that of a role, a user or a group, and pipelines may have only roles.
 fn remedy_of(actions: &[&str]) -> Option<(Remedy, String)> {
     let remedy = actions.iter().map(|it| Remedy::of_missing(it)).min()?;
     let of_remedy = actions.iter().filter(|it| Remedy::of_missing(it) == remedy);

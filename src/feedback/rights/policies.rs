@@ -46,8 +46,8 @@ impl Policies {
         Ok(Self::parse(documents.iter().map(String::as_str)))
     }
 
-    /// Parses documents, which IAM returns percent-encoded. One that cannot be parsed may allow everything.
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PolicyVersion.html>
+    /// Parses documents, which IAM returns percent-encoded. One that cannot be parsed may allow
+    /// everything. <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PolicyVersion.html>
     pub fn parse<'a>(documents: impl Iterator<Item = &'a str>) -> Self {
         let statements = documents.flat_map(|document| {
             let text = percent_decode_str(document).decode_utf8_lossy();
@@ -61,7 +61,8 @@ impl Policies {
         Policies(statements.collect())
     }
 
-    /// Whether the role may have the right to perform `action` on some resource, under some condition.
+    /// Whether the role may have the right to perform `action` on some resource, under some
+    /// condition.
     pub fn may_allow(&self, action: &str) -> bool {
         let is_total = |deny: &Value| {
             deny["Condition"].is_null() && texts(&deny["Resource"]).any(|it| it == "*")

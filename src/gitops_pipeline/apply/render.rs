@@ -83,7 +83,8 @@ impl Renderer<'_> {
         let parameters = template::parameter_values(spec, branch_exists, clone_url);
         let owner = &self.context.owner;
         let mut tags = spec.tags.clone();
-        // A stack's own tags have at least one character (`TagValue`), unlike those of its resources.
+        // A stack's own tags have at least one character (`TagValue`), unlike those of its
+        // resources.
         tags.retain(|_, value| !value.is_empty());
         if let Some(stack_name) = owner.stack_id.split('/').nth(1) {
             let created_by = "CreatedBy".to_owned();
@@ -103,8 +104,8 @@ impl Renderer<'_> {
     }
 
     /// Whether the stack contains a pipeline. An existing pipeline stays, even if its branch is
-    /// deleted. Without a pipeline, each observation of a settled stack reads the branch again, also
-    /// after the event rule was created. A push before that starts no execution.
+    /// deleted. Without a pipeline, each observation of a settled stack reads the branch again,
+    /// also after the event rule was created. A push before that starts no execution.
     async fn branch_exists(
         &self,
         child: Option<&ChildStack>,
@@ -121,8 +122,8 @@ impl Renderer<'_> {
         })
     }
 
-    /// The clone URL of a repository that the child stack does not create. `None` if the template does
-    /// not need it.
+    /// The clone URL of a repository that the child stack does not create. `None` if the template
+    /// does not need it.
     async fn clone_url(&self, origin: RepositoryOrigin) -> Result<Option<String>, ApplyError> {
         if !template::needs_clone_url(self.spec, origin) {
             return Ok(None);

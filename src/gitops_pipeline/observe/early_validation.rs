@@ -40,7 +40,8 @@ pub fn names_validation(reason: &str) -> bool {
     reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
 }
 
-/// Why CloudFormation's validation rejected a change set of the stack. Empty if it returns no finding.
+/// Why CloudFormation's validation rejected a change set of the stack. Empty if it returns no
+/// finding.
 pub async fn of_change_set(
     aws: &Aws,
     stack_name: &str,

@@ -47,7 +47,8 @@ fn stopped(started: u64) -> ListedExecution {
     }
 }
 
-/// One test for each row: the push, the branch's tip, the executions, and whether another one is needed.
+/// One test for each row: the push, the branch's tip, the executions, and whether another one is
+/// needed.
 macro_rules! needs {
     ($($name:ident: $push:expr, $tip:literal, $executions:expr => $need:ident;)*) => {
         $(

@@ -17,8 +17,8 @@ pub struct BranchPush {
     /// The names of the stack, and of its resources. `None` if the event names no stack
     /// of a pipeline.
     pub names: Option<ResourceNames>,
-    /// The ARN of the pushed repository. `None` if no event reported the push. Then the function has
-    /// to look up the branch.
+    /// The ARN of the pushed repository. `None` if no event reported the push. Then the function
+    /// has to look up the branch.
     pub repository_arn: Option<String>,
     /// The pushed branch.
     pub branch: String,

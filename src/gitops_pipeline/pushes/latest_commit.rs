@@ -17,8 +17,8 @@ use crate::reconcile::backoff::Backoff;
 const POLLS_FOR_EVENT_RULE: u32 = 8;
 
 /// Waits until an execution of the pipeline has the latest commit of `branch`, and starts one if
-/// none has it. If the source account denies the lookup of the branch, `pushed` is the commit. Without
-/// a known commit, the pipeline's first execution has to be enough.
+/// none has it. If the source account denies the lookup of the branch, `pushed` is the commit.
+/// Without a known commit, the pipeline's first execution has to be enough.
 pub async fn ensure_executed(
     aws: &Aws,
     pipeline_name: &str,

@@ -115,9 +115,9 @@ pub static COMPUTE_TYPE: Format = Format::new(
     "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
 );
 
-/// The name of a build's environment variable. The function always sets two of them. CodeBuild creates a
-/// project with a reserved one, and then fails each build: "No user environment variables can start with
-/// `CODEBUILD_`" (<https://github.com/thii/aws-codebuild-extras/issues/1>,
+/// The name of a build's environment variable. The function always sets two of them. CodeBuild
+/// creates a project with a reserved one, and then fails each build: "No user environment variables
+/// can start with `CODEBUILD_`" (<https://github.com/thii/aws-codebuild-extras/issues/1>,
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.env>).
 pub static ENVIRONMENT_VARIABLE: Format = Format::new(
     Pattern::new("^[A-Za-z_][A-Za-z0-9_]*$")
@@ -162,8 +162,8 @@ pub static CONFIGURATION_VALUE: Format = Format::new(
 );
 
 /// The name of a CloudWatch alarm.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>: "The name must
-/// contain only UTF-8 characters, and can't contain ASCII control characters".
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>: "The
+/// name must contain only UTF-8 characters, and can't contain ASCII control characters".
 pub static ALARM_NAME: Format = Format::new(
     Pattern::new(".").without(r"[\x00-\x1F\x7F]").up_to(255),
     "must be the name of an alarm: 1 to 255 characters, no control characters",

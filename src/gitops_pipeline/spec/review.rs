@@ -46,8 +46,8 @@ pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
     }
 }
 
-/// Rejects another stack than the environment's, whose change sets the function's role may not use. `property` needs
-/// them, and `use_of` them is what the function does.
+/// Rejects another stack than the environment's, whose change sets the function's role may not use.
+/// `property` needs them, and `use_of` them is what the function does.
 pub(super) fn check_stack_name(
     spec: &Spec,
     property: &str,
@@ -64,7 +64,8 @@ pub(super) fn check_stack_name(
     }
 }
 
-/// The function's permissions for change sets name the stacks and the deploy role of the environment.
+/// The function's permissions for change sets name the stacks and the deploy role of the
+/// environment.
 fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
     let property = match (&spec.review, spec.drift) {
         (Some(_), _) => "Review",

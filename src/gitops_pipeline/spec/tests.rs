@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::gitops_pipeline::spec::*;
 
-/// Decodes the properties of a pipeline with these `members`, of which those that are null are missing.
+/// Decodes the properties of a pipeline with these `members`, of which those that are null are
+/// missing.
 fn with(members: Value) -> Result<Spec, ValidationErrors> {
     let mut all = json!({"ServiceToken": "arn", "EnvID": "dev", "ProjectID": "shop"});
     if let (Some(all), Value::Object(members)) = (all.as_object_mut(), members) {

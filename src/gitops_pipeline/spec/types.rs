@@ -236,8 +236,8 @@ pub enum FunctionApprovals {
 }
 
 impl FunctionApprovals {
-    /// The value of the parameter, which the function gets as an environment variable. Any other value is
-    /// [`FunctionApprovals::Denied`].
+    /// The value of the parameter, which the function gets as an environment variable. Any other
+    /// value is [`FunctionApprovals::Denied`].
     pub fn parse(value: &str) -> Self {
         match value {
             "NoChanges" => FunctionApprovals::NoChanges,

@@ -1,5 +1,5 @@
-//! The event rules that start the pipeline. They invoke the function while there is no pipeline, and
-//! with `Source.Paths`.
+//! The event rules that start the pipeline. They invoke the function while there is no pipeline,
+//! and with `Source.Paths`.
 
 use serde_json::{Value, json};
 

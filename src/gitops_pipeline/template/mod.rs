@@ -130,8 +130,8 @@ pub fn needs_clone_url(spec: &Spec, repository: RepositoryOrigin) -> bool {
     spec.review.is_some() && repository != RepositoryOrigin::Created
 }
 
-/// The member of each branch in the mapping that the output shows. The name of a branch has no backslash, so
-/// [`ascii::unescape`] reads it.
+/// The member of each branch in the mapping that the output shows. The name of a branch has no
+/// backslash, so [`ascii::unescape`] reads it.
 fn branch_output_key(spec: &Spec) -> &'static str {
     let is_ascii = spec.branch_map.values().all(|branch| branch.is_ascii());
     if is_ascii { "name" } else { "escaped" }

@@ -30,19 +30,20 @@ pub const BRANCH_OUTPUT: &str = "BranchName";
 pub const PATHS_OUTPUT: &str = "Paths";
 /// The output with `GitLab` and `Report`, as JSON. Missing if nothing is reported.
 pub const REPORTING_OUTPUT: &str = "Reporting";
-/// The output with what change sets of the deployed stack need, as JSON. Missing without `Review` and
-/// `Drift`.
+/// The output with what change sets of the deployed stack need, as JSON. Missing without `Review`
+/// and `Drift`.
 pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
 /// The output with what the function approves, as JSON. Missing without `Approval.AutoApprove`.
 pub const APPROVALS_OUTPUT: &str = "Approvals";
-/// The parameter: the clone URL of a repository that this stack does not create. Only with `Review`.
+/// The parameter: the clone URL of a repository that this stack does not create. Only with
+/// `Review`.
 pub const CLONE_URL: &str = "RepositoryCloneUrl";
 /// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
 /// The output with the version of the rendering.
 pub const VERSION_OUTPUT: &str = "RenderingVersion";
-/// The version of this function's rendering. It counts the releases that changed the template for the same
-/// properties, and `template.yaml` repeats it.
+/// The version of this function's rendering. It counts the releases that changed the template for
+/// the same properties, and `template.yaml` repeats it.
 pub const RENDERING_VERSION: u32 = 1;
 /// The output with the ARN of a repository in another account.
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
@@ -120,8 +121,8 @@ pub fn push_pattern(spec: &Spec, repository: RepositoryOrigin, reference_name: &
     })
 }
 
-/// A replayed event would start the pipeline with the commit of then. EventBridge adds the name of the
-/// replay to the event, and AWS's rules for archives exclude replays in the same way.
+/// A replayed event would start the pipeline with the commit of then. EventBridge adds the name of
+/// the replay to the event, and AWS's rules for archives exclude replays in the same way.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive.html>
 pub fn never_replayed() -> Value {
     json!([{"exists": false}])

@@ -45,14 +45,14 @@ fn project(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value 
                 "NamespaceType": "BUILD_ID",
                 "Name": "/",
                 "Packaging": "NONE",
-                // The bucket encrypts them itself. With CodeBuild's own encryption, the role would need
-                // permissions for a key.
+                // The bucket encrypts them itself. With CodeBuild's own encryption, the role would
+                // need permissions for a key.
                 "EncryptionDisabled": true,
             },
             "Environment": environment,
-            // A loop of pushes must not use the concurrent builds that the account's pipelines need.
-            // CodeBuild accepts no limit above the account's own, which is 1 in a new account:
-            // https://github.com/hashicorp/terraform-provider-aws/pull/37748
+            // A loop of pushes must not use the concurrent builds that the account's pipelines
+            // need. CodeBuild accepts no limit above the account's own, which is 1 in a new
+            // account: https://github.com/hashicorp/terraform-provider-aws/pull/37748
             // https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
             "ConcurrentBuildLimit": 1,
             "TimeoutInMinutes": spec.build.timeout_in_minutes,

@@ -1,6 +1,7 @@
 //! Compares the rendered templates with the files in `tests/templates/rendered`: the default one
-//! with all its text, each other one with its differences from the default or from a rendering that it
-//! names. To change the files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
+//! with all its text, each other one with its differences from the default or from a rendering that
+//! it names. To change the files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`,
+//! and review the difference.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,9 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/rendered")
 }
 
-/// Generates a test of each rendering from the name of its file, the origin of the repository, and the
-/// properties that differ from the default. The file has the differences from the default, or from the
-/// rendering after `from`.
+/// Generates a test of each rendering from the name of its file, the origin of the repository, and
+/// the properties that differ from the default. The file has the differences from the default, or
+/// from the rendering after `from`.
 macro_rules! renderings {
     ($($name:ident: $file:literal $(from $base:literal)?, $origin:expr, $properties:expr;)*) => {
         mod rendering {
@@ -193,7 +194,8 @@ fn check_rendering(name: &str, base: &str) {
     assert!(text == expected, "{name} differs from {}", file.display());
 }
 
-/// `versions.json` has a hash of all renderings for each version. So a changed rendering is noticed.
+/// `versions.json` has a hash of all renderings for each version. So a changed rendering is
+/// noticed.
 #[test]
 fn changed_rendering_needs_a_new_version() {
     let read = |name: &&str| {

@@ -1,8 +1,8 @@
 //! A delivery, from its first reads to its end.
 //!
 //! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
-//! state. It reads again only the parts that a peer may have changed. After a failure, it rolls back
-//! what the delivery created.
+//! state. It reads again only the parts that a peer may have changed. After a failure, it rolls
+//! back what the delivery created.
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::Access;
@@ -160,8 +160,9 @@ impl<'a> Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Applies the spec. If an inactive credential cannot be replaced, and the request changes nothing else,
-    /// it is left inactive. Otherwise every rollback would fail until the cause is removed.
+    /// Applies the spec. If an inactive credential cannot be replaced, and the request changes
+    /// nothing else, it is left inactive. Otherwise every rollback would fail until the cause is
+    /// removed.
     pub async fn apply_or_keep_inactive(self, previous: PreviousSpec) -> Result<Applied, Failure> {
         if !self.planner().only_replaces_inactive() {
             return self.apply_spec().await;
@@ -435,7 +436,8 @@ impl Reconcile for Applier<'_> {
     }
 }
 
-/// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs it.
+/// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs
+/// it.
 async fn open_gitlab(gitlab_clients: &mut GitLabClients<'_>, spec: &Spec) {
     if let Some(access) = spec.gitlab.as_ref().filter(|_| !spec.mirrors.is_empty()) {
         gitlab_clients.at(&access.url).await.ok();

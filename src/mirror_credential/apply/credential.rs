@@ -272,8 +272,8 @@ impl Applier<'_> {
     }
 
     /// Runs `write`, which stores the issued login. The first login of a secret is verified at the
-    /// same time, unless mirrors use it: then it was verified before. Without a successful write the
-    /// result of the verification does not matter.
+    /// same time, unless mirrors use it: then it was verified before. Without a successful write
+    /// the result of the verification does not matter.
     async fn prove_beside(
         &self,
         write: impl Future<Output = Result<WriteResult, CallError>>,

@@ -266,7 +266,8 @@ impl Applier<'_> {
         Err(ApplyError::permanent(refusal))
     }
 
-    /// Starts the pushes of mirrors, and waits until they end. The rollback needs the rest of the time.
+    /// Starts the pushes of mirrors, and waits until they end. The rollback needs the rest of the
+    /// time.
     async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let left = self.clients.clock.until(self.progress.until());
@@ -372,8 +373,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Deletes the mirrors that this delivery created and that no login names, best effort. If GitLab
-    /// fails, the log still names them for the next delivery.
+    /// Deletes the mirrors that this delivery created and that no login names, best effort. If
+    /// GitLab fails, the log still names them for the next delivery.
     pub async fn roll_back_mirrors(&mut self) {
         self.state.orphan_created_mirrors();
         self.delete_own_orphans().await;

@@ -22,8 +22,9 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(12 * 60);
 /// The time that waiting for pushes leaves for a rollback.
 const ROLLBACK_RESERVE: Duration = Duration::from_secs(90);
 
-/// Lets the mirrors of `records` push, and waits until the pushes end. It stops some time before `until`,
-/// for the rollback. All pushes start before it waits for one, so that they run concurrently.
+/// Lets the mirrors of `records` push, and waits until the pushes end. It stops some time before
+/// `until`, for the rollback. All pushes start before it waits for one, so that they run
+/// concurrently.
 pub async fn sync_mirrors(
     gitlab: &GitLab,
     spec: &Spec,

@@ -21,8 +21,8 @@ pub struct MirrorHealth {
     pub repository_name: String,
     /// When it last pushed. `None` if GitLab does not show it.
     pub succeeded_at: Option<SystemTime>,
-    /// How long CodeCommit has lacked a commit, or its latest push has not succeeded: the longer time.
-    /// `None` if GitLab shows neither, or if the mirror is disabled.
+    /// How long CodeCommit has lacked a commit, or its latest push has not succeeded: the longer
+    /// time. `None` if GitLab shows neither, or if the mirror is disabled.
     pub lag: Option<Duration>,
     /// The commits in CodeCommit that it did not push. `None` if that is unknown.
     pub foreign: Option<Vec<ForeignTip>>,

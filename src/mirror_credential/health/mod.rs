@@ -27,8 +27,8 @@ use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{Credential, StoredLogin, User};
 
-/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's smallest
-/// documented limit is 1,200 requests a minute for a user:
+/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's
+/// smallest documented limit is 1,200 requests a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
 /// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
 const MIRRORS_PER_SECOND: u32 = 5;
@@ -59,11 +59,11 @@ pub struct Health {
     pub mirrors: Vec<MirrorHealth>,
     /// The mirrors that its secret names.
     pub named: Vec<MirrorRecord>,
-    /// Disabled mirrors from the same projects to the same repositories that have never pushed. Read only
-    /// by a diagnosis.
+    /// Disabled mirrors from the same projects to the same repositories that have never pushed.
+    /// Read only by a diagnosis.
     pub disabled: Vec<MirrorRecord>,
-    /// The token that reads the mirrors. `None` if it was read in this check already, or if there is
-    /// none.
+    /// The token that reads the mirrors. `None` if it was read in this check already, or if there
+    /// is none.
     pub token: Option<TokenHealth>,
 }
 
@@ -115,8 +115,8 @@ impl CheckedGitLabs {
         }
     }
 
-    /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not known
-    /// to be unreachable.
+    /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not
+    /// known to be unreachable.
     fn reads_token(&self, access: &Access) -> bool {
         let url = &access.url;
         let (id, key) = (&access.token_secret_id, &access.token_secret_key);
@@ -146,8 +146,8 @@ impl MirrorCredential {
     ///
     /// Secrets Manager lists the secrets of every environment. Only the user name shows the
     /// environment of a secret. A call for another environment's user would be denied, and every
-    /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled for
-    /// deletion are among them only `with_deleted`.
+    /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled
+    /// for deletion are among them only `with_deleted`.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
@@ -273,8 +273,8 @@ fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
 }
 
 impl MirrorCredential {
-    /// The token of `access`, which may be a pipeline's. `None` if it was read before, or if its GitLab
-    /// is known to be unreachable.
+    /// The token of `access`, which may be a pipeline's. `None` if it was read before, or if its
+    /// GitLab is known to be unreachable.
     pub async fn token_health(
         &self,
         access: &Access,
@@ -319,8 +319,8 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
     }
 }
 
-/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab or
-/// its secret cannot be read, which is the fault of every mirror there.
+/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab
+/// or its secret cannot be read, which is the fault of every mirror there.
 async fn check_token(
     gitlabs: &mut GitLabClients<'_>,
     access: &Access,

@@ -1,4 +1,5 @@
-//! Compares the branches of GitLab with those that a mirror pushed to CodeCommit. It changes nothing.
+//! Compares the branches of GitLab with those that a mirror pushed to CodeCommit. It changes
+//! nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +13,15 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 /// environments.
 const MAX_COMPARED: usize = 10;
 
-/// The time after which a branch whose commit GitLab does not have is compared again: GitLab writes the
-/// event of a push after the push, in a job.
+/// The time after which a branch whose commit GitLab does not have is compared again: GitLab writes
+/// the event of a push after the push, in a job.
 const SECOND_LOOK_DELAY: Duration = Duration::from_secs(10);
 
 /// The branches of a mirror, compared with GitLab's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComparedTips {
-    /// How long CodeCommit has lacked the latest commit of a branch: the longest time. Zero if it lacks
-    /// none. `None` if no branch was compared.
+    /// How long CodeCommit has lacked the latest commit of a branch: the longest time. Zero if it
+    /// lacks none. `None` if no branch was compared.
     pub lag: Option<Duration>,
     /// The branches whose commit in CodeCommit GitLab's branch does not contain, and never had.
     pub foreign: Vec<ForeignTip>,
@@ -92,8 +93,9 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares the first of `branches`. For each branch with the same commit on both sides, it takes
-    /// one call of CodeCommit. Also returns the errors of the branches that were not compared.
+    /// Compares the first of `branches`. For each branch with the same commit on both sides, it
+    /// takes one call of CodeCommit. Also returns the errors of the branches that were not
+    /// compared.
     pub async fn of(&self, branches: &[Branch]) -> (ComparedTips, Vec<TipsError>) {
         let (mut all, mut errors, mut unknown) = (ComparedTips::default(), vec![], vec![]);
         for branch in branches.iter().take(MAX_COMPARED) {

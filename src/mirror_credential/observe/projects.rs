@@ -11,8 +11,8 @@ use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 
-/// Reads every project of `mirrors`, as far as the rotation's `phase` needs it. `None` for a request of
-/// CloudFormation, which needs all of it.
+/// Reads every project of `mirrors`, as far as the rotation's `phase` needs it. `None` for a
+/// request of CloudFormation, which needs all of it.
 pub async fn read_projects(
     gitlab: &GitLab,
     mirrors: &[WantedMirror],

@@ -9,8 +9,9 @@ use crate::mirror_credential::state::{Secret, SecretState};
 /// The next step that deletes what the rotation to `version_id` created, unless its login is
 /// current.
 ///
-/// `AWSPENDING` is removed first, because that label would make every later rotation fail. Resources
-/// that peers created, or may make current, are deleted only if the rotation still holds the log.
+/// `AWSPENDING` is removed first, because that label would make every later rotation fail.
+/// Resources that peers created, or may make current, are deleted only if the rotation still holds
+/// the log.
 pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
     let state = planner.state;
     if state.secret == SecretState::Unread {
@@ -25,8 +26,8 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
     let issued = state.login.issued.as_ref().map(|issued| &issued.id);
     let issued = issued.filter(|id| !is_named(id));
     let Some(secret) = own.filter(|secret| !secret.is_current(version_id)) else {
-        // A Delete has superseded the rotation, and did not find a credential that was issued since.
-        // Or another delivery of this phase has moved `AWSCURRENT` already.
+        // A Delete has superseded the rotation, and did not find a credential that was issued
+        // since. Or another delivery of this phase has moved `AWSCURRENT` already.
         return issued.map_or(Step::Done, delete);
     };
     if secret.open_rotation() == Some(version_id) {
@@ -56,7 +57,8 @@ pub fn next(planner: &Planner<'_>, version_id: &String) -> Step {
         .unwrap_or(Step::Done)
 }
 
-/// The step that deletes the login that the rotation stored, or a former version of the current one.
+/// The step that deletes the login that the rotation stored, or a former version of the current
+/// one.
 fn delete_login(planner: &Planner<'_>, secret: &Secret, version_id: &String) -> Option<Step> {
     let current = secret.log.current.as_ref();
     let current = current.map(|current| &current.credential_id);

@@ -1,4 +1,5 @@
-//! Plans the steps when the secret holds no valid login: from the claim to the entry that holds one.
+//! Plans the steps when the secret holds no valid login: from the claim to the entry that holds
+//! one.
 
 use crate::common::password::Password;
 use crate::mirror_credential::credential_class::CredentialClass;
@@ -65,8 +66,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The step towards a usable password of the credential `id`, which no version holds. A reset does not
-    /// activate an inactive one, so that is deleted, and the next step issues another.
+    /// The step towards a usable password of the credential `id`, which no version holds. A reset
+    /// does not activate an inactive one, so that is deleted, and the next step issues another.
     fn renew(&self, id: &str) -> Step {
         if self.is_inactive(id) {
             return CredentialStep::DeleteCredential(id.to_owned()).into();
@@ -148,8 +149,8 @@ impl Planner<'_> {
             .unwrap_or(CredentialStep::Store.into())
     }
 
-    /// The value and the label of the log's entry `entry`, which is in the version `version_id`: the
-    /// issued login, or the current one with other mirrors. `None` if its password is unknown.
+    /// The value and the label of the log's entry `entry`, which is in the version `version_id`:
+    /// the issued login, or the current one with other mirrors. `None` if its password is unknown.
     pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
         let (credential_id, service_user_name, password) = self.state.next_login()?;
         let mirrors = self.mirrors.next_mirrors();

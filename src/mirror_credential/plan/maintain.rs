@@ -69,7 +69,8 @@ impl Planner<'_> {
         may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry()).into())
     }
 
-    /// Verifies the current login if it is active, and changes its mirrors until they match the spec.
+    /// Verifies the current login if it is active, and changes its mirrors until they match the
+    /// spec.
     fn plan_mirrors(&self, secret: &Secret, active: bool) -> Option<Step> {
         let (state, spec) = (self.state, self.spec);
         let must_verify = active && !state.login.verified && !spec.repositories().is_empty();
@@ -77,8 +78,8 @@ impl Planner<'_> {
         let current = secret.log.current.as_ref()?;
         let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;
         if !has_mirrors || !active || state.mirrors.gitlab_error.is_some() {
-            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::rejection`. With an
-            // inactive credential they cannot push.
+            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::rejection`. With
+            // an inactive credential they cannot push.
             return verify;
         }
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {

@@ -4,13 +4,14 @@
 //! that rolls another one back. The planner runs again after each step, until it returns
 //! [`Step::Done`].
 //!
-//! A delivery may die after any step without losing a credential, or a mirror that pushes. The order of the
-//! steps is: claim, write the issue intent, issue, (create mirrors, verify, let them push,) store.
-//! Only then are superseded resources deleted. A rotation does the same in four phases.
+//! A delivery may die after any step without losing a credential, or a mirror that pushes. The
+//! order of the steps is: claim, write the issue intent, issue, (create mirrors, verify, let them
+//! push,) store. Only then are superseded resources deleted. A rotation does the same in four
+//! phases.
 //!
-//! [`next`] tries these in order: `preconditions`, [`rotation`], then `issue` if the secret holds no
-//! valid login, or `maintain` if it holds one. [`mirrors`] plans the mirrors for all of them. A Delete
-//! has its own plan in `delete/plan`.
+//! [`next`] tries these in order: `preconditions`, [`rotation`], then `issue` if the secret holds
+//! no valid login, or `maintain` if it holds one. [`mirrors`] plans the mirrors for all of them. A
+//! Delete has its own plan in `delete/plan`.
 
 pub mod abort_rotation;
 pub mod classify;

@@ -42,9 +42,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The secret's login, compared with the spec. A person may have set its credential to inactive because
-    /// the password leaked, so it is replaced and never activated. If that is impossible, and the request
-    /// changes nothing else, it stays inactive.
+    /// The secret's login, compared with the spec. A person may have set its credential to inactive
+    /// because the password leaked, so it is replaced and never activated. If that is impossible,
+    /// and the request changes nothing else, it stays inactive.
     pub fn current_login(&self) -> CurrentLogin<'a> {
         let state = self.state;
         let Some(login) = self.matching_login() else {
@@ -71,8 +71,9 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Whether the request changes nothing but an inactive credential: it rolls another one back, or it is
-    /// delivered again. It succeeds without a replacement, because the login did not work before it.
+    /// Whether the request changes nothing but an inactive credential: it rolls another one back,
+    /// or it is delivered again. It succeeds without a replacement, because the login did not work
+    /// before it.
     pub fn only_replaces_inactive(&self) -> bool {
         let mut secret = self.secret.iter();
         let is_saved = secret.any(|secret| secret.saves(&self.spec.document));

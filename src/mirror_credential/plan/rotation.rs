@@ -46,8 +46,8 @@ impl Planner<'_> {
     }
 
     /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
-    /// version is written, and this phase writes log entries before the rotation's version. A repair
-    /// has none.
+    /// version is written, and this phase writes log entries before the rotation's version. A
+    /// repair has none.
     fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Step {
         let version = &rotation.version_id;
         if secret.log.current.is_none() {

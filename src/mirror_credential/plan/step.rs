@@ -46,8 +46,8 @@ pub enum CredentialStep {
     ReadLogin(String),
     /// Verify that the stored login can push.
     VerifyStored,
-    /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update deletes
-    /// it.
+    /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update
+    /// deletes it.
     Deactivate(String),
     /// Delete the credential with this ID, which may be active, and which IAM may not list.
     DeleteCredential(String),

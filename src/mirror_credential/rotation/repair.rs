@@ -1,5 +1,5 @@
-//! Repairs mirrors by a rotation that the health check runs: it creates all mirrors of a secret again,
-//! with a new login, and needs no `AWS::SecretsManager::RotationSchedule`.
+//! Repairs mirrors by a rotation that the health check runs: it creates all mirrors of a secret
+//! again, with a new login, and needs no `AWS::SecretsManager::RotationSchedule`.
 
 use std::time::SystemTime;
 
@@ -14,10 +14,10 @@ use cfn_custom_resource::Failure;
 const VERSION_PREFIX: &str = "cfn-gitops-repair-";
 
 impl MirrorCredential {
-    /// Creates the mirrors of a secret again. The caller requests at most one repair for each `hour`
-    /// (any number that distinguishes them). If the latest repair `is_unfinished`, it is finished
-    /// instead. Returns whether it did: a pending rotation creates the mirrors itself. Every wait ends
-    /// before `until`.
+    /// Creates the mirrors of a secret again. The caller requests at most one repair for each
+    /// `hour` (any number that distinguishes them). If the latest repair `is_unfinished`, it is
+    /// finished instead. Returns whether it did: a pending rotation creates the mirrors itself.
+    /// Every wait ends before `until`.
     ///
     /// # Errors
     /// If a phase of the rotation failed. If the failure may pass, a later repair resumes it.

@@ -38,8 +38,8 @@ impl State {
         self.note_claimed_entry(entry, now);
     }
 
-    /// A peer wrote `entry` first, and may have created mirrors: the secret and the projects have to be
-    /// read, and the next entry is a higher one.
+    /// A peer wrote `entry` first, and may have created mirrors: the secret and the projects have
+    /// to be read, and the next entry is a higher one.
     pub fn note_claimed_entry(&mut self, entry: u64, now: SystemTime) {
         let highest = self.log.highest_claimed_entry;
         if highest.is_none_or(|(highest, _)| entry > highest) {

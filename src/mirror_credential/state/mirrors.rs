@@ -36,8 +36,8 @@ impl Project {
         }
     }
 
-    /// Whether GitLab mirrors `branch` through a mirror of protected branches, as far as it was read.
-    /// The first push to an empty project protects its default branch
+    /// Whether GitLab mirrors `branch` through a mirror of protected branches, as far as it was
+    /// read. The first push to an empty project protects its default branch
     /// (`app/services/projects/protect_default_branch_service.rb`).
     pub fn mirrors_branch(&self, branch: &str) -> bool {
         let protected = self.protected_branches.as_ref();

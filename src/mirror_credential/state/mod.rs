@@ -207,8 +207,8 @@ impl State {
         self.mirrors.shown(record, clone_url)
     }
 
-    /// The login of the next version and of its mirrors, with the ID of its credential: the issued one,
-    /// or the current one. `None` if its password is unknown.
+    /// The login of the next version and of its mirrors, with the ID of its credential: the issued
+    /// one, or the current one. `None` if its password is unknown.
     pub fn next_login(&self) -> Option<(&str, &str, &Password)> {
         if let Some(issued) = &self.login.issued {
             let password = issued.password.as_ref()?;
@@ -220,7 +220,8 @@ impl State {
         Some((&current.credential_id, name, password))
     }
 
-    /// Whether the mirror of `record` pushes with the current login, as far as the logins were read.
+    /// Whether the mirror of `record` pushes with the current login, as far as the logins were
+    /// read.
     pub fn pushes_with_current_login(&self, record: &MirrorRecord) -> bool {
         let secret = self.secret.present();
         let current = secret.and_then(|secret| secret.log.current.as_ref());

@@ -57,8 +57,8 @@ pub fn has_succeeded(fake: &FakeAws) -> bool {
     deliveries.iter().any(|delivery| is_success(&delivery.body))
 }
 
-/// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the number
-/// of these calls.
+/// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the
+/// number of these calls.
 fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&FakeAws)) -> usize {
     take_created();
     let counts = |fake: &FakeAws, _: &Caller| has_succeeded(fake);
@@ -67,8 +67,8 @@ fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&F
     })
 }
 
-/// Plays every scenario with `change` before each call. A schedule whose failure `is_expected` counts
-/// as one that passed.
+/// Plays every scenario with `change` before each call. A schedule whose failure `is_expected`
+/// counts as one that passed.
 fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str) -> bool) {
     let mut schedules = Schedules::one_in(5);
     for options in [Options::default(), late()] {

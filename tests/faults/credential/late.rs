@@ -1,4 +1,5 @@
-//! Requests that arrive after a later one, after their deadline, or after their `ResponseURL` expired.
+//! Requests that arrive after a later one, after their deadline, or after their `ResponseURL`
+//! expired.
 
 use std::time::Duration;
 

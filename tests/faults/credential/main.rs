@@ -1,5 +1,5 @@
-//! Whole scenarios of a `Custom::MirrorCredential`, over an AWS in this process: every fault at every
-//! call, every interleaving of two deliveries, and histories at random.
+//! Whole scenarios of a `Custom::MirrorCredential`, over an AWS in this process: every fault at
+//! every call, every interleaving of two deliveries, and histories at random.
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 

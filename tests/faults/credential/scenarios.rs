@@ -37,8 +37,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the rest
-    /// like the end of the stack, and checks that nothing remains.
+    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
+    /// rest like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         let fake = fake(options);
         (self.setup)(&fake);

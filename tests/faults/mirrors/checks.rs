@@ -77,8 +77,9 @@ pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Resu
     labels_are_in_order(aws)
 }
 
-/// While a rotation is pending: the current login and its mirrors work, both of the user's slots are
-/// ours, and no mirror pushes that neither the current login's version nor the pending one names.
+/// While a rotation is pending: the current login and its mirrors work, both of the user's slots
+/// are ours, and no mirror pushes that neither the current login's version nor the pending one
+/// names.
 pub fn pending(aws: &AwsState, properties: &Value) -> Result<(), String> {
     works(aws, &pairs(properties))?;
     let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;

@@ -105,8 +105,8 @@ fn calls_of_a_new_password_and_of_a_rotation_are_counted() {
     });
 }
 
-/// How long a Create, a new password and a Delete take with a mirror of each of `count` projects, if
-/// each call takes 20 ms and each push 10 s.
+/// How long a Create, a new password and a Delete take with a mirror of each of `count` projects,
+/// if each call takes 20 ms and each push 10 s.
 async fn durations(count: usize) -> [Duration; 3] {
     let fake = fake(Options {
         latency: Duration::from_millis(20),

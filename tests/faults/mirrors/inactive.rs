@@ -1,5 +1,5 @@
-//! A person has set the credential to inactive, because its password leaked, and it cannot be replaced: a
-//! change fails, and its rollback succeeds. Nothing activates the credential.
+//! A person has set the credential to inactive, because its password leaked, and it cannot be
+//! replaced: a change fails, and its rollback succeeds. Nothing activates the credential.
 
 use serde_json::json;
 
@@ -126,7 +126,8 @@ fn rollback_leaves_a_credential_inactive_for_every_cause() {
     }
 }
 
-/// A change and its rollback while another person holds the second slot, and a change after it is free.
+/// A change and its rollback while another person holds the second slot, and a change after it is
+/// free.
 async fn play(arrange: fn(&FakeAws), faults: &[SingleFault]) -> FakeAws {
     let fake = fake(Options::default());
     let mut stack = stack(&fake);

@@ -1,6 +1,6 @@
-//! Whole scenarios of a `Custom::MirrorCredential` with mirrors and rotation, over an AWS and a GitLab
-//! in this process: every fault at every call, rotation beside updates, a year of rotations. In
-//! every scenario, a push to GitLab has to arrive, at any time.
+//! Whole scenarios of a `Custom::MirrorCredential` with mirrors and rotation, over an AWS and a
+//! GitLab in this process: every fault at every call, rotation beside updates, a year of rotations.
+//! In every scenario, a push to GitLab has to arrive, at any time.
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 

@@ -9,9 +9,9 @@ use fake_aws::explore::paused;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, FaultKind, Options, Schedules};
 
-/// The faults at every call of the scenario. A read that never arrived and one whose response is lost
-/// have the same effect, so one of each is enough. A fault that was tried at the same place of an
-/// earlier scenario is tried in turns.
+/// The faults at every call of the scenario. A read that never arrived and one whose response is
+/// lost have the same effect, so one of each is enough. A fault that was tried at the same place of
+/// an earlier scenario is tried in turns.
 fn faults(
     scenario: &Scenario,
     calls: &[Entry],

@@ -86,8 +86,8 @@ fn redelivered_create_under_denials_keeps_its_resources() {
     }
 }
 
-/// Another copy of a Create arrives while the first one waits for the stack, and gets a denial that the
-/// first one did not get.
+/// Another copy of a Create arrives while the first one waits for the stack, and gets a denial that
+/// the first one did not get.
 async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);

@@ -46,8 +46,8 @@ pub fn foreign(aws: &AwsState) -> String {
     format!("{stacks:?}\n{repositories:?}\n{templates:?}")
 }
 
-/// At every instant: at most this many child stacks of ours, no execution without a source, nothing of
-/// others changed, and no repository deleted that should be retained.
+/// At every instant: at most this many child stacks of ours, no execution without a source, nothing
+/// of others changed, and no repository deleted that should be retained.
 pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
     let before = fake.look(foreign);
     fake.at_every_instant(move |aws| {

@@ -205,7 +205,8 @@ fn second_push_runs_although_the_branch_cannot_be_read() {
             push_to(fake, &cross_account(), "commit-2", "second").await;
             pushing.await.expect("no panic");
             tokio::time::sleep(Duration::from_secs(60)).await;
-            // The push that came late may start the latest commit a second time, never the older one.
+            // The push that came late may start the latest commit a second time, never the older
+            // one.
             let found = fake.look(|aws| runs(aws, PIPELINE));
             let latest = fake.look(|aws| {
                 let executions = &aws.pipelines[PIPELINE].executions;

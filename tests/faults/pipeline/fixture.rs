@@ -69,8 +69,8 @@ pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
     ParentStack::called(fake, RESOURCE, arn)
 }
 
-/// Plays with the project's stack in a new account, under the [invariants](watch). In the end deletes
-/// the resource.
+/// Plays with the project's stack in a new account, under the [invariants](watch). In the end
+/// deletes the resource.
 pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T) -> T {
     in_account_with(Options::default(), play)
 }

@@ -59,8 +59,8 @@ pub struct Played {
 }
 
 impl Scenario {
-    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the rest
-    /// like the end of the stack, and checks that nothing remains.
+    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
+    /// rest like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, faults: &[SingleFault]) -> Played {
         let fake = fake(options.clone());
         (self.setup)(&fake);
@@ -186,8 +186,8 @@ impl Scenario {
         if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
             return known;
         }
-        // On a thread of its own: its time and its random choices are none of this scenario's, and no
-        // mutant is there.
+        // On a thread of its own: its time and its random choices are none of this scenario's, and
+        // no mutant is there.
         let fresh = std::thread::scope(|scope| {
             let run = || paused(created_at_once(self.setup, properties, commits, options));
             scope.spawn(run).join().expect("a scenario without faults")

@@ -8,8 +8,8 @@ use fake_aws::custom_resource::RequestOutcome;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, FaultKind, Options, Schedules, SeenTokens};
 
-/// The faults at every call of the scenario. Of several polls of the same resource in a row, only the
-/// first and the last one have them.
+/// The faults at every call of the scenario. Of several polls of the same resource in a row, only
+/// the first and the last one have them.
 fn faults(
     calls: &[Entry],
     twice: bool,
@@ -28,8 +28,8 @@ fn faults(
             .collect();
         course.dedup();
         let is_known = !known.insert(course.join(", "));
-        // An earlier scenario may have tried the same delivery. Then only a call that was executed, unknown
-        // to the function, leaves something that a later event of this scenario could meet.
+        // An earlier scenario may have tried the same delivery. Then only a call that was executed,
+        // unknown to the function, leaves something that a later event of this scenario could meet.
         let mut kinds = kinds.to_vec();
         kinds.retain(|kind| !is_known || (!twice && kind.executes()));
         for (at, call) in calls.iter().enumerate() {

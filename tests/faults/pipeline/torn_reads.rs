@@ -31,9 +31,8 @@ fn answers_are_true_when_they_come(fake: &FakeAws) {
     });
 }
 
-/// Two copies of a request: one reads the stack's description, and before it reads the events, at this
-/// poll, the other one starts its operation. Returns both statuses, in their
-/// order.
+/// Two copies of a request: one reads the stack's description, and before it reads the events, at
+/// this poll, the other one starts its operation. Returns both statuses, in their order.
 async fn two_copies(fake: &FakeAws, request: &StackRequest, look: usize) -> Vec<Value> {
     fake.hold(
         "slow",

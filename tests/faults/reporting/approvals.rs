@@ -191,8 +191,9 @@ fn single_fault_ends_in_one_approval() {
     schedules.report("single faults while the function approves");
 }
 
-/// Delivers the event, and at this moment CodePipeline requests the next approval: the first change set or the next one
-/// is empty, and the other one is not. Returns whether the delivery has such a call.
+/// Delivers the event, and at this moment CodePipeline requests the next approval: the first change
+/// set or the next one is empty, and the other one is not. Returns whether the delivery has such a
+/// call.
 fn play(first: Option<&str>, next: Option<&'static str>, moment: Moment) -> bool {
     let is_delivery = |_: &FakeAws, caller: &Caller| caller.name() == "asked.1";
     let former = Arc::new(Mutex::new(None));

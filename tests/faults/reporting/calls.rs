@@ -50,8 +50,8 @@ fn calls_per_event_are_as_documented() {
     let documented = [
         ("start without a commit", (2, 0)),
         ("start", (5, 3)),
-        // An event of the approval reads the settings twice. Two policies and one type are compared. After it has created
-        // a note, it looks for a second one.
+        // An event of the approval reads the settings twice. Two policies and one type are
+        // compared. After it has created a note, it looks for a second one.
         ("approval with a note", (14, 8)),
         // It ends the note on two merge requests, and looks for one on the commit.
         ("approved", (7, 10)),

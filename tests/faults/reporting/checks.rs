@@ -21,7 +21,8 @@ pub fn check(fake: &FakeAws, of: Reporting, expected: &[Expected]) {
     check_with_notes(fake, of, expected, 1);
 }
 
-/// As [`check`], with at most `notes` notes in each place: two deliveries at once may both write one.
+/// As [`check`], with at most `notes` notes in each place: two deliveries at once may both write
+/// one.
 pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], notes: usize) {
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let wrong = expected
@@ -97,7 +98,8 @@ fn difference(
     };
     let name = of.status();
     differs("status", sha, state(&name)?, Some(expected.state))?;
-    // The newest execution may not have reached an approval or a deployment that an earlier one had.
+    // The newest execution may not have reached an approval or a deployment that an earlier one
+    // had.
     if let Some(approval) = expected.approval {
         differs(
             "approval",

@@ -1,8 +1,8 @@
 //! Every order, loss and duplication of events.
 //!
-//! An event says only that its execution changed: the function reads the execution itself. So an order
-//! of late, lost and repeated events is the set of the moments at which one is delivered, and all
-//! these sets are all orders. The execution that an event names is the one that changed last.
+//! An event says only that its execution changed: the function reads the execution itself. So an
+//! order of late, lost and repeated events is the set of the moments at which one is delivered, and
+//! all these sets are all orders. The execution that an event names is the one that changed last.
 
 use crate::approvals::statuses;
 use crate::checks::check;
@@ -13,8 +13,8 @@ use fake_aws::{FakeAws, Schedules};
 /// Of scripts with more moments, every set of the last ones is tried, and no event before.
 const MAX_MOMENTS: usize = 6;
 
-/// Plays the script, and delivers an event at the moments in `delivered`. The second delivery of each
-/// has nothing to post.
+/// Plays the script, and delivers an event at the moments in `delivered`. The second delivery of
+/// each has nothing to post.
 async fn play(fake: &FakeAws, script: &Script, delivered: u32) {
     let with_event = |step: &&Step| step.has_event();
     let moments = script.steps.iter().filter(with_event).count();

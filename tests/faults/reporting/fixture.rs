@@ -103,8 +103,8 @@ thread_local! {
     static PREPARED: RefCell<BTreeMap<String, FakeAws>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// The account with these pipelines, which have not run. Their creation takes as long as a schedule,
-/// so each thread creates them once.
+/// The account with these pipelines, which have not run. Their creation takes as long as a
+/// schedule, so each thread creates them once.
 pub async fn fake(pipelines: &[Reporting]) -> FakeAws {
     record();
     let key = format!("{pipelines:?}");

@@ -305,7 +305,8 @@ fn unproved_rejection_holds_the_approval_back() {
     }
 }
 
-/// The commit that waits runs a second time, after the function has approved its first change set, which was empty.
+/// The commit that waits runs a second time, after the function has approved its first change set,
+/// which was empty.
 // claim: commit-that-ran-before-is-not-approved
 #[test]
 fn commit_that_the_function_approved_still_needs_another_person() {

@@ -1,5 +1,5 @@
-//! Tags in GitLab and events that must decide nothing, with the reason that the note shows. Without the attack, Ann's
-//! tag approves: `gitlab_approvals`.
+//! Tags in GitLab and events that must decide nothing, with the reason that the note shows. Without
+//! the attack, Ann's tag approves: `gitlab_approvals`.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
 use fake_aws::gitlab::tags::{Tag, User, push, release};
 use fake_aws::{AwsState, FaultKind, On, Service};
 
-/// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens before.
+/// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens
+/// before.
 pub type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
 /// A change of the scene, and its name.
 type Change = (&'static str, fn(&Scene));

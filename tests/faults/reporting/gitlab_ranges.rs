@@ -1,5 +1,5 @@
-//! Which commits are new: those since the last deployed one, if a person has looked at that one. Otherwise an author of
-//! the changes could approve them by a tag.
+//! Which commits are new: those since the last deployed one, if a person has looked at that one.
+//! Otherwise an author of the changes could approve them by a tag.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Approvals by tags in GitLab: events in each order, deliveries at once, changes and faults at each call. Exactly the
-//! request whose tag was created is approved, at most once.
+//! Approvals by tags in GitLab: events in each order, deliveries at once, changes and faults at
+//! each call. Exactly the request whose tag was created is approved, at most once.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,8 @@ const SAMPLES: u64 = 24;
 #[test]
 fn lost_doubled_and_reversed_events_end_in_one_approval() {
     let mut schedules = Schedules::default();
-    // Three of: the event of the request, that of the tag, and a health check. The tag is created before one of them.
+    // Three of: the event of the request, that of the tag, and a health check. The tag is created
+    // before one of them.
     for number in 0..27 * 4 {
         let (created, order) = (number % 4, [number / 36, number / 12 % 3, number / 4 % 3]);
         schedules.run(format!("{order:?}, created before {created}"), || {
@@ -113,7 +114,8 @@ fn happen(change: Change, scene: &Scene) {
     });
 }
 
-/// Delivers the tag's event, and the change happens at this moment. Returns whether the delivery has such a call.
+/// Delivers the tag's event, and the change happens at this moment. Returns whether the delivery
+/// has such a call.
 fn play(change: Change, moment: Moment) -> bool {
     let is_delivery = |_: &FakeAws, caller: &Caller| caller.name() == "tag.1";
     let shared: Arc<Mutex<Option<Scene>>> = Arc::default();

@@ -1,6 +1,6 @@
-//! Reporting executions to GitLab, over an AWS and a GitLab in this process: every order and loss of
-//! events, every fault at every call, deliveries at once, and the cost of each kind of event. Nothing
-//! that is logged, sent or returned contains a secret.
+//! Reporting executions to GitLab, over an AWS and a GitLab in this process: every order and loss
+//! of events, every fault at every call, deliveries at once, and the cost of each kind of event.
+//! Nothing that is logged, sent or returned contains a secret.
 
 mod approvals;
 mod at_once;

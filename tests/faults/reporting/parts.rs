@@ -166,7 +166,8 @@ fn broken_project_stops_no_reports_of_others() {
     for kind in KINDS {
         paused(async {
             let others = ["apple", "kiwi", "pear"].map(|id| project(id, PROJECT));
-            // The health check checks pipelines at once and in turns, so the broken one is among them.
+            // The health check checks pipelines at once and in turns, so the broken one is among
+            // them.
             let broken = ["cherry", "zucchini"].map(|id| project(id, BROKEN_PROJECT));
             let all = [&others[..], &broken].concat();
             let fake = fake(&all).await;

@@ -1,5 +1,5 @@
-//! GitLab CI creates another pipeline of the commit between two calls: a schedule, or "Run pipeline".
-//! GitLab adds a status to the newest pipeline, unless the request names another one.
+//! GitLab CI creates another pipeline of the commit between two calls: a schedule, or "Run
+//! pipeline". GitLab adds a status to the newest pipeline, unless the request names another one.
 
 use crate::checks::{check, check_pipelines, check_with_notes};
 use crate::fixture::{PROJECT, SHOP, catch_up, deliver_once, fake, in_account, paused};

@@ -228,8 +228,8 @@ impl Script {
         }
     }
 
-    /// Plays every step, and delivers its event as Lambda does. `change` happens between the step of this
-    /// index and its event.
+    /// Plays every step, and delivers its event as Lambda does. `change` happens between the step
+    /// of this index and its event.
     pub async fn play_with(&self, fake: &FakeAws, changed: usize, change: impl Fn()) {
         for (at, step) in self.steps.iter().enumerate() {
             step.take(fake, SHOP).await;

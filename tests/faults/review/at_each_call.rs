@@ -178,8 +178,8 @@ fn play_comparison(change: Change, moment: Moment) -> bool {
     })
 }
 
-/// Plays with `change` at this moment of the first delivery. Returns whether the delivery has such a
-/// call.
+/// Plays with `change` at this moment of the first delivery. Returns whether the delivery has such
+/// a call.
 fn play_at(change: Change, moment: Moment, play: impl AsyncFnOnce(&Seen, &Later)) -> bool {
     let later = Later::default();
     let pushed = Arc::clone(&later);

@@ -13,8 +13,8 @@ use fake_aws::{FakeAws, Schedules};
 
 const TEXT: &str = "1 **replaced**, 1 added";
 
-/// The builds of two pushes of one branch and of one push of another branch, which have ended in this
-/// order, and their events.
+/// The builds of two pushes of one branch and of one push of another branch, which have ended in
+/// this order, and their events.
 struct Pushes {
     builds: Vec<String>,
     events: Vec<Value>,
@@ -105,8 +105,8 @@ fn lost_events_are_repeated_by_the_health_check() {
     schedules.report("losses of the events of three pushes");
 }
 
-/// A person pushes a commit to CodeCommit that GitLab does not have, so that GitLab rejects its review
-/// each time. Lambda does not deliver the event again.
+/// A person pushes a commit to CodeCommit that GitLab does not have, so that GitLab rejects its
+/// review each time. Lambda does not deliver the event again.
 #[test]
 fn failed_review_does_not_prevent_others() {
     in_account(async |fake| {

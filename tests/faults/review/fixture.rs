@@ -104,8 +104,8 @@ thread_local! {
     static PREPARED: RefCell<Option<FakeAws>> = const { RefCell::new(None) };
 }
 
-/// The account with the pipeline, its deployed stack, and what belongs to others. Its creation takes
-/// as long as a schedule, so each thread creates it once.
+/// The account with the pipeline, its deployed stack, and what belongs to others. Its creation
+/// takes as long as a schedule, so each thread creates it once.
 pub async fn fake() -> FakeAws {
     let known = PREPARED.with_borrow(|prepared| prepared.as_ref().map(FakeAws::fork));
     let fake = if let Some(fake) = known {
@@ -159,8 +159,8 @@ async fn prepared() -> FakeAws {
     fake
 }
 
-/// What belongs to others: an execution and a change set of the pipeline, change sets of a person, of
-/// which two have names such as the function's, and notes.
+/// What belongs to others: an execution and a change set of the pipeline, change sets of a person,
+/// of which two have names such as the function's, and notes.
 fn arrange_others(fake: &FakeAws) {
     fake.change_set(STACK, "changeset-dev-shop");
     for name in ["persons-own", "plan-persons-own", "drift-persons-own"] {
@@ -300,7 +300,8 @@ pub async fn deliver_once(
     answered_once(fake, name, &request(fake, event, name)).await
 }
 
-/// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda does.
+/// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda
+/// does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
     for attempt in 1..=3 {
         let caller = fake.caller(&format!("{name}.{attempt}"));

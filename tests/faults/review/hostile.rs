@@ -1,4 +1,5 @@
-//! What a branch may contain to make a note do more than show it: GitLab's quick actions and Markdown.
+//! What a branch may contain to make a note do more than show it: GitLab's quick actions and
+//! Markdown.
 
 use serde_json::{Value, json};
 
@@ -78,7 +79,8 @@ fn output(fake: &FakeAws, place: Place, text: &str) -> Output {
     output
 }
 
-/// The text of a note outside of code. Within a line, a backtick begins code, and the next one ends it.
+/// The text of a note outside of code. Within a line, a backtick begins code, and the next one ends
+/// it.
 fn outside_of_code(note: &str) -> String {
     let lines = note.lines().map(|line| {
         let parts: Vec<&str> = line.split('`').collect();

@@ -1,6 +1,6 @@
-//! Reviews of branches and comparisons with templates, over an AWS and a GitLab in this process: every
-//! fault at every call, every order and loss of events, changes by others at every call, and deliveries
-//! at once. No change set of the function is left, and no secret is shown.
+//! Reviews of branches and comparisons with templates, over an AWS and a GitLab in this process:
+//! every fault at every call, every order and loss of events, changes by others at every call, and
+//! deliveries at once. No change set of the function is left, and no secret is shown.
 
 mod at_each_call;
 mod at_once;

@@ -1,4 +1,5 @@
-//! Files that CloudFormation does not take: the status fails, even if something else prevents a change set.
+//! Files that CloudFormation does not take: the status fails, even if something else prevents a
+//! change set.
 
 use serde_json::{Value, json};
 

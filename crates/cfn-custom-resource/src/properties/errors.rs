@@ -36,8 +36,9 @@ impl ValidationErrors {
         });
     }
 
-    /// Adds to the errors after the first `before` that a template unsets a property in another way, if
-    /// `value` is an empty text, or a list of one. `to_leave_out` is what it can leave out, empty if nothing.
+    /// Adds to the errors after the first `before` that a template unsets a property in another
+    /// way, if `value` is an empty text, or a list of one. `to_leave_out` is what it can leave out,
+    /// empty if nothing.
     pub(super) fn explain_empty(
         &mut self,
         before: usize,

@@ -342,8 +342,8 @@ fn decode_list(
 }
 
 /// A value as text. A template can write text without quotes, which makes it a number or a boolean.
-/// `None` for a number that is not read as its author wrote it: one with a fraction or an exponent, such
-/// as `1.10`, or with too many digits.
+/// `None` for a number that is not read as its author wrote it: one with a fraction or an exponent,
+/// such as `1.10`, or with too many digits.
 pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

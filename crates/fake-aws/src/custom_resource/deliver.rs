@@ -1,4 +1,5 @@
-//! Lambda's deliveries of a request: retried if one is killed, continued if the function requests it.
+//! Lambda's deliveries of a request: retried if one is killed, continued if the function requests
+//! it.
 
 use std::time::Duration;
 
@@ -109,7 +110,8 @@ pub fn deliver_beside(fake: &FakeAws, request: &StackRequest) -> impl Future<Out
     async { running.await.expect("no panic in a delivery") }
 }
 
-/// One delivery, whose calls have this name: whether Lambda took it as done; `None` when it was killed.
+/// One delivery, whose calls have this name: whether Lambda took it as done; `None` when it was
+/// killed.
 pub async fn deliver_once(fake: &FakeAws, name: &str, request: &StackRequest) -> Option<bool> {
     answered_once(fake, name, request)
         .await

@@ -183,8 +183,8 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         }
         _ => {}
     }
-    // `read_code`, `read_commit_status`, `read_deployment` and `read_merge_request` are a Reporter's in a
-    // private project (`config/authz/roles/reporter.yml`).
+    // `read_code`, `read_commit_status`, `read_deployment` and `read_merge_request` are a
+    // Reporter's in a private project (`config/authz/roles/reporter.yml`).
     let is_of_mirrors = call.operation.contains("Mirror");
     if project.access < Some(REPORTER) && !project.records.is_public && !is_of_mirrors {
         return Err(refused(403, "403 Forbidden"));
@@ -205,7 +205,8 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
 }
 
 /// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
-/// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present path.
+/// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present
+/// path.
 fn moved(aws: &AwsState, call: &Call, host: &str) -> Option<Result<ApiResponse, AwsError>> {
     let former = call.needed("project");
     let mut projects = aws.gitlab.projects.values();
@@ -297,7 +298,8 @@ fn mirrors(
     }
 }
 
-/// The members that a request names, as Grape validates them. Booleans may be sent as words (Grape's coercion).
+/// The members that a request names, as Grape validates them. Booleans may be sent as words
+/// (Grape's coercion).
 fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
     let flag = |name: &str| match call.params.get(name) {
         None | Some(Value::Null) => Ok(None),

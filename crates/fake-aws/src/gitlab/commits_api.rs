@@ -1,6 +1,6 @@
 //! GitLab's REST API, as far as reporting needs it: `lib/api/commit_statuses.rb`,
-//! `lib/api/deployments.rb`, `lib/api/environments.rb`, `lib/api/commits.rb`, `lib/api/notes.rb` and
-//! `lib/api/discussions.rb`.
+//! `lib/api/deployments.rb`, `lib/api/environments.rb`, `lib/api/commits.rb`, `lib/api/notes.rb`
+//! and `lib/api/discussions.rb`.
 
 use serde_json::{Value, json};
 
@@ -73,8 +73,9 @@ pub fn answer(
     let reads = operation.starts_with("List") || operation == "GetMergeRequest";
     let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
     records.before_call(&project.commits, &project.default_branch);
-    // `create_commit_status` and `create_deployment` are a Developer's (`config/authz/roles/developer.yml`).
-    // A status of a protected branch needs the right to update it.
+    // `create_commit_status` and `create_deployment` are a Developer's
+    // (`config/authz/roles/developer.yml`). A status of a protected branch needs the right to
+    // update it.
     let is_of_notes = operation.contains("Note") || operation.contains("Discussion");
     let is_protected = operation == "PostStatus" && project.is_protected(call.needed("ref"));
     let least = if is_protected { MAINTAINER } else { DEVELOPER };
@@ -84,8 +85,8 @@ pub fn answer(
     if let Some(fault) = bad_parameters(operation, call) {
         return Some(Err(AwsError::new(400, BAD_PARAMETERS, fault)));
     }
-    // `protected_for?` in `app/models/project.rb` raises `AmbiguousRefError` for a branch and a tag of one name, and
-    // the API does not rescue it.
+    // `protected_for?` in `app/models/project.rb` raises `AmbiguousRefError` for a branch and a tag
+    // of one name, and the API does not rescue it.
     let (iid, reference) = (call.needed("iid"), call.needed("ref"));
     let has_tag = project.records.tags.all.contains_key(reference);
     let is_ambiguous = has_tag && project.branches.contains_key(reference);
@@ -113,8 +114,8 @@ pub fn answer(
         });
     }
     if operation == "PostStatus" && aws.gitlab.status_conflicts > 0 {
-        // The lock of the commit (`app/services/ci/create_commit_status_service.rb`), and that of the pipeline
-        // (`app/services/ci/pipelines/add_job_service.rb`).
+        // The lock of the commit (`app/services/ci/create_commit_status_service.rb`), and that of
+        // the pipeline (`app/services/ci/pipelines/add_job_service.rb`).
         let conflicts = aws.gitlab.status_conflicts;
         aws.gitlab.status_conflicts -= 1;
         let (status, message) = match conflicts % 2 {
@@ -203,8 +204,8 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
     Some(Ok(listed))
 }
 
-/// The violated rule of Grape, which checks parameters before anything else: `requires`, `allow_blank: false`
-/// and `values` in the files of this module.
+/// The violated rule of Grape, which checks parameters before anything else: `requires`,
+/// `allow_blank: false` and `values` in the files of this module.
 fn bad_parameters(operation: &str, call: &Call) -> Option<String> {
     let (required, filled, state): (&[&str], &[&str], _) = match operation {
         "PostStatus" => (&["state"], &[], "state"),
@@ -376,8 +377,8 @@ fn shown_status(status: &Status) -> Value {
 const COMMIT_MESSAGE_LENGTH: usize = 6_000;
 
 /// `lib/api/entities/deployment.rb`. `deployable` is the job of GitLab CI, with its commit
-/// (`lib/api/entities/ci/job.rb`, <https://docs.gitlab.com/api/deployments/>). It is null if the API
-/// created the deployment.
+/// (`lib/api/entities/ci/job.rb`, <https://docs.gitlab.com/api/deployments/>). It is null if the
+/// API created the deployment.
 fn shown_deployment(records: &Records, deployment: &Deployment) -> Value {
     let name = &deployment.environment;
     let environment = records.environments.iter().find(|one| one.name == *name);

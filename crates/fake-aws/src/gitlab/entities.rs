@@ -9,8 +9,9 @@ use crate::{
     state::AwsState,
 };
 
-/// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every scope
-/// may read it, see `lib/api/personal_access_tokens/self_information.rb` (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
+/// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every
+/// scope may read it, see `lib/api/personal_access_tokens/self_information.rb`
+/// (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
 pub fn shown_token(token: &Token) -> Value {
     let expires = token.expires.map(AwsState::date);
     let scope = match token.scope {

@@ -1,5 +1,6 @@
 //! The branches of a GitLab project, the ancestors of its commits, and its push events:
-//! `lib/api/branches.rb`, `lib/api/repositories.rb`, `lib/api/commits.rb` and `lib/api/project_events.rb`.
+//! `lib/api/branches.rb`, `lib/api/repositories.rb`, `lib/api/commits.rb` and
+//! `lib/api/project_events.rb`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -65,7 +66,8 @@ impl PushEvent {
         }
     }
 
-    /// One event of so many changes, none of which it names (`app/services/bulk_push_event_payload_service.rb`).
+    /// One event of so many changes, none of which it names
+    /// (`app/services/bulk_push_event_payload_service.rb`).
     pub fn hide_among(&mut self, count: usize) {
         (self.name, self.from, self.to) = (None, None, None);
         self.count = Some(count);
@@ -145,7 +147,8 @@ pub fn answer(
         }
         "GitLab.GetMergeBase" => merge_base(call, project),
         "GitLab.ListEvents" => {
-            // `app/finders/events_finder.rb` sorts by age, the newest first. `after` begins at the end of that day.
+            // `app/finders/events_finder.rb` sorts by age, the newest first. `after` begins at the
+            // end of that day.
             let after = call.text("after").unwrap_or_default();
             let is_wanted = |event: &&PushEvent| &AwsState::date(event.at)[..10] > after;
             let events = project.records.history.events.iter().rev();
@@ -155,7 +158,8 @@ pub fn answer(
             Ok(page_without(aws, call, &shown, 1))
         }
         // `ref_name` may be a range, and an unknown end of it gives an empty list
-        // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of `git log`).
+        // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of
+        // `git log`).
         "GitLab.ListCommits" => {
             let range = call.text("ref_name").unwrap_or(&project.default_branch);
             let (from, to) = range.split_once("..").unwrap_or(("", range));
@@ -190,8 +194,8 @@ fn merge_base(call: &Call, project: &Project) -> Result<ApiResponse, AwsError> {
         .filter_map(|name| project.commit_at(name))
         .collect();
     let [one_commit, other_commit] = known.as_slice() else {
-        // `unknown_refs` in `lib/gitlab/git/merge_base.rb` pairs the names with the commits that were
-        // found: if one is missing, it is always the last name.
+        // `unknown_refs` in `lib/gitlab/git/merge_base.rb` pairs the names with the commits that
+        // were found: if one is missing, it is always the last name.
         let message = if known.is_empty() {
             format!("Could not find refs: {one}, {other}")
         } else {

@@ -85,8 +85,9 @@ pub struct Behaviour {
     /// It is in maintenance, or a secondary site: it rejects every request but GET
     /// (`lib/gitlab/middleware/read_only/controller.rb`).
     pub read_only: bool,
-    /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some lists
-    /// (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000 elements.
+    /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some
+    /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
+    /// elements.
     pub drops_paging_headers: bool,
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.

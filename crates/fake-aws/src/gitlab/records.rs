@@ -1,5 +1,5 @@
-//! What a GitLab project shows of its commits: commit statuses, deployments, environments and notes.
-//! Each rule names the file of GitLab's source that it was read from.
+//! What a GitLab project shows of its commits: commit statuses, deployments, environments and
+//! notes. Each rule names the file of GitLab's source that it was read from.
 
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,8 @@ use crate::gitlab::{history::History, merge_requests::MergeRequest, tags::Tags};
 pub const OWN_USER: u64 = 7;
 /// Another bot.
 pub const OTHER_USER: u64 = 8;
-/// `app/models/commit_status.rb`, `app/models/generic_commit_status.rb`, `app/models/environment.rb`.
+/// `app/models/commit_status.rb`, `app/models/generic_commit_status.rb`,
+/// `app/models/environment.rb`.
 const MAX_CHARACTERS: usize = 255;
 
 /// A pipeline of GitLab CI, or an external one, which a commit status creates
@@ -150,8 +151,8 @@ impl Records {
         id
     }
 
-    /// GitLab CI creates a pipeline of a later commit than `sha`: all open jobs of the earlier one are
-    /// canceled, also in pipelines that GitLab CI has not created. By default
+    /// GitLab CI creates a pipeline of a later commit than `sha`: all open jobs of the earlier one
+    /// are canceled, also in pipelines that GitLab CI has not created. By default
     /// (`app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb`).
     pub fn cancel_redundant(&mut self, sha: &str) {
         let statuses = self.statuses.iter_mut();
@@ -165,8 +166,8 @@ impl Records {
         pipelines.any(|one| one.id == pipeline && one.is_archived)
     }
 
-    /// `first_matching_pipeline` in `app/services/ci/create_commit_status_service.rb`: the newest of
-    /// the SHA and ref, or the `wanted` one.
+    /// `first_matching_pipeline` in `app/services/ci/create_commit_status_service.rb`: the newest
+    /// of the SHA and ref, or the `wanted` one.
     fn find_pipeline(&self, posted: &Status, wanted: Option<u64>) -> Option<u64> {
         let mut matching = self.pipelines.iter().rev().filter(|one| {
             let same = (&one.sha, &one.reference) == (&posted.sha, &posted.reference);
@@ -202,8 +203,8 @@ impl Records {
             return Err((400, json!({"target_url": [reason]})));
         }
         // `external_commit_status_scope`: finds only a running or pending status of the same name,
-        // ref and user in the pipeline. `retried` is not a condition and is never reset, so a retried
-        // status is found and remains retried.
+        // ref and user in the pipeline. `retried` is not a condition and is never reset, so a
+        // retried status is found and remains retried.
         let found = self.statuses.iter().position(|one| {
             is_open(one.state)
                 && (one.pipeline, &one.name, one.user) == (pipeline, &posted.name, posted.user)

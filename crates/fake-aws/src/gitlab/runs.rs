@@ -289,8 +289,8 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
     for (branch, commit) in &push.branches {
         let held = aws.repositories.get_mut(repository).expect("it was found");
         let old = held.branches.get(branch).cloned();
-        // With `keep_divergent_refs`, references stay that the other side has and this one never had
-        // (`doc/user/project/repository/mirror/push.md`, "Keep divergent refs").
+        // With `keep_divergent_refs`, references stay that the other side has and this one never
+        // had (`doc/user/project/repository/mirror/push.md`, "Keep divergent refs").
         let is_foreign = |old: &String| known.as_ref().is_some_and(|known| !known.contains(old));
         if push.mirror.keep_divergent_refs && old.as_ref().is_some_and(is_foreign) {
             diverged.push(format!("refs/heads/{branch}"));

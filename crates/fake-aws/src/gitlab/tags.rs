@@ -1,6 +1,6 @@
-//! GitLab's tags, the rules and keys that admit to them, and the people of a project: `lib/api/tags.rb`,
-//! `lib/api/protected_tags.rb`, `lib/api/releases.rb`, `lib/api/deploy_keys.rb`, `lib/api/members.rb` and
-//! `lib/api/users.rb`.
+//! GitLab's tags, the rules and keys that admit to them, and the people of a project:
+//! `lib/api/tags.rb`, `lib/api/protected_tags.rb`, `lib/api/releases.rb`, `lib/api/deploy_keys.rb`,
+//! `lib/api/members.rb` and `lib/api/users.rb`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -105,9 +105,10 @@ impl Tags {
     }
 }
 
-/// A push by `user`: each of these tags gets its object, or is deleted (`None`). More changes of one kind than
-/// [`MAX_EVENTS_OF_PUSH`] have one event in bulk (`app/services/git/process_ref_changes_service.rb`).
-/// An error is the message of `lib/gitlab/checks/tag_check.rb`.
+/// A push by `user`: each of these tags gets its object, or is deleted (`None`). More changes of
+/// one kind than [`MAX_EVENTS_OF_PUSH`] have one event in bulk
+/// (`app/services/git/process_ref_changes_service.rb`). An error is the message of
+/// `lib/gitlab/checks/tag_check.rb`.
 pub fn push(
     project: &mut Project,
     user: u64,
@@ -147,8 +148,9 @@ pub fn push(
     Ok(())
 }
 
-/// `POST /projects/:id/releases` by a CI job that runs as `user`: the tag is created unless it exists, and only the rules
-/// about tags decide whether it may (`lib/api/releases.rb`, `app/services/releases/create_service.rb`).
+/// `POST /projects/:id/releases` by a CI job that runs as `user`: the tag is created unless it
+/// exists, and only the rules about tags decide whether it may (`lib/api/releases.rb`,
+/// `app/services/releases/create_service.rb`).
 pub fn release(
     project: &mut Project,
     user: u64,

@@ -39,8 +39,8 @@ impl FakeAws {
         })
     }
 
-    /// Writes an object into a bucket, which has versioning unless [`Self::bucket_without_versions`]
-    /// created it. Returns the ID of the version.
+    /// Writes an object into a bucket, which has versioning unless
+    /// [`Self::bucket_without_versions`] created it. Returns the ID of the version.
     pub fn put_object(&self, bucket: &str, key: &str, body: &str) -> String {
         self.change(|aws| s3::write(aws, bucket, key, Some(body)))
     }

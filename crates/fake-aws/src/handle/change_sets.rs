@@ -64,8 +64,8 @@ impl FakeAws {
         });
     }
 
-    /// The pipeline creates its own change set with this template and executes it at once: the stack
-    /// is updated for this time, and its other change sets are deleted.
+    /// The pipeline creates its own change set with this template and executes it at once: the
+    /// stack is updated for this time, and its other change sets are deleted.
     pub fn deploy(&self, stack: &str, template: &Value, takes: Duration) {
         self.change(|aws| {
             let now = aws.now;
@@ -126,9 +126,9 @@ impl FakeAws {
         });
     }
 
-    /// The validation of each change set of this stack finds this error. The text of the change set:
-    /// <https://github.com/serverless/serverless/issues/13248>. Only `DescribeEvents` has the finding:
-    /// <https://github.com/aws/aws-cdk-cli/pull/970>.
+    /// The validation of each change set of this stack finds this error. The text of the change
+    /// set: <https://github.com/serverless/serverless/issues/13248>. Only `DescribeEvents` has the
+    /// finding: <https://github.com/aws/aws-cdk-cli/pull/970>.
     pub fn invalidate_change_sets(&self, stack: &str, finding: Finding) {
         let reason = "The following hook(s)/validation failed: \
                       [AWS::EarlyValidation::PropertyValidation]. To troubleshoot Early Validation \

@@ -40,8 +40,8 @@ impl FakeAws {
         all.extract_if(.., |one| one.caller == caller).collect()
     }
 
-    /// Deletes the records that only tests read, and those that AWS keeps of deleted resources: the next
-    /// hour's fake is not larger than this hour's.
+    /// Deletes the records that only tests read, and those that AWS keeps of deleted resources: the
+    /// next hour's fake is not larger than this hour's.
     pub fn drop_deleted_resources(&self) {
         let mut inner = self.inner();
         inner.catch_up();

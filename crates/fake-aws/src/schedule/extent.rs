@@ -50,7 +50,8 @@ pub fn some_or<T>(some: T, all: T) -> T {
     if extent() == Extent::All { all } else { some }
 }
 
-/// The number of random cases: `some`, with `test` a part of them, and with `all` the larger number.
+/// The number of random cases: `some`, with `test` a part of them, and with `all` the larger
+/// number.
 pub fn cases(some: u64, all: u64) -> u64 {
     match extent() {
         Extent::Test => some.div_ceil(8),
@@ -59,8 +60,8 @@ pub fn cases(some: u64, all: u64) -> u64 {
     }
 }
 
-/// Tries every order with `explore`, such as [`explore_reduced`](crate::explore_reduced), or a sample
-/// of the orders.
+/// Tries every order with `explore`, such as [`explore_reduced`](crate::explore_reduced), or a
+/// sample of the orders.
 pub fn orders<F: AsyncFnMut(Schedule)>(
     explore: fn(usize, F) -> Explored,
     limit: usize,

@@ -6,8 +6,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::schedule::{faults::FaultKind, single_faults::SingleFault};
 
-/// Plays so many histories at random, and prints their number. The same ones each time: another seed
-/// is a change of one line.
+/// Plays so many histories at random, and prints their number. The same ones each time: another
+/// seed is a change of one line.
 pub fn play_histories<T: std::fmt::Debug>(
     cases: u64,
     seed: u8,
@@ -30,7 +30,8 @@ pub fn play_histories<T: std::fmt::Debug>(
     crate::figure!("schedules: {cases} histories at random");
 }
 
-/// Up to two faults of any kind at calls of the first or second delivery of `requests`. Not all strike.
+/// Up to two faults of any kind at calls of the first or second delivery of `requests`. Not all
+/// strike.
 pub fn faults_at_random(
     requests: impl Strategy<Value = String>,
     calls: usize,

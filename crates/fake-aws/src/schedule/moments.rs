@@ -45,7 +45,8 @@ impl Moment {
         Self { call, is_after }
     }
 
-    /// Plays while `change` happens at this moment. `counts` selects the calls. Returns their number.
+    /// Plays while `change` happens at this moment. `counts` selects the calls. Returns their
+    /// number.
     pub fn play(
         self,
         counts: impl Fn(&FakeAws, &Caller) -> bool + Send + Sync + 'static,

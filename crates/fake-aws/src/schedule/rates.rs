@@ -1,7 +1,7 @@
 //! How often services answer: token buckets, one for each account and region (of IAM, which is
 //! global, one for each account). "A bucket of virtual tokens is refilled every second […] For each
-//! IAM API, a number of token buckets might apply" (AWS Security Blog, "How to monitor and query IAM
-//! resources at scale, part 2").
+//! IAM API, a number of token buckets might apply" (AWS Security Blog, "How to monitor and query
+//! IAM resources at scale, part 2").
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -56,8 +56,8 @@ impl Schedules {
         }
     }
 
-    /// Fails the test if a schedule failed. Returns the number of schedules, also of those that this run
-    /// leaves out.
+    /// Fails the test if a schedule failed. Returns the number of schedules, also of those that
+    /// this run leaves out.
     pub fn finish(self) -> usize {
         let Self {
             all,

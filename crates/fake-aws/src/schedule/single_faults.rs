@@ -36,8 +36,8 @@ impl SingleFault {
         kinds.iter().map(at).collect()
     }
 
-    /// One of each kind that makes a difference at `call`: a read whose response is lost may as well not have
-    /// been executed.
+    /// One of each kind that makes a difference at `call`: a read whose response is lost may as
+    /// well not have been executed.
     pub fn each_different(call: &Entry) -> Vec<Self> {
         let mut faults = Self::each(call);
         faults.retain(|fault| !(fault.kind.executes() && call.reads()));

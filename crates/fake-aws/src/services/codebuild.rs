@@ -135,8 +135,8 @@ fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "If the build project has a concurrent build limit set, builds return an error if the number of
-/// running builds reaches the concurrent build limit for the project." The message is not documented (?).
-/// <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
+/// running builds reaches the concurrent build limit for the project." The message is not
+/// documented (?). <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
 fn check_limit(aws: &AwsState, project: &str) -> Result<(), AwsError> {
     let made = &aws.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
     let running = aws.builds.values().filter(|build| build.project == project);

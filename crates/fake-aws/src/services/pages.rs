@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{request::Call, response::AwsError, state::AwsState};
 
-/// The length of a page if no test sets a shorter one: the longest that the API References document.
+/// The length of a page if no test sets a shorter one: the longest that the API References
+/// document.
 pub const LONGEST_PAGE: usize = 100;
 
 /// The names of a list and of its token, and the error of an invalid token.

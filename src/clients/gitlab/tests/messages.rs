@@ -64,7 +64,8 @@ async fn message_of_a_denial_is_its_only_cause() {
     ) {
         let status = status.parse().expect("a status");
         let error = rejected(&[(LIST, Reply::text(status, body))]).await;
-        // Plain text is of GitLab's own limits, or of a proxy: https://github.com/rack/rack-attack#responses
+        // Plain text is of GitLab's own limits, or of a proxy:
+        // https://github.com/rack/rack-attack#responses
         let others = &GUESSES[..GUESSES.len() - usize::from(code == "CFG-403")];
         assert_reason(&error, &[said, code], others);
         assert!(!error.is_transient(), "{error}");

@@ -171,7 +171,8 @@ async fn update_sends_one_choice_of_branches_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn mirror_with_ignored_regex_is_deleted() {
-    // The free edition does not know it; the other one without its licence shows that it is not set.
+    // The free edition does not know it; the other one without its licence shows that it is not
+    // set.
     for enterprise in [false, true] {
         let script = Script::default()
             .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))

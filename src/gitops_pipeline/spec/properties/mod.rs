@@ -1,4 +1,5 @@
-//! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it, with their texts.
+//! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it, with their
+//! texts.
 
 mod stages;
 
@@ -83,7 +84,8 @@ pub static PROPERTIES: [Property; 23] = [
          GitLab holds the source, so the default deletes it. A [retained \
          repository](../concepts/pipelines.md#a-retained-repository) is adopted again.",
     ),
-    // Only its change has an effect: CloudFormation then sends an Update, which renders the child stack again.
+    // Only its change has an effect: CloudFormation then sends an Update, which renders the child
+    // stack again.
     Property::new("RenderingSerial", Kind::AnyText).doc(
         "Any change renders the child stack again, as the function's version does it now. See \
          [Upgrade](../how-to/upgrade.md).",

@@ -32,8 +32,9 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// GitLab's error, or an unreachable GitLab, rejects every other spec than the saved one. Mirrors
-    /// that match that one stay, with a warning. Otherwise the rollback of another change would fail.
+    /// GitLab's error, or an unreachable GitLab, rejects every other spec than the saved one.
+    /// Mirrors that match that one stay, with a warning. Otherwise the rollback of another change
+    /// would fail.
     pub fn rejection(&self) -> Option<Step> {
         let reason = self
             .state
@@ -149,8 +150,8 @@ impl<'a> MirrorPlanner<'a> {
         placed.collect()
     }
 
-    /// The mirrors of the next login's version, in the order of `Mirrors`. With another password, none of
-    /// the existing mirrors is among them.
+    /// The mirrors of the next login's version, in the order of `Mirrors`. With another password,
+    /// none of the existing mirrors is among them.
     pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
         let secret = self.state.secret.present();
         let secret = secret.filter(|_| self.state.login.issued.is_none());
@@ -175,7 +176,8 @@ impl<'a> MirrorPlanner<'a> {
         (!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry()).into())
     }
 
-    /// Enables the mirrors of `records` that are disabled, or that have other settings than the spec.
+    /// Enables the mirrors of `records` that are disabled, or that have other settings than the
+    /// spec.
     pub fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
         let wrong = records.iter().filter(|record| {
             let wanted = self.spec.wanted(record);

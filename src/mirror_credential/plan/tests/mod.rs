@@ -187,8 +187,8 @@ pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
     CredentialStep::DeleteCredential(id.to_owned()).into()
 }
 
-/// One test for each row: the argument of `$next`, a state and its change, and the step that `$next`
-/// chooses.
+/// One test for each row: the argument of `$next`, a state and its change, and the step that
+/// `$next` chooses.
 macro_rules! step_table {
     ($next:ident: $($name:ident: $of:expr, $state:expr $(, |$k:ident| $change:expr)? => $expected:expr;)*) => {
         $(

@@ -1,6 +1,6 @@
 //! A rotation whose step fails. After a transient failure the rotation is pending, and the same
-//! version resumes it. Otherwise the rotation ends, and the next one has a new version. Meanwhile the
-//! current login and its mirrors work.
+//! version resumes it. Otherwise the rotation ends, and the next one has a new version. Meanwhile
+//! the current login and its mirrors work.
 
 mod ended;
 mod mutants;

@@ -233,8 +233,8 @@ fn paths_decide_whether_a_later_head_is_another_push() {
                 .assert_success();
             let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &files);
             deliver_events(fake, &reactions, "first").await;
-            // EventBridge loses the event of a matching push. The update does not replace it, but the health
-            // check does.
+            // EventBridge loses the event of a matching push. The update does not replace it, but
+            // the health check does.
             fake.push_files(REPOSITORY, BRANCH, "commit-2", &later);
             update(stack, &with(approving(), "Source", paths))
                 .await

@@ -1,4 +1,5 @@
-//! Pushes whose events are lost, doubled, late or reversed: the health check deploys the branch's tip.
+//! Pushes whose events are lost, doubled, late or reversed: the health check deploys the branch's
+//! tip.
 
 mod conditions;
 mod schedules;

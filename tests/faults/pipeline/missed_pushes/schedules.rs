@@ -19,8 +19,8 @@ use fake_aws::mutants::{
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 
-/// When an event is delivered, in seconds after the push before the health check: never, once or twice.
-/// The check begins after [`CHECK`] seconds, and takes its second look a minute later.
+/// When an event is delivered, in seconds after the push before the health check: never, once or
+/// twice. The check begins after [`CHECK`] seconds, and takes its second look a minute later.
 const DELIVERIES: [&[u64]; 8] = [
     &[],
     &[0],
@@ -41,8 +41,8 @@ enum Happening<'a> {
     Push,
 }
 
-/// Two pushes and the deliveries of their events around a health check. Returns how many executions the
-/// function started.
+/// Two pushes and the deliveries of their events around a health check. Returns how many executions
+/// the function started.
 async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64]) -> usize {
     let (fake, mut stack) = deployed().await;
     let first_event = lose_push(&fake, "commit-2");
@@ -137,8 +137,8 @@ fn event_at_each_call_of_a_health_check_deploys_the_tip() {
     assert!(count > 60);
 }
 
-/// Plays a lost event that arrives at a call of the health check after all. Returns whether the check
-/// has such a call.
+/// Plays a lost event that arrives at a call of the health check after all. Returns whether the
+/// check has such a call.
 fn event_at(moment: Moment, times: usize) -> bool {
     let lost = Arc::new(Mutex::new(Value::Null));
     let arriving = Arc::clone(&lost);

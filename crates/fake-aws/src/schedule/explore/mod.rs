@@ -60,8 +60,8 @@ pub fn explore_with_holds(limit: usize, holds: usize, run: impl AsyncFnMut(Sched
 /// changes is tried, and every read before and after each change that it can see.
 ///
 /// A point of a run gets another choice only if its call races with a later one
-/// ([`races::reversals`]: source sets, Abdulla et al. 2014). A choice that would repeat an earlier run
-/// is asleep (sleep sets, Godefroid 1996).
+/// ([`races::reversals`]: source sets, Abdulla et al. 2014). A choice that would repeat an earlier
+/// run is asleep (sleep sets, Godefroid 1996).
 pub fn explore_reduced(limit: usize, run: impl AsyncFnMut(Schedule)) -> Explored {
     let rules = Rules {
         reduced: true,
@@ -82,9 +82,9 @@ pub fn explore_ends(limit: usize, run: impl AsyncFnMut(Schedule)) -> Explored {
     search(limit, rules, run)
 }
 
-/// Runs `run` in so many orders at random, where there are too many to try each:
-/// a call may be held back up to `holds` times in a run. The same ones each time. Returns the number
-/// of runs: [`extent`] may leave some out.
+/// Runs `run` in so many orders at random, where there are too many to try each: a call may be held
+/// back up to `holds` times in a run. The same ones each time. Returns the number of runs:
+/// [`extent`] may leave some out.
 pub fn sample(runs: u64, holds: usize, mut run: impl AsyncFnMut(Schedule)) -> u64 {
     let runs = extent::cases(runs, runs);
     for seed in 0..runs {
@@ -106,8 +106,8 @@ pub fn sample(runs: u64, holds: usize, mut run: impl AsyncFnMut(Schedule)) -> u6
     runs
 }
 
-/// Runs one future under a paused clock, outside of `#[tokio::test]`. The product's random pauses are
-/// the same each time. The text of a panic gets the journals of the run's fakes.
+/// Runs one future under a paused clock, outside of `#[tokio::test]`. The product's random pauses
+/// are the same each time. The text of a panic gets the journals of the run's fakes.
 pub fn paused<T>(work: impl Future<Output = T>) -> T {
     fastrand::seed(7);
     let runtime = tokio::runtime::Builder::new_current_thread()

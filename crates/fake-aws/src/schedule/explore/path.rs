@@ -34,8 +34,8 @@ impl ScheduleStep {
 }
 
 impl Point {
-    /// A point at which the first run takes `taken`. Other options are tried if `all` are, or if a run
-    /// [wants](Point::want_one_of) them.
+    /// A point at which the first run takes `taken`. Other options are tried if `all` are, or if a
+    /// run [wants](Point::want_one_of) them.
     pub fn new(
         options: Vec<ScheduleStep>,
         asleep: Vec<GatedCall>,

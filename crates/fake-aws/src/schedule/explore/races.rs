@@ -2,11 +2,11 @@
 
 use crate::schedule::{explore::path::Point, gate::GatedCall};
 
-/// The reversals of the run's races. Each is the index of a point, and some calls. If one of these is
-/// taken there instead, a later call that races with the point's call comes before it.
+/// The reversals of the run's races. Each is the index of a point, and some calls. If one of these
+/// is taken there instead, a later call that races with the point's call comes before it.
 ///
-/// Two calls race if they do not `commute`, neither waited for the other, and no call between them has
-/// to be after the first and before the second one.
+/// Two calls race if they do not `commute`, neither waited for the other, and no call between them
+/// has to be after the first and before the second one.
 pub fn reversals(
     path: &[Point],
     commute: impl Fn(&GatedCall, &GatedCall) -> bool,

@@ -128,7 +128,8 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
             result["externalExecutionSummary"] = json!(text);
         }
     }
-    // "The ARN of the user who changed the pipeline execution details", API Reference, `ActionExecutionDetail`.
+    // "The ARN of the user who changed the pipeline execution details", API Reference,
+    // `ActionExecutionDetail`.
     let by = match text {
         Some(text) if *name == "Approval" && text.starts_with("cfn-gitops: ") => FUNCTION_SESSION,
         _ => "arn:aws:sts::123456789012:assumed-role/Approver/jane",

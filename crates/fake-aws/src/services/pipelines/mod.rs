@@ -30,7 +30,8 @@ pub struct Pipeline {
     pub executions: Vec<Execution>,
     /// The actions of its stage that run now, with the token of an open approval.
     pub running: Vec<(&'static str, Option<&'static str>)>,
-    /// Since when they run, in the same order; of those that are left out CodePipeline reports nothing.
+    /// Since when they run, in the same order; of those that are left out CodePipeline reports
+    /// nothing.
     pub running_since: Vec<Duration>,
 }
 
@@ -40,7 +41,8 @@ pub struct Execution {
     pub status: &'static str,
     /// `CreatePipeline`, `StartPipelineExecution` or `CloudWatchEvent`.
     pub(crate) trigger: &'static str,
-    /// "The user ARN for a user-initiated start-pipeline-execution" (API Reference, `ExecutionTrigger`).
+    /// "The user ARN for a user-initiated start-pipeline-execution" (API Reference,
+    /// `ExecutionTrigger`).
     pub started_by: Option<String>,
     /// The execution that this one rolls back by itself.
     pub rolls_back: Option<String>,
@@ -148,8 +150,8 @@ impl Pipeline {
 
     /// Changes the pipeline. The actions that run complete, and then their executions are
     /// `Cancelled`: "The pipeline's definition was updated before the pipeline execution could be
-    /// completed" (API Reference, `PipelineExecution`). None is started: "editing a pipeline does not
-    /// rerun the most recent revision through the pipeline" (User Guide, Edit a pipeline).
+    /// completed" (API Reference, `PipelineExecution`). None is started: "editing a pipeline does
+    /// not rerun the most recent revision through the pipeline" (User Guide, Edit a pipeline).
     pub fn update(&mut self, properties: &Value, ends: Duration) {
         let declaration = |properties: &Value| {
             let mut declaration = properties.clone();
@@ -167,8 +169,9 @@ impl Pipeline {
 }
 
 /// Ends the action of the due execution. A source action sets the source: the commit that it was
-/// started with, or the branch's latest. "The pipeline execution fails when the branch is not there" is the error that
-/// CodePipeline's source action shows for a missing branch (User Guide, Troubleshooting).
+/// started with, or the branch's latest. "The pipeline execution fails when the branch is not
+/// there" is the error that CodePipeline's source action shows for a missing branch (User Guide,
+/// Troubleshooting).
 pub(crate) fn end_action(aws: &mut AwsState, name: &str) {
     let Some(pipeline) = aws.pipelines.get(name) else {
         return;

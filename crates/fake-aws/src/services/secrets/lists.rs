@@ -19,7 +19,8 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     for filter in &filters {
         let known = ["description", "name", "tag-key", "tag-value"];
         if !known.iter().any(|key| filter["Key"] == **key) {
-            // `primary-region`, `owning-service` and `all` exist, but the product does not use them.
+            // `primary-region`, `owning-service` and `all` exist, but the product does not use
+            // them.
             return Err(invalid_parameter("the fake does not know this filter"));
         }
     }

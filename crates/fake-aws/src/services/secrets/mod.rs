@@ -1,6 +1,6 @@
-//! Secrets Manager's secrets: created, described, tagged, deleted. It is strongly
-//! consistent, unless a test makes descriptions late. Sentences in quotation marks are from the API reference. The
-//! texts of errors are recorded responses of AWS unless a comment states otherwise.
+//! Secrets Manager's secrets: created, described, tagged, deleted. It is strongly consistent,
+//! unless a test makes descriptions late. Sentences in quotation marks are from the API reference.
+//! The texts of errors are recorded responses of AWS unless a comment states otherwise.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};

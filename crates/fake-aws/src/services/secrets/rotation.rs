@@ -62,8 +62,8 @@ pub struct Rotation {
     /// The secret's name.
     pub secret: String,
     pub wire: fn(&FakeAws, &Caller) -> SharedHttpConnector,
-    /// How often a killed step is delivered. Secrets Manager's reaction to a call without a response is
-    /// not documented.
+    /// How often a killed step is delivered. Secrets Manager's reaction to a call without a
+    /// response is not documented.
     pub deliveries: u32,
     /// Every step is repeated after it succeeded.
     pub delivers_twice: bool,
@@ -241,9 +241,9 @@ impl Rotation {
         }
     }
 
-    /// Whether a delivery of this step took AWSPENDING away, and succeeded in that. Taking it away "by
-    /// using a separate API call […] can indicate to Secrets Manager that the rotation did not complete
-    /// successfully" (User Guide, the finish step): then it did not.
+    /// Whether a delivery of this step took AWSPENDING away, and succeeded in that. Taking it away
+    /// "by using a separate API call […] can indicate to Secrets Manager that the rotation did not
+    /// complete successfully" (User Guide, the finish step): then it did not.
     fn was_removed(&self, step: RotationStep) -> bool {
         let name = format!("{}.", self.name(step));
         self.fake.journal().iter().any(|entry| {

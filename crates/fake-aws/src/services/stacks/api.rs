@@ -100,8 +100,8 @@ fn schema(call: &Call) -> Result<String, AwsError> {
     Ok(element("TypeName", name) + &element("Schema", &escaped(&schema)))
 }
 
-/// CloudFormation executes text of any script, but its read calls return `?` for each character beyond
-/// ASCII: outputs, tags, parameters, reasons, templates.
+/// CloudFormation executes text of any script, but its read calls return `?` for each character
+/// beyond ASCII: outputs, tags, parameters, reasons, templates.
 /// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814>
 fn as_read(operation: &str, xml: &str) -> String {
     let is_read = ["Describe", "Get", "List"]
@@ -404,7 +404,8 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
     Ok((!all.is_empty()).then_some(all))
 }
 
-/// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake AWS's.
+/// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake
+/// AWS's.
 fn unresolved(aws: &mut AwsState, error: String) -> AwsError {
     aws.complaints
         .push(format!("a template was refused: {error}"));

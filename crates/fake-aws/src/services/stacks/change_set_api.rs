@@ -111,8 +111,8 @@ fn repeated(aws: &AwsState, call: &Call, held: &ChangeSet) -> Result<String, Aws
     Err(AwsError::new(400, "AlreadyExistsException", message))
 }
 
-/// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set the
-/// `UsePreviousTemplate` to true."
+/// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set
+/// the `UsePreviousTemplate` to true."
 fn new_template(aws: &AwsState, call: &Call, stack: &Stack) -> Result<Arc<Value>, AwsError> {
     let uses_previous = call.text("UsePreviousTemplate") == Some("true");
     let parsed = match (template(call)?, call.text("TemplateURL"), uses_previous) {
@@ -388,8 +388,8 @@ pub(crate) fn hides(template: &Value, parameter: &str) -> bool {
     plain(&template["Parameters"][parameter]["NoEcho"]).as_deref() == Some("true")
 }
 
-/// The key of the change set that a call names, by its ARN or with its stack. `None` if no change set
-/// has that ARN.
+/// The key of the change set that a call names, by its ARN or with its stack. `None` if no change
+/// set has that ARN.
 fn key(aws: &AwsState, call: &Call) -> Result<Option<(String, String)>, AwsError> {
     if !call.needed("ChangeSetName").starts_with("arn:") {
         existing(aws, call)?;

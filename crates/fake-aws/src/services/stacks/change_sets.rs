@@ -197,7 +197,8 @@ impl ChangeSets {
         self.all.insert(key, change_set);
     }
 
-    /// The creation of a change set fails for `reason`. Changes that it has contradict a reason such as "no changes".
+    /// The creation of a change set fails for `reason`. Changes that it has contradict a reason
+    /// such as "no changes".
     pub fn fail(&mut self, key: &(String, String), reason: &str) {
         let change_set = self.all.get_mut(key).expect("a change set");
         change_set.failure = Some(reason.to_owned());

@@ -270,8 +270,8 @@ pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
         put("PhysicalResourceId", change.physical_id.as_deref());
         put("ResourceType", Some(&change.resource_type));
         put("Replacement", change.replacement);
-        // The template's resources have no DeletionPolicy. A Modify without replacement has none of these actions
-        // (API Reference, `ResourceChange`).
+        // The template's resources have no DeletionPolicy. A Modify without replacement has none of
+        // these actions (API Reference, `ResourceChange`).
         let deletion = match (change.action, change.replacement) {
             ("Remove", _) => Some("Delete"),
             (_, Some("True")) => Some("ReplaceAndDelete"),
@@ -289,7 +289,8 @@ pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
     shown.collect()
 }
 
-/// API Reference, `ResourceChangeDetail`: the names of properties, also without `IncludePropertyValues`.
+/// API Reference, `ResourceChangeDetail`: the names of properties, also without
+/// `IncludePropertyValues`.
 fn shown_details(change: &Change) -> String {
     let members = change.details.iter().map(|(name, recreation)| {
         let target = element("Attribute", "Properties")

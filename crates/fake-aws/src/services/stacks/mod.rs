@@ -327,8 +327,8 @@ impl Stack {
         }
     }
 
-    /// Validation rejects an operation before it begins with a resource: the stack reaches `status`,
-    /// and neither its reason nor its events name a resource.
+    /// Validation rejects an operation before it begins with a resource: the stack reaches
+    /// `status`, and neither its reason nor its events name a resource.
     pub(crate) fn reject(
         &mut self,
         begins: &'static str,

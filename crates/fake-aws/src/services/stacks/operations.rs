@@ -100,8 +100,9 @@ pub fn update(
             );
         }
     }
-    // "You can't update […] by themselves": of the parts that are not resources, only tags (User Guide,
-    // Parameters, Conditions and Outputs do not say it of themselves; an output alone was rejected).
+    // "You can't update […] by themselves": of the parts that are not resources, only tags (User
+    // Guide, Parameters, Conditions and Outputs do not say it of themselves; an output alone was
+    // rejected).
     let reworded = is_lenient && stack.parameters != resolved.parameters;
     if steps.is_empty() && cleanup.is_empty() && !retagged && !reworded {
         return Err("No updates are to be performed.".to_owned());
