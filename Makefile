@@ -38,11 +38,11 @@ help: ## list the targets
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
 run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=cn-north-1)
-	@scripts/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
-	@python scripts/run.py $(if $(REGION),--region $(REGION))
+	@tools/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
+	@python tools/run.py $(if $(REGION),--region $(REGION))
 
 run-function:
-	@$(PYTHON) scripts/cargo_progress.py cargo build --locked --bin cfn-gitops
+	@$(PYTHON) tools/cargo_progress.py cargo build --locked --bin cfn-gitops
 	@$(MAKE) local-function
 
 # The function that Cargo has compiled last, for `make run` or for the tests. It is large, so it is compressed only once.
@@ -52,54 +52,54 @@ local-function:
 	@$(PYTHON) -m zipfile -c target/local/function.zip target/local/bootstrap
 
 test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
-	@scripts/start.sh test
-	@SCHEDULES=$(SCHEDULES) $(PYTHON) scripts/run_checks.py
+	@tools/start.sh test
+	@SCHEDULES=$(SCHEDULES) $(PYTHON) tools/run_checks.py
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
 	@python bench/run.py
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
-	@python scripts/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
+	@python tools/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
 
 build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
-	@scripts/build.sh
-	@python scripts/check_bootstrap.py $(BOOTSTRAP)
+	@tools/build.sh
+	@python tools/check_bootstrap.py $(BOOTSTRAP)
 
 docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
-	@.venv-docs/bin/python scripts/build_site.py
+	@.venv-docs/bin/python tools/build_site.py
 
 dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zip, templates, SBOM, licences, documentation, examples, checksums
-	@python scripts/dist.py
+	@python tools/dist.py
 
 dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds)
-	@python scripts/dist_check.py
+	@python tools/dist_check.py
 
 release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
-	@SIGNING_KEY="$(SIGNING_KEY)" python scripts/release.py
+	@SIGNING_KEY="$(SIGNING_KEY)" python tools/release.py
 
 deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
-	@python scripts/deploy.py --config-env $(CONFIG_ENV) -- $(PARAMETERS)
+	@python tools/deploy.py --config-env $(CONFIG_ENV) -- $(PARAMETERS)
 
 undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
 	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \
-	    python scripts/undeploy.py --config-env $(CONFIG_ENV)
+	    python tools/undeploy.py --config-env $(CONFIG_ENV)
 
 doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelines' rules, and show each problem (CONFIG_ENV=prd)
-	@python scripts/doctor.py --config-env $(CONFIG_ENV)
+	@python tools/doctor.py --config-env $(CONFIG_ENV)
 
 upgrade: $(INSTALLED) ## render the pipelines of an environment again after its function's upgrade, one at a time (CONFIG_ENV=prd)
-	@python scripts/upgrade.py --config-env $(CONFIG_ENV)
+	@python tools/upgrade.py --config-env $(CONFIG_ENV)
 
 try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
-	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python scripts/try_run.py $(if $(ACTS),--acts $(ACTS)) $(if $(CLEAN),--clean $(CLEAN))
+	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python tools/try_run.py $(if $(ACTS),--acts $(ACTS)) $(if $(CLEAN),--clean $(CLEAN))
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
-	@python scripts/invoke.py $(EVENT)
+	@python tools/invoke.py $(EVENT)
 
 shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
-	@scripts/start.sh shell $(MAKE) --silent $(INSTALLED)
-	@python scripts/shell.py
+	@tools/start.sh shell $(MAKE) --silent $(INSTALLED)
+	@python tools/shell.py
 
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-dependencies ## formatting, clippy, the template linters, prose, lines, licences
 
@@ -125,13 +125,13 @@ lint-templates: $(INSTALLED)
 	cfn-lint --regions us-east-1 eu-central-1 --template $(TEMPLATES) tests/deployment/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
-# The words of scripts/prose.yaml, and the length of sentences.
+# The words of tools/prose.yaml, and the length of sentences.
 lint-prose: $(INSTALLED)
-	@python scripts/check_prose.py
+	@python tools/check_prose.py
 
 # The lines of each area, against figures.toml.
 lint-lines:
-	@$(PYTHON) scripts/check_lines.py
+	@$(PYTHON) tools/check_lines.py
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
@@ -186,6 +186,6 @@ $(DOCS_INSTALLED): requirements-docs.txt
 	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-docs.txt
 	@cp requirements-docs.txt $@
 
-$(DOCS_SCRIPTS): scripts/site_scripts.py $(DOCS_INSTALLED)
-	@.venv-docs/bin/python scripts/site_scripts.py .venv-docs/scripts
-	@cp scripts/site_scripts.py $@
+$(DOCS_SCRIPTS): tools/site_scripts.py $(DOCS_INSTALLED)
+	@.venv-docs/bin/python tools/site_scripts.py .venv-docs/scripts
+	@cp tools/site_scripts.py $@

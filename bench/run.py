@@ -56,7 +56,7 @@ def main() -> int:
     report.write(GOALS, "the goals", verdicts)
     plot.draw(measured, FIGURES)
     tell(f"Written to {DOCUMENT.relative_to(ROOT)}, {FIGURES.relative_to(ROOT)} and {GOALS.relative_to(ROOT)}.")
-    # A missed goal is only reported. scripts/check_figures.py checks for growth.
+    # A missed goal is only reported. tools/check_figures.py checks for growth.
     return 0
 
 

@@ -244,7 +244,7 @@ class Production(Environment):
 
     def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
         """Runs the script of `make deploy` or `make undeploy`. Returns its exit status and output."""
-        ran = subprocess.run([sys.executable, ROOT / "scripts" / script, "--config-env", "prd", *arguments],
+        ran = subprocess.run([sys.executable, ROOT / "tools" / script, "--config-env", "prd", *arguments],
                              env=self._environment | variables, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
         self.output += ran.stdout

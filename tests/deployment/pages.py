@@ -20,7 +20,7 @@ from tests import preloaded
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
-# What the pictures of scripts/pictures.py show.
+# What the pictures of tools/pictures.py show.
 RECORDED = Path(__file__).with_name("recorded.json")
 
 

@@ -28,7 +28,7 @@ BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-# Variables that git gets, too: proxies and CAs of the machine (scripts/try_run.py). The local services need none.
+# Variables that git gets, too: proxies and CAs of the machine (tools/try_run.py). The local services need none.
 PROXIES: dict[str, str] = {}
 
 

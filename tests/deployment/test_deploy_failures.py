@@ -1,5 +1,5 @@
 """The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons. After `sam deploy` alone,
-scripts/stack_failures.py prints the same.
+tools/stack_failures.py prints the same.
 
 An AWS of its own, in which prd was never deployed.
 """

@@ -13,7 +13,7 @@ from tests.deployment.conftest import Transcript
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import run  # noqa: E402
 import story  # noqa: E402

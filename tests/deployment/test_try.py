@@ -46,7 +46,7 @@ class User:
     def tries(self, *options: str, **variables: str) -> Trial:
         environment = self.aws.environment() | {
             "GITLAB_URL": self.gitlab.url, "GITLAB_TOKEN": self.gitlab.token, "GITLAB_PROJECT": PROJECT, **variables}
-        ran = subprocess.run([sys.executable, ROOT / "scripts/try_run.py", "--interval", "0.05", *options],
+        ran = subprocess.run([sys.executable, ROOT / "tools/try_run.py", "--interval", "0.05", *options],
                              env=environment, input="", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              check=False)
         reports = sorted(ROOT.glob("try-try*.md"))
@@ -146,7 +146,7 @@ def test_gitlab_without_tls_receives_no_token(user: User) -> None:
 def test_interrupted_run_is_deleted_by_its_name(user: User) -> None:
     environment = user.aws.environment() | {
         "GITLAB_URL": user.gitlab.url, "GITLAB_TOKEN": user.gitlab.token, "GITLAB_PROJECT": PROJECT, "CONFIRM": "yes"}
-    running = subprocess.Popen([sys.executable, ROOT / "scripts/try_run.py", "--interval", "0.05"], env=environment,
+    running = subprocess.Popen([sys.executable, ROOT / "tools/try_run.py", "--interval", "0.05"], env=environment,
                                stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, cwd=os.curdir)
     assert running.stdout
     name = next(found[1] for line in running.stdout if (found := re.search(r"Stack cfn-gitops-(try\w+) with", line)))

@@ -65,7 +65,7 @@ def run(aws: LocalAws, *command: str) -> tuple[int, str]:
 
 
 def run_script(aws: LocalAws, script: str) -> tuple[int, str]:
-    return run(aws, sys.executable, f"scripts/{script}", "--config-env", "dev")
+    return run(aws, sys.executable, f"tools/{script}", "--config-env", "dev")
 
 
 def documented_command(project: str) -> str:

@@ -1,4 +1,4 @@
-"""What scripts/check_prose.py reads and finds. `make lint-prose` checks the repository itself."""
+"""What tools/check_prose.py reads and finds. `make lint-prose` checks the repository itself."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import check_prose  # noqa: E402
 
@@ -21,7 +21,7 @@ def read(tmp_path, name, text):
     ("a.md", "# Title\n\nOne\ntwo.\n- `a b` and [c d](e.md)\n- <b>f</b>\n", [(1, "Title"), (3, "One two."), (5, "code and c d"), (6, "f")]),
     ("a.md", "| a | b\\|c |\n|---|---|\n", [(1, "a"), (1, "b\\|c"), (2, "---"), (2, "---")]),
     ("a.md", "```sh\ncode\n```\n<!-- hidden -->\nshown\n", [(5, "shown")]),
-    ("a.md", "<!-- Written by scripts/reference.py. Change the source, and run it. -->\ntext\n", []),
+    ("a.md", "<!-- Written by tools/reference.py. Change the source, and run it. -->\ntext\n", []),
     ("a.rs", "//! One\n//! two.\nlet a = 1; // not read\n/// Three.\nfn a() {}\n", [(1, "One two."), (4, "Three.")]),
     ("a.py", '"""One\ntwo."""\na = 1  # three\n# four\n# five\n', [(1, "One two."), (3, "three"), (4, "four five")]),
     ("a.sh", "#!/bin/sh\n# One.\ntrue\n", [(2, "One.")]),

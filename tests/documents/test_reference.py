@@ -1,4 +1,4 @@
-"""What scripts/reference.py writes: the pages of docs/reference/, and the pictures."""
+"""What tools/reference.py writes: the pages of docs/reference/, and the pictures."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import pictures  # noqa: E402
 import reference  # noqa: E402
@@ -21,7 +21,7 @@ import reference_properties  # noqa: E402
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_page_is_as_its_source_gives_it(name):
     differs = (reference.REFERENCE / name).read_text() != reference.PAGES[name]()
-    assert not differs, "run `python scripts/reference.py --write`"
+    assert not differs, "run `python tools/reference.py --write`"
 
 
 def test_page_of_parameters_has_every_parameter_and_output():
@@ -37,9 +37,9 @@ def test_page_of_parameters_has_every_parameter_and_output():
 
 def test_page_of_commands_has_each_script_of_the_release_folder(tmp_path):
     page = (reference.REFERENCE / "commands.md").read_text()
-    for name in reference.dist._SCRIPTS:
-        is_command = '__name__ == "__main__"' in (ROOT / name).read_text()
-        assert (f"python3 {name} " in page) is is_command, name
+    for name in reference.dist.SCRIPTS:
+        is_command = '__name__ == "__main__"' in (ROOT / "tools" / name).read_text()
+        assert (f"python3 scripts/{name} " in page) is is_command, name
     (tmp_path / "a.py").write_text('"""Does\nit.\n\n    python scripts/a.py b    c d\n    E=f python3 scripts/a.py\n"""')
     assert reference.script_row(tmp_path / "a.py") == ["`python3 scripts/a.py b`: c d<br>`E=f python3 scripts/a.py`", "Does it."]
 

@@ -1,4 +1,4 @@
-"""How scripts/build_site.py prepares the pages. `make docs` builds the site itself."""
+"""How tools/build_site.py prepares the pages. `make docs` builds the site itself."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import markdown
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import build_site  # noqa: E402
 import site_hooks  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import dist  # noqa: E402
 

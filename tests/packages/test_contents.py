@@ -131,7 +131,7 @@ def test_site_is_built_with_a_fixed_time(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(dist, "ROOT", tmp_path)
     monkeypatch.setattr(dist, "_DOCS_PYTHON", python)
     dist.write_site(tmp_path / "dist")
-    assert (tmp_path / "dist/site/index.html").read_text() == f"{tmp_path}/scripts/build_site.py 315532800\n"
+    assert (tmp_path / "dist/site/index.html").read_text() == f"{tmp_path}/tools/build_site.py 315532800\n"
 
 
 def test_package_without_licence_text_stops_the_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

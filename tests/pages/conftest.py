@@ -17,7 +17,7 @@ from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import BOOTSTRAP, ROOT, Environment
 from tests.deployment.pages import OF_DEV, Folder
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 import dist  # noqa: E402
 

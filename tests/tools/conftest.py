@@ -1,0 +1,57 @@
+"""The scripts of `make deploy` and `make undeploy` without AWS: prompts, checks and arguments."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import sam_settings  # noqa: E402
+
+
+@dataclass
+class FakeAccount:
+    """An account with given stacks and buckets."""
+
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    id: str = "111122223333"
+    region: str = "eu-central-1"
+    session: Any = field(default_factory=MagicMock)
+
+    def bucket_of(self, env_id: str) -> str:
+        return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
+
+    def has_bucket(self, name: str) -> bool:
+        return name in self.buckets
+
+    def stack(self, name: str) -> dict[str, Any] | None:
+        return self.known.get(name)
+
+    def stacks(self) -> list[dict[str, Any]]:
+        return list(self.known.values())
+
+    def repositories(self, stack: dict[str, Any]) -> list[str]:
+        return stack.get("Repositories", [])
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
+    fake = FakeAccount()
+    monkeypatch.setattr(sam_settings, "account", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A directory with a samconfig.toml, which the scripts use as the repository."""
+    (tmp_path / "samconfig.toml").write_text((ROOT / "samconfig.toml").read_text())
+    monkeypatch.setattr(sam_settings, "ROOT", tmp_path)
+    return tmp_path

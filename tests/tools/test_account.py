@@ -1,0 +1,54 @@
+"""What the scripts ask of an account, and how they call it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.tools.conftest import sam_settings  # noqa: F401: it adds the scripts to the path
+
+import doctor  # noqa: E402
+import try_account  # noqa: E402
+
+
+class Account:
+    """An account in which a region has these quotas of CodeBuild."""
+
+    def __init__(self, quotas: dict[str, float] | Exception) -> None:
+        self.id, self.region, self.session, self._quotas = "123456789012", "eu-central-1", self, quotas
+
+    def client(self, service: str, config: Any) -> Any:
+        assert service == "service-quotas"
+        return self
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_service_quotas"
+        return self
+
+    def paginate(self, ServiceCode: str) -> Any:  # noqa: N803: AWS's name
+        if isinstance(self._quotas, Exception):
+            raise self._quotas
+        yield {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self._quotas.items()]}
+
+
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
+
+
+@pytest.mark.parametrize(("quotas", "count"), [
+    ({try_account.BUILDS: 0.0}, 1), ({try_account.BUILDS: 1.0}, 0), ({"another": 0.0}, 0), (DENIED, 0),
+])
+def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
+    problems = try_account.RemoteAccount(Account(quotas)).problems()  # type: ignore[arg-type]
+    assert len(problems) == count
+    assert all(try_account.BUILDS in problem for problem in problems)
+
+
+def test_long_calls_keep_their_connection() -> None:
+    """Behind a NAT gateway an idle connection ends after 350 seconds."""
+    assert doctor._CONFIG.tcp_keepalive is True
+    account = sam_settings.Account(boto3.Session("key", "secret", region_name="eu-central-1"), "123456789012")
+    client = try_account.RemoteAccount(account).client("lambda")
+    assert client.meta.config.tcp_keepalive is True

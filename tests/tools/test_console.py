@@ -1,0 +1,130 @@
+"""What `make run` and the other commands print: acts, waits, the end, and Ctrl-C. Without a local AWS."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.deployment import steps, waiting
+from tests.tools.conftest import ROOT
+
+import console
+import run
+from story import Act
+
+
+def run_program(text: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that can import the scripts."""
+    return subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = ['tools', '.']\n{text}"], cwd=ROOT,
+                          text=True, capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the local AWS and the local GitLab."""
+    aws = SimpleNamespace(account_id="123456789012", region="eu-central-1")
+    monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
+    monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
+    monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+
+
+def test_acts_are_numbered_and_the_end_names_next_steps(stand_ins: None, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    waits: list[str] = []
+    monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
+                                      Act("Second", "A reason.", lambda _: None, "works too")])
+    assert run.main() == 0
+    output = capsys.readouterr().out
+    assert "\n1 of 2: First\n   A reason.\n" in output and "\n2 of 2: Second\n" in output
+    assert waits == ["act 1 has ended"]
+    assert [line.split()[:2] for line in output.split("\nNext:\n")[1].splitlines()] == [
+        ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
+    assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
+
+
+def test_no_silence_lasts_ten_seconds() -> None:
+    assert console.SILENCE_SECONDS < 10
+
+
+def test_silence_ends_with_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, written = threading.Event(), []
+    monkeypatch.setattr(console, "write", lambda text, style="": (written.append(text), printed.set()))
+    now = time.monotonic()
+    with console.Heartbeat([("act 1 has ended", now - 60), ("the stack is complete", now - 20)], seconds=0.01):
+        assert printed.wait(10)
+    assert written[0] == "    ... waiting until the stack is complete (20 s)"
+
+
+def test_output_is_not_followed_by_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "note", lambda text, **_: pytest.fail(text))
+    with console.Heartbeat([("act 1 has ended", 0)], seconds=3600):
+        console.write("output")
+
+
+def test_wait_has_its_condition_while_it_lasts() -> None:
+    seen = waiting.eventually(lambda: [until for until, _ in waiting.UNDER_WAY], "the stack is complete")
+    assert seen == ["the stack is complete"] and waiting.UNDER_WAY == []
+
+
+def test_sam_leaves_no_directory_in_the_temporary_one(tmp_path: Path) -> None:
+    # `sam deploy` creates one for each package, and deletes only the package.
+    assert steps.sam_settings(tmp_path)["TMPDIR"] == str(tmp_path)
+
+
+def test_long_rows_and_proofs_are_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table([("buckets", ", ".join(["a-bucket-with-a-rather-long-name"] * 5)), ("stacks", "nothing")])
+    console.summary([(1, 0.5, "proof " * 40)])
+    console.Progress().show("push", "text " * 40)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= console.WIDTH and len(lines) > 8
+    assert lines[1].startswith(f"{'':13}a-bucket")
+
+
+def test_time_and_name_of_a_step_are_coloured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(console, "in_colour", lambda: True)
+    console.Progress().show("push", "to GitLab")
+    assert capsys.readouterr().out == "\033[2m     0.0 s  \033[0m\033[36mpush      \033[0mto GitLab\n"
+
+
+def test_interrupt_is_one_sentence_after_the_end() -> None:
+    # The second one comes while it ends, and a server's thread reports a closed connection.
+    ran = run_program("""
+import os, signal, threading, console
+with console.ending_at_interrupt("Interrupted: all is stopped."):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start(), thread.join()
+        print("stopped")
+""")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "stopped\n\nInterrupted: all is stopped.\n", "")
+
+
+def test_interrupt_of_the_checks_stops_them_in_one_sentence(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    # The interrupt comes with the end of the first step.
+    ran = run_program(f"""
+import os, pathlib, run_checks, signal
+run_checks.steps = lambda: [
+    run_checks.Step("ends", ["bash", "-c", "until [ -s {pid} ]; do :; done"]),
+    run_checks.Step("waits", ["bash", "-c", "echo $$ > {pid}; exec tail -f /dev/null"])]
+run_checks.row = lambda result: os.kill(os.getpid(), signal.SIGINT)
+run_checks.parallel_steps, run_checks.tree = lambda: 2, dict
+run_checks.CALLS = run_checks.TRANSCRIPTS = pathlib.Path("{tmp_path}/none")
+sys.exit(run_checks.main())
+""")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "\nInterrupted: all checks are stopped.\n", "")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

