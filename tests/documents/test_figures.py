@@ -1,11 +1,11 @@
-"""The figures of bench/plot.py."""
+"""The figures of tools/bench/plot.py."""
 
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "bench"))
+sys.path.append(str(ROOT / "tools/bench"))
 
 import plot  # noqa: E402
 

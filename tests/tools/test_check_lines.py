@@ -17,9 +17,9 @@ import check_lines
     ("tests/faults/main.rs", "rust_tests"), ("fuzz/tests/gitops_pipeline.rs", "rust_tests"),
     ("crates/fake-aws/tests/stacks.rs", "emulators"), ("local/README.md", "emulators"),
     ("tests/templates/rendered/default.json", "python_tests"), ("tools/check_lines.py", "tools"),
-    ("bench/harness/main.rs", "tools"), ("Makefile", "tools"), ("template.yaml", "templates"),
+    ("tools/bench/harness/main.rs", "tools"), ("Makefile", "tools"), ("template.yaml", "templates"),
     ("docs/runbook/README.md", "docs"), ("README.md", "docs"), ("deny.toml", "other"),
-    ("Cargo.lock", None), ("bench/functions/floor/Cargo.lock", None), ("requirements-run.txt", None),
+    ("Cargo.lock", None), ("tools/bench/functions/floor/Cargo.lock", None), ("requirements-run.txt", None),
 ])
 def test_file_is_in_one_area(path, area):
     assert check_lines.area_of(path) == area

@@ -37,7 +37,7 @@ def test_requirement_without_a_hash_is_named():
 
 # claim: every-python-package-has-hashes
 def test_every_installation_requires_hashes():
-    files = [ROOT / "Makefile", ROOT / "bench/contenders.py"]
+    files = [ROOT / "Makefile", ROOT / "tools/bench/contenders.py"]
     calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
     assert len(calls) == 5
     assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
@@ -54,5 +54,5 @@ def test_rust_toolchain_is_one_version():
 def test_floor_has_the_locked_versions_of_the_product():
     """`make bench` stops otherwise, so an update of one lock file is an update of both."""
     product, floor = ({(package["name"], package["version"]) for package in tomllib.loads(path.read_text())["package"]}
-                      for path in (ROOT / "Cargo.lock", ROOT / "bench/functions/floor/Cargo.lock"))
+                      for path in (ROOT / "Cargo.lock", ROOT / "tools/bench/functions/floor/Cargo.lock"))
     assert {name for name, _ in floor - product} == {"floor"}

@@ -1,4 +1,4 @@
-"""Runs a function in the harness (`bench/harness`): prepares its environment, starts its process, and returns
+"""Runs a function in the harness (`tools/bench/harness`): prepares its environment, starts its process, and returns
 the record of its calls and of the process's resources."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import certifi
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from local.gitlab.certificates import Authority  # noqa: E402
 

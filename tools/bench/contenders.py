@@ -15,7 +15,7 @@ from pathlib import Path
 
 from host import ROOT, Program
 
-FUNCTIONS = ROOT / "bench" / "functions"
+FUNCTIONS = ROOT / "tools/bench/functions"
 BOOTSTRAP = ROOT / "target" / "lambda" / "cfn-gitops" / "bootstrap"
 
 

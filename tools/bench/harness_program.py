@@ -1,4 +1,4 @@
-"""The program in `bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
+"""The program in `tools/bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
 
 from __future__ import annotations
 
