@@ -162,17 +162,17 @@ clean: ## remove all build output and installed tools
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
-$(INSTALLED): requirements.txt requirements-run.txt requirements-build.txt
+$(INSTALLED): $(addprefix tools/requirements/,all.txt run.txt build.txt)
 	@test -x .venv/bin/pip || $(MAKE) .venv/bin/pip
-	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-build.txt
-	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements.txt
-	@cp requirements-run.txt $(RUN_INSTALLED)
-	@cp requirements.txt $@
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/build.txt
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r tools/requirements/all.txt
+	@cp tools/requirements/run.txt $(RUN_INSTALLED)
+	@cp tools/requirements/all.txt $@
 
-$(RUN_INSTALLED): requirements-run.txt
+$(RUN_INSTALLED): tools/requirements/run.txt
 	@test -x .venv/bin/pip || $(MAKE) .venv/bin/pip
-	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-run.txt
-	@cp requirements-run.txt $@
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/run.txt
+	@cp tools/requirements/run.txt $@
 
 # venv creates it last. In an environment without it, the machine's own pip would run.
 .venv/bin/pip:
@@ -181,10 +181,10 @@ $(RUN_INSTALLED): requirements-run.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv
 
 # MkDocs has an environment of its own, because checkov and sam need older versions of some packages.
-$(DOCS_INSTALLED): requirements-docs.txt
+$(DOCS_INSTALLED): tools/requirements/docs.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-docs
-	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-docs.txt
-	@cp requirements-docs.txt $@
+	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/docs.txt
+	@cp tools/requirements/docs.txt $@
 
 $(DOCS_SCRIPTS): tools/site_scripts.py $(DOCS_INSTALLED)
 	@.venv-docs/bin/python tools/site_scripts.py .venv-docs/scripts

@@ -38,7 +38,7 @@ AREAS = {
     "docs": r"(docs|\.github|\.gitlab)/|.*\.md$|mkdocs\.yml$",
     "other": r"",
 }
-NOT_COUNTED = r"(.*/)?(Cargo\.lock|package-lock\.json|requirements[\w-]*\.txt)$"
+NOT_COUNTED = r"(.*/)?(Cargo\.lock|package-lock\.json|requirements[\w/]*\.txt)$"
 # `mod tests { … }` in a file of the product is a unit test. rustfmt puts its last brace into the first column.
 INLINE_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 # What the project aims at. A missed target does not fail.

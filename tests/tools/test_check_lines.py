@@ -19,7 +19,7 @@ import check_lines
     ("tests/templates/rendered/default.json", "python_tests"), ("tools/check_lines.py", "tools"),
     ("tools/bench/harness/main.rs", "tools"), ("Makefile", "tools"), ("template.yaml", "templates"),
     ("docs/runbook/README.md", "docs"), ("README.md", "docs"), ("deny.toml", "other"),
-    ("Cargo.lock", None), ("tools/bench/functions/floor/Cargo.lock", None), ("requirements-run.txt", None),
+    ("Cargo.lock", None), ("tools/bench/functions/floor/Cargo.lock", None), ("tools/requirements/run.txt", None),
 ])
 def test_file_is_in_one_area(path, area):
     assert check_lines.area_of(path) == area

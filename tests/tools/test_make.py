@@ -17,11 +17,10 @@ class Make:
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._calls = directory, directory / "calls"
-        for name in ("Makefile", "requirements.txt", "requirements-run.txt", "requirements-build.txt"):
-            shutil.copy(ROOT / name, directory)
         programs, tools = directory / ".venv/bin", directory / "tools"
         programs.mkdir(parents=True)
-        tools.mkdir()
+        shutil.copy(ROOT / "Makefile", directory)
+        shutil.copytree(ROOT / "tools/requirements", tools / "requirements")
         (directory / ".venv/installed-requirements.txt").touch()
         self._script(programs / "python", f'echo "$@" >> {self._calls}\n'
                                           f'env | grep -E "^(CONFIRM|DELETE_BUCKET|KEEP_STACKS)=." >> {self._calls} || true')

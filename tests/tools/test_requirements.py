@@ -14,7 +14,7 @@ PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
 def faults_of_requirements(text):
     """Every line that is neither an option, nor another file that is checked, nor a version with hashes."""
     lines = [line for line in text.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
-    options = ("--", "-r requirements-run.txt")
+    options = ("--", "-r run.txt")
     return [line for line in lines if not line.startswith(options) and not PINNED.fullmatch(re.sub(" +", " ", line))]
 
 
