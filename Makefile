@@ -105,10 +105,10 @@ lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-dependenci
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)
-	cargo-deny --locked check licenses bans sources
+	cargo-deny --locked --config tools/deny.toml check licenses bans sources
 
 audit: $(INSTALLED) ## check the dependencies with cargo-deny, including published advisories (needs github.com)
-	cargo-deny --locked check
+	cargo-deny --locked --config tools/deny.toml check
 
 lint-format:
 	cargo fmt --all --check
@@ -129,7 +129,7 @@ lint-templates: $(INSTALLED)
 lint-prose: $(INSTALLED)
 	@python tools/check_prose.py
 
-# The lines of each area, against figures.toml.
+# The lines of each area, against tools/figures.toml.
 lint-lines:
 	@$(PYTHON) tools/check_lines.py
 

@@ -149,7 +149,8 @@ def main() -> int:
         from mkdocs.config import load_config
         from mkdocs.exceptions import Abort
         try:
-            build(load_config(str(ROOT / "mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation(), **header()))
+            build(load_config(str(ROOT / "tools/mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation(),
+                              **header()))
         except Abort as error:
             print(error, file=sys.stderr)
             return 1

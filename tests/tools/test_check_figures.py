@@ -65,7 +65,7 @@ def test_unmeasured_figure_is_skipped_and_unrecorded_one_fails():
 
 
 def test_the_repository_has_figures_of_every_kind():
-    checked_in = tomllib.loads((ROOT / "figures.toml").read_text())
+    checked_in = tomllib.loads((ROOT / "tools/figures.toml").read_text())
     names = [figure.name for figure in check_figures.FIGURES_IN_ORDER]
     assert list(checked_in["function"]) == names
 
