@@ -34,7 +34,7 @@ AREAS = {
     "emulators": r"(crates/fake-aws|local)/",
     "python_tests": r"tests/",
     "tools": r"(tools|\.ci)/|Makefile$",
-    "templates": r"(templates|schemas|examples|events)/|template\.yaml$",
+    "templates": r"(templates|docs/schemas|examples|events)/|template\.yaml$",
     "docs": r"(docs|\.github|\.gitlab)/|.*\.md$",
     "other": r"",
 }

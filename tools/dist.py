@@ -30,7 +30,7 @@ _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTIN
 # The folder `scripts` of the release. They need boto3 only.
 SCRIPTS = tuple(f"{name}.py" for name in ("doctor", "leave", "sam_settings", "stack_failures", "undeploy", "upgrade"))
 # They have the same paths as in the repository, so that the links of the README work.
-_FOLDERS = ("docs", "schemas", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
+_FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see tools/requirements/docs.txt.
 _DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
 # The earliest time that a zip can contain, also in seconds since 1970.
@@ -116,6 +116,8 @@ def copy_files(directory: Path) -> None:
         shutil.copyfile(ROOT / "tools" / name, directory / "scripts" / name)
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # The commands of the pages have this path.
+    (directory / "docs/schemas").rename(directory / "schemas")
 
 
 def write_what_goes_with_it(directory: Path) -> None:

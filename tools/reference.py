@@ -20,7 +20,7 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
-_BEGIN = "<!-- properties: begin. Written by tools/reference.py from schemas/ -->"
+_BEGIN = "<!-- properties: begin. Written by tools/reference.py from docs/schemas/ -->"
 _END = "<!-- properties: end -->"
 _GENERATED = "<!-- Written by tools/reference.py. Change the source, and run it with --write. -->"
 

@@ -1,4 +1,4 @@
-"""The properties of both resources for docs/reference/, from schemas/."""
+"""The properties of both resources for docs/reference/, from docs/schemas/."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 
 def schema_of(file: str) -> Schema:
-    content: Schema = json.loads((ROOT / "schemas" / file).read_text())
+    content: Schema = json.loads((ROOT / "docs/schemas" / file).read_text())
     return content
 
 

@@ -43,7 +43,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_properties_of_the_app_follow_the_schemas(synthesized: Path) -> None:
     [command] = re.findall(r"`(cfn-lint .*?)`", PAGE.read_text())
-    subprocess.run(command.replace("cdk.out/*.template.json", str(synthesized)), shell=True, cwd=ROOT, check=True,
+    subprocess.run(command.replace("cdk.out/*.template.json", str(synthesized)), shell=True, cwd=ROOT / "docs", check=True,
                    env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
 
 

@@ -1,4 +1,4 @@
-//! The properties of both resources as JSON Schemas, for linters and editors: `schemas/`.
+//! The properties of both resources as JSON Schemas, for linters and editors: `docs/schemas/`.
 //!
 //! [`generate`] turns the tables of properties, by which the function decodes, into schemas. The
 //! modules of the two resources add the rules between properties, which the function checks in
@@ -27,7 +27,7 @@ use self::generate::InOrder;
 struct Resource {
     /// `Custom::…`
     type_name: &'static str,
-    /// The file in `schemas/`, and in this folder that of the examples.
+    /// The file in `docs/schemas/`, and in this folder that of the examples.
     file: &'static str,
     description: &'static str,
     table: &'static [Property],
@@ -137,7 +137,7 @@ fn assert_checked_in(file: &Path, content: &Value) {
 #[test]
 fn schemas_are_as_checked_in() {
     for resource in &RESOURCES {
-        let file = repository().join("schemas").join(resource.file);
+        let file = repository().join("docs/schemas").join(resource.file);
         assert_checked_in(&file, &schema(resource));
     }
 }

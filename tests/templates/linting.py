@@ -1,6 +1,5 @@
-"""cfn-lint with this repository's configuration, in this process: its rules and schemas are loaded once."""
+"""cfn-lint with the rules of docs/schemas, in this process: its rules and schemas are loaded once."""
 
-import contextlib
 from functools import cache
 from pathlib import Path
 
@@ -17,15 +16,13 @@ def _rules():
 
 
 def _configuration(*templates):
-    return ConfigMixIn(["--", *map(str, templates)])
+    return ConfigMixIn(["--append-rules", str(ROOT / "docs/schemas/rules"), "--", *map(str, templates)])
 
 
 def linted(*templates):
     """The findings by file name: rule, message, place."""
     found = {Path(template).name: [] for template in templates}
-    # cfn-lint reads .cfnlintrc.yaml in the folder in which it runs.
-    with contextlib.chdir(ROOT):
-        matches = list(run_template_by_file_paths(_configuration(*templates), _rules()))
+    matches = list(run_template_by_file_paths(_configuration(*templates), _rules()))
     # The order of its output.
     for match in sorted(matches, key=lambda each: (each.filename, each.linenumber, each.rule.id)):
         found[Path(match.filename).name].append((match.rule.id, match.message, match.path or []))

@@ -122,7 +122,7 @@ def accepts(name, value):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_parameter_admits_what_the_property_admits(name):
-    schema = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text())
+    schema = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())
     for part in FORMATS[name].split("."):
         schema = schema["properties"][part]
     admits = Draft7Validator(schema).is_valid
@@ -139,7 +139,7 @@ def test_build_timeout_is_within_codebuilds_limits():
 
 
 def test_defaults_in_descriptions_are_the_properties():
-    schema, parameters = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text()), source(PROJECT)["Parameters"]
+    schema, parameters = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text()), source(PROJECT)["Parameters"]
     build = schema["properties"]["Build"]["properties"]
     for name, member in (("BuildImage", "Image"), ("BuildComputeType", "ComputeType"), ("BuildTimeoutInMinutes", "TimeoutInMinutes")):
         assert parameters[name]["Description"].endswith(f"If empty: {build[member]['default']}."), name

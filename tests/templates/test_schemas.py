@@ -1,6 +1,6 @@
 """Templates with a mistake are rejected before a deployment, and the schemas agree with the decoders.
 
-`tests/schemas` generates `schemas/` from the tables of properties, and checks the decoders with examples. This module
+`tests/schemas` generates `docs/schemas/` from the tables of properties, and checks the decoders with examples. This module
 checks the schemas with the same examples.
 """
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 SCHEMAS = {
     schema["typeName"]: schema
-    for schema in (json.loads(file.read_text()) for file in sorted((ROOT / "schemas").glob("custom-*.json")))
+    for schema in (json.loads(file.read_text()) for file in sorted((ROOT / "docs/schemas").glob("custom-*.json")))
 }
 # In the table: decoding rejects the value, and a schema cannot express the rule.
 UNSEEN = "does not see it"

@@ -112,7 +112,7 @@ BRANCHES = [
     "@", "HEAD", "-x", "/a", ".a", "a/.b", "a/", "a//b", "a.", "a..b", "a.lock", "a.lock/b", "a@{1}", "a b", "a\n", "a\x7f",
     "c0ffee00" * 5, "a~1", "a^", "a:b", "a?", "a*", "a[0]", "a\\b", "*", "*/a", "a/*", "検証/*", "a**",
 ]
-SCHEMA = json.loads((TEMPLATES.parent / "schemas/custom-gitopspipeline.json").read_text())["properties"]
+SCHEMA = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())["properties"]
 
 
 @pytest.mark.parametrize(("template", "name", "property_schema"), [

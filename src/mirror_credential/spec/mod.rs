@@ -18,7 +18,7 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::mirrors::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
-/// The properties of `Custom::MirrorCredential`. `schemas/custom-mirrorcredential.json` is
+/// The properties of `Custom::MirrorCredential`. `docs/schemas/custom-mirrorcredential.json` is
 /// generated from this table.
 pub static PROPERTIES: [Property; 11] = [
     Property::new("ServiceToken", Kind::Any),

@@ -1,5 +1,5 @@
-//! The table of properties. `schemas/custom-gitopspipeline.json` is generated from it, with their
-//! texts.
+//! The table of properties. `docs/schemas/custom-gitopspipeline.json` is generated from it, with
+//! their texts.
 
 mod stages;
 
