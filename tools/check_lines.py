@@ -30,8 +30,8 @@ HEAD = """\
 AREAS = {
     "product": r"(src|crates/cfn-custom-resource/src)/(?!(.*/)?(tests/|(\w+_)?tests\.rs))",
     "unit_tests": r"(src|crates/cfn-custom-resource/src)/",
-    "rust_tests": r"fuzz/|tests/.*\.rs$",
-    "emulators": r"(crates/fake-aws|local)/",
+    "emulators": r"(tests/fake-aws|local)/",
+    "rust_tests": r"tests/(fuzz/|.*\.rs$)",
     "python_tests": r"tests/",
     "tools": r"(tools|\.ci)/|Makefile$",
     "templates": r"(templates|docs/schemas|examples|events)/|template\.yaml$",

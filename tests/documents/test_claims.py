@@ -13,7 +13,7 @@ from tests.policies.tables import regional, role
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/concepts/security.md"
-FOLDERS = ("src", "crates", "fuzz", "tests", "local")
+FOLDERS = ("src", "crates", "tests", "local")
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.
@@ -67,7 +67,7 @@ def test_claim_belongs_to_the_test_that_follows(path, text, found):
 
 
 def test_every_fuzz_target_carries_a_claim():
-    targets = [(path.name, name, marks) for path in (ROOT / "fuzz").rglob("*.rs")
+    targets = [(path.name, name, marks) for path in (ROOT / "tests/fuzz").rglob("*.rs")
                for marks, name in FUZZ_TARGET.findall(path.read_text())]
     assert len(targets) > 20
     assert [(path, name) for path, name, marks in targets if not marks] == []

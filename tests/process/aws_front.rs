@@ -1,4 +1,4 @@
-//! An HTTP front on the AWS of `crates/fake-aws`: all services and git at one address, as
+//! An HTTP front on the AWS of `tests/fake-aws`: all services and git at one address, as
 //! `AWS_ENDPOINT_URL` has it.
 
 use std::sync::{Arc, Mutex};

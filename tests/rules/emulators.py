@@ -44,7 +44,7 @@ class Emulator(ABC):
 
 
 class FakeAws(Emulator):
-    """`crates/fake-aws`."""
+    """`tests/fake-aws`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

@@ -12,7 +12,7 @@
 //! in nanoseconds since 1970, which is a clock that the function's parent process also has. The
 //! program ends with its input.
 //!
-//! The account is that of the tests, in `crates/fake-aws`: stateful, and strict where AWS is.
+//! The account is that of the tests, in `tests/fake-aws`: stateful, and strict where AWS is.
 //! Blocking threads serve it, because a sleeping thread has the least latency.
 
 mod account;

@@ -13,7 +13,7 @@ use cfn_gitops::handler::self_invocation;
 use cfn_gitops::health_check::HealthCheck;
 use fuzz::{Choices, fuzz};
 
-const AUTHORITY: &str = include_str!("../../src/clients/http/tests/authority.pem");
+const AUTHORITY: &str = include_str!("../../../src/clients/http/tests/authority.pem");
 
 // claim: continuation-contains-a-part-of-its-event
 #[test]

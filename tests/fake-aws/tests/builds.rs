@@ -1,4 +1,4 @@
-//! CodeBuild's builds and S3's objects: their API References, at the rules in `crates/fake-aws`.
+//! CodeBuild's builds and S3's objects: their API References, at the rules in `tests/fake-aws`.
 
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;

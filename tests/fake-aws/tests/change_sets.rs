@@ -1,5 +1,5 @@
 //! Change sets of deployed stacks: API Reference of CloudFormation, at the rules in
-//! `crates/fake-aws`.
+//! `tests/fake-aws`.
 
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,

@@ -86,7 +86,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
 
 /// The part of a type's schema that lists the permissions of its handlers.
 fn schema(call: &Call) -> Result<String, AwsError> {
-    const PUBLISHED: &str = include_str!("../../../../../tests/templates/handler_permissions.json");
+    const PUBLISHED: &str = include_str!("../../../../templates/handler_permissions.json");
     let published: Value = serde_json::from_str(PUBLISHED).expect("JSON");
     let name = call.needed("TypeName");
     let Some(handlers) = published["types"][name].as_object() else {

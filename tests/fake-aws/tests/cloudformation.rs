@@ -1,4 +1,4 @@
-//! Stacks: API Reference and User Guide of CloudFormation, at the rules in `crates/fake-aws`.
+//! Stacks: API Reference and User Guide of CloudFormation, at the rules in `tests/fake-aws`.
 
 use serde_json::json;
 use std::time::Duration;
