@@ -30,7 +30,7 @@ HEAD = """\
 AREAS = {
     "product": r"(src|crates/cfn-custom-resource/src)/(?!(.*/)?(tests/|(\w+_)?tests\.rs))",
     "unit_tests": r"(src|crates/cfn-custom-resource/src)/",
-    "emulators": r"(tests/fake-aws|local)/",
+    "emulators": r"tests/(fake-aws|local)/",
     "rust_tests": r"tests/(fuzz/|.*\.rs$)",
     "python_tests": r"tests/",
     "tools": r"(tools|\.ci)/|Makefile$",

@@ -20,11 +20,11 @@ if __name__ == "__main__":
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from local import gitlab as local_gitlab  # noqa: E402
-from local.aws import LocalAws  # noqa: E402
-from local.aws.partition import regions_with  # noqa: E402
-from local.aws.settings import IAM_IS_LATE  # noqa: E402
-from local.gitlab import LocalGitLab  # noqa: E402
+from tests.local import gitlab as local_gitlab  # noqa: E402
+from tests.local.aws import LocalAws  # noqa: E402
+from tests.local.aws.partition import regions_with  # noqa: E402
+from tests.local.aws.settings import IAM_IS_LATE  # noqa: E402
+from tests.local.gitlab import LocalGitLab  # noqa: E402
 from tests.deployment import mirroring, steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
 from tests.deployment.steps import PushRefused  # noqa: E402

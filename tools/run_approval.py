@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import Source
 from tests.deployment.steps import ROOT, Stack
 from tests.deployment.waiting import eventually

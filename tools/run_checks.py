@@ -46,7 +46,7 @@ BUILT = "build for this machine" if EXTENT == "test" else "build for provided.al
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These are long, and each starts a local AWS of its own.
-DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "local/aws"
+DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "tests/local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
 CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
@@ -120,7 +120,7 @@ def steps() -> list[Step]:
         Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=(TOOLS, BUILT), mostly_waits=True),
         *rust,
         *long,
-        python("all others", "tests", "local", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
+        python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
                f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
         Step("Python tests: the rules of both emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),

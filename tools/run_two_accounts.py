@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.steps import Environment
 from tests.deployment.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
 from console import Progress, note, require

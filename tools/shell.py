@@ -21,7 +21,7 @@ from samcli.yamlhelper import yaml_parse
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from local.aws import LocalAws  # noqa: E402
+from tests.local.aws import LocalAws  # noqa: E402
 from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
 
 _STACK = "environment-dev"

@@ -1,4 +1,4 @@
-"""A GitLab project of the user, for `make try`: the part of `local.gitlab.HeldProject` that the acts use, by the API."""
+"""A GitLab project of the user, for `make try`: the part of `tests.local.gitlab.HeldProject` that the acts use, by the API."""
 
 from __future__ import annotations
 

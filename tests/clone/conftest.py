@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.clone.machine import Machine
 from tests.clone.scene import Scene
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests import preloaded
 
 ROOT = Path(__file__).parents[2]

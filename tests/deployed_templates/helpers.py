@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from local.aws import LocalAws
-from local.aws.codecommit.tests.git_client import git as git_at
+from tests.local.aws import LocalAws
+from tests.local.aws.codecommit.tests.git_client import git as git_at
 
 
 def git(at: Path, *arguments: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalAws
-from local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, template
-from local.aws.testing import Stack, eventually
+from tests.local.aws import LocalAws
+from tests.local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, template
+from tests.local.aws.testing import Stack, eventually
 
 CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
 _ROLES = {"pipeline": "codepipeline-cfn", "build": "codebuild-cfn", "deploy": "codedeploy-cfn",

@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local.aws import LocalAws
-from local.aws.testing import allow, error_of, eventually, policy
+from tests.local.aws import LocalAws
+from tests.local.aws.testing import allow, error_of, eventually, policy
 from tests import preloaded
 from tests.deployed_templates.loop import Loop, begun, runs
 from tests.deployment.pages import blocks

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.codecommit.tests.git_client import a_login
-from local.aws.testing import allow, policy
+from tests.local.aws import LocalAws
+from tests.local.aws.codecommit.tests.git_client import a_login
+from tests.local.aws.testing import allow, policy
 from tests.deployed_templates.helpers import ended, git
 from tests.deployed_templates.test_people import git_at
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
-from local.aws.testing import allow, error_of
+from tests.local.aws import LocalAws
+from tests.local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
+from tests.local.aws.testing import allow, error_of
 from tests.deployed_templates.helpers import ended, git
 
 PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.testing import error_of
+from tests.local.aws import LocalAws
+from tests.local.aws.testing import error_of
 from tests.deployed_templates.helpers import ended
 
 TEMPLATE = (Path(__file__).parents[2] / "templates/repository.yaml").read_text()

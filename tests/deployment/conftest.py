@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.aws.settings import IAM_IS_LATE
-from local.gitlab import LocalGitLab
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.aws.settings import IAM_IS_LATE
+from tests.local.gitlab import LocalGitLab
 from tests import preloaded
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually
 from tests.deployment.steps import (

@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from local.aws import LocalAws
-from local.gitlab import HeldProject, LocalGitLab
-from local.gitlab.state import Mirror
+from tests.local.aws import LocalAws
+from tests.local.gitlab import HeldProject, LocalGitLab
+from tests.local.gitlab.state import Mirror
 from tests.deployment import steps
 from tests.deployment.pipelines import Project, accepted
 from tests.deployment.steps import Account, Login, Pushed

@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests import preloaded
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
-from local.gitlab import HeldProject, LocalGitLab
-from local.gitlab.records import MergeRequest
+from tests.local.aws import LocalAws
+from tests.local.gitlab import HeldProject, LocalGitLab
+from tests.local.gitlab.records import MergeRequest
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import MirroredProject, Source

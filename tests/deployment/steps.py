@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests import preloaded
 from tests.deployment import waiting
 from tests.deployment.waiting import eventually, under_way

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
-from local.gitlab.state import Credentials
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
+from tests.local.gitlab.state import Credentials
 from tests.deployment.mirroring import Source
 from tests.deployment.pages import Folder, blocks, compare_recorded
 from tests.deployment.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import PROJECT, ProjectStack
 from tests.deployment.steps import Environment
 

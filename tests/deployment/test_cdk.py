@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pages import blocks

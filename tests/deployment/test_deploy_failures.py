@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.settings import IAM_IS_LATE
+from tests.local.aws import LocalAws
+from tests.local.aws.settings import IAM_IS_LATE
 from tests.deployment.conftest import Production
 from tests.deployment.steps import ROOT
 

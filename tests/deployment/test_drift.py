@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests import preloaded
 from tests.deployment.reviewing import ReviewedStack, reviewed
 from tests.deployment.steps import Environment, function_log

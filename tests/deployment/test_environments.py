@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
-from local.gitlab.certificates import Authority
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
+from tests.local.gitlab.certificates import Authority
 from tests.deployment import steps
 from tests.deployment.waiting import eventually
 from tests.deployment.mirroring import MirroredProject, Source

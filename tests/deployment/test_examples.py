@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import Project, ProjectStack
 from tests.deployment.steps import ROOT, Environment
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import Source, refusals

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import Project, ProjectStack, documented_buildspec, eventually
 from tests.deployment.steps import ROOT, Environment, Stack
 

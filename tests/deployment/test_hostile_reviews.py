@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import eventually, with_resources
 from tests.deployment.reviewing import ReviewedProject, ReviewedStack, note_about, notes, reviewed
 from tests.deployment.steps import Environment, decisions_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production, Transcript
 from tests.deployment.pipelines import Project, ProjectStack, eventually
 from tests.deployment.steps import Environment, Login

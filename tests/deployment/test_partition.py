@@ -1,6 +1,6 @@
 """An environment in China, from its deployment to its deletion. `make run REGION=` shows every act there.
 
-Other ARNs, another domain and another EC2 principal than in the commercial regions: local/aws/partition.py has the
+Other ARNs, another domain and another EC2 principal than in the commercial regions: tests/local/aws/partition.py has the
 sources, and tests/templates/test_partitions.py looks for literals in all templates.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.aws.settings import IAM_IS_LATE
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.aws.settings import IAM_IS_LATE
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import Environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import ProjectStack, eventually
 
 

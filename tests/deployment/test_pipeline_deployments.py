@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, with_resources
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pipelines import Project

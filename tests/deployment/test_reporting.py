@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT, ProjectStack, accepted, eventually
 

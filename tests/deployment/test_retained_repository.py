@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.pipelines import ProjectStack
 

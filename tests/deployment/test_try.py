@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.aws.settings import IAM_IS_LATE
-from local.gitlab import HeldProject, LocalGitLab
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.aws.settings import IAM_IS_LATE
+from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.deployment import steps
 from tests.deployment.steps import ROOT, Login, Working
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
-from local.aws.settings import IAM_IS_LATE
+from tests.local.aws import LocalAws
+from tests.local.aws.settings import IAM_IS_LATE
 from tests.deployment import pipelines, steps
 from tests.deployment.pipelines import Pipeline, eventually
 from tests.deployment.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts

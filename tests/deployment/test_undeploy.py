@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.conftest import Production
 from tests.deployment.pipelines import Project, template

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests import preloaded
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import Source
 from tests.deployment.pages import compare_recorded
 from tests.deployment.pipelines import eventually

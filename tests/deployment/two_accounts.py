@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.aws import LocalAws
-from local.aws.codepipeline.tests.images import push_image
+from tests.local.aws import LocalAws
+from tests.local.aws.codepipeline.tests.images import push_image
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT, Environment, Login, Stack
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from local.aws import LocalAws
-from local.aws.cloudwatch.embedded_metrics import Metric
+from tests.local.aws import LocalAws
+from tests.local.aws.cloudwatch.embedded_metrics import Metric
 from tests.deployment.pipelines import eventually
 
 

@@ -13,7 +13,7 @@ from tests.policies.tables import regional, role
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/concepts/security.md"
-FOLDERS = ("src", "crates", "tests", "local")
+FOLDERS = ("src", "crates", "tests")
 ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.

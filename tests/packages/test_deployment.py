@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 import pytest
 import yaml
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.steps import sam_settings
 from tests.packages.conftest import dist
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
 from tests.deployment.pipelines import accepted, eventually

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.pages import Folder, blocks
 from tests.deployment.steps import ROOT, Stack
 from tests.packages.conftest import dist

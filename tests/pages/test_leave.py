@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import OF_DEV, Folder, blocks

@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.mirroring import MirroredProject
 from tests.deployment.steps import ROOT, what_is_there
 from tests.deployment.pages import Folder, blocks

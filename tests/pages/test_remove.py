@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject
 from tests.deployment.pipelines import Project

@@ -5,7 +5,7 @@ A possible policy that this module does not collect is an error: see `overlooked
 
 from dataclasses import dataclass
 
-from local.policies.statements import as_list
+from tests.local.policies.statements import as_list
 
 ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 

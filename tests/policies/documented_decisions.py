@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from local.policies.evaluation import Caller
+from tests.local.policies.evaluation import Caller
 
 FACTS = yaml.safe_load((Path(__file__).parent / "documented_decisions.yaml").read_text())
 ACCOUNT = "111122223333"

@@ -6,7 +6,7 @@ not tested.
 
 import copy
 
-from local.policies.statements import as_list
+from tests.local.policies.statements import as_list
 
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 

@@ -4,7 +4,7 @@ A row contains the caller, the actions, the resource and the condition keys. Row
 by all policies of both sides. Rows of MAY_NOT have to be denied.
 """
 
-from local.policies.source_keys import ACCOUNT, ARN, source_keys
+from tests.local.policies.source_keys import ACCOUNT, ARN, source_keys
 from tests.policies.scene import UNNAMED, PIPELINES
 from tests.templates.deployed import REGION
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from local.policies.evaluation import Caller
-from local.policies.statements import as_list
+from tests.local.policies.evaluation import Caller
+from tests.local.policies.statements import as_list
 from tests.deployment.pipelines import PROJECT
 from tests.policies import allowed, scene, vocabulary
 from tests.policies.allowed import API, BUCKET, MAPPING, QUEUE, TABLE, TOPIC

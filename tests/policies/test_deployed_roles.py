@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.policies.evaluation import Caller, decide
+from tests.local.policies.evaluation import Caller, decide
 from tests.policies import rows_deployed_roles, scene
 from tests.policies.collected import ADMINISTRATOR
 from tests.policies.rows_deployed_roles import DEPLOYED

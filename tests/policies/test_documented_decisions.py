@@ -3,7 +3,7 @@
 
 import pytest
 
-from local.policies.evaluation import decide
+from tests.local.policies.evaluation import decide
 from tests.policies.documented_decisions import ACCOUNT, FACTS, ROWS, caller, document
 
 

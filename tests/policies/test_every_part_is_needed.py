@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from local.policies.statements import Request, concerns
+from tests.local.policies.statements import Request, concerns
 from tests.policies import scene
 from tests.policies.collected import statements
 from tests.policies.mutants import mutants

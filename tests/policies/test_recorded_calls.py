@@ -9,7 +9,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from local.policies.statements import as_list
+from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.collected import Stack
 from tests.templates.deployed import Deployed, translated

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.policies.evaluation import Caller
+from tests.local.policies.evaluation import Caller
 from tests.policies import scene
 from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
 from tests.policies.rows_environment import BUCKET

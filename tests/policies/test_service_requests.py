@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from local.policies.source_keys import ACCOUNT, ARN, SENT, sent, source_keys
-from local.policies.statements import as_list
+from tests.local.policies.source_keys import ACCOUNT, ARN, SENT, sent, source_keys
+from tests.local.policies.statements import as_list
 from tests.policies import scene
 
 # Sent with every request, or documented at the statement.

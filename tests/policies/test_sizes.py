@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from local.policies.statements import as_list
+from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.longest import LISTS, PARTITIONS, deployed, in_policies, longest, template_of, variants
 from tests.templates.deployed import TEMPLATE, TEMPLATES, source

@@ -7,7 +7,7 @@ from collections import Counter
 import parliament
 import pytest
 
-from local.policies.statements import as_list
+from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.vocabulary import YOUNGER_ACTIONS, YOUNGER_WILDCARDS, actions
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from local.policies.evaluation import Caller, decide
-from local.policies.statements import as_list
+from tests.local.policies.evaluation import Caller, decide
+from tests.local.policies.statements import as_list
 from tests.policies.collected import ADMINISTRATOR, Policy
 
 # A key's default policy.

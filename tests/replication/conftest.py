@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.replication.aws_cli import AwsCli
 from tests.replication.scene import Scene
 

@@ -16,7 +16,7 @@ import yaml
 from botocore.config import Config
 from samtranslator.yaml_helper import yaml_parse
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.replication.aws_cli import AwsCli
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.replication.aws_cli import AwsCli
 from tests.replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, client, programs, until
 

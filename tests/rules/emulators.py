@@ -14,11 +14,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import gitlab as local_gitlab
-from local.aws import LocalAws
-from local.gitlab import LocalGitLab
-from local.gitlab.settings import Settings
-from local.gitlab.state import LEVELS
+from tests.local import gitlab as local_gitlab
+from tests.local.aws import LocalAws
+from tests.local.gitlab import LocalGitLab
+from tests.local.gitlab.settings import Settings
+from tests.local.gitlab.state import LEVELS
 
 ROOT = Path(__file__).parents[2]
 ROLES = {level: role for role, level in LEVELS.items()}
@@ -62,7 +62,7 @@ class FakeAws(Emulator):
 
 
 class Local(Emulator):
-    """`local/aws` and `local/gitlab`."""
+    """`tests/local/aws` and `tests/local/gitlab`."""
 
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab) -> None:
         super().__init__(dict.fromkeys(("iam", "secretsmanager"), aws.endpoint_url) | {"gitlab": gitlab.url})

@@ -3,7 +3,7 @@
 import parliament
 import pytest
 
-from local.policies.evaluation import Caller, decide
+from tests.local.policies.evaluation import Caller, decide
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, as_list, source
 
 

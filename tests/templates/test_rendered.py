@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws.codepipeline import model, stage_validation
+from tests.local.aws.codepipeline import model, stage_validation
 from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.linting import linted
 from tests.templates.renderings import NAMES, rendering, with_differences

@@ -15,7 +15,7 @@ import check_lines
     ("src/gitops_pipeline/plan/tests.rs", "unit_tests"), ("src/common/tags_tests.rs", "unit_tests"),
     ("src/clients/gitlab/tests/errors.rs", "unit_tests"), ("src/clients/http/tests/server.pem", "unit_tests"),
     ("tests/faults/main.rs", "rust_tests"), ("tests/fuzz/tests/gitops_pipeline.rs", "rust_tests"),
-    ("tests/fake-aws/tests/stacks.rs", "emulators"), ("local/README.md", "emulators"),
+    ("tests/fake-aws/tests/stacks.rs", "emulators"), ("tests/local/README.md", "emulators"),
     ("tests/templates/rendered/default.json", "python_tests"), ("tools/check_lines.py", "tools"), ("tools/deny.toml", "tools"),
     ("tools/bench/harness/main.rs", "tools"), ("Makefile", "tools"), ("template.yaml", "templates"),
     ("docs/runbook/README.md", "docs"), ("README.md", "docs"), ("Cargo.toml", "other"),

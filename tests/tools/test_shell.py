@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import LocalAws
+from tests.local.aws import LocalAws
 from tests.deployment.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
 

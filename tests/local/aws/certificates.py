@@ -1,0 +1,34 @@
+"""Certificates for AWS's host names, so that programs with fixed AWS addresses reach this machine over TLS.
+
+`aws codecommit credential-helper` signs only for AWS's hosts, and git-remote-codecommit builds the address itself.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from pathlib import Path
+
+from tests.local.gitlab.certificates import Authority
+
+_lock = threading.Lock()
+_authority: Authority | None = None
+_directory = Path()
+_contexts: dict[str, ssl.SSLContext] = {}
+
+
+def keep_in(directory: Path) -> Path:
+    """Returns the file of the CA that clients have to trust."""
+    global _authority, _directory
+    _authority, _directory = Authority.make("The local AWS"), directory
+    file = directory / "authority.pem"
+    file.write_text(_authority.certificate)
+    return file
+
+
+def server_context(host: str) -> ssl.SSLContext:
+    with _lock:
+        if host not in _contexts:
+            assert _authority is not None
+            _contexts[host] = _authority.server_context(_directory, host)
+        return _contexts[host]

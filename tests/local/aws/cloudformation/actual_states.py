@@ -1,0 +1,130 @@
+"""The actual states of a stack's resources, for change sets that revert drift: MiniStack's readers, and further ones.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+
+"CloudFormation will read the configuration of resources in your account at the time of change set creation via
+underlying service APIs." The read handler of a type's schema in the registry lists the permissions for it.
+
+Two types of a pipeline's stack are UNSUPPORTED, because this list of types does not have them:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from ministack.core.responses import now_iso
+from ministack.services import eventbridge
+from ministack.services.cloudformation import drift, provisioners
+
+from tests.local.aws.cloudformation import stack_permissions
+from tests.local.aws.cloudformation.stack_permissions import Need
+from tests.local.aws.codepipeline import api as codepipeline_api, model as pipeline_model, pipelines
+from tests.local.aws.iam.service_roles import Denied, Session
+
+_NOT_COMPARED = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
+_RULE = {"Name", "Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Tags", "Targets"}
+_PIPELINE = {"ArtifactStore", "ArtifactStores", "ExecutionMode", "Name", "PipelineType", "RoleArn", "Stages", "Tags",
+             "Triggers", "Variables"}
+# The actions of a read handler that this local AWS evaluates: without those for properties that no template here has.
+_READS = {
+    "AWS::CodePipeline::Pipeline": ("codepipeline:GetPipeline", "codepipeline:ListTagsForResource"),
+    "AWS::Events::Rule": ("events:DescribeRule", "events:ListTargetsByRule", "events:ListTagsForResource"),
+    "AWS::IAM::Role": ("iam:GetRole",), "AWS::Lambda::Function": ("lambda:GetFunction",),
+    "AWS::Logs::LogGroup": ("logs:ListTagsForResource",),
+    "AWS::SNS::Topic": ("sns:GetTopicAttributes", "sns:ListTagsForResource"),
+    "AWS::SSM::Parameter": ("ssm:GetParameters", "ssm:ListTagsForResource"),
+}
+
+
+def install() -> None:
+    readers = drift._DRIFT_READERS
+    readers["AWS::Events::Rule"] = (_rule, frozenset(_RULE))
+    readers["AWS::CodePipeline::Pipeline"] = (_pipeline, frozenset(_PIPELINE))
+
+
+def is_readable(resource_type: str) -> bool:
+    return drift.supports_drift(resource_type) and resource_type not in _NOT_COMPARED
+
+
+class State:
+    """The comparison of one resource with the last deployment. `status` is the ResourceDriftStatus."""
+
+    def __init__(self, stack: dict[str, Any], logical_id: str, record: dict[str, Any],
+                 session: Session | None) -> None:
+        self.deployed: dict[str, Any] = record.get("Properties") or {}
+        self.actual: dict[str, Any] = dict(self.deployed)
+        self.physical_id: str = record["PhysicalResourceId"]
+        self.drifted: list[str] = []
+        self.read_at = now_iso()
+        self.status = self._status(stack, logical_id, record, session)
+
+    def _status(self, stack: dict[str, Any], logical_id: str, record: dict[str, Any], session: Session | None) -> str:
+        resource_type = record["ResourceType"]
+        if not is_readable(resource_type):
+            return "UNSUPPORTED"
+        try:
+            for need in _reads(resource_type, record):
+                if session is not None:
+                    session.require(need.action, need.resource)
+        except Denied:
+            # "Drift status could not be determined." That a denied read is such a case is not documented. (?)
+            return "UNKNOWN"
+        found = drift.detect_resource_drift(stack, logical_id, record, self.read_at)
+        status = str(found["StackResourceDriftStatus"])
+        if status == "MODIFIED":
+            read = json.loads(found["ActualProperties"])
+            # PropertyPath is `/Property/...`
+            self.drifted = sorted({each["PropertyPath"].split("/")[1] for each in found["PropertyDifferences"]})
+            for name in self.drifted:
+                self.actual.pop(name, None)
+            self.actual |= {name: read[name] for name in self.drifted if name in read}
+        return status
+
+
+def _reads(resource_type: str, record: dict[str, Any]) -> list[Need]:
+    """The same resource as for the type's update."""
+    change = stack_permissions.Change(record["PhysicalResourceId"], record.get("Properties") or {},
+                                      record.get("Properties") or {})
+    known = stack_permissions.needs(resource_type, change) or []
+    services = {each.split(":")[0] for each in _READS.get(resource_type, ())}
+    resource = next((need.resource for need in reversed(known) if need.action.split(":")[0] in services
+                     and need.action != "iam:PassRole"), "")
+    if resource_type == "AWS::Logs::LogGroup":
+        # The tag operations have the bare ARN.
+        resource = stack_permissions._arn("logs", f"log-group:{record['PhysicalResourceId']}")
+    return [Need(action, resource) for action in _READS.get(resource_type, ()) if resource]
+
+
+def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
+    key = eventbridge._rule_key(physical_id, provisioners._eb_rule_bus_name(props))
+    rule = eventbridge._rules.get(key)
+    if rule is None:
+        return None
+    tags = eventbridge._tags.get(rule["Arn"]) or {}
+    found = {name: rule[name] for name in ("Name", "Description", "RoleArn", "ScheduleExpression", "State")
+             if rule.get(name)}
+    if rule.get("EventPattern"):
+        found["EventPattern"] = drift._json_or(rule["EventPattern"])
+    return {**found, "Targets": copy.deepcopy(eventbridge._targets.get(key) or []),
+            "Tags": provisioners._tag_map(tags)}
+
+
+def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
+    """In the template's shape. A value that is equal in the API's shape is the template's own. CodePipeline's defaults
+    are in its declaration, and not in the template."""
+    held = pipelines.find(physical_id)
+    if held is None:
+        return None
+    wanted = codepipeline_api.stored({**pipeline_model.declaration_of({
+        **{key: value for key, value in props.items() if key in _PIPELINE - {"Tags"}}, "Name": physical_id})})
+    found: dict[str, Any] = {"Tags": dict(held.tags)}
+    for name in sorted(props.keys() & _PIPELINE - {"Tags"}):
+        key = name[:1].lower() + name[1:]
+        if key in held.declaration:
+            value = copy.deepcopy(held.declaration[key])
+            found[name] = (copy.deepcopy(props[name]) if wanted.get(key) == value
+                           else pipeline_model.template_of(key, value))
+    return found

@@ -1,0 +1,223 @@
+"""The principal that creates a stack's resources: its role, or the caller if the stack has no role.
+
+"CloudFormation always uses this role for all future operations on the stack. Provided that users have permission to
+operate on the stack, CloudFormation uses this role even if the users don't have permission to pass it."
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (RoleARN)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.iam_evaluator import PrincipalInfo
+from ministack.core.responses import get_account_id, get_region, new_uuid
+from ministack.services import cloudformation
+from ministack.services.cloudformation import handlers, provisioners, stacks
+
+from tests.local.aws.cloudformation import change_set_names
+from tests.local.aws.cloudformation.stack_permissions import Change, needs
+from tests.local.aws.iam import enforcement, service_roles
+from tests.local.aws.iam.service_roles import Denied, Session
+
+SERVICE = "cloudformation.amazonaws.com"
+# "RoleARN" is a parameter of these.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
+TAKE_A_ROLE = ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
+               "CreateChangeSet")
+# Types without handlers in the registry have messages of their own, others have their handler's.
+_WITHOUT_HANDLER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
+
+_Handler = Callable[[dict], tuple]
+# The permissions of the running operation. A task copies the context of the request that started it.
+_acting: ContextVar[Session | None] = ContextVar("local_aws_acting", default=None)
+
+
+@dataclass(frozen=True)
+class _Caller(Session):
+    """The permissions of the caller at the time of the call."""
+
+    principal: PrincipalInfo | None = None
+
+    @property
+    def arn(self) -> str:
+        return self.principal.arn if self.principal else ""
+
+    def _policies(self) -> tuple[list[Any], list[Any]]:
+        return (self.principal.policies or [], self.principal.limits) if self.principal else ([], [])
+
+
+def install() -> None:
+    table = handlers._ACTION_HANDLERS
+    for action in TAKE_A_ROLE:
+        table[action] = _in_its_name(action, table[action])
+    table["ExecuteChangeSet"] = _with_the_change_sets_role(table["ExecuteChangeSet"])
+    table["DescribeStacks"] = _showing_the_role(table["DescribeStacks"])
+    stacks._provision_resource = _asked_to_create(stacks._provision_resource)
+    stacks._update_resource = _asked_to_update(stacks._update_resource)
+    stacks._delete_resource = _asked_to_delete(stacks._delete_resource)
+    # A nested stack's resources are created with the role of its root stack.
+    provisioners._provision_resource = _asked_to_create(provisioners._provision_resource)
+    provisioners._update_resource = _asked_to_update(provisioners._update_resource)
+    provisioners._delete_resource = _asked_to_delete(provisioners._delete_resource)
+
+
+def _invalid(role_arn: str) -> tuple:
+    return handlers._error("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
+
+
+def _session(role_arn: str, stack_name: str, stack_id: str = "") -> Session:
+    """Raises `NotAssumable`."""
+    source = stack_id or f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/{stack_name}/{new_uuid()}"
+    return service_roles.assume(role_arn, SERVICE, source, session_name="AWSCloudFormation")
+
+
+def acting() -> Session | None:
+    """The permissions of the running operation. `None` if it may do everything."""
+    return _acting.get()
+
+
+def caller() -> Session | None:
+    """The permissions of the request's caller. `None` for the account's root."""
+    return _caller()
+
+
+def _caller() -> Session | None:
+    principal = enforcement.principal()
+    if principal is None or principal.policies is None:  # the account's root may do everything
+        return None
+    return _Caller(role_arn="", account=principal.account, role_name="", session_name="", principal=principal)
+
+
+def _in_its_name(action: str, ministack_handler: _Handler) -> _Handler:
+    def handler(params: dict) -> tuple:
+        name, given = handlers._p(params, "StackName"), handlers._p(params, "RoleARN")
+        stack = handlers._resolve_stack(name) if action != "CreateStack" else None
+        role_arn = given or (stack or {}).get("_role_arn", "")
+        answer = _handled(ministack_handler, params, role_arn, name, (stack or {}).get("StackId", ""))
+        if answer[0] == 200 and given:
+            _remember(action, name, given, answer)
+        return answer
+
+    return handler
+
+
+def _handled(ministack_handler: _Handler, params: dict, role_arn: str, stack_name: str, stack_id: str) -> tuple:
+    """Handles the call with the role, or with the caller's permissions without one."""
+    try:
+        session = _session(role_arn, stack_name, stack_id) if role_arn else _caller()
+    except Denied:
+        return _invalid(role_arn)
+    token = _acting.set(session)
+    try:
+        return ministack_handler(params)
+    finally:
+        _acting.reset(token)
+
+
+def _remember(action: str, stack_name: str, role_arn: str, answer: tuple) -> None:
+    if action == "CreateChangeSet":
+        change_set = change_set_names.created(answer)
+        if change_set is not None:
+            change_set["_role_arn"] = role_arn
+    else:
+        stack = handlers._resolve_stack(stack_name)
+        if stack is not None:
+            stack["_role_arn"] = role_arn
+
+
+def _with_the_change_sets_role(ministack_handler: _Handler) -> _Handler:
+    """A change set is executed with the role that it was created with, or with the stack's.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+    """
+
+    def handler(params: dict) -> tuple:
+        from ministack.services.cloudformation.changesets import _find_change_set
+
+        _, change_set = _find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
+        stack = cloudformation._stacks.get((change_set or {}).get("StackName", "")) or {}
+        role_arn = (change_set or {}).get("_role_arn") or stack.get("_role_arn", "")
+        answer = _handled(ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", ""))
+        if answer[0] == 200 and role_arn:
+            stack["_role_arn"] = role_arn
+        return answer
+
+    return handler
+
+
+def _showing_the_role(ministack_handler: _Handler) -> _Handler:
+    def handler(params: dict) -> tuple:
+        status, headers, body = ministack_handler(params)
+        if status != 200:
+            return status, headers, body
+        roles = {stack["StackId"]: stack["_role_arn"] for stack in cloudformation._stacks.values()
+                 if stack.get("_role_arn")}
+
+        def shown(found: re.Match[bytes]) -> bytes:
+            role_arn = roles.get(found[1].decode())
+            return found[0] + (f"<RoleARN>{role_arn}</RoleARN>".encode() if role_arn else b"")
+
+        return status, headers, re.sub(rb"<StackId>(.*?)</StackId>", shown, body)
+
+    return handler
+
+
+def _check(resource_type: str, change: Change) -> None:
+    session = _acting.get()
+    if session is None:
+        return
+    wanted = needs(resource_type, change)
+    if wanted is None:
+        if isinstance(session, _Caller):
+            return
+        raise ValueError(f"{resource_type}: stack_permissions does not list the permissions of its handler, so no "
+                         "role can make it in this local AWS")
+    for need in wanted:
+        try:
+            session.require(need.action, need.resource, need.keys)
+        except Denied as denied:
+            raise ValueError(_words(resource_type, denied)) from None
+
+
+def _words(resource_type: str, denied: Denied) -> str:
+    service = denied.action.split(":")[0]
+    if resource_type in _WITHOUT_HANDLER or resource_type.startswith("Custom::"):
+        return (f"{denied.message} (Service: {service}; Status Code: 403; Error Code: AccessDeniedException; "
+                f"Request ID: {new_uuid()}; Proxy: null)")
+    return (f'Resource handler returned message: "{denied.message} (Service: {service}, Status Code: 403, '
+            f'Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: AccessDenied)')
+
+
+def _asked_to_create(ministack_provision: Callable[..., Any]) -> Callable[..., Any]:
+    def provision(resource_type: str, logical_id: str, props: dict, stack_name: str) -> Any:
+        invented = provisioners._physical_name(stack_name, logical_id)
+        _check(resource_type, Change(invented, None, props))
+        return ministack_provision(resource_type, logical_id, props, stack_name)
+
+    return provision
+
+
+def _asked_to_update(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
+    def update(resource_type: str, physical_id: str, old_props: dict, new_props: dict, stack_name: str,
+               logical_id: str | None = None, old_attrs: dict | None = None) -> Any:
+        if old_props != new_props:
+            replaced = provisioners._replacing_change(resource_type, old_props, new_props)
+            invented = provisioners._physical_name(stack_name, logical_id or physical_id)
+            _check(resource_type, Change(invented, None, new_props) if replaced
+                   else Change(physical_id, old_props, new_props))
+        return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, old_attrs)
+
+    return update
+
+
+def _asked_to_delete(ministack_delete: Callable[..., Any]) -> Callable[..., Any]:
+    def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,
+               logical_id: str | None = None) -> Any:
+        _check(resource_type, Change(physical_id, props, None))
+        return ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
+
+    return delete

@@ -1,0 +1,269 @@
+"""CodeCommit's JSON API, for repositories, branches and tags.
+
+Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import botocore.loaders
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from ministack import app
+from ministack.core import router
+from ministack.core.responses import error_response_json, json_response
+
+from tests.local.aws.codecommit import push_events, repositories
+from tests.local.aws.codecommit.repositories import Repository
+from tests.local.aws.iam import enforcement
+
+_JSON = "application/x-amz-json-1.1"
+_NAME = re.compile(r"[\w.-]{1,100}")
+
+
+class Rejected(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def install() -> None:
+    router.SERVICE_PATTERNS["codecommit"] = {
+        "target_prefixes": ["CodeCommit_20150413"], "host_patterns": [r"codecommit\."],
+        "credential_scope": "codecommit",
+    }
+    app.SERVICE_HANDLERS["codecommit"] = _handle
+
+
+async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
+    operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    answer = OPERATIONS.get(operation)
+    if answer is None:
+        return error_response_json("UnknownOperationException", f"{operation} is not part of this local CodeCommit.",
+                                   400, content_type=_JSON)
+    try:
+        found = answer(json.loads(body or b"{}"))
+    except Rejected as rejected:
+        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
+    _check_shape(operation, found)
+    return json_response(found, content_type=_JSON)
+
+
+@functools.cache
+def _model() -> ServiceModel:
+    return ServiceModel(botocore.loaders.create_loader().load_service_model("codecommit", "service-2"), "codecommit")
+
+
+def _check_shape(operation: str, answer: dict) -> None:
+    """Checks a response against the service model: an SDK drops unknown members, so no test would see them."""
+    shape = _model().operation_model(operation).output_shape
+    faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
+    # A repeated deletion's response lacks members that the model requires, as API_DeleteApprovalRuleTemplate documents.
+    if faults := [fault for fault in faults if not fault.startswith("Missing required parameter")]:
+        raise AssertionError(f"{operation} answers what it cannot: {faults}")
+
+
+def check_name(name: str | None) -> str:
+    if not name:
+        raise Rejected("RepositoryNameRequiredException", "A repository name is required.")
+    if not _NAME.fullmatch(name) or name.endswith(".git"):
+        raise Rejected("InvalidRepositoryNameException",
+                      "The repository name is not valid. Repository names can be any valid combination of letters, "
+                      "numbers, periods, underscores, and dashes between 1 and 100 characters in length. "
+                      "Names are case sensitive.")
+    return name
+
+
+def create(name: str | None, description: str | None = None, tags: dict[str, str] | None = None,
+           kms_key_id: str | None = None) -> Repository:
+    if repositories.find(check_name(name)):
+        raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
+    if len(tags or {}) > 50:
+        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
+    return repositories.create(str(name), description, tags, kms_key_id)
+
+
+def existing(request: dict) -> Repository:
+    name = check_name(request.get("repositoryName"))
+    held = repositories.find(name)
+    if held is None:
+        raise Rejected("RepositoryDoesNotExistException", f"{name} does not exist")
+    return held
+
+
+def _metadata(held: Repository) -> dict[str, Any]:
+    known = {
+        "accountId": held.account, "repositoryId": held.repository_id, "repositoryName": held.name,
+        "repositoryDescription": held.description, "defaultBranch": held.default_branch,
+        "lastModifiedDate": held.modified, "creationDate": held.created, "cloneUrlHttp": held.clone_url_http,
+        "cloneUrlSsh": held.clone_url_ssh, "Arn": held.arn, "kmsKeyId": held.kms_key_id,
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _create_repository(request: dict) -> dict:
+    _check_tag_keys(request.get("tags") or {})
+    held = create(request.get("repositoryName"), request.get("repositoryDescription"), request.get("tags"),
+                  request.get("kmsKeyId"))
+    return {"repositoryMetadata": _metadata(held)}
+
+
+def _get_repository(request: dict) -> dict:
+    return {"repositoryMetadata": _metadata(existing(request))}
+
+
+def _batch_get_repositories(request: dict) -> dict:
+    names = [check_name(name) for name in request.get("repositoryNames") or []]
+    found = {name: repositories.find(name) for name in names}
+    return {"repositories": [_metadata(held) for held in found.values() if held],
+            "repositoriesNotFound": [name for name, held in found.items() if not held]}
+
+
+def _delete_repository(request: dict) -> dict:
+    # "... the repository ID of the deleted repository. If the repository was already deleted, [it is] null."
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_DeleteRepository.html
+    held = repositories.find(check_name(request.get("repositoryName")))
+    if held is None:
+        return {}
+    repositories.delete(held)
+    return {"repositoryId": held.repository_id}
+
+
+def _list_repositories(request: dict) -> dict:
+    return {"repositories": [{"repositoryName": held.name, "repositoryId": held.repository_id}
+                             for held in repositories.every()]}
+
+
+def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
+    held, branch = existing(request), request.get(key)
+    if not branch:
+        raise Rejected("BranchNameRequiredException", "A branch name is required but was not specified.")
+    commit = held.branches().get(branch)
+    if commit is None:
+        raise Rejected("BranchDoesNotExistException", f"Branch {branch} does not exist")
+    return held, branch, commit
+
+
+def _get_branch(request: dict) -> dict:
+    _, branch, commit = _branch_of(request)
+    return {"branch": {"branchName": branch, "commitId": commit}}
+
+
+def _list_branches(request: dict) -> dict:
+    return {"branches": sorted(existing(request).branches())}
+
+
+def _create_branch(request: dict) -> dict:
+    held, branch, commit = existing(request), request.get("branchName"), request.get("commitId", "")
+    if branch in held.branches():
+        raise Rejected("BranchNameExistsException", f"Branch {branch} already exists")
+    _commit(held, commit)
+    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+        held.git("update-ref", f"refs/heads/{branch}", commit)
+    return {}
+
+
+def _delete_branch(request: dict) -> dict:
+    held, branch = existing(request), request.get("branchName", "")
+    if branch == held.default_branch:
+        raise Rejected("DefaultBranchCannotBeDeletedException", f"Cannot delete default branch {branch}")
+    commit = held.branches().get(branch)
+    if commit is None:
+        return {}
+    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+        held.git("update-ref", "-d", f"refs/heads/{branch}")
+    return {"deletedBranch": {"branchName": branch, "commitId": commit}}
+
+
+def _update_default_branch(request: dict) -> dict:
+    held, branch, _ = _branch_of(request, "defaultBranchName")
+    held.point_head_at(branch)
+    return {}
+
+
+def _commit(held: Repository, commit: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise Rejected("InvalidCommitIdException", f"The commit ID {commit} is not valid")
+    try:
+        return held.git("cat-file", "commit", commit)
+    except subprocess.CalledProcessError:
+        raise Rejected("CommitIdDoesNotExistException", f"Could not find commit {commit}") from None
+
+
+def _get_commit(request: dict) -> dict:
+    commit = request.get("commitId", "")
+    head, _, message = _commit(existing(request), commit).partition("\n\n")
+    fields: dict[str, list[str]] = {}
+    for line in head.splitlines():
+        key, _, value = line.partition(" ")
+        fields.setdefault(key, []).append(value)
+
+    def person(line: str) -> dict[str, str]:
+        matched = re.fullmatch(r"(.*) <(.*)> (\d+ [+-]\d{4})", line)
+        return dict(zip(("name", "email", "date"), matched.groups(), strict=True)) if matched else {}
+
+    return {"commit": {
+        "commitId": commit, "treeId": fields["tree"][0], "parents": fields.get("parent", []), "message": message,
+        "author": person(fields["author"][0]), "committer": person(fields["committer"][0]), "additionalData": "",
+    }}
+
+
+def _by_arn(request: dict) -> Repository:
+    arn = request.get("resourceArn") or ""
+    if not arn:
+        raise Rejected("ResourceArnRequiredException",
+                      "A valid Amazon Resource Name (ARN) for an AWS CodeCommit resource is required.")
+    if not re.fullmatch(r"arn:aws[\w-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}", arn):
+        raise Rejected("InvalidResourceArnException", "The value for the resource ARN is not valid.")
+    held = next((held for held in repositories.every() if held.arn == arn), None)
+    if held is None:
+        raise Rejected("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
+    return held
+
+
+def _check_tag_keys(keys: Any) -> None:
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html"""
+    if any(str(key).lower().startswith("aws:") for key in keys):
+        raise Rejected("InvalidSystemTagUsageException",
+                      "The specified tag is not valid. Key names cannot be prefixed with aws:.")
+
+
+def _tag_resource(request: dict) -> dict:
+    held = _by_arn(request)
+    if not request.get("tags"):
+        raise Rejected("TagsMapRequiredException", "A map of tags is required.")
+    _check_tag_keys(request["tags"])
+    tags = {**held.tags, **request.get("tags", {})}
+    if len(tags) > 50:
+        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
+    held.tags = tags
+    return {}
+
+
+def _untag_resource(request: dict) -> dict:
+    held = _by_arn(request)
+    if not request.get("tagKeys"):
+        raise Rejected("TagKeysListRequiredException", "A list of tag keys is required.")
+    _check_tag_keys(request["tagKeys"])
+    held.tags = {key: value for key, value in held.tags.items() if key not in request.get("tagKeys", [])}
+    return {}
+
+
+def _list_tags(request: dict) -> dict:
+    return {"tags": dict(_by_arn(request).tags)}
+
+
+OPERATIONS: dict[str, Callable[[dict], dict]] = {
+    "CreateRepository": _create_repository, "GetRepository": _get_repository,
+    "BatchGetRepositories": _batch_get_repositories, "DeleteRepository": _delete_repository,
+    "ListRepositories": _list_repositories, "GetBranch": _get_branch,
+    "ListBranches": _list_branches, "CreateBranch": _create_branch, "DeleteBranch": _delete_branch,
+    "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
+    "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
+}

@@ -1,0 +1,235 @@
+"""The common parts of all pipeline actions: role, artifacts, and configuration with resolved variables.
+
+An action calls the local AWS over its API with the session of its role, so IAM evaluates its calls like all others.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import string
+import threading
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.local.aws.codepipeline import validation as pipeline_validation
+from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
+from tests.local.aws.iam import service_roles
+from tests.local.aws.s3 import permissions as bucket_permissions
+
+_endpoint = ""
+_sdk = boto3.Session()
+_sdk_lock = threading.Lock()  # creating a client is not thread-safe
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+_LETTERS = string.ascii_letters + string.digits
+
+
+def at(endpoint: str) -> None:
+    global _endpoint
+    _endpoint = endpoint
+
+
+class ActionFailed(Exception):
+    """`code` is a code that ErrorDetails documents.
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Abandoned(Exception):
+    """The execution was abandoned: it does not wait for its actions."""
+
+
+def client(service: str, region: str, key: dict[str, Any]) -> Any:
+    with _sdk_lock:
+        return _sdk.client(
+            service, endpoint_url=_endpoint, region_name=region, aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"], aws_session_token=key["SessionToken"],
+            config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
+
+
+def endpoint() -> str:
+    return _endpoint
+
+
+def was_denied(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in _DENIED
+
+
+def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
+    """An action's error for a service's denial."""
+    if isinstance(error, service_roles.Denied):
+        return ActionFailed("PermissionError", f"The provided role does not have sufficient permissions: "
+                                               f"{error.message}")
+    details = error.response["Error"]
+    if was_denied(error):
+        return ActionFailed("PermissionError", "The provided role does not have sufficient permissions: "
+                                               f"{error.operation_name}: {details.get('Message', details['Code'])}")
+    return ActionFailed("JobFailed", f"{error.operation_name}: {details.get('Message', '')} ({details['Code']})")
+
+
+def not_permitted(what: str, said: str) -> ActionFailed:
+    """CodePipeline's messages about a source's repository and an artifact's bucket, as users report them.
+
+    https://repost.aws/knowledge-center/codepipeline-artifacts-s3
+    """
+    return ActionFailed("PermissionError",
+                        "The service role or action role doesn\u2019t have the permissions required to access the "
+                        f"{what}. Update the IAM role permissions, and then try again. Error: {said}")
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@dataclass
+class Role:
+    """An assumed role: its session for calls within this process, and its key for requests."""
+
+    session: service_roles.Session
+    region: str
+    key: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        return client(service, self.region, self.key)
+
+    def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
+        self.session.require(action, resource, keys)
+
+
+def pipeline_role(held: Pipeline, execution: Execution) -> Role:
+    try:
+        session = service_roles.assume(execution.declaration["roleArn"], "codepipeline.amazonaws.com", held.arn,
+                                     session_name=str(int(execution.started * 1000)))
+    except service_roles.NotAssumable as rejected:
+        raise ActionFailed("PermissionError", "CodePipeline is not authorized to perform AssumeRole on role "
+                                              f"{rejected.resource}") from None
+    return Role(session, held.region, session.credentials())
+
+
+def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any]) -> Role:
+    """The pipeline's role, or the action's, which the pipeline's role assumes.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
+    """
+    role = pipeline_role(held, execution)
+    arn = declaration.get("roleArn")
+    if not arn or arn == execution.declaration["roleArn"]:
+        return role
+    try:
+        key = role.client("sts").assume_role(RoleArn=arn, RoleSessionName=role.session.session_name)["Credentials"]
+    except ClientError as rejected:
+        raise failed(rejected) from None
+    account, name = arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    session = service_roles.Session(arn, account, name, role.session.session_name)
+    return Role(session, held.region, {each: str(key[each]) for each in
+                                       ("AccessKeyId", "SecretAccessKey", "SessionToken")})
+
+
+@dataclass
+class Action:
+    """One running action."""
+
+    held: Pipeline
+    execution: Execution
+    run: ActionRun
+    role: Role
+
+    def configuration(self, key: str, default: str = "") -> str:
+        return self.run.configuration.get(key, default)
+
+    def wait(self, seconds: float) -> None:
+        """Fails early if the execution is abandoned."""
+        if self.execution.abandoned.wait(seconds):
+            raise Abandoned
+
+    def input(self, name: str, role: Role | None = None) -> zipfile.ZipFile:
+        artifact = self.run.inputs[name]
+        s3 = (role or self.role).client("s3")
+        try:
+            body = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
+        except ClientError as rejected:
+            raise self._bucket_failed(rejected, artifact["bucket"]) from None
+        return zipfile.ZipFile(io.BytesIO(body))
+
+    def file(self, artifact: str, path: str) -> bytes:
+        """A file in an input artifact."""
+        if artifact not in self.run.inputs:
+            raise ActionFailed("ConfigurationError", f"Artifact [{artifact}] is not among the action's input artifacts")
+        with self.input(artifact) as archive:
+            try:
+                return archive.read(path)
+            except KeyError:
+                raise ActionFailed("ConfigurationError",
+                                   f"File [{path}] does not exist in artifact [{artifact}]") from None
+
+    def output(self, name: str, content: bytes, role: Role | None = None) -> None:
+        """Stores an artifact with CodePipeline's key: the pipeline's name, shortened, and the artifact's, shortened."""
+        store = self.execution.declaration["artifactStore"]
+        key = (f"{self.held.name[:20]}/{name[:10]}/"
+               f"{''.join(secrets.choice(_LETTERS) for _ in range(7))}")
+        writer = role or self.role
+        arguments = {"ServerSideEncryption": "aws:kms"}
+        # "If this is undefined, the default key for Amazon S3 is used", which belongs to the writer's account.
+        # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactStore.html
+        if encryption := store.get("encryptionKey", {}).get("id", ""):
+            arguments["SSEKMSKeyId"] = encryption
+        if writer.session.account != self.held.account:
+            # The bucket's owner has to own the object: the other account's role needs s3:PutObjectAcl.
+            # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
+            arguments["ACL"] = "bucket-owner-full-control"
+        self._may_write_in_parts(writer, encryption, f"arn:aws:s3:::{store['location']}/{key}")
+        try:
+            writer.client("s3").put_object(Bucket=store["location"], Key=key, Body=content, **arguments)
+        except ClientError as rejected:
+            raise self._bucket_failed(rejected, store["location"]) from None
+        self.run.outputs[name] = {"bucket": store["location"], "key": key}
+
+    def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
+        """IAM evaluates the upload of a small object when the request arrives. A source may be large and is then uploaded in
+        parts, which also needs kms:Decrypt. So this requires it for every size.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+        The page on cross-account pipelines also grants roles kms:DescribeKey, kms:Encrypt and kms:ReEncrypt*. It names
+        no action that calls them, so none does here.
+        """
+        first = bucket_permissions.key_use("kms:GenerateDataKey", key, object_arn, role.session.account)
+        decrypts = bucket_permissions.key_use("kms:Decrypt", key, object_arn, role.session.account)
+        try:
+            for _service, action, arn, keys in first + decrypts:
+                role.require(action, arn, keys)
+        except service_roles.Denied as rejected:
+            raise failed(rejected) from None
+
+    def _bucket_failed(self, error: ClientError, bucket: str) -> ActionFailed:
+        if was_denied(error):
+            said = error.response["Error"].get("Message", "Access Denied")
+            return not_permitted(f"Amazon S3 bucket named {bucket}", f"Amazon S3:AccessDenied:{said} (Service: Amazon "
+                                                                     "S3; Status Code: 403; Error Code: AccessDenied)")
+        return failed(error)
+
+
+def resolved(execution: Execution, declaration: dict[str, Any]) -> dict[str, str]:
+    """The configuration with its variables.
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html#reference-variables-resolution"""
+    def value_of(reference: str) -> str:
+        namespace, _, key = reference.partition(".")
+        known = execution.namespaces.get(namespace, {})
+        if key not in known:
+            raise ActionFailed("ConfigurationError", f"Failed to resolve the variable #{{{reference}}}: the namespace "
+                                                     f"{namespace} has no variable {key}")
+        return known[key]
+
+    return {key: pipeline_validation.VARIABLE.sub(lambda found: value_of(found[1]), value)
+            for key, value in declaration.get("configuration", {}).items()}

@@ -1,0 +1,308 @@
+"""CodePipeline's JSON API.
+
+Errors and shapes: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.concurrency import run_reentrant
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.services import tagging
+
+from tests.local.aws.codepipeline import (
+    model as pipeline_model,
+    pipelines,
+    runner as pipeline_runner,
+    validation as pipeline_validation,
+    views as pipeline_views,
+)
+from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
+
+_JSON = "application/x-amz-json-1.1"
+_PAGE = 100
+
+
+class Rejected(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def install() -> None:
+    router.SERVICE_PATTERNS["codepipeline"] = {
+        "target_prefixes": ["CodePipeline_20150709"], "host_patterns": [r"codepipeline\."],
+        "credential_scope": "codepipeline",
+    }
+    app.SERVICE_HANDLERS["codepipeline"] = _handle
+    iam_actions.SERVICE_TO_IAM_NAMESPACE["codepipeline"] = "codepipeline"
+    tagging._RESOURCE_TAG_COLLECTORS["codepipeline"] = lambda: [
+        (held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()]) for held in pipelines.every()]
+
+
+async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
+    # A pipeline's events may reach slow targets, and targets that call CodePipeline.
+    return await run_reentrant(_answer, headers, body, thread_name="codepipeline")
+
+
+def _answer(headers: dict, body: bytes) -> tuple:
+    operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    try:
+        return json_response(call(operation, json.loads(body or b"{}")), content_type=_JSON)
+    except Rejected as rejected:
+        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
+
+
+def call(operation: str, request: Any) -> dict:
+    answer = _OPERATIONS.get(operation)
+    if answer is None:
+        raise Rejected("UnknownOperationException", f"{operation} is not part of this local CodePipeline.")
+    faults = pipeline_model.request_faults(operation, request)
+    if faults:
+        raise Rejected("ValidationException", f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: "
+                                             f"{'; '.join(faults)}")
+    try:
+        answered = answer(request)
+    except pipeline_validation.Invalid as invalid:
+        raise Rejected(invalid.code, invalid.message) from None
+    wrong = pipeline_model.answer_faults(operation, answered)
+    if wrong:
+        raise AssertionError(f"{operation} answers what CodePipeline never would: {'; '.join(wrong)}")
+    return answered
+
+
+def _existing(name: str) -> Pipeline:
+    held = pipelines.find(name)
+    if held is None:
+        raise Rejected("PipelineNotFoundException", f"Account '{get_account_id()}' does not have a pipeline with name "
+                                                   f"'{name}'")
+    return held
+
+
+def _checked(declaration: dict) -> dict:
+    arn = f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{declaration['name']}"
+    return pipeline_validation.checked(declaration, get_region(), arn)
+
+
+def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
+    made = _checked(declaration)
+    if pipelines.find(made["name"]):
+        raise Rejected("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
+                                                    f"account '{get_account_id()}'")
+    held = pipelines.create(made, tags)
+    # A new pipeline starts an execution.
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create.html
+    pipeline_runner.start(held, "CreatePipeline", iam_evaluator.caller_arn())
+    return held
+
+
+def _create_pipeline(request: dict) -> dict:
+    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
+    return {"pipeline": held.declaration}
+
+
+def stored(declaration: dict) -> dict:
+    """The declaration with CodePipeline's defaults."""
+    return _checked(declaration)
+
+
+def update(declaration: dict) -> Pipeline:
+    held = _existing(declaration["name"])
+    pipelines.update(held, _checked(declaration))
+    pipeline_runner.cancel(held)
+    return held
+
+
+def _update_pipeline(request: dict) -> dict:
+    return {"pipeline": update(request["pipeline"]).declaration}
+
+
+def _get_pipeline(request: dict) -> dict:
+    held = _existing(request["name"])
+    if "version" in request:
+        raise Rejected("ValidationException", f"version {pipeline_validation.LOCALLY}")
+    return {"pipeline": held.declaration, "metadata": pipeline_views.metadata(held)}
+
+
+def _delete_pipeline(request: dict) -> dict:
+    held = pipelines.find(request["name"])
+    if held:
+        pipelines.delete(held)
+    return {}
+
+
+def _page(items: list, request: dict, answer: Callable[[Any], dict]) -> tuple[list[dict], dict]:
+    start = request.get("nextToken", "0")
+    if not start.isdecimal() or int(start) > len(items):
+        raise Rejected("InvalidNextTokenException", "The next token is not valid")
+    size = request.get("maxResults", _PAGE)
+    shown, following = items[int(start):int(start) + size], int(start) + size
+    return [answer(each) for each in shown], {"nextToken": str(following)} if following < len(items) else {}
+
+
+def _list_pipelines(request: dict) -> dict:
+    def summary(held: Pipeline) -> dict:
+        return {"name": held.name, "version": held.declaration["version"], "created": held.created,
+                "updated": held.updated, "pipelineType": held.declaration["pipelineType"],
+                "executionMode": held.declaration["executionMode"]}
+
+    shown, more = _page(pipelines.every(), request, summary)
+    return {"pipelines": shown, **more}
+
+
+# --- executions --------------------------------------------------------------------------
+
+
+def start(request: dict, trigger: str, detail: str) -> Execution:
+    """StartPipelineExecution, by the API or by a rule."""
+    held = _existing(request["name"])
+    sources = {action["name"]: action["actionTypeId"]["provider"]
+               for action in held.declaration["stages"][0]["actions"]}
+    for override in request.get("sourceRevisions", []):
+        if override["actionName"] not in sources:
+            raise Rejected("ValidationException", f"Source revision override: the pipeline has no source action "
+                                                 f"'{override['actionName']}'")
+        provider = sources[override["actionName"]]
+        if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
+            raise Rejected("ValidationException", f"Source revision override: revision type "
+                                                 f"{override['revisionType']} is not one of a {provider} source")
+    if request.get("variables"):
+        raise Rejected("ValidationException", f"variables {pipeline_validation.LOCALLY}")
+    token = request.get("clientRequestToken")
+    with held.changed:
+        # "The system-generated unique ID used to identify a unique execution request"
+        # (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StartPipelineExecution.html). How long it is
+        # remembered is not documented: assumption `start-token-outlives-a-delivery`. Here it is for ever, the strictest
+        # reading: a caller that uses a token again by mistake starts nothing.
+        known = held.execution(held.tokens[token]) if token in held.tokens else None
+        if known:
+            return known
+        made = pipeline_runner.start(held, trigger, detail, request.get("sourceRevisions"))
+        if token:
+            held.tokens[token] = made.execution_id
+    return made
+
+
+def _start_pipeline_execution(request: dict) -> dict:
+    return {"pipelineExecutionId": start(request, "StartPipelineExecution",
+                                         iam_evaluator.caller_arn()).execution_id}
+
+
+def _run_of(held: Pipeline, execution_id: str) -> Execution:
+    run = held.execution(execution_id)
+    if run is None:
+        raise Rejected("PipelineExecutionNotFoundException",
+                      f"Pipeline {held.name} has no execution with id {execution_id}")
+    return run
+
+
+def _stop_pipeline_execution(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    run = held.execution(request["pipelineExecutionId"])
+    if run is None or run.ended:
+        raise Rejected("PipelineExecutionNotStoppableException",
+                      f"The pipeline execution {request['pipelineExecutionId']} cannot be stopped: it is not running")
+    if not request.get("abandon"):
+        raise Rejected("ValidationException", f"A stop without abandon {pipeline_validation.LOCALLY}")
+    if run.status == "Stopping":
+        # "You cannot use this option on an execution that is already in a Stopping state."
+        # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+        raise Rejected("DuplicatedStopRequestException",
+                      f"The pipeline execution {run.execution_id} is already stopping")
+    pipeline_runner.stop(held, run, request.get("reason", ""))
+    return {"pipelineExecutionId": run.execution_id}
+
+
+def _retry_stage_execution(request: dict) -> dict:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RetryStageExecution.html"""
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    run = _run_of(held, request["pipelineExecutionId"])
+    with held.changed:
+        later = held.executions[held.executions.index(run) + 1:]
+        if any(each.stages.get(stage) for each in later):
+            raise Rejected("NotLatestPipelineExecutionException", "The stage has failed in a later run of the pipeline and "
+                                                                 "the pipelineExecutionId is out of date")
+        if not run.ended or run.stages.get(stage) != "Failed" or run.version != held.declaration["version"]:
+            raise Rejected("StageNotRetryableException", "Unable to retry. The pipeline structure or stage state might "
+                           "have changed while actions awaited retry, or the stage contains no failed actions.")
+        pipeline_runner.retry(held, run, stage, request["retryMode"])
+    return {"pipelineExecutionId": run.execution_id}
+
+
+def _get_pipeline_execution(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    return {"pipelineExecution": pipeline_views.execution(held, _run_of(held, request["pipelineExecutionId"]))}
+
+
+def _get_pipeline_state(request: dict) -> dict:
+    held = _existing(request["name"])
+    with held.changed:
+        return pipeline_views.state(held)
+
+
+def _list_pipeline_executions(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    _no_other_filter(request)
+    with held.changed:
+        shown, more = _page(held.executions[::-1], request, pipeline_views.summary)
+    return {"pipelineExecutionSummaries": shown, **more}
+
+
+def _list_action_executions(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    _no_other_filter(request, "pipelineExecutionId")
+    execution_id = request.get("filter", {}).get("pipelineExecutionId")
+    runs = [_run_of(held, execution_id)] if execution_id else list(held.executions)
+    with held.changed:
+        found = sorted(((run, action) for run in runs for action in run.actions),
+                       key=lambda each: each[1].started, reverse=True)
+        shown, more = _page(found, request, lambda each: pipeline_views.action_execution(held, *each))
+    return {"actionExecutionDetails": shown, **more}
+
+
+def _no_other_filter(request: dict, *known: str) -> None:
+    for other in sorted(request.get("filter", {}).keys() - set(known)):
+        raise Rejected("ValidationException", f"The filter {other} {pipeline_validation.LOCALLY}")
+
+
+def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = next((each for each in held.declaration["stages"] if each["name"] == name), None)
+    if found is None:
+        raise Rejected("StageNotFoundException", f"Pipeline {held.name} has no stage {name}")
+    return found
+
+
+def _put_approval_result(request: dict) -> dict:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])
+    if request["actionName"] not in {each["name"] for each in stage["actions"]}:
+        raise Rejected("ActionNotFoundException", f"Stage {stage['name']} has no action {request['actionName']}")
+    with held.changed:
+        run = next((action for run in held.executions for action in run.actions
+                    if action.approval_token == request["token"] and request["token"]
+                    and (action.stage, action.name) == (stage["name"], request["actionName"])), None)
+        if run is None:
+            raise Rejected("InvalidApprovalTokenException", "The approval token is not valid: "
+                                                           f"{request['token']}")
+        if run.approval is not None or run.status != "InProgress":
+            raise Rejected("ApprovalAlreadyCompletedException", "The approval action has already been completed")
+        run.approval = {**request["result"], "by": iam_evaluator.caller_arn()}
+        held.changed.notify_all()
+    return {"approvedAt": time.time()}
+
+
+_OPERATIONS: dict[str, Callable[[dict], dict]] = {
+    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
+    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
+    "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
+    "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
+    "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
+    "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
+}

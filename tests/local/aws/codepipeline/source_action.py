@@ -1,0 +1,75 @@
+"""Source/CodeCommit: the repository at the commit that this execution is for, as a zip in the artifact bucket.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from tests.local.aws.codecommit import repositories
+from tests.local.aws.codepipeline.actions import Action, ActionFailed, failed, not_permitted, was_denied
+from tests.local.aws.iam import service_roles
+
+
+def run(action: Action) -> None:
+    name, branch = action.configuration("RepositoryName"), action.configuration("BranchName")
+    codecommit = action.role.client("codecommit")
+    arn = f"arn:aws:codecommit:{action.held.region}:{action.role.session.account}:{name}"
+    override = action.execution.overrides.get(action.run.name)
+    try:
+        tip = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
+        commit = override["revisionValue"] if override else tip
+        about = codecommit.get_commit(repositoryName=name, commitId=commit)["commit"]
+        # The SDK has no such calls: the archive goes from CodeCommit directly to the bucket.
+        # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
+        for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
+            action.role.require(needed, arn)
+    except service_roles.Denied as rejected:
+        raise not_permitted(f"AWS CodeCommit repository named {name}", rejected.message) from None
+    except ClientError as rejected:
+        if was_denied(rejected):
+            raise not_permitted(f"AWS CodeCommit repository named {name}",
+                                rejected.response["Error"]["Message"]) from None
+        raise failed(rejected) from None
+    _note(action, commit, name, branch, about)
+    action.output(action.run.declaration["outputArtifacts"][0]["name"], _archive(action, name, commit))
+
+
+def _note(action: Action, commit: str, name: str, branch: str, about: dict) -> None:
+    run = action.run
+    run.external_id = commit
+    run.external_url = (f"https://console.aws.amazon.com/codecommit/home?region={action.held.region}"
+                        f"#/repository/{name}/commit/{commit}")
+    run.summary = about["message"].strip()[:2048]
+    run.revision = {"revisionId": commit, "revisionUrl": run.external_url, "created": time.time()}
+    if run.summary:
+        run.revision["revisionSummary"] = run.summary
+    run.variables = {
+        "CommitId": commit, "BranchName": branch, "RepositoryName": name,
+        "CommitMessage": about["message"].rstrip("\n"),
+        "AuthorDate": _timestamp(about["author"]["date"]), "CommitterDate": _timestamp(about["committer"]["date"]),
+    }
+
+
+def _timestamp(git_date: str) -> str:
+    """`1700000000 +0100` as `2023-11-14T22:13:20Z`."""
+    seconds, _offset = git_date.split(" ")
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (epoch + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _archive(action: Action, name: str, commit: str) -> bytes:
+    held = repositories.find_in(action.role.session.account, action.held.region, name)
+    if held is None:
+        raise ActionFailed("ConfigurationError",
+                           f"The action failed because the AWS CodeCommit repository {name} was not found")
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "source.zip"
+        held.git("archive", "--format=zip", f"--output={packed}", commit)
+        return packed.read_bytes()

@@ -1,0 +1,111 @@
+"""The metadata service of one instance, version 2, for `credential_source = Ec2InstanceMetadata`.
+
+MiniStack's own returns keys that its IAM does not have. This one returns a session of the role in the instance's
+profile, if the role's trust policy allows EC2.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import secrets
+import threading
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from ministack.core.responses import set_request_account_id
+from ministack.services import iam
+
+from tests.local.aws.iam import service_roles
+
+_CREDENTIALS = "/latest/meta-data/iam/security-credentials"
+_SECONDS = 3600
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html: one second to six hours.
+_MOST_TOKEN_SECONDS = 21600
+
+
+def start(profile_arn: str) -> str:
+    """Starts no machine, only its metadata service. Returns the address that replaces 169.254.169.254."""
+    account, name = profile_arn.split(":")[4], profile_arn.rsplit("/", 1)[-1]
+    profile = iam._instance_profiles.get_scoped(account, None, name)
+    if profile is None or not profile["Roles"]:
+        raise ValueError(f"no role in an instance profile {profile_arn}")
+    server = _Server(account, str(profile["Roles"][0]))
+    threading.Thread(target=server.serve_forever, name="instance-metadata", daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}/"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, account: str, role: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Metadata)
+        self.account, self.role = account, role
+        self.instance_id = f"i-{secrets.token_hex(8)}0"
+        self.tokens: dict[str, float] = {}  # token -> end of its lifetime
+
+    def credentials(self) -> dict[str, str]:
+        set_request_account_id(self.account)
+        role = iam._roles.get(self.role) or {}
+        now = time.time()
+        try:
+            session = service_roles.assume(str(role.get("Arn", "")), "ec2.amazonaws.com", session_name=self.instance_id)
+        except service_roles.NotAssumable:
+            return {"Code": "AssumeRoleUnauthorizedAccess", "LastUpdated": _time(now),
+                    "Message": f"EC2 cannot assume the role {self.role}."}
+        key = session.credentials()
+        return {"Code": "Success", "LastUpdated": _time(now), "Type": "AWS-HMAC", "AccessKeyId": key["AccessKeyId"],
+                "SecretAccessKey": key["SecretAccessKey"], "Token": key["SessionToken"],
+                "Expiration": _time(now + _SECONDS)}
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Logs nothing, because a response contains credentials."""
+
+    def do_PUT(self) -> None:
+        if self.path != "/latest/api/token":
+            return self._answer(HTTPStatus.NOT_FOUND)
+        # A proxy that an attacker makes send a PUT adds this header.
+        if self.headers.get("X-Forwarded-For"):
+            return self._answer(HTTPStatus.FORBIDDEN)
+        seconds = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
+        if not (seconds.isdecimal() and 1 <= int(seconds) <= _MOST_TOKEN_SECONDS):
+            return self._answer(HTTPStatus.BAD_REQUEST)
+        token = secrets.token_urlsafe(40)
+        self.server.tokens[token] = time.monotonic() + int(seconds)
+        return self._answer(HTTPStatus.OK, token)
+
+    def do_GET(self) -> None:
+        ends = self.server.tokens.get(self.headers.get("X-aws-ec2-metadata-token", ""), 0.0)
+        # As with HttpTokens: required.
+        if time.monotonic() >= ends:
+            return self._answer(HTTPStatus.UNAUTHORIZED)
+        path = self.path.rstrip("/")
+        if path == "/latest/meta-data/instance-id":
+            return self._answer(HTTPStatus.OK, self.server.instance_id)
+        if path == _CREDENTIALS:
+            return self._answer(HTTPStatus.OK, self.server.role)
+        if path == f"{_CREDENTIALS}/{self.server.role}":
+            found = contextvars.Context().run(self.server.credentials)
+            return self._answer(HTTPStatus.OK, json.dumps(found))
+        return self._answer(HTTPStatus.NOT_FOUND)
+
+    def _answer(self, status: HTTPStatus, text: str = "") -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,60 @@
+"""The partition of the local AWS's region: the ARNs and host names of AWS China and AWS GovCloud (US).
+
+MiniStack and the additions to it contain the literals of the commercial partition in some hundred places. In another
+partition, these literals are replaced while the modules are loaded. No module then mixes two partitions, and a template
+with a literal `arn:aws:` does not match.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.machinery import SourceFileLoader
+from types import CodeType
+
+from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
+
+# - ARNs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and
+#   https://docs.amazonaws.cn/en_us/aws/latest/userguide/ARNs.html
+# - Hosts, and kms:ViaService: "the endpoint domain for both the Beijing and Ningxia Regions is amazonaws.com.cn",
+#   https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html
+# - `ec2.amazonaws.com.cn` is the only principal here that differs in China:
+#   https://github.com/aws/aws-cdk/blob/v2.1.0/packages/@aws-cdk/region-info/lib/default.ts
+_PARTITION = re.compile(r"""(AWS::Partition": |partition [!=]= )"aws\"""")
+_HOST = re.compile(r"""(AWS::URLSuffix": "|region(?:\(\))?\}\.|"ec2\.)amazonaws\.com""")
+_PACKAGES = ("ministack", "tests.local")
+
+
+def _endpoints() -> EndpointResolver:
+    # A session would read the profile of the machine.
+    return EndpointResolver(create_loader().load_data("endpoints"))
+
+
+def partition_of(region: str) -> str:
+    return str(_endpoints().get_partition_for_region(region))
+
+
+def regions_with(service: str) -> list[str]:
+    endpoints = _endpoints()
+    return [region for partition in endpoints.get_available_partitions()
+            for region in endpoints.get_available_endpoints(service, partition)]
+
+
+def install(region: str) -> None:
+    """Comes before the first import of MiniStack."""
+    partition = partition_of(region)
+    if partition == "aws":
+        return
+    get_code = SourceFileLoader.get_code
+
+    # Not `source_to_code`, because compiled modules of the commercial partition may be cached.
+    def in_partition(loader: SourceFileLoader, name: str) -> CodeType | None:
+        if not name.startswith(_PACKAGES):
+            return get_code(loader, name)
+        source = loader.get_data(loader.path).decode()
+        source = _PARTITION.sub(rf'\1"{partition}"', source.replace("arn:aws:", f"arn:{partition}:"))
+        if partition == "aws-cn":
+            source = _HOST.sub(r"\1amazonaws.com.cn", source)
+        return compile(source, loader.path, "exec", dont_inherit=True)
+
+    SourceFileLoader.get_code = in_partition  # type: ignore[assignment, method-assign]

@@ -1,0 +1,241 @@
+"""Secrets Manager's rotation: enabling and disabling it, due dates, and the response of DescribeSecret.
+
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The steps are
+in `rotation_runs`, the schedule's rules in `rotation_rules`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ministack import app
+from ministack.core.arn import parse_arn
+from ministack.core.responses import error_response_json, json_response, new_uuid, request_scope
+from ministack.services import lambda_svc
+from ministack.services import secretsmanager as service
+
+from tests.local.aws.lambda_ import invoke_permission
+from tests.local.aws.secretsmanager import rotation_rules, rotation_runs, versions as secret_versions
+from tests.local.aws.secretsmanager.rotation_runs import Run
+
+_DAY = 86400.0
+# Stored with the secret, beside MiniStack's own members.
+_LAST, _SINCE, _AHEAD = "LocalLastRotated", "LocalRotationSince", "LocalSecondsAhead"
+
+
+def install() -> None:
+    # MiniStack looks its handlers up by name at each request, but has none for CancelRotateSecret.
+    service._rotate_secret = rotate_secret
+    ministack_handle = app.SERVICE_HANDLERS["secretsmanager"]
+
+    async def handle(method: str, path: str, headers: dict, body: bytes, query_params: dict) -> tuple:
+        if headers.get("x-amz-target", "").endswith(".CancelRotateSecret"):
+            return cancel_rotate_secret(json.loads(body or b"{}"))
+        answer: tuple = await ministack_handle(method, path, headers, body, query_params)
+        return answer
+
+    app.SERVICE_HANDLERS["secretsmanager"] = handle
+    service._describe_secret = _with_rotation(service._describe_secret)
+    secret_versions.on_new_current.append(_counts_as_rotated)
+
+
+def _rejected(code: str, message: str) -> tuple:
+    answer: tuple = error_response_json(code, message, 400)
+    return answer
+
+
+def _held(request: dict[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, tuple]:
+    _, held = service._resolve(request.get("SecretId"))
+    if not held:
+        return None, _rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+    if held.get("DeletedDate"):
+        return None, _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
+                                                         "marked for deletion.")
+    if service._is_replica(held):
+        return None, service._replica_mutation_error()
+    return held, None
+
+
+def rotate_secret(request: dict[str, Any]) -> tuple:
+    """"If you include the configuration parameters, the operation sets the values for the secret and then immediately
+    starts a rotation. If you don't include the configuration parameters, the operation starts a rotation with the
+    values already stored in the secret." """
+    held, error_of = _held(request)
+    if held is None:
+        return error_of or ()
+    if fault := secret_versions.token_fault(request):
+        return fault
+    token = request.get("ClientRequestToken") or new_uuid()
+    answer = {"ARN": held["ARN"], "Name": held["Name"], "VersionId": token}
+    run = rotation_runs.under_way(held["ARN"])
+    if run is not None and run.token == token:
+        return json_response(answer)  # "This value helps ensure idempotency."
+    rules = request.get("RotationRules") or held.get("RotationRules")
+    function = request.get("RotationLambdaARN") or held.get("RotationLambdaARN")
+    if fault := _not_to_be_rotated(held, token, rules, function):
+        return fault
+    held.update(RotationEnabled=True, RotationLambdaARN=function, RotationRules=rules)
+    if request.get("RotationRules"):
+        held[_SINCE] = _now(held)
+    _start(held, token, "test" if request.get("RotateImmediately") is False else "rotation")
+    return json_response(answer)
+
+
+def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] | None,
+                       function: str | None) -> tuple | None:
+    if not function:
+        # One of the documented reasons of InvalidRequestException.
+        return _rejected("InvalidRequestException",
+                        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
+                        "configured and you didn't include such an ARN as a parameter in this call.")
+    if rules:
+        try:
+            rotation_rules.check(rules)
+        except rotation_rules.Invalid as invalid:
+            return _rejected("InvalidParameterException", str(invalid))
+    # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
+    # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
+    # The text is that of https://github.com/aws/aws-cdk/issues/28539.
+    pending, _ = service._find_stage_version(held, "AWSPENDING")
+    if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
+        return _rejected("InvalidRequestException",
+                        "A previous rotation isn't complete. That rotation will be reattempted.")
+    if token in held["Versions"]:
+        return _rejected("ResourceExistsException", "A resource with the ID you requested already exists.")
+    # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
+    # permissions of the function."
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
+    record, _, _ = lambda_svc._get_func_record_for_ref(function)
+    policy = (record or {}).get("policy")
+    if record is None or not invoke_permission.admits(policy, rotation_runs.PRINCIPAL, function, held["ARN"]):
+        return _rejected("AccessDeniedException",
+                        "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
+                        f"grants access to the principal {rotation_runs.PRINCIPAL}.")
+    return None
+
+
+def _start(held: dict[str, Any], token: str, kind: str) -> Run:
+    """"During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version."
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (VersionIdsToStages)
+    """
+    if token not in held["Versions"]:
+        held["Versions"][token] = secret_versions.empty_version()
+    service._remove_stage_everywhere(held, "AWSPENDING", except_version_id=token)
+    service._add_stage(held, token, "AWSPENDING")
+    return rotation_runs.begin(held["ARN"], token, kind, _ended)
+
+
+def _ended(run: Run) -> None:
+    _, held = service._resolve(run.secret)
+    if held is None:
+        return
+    if run.kind == "test":
+        held["Versions"].pop(run.token, None)
+    elif not run.reason:
+        held[_LAST] = held[_SINCE] = _now(held)
+
+
+def cancel_rotate_secret(request: dict[str, Any]) -> tuple:
+    """"Turns off automatic rotation, and if a rotation is currently in progress, cancels the rotation. If you cancel a
+    rotation in progress, it can leave the VersionStage labels in an unexpected state."
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
+    """
+    held, error_of = _held(request)
+    if held is None:
+        return error_of or ()
+    if not held.get("RotationLambdaARN"):
+        return _rejected("InvalidRequestException",
+                        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
+                        "configured and you didn't include such an ARN as a parameter in this call.")
+    held["RotationEnabled"] = False
+    answer = {"ARN": held["ARN"], "Name": held["Name"]}
+    run = rotation_runs.under_way(held["ARN"])
+    if run is not None:
+        run.cancelled = True
+        answer["VersionId"] = run.token
+    return json_response(answer)
+
+
+def _with_rotation(ministack_describe: Any) -> Any:
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html"""
+
+    def describe(request: dict[str, Any]) -> tuple:
+        status, headers, body = ministack_describe(request)
+        _, held = service._resolve(request.get("SecretId"))
+        if status != 200 or held is None:
+            return status, headers, body
+        shown = json.loads(body)
+        if not held.get("RotationLambdaARN"):
+            # "If the secret has never been configured for rotation, Secrets Manager returns null."
+            shown.pop("RotationEnabled", None)
+        # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns null."
+        if held.get("RotationEnabled"):
+            if held.get(_LAST):
+                shown["LastRotatedDate"] = held[_LAST]
+            if due := _due(held):
+                shown["NextRotationDate"] = due[1]
+        return json_response(shown)
+
+    return describe
+
+
+# Time
+
+def _now(held: dict[str, Any]) -> float:
+    return time.time() + float(held.get(_AHEAD, 0.0))
+
+
+def _due(held: dict[str, Any]) -> tuple[float, float] | None:
+    """The time from which the next rotation may start, and the time by which it has to start."""
+    rules = held.get("RotationRules")
+    if not rules or not held.get("RotationEnabled"):
+        return None
+    return rotation_rules.next_window(rules, held.get(_SINCE) or held["CreatedDate"])
+
+
+def _counts_as_rotated(held: dict[str, Any]) -> None:
+    """"Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation",
+    when the next date is calculated.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
+    """
+    held[_SINCE] = _now(held)
+
+
+def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
+    """Advances one secret by days, and starts the rotation that is due then. None if none is due.
+
+    A failed rotation whose AWSPENDING still exists is attempted again: "That rotation will be
+    reattempted."
+    """
+    held = _find(secret_id)
+    spec = parse_arn(held["ARN"])
+    with request_scope(spec.account_id, spec.region):
+        held[_AHEAD] = float(held.get(_AHEAD, 0.0)) + days * _DAY
+        if rotation_runs.under_way(held["ARN"]) or not held.get("RotationEnabled"):
+            return None
+        pending, _ = service._find_stage_version(held, "AWSPENDING")
+        if pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
+            return _start(held, pending, "rotation").shown()
+        due = _due(held)
+        if due is None or due[0] > _now(held):
+            return None
+        # Not documented: whether a retry whose function removed AWSPENDING keeps its token. (?)
+        return _start(held, new_uuid(), "rotation").shown()
+
+
+def _find(secret_id: str) -> dict[str, Any]:
+    if secret_id.startswith("arn:"):
+        spec = parse_arn(secret_id)
+        with request_scope(spec.account_id, spec.region):
+            _, held = service._resolve(secret_id)
+    else:
+        _, held = service._resolve(secret_id)
+    if held is None:
+        raise ValueError(f"no such secret: {secret_id}")
+    found: dict[str, Any] = held
+    return found

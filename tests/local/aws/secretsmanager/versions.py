@@ -1,0 +1,341 @@
+"""Secrets Manager's versions, tokens and staging labels, where MiniStack differs from AWS."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, new_uuid
+from ministack.services import secretsmanager as service
+
+from tests.local.aws import tag_rules
+from tests.local.aws.secretsmanager import rotation_runs
+
+_ABSENT = "Secrets Manager can't find the specified secret."
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+_MOST_LABELS, _LONGEST_LABEL = 20, 256
+# "Staging labels attached across all versions of a secret: 20"
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+_MOST_LABELS_OF_A_SECRET = 20
+
+# Called for every secret whose AWSCURRENT moved to a newly stored value.
+on_new_current: list[Callable[[dict[str, Any]], None]] = []
+
+
+def install() -> None:
+    # MiniStack looks its handlers up by name at each request.
+    service._create_secret = _create_secret
+    service._put_secret_value = _put_secret_value
+    service._update_secret = _value_as_put(service._update_secret)
+    service._delete_secret = _absent_may_be_forced(service._delete_secret)
+    service._tag_resource = _with_limits(service._tag_resource)
+    service._get_secret_value = _only_what_is_there(_version_and_label_together(service._get_secret_value))
+    service._update_secret_version_stage = _with_pending(service._update_secret_version_stage)
+
+
+def _rejected(code: str, message: str) -> tuple:
+    return error_response_json(code, message, 400)
+
+
+def token_fault(request: dict[str, Any]) -> tuple | None:
+    token = request.get("ClientRequestToken")
+    if token is not None and not 32 <= len(token) <= 64:
+        return _rejected("InvalidParameterException",
+                        "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
+    return None
+
+
+def empty_version() -> dict[str, Any]:
+    """A rotation starts with this: an ID with a label, and no value yet."""
+    return {"SecretString": None, "SecretBinary": None, "CreatedDate": time.time(), "Stages": []}
+
+
+def _is_empty(version: dict[str, Any] | None) -> bool:
+    return version is not None and version["SecretString"] is None and version["SecretBinary"] is None
+
+
+_VALUE = ("SecretString", "SecretBinary")
+
+
+def _value(request: dict[str, Any]) -> tuple[Any, Any]:
+    return request.get("SecretString"), request.get("SecretBinary")
+
+
+def _create_secret(request: dict[str, Any]) -> tuple:
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
+    name, value = request.get("Name"), _value(request)
+    if not name:
+        return _rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@!-]{1,512}", name):
+        return _rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
+                                                "or any of the following: -/_+=.@!")
+    if fault := _tag_fault(request):
+        return fault
+    if fault := token_fault(request):
+        return fault
+    token = request.get("ClientRequestToken") or new_uuid()
+    held = service._secrets.get(name)
+    if held and held.get("DeletedDate"):
+        return _rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
+                                                   "already scheduled for deletion.")
+    if held:
+        # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
+        # as those in the request, then the request is ignored."
+        version = held["Versions"].get(token)
+        if version and (version["SecretString"], version["SecretBinary"]) == value:
+            return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})
+        return _rejected("ResourceExistsException",
+                        f"The operation failed because the secret {name} already exists.")
+    arn, _ = service._store_new_secret(
+        name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
+    held = service._secrets[name]
+    held["Versions"] = {}  # MiniStack creates one without a value
+    held["CreatedDate"] = time.time()  # MiniStack rounds it to seconds
+    answer = {"ARN": arn, "Name": name}
+    if value != (None, None):
+        _store(held, token, value, ["AWSCURRENT"])
+        answer["VersionId"] = token
+    return json_response(answer)
+
+
+def _put_secret_value(request: dict[str, Any]) -> tuple:
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html"""
+    _, held = service._resolve(request.get("SecretId"))
+    if not held:
+        return _rejected("ResourceNotFoundException", _ABSENT)
+    if held.get("DeletedDate"):
+        return _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
+                                                   "marked for deletion.")
+    if fault := token_fault(request):
+        return fault
+    value, labels = _value(request), request.get("VersionStages")
+    if (value[0] is None) == (value[1] is None):
+        return _rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+    if labels is not None and not 1 <= len(labels) <= _MOST_LABELS:
+        return _rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
+    if not all(1 <= len(label) <= _LONGEST_LABEL for label in labels or []):
+        return _rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
+    token = request.get("ClientRequestToken") or new_uuid()
+    version = held["Versions"].get(token)
+    if version and not _is_empty(version):
+        # "If you call this operation with a ClientRequestToken that matches an existing version's VersionId, and you
+        # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
+        # different, then the operation fails because you can't modify an existing version."
+        if (version["SecretString"], version["SecretBinary"]) != value:
+            return _rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
+                                                        f"already in use for a version of secret {held['ARN']}.")
+    elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
+        return fault
+    else:
+        _store(held, token, value, labels or ["AWSCURRENT"])
+    return json_response({"ARN": held["ARN"], "Name": held["Name"], "VersionId": token,
+                          "VersionStages": list(held["Versions"][token]["Stages"])})
+
+
+def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple | None:
+    """A moved label does not count. AWSCURRENT, when it moves, needs AWSPREVIOUS."""
+    attached = {label for version in held["Versions"].values() for label in version["Stages"]} | set(labels)
+    current, _ = service._find_stage_version(held, "AWSCURRENT")
+    if "AWSCURRENT" in labels and current not in (None, token):
+        attached.add("AWSPREVIOUS")
+    if len(attached) <= _MOST_LABELS_OF_A_SECRET:
+        return None
+    return _rejected("LimitExceededException",
+                    f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
+
+
+def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: list[str]) -> None:
+    """A new version with its labels, each moved from its former version, or the value of an empty version."""
+    first = not any(not _is_empty(version) for version in held["Versions"].values())
+    now = time.time()
+    stages = (held["Versions"].get(token) or {}).get("Stages") or []
+    held["Versions"][token] = {"SecretString": value[0], "SecretBinary": value[1], "CreatedDate": now, "Stages": stages}
+    for label in labels:
+        if label == "AWSCURRENT":
+            continue
+        service._remove_stage_everywhere(held, label, except_version_id=token)
+        service._add_stage(held, token, label)
+    # "If this operation creates the first version for the secret, then Secrets Manager automatically attaches the
+    # staging label AWSCURRENT to it."
+    if first or "AWSCURRENT" in labels:
+        _make_current(held, token)
+        for told in on_new_current:
+            told(held)
+        _abandon_rotation(held, token)
+    held["LastChangedDate"] = now
+    service._sync_replicas(held)
+
+
+def _make_current(held: dict[str, Any], token: str) -> None:
+    """The former AWSCURRENT version gets AWSPREVIOUS. MiniStack's own also deletes versions without labels at once,
+    which AWS does not."""
+    old, _ = service._find_stage_version(held, "AWSCURRENT")
+    if old and old != token:
+        service._remove_stage(held, old, "AWSCURRENT")
+        service._remove_stage_everywhere(held, "AWSPREVIOUS")
+        service._add_stage(held, old, "AWSPREVIOUS")
+    service._add_stage(held, token, "AWSCURRENT")
+    _take_pending_away(held, token)
+    service._emit_secret_label_updated(held, "AWSCURRENT", token)
+
+
+def _take_pending_away(held: dict[str, Any], token: str) -> None:
+    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page says that both "might
+    be attached to the same version". (?)
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+    """
+    service._remove_stage(held, token, "AWSPENDING")
+
+
+def _abandon_rotation(held: dict[str, Any], token: str) -> None:
+    """"When you manually create a new version of a secret, you send a message signalling the abandonment of the current
+    ongoing rotation in favor of the new secret version. As a result, Secrets Manager removes the AWSPENDING label."
+    Here, only a version that becomes AWSCURRENT does this. (?)
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html (RotationAbandoned)
+    """
+    pending, _ = service._find_stage_version(held, "AWSPENDING")
+    if pending and pending != token and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
+        service._remove_stage(held, pending, "AWSPENDING")
+
+
+def _with_pending(ministack_update: Any) -> Any:
+    """The effect of UpdateSecretVersionStage on a rotation, and a label that cannot be removed.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+    """
+
+    def update(request: dict[str, Any]) -> tuple:
+        label, taken_from, moved_to = (request.get(key) for key in (
+            "VersionStage", "RemoveFromVersionId", "MoveToVersionId"))
+        _, held = service._resolve(request.get("SecretId"))
+        if held and label == "AWSCURRENT" and not moved_to and taken_from:
+            # "A secret always has a version labeled AWSCURRENT."
+            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+            return _rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
+                                                         "secret version. It can't be completely removed.")
+        fault = held and not held.get("DeletedDate") and (
+            _move_fault(held, str(label), moved_to, taken_from)
+            or moved_to and _label_fault(held, str(moved_to), [str(label)]))
+        answer: tuple = fault or ministack_update(request)
+        if answer[0] == 200 and held:
+            if label == "AWSCURRENT":
+                _take_pending_away(held, str(moved_to))
+            if label == "AWSPENDING" and not moved_to:
+                rotation_runs.pending_removed(held["ARN"], str(taken_from))
+        return answer
+
+    return update
+
+
+def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_from: str | None) -> tuple | None:
+    for version in filter(None, (moved_to, taken_from)):
+        if version not in held["Versions"]:
+            return _no_value(f"VersionId: {version}")
+    holder, _ = service._find_stage_version(held, label)
+    if holder and not taken_from and moved_to != holder:
+        return _rejected("InvalidParameterException",
+                         f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
+                         f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.")
+    if taken_from and taken_from != holder:
+        return _rejected("InvalidParameterException",
+                         f"The staging label {label} is not attached to version {taken_from}.")
+    return None
+
+
+def _with_limits(ministack_tag: Any) -> Any:
+    def tag(request: dict[str, Any]) -> tuple:
+        answer: tuple = _tag_fault(request) or ministack_tag(request)
+        return answer
+
+    return tag
+
+
+def _tag_fault(request: dict[str, Any]) -> tuple | None:
+    tags = request.get("Tags") or []
+    _, held = service._resolve(request.get("SecretId"))
+    keys = {tag["Key"] for tag in [*tags, *(held or {}).get("Tags", [])] if not tag["Key"].startswith("aws:")}
+    fault = tag_rules.fault(tags)
+    if tag_rules.is_reserved(tags):
+        fault = "Tag keys can't begin with aws:."
+    if len(keys) > tag_rules.LIMIT:
+        fault = f"A secret can have at most {tag_rules.LIMIT} tags."
+    return _rejected("InvalidParameterException", fault) if fault else None
+
+
+def _no_value(named: str) -> tuple:
+    return _rejected("ResourceNotFoundException",
+                     f"Secrets Manager can't find the specified secret value for {named}")
+
+
+def _value_as_put(ministack_update: Any) -> Any:
+    """MiniStack's UpdateSecret ignores tokens. A value with a token is stored as by PutSecretValue."""
+
+    def update(request: dict[str, Any]) -> tuple:
+        has_value = _value(request) != (None, None)
+        answer = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
+        if not has_value or answer[0] != 200:
+            return answer
+        return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
+                                  if key in request})
+
+    return update
+
+
+def _absent_may_be_forced(ministack_delete: Any) -> Any:
+    """"If you forcibly delete an already deleted or nonexistent secret, the operation does not return
+    ResourceNotFoundException." https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
+
+    def delete(request: dict[str, Any]) -> tuple:
+        secret_id, forced = request.get("SecretId", ""), request.get("ForceDeleteWithoutRecovery")
+        _, held = service._resolve(secret_id)
+        if forced and held is None:
+            arn = secret_id if secret_id.startswith("arn:") else (
+                f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
+            return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
+        return ministack_delete(request)
+
+    return delete
+
+
+def _version_and_label_together(ministack_get: Any) -> Any:
+    """Rejects a version and a label that do not belong together. MiniStack checks only the version.
+
+    "If you include both VersionId and VersionStage, they must both refer to the same secret version."
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+    """
+
+    def get(request: dict[str, Any]) -> tuple:
+        version_id, label = request.get("VersionId"), request.get("VersionStage")
+        if version_id and label:
+            _, held = service._resolve(request.get("SecretId"))
+            version = held and held["Versions"].get(version_id)
+            if version and label not in version["Stages"]:
+                return _rejected("InvalidRequestException",
+                                "You provided a VersionStage that is not associated to the provided VersionId.")
+        return ministack_get(request)
+
+    return get
+
+
+def _only_what_is_there(ministack_get: Any) -> Any:
+    """"During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version. To
+    check if a secret version exists, call GetSecretValue."
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (VersionIdsToStages)
+    """
+
+    def get(request: dict[str, Any]) -> tuple:
+        _, held = service._resolve(request.get("SecretId"))
+        if held and not held.get("DeletedDate"):
+            label = request.get("VersionStage") or "AWSCURRENT"
+            version_id = request.get("VersionId") or service._find_stage_version(held, label)[0]
+            if version_id not in held["Versions"] or _is_empty(held["Versions"][version_id]):
+                return _no_value(f"VersionId: {version_id}" if request.get("VersionId") else f"staging label: {label}")
+        answer: tuple = ministack_get(request)
+        return answer
+
+    return get

@@ -1,0 +1,232 @@
+"""The HTTP server: routes requests, records them, and checks each request and response."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import ssl
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, BinaryIO
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.local import git_backend
+from tests.local.gitlab import access, conformity, git_over_http
+from tests.local.gitlab.api import Api
+from tests.local.gitlab.mirror_runs import Runs
+from tests.local.gitlab.rest import PREFIX, Answer, Request
+from tests.local.gitlab.state import Instance
+
+_log = logging.getLogger("gitlab")
+_BODY_LIMIT = 1024 * 1024
+_READ_ONLY = "You cannot perform write operations on a read-only instance"
+# Headers that hold a token or a login.
+_SECRET_HEADERS = {"private-token", "authorization"}
+
+
+@dataclass
+class Seen:
+    """A recorded request for tests, without secrets."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    # The name of the request's token; "" without a token, "?" for an unknown one.
+    token: str
+    status: int = 0
+
+
+@dataclass
+class Interruption:
+    """A response that a test sets for the next requests."""
+
+    status: int
+    body: str
+    headers: dict[str, str]
+    times: int
+    # The requests that it replaces: the method, "" for every one, and a regular expression that the path contains.
+    method: str = ""
+    path: str = ""
+
+    def matches(self, method: str, path: str) -> bool:
+        return self.times > 0 and self.method in ("", method) and re.search(self.path, path) is not None
+
+
+@dataclass
+class Door:
+    instance: Instance
+    runs: Runs
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    # The differences of requests from GitLab's OpenAPI description, and errors of this server.
+    complaints: list[str] = field(default_factory=list)
+    _interruptions: list[Interruption] = field(default_factory=list)
+    _changes: threading.Lock = field(default_factory=threading.Lock)
+
+    def interrupt(self, new: Interruption) -> None:
+        """Replaces an earlier one for the same requests."""
+        with self._changes:
+            self._interruptions = [each for each in self._interruptions
+                                   if (each.method, each.path) != (new.method, new.path)] + [new]
+
+    def interruption(self, method: str, path: str) -> Interruption | None:
+        with self._changes:
+            found = next((each for each in self._interruptions if each.matches(method, path)), None)
+            if found is not None:
+                found.times -= 1
+            return found
+
+
+def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
+    server = _Server(("127.0.0.1", 0), _handler(door))
+    server.door = door
+    if context:
+        # The connection's own thread makes the handshake: a handshake that does not end would block all other clients.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    scheme = "https" if context else "http"
+    door.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gitlab", daemon=True).start()
+    return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    door: Door
+    # For bursts of connections: the default is five.
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if isinstance(sys.exception(), OSError):  # also of TLS: a client that does not trust the certificate disconnects
+            _log.debug("a connection from %s ended early", client_address, exc_info=True)
+        else:
+            _log.exception("a connection from %s", client_address)
+            self.door.complaints.append(f"a fault of this server's own: {sys.exception()!r}")
+
+    def shutdown_request(self, request: Any) -> None:
+        if isinstance(request, ssl.SSLSocket):
+            try:
+                request.settimeout(1)
+                request.unwrap()
+            except (OSError, ValueError):
+                pass  # the other side closed it first
+        super().shutdown_request(request)
+
+
+def _handler(door: Door) -> type[BaseHTTPRequestHandler]:
+    class Handler(_Handler):
+        _door = door
+    return Handler
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Ends the thread of an idle connection.
+    timeout = 60
+    _door: Door
+
+    def setup(self) -> None:
+        super().setup()
+        # A response's head and body are two packets: the second must not wait for the first one's acknowledgement.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def log_message(self, format: str, *args: object) -> None:
+        _log.debug("%s", self.requestline)
+
+    def do_GET(self) -> None:
+        # Read the body also for a rejected request: the rest of it would be parsed as the next request.
+        with tempfile.TemporaryFile() as body:
+            length = git_backend.read_body(self, body)
+            if urlsplit(self.path).path.startswith(PREFIX):
+                self._answer_api(body, length)
+            else:
+                git_over_http.answer(self, self._door.instance, self._door.runs, body, length)
+
+    do_POST = do_PUT = do_DELETE = do_GET
+
+    # --- the API -------------------------------------------------------------------------
+
+    def _answer_api(self, body: BinaryIO, length: int) -> None:
+        door, url = self._door, urlsplit(self.path)
+        seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
+        door.seen.append(seen)
+        instead = door.interruption(self.command, url.path)
+        if instead:
+            seen.status = instead.status
+            return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
+        if self.command != "GET" and door.instance.settings.read_only:
+            if self.headers.get_content_type() != "application/json":
+                return self._send(301, b"", {"Location": f"{door.url}/"})
+            return self._send_json(seen, Answer(403, {"message": _READ_ONLY}))
+        query = _query(url.query)
+        if length > _BODY_LIMIT:
+            return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
+        try:
+            parameters = _parameters(self.headers.get("Content-Type", ""), body.read())
+        except ValueError:
+            # lib/api/api.rb, `rescue_from Grape::Exceptions::Base`: its parser's.
+            return self._send_json(seen, Answer(400, {"error": "The provided request body is invalid"}))
+        request = Request(self.command, url.path, query, parameters, self.headers)
+        for fault in conformity.request_faults(self.command, url.path, query, parameters):
+            door.complaints.append(f"request {self.command} {url.path}: {fault}")
+        try:
+            answer = Api(door.instance, door.runs, door.url).answer(request)
+        except Exception:
+            # lib/api/helpers.rb, `handle_api_exception`.
+            _log.exception("%s %s", self.command, url.path)
+            answer = Answer(500, {"message": "500 Internal Server Error"})
+            door.complaints.append(f"answer to {self.command} {url.path}: a fault of this server's own")
+        return self._send_json(seen, answer)
+
+    def _token_name(self) -> str:
+        value = access.token_value(self.headers)
+        if value is None:
+            return ""
+        found = self._door.instance.find_token(value)
+        return found.name if found else "?"
+
+    def _send_json(self, seen: Seen, answer: Answer) -> None:
+        seen.status = answer.status
+        content = b"" if answer.body is None else json.dumps(answer.body).encode()
+        length = int(answer.headers.get("X-Per-Page", 0))
+        is_full = 0 < length <= len(answer.body or [])
+        headers = {} if is_full and self._door.instance.settings.proxy_drops_paging_headers else answer.headers
+        self._send(answer.status, content, {"Content-Type": "application/json", **headers})
+
+    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): "(secret)" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
+
+
+def _query(text: str) -> dict[str, str]:
+    """The values of a name that ends in `[]` are joined by commas, which GitLab's arrays accept as well
+    (lib/api/validations/types/comma_separated_to_array.rb)."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query and name.endswith("[]") else value
+    return query
+
+
+def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
+    """Grape accepts JSON and forms. Forms are not implemented."""
+    if not content:
+        return {}
+    found = json.loads(content) if content_type.split(";")[0].strip() == "application/json" else None
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found

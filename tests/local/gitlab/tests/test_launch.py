@@ -1,0 +1,108 @@
+"""Start and stop, TLS, the record of requests, and responses that a test sets."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.local import gitlab as local_gitlab
+from tests.local.gitlab import HeldProject, LocalGitLab
+from tests.local.gitlab.conftest import Api, Person, Target
+
+
+def test_listens_on_loopback_only_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(threading.enumerate())
+    with local_gitlab.running(tls=True) as gitlab:
+        url = urlsplit(gitlab.url)
+        assert (url.scheme, url.hostname) == ("https", "127.0.0.1")
+        gitlab.project("a/b")
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
+
+
+def test_over_tls_its_own_authority_has_to_be_trusted(tmp_path: Path, target: Target) -> None:
+    with local_gitlab.running(tls=True, protected_delay=0.2, unprotected_delay=0.2) as gitlab:
+        project = gitlab.project("platform/infra")
+        api = Api(gitlab, project.path)
+        with pytest.raises(requests.exceptions.SSLError):
+            api.ask("GET", "/remote_mirrors")
+        trusted = tmp_path / "ca.pem"
+        trusted.write_text(gitlab.ca_certificate or "")
+        api.session.verify = str(trusted)
+        mirror = api.created(target.with_login(), enabled=True)
+        person = Person(tmp_path / "work", gitlab, project)
+        person.commit()
+        assert person.push().returncode != 0
+        assert person.push(GIT_SSL_CAINFO=str(trusted)).returncode == 0
+        api.until(mirror, "finished")
+        assert gitlab.complaints == []
+
+
+def test_idle_connection_does_not_block_others(tmp_path: Path) -> None:
+    with local_gitlab.running(tls=True) as gitlab:
+        url = urlsplit(gitlab.url)
+        with socket.create_connection((str(url.hostname), int(url.port or 0))):
+            trusted = tmp_path / "ca.pem"
+            trusted.write_text(gitlab.ca_certificate or "")
+            api = Api(gitlab, gitlab.project("a/b").path)
+            api.session.verify = str(trusted)
+            assert api.ask("GET").status_code == 200
+
+
+def test_request_record_names_token_owner_not_token(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    api.ask("GET", "/remote_mirrors?per_page=100")
+    Api(gitlab, project.path, "glpat-somebody-elses").ask("GET")
+    first, second = gitlab.requests
+    assert (first.method, first.path, first.query, first.token, first.status) == (
+        "GET", "/api/v4/projects/platform%2Flive%2Finfra/remote_mirrors", "per_page=100", "the maintainer", 200)
+    assert first.headers["private-token"] == "(secret)"
+    assert (second.token, second.status) == ("?", 401)
+    assert gitlab.token not in repr(gitlab.requests) + repr(gitlab.instance.tokens)
+
+
+def test_its_answers_can_be_replaced_for_a_while(api: Api, gitlab: LocalGitLab) -> None:
+    gitlab.answers_instead(429, 2, "Retry later\n", {"Retry-After": "7"})
+    for _ in range(2):
+        limited = api.ask("GET")
+        assert (limited.status_code, limited.text, limited.headers["Retry-After"]) == (429, "Retry later\n", "7")
+    assert api.ask("GET").status_code == 200
+    gitlab.answers_instead(502, body="<html>GitLab is not responding</html>", headers={"Content-Type": "text/html"})
+    assert api.ask("GET").status_code == 502
+
+
+def test_shutdown_sends_no_response_and_keeps_the_log(api: Api, gitlab: LocalGitLab) -> None:
+    api.ask("GET")
+    gitlab.shut()
+    with pytest.raises(requests.exceptions.ConnectionError):
+        Api(gitlab, "a/b").ask("GET")
+    assert len(gitlab.requests) == 1
+
+
+def test_a_run_that_waits_for_its_time_ends_with_the_instance(target: Target, tmp_path: Path) -> None:
+    with local_gitlab.running() as gitlab:  # with GitLab's own delays
+        project = gitlab.project("platform/infra")
+        mirror = project.make_mirror(target.with_login())
+        person = Person(tmp_path / "work", gitlab, project)
+        person.pushes()
+        Api(gitlab, project.path).until(mirror.id, "finished")
+        person.pushes()
+        assert not gitlab.is_quiet()
+    assert len(gitlab.recorded_runs) == 1
+
+
+def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    gitlab.answers_instead(502, method="POST", path=r"/protected_branches$")
+    assert api.ask("GET", "/protected_branches").status_code == 200
+    assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 502
+    assert "dev" not in project.protected_branches
+    assert [seen.status for seen in gitlab.requests] == [200, 502]
