@@ -16,7 +16,7 @@ use cfn_gitops::handler::self_invocation;
 use serde_json::Value;
 
 use crate::well_formed;
-use fake_aws::reason_codes;
+use test_support::reason_codes;
 
 /// One response that reached an address, of any kind.
 #[derive(Debug)]

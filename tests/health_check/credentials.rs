@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::fixture::{
     PROJECT, SECRET, TOKEN, USER, empty_world, fake, look, look_at, mirrored, properties,
 };
-use fake_aws::{EmptyProjects, Rotated, Rotation, RotationStep};
+use fake_aws::EmptyProjects;
+use test_support::{Rotated, Rotation, RotationStep};
 
 #[tokio::test(start_paused = true)]
 async fn empty_account_is_healthy() {

@@ -10,9 +10,10 @@ use crate::fixture::{
     PROJECT, REPOSITORY, SECRET, TOKEN, create_pipeline, diagnosed, empty_world, fake, look,
     mirrored, owner, pipeline, tags,
 };
+use fake_aws::FakeAws;
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::Scope;
-use fake_aws::{FakeAws, Rotation, RotationStep};
+use test_support::{Rotation, RotationStep};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 

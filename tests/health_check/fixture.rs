@@ -15,9 +15,9 @@ use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::{Caller, FakeAws, Options};
 use fake_aws::{Execution, Pipeline};
+use test_support::custom_resource::{CustomResource, ParentStack};
 
 pub const PROJECT: &str = "platform/infra";
 pub const USER: &str = "user-dev-mirror";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{create_pipeline, empty_world, look, look_as, tags};
-use fake_aws::custom_resource::ParentStack;
 use fake_aws::{FakeAws, FaultKind, On};
+use test_support::custom_resource::ParentStack;
 
 const OWNER: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/00000000-0000-4000-8000-00000000000f";
 const CHILD: &str = "gitops-dev-shop";

@@ -12,7 +12,7 @@ use crate::fixture::{
 };
 use fake_aws::FakeAws;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::FUNCTION;
+use test_support::custom_resource::FUNCTION;
 
 const STACKS: usize = 36;
 const ORPHANS: usize = 3;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::http::{self, Answer, Reply, Request};
-use fake_aws::reason_codes;
+use test_support::reason_codes;
 
 /// The function's ARN.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";

@@ -20,9 +20,9 @@ use crate::projects::environment;
 use crate::rates::rates;
 use crate::stacks::since;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::FUNCTION;
 use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Rate, Service};
+use test_support::custom_resource::FUNCTION;
 
 /// The time of an invocation, without what the function needs to respond.
 const INVOCATION_TIME: Duration = Duration::from_secs(897);

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use fake_aws::FakeAws;
 use fake_aws::Line;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
+use test_support::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
 
 /// How long the queue keeps an event (`MaximumEventAgeInSeconds` in `template.yaml`).
 const KEPT: Duration = Duration::from_secs(3600);

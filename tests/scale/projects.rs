@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fake_aws::custom_resource::{CustomResource, ParentStack};
 use fake_aws::{AwsState, Execution, FakeAws, Options, Pipeline};
 use serde_json::json;
+use test_support::custom_resource::{CustomResource, ParentStack};
 
 const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",

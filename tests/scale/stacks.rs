@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::lambda::Lambda;
 use fake_aws::AwsState;
-use fake_aws::custom_resource::FUNCTION;
 use fake_aws::{FakeAws, secrets::CURRENT};
+use test_support::custom_resource::FUNCTION;
 
 /// The resources of each stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use fake_aws::FakeAws;
 use fake_aws::Line;
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
+use test_support::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME};
 
 pub struct Environment {
     fake: FakeAws,

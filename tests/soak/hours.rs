@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
-use fake_aws::custom_resource::FUNCTION;
-use fake_aws::{FakeAws, Reaction, Rotation, RotationStep};
+use fake_aws::{FakeAws, Reaction};
+use test_support::custom_resource::FUNCTION;
+use test_support::{Rotation, RotationStep};
 
 const USER: &str = "user-dev-mirror";
 const SECRET: &str = "codecommit-mirror/user-dev-mirror";

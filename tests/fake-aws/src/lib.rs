@@ -16,17 +16,8 @@
 //! ```
 //!
 //! GitLab is part of the same account: its calls take the same way, and its push mirrors run in the
-//! account's virtual time and log in at `CodeCommit`. [`Rotation`] drives Secrets Manager's
-//! rotation from outside, as [`custom_resource`] sends `CloudFormation`'s requests.
-//!
-//! ```ignore
-//! fake.gitlab_project("platform/infra", &["main"]);
-//! fake.gitlab_token("gitlab/token");
-//! let mut rotation = Rotation::of(&fake, "codecommit-mirror/mirror", |_, caller| caller.connector());
-//! assert_eq!(rotation.rotate().await, Rotated::Finished);
-//! fake.push_to_gitlab("platform/infra", "main", "a commit");
-//! fake.mirrors_work("platform/infra", "infra").expect("a push arrives");
-//! ```
+//! account's virtual time and log in at `CodeCommit`. This crate does not know the product:
+//! `tests/support` sends the requests of `CloudFormation` and of Secrets Manager to it.
 
 // Most public items are members of AWS's and GitLab's APIs under the names that those document.
 #![allow(missing_docs)]
@@ -37,8 +28,6 @@
 
 /// SDK clients over a connector.
 pub mod clients;
-/// CloudFormation and Lambda around a custom resource.
-pub mod custom_resource;
 /// GitLab's projects, and its API.
 pub mod gitlab;
 /// The handle that tests hold.
@@ -49,8 +38,6 @@ pub mod http;
 mod journal;
 /// Where AWS's answer differs from day to day.
 mod options;
-/// The code at the end of a reason.
-pub mod reason_codes;
 /// The calls of all tests, for the evaluation of policies.
 mod recorded_calls;
 /// Requests, decoded.
@@ -59,8 +46,6 @@ pub mod request;
 mod response;
 /// The order and the faults of calls.
 mod schedule;
-/// What the product shows, and the search for secrets in it.
-pub mod secrecy;
 /// AWS's services.
 mod services;
 /// The state of the account, and the service that answers a call.
@@ -81,7 +66,7 @@ pub use schedule::{
     },
     extent,
     faults::{At, Fault, FaultKind, On},
-    histories, mutants, propagation,
+    histories, mutants,
     rates::Rate,
     schedules::{self, Schedules},
 };
@@ -93,8 +78,7 @@ pub use services::{
     iam,
     pipelines::{ActionRun, Execution, Pipeline},
     response_bucket::SentResponse,
-    s3,
-    secrets::{self, Rotated, Rotation, RotationStep},
+    s3, secrets,
     stacks::{self, ChangeSetBehaviour, ResourceAction, ResourceChange, SeenTokens},
 };
 pub use state::AwsState;

@@ -257,7 +257,7 @@ impl AwsState {
     }
 
     /// An id that nothing else has, and that another run of the same gives too.
-    pub(crate) fn next_id(&mut self) -> String {
+    pub fn next_id(&mut self) -> String {
         self.ids += 1;
         format!("00000000-0000-4000-8000-{:012}", self.ids)
     }

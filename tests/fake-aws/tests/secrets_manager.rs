@@ -6,7 +6,8 @@ use tokio::time::sleep;
 
 use super::{code, world_and_clients};
 use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
-use fake_aws::{Rotated, Rotation, clients::Clients, secrets::PENDING};
+use fake_aws::clients::Clients;
+use fake_aws::secrets::{PENDING, change_as_service, versions::name_pending};
 
 const NAME: &str = "codecommit-mirror/mirror";
 const FIRST: &str = "11111111111111111111111111111111";
@@ -113,9 +114,11 @@ async fn denied_action_is_the_json_services_own_error() {
 async fn named_version_without_value_cannot_be_read() {
     let (fake, clients) = world_and_clients();
     create(&clients, FIRST, Some("first")).await.unwrap();
-    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
-    rotation.begin().unwrap();
-    let token = rotation.version().to_owned();
+    let token = format!("{:032}", 2);
+    let named = fake.change(|aws| {
+        change_as_service(aws, NAME, |secret, now| name_pending(secret, &token, now))
+    });
+    named.unwrap();
     let get = || clients.secrets.get_secret_value().secret_id(NAME);
     let read = get().version_stage(PENDING).send().await;
     assert_eq!(code(read), "ResourceNotFoundException");
@@ -154,16 +157,4 @@ async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     let gone = clients.secrets.get_secret_value().secret_id(NAME);
     let gone = gone.version_id(FIRST).send().await;
     assert_eq!(code(gone), "ResourceNotFoundException");
-}
-
-#[tokio::test(start_paused = true)]
-async fn rotation_waits_for_awspending_of_another_version() {
-    let (fake, clients) = world_and_clients();
-    create(&clients, FIRST, Some("first")).await.unwrap();
-    let mut rotation = Rotation::of(&fake, NAME, |_, caller| caller.connector());
-    rotation.begin().unwrap();
-    let Rotated::Refused(refusal) = rotation.rotate().await else {
-        panic!("it began");
-    };
-    assert!(refusal.contains("A previous rotation isn't complete"));
 }

@@ -1,9 +1,9 @@
 //! A stack with one `Custom::MirrorCredential`.
 
 use fake_aws::FakeAws;
-use fake_aws::custom_resource::CustomResource;
+use test_support::custom_resource::CustomResource;
 
-pub use fake_aws::custom_resource::{
+pub use test_support::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, RollBack, deliver_once,
 };
 

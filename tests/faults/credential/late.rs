@@ -9,8 +9,8 @@ use crate::checks::nothing_remains;
 use crate::cloudformation::{INVENTED_ID, ParentStack, deliver_once, stack};
 use crate::fixture::{NAME, after_create, holds, in_account, state};
 use crate::{REPOSITORY, fake, properties, with};
-use fake_aws::custom_resource::{StackRequest, answers_are_sound};
 use fake_aws::{FakeAws, Options, explore::paused};
+use test_support::custom_resource::{StackRequest, answers_are_sound};
 
 #[test]
 fn late_copy_of_an_older_request_changes_nothing() {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::stack;
 use crate::{USER, fake, properties, with};
-use fake_aws::propagation::{PermissionChecks, Prepared, timed};
 use fake_aws::{Denied, Options, explore::paused};
+use test_support::propagation::{PermissionChecks, Prepared, timed};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -9,9 +9,9 @@ use crate::by_hand::take_created;
 use crate::checks::{login, nothing_remains, one_live_login, stored_login_works};
 use crate::cloudformation::{ParentStack, RequestOutcome, RollBack, stack};
 use crate::{OTHER_USER, REPOSITORY, USER, fake, properties, with};
-use fake_aws::custom_resource::answers_are_sound;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::answers_are_sound;
 
 /// One thing that happens to the stack.
 #[derive(Clone, Debug)]

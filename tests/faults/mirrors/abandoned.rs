@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{check_health, in_account, properties};
-use fake_aws::custom_resource::ParentStack;
-use fake_aws::{FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep, Schedules};
+use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
+use test_support::custom_resource::ParentStack;
+use test_support::{Rotated, Rotation, RotationStep};
 
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

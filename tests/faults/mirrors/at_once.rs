@@ -6,8 +6,9 @@ use crate::checks::{self, Watch};
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, both, in_account, in_orders, mirror, properties, serial, with,
 };
-use fake_aws::custom_resource::ParentStack;
-use fake_aws::{AwsState, FakeAws, Fault, FaultKind, Rotated, Rotation, RotationStep};
+use fake_aws::{AwsState, FakeAws, Fault, FaultKind};
+use test_support::custom_resource::ParentStack;
+use test_support::{Rotated, Rotation, RotationStep};
 
 /// Checks that the pairs in both `before` and `after` work at every instant.
 fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {

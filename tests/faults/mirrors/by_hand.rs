@@ -8,7 +8,8 @@ use crate::checks;
 use crate::fixture::{USER, fake, in_account, late, properties, rotation, stack};
 use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::schedules::Moment;
-use fake_aws::{Caller, FakeAws, Options, Rotated, RotationStep, Schedules};
+use fake_aws::{Caller, FakeAws, Options, Schedules};
+use test_support::{Rotated, RotationStep};
 
 /// Removes every tag of cfn-gitops from the user, as a change of stack-level tags may.
 fn remove_tags(fake: &FakeAws) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::checks::{self, Watch};
 use crate::fixture::{both, in_orders, in_orders_with, late, properties, serial};
 use fake_aws::Options;
-use fake_aws::custom_resource::{
+use test_support::custom_resource::{
     INVENTED_ID, ParentStack, StackRequest, deliver_both, deliver_once,
 };
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use fake_aws::custom_resource::{
+use fake_aws::explore::{paused, sample};
+use fake_aws::{FakeAws, Options, Schedule};
+use test_support::Rotation;
+use test_support::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once,
     answers_are_sound,
 };
-use fake_aws::explore::{paused, sample};
-use fake_aws::{FakeAws, Options, Rotation, Schedule};
 
 /// The user of most tests.
 pub const USER: &str = "user-dev-codecommit-mirroring";

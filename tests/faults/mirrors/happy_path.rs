@@ -9,7 +9,8 @@ use crate::fixture::{PROJECT, fake, in_account, mirror, properties, serial, stac
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
-use fake_aws::{FakeAws, Options, Rotated, Schedules};
+use fake_aws::{FakeAws, Options, Schedules};
+use test_support::Rotated;
 
 /// The same AWS and GitLab on other days, and in other versions.
 pub fn kinds_of_days() -> Vec<(&'static str, Options)> {

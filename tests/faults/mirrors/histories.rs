@@ -12,12 +12,13 @@ use crate::fixture::{
     with,
 };
 use crate::scenarios::{Event, Scenario};
-use fake_aws::custom_resource::RollBack;
+use fake_aws::Options;
 use fake_aws::explore::paused;
 use fake_aws::extent::cases;
 use fake_aws::histories::{faults_at_random, play_histories};
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
-use fake_aws::{Options, RotationStep};
+use test_support::RotationStep;
+use test_support::custom_resource::RollBack;
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(

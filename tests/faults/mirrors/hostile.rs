@@ -6,10 +6,11 @@ use crate::checks;
 use crate::fixture::{
     GITLAB, PROJECT, SECRET, TOKEN, both, fake, in_account, properties, serial, stack, with,
 };
-use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::{HOST, REDIRECT_HOST};
-use fake_aws::{FakeAws, Options, Rotated, Scope};
+use fake_aws::{FakeAws, Options, Scope};
+use test_support::Rotated;
+use test_support::custom_resource::{ParentStack, StackRequest, answers_are_sound};
 
 fn gitlab(url: &str, secret: &str) -> Value {
     with(

@@ -6,11 +6,11 @@ use serde_json::json;
 use crate::checks;
 use crate::fixture::{USER, fake, in_account, properties, serial, stack, with};
 use crate::refusals::{Situation, asked, situations};
-use fake_aws::custom_resource::answers_are_sound;
 use fake_aws::explore::paused;
 use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, FaultKind, On, Options, Schedules};
+use test_support::custom_resource::answers_are_sound;
 
 /// A person sets the credential to inactive. Returns its ID. From now on it is inactive or deleted.
 fn deactivate(fake: &FakeAws) -> String {

@@ -12,8 +12,9 @@ use crate::fixture::{
 };
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
-use fake_aws::{EmptyProjects, FakeAws, Options, Rotated};
+use fake_aws::{EmptyProjects, FakeAws, Options};
 use fake_aws::{FaultKind, On};
+use test_support::Rotated;
 
 #[test]
 fn project_without_commits_counts_as_synced() {

@@ -8,12 +8,12 @@ use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, TOKEN, both, fake, in_account,
     properties, stack,
 };
-use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::explore::paused;
 use fake_aws::gitlab::{DEVELOPER, HOST};
 use fake_aws::request::Service;
 use fake_aws::{FakeAws, Options, Scope};
 use fake_aws::{FaultKind, On};
+use test_support::custom_resource::{RequestOutcome, answers_are_sound};
 
 /// A situation: its setup, and its reason.
 pub struct Situation {

@@ -9,9 +9,10 @@ use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, check_health, fake, mirror,
     properties, rotation, serial, stack, with,
 };
-use fake_aws::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
 use fake_aws::schedules::SingleFault;
-use fake_aws::{FakeAws, Options, Rotated, Rotation};
+use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
+use test_support::{Rotated, Rotation};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]

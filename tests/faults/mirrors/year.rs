@@ -8,7 +8,8 @@ use crate::checks::{self, Watch};
 use crate::fixture::{
     PROJECT, REPOSITORY, SECRET, both, in_account, in_account_with, properties, serial,
 };
-use fake_aws::{FakeAws, Options, Rotated, Rotation, RotationStep};
+use fake_aws::{FakeAws, Options};
+use test_support::{Rotated, Rotation, RotationStep};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -10,12 +10,12 @@ use crate::fixture::{
     BRANCH, GIVEN, REPOSITORY, RULE, changed, fake, paused, properties, ruled, stack, with,
 };
 use fake_aws::RuleTemplate;
-use fake_aws::custom_resource::{
+use fake_aws::request::Service;
+use fake_aws::{At, FakeAws, Fault, FaultKind, On, Options};
+use test_support::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, StackRequest, answered_once, answers_are_sound,
     deliver_all, deliver_beside, deliver_once,
 };
-use fake_aws::request::Service;
-use fake_aws::{At, FakeAws, Fault, FaultKind, On, Options};
 
 /// Faults that may last longer than any request waits.
 const LASTING: [FaultKind; 4] = [

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::fixture::{GIVEN, PARENT, PIPELINE};
-use fake_aws::custom_resource::ParentStack;
 use fake_aws::stacks::Stack;
 use fake_aws::{AwsState, FakeAws};
+use test_support::custom_resource::ParentStack;
 
 /// The child stacks of the project's resource.
 pub fn ours(aws: &AwsState) -> Vec<&Stack> {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::checks::{assert_nothing_remains, watch};
 use crate::fixture::{CHILD, changed, fake, in_account_with, paused, properties, ruled, stack};
-use fake_aws::custom_resource::{
+use fake_aws::{Fault, FaultKind, On, Options};
+use test_support::custom_resource::{
     FUNCTION, ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_all,
 };
-use fake_aws::{Fault, FaultKind, On, Options};
 
 /// Shorter than the stack's operation.
 const SHORT: Duration = Duration::from_secs(60);

@@ -10,9 +10,9 @@ use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, in_account,
     in_account_with, paused, properties, push_to, stack, with,
 };
-use fake_aws::custom_resource::{ParentStack, RequestOutcome};
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{ParentStack, RequestOutcome};
 
 /// Plays beside an account with the source's repository.
 fn with_source(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {

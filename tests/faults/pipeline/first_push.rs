@@ -10,8 +10,8 @@ use crate::fixture::{
     BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, changed, delete_branch, event, fake,
     in_account, in_project, paused, properties, push, pushed, stack, stack_called, with,
 };
-use fake_aws::custom_resource::{ParentStack, deliver_all, deliver_beside, deliver_once};
 use fake_aws::{FakeAws, Options, Reaction, ResourceAction};
+use test_support::custom_resource::{ParentStack, deliver_all, deliver_beside, deliver_once};
 
 async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
     let fake = fake(Options::default());

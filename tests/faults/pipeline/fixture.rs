@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{delete_completely, watch};
-use fake_aws::custom_resource::{CustomResource, ParentStack, StackRequest, deliver_all};
 use fake_aws::{FakeAws, Options, Reaction};
+use test_support::custom_resource::{CustomResource, ParentStack, StackRequest, deliver_all};
 
 pub use fake_aws::explore::paused;
 
@@ -174,7 +174,7 @@ pub fn pushed(fake: &FakeAws, name: &str, payload: Value) -> StackRequest {
         event: payload,
         signed_at: fake.now(),
         wire: fake_aws::mutants::wire,
-        lifetime: fake_aws::custom_resource::LAMBDA_MAX_LIFETIME,
+        lifetime: test_support::custom_resource::LAMBDA_MAX_LIFETIME,
     }
 }
 

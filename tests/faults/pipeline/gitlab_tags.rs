@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::fixture::{
     CHILD, PARENT, changed, fake, in_account, paused, properties, pushed, stack, with,
 };
-use fake_aws::custom_resource::answered_once;
 use fake_aws::{FakeAws, FaultKind, On, Options};
+use test_support::custom_resource::answered_once;
 
 const PROJECT: &str = "platform/shop";
 const MAINTAINERS: [(&str, u64); 1] = [("access_level", 40)];

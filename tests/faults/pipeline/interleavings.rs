@@ -12,11 +12,11 @@ use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, watc
 use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
 };
-use fake_aws::custom_resource::{
-    INVENTED_ID, ParentStack, StackRequest, answers_are_sound, deliver_once,
-};
 use fake_aws::extent::orders;
 use fake_aws::{FakeAws, Options, Schedule, SeenTokens, explore_reduced, sample};
+use test_support::custom_resource::{
+    INVENTED_ID, ParentStack, StackRequest, answers_are_sound, deliver_once,
+};
 
 /// More runs than the explorations of whole orders need.
 const LIMIT: usize = 5_000;

@@ -9,8 +9,8 @@ use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, RULE, changed, event, fake, in_account, in_account_with,
     paused, properties, push, pushed, ruled, stack, with,
 };
-use fake_aws::custom_resource::{INVENTED_ID, ParentStack, StackRequest, deliver_once};
 use fake_aws::{FakeAws, Fault, FaultKind, Options, SeenTokens};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, StackRequest, deliver_once};
 
 async fn pause() {
     tokio::time::sleep(Duration::from_secs(30)).await;

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::checks::{assert_nothing_remains, delete_completely, watch};
 use crate::fixture::{BRANCH, CHILD, changed, fake, paused, properties, push, ruled, stack, with};
-use fake_aws::custom_resource::{ParentStack, RequestOutcome};
-use fake_aws::propagation::{PermissionChecks, Prepared, retried_denials, timed};
 use fake_aws::{FakeAws, Fault, FaultKind, Options, ResourceAction};
+use test_support::custom_resource::{ParentStack, RequestOutcome};
+use test_support::propagation::{PermissionChecks, Prepared, retried_denials, timed};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

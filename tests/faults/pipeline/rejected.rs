@@ -6,9 +6,11 @@ use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
 use crate::fixture::{BRANCH, CHILD, changed, fake, in_account, paused, properties, stack, with};
-use fake_aws::custom_resource::{FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all};
 use fake_aws::stacks::Finding;
 use fake_aws::{Denied, Options, ResourceAction};
+use test_support::custom_resource::{
+    FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all,
+};
 
 const REJECTED: &str = "rejected/gitops-dev-shop";
 

@@ -12,9 +12,9 @@ use crate::fixture::{
     ruled, stack, with,
 };
 use crate::scenario_table::leave_repository;
-use fake_aws::custom_resource::{INVENTED_ID, ParentStack, deliver_beside};
 use fake_aws::other_account::repository_arn;
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_beside};
 
 fn retaining() -> Value {
     with(properties(), "RepositoryDeletionPolicy", json!("Retain"))

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::fixture::{BRANCH, GIVEN, REPOSITORY, changed, cross_account, properties, ruled, with};
 use crate::scenarios::{Event, Scenario};
-use fake_aws::custom_resource::RollBack;
 use fake_aws::{FakeAws, ResourceAction};
+use test_support::custom_resource::RollBack;
 
 /// A repository that an earlier child stack left behind.
 pub fn leave_repository(fake: &FakeAws) {

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::checks::{difference, nothing_remains, runs, shape, watch};
 use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, stack};
-use fake_aws::custom_resource::{
-    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_beside,
-};
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{
+    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_beside,
+};
 
 thread_local! {
     /// The expectation after the events so far.

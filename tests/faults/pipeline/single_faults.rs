@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture::paused;
 use crate::scenario_table::scenarios;
-use fake_aws::custom_resource::RequestOutcome;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, FaultKind, Options, Schedules, SeenTokens};
+use test_support::custom_resource::RequestOutcome;
 
 /// The faults at every call of the scenario. Of several polls of the same resource in a row, only
 /// the first and the last one have them.

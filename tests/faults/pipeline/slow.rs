@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
 use crate::fixture::{in_account_with, properties, with};
-use fake_aws::custom_resource::{RequestOutcome, answers_are_sound};
 use fake_aws::{Entry, FakeAws, Fault, FaultKind, Options};
+use test_support::custom_resource::{RequestOutcome, answers_are_sound};
 
 fn slow(resource_takes: Duration) -> Options {
     Options {

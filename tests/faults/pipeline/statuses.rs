@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::checks::{difference, foreign, nothing_remains, shape};
 use crate::fixture::{CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called};
-use fake_aws::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 use fake_aws::stacks::STATUSES;
 use fake_aws::{FakeAws, Options, Schedules, stacks};
+use test_support::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 
 /// Who began the operation that led to the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::checks::{assert_nothing_remains, delete_completely, ours, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
 use crate::scenario_table::scenarios;
-use fake_aws::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
 use fake_aws::{At, FakeAws, Options, ResourceAction, Schedules};
+use test_support::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
 
 /// At every instant at which a resource is reported as created: its stack is complete.
 fn answers_are_true_when_they_come(fake: &FakeAws) {

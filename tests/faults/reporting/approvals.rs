@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::fixture::{PROJECT, SHOP, Subject, check_health, deliver, event, fake, in_account};
 use crate::scripts::{Step, changes};
-use fake_aws::custom_resource::answered_once;
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{AwsState, Caller, FakeAws, FaultKind, On, Schedules};
+use test_support::custom_resource::answered_once;
 
 const RUN: &str = "run-1";
 const SUBJECT: Subject = (RUN, Some("Approval"));

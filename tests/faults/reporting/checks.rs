@@ -6,7 +6,7 @@ use crate::fixture::{COMMITS, PROJECT, Reporting, SITE};
 use crate::scripts::Expected;
 use fake_aws::FakeAws;
 use fake_aws::gitlab::records::{Note, OWN_USER, Records, Status, is_open};
-use fake_aws::secrecy::assert_none_shown;
+use test_support::secrecy::assert_none_shown;
 
 /// Calls that change a pipeline.
 const FORBIDDEN: [&str; 4] = [

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 
 use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE};
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{
+use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
 };
-use fake_aws::secrecy::{assert_none_shown, record, wire};
-use fake_aws::{FakeAws, Options};
+use test_support::secrecy::{assert_none_shown, record, wire};
 
 pub use fake_aws::explore::paused;
 

@@ -9,11 +9,11 @@ use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account,
 };
 use crate::scripts::Step;
-use fake_aws::custom_resource::{StackRequest, deliver_all};
 use fake_aws::gitlab::Project;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::tags::{Tag, Tags, push};
 use fake_aws::{AwsState, Execution, FakeAws};
+use test_support::custom_resource::{StackRequest, deliver_all};
 
 pub const RUN: &str = "run-1";
 pub const SUBJECT: Subject = (RUN, Some("Approval"));

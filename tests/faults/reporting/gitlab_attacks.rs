@@ -13,11 +13,11 @@ use crate::gitlab_approvals::{
 };
 use crate::gitlab_ranges::put_between;
 use crate::scripts::Step;
-use fake_aws::custom_resource::answered_once;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
 use fake_aws::gitlab::tags::{Tag, User, push, release};
 use fake_aws::{AwsState, FaultKind, On, Service};
+use test_support::custom_resource::answered_once;
 
 /// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens
 /// before.

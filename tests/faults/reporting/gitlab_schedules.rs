@@ -9,9 +9,9 @@ use crate::gitlab_approvals::{
     ANN, BOB, RUN, SUBJECT, Scene, delete, in_scene, request, tag_event,
 };
 use crate::scripts::Step;
-use fake_aws::custom_resource::{answered_once, deliver_both};
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
+use test_support::custom_resource::{answered_once, deliver_both};
 
 /// Orders at random of each pair of deliveries.
 const SAMPLES: u64 = 24;

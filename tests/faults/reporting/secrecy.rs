@@ -3,7 +3,7 @@
 use crate::checks::check;
 use crate::fixture::{SHOP, catch_up, fake, in_account, paused};
 use crate::scripts::script_of;
-use fake_aws::secrecy::{assert_each_leak_is_found, shows};
+use test_support::secrecy::{assert_each_leak_is_found, shows};
 
 /// A value of a parameter of the deployed stack and of its change set.
 pub const PARAMETER: &str = "SentinelOfAParameter/+=";

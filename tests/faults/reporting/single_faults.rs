@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::checks::{check, check_harmless};
 use crate::fixture::{PROJECT, SHOP, catch_up, event, fake, in_account, paused};
 use crate::scripts::{Script, scripts};
-use fake_aws::custom_resource::answered_once;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, FaultKind, On, Schedules, Service};
+use test_support::custom_resource::answered_once;
 
 /// Plays every step, and delivers its event with Lambda's retries.
 async fn play(fake: &FakeAws, script: &Script) {

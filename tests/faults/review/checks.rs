@@ -3,8 +3,8 @@
 use crate::fixture::{CHILD, MARKER, PROJECT, STACK, uuid};
 use fake_aws::FakeAws;
 use fake_aws::gitlab::records::{Note, OWN_USER};
-use fake_aws::secrecy::assert_none_shown;
 use fake_aws::stacks::change_sets::ChangeSet;
+use test_support::secrecy::assert_none_shown;
 
 /// Calls that change something, and that the function makes here.
 const PERMITTED: [&str; 9] = [

@@ -2,7 +2,7 @@
 
 use crate::checks::{Others, check_harmless};
 use crate::fixture::{CHILD, DEPLOYED, PROJECT, STACK, check_health, in_account};
-use fake_aws::secrecy::shows;
+use test_support::secrecy::shows;
 
 /// `Report.Drift`
 #[test]

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::secrecy::{PARAMETER, PROPERTY, VARIABLE};
 use fake_aws::clients::sdk_config;
-use fake_aws::custom_resource::{
+use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
+use fake_aws::{Execution, FakeAws, Options, Reaction};
+use test_support::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
 };
-use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
-use fake_aws::secrecy::{self, record, wire};
-use fake_aws::{Execution, FakeAws, Options, Reaction};
+use test_support::secrecy::{self, record, wire};
 
 pub use fake_aws::explore::paused;
 

@@ -10,8 +10,8 @@ use crate::fixture::{
 };
 use fake_aws::extent::some_or;
 use fake_aws::schedules::Moment;
-use fake_aws::secrecy::shows;
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
+use test_support::secrecy::shows;
 
 const TEXT: &str = "1 **replaced**, 1 added";
 

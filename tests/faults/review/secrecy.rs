@@ -5,8 +5,8 @@ use crate::fixture::{
     LOGIN, STACK, check_health, check_health_for_a_day, deliver, fake, in_account, paused, pushed,
     uuid,
 };
-use fake_aws::secrecy::{assert_each_leak_is_found, shows};
 use fake_aws::{FaultKind, On, Schedules};
+use test_support::secrecy::{assert_each_leak_is_found, shows};
 
 /// A value of a parameter of the deployed stack, and of the template configuration.
 pub const PARAMETER: &str = "SentinelOfAParameter/+=";

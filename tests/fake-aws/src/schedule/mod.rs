@@ -18,8 +18,6 @@ pub(crate) mod lateness;
 pub(crate) mod moments;
 /// Mutants: products that misbehave, which the checks must notice.
 pub mod mutants;
-/// Permissions that IAM propagates late or never.
-pub mod propagation;
 /// The rates at which services throttle.
 pub(crate) mod rates;
 /// Schedules that a test tries one after another.

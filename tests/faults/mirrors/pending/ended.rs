@@ -10,7 +10,8 @@ use fake_aws::On;
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
-use fake_aws::{FakeAws, FaultKind, Options, Rotated, RotationStep};
+use fake_aws::{FakeAws, FaultKind, Options};
+use test_support::{Rotated, RotationStep};
 
 use super::fixture_with_schedule;
 

@@ -13,9 +13,10 @@ use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{SECRET, fake, properties, rotation, stack};
-use fake_aws::custom_resource::ParentStack;
 use fake_aws::secrets::CURRENT;
-use fake_aws::{FakeAws, Options, Rotated, Rotation, RotationStep};
+use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::ParentStack;
+use test_support::{Rotated, Rotation, RotationStep};
 
 const NOT_COMPLETE: &str = "A previous rotation isn't complete.";
 

@@ -11,7 +11,8 @@ use fake_aws::mutants::{
 use fake_aws::request::Service;
 use fake_aws::secrets::PENDING;
 use fake_aws::secrets::versions::forget_pending;
-use fake_aws::{Caller, FakeAws, FaultKind, Options, RotationStep};
+use fake_aws::{Caller, FakeAws, FaultKind, Options};
+use test_support::RotationStep;
 
 use super::fixture_with_schedule;
 

@@ -9,9 +9,10 @@ use fake_aws::On;
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
 use fake_aws::secrets::CURRENT;
-use fake_aws::{FakeAws, Fault, FaultKind, Options, Rotated, RotationStep, Schedules};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, Schedules};
+use test_support::{Rotated, RotationStep};
 
-use super::fixture_with_schedule;
+use super::{NOT_COMPLETE, fixture_with_schedule};
 
 /// The services that a step calls, and how each can fail for a while.
 fn outages() -> Vec<(Service, FaultKind)> {
@@ -187,4 +188,15 @@ async fn fails_then_resumes(
     fixture.is_rotated(context);
     fixture.ends_well(context).await;
     has_failed
+}
+
+#[test]
+fn rotation_waits_for_awspending_of_another_version() {
+    paused(async {
+        let mut fixture = fixture_with_schedule(Options::default()).await;
+        fixture.rotation.begin().expect("no rotation is pending");
+        let again = fixture.rotation.rotate().await;
+        let is_refused = matches!(&again, Rotated::Refused(why) if why.contains(NOT_COMPLETE));
+        assert!(is_refused, "{again:?}");
+    });
 }

@@ -12,8 +12,8 @@ use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, in_account,
     in_project, properties, push, with,
 };
-use fake_aws::custom_resource::{ParentStack, RollBack};
 use fake_aws::{FakeAws, Options, ResourceAction};
+use test_support::custom_resource::{ParentStack, RollBack};
 
 #[test]
 fn update_starts_the_canceled_commit_again() {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::checks::watch;
 use crate::fixture::{PIPELINE, REPOSITORY, fake, properties, push, pushed, stack, with};
-use fake_aws::custom_resource::{ParentStack, RequestOutcome, deliver_once};
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{ParentStack, RequestOutcome, deliver_once};
 
 /// How long the action still runs that is running at the update.
 const LONG_ACTION: Duration = Duration::from_mins(10);

@@ -8,13 +8,13 @@ use super::{AGAIN, LONG_ACTION, approving, assert_executions, check_health, upda
 use crate::checks::delete_completely;
 use crate::fixture::{CHILD, paused, pushed};
 use crate::interleavings::{deliver_both, in_any_order};
-use fake_aws::custom_resource::deliver_all;
 use fake_aws::mutants::{
     HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
     replace_body,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Caller, FakeAws, Options, Schedules};
+use test_support::custom_resource::deliver_all;
 
 /// One fault at each call of the Update or of the health check, which Lambda delivers again.
 fn every_fault(of_check: bool) -> Schedules {

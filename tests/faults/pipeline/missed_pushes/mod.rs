@@ -12,8 +12,8 @@ use crate::checks::watch;
 use crate::fixture::{
     BRANCH, PIPELINE, REPOSITORY, deliver_events, fake, properties, pushed, stack,
 };
-use fake_aws::custom_resource::{ParentStack, deliver_once};
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{ParentStack, deliver_once};
 
 /// How often the health check runs.
 const INTERVAL: Duration = Duration::from_mins(15);

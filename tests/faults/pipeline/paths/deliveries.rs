@@ -6,8 +6,8 @@ use super::{MATCHING, OTHER, deliver, event_of, push, running};
 use crate::checks::{assert_runs, delete_completely, runs};
 use crate::fixture::{PIPELINE, in_project, paused, pushed};
 use crate::interleavings::in_any_order;
-use fake_aws::custom_resource::{deliver_all, deliver_once};
 use fake_aws::{Fault, FaultKind, On, Schedules, Service};
+use test_support::custom_resource::{deliver_all, deliver_once};
 
 #[test]
 fn repeated_event_starts_once() {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{assert_runs, watch};
 use crate::fixture::{BRANCH, REPOSITORY, event, fake, properties, pushed, stack, with};
-use fake_aws::custom_resource::{ParentStack, deliver_all};
 use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{ParentStack, deliver_all};
 
 /// A commit's files.
 type Files = [(&'static str, &'static str)];

@@ -10,8 +10,8 @@ use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, deliver_events, in_account, in_project, paused, properties,
     with,
 };
-use fake_aws::custom_resource::deliver_beside;
 use fake_aws::{Reaction, ResourceAction};
+use test_support::custom_resource::deliver_beside;
 
 #[test]
 fn push_while_the_stack_is_updated_runs_once() {

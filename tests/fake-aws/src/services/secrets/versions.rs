@@ -271,7 +271,7 @@ impl Version {
 }
 
 /// Names a version that a rotation is to fill, and moves AWSPENDING to it.
-pub(crate) fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
+pub fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
     let value = VersionContent {
         text: String::new(),
         binary: false,

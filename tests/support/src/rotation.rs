@@ -10,11 +10,10 @@ use std::{fmt, time::Duration};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
 
-use crate::{
-    Caller, FakeAws,
-    custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME, StackRequest, answered_once},
-    services::secrets::{CURRENT, PENDING, RotationSchedule, Secret, versions},
-    state::AwsState,
+use crate::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME, StackRequest, answered_once};
+use fake_aws::{
+    AwsState, Caller, FakeAws,
+    secrets::{self, CURRENT, PENDING, RotationSchedule, Secret, versions},
 };
 
 /// "Secrets Manager calls the same function several times, each time with different parameters."
@@ -285,21 +284,8 @@ impl Rotation {
 
     /// Reads or changes the secret as Secrets Manager itself.
     fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
-        self.fake.change(|aws| {
-            let now = aws.now;
-            let secret = aws.secrets.get_mut(&self.secret);
-            let secret = secret.filter(|secret| secret.deletion.is_none());
-            let secret = secret.ok_or("ResourceNotFoundException")?;
-            let result = change(secret, now);
-            let secret = secret.clone();
-            let late = aws.options.secrets_late + aws.options.secret_lists_late;
-            if !late.is_zero() {
-                let name = self.secret.clone();
-                aws.secrets_seen
-                    .change(now, |seen| seen.insert(name, secret));
-            }
-            Ok(result)
-        })
+        self.fake
+            .change(|aws| secrets::change_as_service(aws, &self.secret, change))
     }
 }
 

@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use cfn_gitops::common::logging;
 
-use crate::mutants::{self, body_of, replace_body};
-use crate::{Caller, FakeAws, gitlab, schedules};
+use fake_aws::mutants::{self, body_of, replace_body};
+use fake_aws::{Caller, FakeAws, gitlab, schedules};
 
 /// Parts of a `ResponseURL`, whose signature lets anyone respond to CloudFormation.
 const RESPONSE_URL: [&str; 2] = ["X-Amz-Signature", "%3Astack/test/"];
@@ -148,6 +148,6 @@ pub fn assert_each_leak_is_found(known: usize, play: impl Fn()) -> usize {
             found += 1;
         }
     }
-    crate::figure!("secrecy: {found} planted secrets are found");
+    fake_aws::figure!("secrecy: {found} planted secrets are found");
     found
 }

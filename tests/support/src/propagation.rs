@@ -4,11 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{
-    Denied, FakeAws,
-    custom_resource::{ParentStack, RequestOutcome, StackRequest},
-    schedule::explore::paused,
-};
+use crate::custom_resource::{ParentStack, RequestOutcome, StackRequest};
+use fake_aws::{Denied, FakeAws, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

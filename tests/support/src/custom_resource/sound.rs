@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::{FakeAws, reason_codes};
+use crate::reason_codes;
+use fake_aws::FakeAws;
 
 /// Every reason ends with a code of the table, and a failure has a reason.
 fn assert_has_code(body: &str) {

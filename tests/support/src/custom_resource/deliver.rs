@@ -10,11 +10,10 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::{
-    FakeAws, Schedule,
-    clients::sdk_config,
     custom_resource::{FUNCTION, StackRequest},
     reason_codes,
 };
+use fake_aws::{FakeAws, Schedule, clients::sdk_config};
 
 /// The delay between the request for a continuation and its start.
 const BEGINS_AFTER: Duration = Duration::from_secs(1);
@@ -33,34 +32,35 @@ struct Delivered {
     finished: Option<bool>,
 }
 
-/// Delivers an event until Lambda has nothing more to do for it: each delivery
-/// up to three times, each continuation as a delivery of its own, side by side.
-pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool) {
-    let mut running = JoinSet::new();
-    let begin = |running: &mut JoinSet<Delivered>, delivering: Delivering| {
+impl Delivering {
+    fn begin(self, fake: &FakeAws, request: &StackRequest, running: &mut JoinSet<Delivered>) {
         let (fake, request) = (fake.clone(), request.clone());
         running.spawn(Box::pin(async move {
-            tokio::time::sleep(delivering.after).await;
-            let name = format!("{}.{}", delivering.name, delivering.attempt);
+            tokio::time::sleep(self.after).await;
+            let name = format!("{}.{}", self.name, self.attempt);
             let one = StackRequest {
-                event: delivering.event.clone(),
+                event: self.event.clone(),
                 ..request
             };
             Delivered {
                 finished: deliver_once(&fake, &name, &one).await,
-                was: delivering,
+                was: self,
             }
         }));
+    }
+}
+
+/// Delivers an event until Lambda has nothing more to do for it: each delivery
+/// up to three times, each continuation as a delivery of its own, side by side.
+pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool) {
+    let mut running = JoinSet::new();
+    let first = Delivering {
+        name: request.name.clone(),
+        attempt: 1,
+        event: request.event.clone(),
+        after: Duration::ZERO,
     };
-    begin(
-        &mut running,
-        Delivering {
-            name: request.name.clone(),
-            attempt: 1,
-            event: request.event.clone(),
-            after: Duration::ZERO,
-        },
-    );
+    first.begin(fake, request, &mut running);
     while let Some(delivered) = running.join_next().await {
         let Delivered { was, finished } = delivered.unwrap_or_else(|failure| {
             std::panic::resume_unwind(failure.into_panic());
@@ -79,7 +79,7 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
                 event: invoked.payload.clone(),
                 after: BEGINS_AFTER,
             };
-            begin(&mut running, continued);
+            continued.begin(fake, request, &mut running);
         }
         let after = match finished {
             Some(true) if twice => {
@@ -96,7 +96,7 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
                 after,
                 ..was
             };
-            begin(&mut running, again);
+            again.begin(fake, request, &mut running);
         }
     }
 }

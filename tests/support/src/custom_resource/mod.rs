@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::{Value, json};
 
-use crate::{Caller, FakeAws, SentResponse};
+use fake_aws::{Caller, FakeAws, SentResponse};
 
 pub use deliver::{answered_once, deliver_all, deliver_beside, deliver_both, deliver_once};
 pub use sound::answers_are_sound;
