@@ -30,7 +30,7 @@ HEAD = """\
 AREAS = {
     "product": r"(src|crates/cfn-custom-resource/src)/(?!(.*/)?(tests/|(\w+_)?tests\.rs))",
     "unit_tests": r"(src|crates/cfn-custom-resource/src)/",
-    "emulators": r"tests/(fake-aws|local)/",
+    "emulators": r"tests/(fake-aws|support|local)/",
     "rust_tests": r"tests/(fuzz/|.*\.rs$)",
     "python_tests": r"tests/",
     "tools": r"(tools|\.ci)/|Makefile$",
@@ -42,8 +42,8 @@ NOT_COUNTED = r"(.*/)?(Cargo\.lock|package-lock\.json|requirements[\w/]*\.txt)$"
 # `mod tests { … }` in a file of the product is a unit test. rustfmt puts its last brace into the first column.
 INLINE_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 # What the project aims at. A missed target does not fail.
-TARGETS = {"lines in total": 168_000, "lines of the product": 28_500, "lines of template.yaml": 3_000,
-           "parameters of template.yaml": 42, "entries of src": 10}
+TARGETS = {"lines in total": 166_000, "lines of the product": 33_000, "lines of template.yaml": 3_000,
+           "parameters of template.yaml": 42}
 
 
 def tracked_files(root: Path = ROOT) -> list[str]:
@@ -70,13 +70,13 @@ def count(files: Iterable[str], root: Path = ROOT) -> dict[str, int]:
     return lines
 
 
-def measure_targets(files: Iterable[str], lines: dict[str, int]) -> dict[str, int]:
+def measure_targets(lines: dict[str, int]) -> dict[str, int]:
     template = (ROOT / "template.yaml").read_text()
     # Up to the next key without indentation.
     parameters = re.split(r"^\w", template.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     return dict(zip(TARGETS, (
-        lines["total"], lines["product"], template.count("\n"), len(re.findall(r"^  \w+:", parameters, re.MULTILINE)),
-        len({path.split("/")[1] for path in files if path.startswith("src/")})), strict=True))
+        lines["total"], lines["product"], template.count("\n"), len(re.findall(r"^  \w+:", parameters, re.MULTILINE))),
+        strict=True))
 
 
 def read(file: Path) -> dict[str, dict]:
@@ -93,8 +93,7 @@ def write(section: str, values: dict[str, int], file: Path) -> None:
 
 
 def main() -> int:
-    files = tracked_files()
-    lines = count(files)
+    lines = count(tracked_files())
     if "--write" in sys.argv[1:]:
         write("lines", {area: now + now // 200 for area, now in lines.items()}, FIGURES)
     figures = read(FIGURES)
@@ -102,7 +101,7 @@ def main() -> int:
     print(f"{'lines':>9} {'limit':>9} {before['commit']:>9}")
     for area, now in lines.items():
         print(f"{now:9,} {limits[area]:9,} {before[area]:9,}  {area.replace('_', ' ')}")
-    for what, value in measure_targets(files, lines).items():
+    for what, value in measure_targets(lines).items():
         print(f"{value:9,} {what} (target: at most {TARGETS[what]:,})")
     faults = [f"{area.replace('_', ' ')}: {now:,} lines, but figures.toml allows {limits[area]:,}. Remove lines, or raise "
               "the limit with `python tools/check_lines.py --write`, and give the reason in the commit."
