@@ -19,6 +19,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The directory of all build output. The templates expect it there, also if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
+# clippy's settings. `cargo clippy` by hand needs this variable, too.
+export CLIPPY_CONF_DIR := $(CURDIR)/tools
 # Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
