@@ -31,7 +31,7 @@ _ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
-# What a reader types, and the pages that must come first, in any order.
+# Searches of readers, and the pages that must come first, in any order.
 SEARCHES = {"password leaked": ["docs/runbook/leaked-secret.html"], "remove everything": ["docs/how-to/remove.html"],
             "second environment": ["docs/how-to/second-environment.html"], "uninstall": ["docs/how-to/remove.html"],
             "promote": ["docs/how-to/second-environment.html"], "private CA": ["docs/how-to/connect-gitlab.html"],
@@ -62,7 +62,7 @@ def files() -> set[Path]:
 
 
 def with_wide_indents(text: str) -> str:
-    """The same Markdown with four spaces before what belongs to an item of a list.
+    """The same Markdown with four spaces before each part of an item of a list.
 
     GitHub takes the width of the item's mark instead, and needs no empty line before a list.
     """
@@ -128,7 +128,7 @@ def header() -> dict[str, str]:
 
 
 def search_failures(site: Path) -> list[str]:
-    """Asks the site's own search. A decision explains the past, so it comes late."""
+    """Queries the site's own search. A decision explains the past, so it comes late."""
     asked = subprocess.run(["node", ROOT / "tools/site_search.mjs", site, json.dumps(list(SEARCHES))], check=True,
                            stdout=subprocess.PIPE).stdout
     failures = []

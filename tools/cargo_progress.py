@@ -2,8 +2,8 @@
 
     python tools/cargo_progress.py cargo build --locked --bin cfn-gitops
 
-On a terminal, the line changes in place. Otherwise it is printed every 20 seconds. What cargo reports beside its
-progress, such as errors, is printed unchanged. This needs no package: `make run` installs them at the same time.
+On a terminal, the line changes in place. Otherwise it is printed every 20 seconds. Cargo's other output, such as
+errors, is printed unchanged. This needs no package: `make run` installs them at the same time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COUNT = re.compile(r"Building \[.*\] (\d+)/(\d+)")
 
 
 class Count:
-    """What cargo has done so far, in one line."""
+    """Cargo's progress so far, in one line."""
 
     def __init__(self, output: TextIO) -> None:
         self._output, self._in_place = output, output.isatty()

@@ -43,7 +43,7 @@ def write(text: str, style: str = "") -> None:
 
 
 def has_printed(text: str) -> bool:
-    """Whether the text was printed, also if it was split between two lines."""
+    """Whether the text was printed, even if it was split between two lines."""
     return text in "".join("".join(_printed).split())
 
 
@@ -104,8 +104,8 @@ class Progress:
 
 
 class Heartbeat:
-    """Within the block, prints the last of `waits` after each `seconds` without output: what becomes true at the end of
-    the wait, and since when it lasts."""
+    """Within the block, prints the last of `waits` after each `seconds` without output: the condition that ends the
+    wait, and the time since its start."""
 
     def __init__(self, waits: list[tuple[str, float]], seconds: float = SILENCE_SECONDS) -> None:
         self._waits, self._seconds, self._ended = waits, seconds, threading.Event()

@@ -108,7 +108,7 @@ def files(directory: Path) -> list[Path]:
 
 
 def copy_files(directory: Path) -> None:
-    """What is packed as it is."""
+    """Copies the files that are packed unchanged."""
     (directory / "scripts").mkdir()
     for name in _FILES:
         shutil.copyfile(ROOT / name, directory / name)

@@ -23,7 +23,7 @@ _CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepal
 
 @dataclass
 class Check:
-    """What was checked. Without a problem it is as it should be."""
+    """The subject of a check, with its problem if it has one."""
 
     subject: str
     problem: str | None = None
@@ -56,7 +56,7 @@ def stack_check(stack: dict) -> Check:
 
 
 def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> list[Check]:
-    """What the function finds."""
+    """The function's findings."""
     outputs = sam_settings.outputs(stack)
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     subject = f"function cfn-gitops-{env_id}"

@@ -63,7 +63,7 @@ def review_note() -> list[str]:
 
 
 def shown(markdown: str) -> str:
-    """What a reader sees: GitLab shows the text of a link."""
+    """The visible text: GitLab shows the text of a link."""
     return re.sub(r"\[(.*?)\]\(.*?\)", r"\1", markdown).replace("`", "").replace("**", "")
 
 

@@ -13,8 +13,8 @@ from samcli.yamlhelper import yaml_parse
 
 # docs/how-to/quick-create.md replaces both.
 REGION, TEMPLATE_URL = "REGION", "TEMPLATE_URL"
-# A link names the parameters of the template's first groups: what differs between two first deployments. The form shows
-# all others with their defaults.
+# A link names the parameters of the template's first groups: the values that differ between two first deployments. The
+# form shows all others with their defaults.
 _GROUPS = 2
 
 

@@ -22,7 +22,7 @@ def schema_of(file: str) -> Schema:
 
 
 def text_of(path: str, schema: Schema) -> tuple[str, dict[str, str]]:
-    """What the property does, and the lines after it: `Default` and `Update`."""
+    """The property's effect, and the lines after it: `Default` and `Update`."""
     if "description" not in schema:
         raise SystemExit(f"{path} has no text in its table of properties")
     text, *facts = schema["description"].split("\n")
@@ -75,7 +75,7 @@ def default_of(schema: Schema, facts: dict[str, str]) -> str:
 
 
 def allowed(schema: Schema) -> str:
-    """What the function accepts, in the words of its own reasons. Empty if the type says it."""
+    """The accepted values, in the words of the function's reasons. Empty if the type names them."""
     if "items" in schema:
         items = schema["items"]
         each = _tags(items) if "properties" in items else allowed(items)

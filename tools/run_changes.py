@@ -1,4 +1,4 @@
-"""Reviews and drift in `make run` and `make try`: what a branch would change, and what a person has changed by hand.
+"""Reviews and drift in `make run` and `make try`: the changes of a branch, and changes by hand.
 
 This script acts as the developer who opens a merge request, as the person who changes resources, and as the operator.
 """

@@ -1,7 +1,7 @@
 """Runs the checks of the project, several at once, and reports how long each took: `make test`.
 
-`SCHEDULES` decides how much of the slow ones runs: `test` (the default), `ci` or `all`. What a run leaves out is printed
-at its end.
+`SCHEDULES` decides how much of the slow ones runs: `test` (the default), `ci` or `all`. A run prints its omissions at
+its end.
 
 A failed check stops only the checks that need its result. The output of a check is printed when it has ended, so that
 outputs do not mix. Every minute the running checks are listed. At the end the git tree must be unchanged: a test that
@@ -42,7 +42,7 @@ TERMINATION_TIMEOUT_SECONDS = 5
 
 TOOLS, COMPILED = "install the tools", "compile the Rust tests, with clippy's lints"
 BUILT = "build for this machine" if EXTENT == "test" else "build for provided.al2023, and check the file"
-# .venv comes first in PATH, also if `python` is a shim that prepends a folder of its own.
+# .venv comes first in PATH, even if `python` is a shim that prepends a folder of its own.
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
 # These are long, and each starts a local AWS of its own.
@@ -267,7 +267,7 @@ def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
 
 
 def tree() -> dict[str, str]:
-    """The changed files by git, each with its status and hash. Works also if files had changed before the run."""
+    """The changed files by git, each with its status and hash. Works even if files had changed before the run."""
     listed = subprocess.run(["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
                             cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     found = {}

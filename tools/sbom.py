@@ -22,7 +22,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 import third_party_notices
 
 ROOT = Path(__file__).parents[1]
-# The newest version that the installed validator knows.
+# The newest version that the installed validator supports.
 _SPECIFICATION = SchemaVersion.V1_6
 
 

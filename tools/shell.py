@@ -1,9 +1,9 @@
-"""A shell inside a local AWS that has what the example events name: `make shell`.
+"""A shell inside a local AWS that has the resources that the example events name: `make shell`.
 
     python tools/shell.py [command]
 
 It has the first project's user with its policy, its repository, and the roles and the artifact bucket of template.yaml.
-It does not have what the custom resources create.
+It does not have the resources that the custom resources create.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> int:
         greet(aws)
         # Ctrl-C is for the programs in the shell.
         signal.signal(signal.SIGINT, lambda *_: None)
-        # `exit` returns the status of the last command, which is no failure of the shell.
+        # `exit` returns the status of the last command, which is not a failure of the shell.
         subprocess.run([os.environ.get("SHELL", "sh")], env=aws.environment(), check=False)
         return 0
 

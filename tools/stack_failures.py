@@ -34,7 +34,7 @@ class StackFailures:
         self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
 
     def keep_latest(self) -> None:
-        """Leaves out only what failed before the latest operation. A change set that failed is an operation, too."""
+        """Leaves out only failures before the latest operation. A change set that failed is an operation, too."""
         events, change_sets = self._stack_events(), self._change_sets()
         begins = [event["Timestamp"] for event in events
                   if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in _BEGINS]

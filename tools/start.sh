@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts `make run`, `make test` and `make shell`: checks the machine, shows what follows and how long it takes, and
+# Starts `make run`, `make test` and `make shell`: checks the machine, shows the next steps and their times, and
 # installs and compiles what they need.
 #
 #     tools/start.sh run make .venv/installed-run-requirements.txt

@@ -234,7 +234,7 @@ class Story:
         note("No user, credential, secret, pipeline or bucket of it is left.")
 
     def own(self, there: dict[str, list[str]]) -> dict[str, list[str]]:
-        """What may belong to the story, of everything in the account."""
+        """The resources that may belong to the story, of all in the account."""
         return there
 
     def is_deleted(self) -> None:
@@ -269,7 +269,7 @@ class Story:
         self.wait_until_left(self.own(self.before), {})
 
     def wait_until_left(self, before: dict[str, list[str]], expected: dict[str, list[str]]) -> None:
-        """Waits until only `expected` is left of the story, beside what belongs to sam. Lists may be late."""
+        """Waits until only `expected` is left of the story, beside sam's resources. Lists may be late."""
         left: dict[str, list[str]] = {}
         kept = ", ".join(name for names in expected.values() for name in names)
 

@@ -14,7 +14,7 @@ import sam_settings
 # https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
 BUILDS = "Concurrently running builds for Linux/Small environment"
 
-# What only this script may read. sam and git get everything else.
+# Variables that only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
 
 
@@ -34,7 +34,7 @@ class RemoteAccount:
         return self._clients[service]
 
     def problems(self) -> list[str]:
-        """What prevents the builds of a run. Without permission to read the quotas, nothing is known."""
+        """Obstacles to the builds of a run. Empty without permission to read the quotas."""
         pages = self.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="codebuild")
         try:
             quotas = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}

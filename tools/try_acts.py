@@ -54,7 +54,7 @@ def _releases_again(story: TryStory) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """An act, and what is observed after it."""
+    """An act, and the observations after it."""
 
     act: Act
     name: str = ""

@@ -1,4 +1,4 @@
-"""What a run in a real account shows about the assumptions of an approval by a tag in GitLab."""
+"""Observations of a run in a real account about the assumptions of an approval by a tag in GitLab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run in a real account shows about the assumptions of docs/project/assumptions.md."""
+"""Observations of a run in a real account about the assumptions of docs/project/assumptions.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletes everything that `make try` has created, also after a failure, and reports what is left."""
+"""Deletes everything that `make try` has created, even after a failure, and reports the remaining resources."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cleanup:
         self.faults: list[str] = []
 
     def run(self) -> list[str]:
-        """Returns what is left or could not be deleted."""
+        """Returns the resources that remain or could not be deleted."""
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
             self._step(f"executions of {env_id}", lambda env_id=env_id: self._stop_executions(env_id))
@@ -103,7 +103,8 @@ class Cleanup:
             self.project.unprotect(branch)
 
     def in_gitlab(self) -> list[str]:
-        """What `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…` takes any."""
+        """The resources that `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…`
+        takes any."""
         return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
                 f"mirrors to codecommit-<environment>-cfn-{_PROJECT_ID} of these environments"]
@@ -135,7 +136,7 @@ class Cleanup:
         self.source.forget_token()
 
     def _delete_uploads(self) -> None:
-        """What `sam deploy` uploaded to its own bucket, which is shared and stays."""
+        """Deletes `sam deploy`'s uploads from its own bucket, which is shared and stays."""
         stack = Stack(self.aws, _SAM_STACK)
         bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
         if not bucket:
@@ -155,7 +156,7 @@ class Cleanup:
             left[:] = [f"{kind}: {name} is left" for kind, names in found.items() for name in names]
             return not left
 
-        # Lists show what was deleted for minutes.
+        # Lists show deleted resources for minutes.
         try:
             eventually(is_gone, "nothing is left", seconds=600)
         except NotInTime:
@@ -163,5 +164,5 @@ class Cleanup:
 
 
 def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:
-    """What a run has created, of everything in the account: all its names contain its environments' common beginning."""
+    """The resources of a run, of all in the account: all its names contain its environments' common beginning."""
     return {kind: [name for name in listed if names.first in name] for kind, listed in there.items()}

@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def prepared(options: Options, source: Source, directory: Path) -> tuple[list[str], TryStory | None]:
-    """What prevents the run, or else its story, which has read every kind of resource in the account."""
+    """The obstacles to the run, or else its story, which has read every kind of resource in the account."""
     names = options.names
     try:
         project: RemoteProject = source.project  # type: ignore[assignment]
@@ -129,7 +129,7 @@ def project_of_the_user() -> str:
 
 
 def is_confirmed(options: Options, secret_id: str) -> bool:
-    """Shows what the run creates and costs, and asks."""
+    """Shows the run's resources and costs, and prompts for confirmation."""
     names, aws = options.names, options.account
     print(f"""\
 This run creates in account {aws.account_id}, region {aws.region}:

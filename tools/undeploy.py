@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def what_happens(stack: dict[str, Any] | None) -> str:
-    """What happens to the environment's stack. Its first project is optional."""
+    """The consequence for the environment's stack. Its first project is optional."""
     if stack is None:
         return "does not exist"
     has_project = {"ParameterKey": "ProjectID", "ParameterValue": ""} not in stack.get("Parameters", [])

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BUILD, RUN, ALL = (f"tools/requirements/{name}.txt" for name in ("build", "run", "all"))
-# What each file is for. uv adds what these packages need.
+BUILD, RUN, ALL = "requirements-build.txt", "requirements-run.txt", "requirements.txt"
+# The purpose of each file. uv adds the dependencies of these packages.
 TOOLS = {
     # parliament imports pkg_resources, which setuptools 82 removed.
     BUILD: ["setuptools<82"],
@@ -31,7 +31,7 @@ OVERRIDES = [
     "boto3==1.43.108",
     # MiniStack pins 1.43.106. That boto3 needs a newer one, below 1.44.
     "botocore>=1.43.108,<1.44",
-    # checkov wants versions older than cfn-lint and pytest can use.
+    # checkov requires versions older than cfn-lint and pytest can use.
     "networkx",
     "packaging",
 ]

@@ -108,7 +108,7 @@ def verdicts(measured: Measured) -> str:
 
 
 def gain(measured: Measured) -> str:
-    """What these figures mean during a deploy, in sentences."""
+    """The meaning of these figures during a deploy, in sentences."""
     def milliseconds(setting: Setting, name: str, of: Callable[[Run], float]) -> str:
         value = statistics.median(measured.values(setting, name, of)) * 1e3
         return f"{value:.0f} ms"
