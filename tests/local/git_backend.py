@@ -53,7 +53,7 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 
 def reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str, realm: str) -> None:
-    """`realm` is the server's name, with which git asks for another login."""
+    """`realm` is the server's name, with which git prompts for another login."""
     message = f"{text}\n".encode()
     handler.send_response(status)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -90,8 +90,8 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
         Service::CodeCommit => {
             match aws.repositories.get(call.needed("repositoryName")) {
                 Some(repository) => keys = tags("aws", &repository.tags),
-                // Another delivery deleted it, and with it the tag that the policy asks for: the
-                // function takes the denial for what it is (`codecommit::delete`).
+                // Another delivery deleted it, and with it the tag that the policy requires: the
+                // function takes the denial for a deletion (`codecommit::delete`).
                 None if call.operation == "DeleteRepository" => return further,
                 None => {}
             }

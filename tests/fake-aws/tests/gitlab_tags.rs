@@ -1,4 +1,4 @@
-//! GitLab's tags: who may create them, and what GitLab shows of them.
+//! GitLab's tags: who may create them, and their form in the API.
 
 use serde_json::{Value, json};
 

@@ -47,7 +47,7 @@ class Settings:
     # Whether an update that would replace a managed policy with a name of its own fails before the replacement is created
     # (0), or because the name is in use (1). Not documented; see `native_resources`.
     replaced_policies_are_created_first: int = 0
-    # CloudFormation's quota on its own calls, as a token bucket for each account and region; 0 is no quota.
+    # CloudFormation's quota on its own calls, as a token bucket for each account and region; 0 for none.
     # https://docs.aws.amazon.com/general/latest/gr/api-retries.html, "Rate exceeded"
     cloudformation_calls_per_second: float = 0.0
     cloudformation_burst: int = 10

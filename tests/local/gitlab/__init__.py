@@ -10,7 +10,7 @@ It is a server of this process. `launch` is the interface for tests. Every rule 
 read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edition, `ee`, copies of them).
 Requests are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists the differences.
 
-README.md lists what is not implemented.
+README.md lists the missing parts.
 """
 
 from tests.local.gitlab.launch import HeldProject, LocalGitLab, running

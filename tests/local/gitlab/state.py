@@ -227,7 +227,7 @@ class Instance:
             return self._next_mirror_id
 
     def is_enabled(self, mirror: Mirror) -> bool:
-        """app/models/remote_mirror.rb, `enabled`: also what the API shows."""
+        """app/models/remote_mirror.rb, `enabled`: also in the API."""
         return (mirror.enabled and not mirror.is_deleted and self.settings.mirror_available
                 and not self.settings.silent_mode)
 

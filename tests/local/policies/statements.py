@@ -19,7 +19,7 @@ DIRECTLY, AS_A_ROLE, BY_ACCOUNT = 3, 2, 1
 
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-# Replacements for a star and a question mark that are no wildcards.
+# Replacements for a star and a question mark that are not wildcards.
 _LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
 
 

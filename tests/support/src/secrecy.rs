@@ -1,5 +1,5 @@
-//! What the product shows: its log lines at `RUST_LOG=trace`, its requests to GitLab, and what a
-//! test adds. A schedule runs on one thread, records all of it, and searches it for secrets.
+//! The product's output: its log lines at `RUST_LOG=trace`, its requests to GitLab, and a test's
+//! additions. A schedule runs on one thread, records all of it, and searches it for secrets.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! What GitLab's REST API shows of tokens, mirrors, projects and protected branches.
+//! Tokens, mirrors, projects and protected branches in GitLab's REST API.
 
 use serde_json::{Value, json};
 

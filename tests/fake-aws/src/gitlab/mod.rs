@@ -23,7 +23,7 @@ mod api;
 mod branch_patterns;
 /// GitLab's REST API of commits, deployments and notes.
 mod commits_api;
-/// What GitLab's REST API shows.
+/// Responses of GitLab's REST API.
 mod entities;
 /// GitLab's branches, ancestors of commits and push events.
 pub mod history;
@@ -150,12 +150,12 @@ pub struct GitLab {
     pub users: BTreeMap<u64, tags::User>,
     /// Runs of mirrors that are to begin.
     pub jobs: Vec<Job>,
-    /// Runs that are under way.
+    /// Runs in progress.
     pub pushes: Vec<Push>,
     /// The events that `EventBridge` sent because of the mirrors' pushes.
     pub reactions: Vec<Reaction>,
     pub(super) mirrors_made: u64,
-    /// How many more posts of a commit status find another one under way.
+    /// How many more posts of a commit status find another one in progress.
     pub status_conflicts: usize,
     /// Merge requests whose notes GitLab does not show: it responds with 500.
     pub broken_merge_requests: BTreeSet<u64>,
@@ -186,7 +186,7 @@ pub struct Project {
     pub mirrors: BTreeMap<u64, Mirror>,
     /// All that was ever pushed here: a commit that is not among them has diverged.
     pub commits: BTreeSet<String>,
-    /// What it shows of its commits.
+    /// Its commits in the API.
     pub records: Records,
 }
 

@@ -1,5 +1,5 @@
-//! What a GitLab project shows of its commits: commit statuses, deployments, environments and
-//! notes. Each rule names the file of GitLab's source that it was read from.
+//! The records of a GitLab project: commit statuses, deployments, environments and notes. Each rule
+//! names the file of GitLab's source that it was read from.
 
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

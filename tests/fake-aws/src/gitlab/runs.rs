@@ -13,8 +13,8 @@ use crate::{
 /// `MAX_TRIES` in `app/services/projects/update_remote_mirror_service.rb`: a failed push is tried
 /// again so often.
 const MOST_TRIES: u32 = 3;
-/// `LOCK_WAIT_TIME` in `app/workers/repository_update_remote_mirror_worker.rb`: a run waits for
-/// one that is under way, three times at most.
+/// `LOCK_WAIT_TIME` in `app/workers/repository_update_remote_mirror_worker.rb`: a run waits for one
+/// in progress, three times at most.
 const WAITS: Duration = Duration::from_secs(30);
 const MOST_WAITS: u32 = 3;
 /// Longer than any run is put off.

@@ -177,7 +177,7 @@ impl FakeAws {
         .expect("a push that GitLab allows");
     }
 
-    /// Changes what GitLab shows of a merge request.
+    /// Changes a merge request in GitLab's responses.
     pub fn describe_merge_request(
         &self,
         project: &str,

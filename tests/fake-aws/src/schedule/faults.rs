@@ -17,7 +17,7 @@ pub enum FaultKind {
     AnswerHangs,
     /// Not executed, answered with the service's internal error.
     InternalError500,
-    /// Not executed, answered with the service's own way to say "too fast".
+    /// Not executed, answered with the service's own error for "too fast".
     Throttled,
     /// Not executed, answered as where no policy allows it.
     Denied,

@@ -39,7 +39,7 @@ def _by_name(ministack_handler: _Handler) -> _Handler:
 
 
 def _removing(ministack_handler: _Handler) -> _Handler:
-    """An executed change set is gone, also if its execution fails: a retried action of a pipeline does not find it,
+    """An executed change set is gone, even if its execution fails: a retried action of a pipeline does not find it,
     https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677."""
     def handler(params: dict) -> tuple:
         key, _ = changesets._find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))

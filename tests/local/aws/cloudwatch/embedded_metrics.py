@@ -112,7 +112,8 @@ def _of(directive: dict[str, Any], root: dict[str, Any], timestamp: int) -> list
 
 
 def _dimension(key: str, root: dict[str, Any]) -> str:
-    """"The target member MUST have a string value." What strings are values of dimensions, Dimension says.
+    """"The target member MUST have a string value." The page of Dimension has the strings that are values of
+    dimensions.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
     """

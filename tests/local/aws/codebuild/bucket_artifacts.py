@@ -30,7 +30,7 @@ def location(build: Build) -> str:
 
 
 def store(build: Build, spec: Buildspec) -> None:
-    """AWS's example of a service role also allows s3:GetBucketAcl and s3:GetBucketLocation. No page says which call
+    """AWS's example of a service role also allows s3:GetBucketAcl and s3:GetBucketLocation. No page names the call that
     needs them, so none does here. (?)
 
     https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html

@@ -137,12 +137,12 @@ class _Deployment:
             return {}
         artifact, _, path = where.partition("::")
         try:
-            # What AWS does with a byte order mark, or with a name that occurs twice, is not documented. (?)
+            # The effect of a byte order mark, or of a name that occurs twice, is not documented. (?)
             chosen = json.loads(self.action.file(artifact, path).decode(), object_pairs_hook=_unique)
         except ValueError as fault:
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not valid JSON: "
                                                      f"{fault}") from None
-        known = {"Parameters", "Tags"}  # AWS also knows StackPolicy.
+        known = {"Parameters", "Tags"}  # AWS also accepts StackPolicy.
         if not isinstance(chosen, dict) or not all(
                 isinstance(chosen.get(key, {}), dict) for key in known):
             raise ActionFailed("ConfigurationError", f"The template configuration file {path} is not an object of "
@@ -273,7 +273,7 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(key: str, value: Any) -> str:
-    """The page shows strings. What AWS does with a number or a boolean is not documented. (?)"""
+    """The page shows strings. AWS's treatment of a number or a boolean is not documented. (?)"""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):

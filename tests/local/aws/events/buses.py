@@ -85,8 +85,8 @@ def target_fault(target: dict[str, Any]) -> str:
 def _send(target: dict, event: dict, rule: dict, _view: Any) -> None:
     """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. It does not say which of its codes is
-    used if another account's bus denies the event.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. The page does not name the code for an
+    event that another account's bus denies.
     """
     bus = bus_of(target)
     if bus is None or event.get(_CAME_BY_BUS):
@@ -119,7 +119,7 @@ def keys_of_events(request: dict[str, Any]) -> dict[str, Any]:
 
 def keys_of_rule(pattern: Any) -> dict[str, Any]:
     """PutRule's keys: the sources and the types that the rule's pattern names. A schedule has no pattern. How IAM sees
-    a matcher such as `prefix` is not documented: here it is no value.
+    a matcher such as `prefix` is not documented: here it is not a value.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
     """

@@ -182,7 +182,7 @@ def _make_current(held: dict[str, Any], token: str) -> None:
 
 
 def _take_pending_away(held: dict[str, Any], token: str) -> None:
-    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page says that both "might
+    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page states that both "might
     be attached to the same version". (?)
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html

@@ -4,7 +4,7 @@ use crate::schedule::gate::GatedCall;
 
 /// A point of a run at which calls wait.
 pub struct Point {
-    /// What can come next, in an order that depends only on the calls.
+    /// The possible next steps, in an order that depends only on the calls.
     pub options: Vec<ScheduleStep>,
     /// The calls that were asleep when the search arrived here.
     asleep: Vec<GatedCall>,
@@ -15,7 +15,7 @@ pub struct Point {
     pub taken: ScheduleStep,
 }
 
-/// What a schedule does next.
+/// The next step of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScheduleStep {
     /// Lets a call pass.
@@ -35,7 +35,7 @@ impl ScheduleStep {
 
 impl Point {
     /// A point at which the first run takes `taken`. Other options are tried if `all` are, or if a
-    /// run [wants](Point::want_one_of) them.
+    /// run [requests](Point::want_one_of) them.
     pub fn new(
         options: Vec<ScheduleStep>,
         asleep: Vec<GatedCall>,
@@ -74,7 +74,7 @@ impl Point {
         asleep.filter(|call| commute(call, next)).cloned().collect()
     }
 
-    /// Wants one of `firsts`. If none of them waits here, any call may lead to it.
+    /// Requests one of `firsts`. If none of them waits here, any call may lead to it.
     pub fn want_one_of(&mut self, firsts: &[GatedCall]) {
         if firsts.iter().any(|call| self.covers(call)) {
             return;

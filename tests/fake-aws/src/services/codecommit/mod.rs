@@ -91,7 +91,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
         "UpdateDefaultBranch" => update_default_branch(aws, call)?,
         "DeleteRepository" => {
             let name = repository_name(call)?;
-            // The function's policy asks for a tag, which a deleted repository does not have.
+            // The function's policy requires a tag, which a deleted repository does not have.
             let Some(held) = aws.repositories.get(name) else {
                 let message = format!(
                     "not authorized to perform: codecommit:DeleteRepository on resource: {name}"

@@ -268,7 +268,7 @@ fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, 
     Ok(Some(String::new()))
 }
 
-/// Finds the stack that an operation is about, as all but `DescribeStacks` say that it is missing.
+/// Finds the stack of an operation, with the error of all but `DescribeStacks` if it is missing.
 pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsError> {
     let wanted = call.needed("StackName");
     let found = aws.stacks.find(wanted);

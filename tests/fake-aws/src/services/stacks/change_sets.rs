@@ -62,7 +62,7 @@ impl Default for ChangeSetBehaviour {
     }
 }
 
-/// What a change set does with a resource.
+/// The action of a change set on a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     pub action: &'static str,

@@ -1,4 +1,4 @@
-//! What a change set would change: the resources of two templates, parameters and drift compared.
+//! The changes of a change set: the resources of two templates, parameters and drift compared.
 //!
 //! The comparison is coarse: a resource whose text differs, or that refers to a changed parameter,
 //! is a `Modify`. Conditions are not evaluated.
@@ -21,7 +21,7 @@ const IAM_TYPES: [(&str, &str); 8] = [
     ("AWS::IAM::UserToGroupAddition", ""),
 ];
 
-/// The changes that bring a stack to a template, sorted by logical ID.
+/// The changes from a stack to a template, sorted by logical ID.
 pub fn compare(
     stack: &Stack,
     template: &Value,
@@ -105,7 +105,7 @@ fn details(before: &Value, after: &Value, reworded: &[&str]) -> Vec<(String, &'s
 }
 
 /// A change of a property that names the resource replaces it (Template Reference, "Name type").
-/// Of each type the fake knows the properties that end with `Name`.
+/// Of each type the fake compares the properties that end with `Name`.
 fn replacement(before: &Value, after: &Value) -> &'static str {
     let properties = [&before["Properties"], &after["Properties"]];
     let names = properties.into_iter().filter_map(Value::as_object);

@@ -18,7 +18,7 @@ mod api;
 mod change_set_api;
 /// The change sets of stacks.
 pub mod change_sets;
-/// What a change set would change.
+/// The changes of a change set.
 pub(crate) mod comparison;
 /// CloudFormation's descriptions of stacks, events and resources.
 mod descriptions;

@@ -74,7 +74,7 @@ pub struct Before {
 }
 
 impl Before {
-    /// What `stack` is now.
+    /// The present state of `stack`.
     pub fn of(stack: &Stack) -> Self {
         Self {
             template: Arc::clone(&stack.template),

@@ -101,7 +101,7 @@ pub fn update(
         }
     }
     // "You can't update […] by themselves": of the parts that are not resources, only tags (User
-    // Guide, Parameters, Conditions and Outputs do not say it of themselves; an output alone was
+    // Guide. The pages of Parameters, Conditions and Outputs do not state it; an output alone was
     // rejected).
     let reworded = is_lenient && stack.parameters != resolved.parameters;
     if steps.is_empty() && cleanup.is_empty() && !retagged && !reworded {
@@ -118,7 +118,7 @@ pub fn update(
     let before = Before::of(stack);
     let mut operation = operation(token, OperationKind::Update, steps, now, resolved.outputs);
     operation.before = Some(Arc::new(before));
-    // The policies apply from now on, also if nothing else changes.
+    // The policies apply from now on, even if nothing else changes.
     for desired in &resolved.resources {
         if let Some(held) = stack.resources.get_mut(&desired.logical_id) {
             held.desired.deletion = desired.deletion;

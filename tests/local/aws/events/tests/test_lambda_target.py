@@ -15,7 +15,7 @@ from tests.local.aws import LocalAws
 from tests.local.aws.testing import TRUST_LAMBDA, allow, eventually, policy
 from tests.local.aws.codecommit.tests.git_client import a_login, git, work  # noqa: F401 (a fixture)
 
-# Prints its event. Fails if the event has `Fail`, and invokes itself as often as `Again` says.
+# Prints its event. Fails if the event has `Fail`, and invokes itself `Again` times.
 LISTENER = '''
 import json, os, urllib.request
 API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"

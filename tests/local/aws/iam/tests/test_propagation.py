@@ -88,7 +88,7 @@ def test_stack_that_changes_a_policy_completes_before_the_grant(aws: LocalAws, s
 
 
 def test_new_build_role_fails_the_stack_until_trusted(aws: LocalAws, stack: Stack, name: str) -> None:
-    # CloudFormation reports the service's refusal: github.com/hashicorp/terraform-provider-aws issue 7646 has its text.
+    # CloudFormation reports the service's error: github.com/hashicorp/terraform-provider-aws issue 7646 has its text.
     role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust("codebuild.amazonaws.com"))
     project = {"Type": "AWS::CodeBuild::Project", "Properties": {
         "Name": name, "ServiceRole": role["Role"]["Arn"], "Artifacts": {"Type": "NO_ARTIFACTS"},

@@ -1,4 +1,4 @@
-"""What `tests/rules` does not show of credentials: permissions, delays and the deletion of their user."""
+"""Credentials beyond `tests/rules`: permissions, delays and the deletion of their user."""
 
 from __future__ import annotations
 
