@@ -67,7 +67,8 @@ class Machine:
         return subprocess.run([script], cwd="/", env=environment, text=True, capture_output=True, check=False)
 
     def become(self, configuration: dict[str, str]) -> None:
-        """Copies what the user data wrote on another machine: a run takes two seconds and is tested separately."""
+        """Copies the files that the user data wrote on another machine: a run takes two seconds and is tested
+        separately."""
         for name, text in configuration.items():
             (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text)

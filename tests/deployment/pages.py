@@ -20,7 +20,7 @@ from tests import preloaded
 from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
-# What the pictures of tools/pictures.py show.
+# The content of the pictures of tools/pictures.py.
 RECORDED = Path(__file__).with_name("recorded.json")
 
 
@@ -34,7 +34,7 @@ def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
 
 
 def clone(directory: Path) -> Path:
-    """What `sam` reads in a clone after `cargo lambda build`."""
+    """The files that `sam` reads in a clone after `cargo lambda build`."""
     function = directory / "target/lambda/cfn-gitops"
     function.mkdir(parents=True)
     shutil.copy(BOOTSTRAP, function / "bootstrap")
@@ -72,7 +72,7 @@ class Folder:
 
 
 def compare_recorded(name: str, value: list[Any], matches: Callable[[Any, Any], bool] = operator.eq) -> None:
-    """Compares what a picture shows with the value of this run. `CFN_GITOPS_WRITE_PAGES=1` writes it instead."""
+    """Compares a picture's content with the value of this run. `CFN_GITOPS_WRITE_PAGES=1` writes it instead."""
     recorded = json.loads(RECORDED.read_text())
     if "CFN_GITOPS_WRITE_PAGES" in os.environ:
         items = {key: ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in items)

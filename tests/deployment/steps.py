@@ -330,7 +330,7 @@ def user_exists(aws: Account, user_name: str) -> bool:
 
 
 def secret_exists(aws: Account, name: str) -> bool:
-    """Also if it is scheduled for deletion. Lists of secrets may be minutes late."""
+    """True even if it is scheduled for deletion. Lists of secrets may be minutes late."""
     try:
         aws.client("secretsmanager").describe_secret(SecretId=name)
     except ClientError as error:
@@ -354,7 +354,7 @@ def rotate(aws: Account, secret_id: str) -> None:
 
 
 def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
-    """What the function finds in its environment. It changes nothing."""
+    """The function's findings in its environment. It changes nothing."""
     answer = aws.client("lambda").invoke(FunctionName=environment.function_name, Payload=json.dumps(
         {"Doctor": {"EnvID": environment.env_id}}).encode())
     result = json.loads(answer["Payload"].read())

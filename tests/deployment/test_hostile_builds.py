@@ -1,4 +1,4 @@
-"""Only the approved change is deployed, also if other builds run during the approval and know every key."""
+"""Only the approved change is deployed, even if other builds run during the approval and know every key."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Stored:
 
 
 def attack(project: Project, stored: Stored) -> list[list[str]]:
-    """Runs a hostile build of `project` that knows the keys. Returns its attempts and their outcomes."""
+    """Runs a hostile build of `project` that has the keys. Returns its attempts and their outcomes."""
     keys = {"packaged code": stored.packaged, "a source": [stored.source], "a build artifact": [stored.artifact]}
     known = {"bucket": stored.bucket, "keys": keys, "template": f"root-stack-{stored.project.project_id}.yaml"}
     pushed = project.push(buildspec=HOSTILE_BUILDSPEC, further={"attack.py": ATTACK, "known.json": json.dumps(known)})
@@ -133,7 +133,7 @@ def deployed(aws: LocalAws, project: Project) -> tuple[str, str]:
 
 
 class Waiting:
-    """An execution with packaged code that waits for its approval, and what it stored."""
+    """An execution with packaged code that waits for its approval, and its stored objects."""
 
     def __init__(self, aws: LocalAws, project: Project, files: dict[str, str]) -> None:
         self.aws, self.project = aws, project

@@ -1,4 +1,4 @@
-"""What CloudFormation gets from the build of a review branch, whose code is not reviewed."""
+"""The output that CloudFormation gets from the build of a review branch, whose code is not reviewed."""
 
 from __future__ import annotations
 

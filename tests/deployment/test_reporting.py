@@ -1,4 +1,4 @@
-"""What a developer sees of a pipeline's executions in GitLab."""
+"""The records of a pipeline's executions in GitLab."""
 
 from __future__ import annotations
 

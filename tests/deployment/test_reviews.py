@@ -1,4 +1,4 @@
-"""What a merge request shows of a review branch, with real pushes, builds and change sets."""
+"""The note and status of a review branch on its merge request, with real pushes, builds and change sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_merge_request_has_one_note_of_the_latest_push(aws: LocalAws, environmen
     assert "| `Rule` | `AWS::Events::Rule` | modified: `Description`" in note
     assert "example.unused" not in note and "is at" not in note
 
-    # The next push edits the note. Also if it fails, or if its template is not given to CloudFormation.
+    # The next push edits the note, even if it fails, or if its template is not given to CloudFormation.
     second = project.push_for_review("review/queues", template=with_resources("Second"))
     note = note_about(merge_request, second.commit)
     assert "1 modified, 1 added" in note and "First" not in note

@@ -179,7 +179,7 @@ def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, image:
     assert "events:PutEvents" in attributes["ERROR_MESSAGE"]
     detail = json.loads(message["Body"])["detail"]
     assert pushed in (detail.get("commitId"), detail.get("image-digest"))
-    # If you release the change, as the page says, the lost push is deployed.
+    # If you release the change, as the page describes, the lost push is deployed.
     execution = scene.aws.client("codepipeline").start_pipeline_execution(name=project.name)["pipelineExecutionId"]
     project.decide(execution)
     assert project.ended(execution) == "Succeeded", project.said()

@@ -45,7 +45,7 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
     names = {"": "", project: " platform/infra", source.secret_id: " gitlab/infra", pipeline: f" {pipeline}"}
 
     def has_them(shown: list[dict[str, float]], now: list[dict[str, float]]) -> bool:
-        """Another run has other values. Other tests decide what is written of the pipeline."""
+        """Another run has other values. Other tests decide the pipeline's metrics."""
         of_this_test = {*written, "ForeignTips", "GitLabTokenDaysLeft", "HealthCheckFailed"}
         return all({key for key in one if key.split()[0] in of_this_test and pipeline not in key} <= set(other)
                    for one, other in zip(shown, now, strict=True))

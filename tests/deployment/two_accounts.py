@@ -50,7 +50,7 @@ class TwoAccounts:
         assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
 
     def take_away(self) -> None:
-        """Deletes in reverse order, and then what is retained: the artifacts, their key, the images, the code."""
+        """Deletes in reverse order, and then the retained resources: the artifacts, their key, the images, the code."""
         self.withdraw()
         self.remove_what_is_kept()
 

@@ -23,7 +23,7 @@ class Pace:
 PACE = Pace()
 
 
-# What is being waited for, and since when: the latest last. `make run` prints it.
+# The awaited conditions, each with its start: the latest last. `make run` prints it.
 UNDER_WAY: list[tuple[str, float]] = []
 
 

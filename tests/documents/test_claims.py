@@ -49,7 +49,7 @@ def test_every_claim_precedes_its_test():
 
 
 def test_page_names_no_test_by_its_path():
-    """A path would be right as long as the test exists, also if it proves nothing."""
+    """A path would be right as long as the test exists, even if it proves nothing."""
     assert re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", PAGE.read_text()) == []
 
 

@@ -1,4 +1,4 @@
-"""What the README promises at first sight is what the code and the templates have."""
+"""The code and the templates match the promises of the README."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ def test_readme_has_at_most_250_lines():
 
 
 def test_first_screen_has_its_parts_in_order():
-    """The picture first, then what to use instead, before a reader begins."""
+    """The picture first, then the alternatives, before a reader begins."""
     parts = ["(docs/tutorial/note.svg)", "`review/*`", "**Use CodeConnections", "**Use CloudFormation Git sync",
              "**Use GitLab CI with OIDC", "**Status: alpha", "generally available again", "```sh\nmake run\n",
              "no public address"]

@@ -1,4 +1,4 @@
-"""What tools/reference.py writes: the pages of docs/reference/, and the pictures."""
+"""The output of tools/reference.py: the pages of docs/reference/, and the pictures."""
 
 import json
 import re

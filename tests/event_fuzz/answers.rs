@@ -209,7 +209,7 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
     }
 }
 
-/// The event in a continuation, or the whole of any other event. The product decides what is
+/// The event in a continuation, or the whole of any other event. The product decides which event is
 /// a continuation, and must accept every clear one.
 fn continued(event: &str) -> Result<&str, String> {
     let (read, _) = self_invocation::parse(event);

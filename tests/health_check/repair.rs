@@ -29,7 +29,7 @@ fn break_mirror(fake: &FakeAws, how: Broken) {
 /// One mirror works, and nothing is left of another one.
 fn assert_repaired(fake: &FakeAws) {
     fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
-    // A killed delivery may leave a disabled mirror, as docs/project/decisions says.
+    // A killed delivery may leave a disabled mirror, as docs/project/decisions describes.
     let mirrors = fake.mirrors(PROJECT);
     let enabled = mirrors.iter().filter(|mirror| mirror.enabled);
     assert_eq!(enabled.count(), 1, "{mirrors:?}");
@@ -100,7 +100,7 @@ async fn repair_whose_push_never_ends_leaves_time_for_the_rest() {
     assert!(took < Duration::from_mins(10), "{took:?}");
 }
 
-/// A fault at one call of the repair. The checks of the next hours repair what is left.
+/// A fault at one call of the repair. The checks of the next hours repair the rest.
 async fn with_fault(how: Broken, fault: Option<Fault>) -> FakeAws {
     fastrand::seed(7);
     let (fake, _) = fake().await;

@@ -114,7 +114,7 @@ async fn rewound_branch_lags_and_is_not_foreign() {
         assert!(foreign(&looked) < 0.5, "{waited:?}");
         assert!(lag(&looked) >= waited.as_secs_f64() - 1.0);
     }
-    // A branch that GitLab deleted stays in CodeCommit, and says nothing.
+    // A branch that GitLab deleted stays in CodeCommit, and proves nothing.
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).branches.remove("main"));
     let looked = look(&fake).await;
     assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);

@@ -1,4 +1,4 @@
-//! An environment that is too large for one health check: the next checks reach what it did not.
+//! An environment that is too large for one health check: the next checks reach the rest.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -42,7 +42,7 @@ def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, tmp_path
         stack.id = aws.client("cloudformation").create_stack(
             StackName=stack.name, TemplateURL=f"{aws.endpoint_url}/{_BUCKET}{template.path}",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-            # What the form asks to acknowledge.
+            # The capabilities that the form requires.
             Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])["StackId"]
         assert stack.wait() == "CREATE_COMPLETE", stack.failures()
 

@@ -64,7 +64,7 @@ class Team:
         eventually(lambda: self.aws.client("codecommit").list_branches(**repository)["branches"], "the mirror pushes")
 
     def issue_login(self) -> str:
-        """GitLab rejects a mirror whose login has a slash, so a person then asks IAM again."""
+        """GitLab rejects a mirror whose login has a slash, so a person then requests another one from IAM."""
         iam = self.aws.client("iam")
         login = iam.create_service_specific_credential(UserName=USER, ServiceName="codecommit.amazonaws.com")[CREDENTIAL]
         while "/" in login["ServicePassword"]:

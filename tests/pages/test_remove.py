@@ -1,4 +1,5 @@
-"""docs/how-to/remove.md: an environment with two projects is removed, and only what the page lists stays."""
+"""docs/how-to/remove.md: an environment with two projects is removed, and only the resources in the page's list
+stay."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ STACK_NAME = "s" * 97
 # A role's ID: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 ATTRIBUTES = {"ReviewCodeBuildCFnRole.RoleId": "AROA" + "A" * 17}
 
-# CloudFormation has MaxLength for strings only. A list's description says how many members it may have, and how long.
+# CloudFormation has MaxLength for strings only. A list's description has the number and the length of its members.
 LISTS = {
     ("template", "DeployPolicyArns"): (9, "arn:{partition}:iam::{account}:policy/" + "p" * 64),
     ("template", "SourceRoleArns"): (10, "arn:{partition}:iam::{account}:role/" + "r" * 64),
@@ -28,7 +28,7 @@ LISTS = {
     ("cross-account-repository", "RepositoryArns"): (15, "arn:{partition}:codecommit:{region}:{account}:" + "r" * 100),
     ("cross-account-repository", "FurtherRoleArns"): (5, "arn:{partition}:iam::{account}:role/" + "r" * 64),
 }
-# What a value begins with, if the pattern does not accept letters alone. The rest is filled up to MaxLength.
+# The beginning of a value, if the pattern does not accept letters alone. The rest is filled up to MaxLength.
 BEGINNINGS = {
     "ApprovalTopicArn": "arn:{partition}:sns:{region}:{account}:",
     "BuildParameterNames": "/",

@@ -98,7 +98,7 @@ def inputs_and_outputs_of_a_build(bucket, put_keys=None):
 
 
 def what_is_not_the_builds(bucket):
-    """A build that knows every key: other builds' packages, the source action's artifacts, and the list of keys."""
+    """A build that has every key: other builds' packages, the source action's artifacts, and the list of keys."""
     touch = "s3:PutObject s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:PutObjectAcl s3:RestoreObject"
     return [
         (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
@@ -176,7 +176,7 @@ MAY_NOT = [
     (_BUILD_ROLE, "ecr:BatchDeleteImage ecr:CreateRepository ecr:DeleteRepository ecr:GetDownloadUrlForLayer ecr:PutImageTagMutability "
                   "ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy", _IMAGES_OF_BUILDS, {}),
     (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
-    # What it stored is never deployed, with any policy in DeployPolicyArns.
+    # Its stored objects are never deployed, with any policy in DeployPolicyArns.
     *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")
       for key in ("review/shop/0a1b/template.yaml", "code/ReviewCodeBuildCFnRole.RoleId:AWSCodeBuild-5f1d/0a1b2c")],
     # A project's user has no access to another project.

@@ -139,7 +139,7 @@ MAY = [
     ],
     *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
-    # The mirror users may still push, also if they have these policies, and under the control policy.
+    # The mirror users may still push, even if they have these policies, and under the control policy.
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
     *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
     *[(APPROVING, APPROVE, approval, {}) for approval in APPROVALS],
@@ -154,7 +154,7 @@ MAY = [
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "emergency")
         for actions, resource in AROUND_AN_APPROVAL
     ],
-    # Neither another environment nor what runs a pipeline is denied.
+    # Neither another environment nor the actions that run a pipeline are denied.
     *[
         (ADMINISTRATOR, actions, resource.replace("-dev", "-prd"), {})
         for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]

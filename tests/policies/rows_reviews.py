@@ -67,7 +67,7 @@ REVIEWS_MAY = [
     ("ProvisioningRole", "iam:PassRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com")),
 ]
 
-# A hostile build of a review branch, which knows every name, key and ID.
+# A hostile build of a review branch, which has every name, key and ID.
 _HOSTILE_BUILD = [
     # Secrets and parameters, including those that pipelines' builds may read.
     *[("secretsmanager:GetSecretValue secretsmanager:DescribeSecret secretsmanager:PutSecretValue", secret(name), {}) for name in (
@@ -84,7 +84,7 @@ _HOSTILE_BUILD = [
         f"code/{ANOTHER_BUILD}/0a1b2c", f"code/{A_BUILD}2/0a1b2c", "code/0a1b2c", "code/review/0a1b2c", f"{A_BUILD}/0a1b2c", "0a1b2c.zip", "review", "reviews/a")],
     (_ON_OBJECTS, f"{BUCKET}/code/{A_BUILD}/0a1b2c", {"aws:userid": ANOTHER_BUILD}),
     (_ON_OBJECTS, f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
-    # What another build of a review stored is neither read nor deleted, nor is its own.
+    # The objects of another build of a review are neither read nor deleted, nor are its own.
     *[(_ON_OBJECTS.replace("s3:PutObject ", "", 1), key, AS_A_BUILD) for key in (
         OUTPUT, f"{BUCKET}/review/shop/5f1d2c90-0000-4000-8000-000000000002/template.yaml", f"{BUCKET}/code/{A_BUILD}/0a1b2c")],
     *[(_ON_OBJECTS, f"{bucket}/{key}", AS_A_BUILD) for bucket in (FOREIGN_BUCKET, BUCKET.replace("-dev-", "-prd-"), "arn:aws:s3:::foreign-bucket")
@@ -147,7 +147,7 @@ REVIEWS_MAY_NOT = [
     ("ProvisioningRole", MADE_RULES, rule("event-rule-prd-codepipeline-exec-rev-infra"), {}),
     ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-cfn-gitops-review"), {}),
     *[("ProvisioningRole", "iam:PassRole", REVIEW_ROLE, keys) for keys in ({}, passed_to("cloudformation.amazonaws.com"), passed_to("lambda.amazonaws.com"))],
-    # What a template that a pipeline deploys could do with a review's role, project, log and rule.
+    # The actions of a template that a pipeline deploys on a review's role, project, log and rule.
     ("CodeDeployCFnRole", "iam:PassRole iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:AttachRolePolicy iam:DeleteRole sts:AssumeRole", REVIEW_ROLE, {**WITH_BOUNDARY, **passed_to("lambda.amazonaws.com")}),
     ("CodeDeployCFnRole", f"{MADE_BUILD_PROJECTS} codebuild:StartBuild", REVIEW_PROJECT, {}),
     ("CodeDeployCFnRole", MADE_LOG_GROUPS, REVIEW_LOG, {}),

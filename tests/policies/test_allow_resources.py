@@ -25,7 +25,7 @@ FUNCTION, OTHERS_FUNCTION = named.function("cfnstack-dev-shop-X"), named.functio
 
 
 def needed(resource_type):
-    """What CloudFormation's handlers need, except for properties that no policy of the page allows."""
+    """The actions of CloudFormation's handlers, except for properties that no policy of the page allows."""
     return permissions(resource_type) - NOT_GRANTED.get(resource_type, {}).keys() - ELSEWHERE.keys()
 
 

@@ -1,4 +1,4 @@
-"""What the function may approve, with each value of the parameter FunctionApprovals, and which tags invoke it."""
+"""The approvals of the function, with each value of the parameter FunctionApprovals, and which tags invoke it."""
 
 import pytest
 
@@ -20,7 +20,7 @@ OTHERS = [regional("codepipeline", other) for other in (
     "codepipeline-dev-cfn-shop/Approval/Approval", "codepipeline-dev-cfn-shop/Deploy/Other", "codepipeline-dev-cfn-shop",
     "codepipeline-prd-cfn-shop/Deploy/Approval", "codepipeline-dev-cfn-shop/Deploy")]
 VALUES = ["Denied", "NoChanges", "GitLab"]
-# What an approval by a tag reads in AWS before it answers.
+# The reads in AWS of an approval by a tag before its answer.
 READS = [
     ("codepipeline:GetPipelineState", PIPELINE, {}),
     ("codepipeline:ListPipelineExecutions", PIPELINE, {}),

@@ -50,7 +50,7 @@ def test_rule_of_a_review_starts_its_build_with_its_role(review):
     from_the_rule = {"aws:SourceAccount": PIPELINES, "aws:SourceArn": review.arn("ReviewRule")}
     assert scene.world().may(EVENTS, ASSUME, target["RoleArn"], from_the_rule)
     assert scene.world().may(STARTS, "codebuild:StartBuild", target["Arn"], {})
-    # A key of StartBuild that ends in Override would change what runs, and with which role.
+    # A key of StartBuild that ends in Override would change the commands or the role of the build.
     transformed = json.loads(re.sub("<[a-z]+>", "a", target["InputTransformer"]["InputTemplate"]))
     assert transformed == {"sourceVersion": "refs/heads/a^{a}"}
 

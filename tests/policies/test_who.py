@@ -123,7 +123,7 @@ WHO = [
     ("kms:Decrypt", KEY, THROUGH_S3, """role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn
         role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"""),
     ("kms:ScheduleKeyDeletion", KEY, {}, ""),
-    # Within the account EventBridge accepts no event whose source begins with "aws.", which no policy says:
+    # Within the account EventBridge accepts no event whose source begins with "aws.", which no policy states:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
     ("events:PutEvents", BUS, A_PUSH, "role-dev-eventbridge-forward deployed"),
     ("events:PutEvents", BUS, AN_IMAGE, "role-dev-eventbridge-forward-ecr deployed"),

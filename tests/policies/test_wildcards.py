@@ -108,7 +108,7 @@ OTHERS = [
     regional("ec2", "*/*"),
     # A mirror's stack may have any name.
     regional("cloudformation", "stack/*"),
-    # An alarm of what a pipeline deploys may have any name.
+    # An alarm that a pipeline deploys may have any name.
     regional("cloudwatch", "alarm:*"),
     # With the condition that it decrypts a secret that the function may read.
     regional("kms", "key/*"),

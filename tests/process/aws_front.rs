@@ -28,7 +28,7 @@ pub enum Mood {
     Slow(Duration),
     /// Closes every connection.
     Resetting,
-    /// Fails, and believes that it is the last second of the year 9999.
+    /// Fails, and its clock has the last second of the year 9999.
     InTheLastSecond,
     /// Finds that the session's token has expired.
     PastTheSession,
@@ -170,7 +170,7 @@ fn now_and(seconds: i64) -> DateTime {
     DateTime::from_secs(DateTime::from(SystemTime::now()).secs() + seconds)
 }
 
-/// When the caller believes to have signed: `X-Amz-Date: 20261120T075500Z`.
+/// The time of the signature by the caller's clock: `X-Amz-Date: 20261120T075500Z`.
 fn signed_at(request: &Request) -> Option<DateTime> {
     let date = request.header("x-amz-date")?;
     let (day, time) = (date.get(..8)?, date.get(9..15)?);

@@ -1,4 +1,4 @@
-//! A handler that panics, hangs or blocks its thread does not prevent the response, also if the
+//! A handler that panics, hangs or blocks its thread does not prevent the response, even if the
 //! release profile selects the effect of a panic.
 
 use std::path::{Path, PathBuf};

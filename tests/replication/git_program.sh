@@ -1,6 +1,6 @@
 #!/bin/sh
-# A `git` that notes what it is asked, and does as files in $SCENE say before it is the real one: fail-<what> holds how
-# often it still fails, hold-<what> makes it wait for as long as that file is there.
+# A `git` that notes its command, and obeys files in $SCENE before it is the real one: fail-<what> holds how often it
+# still fails, hold-<what> makes it wait for as long as that file is there.
 what=other
 for word in "$@"; do
   case $word in

@@ -2,8 +2,8 @@
 
 use fake_aws::{Rate, Service};
 
-/// The rates of one account and region, with those that AWS does not document at this share of
-/// what is assumed here.
+/// The rates of one account and region, with those that AWS does not document at this share of the
+/// assumed rates.
 pub fn rates(share: f64) -> Vec<Rate> {
     let assumed = assumed().map(|rate| Rate {
         per_second: rate.per_second * share,

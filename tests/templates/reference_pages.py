@@ -1,4 +1,4 @@
-"""What the pages of docs/reference/ list for each resource."""
+"""The lists of the pages of docs/reference/ for each resource."""
 
 import re
 from pathlib import Path

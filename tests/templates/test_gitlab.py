@@ -80,7 +80,7 @@ def accepts(name, value):
         (
             "GitLabUrl",
             ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
-            # Addresses that would send the token unencrypted, contain a login, or are no base address.
+            # Addresses that would send the token unencrypted, contain a login, or are not a base address.
             ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
              "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
         ),

@@ -140,7 +140,7 @@ def test_each_explicit_dependency_is_needed(resource, dependency):
 
 
 def certain_dependencies(node):
-    """What a resource depends on with all parameters: not what only a branch of Fn::If names."""
+    """The dependencies of a resource with all parameters: not those in only one branch of Fn::If."""
     if isinstance(node, list):
         return set().union(*map(certain_dependencies, node)) if node else set()
     if not isinstance(node, dict):

@@ -76,7 +76,7 @@ def test_names_do_not_match_those_of_pipelines():
         assert "-codepipeline-" not in stack.name(logical_id)
 
 
-# --- What starts it, and what tells of failures ----------------------------------------------
+# --- What starts it, and the reports of failures ----------------------------------------------
 
 
 @pytest.mark.parametrize("rule", ["PushRule", "DailyRule"])

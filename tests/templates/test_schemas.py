@@ -24,7 +24,7 @@ SCHEMAS = {
 # In the table: decoding rejects the value, and a schema cannot express the rule.
 UNSEEN = "does not see it"
 
-# What cfn-lint says of an example. Messages of the others have at least the property's name.
+# Messages of cfn-lint about an example. Messages of the others have at least the property's name.
 MESSAGES = {
     "another account's source without a key":
         "ArtifactKeyArn is required with Source.RepositoryArn: another account cannot use this account's "
@@ -239,7 +239,7 @@ def test_other_custom_resources_are_accepted(tmp_path):
     assert linted(template)["other.json"] == []
 
 
-# What the examples of docs/reference/ refer to, in a stack of the reader.
+# The resources in a stack of the reader to which the examples of docs/reference/ refer.
 READERS_RESOURCES = {
     "User": {"Type": "AWS::IAM::User"},
     "Policy": {"Type": "AWS::IAM::UserPolicy", "Properties": {

@@ -1,4 +1,5 @@
-"""Parameters that several templates have: they accept the same values, say the same, and reach the same properties."""
+"""Parameters that several templates have: they accept the same values, have the same descriptions, and reach the same
+properties."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the scripts ask of an account, and how they call it."""
+"""The scripts' requests to an account, and their calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make run` and the other commands print: acts, waits, the end, and Ctrl-C. Without a local AWS."""
+"""The output of `make run` and the other commands: acts, waits, the end, and Ctrl-C. Without a local AWS."""
 
 from __future__ import annotations
 

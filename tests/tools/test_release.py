@@ -89,7 +89,7 @@ def test_page_verifies_a_release_and_rejects_another(
     written = release.write(folder, published, str(key), repository)
     assert [path.name.removeprefix(NAME) for path in written] == [
         ".intoto.json", ".intoto.json.sig", ".tar.gz", ".tar.gz.sig"]
-    # What the page says about the key that the owner publishes.
+    # The file in which the owner publishes the key, as on the page.
     (published / "allowed_signers").write_text(f"releases {key.with_suffix('.pub').read_text()}")
     [verify] = [block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "-Y verify" in block]
 

@@ -1,4 +1,4 @@
-"""What the tools are installed from: packages with hashes, and one Rust toolchain."""
+"""The sources of the tools: packages with hashes, and one Rust toolchain."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-//! Stacks with a credential, and checks of what a request left unchanged.
+//! Stacks with a credential, and checks of the resources that a request left unchanged.
 
 use std::time::Duration;
 

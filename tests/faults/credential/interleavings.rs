@@ -58,8 +58,8 @@ fn delete_overtakes_create(what: &str, options: &Options, id: &str) {
         stack.heard(&delete).await.assert_success();
         fake.assert_holds_in("after both", nothing_remains);
         if id != INVENTED_ID {
-            // A Delete of what it finds does not wait until IAM shows its tombstone. Lambda waits
-            // a minute before it delivers an event again.
+            // A Delete of existing resources does not wait until IAM shows its tombstone. Lambda
+            // waits a minute before it delivers an event again.
             // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
             tokio::time::sleep(Duration::from_mins(1)).await;
         }

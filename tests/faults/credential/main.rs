@@ -30,7 +30,7 @@ pub const OTHER_USER: &str = "user-dev-other";
 /// The repository that the login must be able to push to.
 pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 
-/// A fake AWS as `options` say, with two users and a repository.
+/// A fake AWS with `options`, two users and a repository.
 pub fn fake(options: Options) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.user(USER);

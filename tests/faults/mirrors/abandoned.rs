@@ -1,5 +1,5 @@
-//! Rotations whose step is killed: what they created works or waits. The same version resumes, and
-//! without a schedule the health check, an update or the deletion cleans up.
+//! Rotations whose step is killed: their logins and mirrors work or wait. The same version resumes,
+//! and without a schedule the health check, an update or the deletion cleans up.
 
 use std::time::Duration;
 

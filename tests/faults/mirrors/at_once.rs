@@ -19,7 +19,7 @@ fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
     watch
 }
 
-/// All is as `properties` say, or the rotation is pending; all is after one more rotation; and
+/// All is as in `properties`, or the rotation is pending; all is after one more rotation; and
 /// nothing outlives a deletion.
 async fn ends_well(
     (stack, rotation): (&mut ParentStack, &mut Rotation),

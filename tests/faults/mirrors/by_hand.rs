@@ -26,7 +26,7 @@ fn remove_tags(fake: &FakeAws) {
 fn records(fake: &FakeAws) -> Vec<String> {
     let tags = fake.look(|aws| aws.iam.latest().users[USER].tags.clone());
     tags.into_keys()
-        // Only an attempt that is under way needs the open one.
+        // Only an attempt in progress needs the open one.
         .filter(|key| key.starts_with("cfn-gitops:") && key != "cfn-gitops:attempt")
         .collect()
 }

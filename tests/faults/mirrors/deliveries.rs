@@ -12,7 +12,7 @@ use test_support::custom_resource::{
     INVENTED_ID, ParentStack, StackRequest, deliver_both, deliver_once,
 };
 
-/// The answer to `request` is a success, and the mirrors are as `properties` say.
+/// The answer to `request` is a success, and the mirrors are as in `properties`.
 async fn ends_as(stack: &ParentStack, request: &StackRequest, properties: &Value) {
     stack.heard(request).await.assert_success();
     stack

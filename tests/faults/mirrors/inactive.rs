@@ -38,7 +38,7 @@ fn fail_to_issue(fake: &FakeAws, kind: FaultKind) {
     fake.break_from_now(On::Operation("CreateServiceSpecificCredential"), kind);
 }
 
-/// What prevents a replacement: what prevents a Create in GitLab, and more.
+/// The causes that prevent a replacement: those that prevent a Create in GitLab, and more.
 fn causes() -> Vec<Situation> {
     let cause = |name, arrange, says| Situation {
         name,

@@ -151,7 +151,7 @@ fn branches(fake: &FakeAws) -> Vec<String> {
     branches.into_keys().collect()
 }
 
-/// A push is under way, and the process that pushes is killed.
+/// A push is in progress, and the process that pushes is killed.
 async fn kill_a_push(fake: &FakeAws) {
     tokio::time::sleep(Duration::from_mins(10)).await;
     fake.push_to_gitlab(PROJECT, "main", "cut off");

@@ -35,7 +35,7 @@ fn protect(fake: &FakeAws, name: &str) {
     fake.protect_tags(PROJECT, name, &levels);
 }
 
-/// What the child stack stores of approvals.
+/// The settings of approvals in the child stack.
 fn stored(fake: &FakeAws) -> Value {
     let output = fake.look(|aws| {
         let child = aws.stacks.named(CHILD).expect("a child stack");

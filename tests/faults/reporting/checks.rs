@@ -1,4 +1,4 @@
-//! What GitLab has to show, and what reporting must not have done.
+//! The records that GitLab must have, and the effects that reporting must not have.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
     check_harmless(fake);
 }
 
-/// The note that says that an approval waits although it has ended.
+/// The note about an approval that waits, although it has ended.
 fn ended_approval(fake: &FakeAws, of: Reporting, records: &Records) -> Option<String> {
     let pipeline = fake.look(|aws| aws.pipelines[&of.pipeline()].clone());
     let waits = |note: &Note| {
@@ -67,7 +67,7 @@ pub fn check_harmless(fake: &FakeAws) {
     fake.assert_unbroken();
 }
 
-/// The difference of GitLab's records from what the last state of a commit demands.
+/// The difference of GitLab's records from the last state of a commit.
 fn difference(
     records: &Records,
     of: Reporting,

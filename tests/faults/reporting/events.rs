@@ -1,6 +1,6 @@
 //! Every order, loss and duplication of events.
 //!
-//! An event says only that its execution changed: the function reads the execution itself. So an
+//! An event only reports that its execution changed: the function reads the execution itself. So an
 //! order of late, lost and repeated events is the set of the moments at which one is delivered, and
 //! all these sets are all orders. The execution that an event names is the one that changed last.
 

@@ -179,7 +179,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     fake
 }
 
-/// What an event is about: the execution, and its action unless it is about the execution itself.
+/// The subject of an event: the execution, and its action unless it is about the execution itself.
 pub type Subject = (&'static str, Option<&'static str>);
 
 /// The whole health check of the environment.

@@ -19,7 +19,7 @@ use fake_aws::gitlab::tags::{Tag, User, push, release};
 use fake_aws::{AwsState, FaultKind, On, Service};
 use test_support::custom_resource::answered_once;
 
-/// Its name, the reason in the note (empty: there is no tag), who creates the tag, and what happens
+/// Its name, the reason in the note (empty: there is no tag), who creates the tag, and the events
 /// before.
 pub type Attack = (&'static str, &'static str, u64, fn(&mut AwsState, &str));
 /// A change of the scene, and its name.
@@ -334,7 +334,7 @@ fn tag_with_another_name_decides_nothing() {
     }
 }
 
-/// What waits now is not what the tag was created for.
+/// Another approval waits than the one for which the tag was created.
 // claim: tag-of-another-request-decides-nothing
 #[test]
 fn tag_of_an_earlier_request_decides_nothing() {

@@ -81,7 +81,7 @@ fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
             executions(aws)[0].revision = Some(COMMITS[0].to_owned());
             roll_back_to(aws, COMMITS[0]);
         }),
-        // The function approved what the rollback deployed again.
+        // The function approved the commit that the rollback deployed again.
         ("rolled back to what nobody saw", NONE, ANN, |aws, _| {
             approve_run_0(aws, SUMMARY);
             roll_back_to(aws, DEPLOYED);

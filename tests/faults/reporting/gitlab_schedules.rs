@@ -72,7 +72,7 @@ fn deliveries_at_once_end_in_one_answer() {
     fake_aws::figure!("schedules: {orders} orders of two deliveries about tags");
 }
 
-/// What other people or CodePipeline do during a delivery.
+/// Actions of other people or CodePipeline during a delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Change {
     /// Bob rejects.

@@ -1,4 +1,4 @@
-//! The note about a change set: how it ends, and what others write beside it.
+//! The note about a change set: how it ends, and the notes of others beside it.
 
 use crate::checks::check;
 use crate::fixture::{

@@ -187,7 +187,7 @@ fn broken_project_stops_no_reports_of_others() {
     }
 }
 
-/// The third one is not waited for, and its error says why.
+/// The third one is not waited for, and its error has the cause.
 #[test]
 fn gitlab_is_unreachable_after_errors_of_two_projects() {
     for kind in [FaultKind::InternalError500, FaultKind::RequestHangs] {

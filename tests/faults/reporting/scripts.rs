@@ -1,4 +1,4 @@
-//! What happens to the executions of a pipeline, step by step.
+//! The course of the executions of a pipeline, step by step.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use Step::{
     Approve, Build, Deploy, Deployed, End, Reject, Retry, Source, Start, StartRollback, Wait,
 };
 
-/// What GitLab has to show of a commit at the end.
+/// The expected records of a commit at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     pub commit: usize,
@@ -261,7 +261,7 @@ impl Step {
         }
     }
 
-    /// What its event is about.
+    /// The subject of its event.
     pub fn subject(self) -> Subject {
         let action = match self {
             Source(..) => Some("Source"),

@@ -26,7 +26,7 @@ fn play() {
     });
 }
 
-/// Every secret that the search knows, at every place, is found in the schedule's own check.
+/// Every secret in the search, at every place, is found in the schedule's own check.
 #[test]
 fn secret_at_any_place_fails_the_check_of_a_schedule() {
     let known = paused(async { fake(&[SHOP]).await.every_secret_ever().len() });

@@ -62,7 +62,7 @@ fn single_fault_ends_in_the_last_state() {
 }
 
 /// While a service fails, events are lost. Nothing happens to the pipeline, and the health check
-/// reports what was lost.
+/// reports the lost states.
 #[test]
 fn service_that_fails_for_hours_only_delays_the_report() {
     let services = [

@@ -1,5 +1,5 @@
-//! What others do at each call of a review: they push, delete the branch, close the merge request,
-//! deploy, or update the stack.
+//! Actions of others at each call of a review: they push, delete the branch, close the merge
+//! request, deploy, or update the stack.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Change {
         }
     }
 
-    /// What is left to others.
+    /// The others' resources afterwards.
     fn others(self, fake: &FakeAws) -> Others {
         let others = Others::of(fake);
         match self {

@@ -1,4 +1,4 @@
-//! What GitLab has to show, and what the function must not have done.
+//! The records that GitLab must have, and the effects that the function must not have.
 
 use crate::fixture::{CHILD, MARKER, PROJECT, STACK, uuid};
 use fake_aws::FakeAws;
@@ -51,7 +51,7 @@ impl Others {
     }
 }
 
-/// Fails if the function has left a change set, changed what others have, or shown a secret.
+/// Fails if the function has left a change set, changed the resources of others, or shown a secret.
 pub fn check_harmless(fake: &FakeAws, before: &Others) {
     let left: Vec<_> = fake.all_change_sets();
     let left: Vec<_> = left

@@ -123,7 +123,7 @@ fn failed_review_does_not_prevent_others() {
     });
 }
 
-/// The function may not read what it created, also not at the next deliveries.
+/// The function may not read its change set, not even at the next deliveries.
 #[test]
 fn failed_review_leaves_no_change_set() {
     for action in [

@@ -104,8 +104,8 @@ thread_local! {
     static PREPARED: RefCell<Option<FakeAws>> = const { RefCell::new(None) };
 }
 
-/// The account with the pipeline, its deployed stack, and what belongs to others. Its creation
-/// takes as long as a schedule, so each thread creates it once.
+/// The account with the pipeline, its deployed stack, and others' resources. Its creation takes as
+/// long as a schedule, so each thread creates it once.
 pub async fn fake() -> FakeAws {
     let known = PREPARED.with_borrow(|prepared| prepared.as_ref().map(FakeAws::fork));
     let fake = if let Some(fake) = known {
@@ -159,8 +159,8 @@ async fn prepared() -> FakeAws {
     fake
 }
 
-/// What belongs to others: an execution and a change set of the pipeline, change sets of a person,
-/// of which two have names such as the function's, and notes.
+/// Others' resources: an execution and a change set of the pipeline, change sets of a person, of
+/// which two have names such as the function's, and notes.
 fn arrange_others(fake: &FakeAws) {
     fake.change_set(STACK, "changeset-dev-shop");
     for name in ["persons-own", "plan-persons-own", "drift-persons-own"] {
@@ -200,7 +200,7 @@ fn notes_of_others() -> [(String, u64); 4] {
     ]
 }
 
-/// What a build stores: JSON, or the text of a file.
+/// A build's output: JSON, or the text of a file.
 #[derive(Clone, Debug)]
 pub struct Output {
     pub template: Option<Value>,
@@ -355,7 +355,8 @@ async fn check_health_once(
     secrecy::note(summary.await.to_string());
 }
 
-/// A health check, and the one of the next day: it deletes what was left behind an hour ago.
+/// A health check, and the one of the next day: it deletes the change sets that remain from an hour
+/// ago.
 pub async fn check_health_for_a_day(fake: &FakeAws) {
     check_health(fake, "health check").await;
     tokio::time::sleep(Duration::from_hours(23)).await;

@@ -1,4 +1,4 @@
-//! What a branch may contain to make a note do more than show it: GitLab's quick actions and
+//! Content of a branch that would make a note do more than show it: GitLab's quick actions and
 //! Markdown.
 
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> St
     builds[0].0.clone()
 }
 
-/// Ends what runs: a project has one build at a time.
+/// Ends the running builds: a project has one build at a time.
 fn end_builds(fake: &FakeAws) {
     let running = fake.look(|aws| {
         let running = aws.builds.values().filter(|build| build.ended.is_none());

@@ -1,4 +1,4 @@
-//! Which merge requests get a note, and what others write there.
+//! The merge requests that get a note, and the notes of others there.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! One event of each kind, and what has to be shown at its end.
+//! One event of each kind, and its expected result.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use fake_aws::stacks::Finding;
 /// The commit of the review branch.
 pub const COMMIT: &str = "2b3c4d5e00000002";
 
-/// What begins a scenario.
+/// The event that begins a scenario.
 #[derive(Clone, Debug)]
 pub enum Trigger {
     /// The end of a build.
@@ -23,7 +23,7 @@ pub enum Trigger {
     HealthCheck,
 }
 
-/// What has to be shown at the end.
+/// The expected result.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown {
     /// A note with this text.
@@ -224,7 +224,7 @@ fn drift_of_child(fake: &FakeAws) -> Trigger {
 }
 
 impl Scenario {
-    /// Arranges the scenario. What belongs to others is read afterwards.
+    /// Arranges the scenario. Others' resources are read afterwards.
     pub fn begin(&self, fake: &FakeAws) -> (Trigger, Others) {
         let trigger = (self.prepare)(fake);
         let others = Others::of(fake);
@@ -272,7 +272,7 @@ impl Trigger {
     }
 }
 
-/// Fails unless the commit has one status of the review, which says the same as the note.
+/// Fails unless the commit has one status of the review, with the same result as the note.
 pub fn check_review_status(fake: &FakeAws, build: &str) {
     let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
     let shown = records.current(COMMIT, "cfn-gitops/dev/shop/review");

@@ -1,4 +1,4 @@
-//! What each value of `SelfRepair` does about drift of the pipeline's own stack.
+//! The effect of each value of `SelfRepair` on drift of the pipeline's own stack.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the health check starts, and what not.
+//! The conditions under which the health check starts a missed push.
 
 use std::time::Duration;
 
