@@ -1,7 +1,7 @@
 """Checks the prose of the repository: the words of tools/prose.yaml, and the length of sentences.
 
 It reads Markdown, comments and documentation of Rust, Python, YAML, shell and make, and the descriptions of templates.
-Code, names, links' targets and generated pages are left out. `python tools/check_prose.py` lists what it finds.
+Code, names, links' targets and generated pages are left out. `python tools/check_prose.py` lists the findings.
 """
 
 from __future__ import annotations
@@ -126,10 +126,13 @@ def prose(path: Path) -> list[Prose]:
 # --- What is checked -------------------------------------------------------------------------
 
 
+def without_quotations(text: str) -> str:
+    """The text with one word for each quotation: it is another author's."""
+    return re.sub(r'"[^"]+"', "quotation", text)
+
+
 def sentences(text: str) -> list[str]:
-    """The sentences, with one word for each quotation: it is another author's."""
-    own = re.sub(r'"[^"]+"', "quotation", text)
-    return _BETWEEN_SENTENCES.split(_ABBREVIATION.sub(r"\1", own))
+    return _BETWEEN_SENTENCES.split(_ABBREVIATION.sub(r"\1", without_quotations(text)))
 
 
 def words(sentence: str) -> int:
@@ -139,7 +142,7 @@ def words(sentence: str) -> int:
 def findings(found: list[Prose], rules: dict[str, str], most_words: int) -> Iterator[Finding]:
     for line, text in found:
         for words_of_rule, better in rules.items():
-            if match := re.search(rf"\b(?:{words_of_rule})\b", text, re.IGNORECASE):
+            if match := re.search(rf"\b(?:{words_of_rule})\b", without_quotations(text), re.IGNORECASE):
                 yield Finding(line, f"“{match[0]}”: {better}")
         for sentence in sentences(text):
             if words(sentence) > most_words:

@@ -1,4 +1,4 @@
-"""What tools/check_prose.py reads and finds. `make lint-prose` checks the repository itself."""
+"""The texts that tools/check_prose.py reads, and its findings. `make lint-prose` checks the repository itself."""
 
 import sys
 from pathlib import Path
@@ -47,6 +47,6 @@ def test_words_with_marks_inside_count_once(sentence, count):
 
 
 def test_banned_word_and_long_sentence_are_found():
-    prose = [check_prose.Prose(3, "Somebody. One two three four."), check_prose.Prose(9, "Fine here.")]
+    prose = [check_prose.Prose(3, "Somebody. One two three four."), check_prose.Prose(9, 'Fine: "somebody".')]
     found = list(check_prose.findings(prose, {"somebody": "name the actor"}, 3))
     assert found == [(3, "“Somebody”: name the actor"), (3, "4 words in one sentence, at most 3: One two three four.…")]
