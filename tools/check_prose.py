@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 
 def markdown(text: str, first_line: int = 1) -> Iterator[Prose]:
     """The paragraphs, items and cells, with `code` for each piece of code. Lines in columns are code too."""
-    without_code = re.sub(r"^( *)(```|~~~).*?^ *\2 *$|<!--.*?-->|\A---\n.*?^---$|^.*\S {3,}\S.*$", _blank, text,
+    without_code = re.sub(r"^( *)(```|~~~).*?^ *\2 *$|<!--.*?-->|\A---\n.*?^---$|^[^\n]*\S {3,}\S[^\n]*$", _blank, text,
                           flags=re.DOTALL | re.MULTILINE)
     block: list[str] = []
     start = first_line

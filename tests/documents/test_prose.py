@@ -21,6 +21,7 @@ def read(tmp_path, name, text):
     ("a.md", "# Title\n\nOne\ntwo.\n- `a b` and [c d](e.md)\n- <b>f</b>\n", [(1, "Title"), (3, "One two."), (5, "code and c d"), (6, "f")]),
     ("a.md", "| a | b\\|c |\n|---|---|\n", [(1, "a"), (1, "b\\|c"), (2, "---"), (2, "---")]),
     ("a.md", "```sh\ncode\n```\n<!-- hidden -->\nshown\n", [(5, "shown")]),
+    ("a.md", "One.\na    b\nTwo.\n", [(1, "One."), (3, "Two.")]),
     ("a.md", "<!-- Written by tools/reference.py. Change the source, and run it. -->\ntext\n", []),
     ("a.rs", "//! One\n//! two.\nlet a = 1; // not read\n/// Three.\nfn a() {}\n", [(1, "One two."), (4, "Three.")]),
     ("a.py", '"""One\ntwo."""\na = 1  # three\n# four\n# five\n', [(1, "One two."), (3, "three"), (4, "four five")]),
