@@ -86,7 +86,7 @@ pub use services::{
 pub use state::AwsState;
 pub use wire::{Caller, Fate, Line, Run};
 
-/// Prints a figure of a run, also when the test passes: the harness captures `println!`.
+/// Prints a figure of a run, even when the test passes: the harness captures `println!`.
 #[macro_export]
 macro_rules! figure {
     ($($text:tt)*) => {{

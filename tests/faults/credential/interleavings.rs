@@ -46,7 +46,7 @@ fn report(what: &str, explored: Explored) {
 }
 
 /// A Create and its Delete, which has `id` and may come first, last, or in between. In every
-/// order nothing remains, also after the Create is delivered again.
+/// order nothing remains, even after the Create is delivered again.
 fn delete_overtakes_create(what: &str, options: &Options, id: &str) {
     let explored = orders(explore_ends, MAX_ORDERS, async |schedule| {
         let fake = fake(options.clone());

@@ -98,7 +98,7 @@ pub async fn deliver_both(
 }
 
 /// A Create that CloudFormation cancels: its Delete has a generated ID and may come first,
-/// last, or in between. In every order nothing remains, also after the Create is delivered again.
+/// last, or in between. In every order nothing remains, even after the Create is delivered again.
 fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
     with_stack(what, options, async |fake, stack, schedule| {
         let create = stack.request("Create", None, wanted, None);

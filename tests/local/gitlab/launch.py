@@ -91,7 +91,7 @@ class HeldProject:
         return self._project.records
 
     def merge_request(self, source_branch: str, target_branch: str | None = None) -> MergeRequest:
-        """A merge request with the commits that only the source branch contains, also after later pushes."""
+        """A merge request with the commits that only the source branch contains, even after later pushes."""
         return merge_requests.create(self._gitlab.instance, self._project, source_branch, source_branch,
                                      target_branch or self.default_branch, self._gitlab.person)
 

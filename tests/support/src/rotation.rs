@@ -204,7 +204,7 @@ impl Rotation {
         let id = self.fake.change(AwsState::next_id);
         let begun = self.with_secret(|secret, now| {
             reject_while_pending(secret)?;
-            // `RotateSecret` turns rotation on, also after `CancelRotateSecret` turned it off.
+            // `RotateSecret` turns rotation on, even after `CancelRotateSecret` turned it off.
             let rotation = secret.rotation.get_or_insert_with(|| schedule(30));
             rotation.enabled = true;
             versions::name_pending(secret, &id, now);

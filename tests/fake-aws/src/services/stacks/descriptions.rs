@@ -289,7 +289,7 @@ pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
     shown.collect()
 }
 
-/// API Reference, `ResourceChangeDetail`: the names of properties, also without
+/// API Reference, `ResourceChangeDetail`: the names of properties, even without
 /// `IncludePropertyValues`.
 fn shown_details(change: &Change) -> String {
     let members = change.details.iter().map(|(name, recreation)| {

@@ -1,5 +1,5 @@
-"""CloudFormation's pre-deployment validation of taken names, as far as tests/deployment/test_pipeline_failures.py does
-not show it.
+"""CloudFormation's pre-deployment validation of taken names. tests/deployment/test_deploy_failures.py has its message
+in a deployment.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """

@@ -1,5 +1,5 @@
-"""Operations on a stack during and after other operations. tests/deployment/test_pipeline_failures.py has taken names,
-cancelled updates and failed rollbacks; tests/deployment/test_hostile_reviews.py throttled calls."""
+"""Operations on a stack during and after other operations. tests/deployment/test_hostile_reviews.py has
+throttled calls."""
 
 from __future__ import annotations
 

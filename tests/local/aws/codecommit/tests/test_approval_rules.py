@@ -1,5 +1,5 @@
-"""CodeCommit's approval rule templates. tests/deployment/test_pipeline_changes.py and
-tests/deployed_templates/test_documented_commands.py create, change, associate and delete them."""
+"""CodeCommit's approval rule templates. tests/deployed_templates/test_documented_commands.py creates,
+changes, associates and deletes them."""
 
 from __future__ import annotations
 

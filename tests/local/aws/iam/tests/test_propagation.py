@@ -1,5 +1,4 @@
-"""A change of IAM takes effect later than IAM and CloudFormation report it. tests/deployment/test_late_iam.py has roles
-that a stack cannot use yet.
+"""A change of IAM takes effect later than IAM and CloudFormation report it.
 
 One test waits for 0.3 seconds. In the others no change is in effect with `LONG`, and every change is with 0.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
