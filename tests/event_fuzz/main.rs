@@ -139,7 +139,7 @@ impl Fuzzer {
         let line = Line::new();
         let bucket = Bucket::before(line.connector());
         let before = FakeAws::with(Options {
-            // A stack in little virtual time, which is real work all the same.
+            // A stack in little virtual time, which is still real work.
             resource_takes: Duration::from_millis(500),
             ..Options::default()
         });

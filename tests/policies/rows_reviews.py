@@ -106,7 +106,7 @@ _HOSTILE_BUILD = [
     ("codepipeline:StartPipelineExecution codepipeline:PutApprovalResult codepipeline:GetPipeline", PIPELINE, {}),
     ("events:PutRule events:PutTargets events:DisableRule", REVIEW_RULE, {}),
     ("events:PutEvents", regional("events", "event-bus/default"), {}),
-    # A repository: no write, nothing but a clone, and none of another environment, owner, region or account.
+    # A repository: no write, only a clone, and none of another environment, owner, region or account.
     ("codecommit:GitPush codecommit:CreateCommit codecommit:CreateBranch codecommit:DeleteBranch codecommit:PutFile codecommit:MergePullRequestByFastForward",
      REPOSITORY, {"codecommit:References": "refs/heads/review/a"}),
     ("codecommit:GetFile codecommit:GetBranch codecommit:GetRepository codecommit:UploadArchive codecommit:PutRepositoryTriggers codecommit:DeleteRepository", REPOSITORY, {}),

@@ -81,8 +81,8 @@ fn panic_fails_at_once_and_hides_its_text() {
     }
 }
 
-/// A panic in the very binary under test, from outside: the SDK signs at the service's idea of the
-/// time (its `Date` header), and panics at a time that is past the year 9999. When an SDK no longer
+/// A panic in the binary under test, from outside: the SDK signs at the service's idea of the time
+/// (its `Date` header), and panics at a time that is past the year 9999. When an SDK no longer
 /// does, this fails, and another way has to be found.
 #[test]
 fn panic_inside_the_sdk_fails_too() {

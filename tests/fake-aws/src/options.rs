@@ -24,8 +24,8 @@ pub struct Options {
     pub login_late: Duration,
     /// Whether no password contains a `/`, so that none is reset.
     pub plain_passwords: bool,
-    /// Every other read by lists and tags sees the present all the same: two
-    /// reads reach two replicas, and the second may show less than the first.
+    /// Every other read by lists and tags sees the present nevertheless: two reads reach two
+    /// replicas, and the second may show less than the first.
     pub replicas_differ: bool,
     /// How long a secret that was deleted by force is still scheduled for deletion.
     pub deletion_takes: Duration,

@@ -85,7 +85,7 @@ pub struct AwsState {
     /// Other resources of stacks, by type and name.
     pub made: BTreeMap<(String, String), Made>,
     pub invocations: Vec<Invoked>,
-    /// Not AWS's, and a part of this fake AWS all the same.
+    /// Not AWS's, but a part of this fake AWS.
     pub gitlab: GitLab,
     /// Pushes of GitLab's mirrors that did not arrive, in order.
     pub failed_pushes: Vec<FailedPush>,

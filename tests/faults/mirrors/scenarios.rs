@@ -172,7 +172,7 @@ impl Play {
     }
 
     /// A rotation that a fault stopped is pending or has ended, and succeeds the next time that it
-    /// is due. If a step was killed for good, an update of the stack comes between.
+    /// is due. If a step was killed, and no retry followed, an update of the stack comes between.
     async fn rotate(&mut self) {
         // It runs days after the events before: IAM shows their effect by then.
         tokio::time::sleep(Duration::from_secs(10)).await;

@@ -205,7 +205,7 @@ pub async fn shown_tags(fake: &FakeAws) -> [String; 2] {
     })
 }
 
-/// CodeCommit's event of a new tag. Its commit is another one: nothing but the name may count.
+/// CodeCommit's event of a new tag. Its commit is another one: only the name may count.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
 pub fn tag_event(fake: &FakeAws, tag: &str, name: &str) -> StackRequest {
     let mut request = event(fake, SHOP, SUBJECT, name);

@@ -84,7 +84,7 @@ class Build:
         return []
 
     def wait(self, _seconds: float) -> None:
-        """Raises an exception if the build shall end early."""
+        """Raises an exception if the build has to end early."""
 
     # --- the phases -------------------------------------------------------
 
