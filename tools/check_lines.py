@@ -42,8 +42,8 @@ NOT_COUNTED = r"(.*/)?(Cargo\.lock|package-lock\.json|requirements[\w/]*\.txt)$"
 # `mod tests { … }` in a file of the product is a unit test. rustfmt puts its last brace into the first column.
 INLINE_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 # The project's targets. A missed one does not fail.
-TARGETS = {"lines in total": 168_000, "lines of the product": 28_500, "lines of template.yaml": 3_000,
-           "parameters of template.yaml": 42, "entries of src": 10}
+TARGETS = {"lines in total": 166_000, "lines of the product": 33_000, "lines of template.yaml": 3_000,
+           "parameters of template.yaml": 42}
 
 
 def tracked_files(root: Path = ROOT) -> list[str]:

@@ -14,7 +14,7 @@ from markdown.treeprocessors import Treeprocessor
 # Boosts of https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
 _BOOSTS = {"docs/project/decisions/": 0.001,
            # Pages for developers of cfn-gitops.
-           **dict.fromkeys(("CONTRIBUTING.md", "crates/", "events/", "local/", "tests/"), 0.01)}
+           **dict.fromkeys(("CONTRIBUTING.md", "crates/", "events/", "tests/"), 0.01)}
 # Searches of readers whose words no title of the page has. Without them, longer words with the same beginning come
 # first.
 _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed-deploy.md": ["rollback"],

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BUILD, RUN, ALL = "requirements-build.txt", "requirements-run.txt", "requirements.txt"
+BUILD, RUN, ALL = (f"tools/requirements/{name}.txt" for name in ("build", "run", "all"))
 # The purpose of each file. uv adds the dependencies of these packages.
 TOOLS = {
     # parliament imports pkg_resources, which setuptools 82 removed.

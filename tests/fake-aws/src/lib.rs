@@ -46,8 +46,6 @@ pub mod request;
 mod response;
 /// The order and the faults of calls.
 mod schedule;
-/// The product's output, and the search for secrets in it.
-pub mod secrecy;
 /// AWS's services.
 mod services;
 /// The state of the account, and the service that answers a call.

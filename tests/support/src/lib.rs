@@ -26,7 +26,7 @@ pub mod propagation;
 pub mod reason_codes;
 /// Secrets Manager around a rotation function.
 mod rotation;
-/// What the product shows, and the search for secrets in it.
+/// The product's output, and the search for secrets in it.
 pub mod secrecy;
 
 pub use rotation::{Rotated, Rotation, RotationStep};
