@@ -2,11 +2,24 @@
 //! they are known before the resources exist, and IAM policies can match one environment's
 //! resources.
 
-use super::spec::formats;
+use cfn_custom_resource::{Format, Pattern};
 
 /// The longest name is that of an event rule. With this limit it has 64 characters, EventBridge's
 /// limit.
 pub const MAX_CHARACTERS: usize = 30;
+
+/// `EnvID`. It ends at a name's first hyphen, and `ProjectID` has at least one character.
+pub static ENV_ID: Format = Format::new(
+    Pattern::new("^[a-z][a-z0-9]*$").up_to(29),
+    "must be at most 29 lower-case letters and digits, a letter first, and a key of BranchMap",
+);
+
+/// `ProjectID`. Together with `EnvID` it has at most [`MAX_CHARACTERS`].
+pub static PROJECT_ID: Format = Format::new(
+    Pattern::new("^[A-Za-z0-9][A-Za-z0-9-]*$").up_to(29),
+    "must be letters, digits and hyphens, no hyphen first; at most 30 characters together with \
+     EnvID",
+);
 
 /// The names of one project's resources in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +34,7 @@ impl ResourceNames {
     /// The names for `env_id` and `project_id`. `None` if one of them is not valid.
     pub fn new(env_id: &str, project_id: &str) -> Option<Self> {
         let fits = is_env_id(env_id)
-            && formats::PROJECT_ID.fits(project_id)
+            && PROJECT_ID.fits(project_id)
             && env_id.len() + project_id.len() <= MAX_CHARACTERS;
         fits.then(|| ResourceNames {
             env_id: env_id.to_owned(),
@@ -125,7 +138,7 @@ impl ResourceNames {
 
 /// Whether `text` can be an `EnvID`.
 pub fn is_env_id(text: &str) -> bool {
-    formats::ENV_ID.fits(text)
+    ENV_ID.fits(text)
 }
 
 /// The partition, region and account of an ARN.

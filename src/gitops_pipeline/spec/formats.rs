@@ -24,19 +24,6 @@ macro_rules! arn {
     };
 }
 
-/// `EnvID`. It ends at a name's first hyphen, and `ProjectID` has at least one character.
-pub static ENV_ID: Format = Format::new(
-    Pattern::new("^[a-z][a-z0-9]*$").up_to(29),
-    "must be at most 29 lower-case letters and digits, a letter first, and a key of BranchMap",
-);
-
-/// `ProjectID`. Together with `EnvID` it has at most `names::MAX_CHARACTERS`.
-pub static PROJECT_ID: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9][A-Za-z0-9-]*$").up_to(29),
-    "must be letters, digits and hyphens, no hyphen first; at most 30 characters together with \
-     EnvID",
-);
-
 /// A key of `BranchMap`.
 pub static BRANCH_MAP_KEY: Format = Format::new(
     Pattern::new("^[a-z][a-z0-9]*$"),
@@ -213,8 +200,8 @@ pub static POOL_MEMBER: Format = Format::new(
     "must be the ARN of a user or role, or CodeCommitApprovers:<account>:<name>",
 );
 
-/// The retention periods of CloudWatch Logs.
-/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>
+// The retention periods of CloudWatch Logs:
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 pub const RETENTION_DAYS: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,

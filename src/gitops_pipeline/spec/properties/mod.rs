@@ -9,18 +9,19 @@ use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::property::{MEMBERS, PROJECT};
 use crate::common::branch_names::{BRANCH_NAME, BRANCH_PATTERN};
 use crate::common::tags::TAGS;
+use crate::gitops_pipeline::names;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
 pub static PROPERTIES: [Property; 23] = [
     Property::new("ServiceToken", Kind::AnyText),
     Property::new("ServiceTimeout", Kind::Any),
-    Property::required("EnvID", Kind::Text(&formats::ENV_ID)).doc(
+    Property::required("EnvID", Kind::Text(&names::ENV_ID)).doc(
         "The environment. At most 30 characters together with `ProjectID`. `template.yaml` \
          allows 10, because the name of its artifact bucket contains it.\n\
          Update: Replacement",
     ),
-    Property::required("ProjectID", Kind::Text(&formats::PROJECT_ID)).doc(
+    Property::required("ProjectID", Kind::Text(&names::PROJECT_ID)).doc(
         "The project. At most 30 characters together with `EnvID`. `template.yaml` and \
          `project.yaml` allow 20, which fits every `EnvID` of theirs.\n\
          Update: Replacement",
@@ -55,11 +56,11 @@ pub static PROPERTIES: [Property; 23] = [
         "How CodePipeline treats a second execution. `PARALLEL` is rejected if you set \
          `CHANGE_SET`.",
     ),
-    Property::new("PipelineRoleArn", ROLE_ARN).doc(
+    Property::new("PipelineRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the pipeline. It must match the parameter `PipelineRoleNames`.\n\
          Default: `role-<EnvID>-codepipeline-cfn`",
     ),
-    Property::new("EventRoleArn", ROLE_ARN).doc(
+    Property::new("EventRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the event rule that starts the pipeline. It must match the parameter \
          `PipelineRoleNames`.\n\
          Default: `role-<EnvID>-eventbridge-codepipeline-exec`",
@@ -93,8 +94,6 @@ pub static PROPERTIES: [Property; 23] = [
     TAGS.doc("Tags of everything that can be tagged."),
 ];
 
-const ROLE_ARN: Kind = Kind::Text(&formats::ROLE_ARN);
-
 const BRANCH_MAP: Map = Map {
     names: &formats::BRANCH_MAP_KEY,
     values: Some(&BRANCH_NAME),
@@ -114,7 +113,7 @@ static SOURCE: [Property; 4] = [
         "A repository of another account in this region. Requires `Source.RoleArn` and \
          `ArtifactKeyArn`. With `RepositoryName` only if that is its name.",
     ),
-    Property::new("RoleArn", ROLE_ARN).doc(
+    Property::new("RoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role in that account that reads the repository. The parameter `SourceRoleArns` \
          must allow it.",
     ),
@@ -156,7 +155,8 @@ static IMAGE_SOURCE: [Property; 4] = [
         "An ECR repository of another account. Requires `ImageSource.RoleArn` and \
          `ArtifactKeyArn`.",
     ),
-    Property::new("RoleArn", ROLE_ARN).doc("The role in that account that reads the repository."),
+    Property::new("RoleArn", Kind::Text(&formats::ROLE_ARN))
+        .doc("The role in that account that reads the repository."),
     Property::new("ImageTag", Kind::Text(&formats::IMAGE_TAG))
         .or("latest")
         .doc("The tag whose pushes start the pipeline."),
@@ -227,7 +227,7 @@ static REVIEW: [Property; 4] = [
              a change set too. CloudFormation then runs and reads them with the deploy role, \
              before the branch is reviewed.",
         ),
-    Property::new("BuildRoleArn", ROLE_ARN).doc(
+    Property::new("BuildRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the builds of review branches.\n\
          Default: `role-<EnvID>-review-codebuild-cfn`",
     ),

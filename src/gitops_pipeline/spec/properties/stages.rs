@@ -1,6 +1,5 @@
 //! The members of `Build`, `Approval` and `Deploy`, the stages after the source.
 
-use super::ROLE_ARN;
 use crate::gitops_pipeline::spec::formats;
 use cfn_custom_resource::{Kind, Map, Property};
 
@@ -52,7 +51,7 @@ pub static BUILD: [Property; 9] = [
     Property::new("QueuedTimeoutInMinutes", Kind::Number { min: 5, max: 480 })
         .or("480")
         .doc("How long a build may wait to start."),
-    Property::new("ServiceRoleArn", ROLE_ARN).doc(
+    Property::new("ServiceRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the build. [Roles of your own](../concepts/pipelines.md#roles-of-your-own) \
          lists what it needs.\n\
          Default: `role-<EnvID>-codebuild-cfn`",
@@ -160,7 +159,7 @@ pub static DEPLOY: [Property; 11] = [
         "The capabilities that the template may use. May be empty.\n\
          Default: `[CAPABILITY_NAMED_IAM]`",
     ),
-    Property::new("RoleArn", ROLE_ARN).doc(
+    Property::new("RoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role with which CloudFormation deploys.\n\
          Default: `role-<EnvID>-codedeploy-cfn`",
     ),
