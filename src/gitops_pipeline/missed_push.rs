@@ -1,4 +1,7 @@
-//! Finds and starts what a lost event left: a branch whose tip no execution of its pipeline has.
+//! Finds and starts missed pushes: a lost event left a branch whose tip no execution of its pipeline
+//! has, or an update of the pipeline canceled the execution of the tip.
+//!
+//! # Lost events
 //!
 //! CodeCommit and EventBridge may lose an event: "in some rare cases an event might not be
 //! delivered" (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html>).
@@ -8,9 +11,9 @@
 //!
 //! The health check starts the pipeline if all of this is true:
 //!
-//! - The newest execution that shows what was pushed has another commit than the branch's tip. A
-//!   rollback does not show it. Neither does an execution that a person started, perhaps with an
-//!   earlier commit.
+//! - The newest execution that shows a push has another commit than the branch's tip. A rollback
+//!   does not show one. Neither does an execution that a person started, perhaps with an earlier
+//!   commit.
 //! - No later execution has the tip. One that failed, or that a person rejected or stopped, has it
 //!   too.
 //! - No execution still reads its source. It may read the tip.
@@ -19,19 +22,46 @@
 //!   CodePipeline may list an execution late.
 //! - The event rule is enabled. A disabled rule freezes the environment.
 //!
-//! An execution that failed before it read a commit does not show what was pushed, so the newest
-//! one with a commit decides. But if the newest two have none, nothing starts: a third one would
+//! An execution that failed before it read a commit does not show a push, so the newest one with a
+//! commit decides. But if the newest two have none, nothing starts: a third one would
 //! fail in the same way at each health check. Nothing starts either if a person stopped one so
 //! early. One that an update of the pipeline canceled so early does not count.
 //!
+//! # Canceled executions
+//!
+//! After an update, CodePipeline lets running actions complete. It then cancels their executions:
+//! "The pipeline's definition was updated before the pipeline execution could be completed"
+//! (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html>). It
+//! starts none: "editing a pipeline does not rerun the most recent revision through the pipeline"
+//! (<https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html>). The commit
+//! would not be deployed before the next push. So the health check also starts the pipeline if all
+//! of this is true, a second look agrees, and the event rule is enabled:
+//!
+//! - The newest execution is `Cancelled`. A person stopped a `Stopped` one, and a newer one passed
+//!   a `Superseded` one.
+//! - It is not a rollback of a stage, because the branch would be deployed instead.
+//! - Its commit is the branch's tip. With `Source.Paths`, it may also be an earlier one if none of
+//!   their files has changed since.
+//! - It ended at most a day ago. A later deployment would come as a surprise.
+//! - By the stack's events, CloudFormation updated the pipeline while it ran. A person who edits
+//!   the pipeline in the console decides what it runs next. The update of a request that failed,
+//!   and its rollback, count too.
+//!
+//! # The start
+//!
 //! The new execution reads the branch itself, so a later push is not overtaken. It starts once: its
-//! token follows from the tip and the newest execution, and it is the newest afterwards.
+//! token follows from the tip and the newest execution, and it is the newest afterwards. It began
+//! after the update that canceled another one, so only another update can cause another start.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
 use aws_sdk_eventbridge::types::RuleState;
 
 use super::executions::{self, commit_of};
 use super::names::ResourceNames;
+use super::observe;
 use super::paths::Paths;
 use super::pipeline_settings::PipelineSettings;
 use super::pushes::{do_files_differ, repository};
@@ -39,6 +69,14 @@ use super::source::{Lookup, Retry, Source};
 use super::spec::RepositoryRef;
 use super::state::ChildStack;
 use crate::clients::aws::{Aws, CallError, optional};
+
+/// How long ago a canceled execution may have ended that is started again.
+const MAX_AGE: Duration = Duration::from_hours(24);
+
+/// How much later than the end of an execution CloudFormation may date the update that canceled it:
+/// assumption `clocks-of-stack-events-and-executions`. There is none for its start: an execution
+/// that was started again after the update must not count as canceled by it.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 
 /// A branch that a pipeline deploys.
 #[derive(Clone, Debug)]
@@ -50,11 +88,13 @@ pub struct DeployedBranch {
     paths: Option<Paths>,
 }
 
-/// The tip of a branch that no execution has.
+/// The tip of a branch that no execution has, or whose execution an update canceled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedPush {
     /// The tip.
     pub commit: String,
+    /// Whether an update of the pipeline canceled its execution.
+    pub was_canceled: bool,
     /// The token of its start.
     token: String,
 }
@@ -76,11 +116,25 @@ impl DeployedBranch {
     pub fn is_in(&self, repository_name: &str) -> bool {
         self.repository.cross_account.is_none() && self.repository.name == repository_name
     }
+
+    /// Whether a push from one commit to the other starts the pipeline.
+    async fn differs(&self, aws: &Aws, old: &str, new: &str) -> bool {
+        match &self.paths {
+            Some(paths) if old != new => {
+                do_files_differ(aws, &self.repository.name, old, new, paths).await
+            }
+            _ => old != new,
+        }
+    }
 }
 
-/// Looks for a push without an execution. `None` also if another account denies the look-up of its
+/// Looks at `now` for a missed push. `None` also if another account denies the look-up of its
 /// branch, and if the pipeline was deleted meanwhile.
-pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPush>, CallError> {
+pub async fn find(
+    aws: &Aws,
+    branch: &DeployedBranch,
+    now: SystemTime,
+) -> Result<Option<MissedPush>, CallError> {
     let names = &branch.names;
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
     let Lookup::Found(Some(tip)) = source.branch_tip(&branch.name).await? else {
@@ -88,22 +142,41 @@ pub async fn find(aws: &Aws, branch: &DeployedBranch) -> Result<Option<MissedPus
     };
     let listed = executions::list_latest(aws, &names.pipeline()).await?;
     let listed = listed.unwrap_or_default();
-    let Some(executed) = executed_instead_of(&tip, &listed, names) else {
-        return Ok(None);
+    let is_lost = match executed_instead_of(&tip, &listed, names) {
+        Some(executed) => branch.differs(aws, executed, &tip).await,
+        None => false,
     };
-    if let Some(paths) = &branch.paths {
-        let commits = (executed, tip.as_str());
-        if !do_files_differ(aws, source.name(), commits, paths).await {
-            return Ok(None);
+    let was_canceled = match newest_canceled(&listed, now) {
+        Some((commit, ran)) if !is_lost && !branch.differs(aws, commit, &tip).await => {
+            let updates = observe::pipeline_updates(aws, &names.stack()).await?;
+            updates.iter().any(|update| ran.contains(update))
         }
-    }
-    Ok(Some(MissedPush {
+        _ => false,
+    };
+    Ok((is_lost || was_canceled).then(|| MissedPush {
         token: executions::start_token(&tip, &listed),
         commit: tip,
+        was_canceled,
     }))
 }
 
-/// The commit of the newest execution that shows what was pushed. `None` if it or a later one has
+/// The commit of the newest execution, and the time in which an update canceled it. `None` if it
+/// was not canceled in the day before `now`, has read no commit, or is a rollback.
+fn newest_canceled(
+    listed: &[PipelineExecutionSummary],
+    now: SystemTime,
+) -> Option<(&str, RangeInclusive<SystemTime>)> {
+    let newest = listed.first()?;
+    let commit = commit_of(newest)?;
+    let started = SystemTime::try_from(*newest.start_time()?).ok()?;
+    let ended = SystemTime::try_from(*newest.last_update_time()?).ok()?;
+    let is_canceled = newest.status() == Some(&PipelineExecutionStatus::Cancelled);
+    let is_recent = now.duration_since(ended).unwrap_or_default() < MAX_AGE;
+    (is_canceled && is_recent && !executions::is_rollback(newest))
+        .then_some((commit, started..=ended + CLOCK_TOLERANCE))
+}
+
+/// The commit of the newest execution that shows a push. `None` if it or a later one has
 /// `tip`, or one still reads its source. Also `None` if two later ones failed, or a person stopped
 /// one, before they had a commit. `listed` begins with the newest.
 fn executed_instead_of<'a>(
@@ -163,7 +236,7 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     }
 }
 
-/// Whether `rule`, which starts what is pushed, is disabled or deleted: a person froze the
+/// Whether `rule`, which starts an execution of each push, is disabled or deleted: a person froze the
 /// environment.
 pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     let call = aws.events.describe_rule().name(rule);
@@ -174,7 +247,7 @@ pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     Ok(found.is_none_or(|found| found.state() != Some(&RuleState::Enabled)))
 }
 
-/// What became of a push that was missed.
+/// The result for a missed push.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     /// Its execution or its build is started.
@@ -198,7 +271,8 @@ pub async fn start(
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_codepipeline::types::{ExecutionTrigger, SourceRevision};
+    use aws_sdk_codepipeline::types::{ExecutionTrigger, ExecutionType, SourceRevision};
+    use aws_smithy_types::DateTime;
 
     use super::*;
 
@@ -210,12 +284,14 @@ mod tests {
         ResourceNames::new("dev", "shop").expect("names")
     }
 
-    /// An execution of `commit` that has succeeded.
+    /// An execution of `commit` that has succeeded, from second 100 to second 200.
     fn of(commit: &str, trigger: TriggerType, detail: &str) -> PipelineExecutionSummary {
         let revision = SourceRevision::builder().action_name(executions::SOURCE);
         let revision = revision.revision_id(commit).build().expect("a revision");
         let trigger = ExecutionTrigger::builder().trigger_type(trigger);
         PipelineExecutionSummary::builder()
+            .start_time(DateTime::from_secs(100))
+            .last_update_time(DateTime::from_secs(200))
             .status(PipelineExecutionStatus::Succeeded)
             .trigger(trigger.trigger_detail(detail).build())
             .source_revisions(revision)
@@ -297,5 +373,56 @@ mod tests {
         let reading = without_commit(PipelineExecutionStatus::InProgress);
         assert_executed(&[reading.clone(), pushed("c1")], None);
         assert_executed(&[pushed("c1"), reading], None);
+    }
+    /// A push's execution of `c0` that ended in `status`.
+    fn ended(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
+        let mut execution = pushed("c0");
+        execution.status = Some(status);
+        execution
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[track_caller]
+    fn assert_canceled(listed: &[PipelineExecutionSummary], now: u64, expected: Option<&str>) {
+        let found = newest_canceled(listed, at(now));
+        assert_eq!(found.map(|(commit, _)| commit), expected);
+    }
+
+    #[test]
+    fn only_a_newest_canceled_execution_is_started_again() {
+        use PipelineExecutionStatus::Cancelled;
+        for status in PipelineExecutionStatus::values() {
+            let status = PipelineExecutionStatus::from(*status);
+            let expected = (status == Cancelled).then_some("c0");
+            assert_canceled(&[ended(status.clone())], 200, expected);
+            // The newer one has not read its commit.
+            assert_canceled(&[without_commit(status), ended(Cancelled)], 200, None);
+        }
+        assert_canceled(&[], 200, None);
+        let mut rollback = ended(Cancelled);
+        rollback.execution_type = Some(ExecutionType::Rollback);
+        assert_canceled(&[rollback], 200, None);
+    }
+
+    #[test]
+    fn execution_canceled_a_day_ago_is_not_started_again() {
+        let canceled = [ended(PipelineExecutionStatus::Cancelled)];
+        let day = MAX_AGE.as_secs();
+        assert_canceled(&canceled, 200 + day - 1, Some("c0"));
+        assert_canceled(&canceled, 200 + day, None);
+        // CodePipeline's clock may be ahead.
+        assert_canceled(&canceled, 100, Some("c0"));
+    }
+
+    #[test]
+    fn update_while_the_execution_ran_canceled_it() {
+        let canceled = [ended(PipelineExecutionStatus::Cancelled)];
+        let (_, ran) = newest_canceled(&canceled, at(200)).expect("a canceled execution");
+        for (update, is_cause) in [(99, false), (100, true), (210, true), (211, false)] {
+            assert_eq!(ran.contains(&at(update)), is_cause, "{update}");
+        }
     }
 }

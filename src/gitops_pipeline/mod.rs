@@ -12,8 +12,8 @@
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs, and [`actions`] its actions.
 //! - [`approval_tags`] are the tags with which people decide about a change set in GitLab.
-//! - [`missed_push`] starts the pipeline for a push whose event was lost.
-//! - [`canceled_execution`] starts an execution again that an update of the pipeline canceled.
+//! - [`missed_push`] starts the pipeline for a push whose event was lost, or whose execution an
+//!   update of the pipeline canceled.
 
 pub(crate) mod actions;
 mod apply;
@@ -21,7 +21,6 @@ mod approval_rule;
 pub(crate) mod approval_tags;
 pub mod attribute_names;
 mod calls;
-pub(crate) mod canceled_execution;
 pub(crate) mod child;
 mod delete;
 pub(crate) mod executions;

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::approval_tags::TagProtection;
-use super::canceled_execution::{CanceledExecution, start_again};
 use super::child::Child;
 use super::delete::{Deletion, OnDenial};
 use super::missed_push::DeployedBranch;
@@ -237,23 +236,6 @@ impl GitOpsPipeline {
     /// If the stack cannot be updated, the pipeline cannot be started, or AWS does not respond.
     pub async fn start(&self, push: &BranchPush) -> Result<Started, Failure> {
         Box::pin(pushes::start(&self.aws, push)).await
-    }
-
-    /// Starts `canceled` again, the newest execution of the pipeline, if an update canceled it and
-    /// its commit is the branch's latest. Returns whether it did.
-    pub async fn start_again(
-        &self,
-        pipeline_name: &str,
-        canceled: &CanceledExecution,
-    ) -> Result<bool, CallError> {
-        let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
-            return Ok(false);
-        };
-        let found = observe::observe(&self.aws, &names.stack(), None).await?;
-        match found.filter(|child| child.owner.is_some()) {
-            Some(child) => start_again(&self.aws, &names, &child, canceled).await,
-            None => Ok(false),
-        }
     }
 }
 

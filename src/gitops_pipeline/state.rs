@@ -1,7 +1,6 @@
 //! The observed state of a child stack.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use super::paths::Paths;
 use super::request_context::RequestContext;
@@ -32,9 +31,6 @@ pub struct ChildStack {
     pub latest_token: Option<String>,
     /// The latest operation that a request of this resource started.
     pub latest_request: Option<(RequestKey, Purpose)>,
-    /// When CloudFormation began or ended updates of the pipeline, by the stack's latest events.
-    /// Empty if the events were not read.
-    pub pipeline_updates: Vec<SystemTime>,
     /// Why its latest operation failed. `None` until it was read.
     pub failure: Option<StackFailure>,
 }

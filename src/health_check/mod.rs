@@ -9,8 +9,8 @@
 //! The health check changes these:
 //! - It ends a rotation that nothing resumes.
 //! - It creates the pipeline of a branch whose first push was not delivered.
-//! - It starts a pipeline whose branch has a tip that no execution has.
-//! - It starts an execution again that an update canceled.
+//! - It starts a pipeline whose branch has a tip that no execution has, or whose execution an
+//!   update canceled.
 //! - It posts to GitLab what lost events did not.
 //! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares stacks by change sets of its own, and deletes change sets that the

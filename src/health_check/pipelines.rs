@@ -11,7 +11,6 @@ use crate::common::pace::Pace;
 use crate::feedback::approval;
 use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
-use crate::gitops_pipeline::canceled_execution::CanceledExecution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -33,7 +32,7 @@ struct CheckedPipeline {
     /// Without its executions: most are not needed any more.
     health: PipelineHealth,
     changed: Vec<Execution>,
-    /// Why a canceled execution was not started again, or an empty change set was not approved.
+    /// Why an empty change set was not approved.
     problem: Option<String>,
 }
 
@@ -77,41 +76,17 @@ impl Checker<'_> {
         let Some(mut health) = health::check(self.clients.aws, name).await? else {
             return Ok(None);
         };
-        let mut problem = None;
-        if self.may_change {
-            problem = self.start_again(name, &health).await;
-            if health.approvals_waiting > 0 {
-                problem = problem.or(self.approve(name).await);
-            }
-        }
+        let problem = if self.may_change && health.approvals_waiting > 0 {
+            self.approve(name).await
+        } else {
+            None
+        };
         let executions = std::mem::take(&mut health.executions);
         Ok(Some(CheckedPipeline {
             changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
             health,
             problem,
         }))
-    }
-
-    /// Starts the commit of an execution again that an update of the pipeline canceled. Returns
-    /// what is wrong if that failed.
-    async fn start_again(&self, name: &str, pipeline: &PipelineHealth) -> Option<String> {
-        let canceled = CanceledExecution::newest(&pipeline.executions);
-        let canceled = canceled.filter(|canceled| canceled.is_recent(self.schedule.began))?;
-        let commit = &canceled.commit;
-        match Box::pin(self.gitops_pipeline.start_again(name, &canceled)).await {
-            Ok(true) => {
-                tracing::warn!(
-                    pipeline = name,
-                    commit,
-                    "started again: an update of the pipeline canceled the execution"
-                );
-                None
-            }
-            Ok(false) => None,
-            Err(error) => Some(format!(
-                "it does not run commit {commit}, whose execution was canceled: {error}"
-            )),
-        }
     }
 
     /// Approves a change set without changes whose event was lost. Returns what is wrong if that

@@ -1,4 +1,5 @@
-//! Starts the pipelines whose branches have a commit that no execution has.
+//! Starts the pipelines whose branches have a commit that no execution has, or whose execution an
+//! update canceled.
 
 use std::error::Error;
 use std::time::Duration;
@@ -47,13 +48,21 @@ impl SuspectedPush {
         format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
     }
 
-    /// What is wrong, and the remedy.
+    /// The problem, and its remedy.
     pub fn problem(&self) -> String {
         let commit = &self.missed.commit;
+        let problem = if self.missed.was_canceled {
+            format!(
+                "an update of the pipeline canceled the execution of its latest commit {commit}. The"
+            )
+        } else {
+            format!(
+                "no execution has its latest commit {commit}. If it was pushed more than a minute ago, the"
+            )
+        };
         format!(
-            "no execution has its latest commit {commit}. If it was pushed more than a minute ago, the next health \
-             check starts one, unless the event rule is disabled, GitLab's branch does not contain the commit, or \
-             GitLab rejects the look-up"
+            "{problem} next health check starts one, unless the event rule is disabled, GitLab's branch does not \
+             contain the commit, or GitLab rejects the look-up"
         )
     }
 }
@@ -67,7 +76,7 @@ impl Checker<'_> {
         let Some(branch) = &child.deploys else {
             return Ok(None);
         };
-        let missed = missed_push::find(self.clients.aws, branch).await?;
+        let missed = missed_push::find(self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
         Ok(missed.map(|missed| SuspectedPush {
             pipeline: branch.names.pipeline(),
@@ -118,7 +127,8 @@ impl Checker<'_> {
         push: &SuspectedPush,
     ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
         let (aws, branch) = (self.clients.aws, &push.branch);
-        if missed_push::find(aws, branch).await?.as_ref() != Some(&push.missed) {
+        let found = missed_push::find(aws, branch, self.schedule.began).await?;
+        if found.as_ref() != Some(&push.missed) {
             return Ok(None);
         }
         if let Some(report) = &push.report
@@ -195,6 +205,14 @@ impl Checker<'_> {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         match started {
             Ok(None) => return,
+            // An update is ordinary, so the metric and its alarm do not count it.
+            Ok(Some(Outcome::Started)) if push.missed.was_canceled => {
+                return tracing::warn!(
+                    pipeline,
+                    commit,
+                    "started again: an update of the pipeline canceled the execution"
+                );
+            }
             Ok(Some(Outcome::Started)) => {
                 tracing::warn!(
                     pipeline,

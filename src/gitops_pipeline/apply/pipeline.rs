@@ -7,7 +7,6 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
-use crate::gitops_pipeline::canceled_execution;
 use crate::gitops_pipeline::delete::{Deletion, OnDenial};
 use crate::gitops_pipeline::messages::warnings;
 use crate::gitops_pipeline::pushes::latest_commit;
@@ -202,11 +201,6 @@ impl PipelineApplier<'_> {
                 latest_commit::ensure_executed(self.aws, &pipeline, source, branch, None);
             if let Err(error) = executed.await {
                 tracing::warn!(%error, "the pipeline may lack the latest commit");
-            }
-        } else {
-            let started = canceled_execution::start_after_update(self.aws, &spec.names, &child);
-            if let Err(error) = started.await {
-                tracing::warn!(%error, "a canceled execution may not have been started again");
             }
         }
         let cross_account = spec.cross_account_source();

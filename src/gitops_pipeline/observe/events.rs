@@ -13,8 +13,8 @@ use crate::gitops_pipeline::state::ChildStack;
 /// operations of other callers.
 const MAX_PAGES: u32 = 3;
 
-/// Reads which requests started the latest operations, and when CloudFormation updated the
-/// pipeline. Returns the status in the latest event of the stack itself.
+/// Reads which requests started the latest operations. Returns the status in the latest event of the
+/// stack itself.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
@@ -31,7 +31,6 @@ pub async fn read_operations(
             child.latest_token = newest
                 .and_then(StackEvent::client_request_token)
                 .map(ToOwned::to_owned);
-            child.pipeline_updates = events.iter().filter_map(pipeline_update).collect();
         }
         child.latest_request = events
             .iter()
@@ -101,6 +100,13 @@ async fn first_failed_resource(
             return Ok(first);
         }
     }
+}
+
+/// When CloudFormation began or ended updates of the pipeline in the stack `stack_name`, by the
+/// stack's latest events.
+pub async fn pipeline_updates(aws: &Aws, stack_name: &str) -> Result<Vec<SystemTime>, CallError> {
+    let (events, _) = events(aws, stack_name, None).await?;
+    Ok(events.iter().filter_map(pipeline_update).collect())
 }
 
 /// When the event shows that CloudFormation began or ended an update of the pipeline, also in a

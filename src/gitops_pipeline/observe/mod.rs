@@ -6,7 +6,7 @@ mod events;
 use aws_sdk_cloudformation::types::{Stack, Tag};
 use aws_smithy_types::DateTime;
 
-pub use self::events::first_failure;
+pub use self::events::{first_failure, pipeline_updates};
 use super::state::ChildStack;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
@@ -35,7 +35,6 @@ pub async fn observe(
         if let Some(before) = before.filter(still_runs) {
             child.latest_token.clone_from(&before.latest_token);
             child.latest_request.clone_from(&before.latest_request);
-            child.pipeline_updates.clone_from(&before.pipeline_updates);
             return Ok(Some(child));
         }
         let event_status = events::read_operations(aws, &mut child).await?;
@@ -95,7 +94,6 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .collect(),
         latest_token: None,
         latest_request: None,
-        pipeline_updates: vec![],
         failure: None,
     }
 }

@@ -50,7 +50,6 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         outputs: BTreeMap::new(),
         latest_token: token,
         latest_request,
-        pipeline_updates: vec![],
         failure: None,
     }
 }

@@ -61,7 +61,7 @@ pub async fn start_if_matching(
 /// Whether the push changes a file of `paths`.
 async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &Paths) -> bool {
     match (&push.old_commit, &push.commit) {
-        (Some(old), Some(new)) => do_files_differ(aws, repository_name, (old, new), paths).await,
+        (Some(old), Some(new)) => do_files_differ(aws, repository_name, old, new, paths).await,
         _ => true,
     }
 }
@@ -71,7 +71,8 @@ async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &P
 pub async fn do_files_differ(
     aws: &Aws,
     repository_name: &str,
-    (old, new): (&str, &str),
+    old: &str,
+    new: &str,
     paths: &Paths,
 ) -> bool {
     let Some(matcher) = paths.matcher() else {

@@ -4,7 +4,6 @@
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
 mod adversity;
-mod canceled_executions;
 mod checks;
 mod continuation;
 mod cross_account;

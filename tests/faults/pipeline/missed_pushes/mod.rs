@@ -1,6 +1,7 @@
-//! Pushes whose events are lost, doubled, late or reversed: the health check deploys the branch's
-//! tip.
+//! Pushes whose events are lost, doubled, late or reversed, or whose executions an update canceled:
+//! the health check deploys the branch's tip.
 
+mod canceled;
 mod conditions;
 mod schedules;
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::canceled::canceled;
 use super::{
     INTERVAL, assert_commits, check_health, commits, deployed, lose_push, started_by_function,
 };
 use crate::checks::delete_completely;
 use crate::fixture::{BRANCH, REPOSITORY, paused, pushed};
 use crate::interleavings::deliver_both;
+use test_support::custom_resource::{ParentStack, deliver_all};
 use fake_aws::mutants::{
     HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
     replace_body,
@@ -34,6 +36,39 @@ const DELIVERIES: [&[u64]; 8] = [
 
 /// When the health check begins.
 const CHECK: u64 = 20;
+
+/// Why the branch's tip has no execution that deploys it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    LostEvent,
+    Cancellation,
+}
+
+const CAUSES: [Cause; 2] = [Cause::LostEvent, Cause::Cancellation];
+
+impl Cause {
+    /// The project that lacks the execution, and the lost event.
+    async fn play(self) -> (FakeAws, ParentStack, Value) {
+        let ((fake, stack), event) = match self {
+            Cause::LostEvent => {
+                let deployed = deployed().await;
+                let event = lose_push(&deployed.0, "commit-2");
+                (deployed, event)
+            }
+            Cause::Cancellation => (canceled().await, Value::Null),
+        };
+        (fake, stack, event)
+    }
+
+    /// One execution is started.
+    #[track_caller]
+    fn assert_started_once(self, fake: &FakeAws) {
+        match self {
+            Cause::LostEvent => assert_commits(fake, &["commit-1", "commit-2"]),
+            Cause::Cancellation => assert_commits(fake, &["commit-1", "commit-1"]),
+        }
+    }
+}
 
 /// One delivery of an event, or the second push.
 enum Happening<'a> {
@@ -126,39 +161,48 @@ fn last_execution_has_the_tip_whatever_happens_to_events() {
 
 #[test]
 fn event_at_each_call_of_a_health_check_deploys_the_tip() {
-    let mut schedules = Schedules::default();
-    for times in [1, 2] {
-        for is_after in [false, true] {
-            let name = |call| format!("{times} at {call}, after: {is_after}");
-            schedules.each_call(name, |call| event_at(Moment { call, is_after }, times));
+    for cause in CAUSES {
+        let mut schedules = Schedules::default();
+        for times in [1, 2] {
+            for is_after in [false, true] {
+                let name = |call| format!("{times} at {call}, after: {is_after}");
+                schedules.each_call(name, |call| {
+                    event_at(cause, Moment { call, is_after }, times)
+                });
+            }
         }
+        let count = schedules.report(&format!("events at the calls of a health check, {cause:?}"));
+        assert!(count > 60);
     }
-    let count = schedules.report("events at the calls of a health check");
-    assert!(count > 60);
 }
 
-/// Plays a lost event that arrives at a call of the health check after all. Returns whether the
-/// check has such a call.
-fn event_at(moment: Moment, times: usize) -> bool {
+/// Plays an event that arrives at a call of the health check: the lost one after all, or that of a
+/// push after the cancellation. Returns whether the check has such a call.
+fn event_at(cause: Cause, moment: Moment, times: usize) -> bool {
     let lost = Arc::new(Mutex::new(Value::Null));
     let arriving = Arc::clone(&lost);
     let arrive = move |fake: &FakeAws| {
-        let event = arriving.lock().expect("no panic").clone();
+        let lost = arriving.lock().expect("no panic").clone();
+        let event = match cause {
+            Cause::LostEvent => lost,
+            Cause::Cancellation => lose_push(fake, "commit-2"),
+        };
         for _ in 0..times {
             fake.send_event(&event);
         }
     };
     let is_of_check = |_: &FakeAws, caller: &Caller| caller.name() == "check";
     let calls = moment.play(is_of_check, arrive, async |_| {
-        let (fake, mut stack) = deployed().await;
-        *lost.lock().expect("no panic") = lose_push(&fake, "commit-2");
+        let (fake, mut stack, event) = cause.play().await;
+        *lost.lock().expect("no panic") = event;
         check_health(&fake, "check").await;
         for name in ["second check", "third check"] {
             tokio::time::sleep(INTERVAL).await;
             check_health(&fake, name).await;
         }
         let found = commits(&fake);
-        assert_eq!(found.last().map(|last| &**last), Some("commit-2"));
+        let tip = fake.look(|aws| aws.repositories[REPOSITORY].branches[BRANCH].clone());
+        assert_eq!(found.last(), Some(&tip));
         assert!(started_by_function(&fake) <= 1, "{found:?}");
         delete_completely(&mut stack).await;
     });
@@ -167,50 +211,56 @@ fn event_at(moment: Moment, times: usize) -> bool {
 
 #[test]
 fn single_faults_of_a_health_check_start_one_execution() {
-    let play = |faults: &[SingleFault]| {
-        paused(async {
-            let (fake, mut stack) = deployed().await;
-            lose_push(&fake, "commit-2");
-            for fault in faults {
-                fault.inject(&fake);
-            }
-            let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
-            deliver_all(&fake, &check, false).await;
-            tokio::time::sleep(INTERVAL).await;
-            check_health(&fake, "later check").await;
-            assert_commits(&fake, &["commit-1", "commit-2"]);
-            delete_completely(&mut stack).await;
-            fake
-        })
-    };
-    let calls = play(&[]).journal_of("check.1");
-    assert!(calls.len() > 5, "{} calls", calls.len());
-    let mut schedules = Schedules::default();
-    let faults = calls.iter().flat_map(SingleFault::each);
-    let name = |fault: &SingleFault| format!("{:?} at #{}", fault.kind, fault.index);
-    schedules.single_faults(faults, name, play);
-    schedules.report("single faults of a health check that starts a missed push");
+    for cause in CAUSES {
+        let play = |faults: &[SingleFault]| {
+            paused(async {
+                let (fake, mut stack, _) = cause.play().await;
+                for fault in faults {
+                    fault.inject(&fake);
+                }
+                let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+                deliver_all(&fake, &check, false).await;
+                tokio::time::sleep(INTERVAL).await;
+                check_health(&fake, "later check").await;
+                cause.assert_started_once(&fake);
+                delete_completely(&mut stack).await;
+                fake
+            })
+        };
+        let calls = play(&[]).journal_of("check.1");
+        assert!(calls.len() > 5, "{} calls", calls.len());
+        let mut schedules = Schedules::default();
+        let faults = calls.iter().flat_map(SingleFault::each);
+        let name = |fault: &SingleFault| format!("{:?} at #{}", fault.kind, fault.index);
+        schedules.single_faults(faults, name, play);
+        schedules.report(&format!(
+            "single faults of a health check that starts a missed push, {cause:?}"
+        ));
+    }
 }
 
 /// Two health checks at once.
-fn at_once(orders: u64) -> u64 {
+fn at_once(cause: Cause, orders: u64) -> u64 {
     sample(orders, 4, async |schedule: Schedule| {
         fastrand::seed(schedule.seed());
-        let (fake, mut stack) = deployed().await;
-        lose_push(&fake, "commit-2");
+        let (fake, mut stack, _) = cause.play().await;
         let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
         deliver_both(&fake, &schedule, ("one", &check), ("zother", &check)).await;
         tokio::time::sleep(INTERVAL).await;
         check_health(&fake, "later check").await;
-        assert_commits(&fake, &["commit-1", "commit-2"]);
+        cause.assert_started_once(&fake);
         delete_completely(&mut stack).await;
     })
 }
 
 #[test]
 fn two_health_checks_start_one_execution() {
-    let runs = at_once(80);
-    fake_aws::figure!("schedules: {runs} orders of two health checks that find a missed push");
+    for cause in CAUSES {
+        let runs = at_once(cause, 80);
+        fake_aws::figure!(
+            "schedules: {runs} orders of two health checks that find a missed push, {cause:?}"
+        );
+    }
 }
 
 /// Changes the start.
@@ -242,9 +292,14 @@ impl Mutant for OtherStart {
 
 #[test]
 fn other_starts_are_detected() {
-    for mutant in [OtherStart::WithoutToken, OtherStart::OfACommit] {
+    let mutants = [
+        (OtherStart::WithoutToken, Cause::LostEvent),
+        (OtherStart::WithoutToken, Cause::Cancellation),
+        (OtherStart::OfACommit, Cause::LostEvent),
+    ];
+    for (mutant, cause) in mutants {
         assert_noticed(mutant, "assertion", || {
-            at_once(640);
+            at_once(cause, 640);
         });
     }
 }

@@ -1,27 +1,84 @@
-//! Which executions are started again.
+//! An update of a pipeline cancels its executions. The health check starts the canceled commit
+//! again, once.
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{
-    AGAIN, CANCELED, LONG_ACTION, approving, assert_executions, check_health, executions, update,
-    waiting,
-};
+use super::check_health;
+use crate::checks::{delete_completely, watch};
 use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, in_account,
-    in_project, properties, push, with,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, cross_account, deliver_events, fake, in_account,
+    in_project, properties, push, pushed, stack, with,
 };
+use crate::interleavings::{deliver_both, in_any_order};
+use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack};
 use fake_aws::{FakeAws, Options, ResourceAction};
 use test_support::custom_resource::{ParentStack, RollBack};
 
+/// How long the action still runs that is running at the update.
+const LONG_ACTION: Duration = Duration::from_mins(10);
+
+/// One start of the canceled commit.
+const AGAIN: &[(&str, &str)] = &[("commit-1", "Cancelled"), ("commit-1", "InProgress")];
+
+/// No start.
+const CANCELED: &[(&str, &str)] = &[("commit-1", "Cancelled")];
+
+/// A change of the pipeline.
+fn approving() -> Value {
+    with(properties(), "Approval", json!({"CustomData": "Look"}))
+}
+
+/// The project with an execution of `commit-1`, which waits for its approval.
+async fn waiting(options: Options) -> (FakeAws, ParentStack) {
+    let fake = fake(options);
+    watch(&fake, 1, &[]);
+    let mut stack = stack(&fake);
+    stack.create(&properties()).await.assert_success();
+    push(&fake, REPOSITORY, "commit-1", "first").await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_executions(&fake, &[("commit-1", "InProgress")]);
+    (fake, stack)
+}
+
+async fn update(stack: &mut ParentStack, wanted: &Value) -> RequestOutcome {
+    let answer = stack.update(wanted, None).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    answer
+}
+
+/// The project whose execution an update has canceled.
+pub async fn canceled() -> (FakeAws, ParentStack) {
+    let (fake, mut stack) = waiting(Options::default()).await;
+    update(&mut stack, &approving()).await.assert_success();
+    assert_executions(&fake, CANCELED);
+    (fake, stack)
+}
+
+/// The commits and the statuses of the executions, the oldest first.
+#[track_caller]
+fn assert_executions(fake: &FakeAws, expected: &[(&str, &str)]) {
+    let found = executions(fake);
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(commit, status)| (&**commit, *status))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+fn executions(fake: &FakeAws) -> Vec<(String, &'static str)> {
+    fake.look(|aws| {
+        let executions = aws.pipelines[PIPELINE].executions.iter();
+        executions
+            .map(|one| (one.revision.clone().unwrap_or_default(), one.status))
+            .collect()
+    })
+}
+
 #[test]
-fn update_starts_the_canceled_commit_again() {
-    in_project(waiting(Options::default()), async |fake, stack| {
-        let lists = fake.count("ListPipelineExecutions");
-        update(stack, &approving()).await.assert_success();
-        assert_executions(fake, AGAIN);
-        assert_eq!(fake.count("ListPipelineExecutions"), lists + 1);
+fn health_check_starts_the_canceled_commit_once() {
+    in_project(canceled(), async |fake, _| {
         for name in ["check", "later check"] {
             check_health(fake, name).await;
             assert_executions(fake, AGAIN);
@@ -30,15 +87,36 @@ fn update_starts_the_canceled_commit_again() {
 }
 
 #[test]
-fn update_of_something_else_lists_no_executions() {
-    for wanted in [changed(properties()), properties()] {
-        in_project(waiting(Options::default()), async |fake, stack| {
-            let lists = fake.count("ListPipelineExecutions");
-            update(stack, &wanted).await.assert_success();
-            assert_executions(fake, &[("commit-1", "InProgress")]);
-            assert_eq!(fake.count("ListPipelineExecutions"), lists);
+fn later_execution_of_the_commit_replaces_the_canceled_one() {
+    in_project(canceled(), async |fake, _| {
+        fake.change(|aws| {
+            let now = aws.now;
+            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+            let mut later = pipeline.executions[0].clone();
+            later.id = "later".to_owned();
+            later.started = now;
+            later.status = "Stopped";
+            pipeline.executions.push(later);
         });
-    }
+        check_health(fake, "check").await;
+        assert_executions(fake, &[CANCELED[0], ("commit-1", "Stopped")]);
+    });
+}
+
+#[test]
+fn each_update_that_cancels_an_execution_is_followed_by_a_start() {
+    in_project(canceled(), async |fake, stack| {
+        check_health(fake, "check").await;
+        update(stack, &properties()).await.assert_success();
+        assert_executions(fake, &[CANCELED[0], CANCELED[0]]);
+        for name in ["second check", "third check"] {
+            check_health(fake, name).await;
+            assert_executions(
+                fake,
+                &[CANCELED[0], CANCELED[0], ("commit-1", "InProgress")],
+            );
+        }
+    });
 }
 
 /// The pipeline after an update, while an action runs for [`LONG_ACTION`].
@@ -134,8 +212,8 @@ fn rolled_back_updates_leave_one_running_execution() {
     in_project(waiting(Options::default()), async |fake, stack| {
         stack.update(&approving(), Some(RollBack::UpdateBack)).await;
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let last = ("commit-1", "InProgress");
-        assert_executions(fake, &[CANCELED[0], CANCELED[0], last]);
+        check_health(fake, "check").await;
+        assert_executions(fake, AGAIN);
     });
     // The child stack fails after it has updated the pipeline.
     in_project(waiting(Options::default()), async |fake, stack| {
@@ -151,6 +229,7 @@ fn rolled_back_updates_leave_one_running_execution() {
             })
         });
         assert!(was_updated);
+        check_health(fake, "check").await;
         assert_executions(fake, AGAIN);
     });
 }
@@ -186,7 +265,7 @@ fn newer_push_is_not_overtaken() {
                 );
                 let running = found.iter().filter(|(_, status)| *status == "InProgress");
                 assert!(running.count() <= 2, "{context}");
-                assert!(found.len() <= 4, "{context}");
+                assert!(found.len() <= 3, "{context}");
             });
             times += 1;
         }
@@ -219,11 +298,11 @@ fn commit_that_is_no_longer_the_head_is_not_started() {
 }
 
 #[test]
-fn paths_decide_whether_a_later_head_is_another_push() {
+fn later_tip_with_other_files_does_not_hide_the_canceled_one() {
     let files = [("shop/a", "1"), ("docs/a", "1")];
-    for (later, is_started) in [
-        ([("shop/a", "1"), ("docs/a", "2")], true),
-        ([("shop/a", "2"), ("docs/a", "1")], false),
+    for later in [
+        [("shop/a", "1"), ("docs/a", "2")],
+        [("shop/a", "2"), ("docs/a", "1")],
     ] {
         in_account(async |fake, stack| {
             let paths = json!({"Paths": {"Includes": ["shop/**"]}});
@@ -233,16 +312,15 @@ fn paths_decide_whether_a_later_head_is_another_push() {
                 .assert_success();
             let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &files);
             deliver_events(fake, &reactions, "first").await;
-            // EventBridge loses the event of a matching push. The update does not replace it, but
-            // the health check does.
+            // EventBridge loses the event of a matching push, so that push is missed as well.
             fake.push_files(REPOSITORY, BRANCH, "commit-2", &later);
             update(stack, &with(approving(), "Source", paths))
                 .await
                 .assert_success();
-            let again = [CANCELED[0], ("commit-2", "InProgress")];
-            assert_executions(fake, &again[..=usize::from(is_started)]);
-            check_health(fake, "check").await;
-            assert_executions(fake, &again);
+            for name in ["check", "later check"] {
+                check_health(fake, name).await;
+                assert_executions(fake, &[CANCELED[0], ("commit-2", "InProgress")]);
+            }
         });
     }
 }
@@ -267,4 +345,26 @@ fn commit_of_another_account_is_started_if_it_can_be_looked_up() {
             fake.allow();
         });
     }
+}
+
+#[test]
+fn update_and_a_health_check_start_one_execution() {
+    let what = "an Update that cancels an execution and a health check";
+    in_any_order(what, async |schedule| {
+        let (fake, mut stack) = waiting(Options {
+            resource_takes: Duration::from_millis(300),
+            ..Options::default()
+        })
+        .await;
+        let update = stack.request_update(&approving());
+        let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+        deliver_both(&fake, schedule, ("one", &update), ("zother", &check)).await;
+        stack.heard(&update).await.assert_success();
+        for name in ["later check", "last check"] {
+            check_health(&fake, name).await;
+            assert_executions(&fake, AGAIN);
+        }
+        stack.resource = Some((CHILD.to_owned(), approving()));
+        delete_completely(&mut stack).await;
+    });
 }
