@@ -23,9 +23,9 @@ mod tests {
 
     use crate::common::ownership::Owner;
     use crate::gitops_pipeline::apply::AppliedPipeline;
+    use crate::gitops_pipeline::intent_log::RequestKey;
     use crate::gitops_pipeline::names::AwsLocation;
     use crate::gitops_pipeline::request_context::RequestContext;
-    use crate::gitops_pipeline::request_token::RequestKey;
     use crate::gitops_pipeline::resource::attributes;
     use crate::gitops_pipeline::spec;
 

@@ -5,8 +5,8 @@
 //! - [`observe`] reads the stack into a [`state`], and [`plan`] chooses the next step. [`apply`]
 //!   and [`delete`] execute it through [`calls`]. [`template`] and [`plan`] are pure.
 //! - [`tracker`] follows one stack for all of them.
-//! - Later requests read the tokens of the stack's operations ([`request_token`]) and the
-//!   [`tombstone`].
+//! - [`intent_log`] contains the records of requests: the tokens of the stack's operations, and the
+//!   tombstone.
 //! - [`settings`] are what reports, reviews and drift need: the child stack stores them, and
 //!   [`pipeline_settings`] reads them.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
@@ -28,6 +28,7 @@ pub(crate) mod executions;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod health;
+mod intent_log;
 mod messages;
 pub(crate) mod missed_push;
 pub(crate) mod names;
@@ -37,14 +38,12 @@ pub(crate) mod pipeline_settings;
 mod plan;
 pub mod pushes;
 mod request_context;
-mod request_token;
 mod resource;
 pub(crate) mod settings;
 mod source;
 pub mod spec;
 mod state;
 mod template;
-mod tombstone;
 mod tracker;
 
 pub(crate) use self::names::is_env_id;

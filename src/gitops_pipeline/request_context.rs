@@ -1,7 +1,7 @@
 //! The request that the function works for.
 
+use super::intent_log::RequestKey;
 use super::names::{AwsLocation, ResourceNames};
-use super::request_token::RequestKey;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};

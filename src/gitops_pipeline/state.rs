@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::intent_log::{Purpose, RequestKey, request_token};
 use super::paths::Paths;
 use super::request_context::RequestContext;
-use super::request_token;
-use super::request_token::{Purpose, RequestKey};
 use super::template;
 use crate::common::ascii;
 use crate::common::ownership::Owner;

@@ -3,9 +3,8 @@
 use tokio::time::Instant;
 
 use super::calls::{OperationStart, StackCall};
+use super::intent_log::{Purpose, RequestKey, request_token};
 use super::observe;
-use super::request_token;
-use super::request_token::{Purpose, RequestKey};
 use super::state::{ChildStack, OperationKey, StackFailure};
 use crate::clients::aws::{Aws, CallError, is_role_not_assumable};
 use crate::reconcile::backoff::Backoff;

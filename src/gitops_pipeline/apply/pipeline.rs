@@ -8,14 +8,14 @@ use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::delete::{Deletion, OnDenial};
+use crate::gitops_pipeline::intent_log::{Purpose, tombstone};
 use crate::gitops_pipeline::messages::warnings;
 use crate::gitops_pipeline::pushes::latest_commit;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
-use crate::gitops_pipeline::{messages, observe, tombstone};
+use crate::gitops_pipeline::{messages, observe};
 use crate::reconcile::reconcile;
 use cfn_custom_resource::{Failure, Progress, Reason};
 

@@ -4,12 +4,12 @@ use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::clients::aws::CallError;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall};
+use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
-use crate::gitops_pipeline::request_token::{Purpose, RequestKey};
 use crate::gitops_pipeline::source::Source;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::tracker::StackTracker;
-use crate::gitops_pipeline::{messages, observe, plan, tombstone};
+use crate::gitops_pipeline::{messages, observe, plan};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 

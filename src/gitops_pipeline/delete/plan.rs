@@ -1,8 +1,8 @@
 //! Plans a deletion: of the resource, or of the stack that a failed request created.
 
+use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::plan::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 use crate::reconcile::Next;

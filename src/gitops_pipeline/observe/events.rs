@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
 use crate::clients::aws::{Aws, CallError, required};
-use crate::gitops_pipeline::request_token;
+use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::state::ChildStack;
 
 /// Maximum pages of events to read for the latest request. A hundred events are about ten

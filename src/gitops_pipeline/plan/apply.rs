@@ -2,8 +2,8 @@
 
 use super::operation::StartedBy;
 use crate::common::ownership::Owner;
+use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::Next;
 

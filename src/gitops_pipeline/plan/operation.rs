@@ -1,7 +1,7 @@
 //! The request that started a stack's latest operation.
 
+use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::request_token::Purpose;
 use crate::gitops_pipeline::state::ChildStack;
 
 /// The caller that started the latest operation, and its purpose.

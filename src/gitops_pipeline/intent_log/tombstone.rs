@@ -10,10 +10,10 @@
 
 use aws_sdk_secretsmanager::types::Tag;
 
-use super::names::ResourceNames;
 use super::request_token::RequestKey;
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::reconcile::backoff::Backoff;
 
 /// The secret's tag: when CloudFormation signed the Delete, in seconds since 1970.
@@ -135,7 +135,7 @@ fn secret_name(names: &ResourceNames, owner: &Owner) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::gitops_pipeline::tombstone::*;
+    use super::*;
 
     #[test]
     fn tombstone_belongs_to_one_project_and_one_owner() {

@@ -101,7 +101,7 @@ pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::gitops_pipeline::request_token::*;
+    use super::*;
 
     #[test]
     fn token_contains_request_and_purpose() {
