@@ -7,18 +7,17 @@
 //! - [`tracker`] follows one stack for all of them.
 //! - [`intent_log`] contains the records of requests: the tokens of the stack's operations, and the
 //!   tombstone.
-//! - [`settings`] are what reports, reviews and drift need: the child stack stores them, and
-//!   [`pipeline_settings`] reads them.
+//! - [`settings`] are what reports, reviews, drift and approvals need: the child stack stores them,
+//!   and [`pipeline_settings`] reads them. Among them are the tags with which people decide about a
+//!   change set in GitLab.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs, and [`actions`] its actions.
-//! - [`approval_tags`] are the tags with which people decide about a change set in GitLab.
 //! - [`missed_push`] starts the pipeline for a push whose event was lost, or whose execution an
 //!   update of the pipeline canceled.
 
 pub(crate) mod actions;
 mod apply;
 mod approval_rule;
-pub(crate) mod approval_tags;
 pub mod attribute_names;
 mod calls;
 pub(crate) mod child;

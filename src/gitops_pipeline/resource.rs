@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
-use super::approval_tags::TagProtection;
 use super::child::Child;
 use super::delete::{Deletion, OnDenial};
 use super::intent_log::{Purpose, tombstone};
@@ -16,6 +15,7 @@ use super::pipeline_settings::PipelineSettings;
 use super::pushes;
 use super::pushes::{BranchPush, Started};
 use super::request_context::RequestContext;
+use super::settings::approval_tags::TagProtection;
 use super::spec::{FunctionApprovals, Spec};
 use super::{observe, pipeline_settings, spec};
 use crate::clients::aws::{Aws, CallError};

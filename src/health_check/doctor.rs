@@ -7,8 +7,8 @@ use super::credentials::SECONDS_PER_DAY;
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use crate::clients::gitlab;
 use crate::common::ownership::write_time;
-use crate::gitops_pipeline::approval_tags::TagProtection;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
+use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 
 /// What is wrong with a token at the time `now`, with the remedy. `None` if nothing is.

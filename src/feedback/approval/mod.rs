@@ -20,11 +20,11 @@ use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::feedback::change_sets::Creation;
-use crate::gitops_pipeline::approval_tags::Decision;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::approval_tags::Decision;
 
 /// The summary of the function's approval in CodePipeline.
 pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";

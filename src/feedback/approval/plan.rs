@@ -12,9 +12,9 @@ use crate::clients::gitlab::{
     Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
 };
 use crate::gitops_pipeline::actions::{Action, ActionState};
-use crate::gitops_pipeline::approval_tags::Exposure;
 use crate::gitops_pipeline::executions::{commit_of, is_rollback};
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::approval_tags::Exposure;
 
 /// A push to the source branch of a merge request belongs to it if GitLab records it so long after
 /// the merge. GitLab records pushes in the background.

@@ -3,9 +3,9 @@
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab};
 use crate::feedback::reporting::plan::Scope;
-use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug)]

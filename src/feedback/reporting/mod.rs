@@ -44,9 +44,9 @@ use crate::clients::http::Http;
 use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
 use crate::feedback::reporting::plan::Scope;
-use crate::gitops_pipeline::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pipeline_settings;
+use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::spec::FunctionApprovals;
 
 /// The time after which a health check reports no further execution of a pipeline: a request to a

@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use super::names::ResourceNames;
 use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
+use crate::gitops_pipeline::names::ResourceNames;
 
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;

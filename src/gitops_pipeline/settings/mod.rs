@@ -1,11 +1,13 @@
 //! The settings that a child stack stores for the function, as JSON in its outputs.
 
+pub mod approval_tags;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{ActionMode, AutoApprove, Drift, Spec};
 use crate::clients::gitlab::Access;
+use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 
 /// What to report, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
