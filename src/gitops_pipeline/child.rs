@@ -1,7 +1,7 @@
 //! A child stack, as the health check reads it.
 
 use super::missed_push::DeployedBranch;
-use super::pipeline_settings::PipelineSettings;
+use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::BranchPush;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;

@@ -61,9 +61,8 @@ use aws_sdk_eventbridge::types::RuleState;
 
 use super::executions::{self, commit_of};
 use super::names::ResourceNames;
-use super::observe;
+use super::observe::{self, pipeline_settings::PipelineSettings};
 use super::paths::Paths;
-use super::pipeline_settings::PipelineSettings;
 use super::pushes::{do_files_differ, repository};
 use super::source::{Lookup, Retry, Source};
 use super::spec::RepositoryRef;

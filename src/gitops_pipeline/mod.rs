@@ -2,13 +2,13 @@
 //! CloudFormation stack, and of resources without a CloudFormation type.
 //!
 //! - [`spec`] decodes the properties, and [`template`] renders the child stack from them.
-//! - [`observe`] reads the stack into a [`state`], and [`plan`] chooses the next step. [`apply`]
-//!   and [`delete`] execute it through [`calls`]. [`template`] and [`plan`] are pure.
-//! - [`tracker`] follows one stack for all of them.
+//! - [`observe`] reads the stack into a [`state`], and follows it while it changes. [`plan`] chooses
+//!   the next step. [`apply`] and [`delete`] execute it through [`calls`]. [`template`] and [`plan`]
+//!   are pure.
 //! - [`intent_log`] contains the records of requests: the tokens of the stack's operations, and the
 //!   tombstone.
 //! - [`settings`] are what reports, reviews, drift and approvals need: the child stack stores them,
-//!   and [`pipeline_settings`] reads them. Among them are the tags with which people decide about a
+//!   and [`observe`] reads them. Among them are the tags with which people decide about a
 //!   change set in GitLab.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
 //!   files of [`paths`]. [`executions`] lists what the pipeline runs, and [`actions`] its actions.
@@ -31,9 +31,8 @@ mod intent_log;
 mod messages;
 pub(crate) mod missed_push;
 pub(crate) mod names;
-mod observe;
+pub(crate) mod observe;
 mod paths;
-pub(crate) mod pipeline_settings;
 mod plan;
 pub mod pushes;
 mod request_context;
@@ -43,7 +42,6 @@ mod source;
 pub mod spec;
 mod state;
 mod template;
-mod tracker;
 
 pub(crate) use self::names::is_env_id;
 pub(crate) use self::observe::{describe as describe_stack, early_validation};

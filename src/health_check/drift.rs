@@ -18,7 +18,7 @@ use crate::feedback::drift::{Drifted, Found, Repair, Subject};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);

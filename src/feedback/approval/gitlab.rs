@@ -9,7 +9,7 @@ use super::{ApprovalError, plan};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLab, GitLabError, PushEvent, Tag, User};
 use crate::feedback::change_sets::Creation;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::GitLabApprovals;
 use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,

@@ -22,8 +22,8 @@ use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pipeline_settings;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
 
 /// The summary of the function's approval in CodePipeline.

@@ -3,7 +3,7 @@
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab};
 use crate::feedback::reporting::plan::Scope;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 

@@ -11,7 +11,7 @@ use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
 pub async fn report(

@@ -10,7 +10,7 @@ use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 
 /// Whether a note may say that an approval waits which has ended. The approval's own event has

@@ -45,7 +45,7 @@ use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pipeline_settings;
+use crate::gitops_pipeline::observe::pipeline_settings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::spec::FunctionApprovals;
 

@@ -16,7 +16,7 @@ use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
 use crate::feedback::rights;
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;

@@ -38,7 +38,7 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError, UnreachableGitLabs};
 use crate::clients::http::Http;
 use crate::feedback::reporting::ReportError;
-use crate::gitops_pipeline::pipeline_settings;
+use crate::gitops_pipeline::observe::pipeline_settings;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
 

@@ -1,7 +1,7 @@
 //! A pipeline whose branches are reviewed.
 
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::{ChangeSetSettings, ReportSettings, ReviewSettings};
 
 /// A pipeline whose branches are reviewed.

@@ -12,8 +12,8 @@ use crate::gitops_pipeline::calls::approval_rule::FoundRule;
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey};
 use crate::gitops_pipeline::messages;
 use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::tracker::StackTracker;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
 

@@ -2,14 +2,17 @@
 
 pub mod early_validation;
 mod events;
+pub mod pipeline_settings;
+pub mod tracker;
 
 use aws_sdk_cloudformation::types::{Stack, Tag};
 use aws_smithy_types::DateTime;
 
-pub use self::events::{first_failure, pipeline_updates};
-use super::state::ChildStack;
+use self::events::first_failure;
+pub use self::events::pipeline_updates;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
+use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::backoff::Backoff;
 
 /// Reads the child stack with this name or ID. `None` if it does not exist.

@@ -11,9 +11,9 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::state::ChildStack;
-use crate::gitops_pipeline::tracker::StackTracker;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 

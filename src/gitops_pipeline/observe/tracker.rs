@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::calls::{OperationStart, StackCall};
-use super::intent_log::{Purpose, RequestKey, request_token};
-use super::observe;
-use super::state::{ChildStack, OperationKey, StackFailure};
+use super::{first_failure, observe};
 use crate::clients::aws::{Aws, CallError, is_role_not_assumable};
+use crate::gitops_pipeline::calls::{OperationStart, StackCall};
+use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, request_token};
+use crate::gitops_pipeline::state::{ChildStack, OperationKey, StackFailure};
 use crate::reconcile::backoff::Backoff;
 
 /// A child stack and its observations.
@@ -69,7 +69,7 @@ impl<'a> StackTracker<'a> {
         }
         loop {
             let began = Instant::now();
-            let observed = observe::observe(self.aws, id, self.previous.as_ref()).await;
+            let observed = observe(self.aws, id, self.previous.as_ref()).await;
             self.backoff.polled(began.elapsed());
             match observed {
                 Ok(child) => {
@@ -95,7 +95,7 @@ impl<'a> StackTracker<'a> {
             let read = token.and_then(request_token::read);
             read.is_none_or(|(request, purpose)| belongs(&request, &purpose))
         };
-        let reason = observe::first_failure(self.aws, child, belongs).await;
+        let reason = first_failure(self.aws, child, belongs).await;
         child.failure = Some(StackFailure {
             is_role_not_assumable: is_role_not_assumable(&reason),
             reason,

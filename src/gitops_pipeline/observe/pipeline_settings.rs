@@ -4,12 +4,13 @@
 
 use serde::de::DeserializeOwned;
 
-use super::names::{AwsLocation, ResourceNames};
-use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
-use super::spec::{FunctionApprovals, GitLabProject};
-use super::state::ChildStack;
-use super::{observe, template};
+use super::{describe, described};
 use crate::clients::aws::{Aws, CallError};
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
+use crate::gitops_pipeline::spec::{FunctionApprovals, GitLabProject};
+use crate::gitops_pipeline::state::ChildStack;
+use crate::gitops_pipeline::template;
 
 /// The settings of one pipeline.
 #[derive(Clone, Debug)]
@@ -32,8 +33,8 @@ pub struct PipelineSettings {
 /// resource owns it.
 pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
     let stack_name = names.stack();
-    let found = observe::describe(aws, &stack_name).await?;
-    let child = found.map(|stack| observe::described(stack, &stack_name));
+    let found = describe(aws, &stack_name).await?;
+    let child = found.map(|stack| described(stack, &stack_name));
     Ok(child.and_then(|child| PipelineSettings::of(&child, names.clone())))
 }
 
