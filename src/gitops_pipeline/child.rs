@@ -1,8 +1,8 @@
 //! A child stack, as the health check reads it.
 
-use super::missed_push::DeployedBranch;
 use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::BranchPush;
+use super::pushes::missed_push::DeployedBranch;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;
 

@@ -10,10 +10,9 @@
 //! - [`settings`] are what reports, reviews, drift and approvals need: the child stack stores them,
 //!   and [`observe`] reads them. Among them are the tags with which people decide about a
 //!   change set in GitLab.
-//! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes
-//!   files of [`paths`]. [`executions`] lists what the pipeline runs, and [`actions`] its actions.
-//! - [`missed_push`] starts the pipeline for a push whose event was lost, or whose execution an
-//!   update of the pipeline canceled.
+//! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes files
+//!   of [`paths`], or for a push whose event was lost or whose execution an update canceled.
+//! - [`executions`] lists the executions of the pipeline, and [`actions`] their actions.
 
 pub(crate) mod actions;
 mod apply;
@@ -29,7 +28,6 @@ pub mod fuzzing;
 pub mod health;
 mod intent_log;
 mod messages;
-pub(crate) mod missed_push;
 pub(crate) mod names;
 pub(crate) mod observe;
 mod paths;

@@ -16,7 +16,7 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::missed_push::{self, DeployedBranch, MissedPush, Outcome};
+use crate::gitops_pipeline::pushes::missed_push::{self, DeployedBranch, MissedPush, Outcome};
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
 

@@ -10,7 +10,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
-use crate::gitops_pipeline::missed_push::{Outcome, is_frozen};
+use crate::gitops_pipeline::pushes::missed_push::{Outcome, is_frozen};
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;

@@ -59,15 +59,16 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
 use aws_sdk_eventbridge::types::RuleState;
 
-use super::executions::{self, commit_of};
-use super::names::ResourceNames;
-use super::observe::{self, pipeline_settings::PipelineSettings};
-use super::paths::Paths;
-use super::pushes::{do_files_differ, repository};
-use super::source::{Lookup, Retry, Source};
-use super::spec::RepositoryRef;
-use super::state::ChildStack;
+use super::changed_files::do_files_differ;
+use super::event::repository;
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
+use crate::gitops_pipeline::paths::Paths;
+use crate::gitops_pipeline::source::{Lookup, Retry, Source};
+use crate::gitops_pipeline::spec::RepositoryRef;
+use crate::gitops_pipeline::state::ChildStack;
 
 /// How long ago a canceled execution may have ended that is started again.
 const MAX_AGE: Duration = Duration::from_hours(24);
