@@ -12,9 +12,8 @@
 //!   change set in GitLab.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes files
 //!   of [`paths`], or for a push whose event was lost or whose execution an update canceled.
-//! - [`executions`] lists the executions of the pipeline, and [`actions`] their actions.
+//! - [`executions`] lists the executions of the pipeline, and their actions.
 
-pub(crate) mod actions;
 mod apply;
 mod approval_rule;
 pub mod attribute_names;

@@ -11,7 +11,7 @@ use super::{SUMMARY, person_of};
 use crate::clients::gitlab::{
     Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
 };
-use crate::gitops_pipeline::actions::{Action, ActionState};
+use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::executions::{commit_of, is_rollback};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::approval_tags::Exposure;

@@ -6,7 +6,7 @@ use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSumm
 use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError};
-pub use crate::gitops_pipeline::actions::{Action, ActionState, list_actions};
+pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{commit_of, list_until};
 
 /// The state of an execution.

@@ -1,6 +1,8 @@
 //! The executions of a pipeline: lists and starts them. The names of its actions, as the template
 //! renders them.
 
+pub mod actions;
+
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
