@@ -16,7 +16,6 @@
 
 mod apply;
 mod approval_rule;
-pub mod attribute_names;
 mod calls;
 pub(crate) mod child;
 mod delete;
@@ -43,4 +42,4 @@ mod template;
 pub(crate) use self::names::is_env_id;
 pub(crate) use self::observe::{describe as describe_stack, early_validation};
 pub(crate) use self::request_context::names_another_function;
-pub use self::resource::{GitOpsPipeline, is_rejected};
+pub use self::resource::{ATTRIBUTES, GitOpsPipeline, is_rejected};

@@ -274,8 +274,22 @@ impl Resource for GitOpsPipeline {
     }
 }
 
+/// The attributes that `Fn::GetAtt` returns, in alphabetical order.
+pub const ATTRIBUTES: [&str; 10] = [
+    "BranchName",
+    "BuildProjectName",
+    "CloneUrlHttp",
+    "ConsoleUrl",
+    "EventRuleName",
+    "PipelineArn",
+    "PipelineName",
+    "RepositoryArn",
+    "RepositoryName",
+    "StackId",
+];
+
 /// The attributes, which are the same before and after the first push.
-pub fn attributes(
+fn attributes(
     spec: &Spec,
     context: &RequestContext,
     applied: &AppliedPipeline,
@@ -294,4 +308,42 @@ pub fn attributes(
         ("EventRuleName", names.event_rule()),
         ("StackId", applied.stack_id.clone()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::common::ownership::Owner;
+    use crate::gitops_pipeline::intent_log::RequestKey;
+    use crate::gitops_pipeline::names::AwsLocation;
+
+    const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/id";
+
+    #[test]
+    fn every_attribute_of_an_outcome_is_listed() {
+        let spec = spec::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
+        let location = AwsLocation::from_arn(STACK_ID).expect("an ARN");
+        let owner = Owner {
+            stack_id: STACK_ID.to_owned(),
+            logical_id: "Pipeline".to_owned(),
+        };
+        let context = RequestContext {
+            owner,
+            request: RequestKey::new(SystemTime::UNIX_EPOCH, "request", "owner"),
+            role_arn: location.role("r"),
+            location,
+        };
+        let applied = AppliedPipeline {
+            stack_id: STACK_ID.to_owned(),
+            repository_arn: context.location.arn("codecommit", "r"),
+            clone_url: "https://host/v1/repos/r".to_owned(),
+            warning: None,
+        };
+        let attributes = attributes(&spec, &context, &applied);
+        assert!(attributes.into_keys().eq(ATTRIBUTES));
+    }
 }

@@ -55,7 +55,7 @@ static RESOURCES: [Resource; 2] = [
         table: &pipeline::spec::properties::PROPERTIES,
         errors: |properties| pipeline::spec::decode(properties).err().unwrap_or_default(),
         add_rules: gitops_pipeline::add,
-        attributes: &pipeline::attribute_names::ATTRIBUTES,
+        attributes: &pipeline::ATTRIBUTES,
     },
 ];
 
