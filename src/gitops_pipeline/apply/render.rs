@@ -1,6 +1,7 @@
 //! The content of the child stack for one request: the template, with the current state of the
 //! repository and the branch.
 
+use aws_sdk_cloudformation::types::{Parameter, Tag};
 use serde_json::{Value, json};
 
 use super::error::ApplyError;
@@ -10,7 +11,6 @@ use crate::common::ascii;
 use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
-use crate::gitops_pipeline::calls::{Content, MAX_TEMPLATE_BYTES};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::gitops_pipeline::spec::Spec;
@@ -19,9 +19,15 @@ use crate::gitops_pipeline::template::RepositoryOrigin;
 use crate::gitops_pipeline::{messages, template};
 use cfn_custom_resource::Reason;
 
+/// Maximum size of a template in the call itself.
+const MAX_TEMPLATE_BYTES: usize = 51_200;
+
 /// The content of the child stack that CloudFormation receives.
 pub struct Rendered {
-    pub content: Content,
+    pub template: String,
+    pub parameters: Vec<Parameter>,
+    /// The stack's own tags.
+    pub tags: Vec<Tag>,
     /// A hash of the content.
     pub key: String,
 }
@@ -93,13 +99,16 @@ impl Renderer<'_> {
         }
         tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
         tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
+        let parameter = |(key, value): (&&str, &String)| {
+            let parameter = Parameter::builder().parameter_key(*key);
+            parameter.parameter_value(value).build()
+        };
+        let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
         Ok(Rendered {
             key: ownership::key(&format!("{template}\n{parameters:?}\n{tags:?}")),
-            content: Content {
-                template: self.with_request(&template),
-                parameters,
-                tags,
-            },
+            template: self.with_request(&template),
+            parameters: parameters.iter().map(parameter).collect(),
+            tags: tags.iter().map(tag).collect(),
         })
     }
 

@@ -1,9 +1,11 @@
 //! Creates or updates the child stack.
 
+use aws_sdk_cloudformation::types::OnFailure;
+
 use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::clients::aws::CallError;
-use crate::gitops_pipeline::calls::{OperationStart, StackCall};
+use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
@@ -119,9 +121,9 @@ impl<'a> StackApplier<'a> {
         let start = if is_new {
             self.progress.changing();
             self.state.creates_again = again;
-            self.call(&purpose).create(&rendered.content).await
+            create(self.call(&purpose), rendered).await
         } else {
-            self.call(&purpose).update(&rendered.content).await
+            update(self.call(&purpose), rendered).await
         };
         match &start {
             Ok(OperationStart::Creating(id)) => self.state.created_id = Some(id.clone()),
@@ -240,8 +242,7 @@ impl Reconcile for StackApplier<'_> {
                 self.tracker.started(start).await?;
             }
             ApplyStep::ContinueRollback => {
-                let call = self.call(&Purpose::ContinueRollback);
-                let start = call.continue_rollback().await;
+                let start = continue_rollback(self.call(&Purpose::ContinueRollback)).await;
                 self.tracker.started(start).await?;
             }
             ApplyStep::Delete => self.delete().await?,
@@ -249,4 +250,53 @@ impl Reconcile for StackApplier<'_> {
         }
         Ok(())
     }
+}
+
+/// Creates the stack. If the creation fails, CloudFormation deletes the resources and keeps the
+/// stack, whose events contain the reason.
+async fn create(call: StackCall<'_>, content: &Rendered) -> Result<OperationStart, CallError> {
+    let StackCall { aws, name, .. } = call;
+    let call = aws
+        .cloudformation
+        .create_stack()
+        .stack_name(name)
+        .template_body(&content.template)
+        .set_parameters(Some(content.parameters.clone()))
+        .set_tags(Some(content.tags.clone()))
+        .role_arn(call.role_arn)
+        .on_failure(OnFailure::Rollback)
+        .client_request_token(call.token);
+    match call.send().await.map(|output| output.stack_id) {
+        Ok(Some(id)) => Ok(OperationStart::Creating(id)),
+        other => into_start(format!("creating stack {name}"), other),
+    }
+}
+
+async fn update(call: StackCall<'_>, content: &Rendered) -> Result<OperationStart, CallError> {
+    let StackCall { aws, name, .. } = call;
+    let call = aws
+        .cloudformation
+        .update_stack()
+        .stack_name(name)
+        .template_body(&content.template)
+        .set_parameters(Some(content.parameters.clone()))
+        .set_tags(Some(content.tags.clone()))
+        .role_arn(call.role_arn)
+        .client_request_token(call.token);
+    into_start(format!("updating stack {name}"), call.send().await)
+}
+
+/// Continues a rollback that failed.
+async fn continue_rollback(call: StackCall<'_>) -> Result<OperationStart, CallError> {
+    let StackCall { aws, id, .. } = call;
+    let call = aws
+        .cloudformation
+        .continue_update_rollback()
+        .stack_name(id)
+        .role_arn(call.role_arn)
+        .client_request_token(call.token);
+    into_start(
+        format!("continuing the rollback of stack {id}"),
+        call.send().await,
+    )
 }

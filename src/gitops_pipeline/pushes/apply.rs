@@ -1,7 +1,10 @@
 //! Adds the pipeline to the child stack, and ensures that it runs the pushed commit. Starts the
 //! pipeline of a stack with `Source.Paths`.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
+
+use aws_sdk_cloudformation::types::Parameter;
 
 use super::changed_files::{PushResult, start_if_matching};
 use super::event::{BranchPush, repository};
@@ -9,11 +12,13 @@ use super::plan::{End, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
+use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::state::ChildStack;
+use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
@@ -127,11 +132,36 @@ impl FirstPushApplier<'_> {
         {
             let role_arn = location.role(&self.names.provisioning_role());
             let call = self.tracker.call(&role_arn, self.state.token.clone());
-            let start = call.add_pipeline(&child.parameters).await;
+            let start = add_pipeline(call, &child.parameters).await;
             self.tracker.started(start).await?;
         }
         Ok(())
     }
+}
+
+/// Adds the pipeline. Changes only this one of the stack's `parameters`.
+async fn add_pipeline(
+    call: StackCall<'_>,
+    parameters: &BTreeMap<String, String>,
+) -> Result<OperationStart, CallError> {
+    let StackCall { aws, id, .. } = call;
+    let parameters = parameters.keys().map(|key| {
+        let parameter = Parameter::builder().parameter_key(key);
+        if key == template::BRANCH_EXISTS {
+            parameter.parameter_value("true").build()
+        } else {
+            parameter.use_previous_value(true).build()
+        }
+    });
+    let call = aws
+        .cloudformation
+        .update_stack()
+        .stack_name(id)
+        .use_previous_template(true)
+        .set_parameters(Some(parameters.collect()))
+        .role_arn(call.role_arn)
+        .client_request_token(call.token);
+    into_start(format!("updating stack {id}"), call.send().await)
 }
 
 impl Reconcile for FirstPushApplier<'_> {
