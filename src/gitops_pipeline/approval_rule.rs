@@ -11,7 +11,6 @@ pub const MAX_CONTENT_CHARACTERS: usize = 3000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ApprovalRule {
-    /// Approvals that a pull request needs.
     pub approvers_needed: u32,
     /// Whose approvals count. Empty if every approval counts.
     pub approval_pool_members: Vec<String>,

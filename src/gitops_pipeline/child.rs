@@ -6,7 +6,6 @@ use super::pushes::missed_push::DeployedBranch;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;
 
-/// A child stack, as the health check reads it.
 #[derive(Clone, Debug)]
 pub struct Child {
     /// CloudFormation's status, for example `UPDATE_ROLLBACK_FAILED`.
@@ -19,7 +18,7 @@ pub struct Child {
     pub deploys: Option<DeployedBranch>,
     /// The version of its rendering, if this function's is newer.
     pub outdated_version: Option<u32>,
-    /// What it stores for the function. `None` if it was never complete.
+    /// The settings that it stores for the function. `None` if it was never complete.
     pub settings: Option<PipelineSettings>,
 }
 

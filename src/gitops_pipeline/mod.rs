@@ -2,9 +2,9 @@
 //! CloudFormation stack, and of resources without a CloudFormation type.
 //!
 //! - [`spec`] decodes the properties, and [`template`] renders the child stack from them.
-//! - [`observe`] reads the stack into a [`state`], and follows it while it changes. [`plan`] chooses
-//!   the next step. [`apply`] and [`delete`] execute it through [`calls`]. [`template`] and [`plan`]
-//!   are pure.
+//! - [`observe`] reads the stack into a [`state`], and follows it while it changes. [`plan`]
+//!   chooses the next step, and [`apply`] and [`delete`] execute it. [`template`] and [`plan`] are
+//!   pure.
 //! - [`intent_log`] contains the records of requests: the tokens of the stack's operations, and the
 //!   tombstone.
 //! - [`settings`] are what reports, reviews, drift and approvals need: the child stack stores them,
@@ -30,7 +30,7 @@ pub(crate) mod names;
 pub(crate) mod observe;
 mod paths;
 mod plan;
-pub mod pushes;
+pub(crate) mod pushes;
 mod request_context;
 mod resource;
 pub(crate) mod settings;

@@ -9,7 +9,6 @@ use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 /// A request for one child stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {
-    /// The resource that the request is for.
     pub owner: Owner,
     pub request: RequestKey,
     /// Partition, region and account of the parent stack and the child stack.
@@ -19,7 +18,6 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// The context of `request` for the child stack of `names`.
     pub fn new(request: &Request, names: &ResourceNames) -> Result<Self, Failure> {
         let Some(location) = AwsLocation::from_arn(&request.stack_id) else {
             let reason = "StackId: is not the ARN of a stack";

@@ -53,13 +53,13 @@ impl GitOpsPipeline {
         }
     }
 
-    /// The same, whose role may approve what `approvals` says.
+    /// The same, whose role may give these approvals.
     #[must_use]
     pub fn allowing(self, approvals: FunctionApprovals) -> Self {
         GitOpsPipeline { approvals, ..self }
     }
 
-    /// What the function's role may approve.
+    /// The approvals that the function's role may give.
     pub fn approvals(&self) -> FunctionApprovals {
         self.approvals
     }

@@ -36,9 +36,7 @@ enum Reader {
 /// The result of a read that another account may deny.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<T> {
-    /// The read succeeded.
     Found(T),
-    /// The other account denied it.
     Denied(CallError),
 }
 
@@ -100,7 +98,6 @@ impl Source {
         })
     }
 
-    /// The repository's name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -16,13 +16,10 @@ pub struct ChildStack {
     pub id: String,
     /// CloudFormation's status, for example `UPDATE_IN_PROGRESS`.
     pub status: String,
-    /// CloudFormation's reason for the status.
     pub status_reason: Option<String>,
     /// When its latest operation started, in seconds since 1970.
     pub changed: i64,
-    /// The owner that its tags name.
     pub owner: Option<Owner>,
-    /// The parameters' values.
     pub parameters: BTreeMap<String, String>,
     /// The outputs' values. Empty until the stack has been complete.
     pub outputs: BTreeMap<String, String>,
@@ -34,10 +31,8 @@ pub struct ChildStack {
     pub failure: Option<StackFailure>,
 }
 
-/// Why an operation on a stack failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackFailure {
-    /// CloudFormation's reason.
     pub reason: String,
     /// Whether a service could not assume a role, which IAM may not have propagated yet.
     pub is_role_not_assumable: bool,
@@ -71,7 +66,6 @@ impl ChildStack {
         )
     }
 
-    /// Whether an operation runs.
     pub fn is_in_progress(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS")
     }

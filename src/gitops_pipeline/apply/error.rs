@@ -4,7 +4,6 @@ use crate::clients::aws::CallError;
 use crate::gitops_pipeline::messages;
 use cfn_custom_resource::Reason;
 
-/// Why a Create or an Update ended early.
 pub enum ApplyError {
     /// The request is rejected, a later request supersedes it, or a call failed. Existing resources
     /// stay, because another delivery may have reported them.

@@ -32,13 +32,10 @@ pub struct AppliedPipeline {
     pub warning: Option<Reason>,
 }
 
-/// Applies the spec of one Create or Update.
 pub struct PipelineApplier<'a> {
     pub aws: &'a Aws,
     pub context: &'a RequestContext,
-    /// The desired state.
     pub spec: &'a Spec,
-    /// Logs the current step.
     pub progress: &'a Progress,
     /// Whether the resource is new.
     pub creates: bool,

@@ -32,7 +32,6 @@ pub struct Rendered {
     pub key: String,
 }
 
-/// Renders the content of one request's child stack.
 pub struct Renderer<'a> {
     pub aws: &'a Aws,
     pub context: &'a RequestContext,

@@ -286,7 +286,6 @@ async fn update(call: StackCall<'_>, content: &Rendered) -> Result<OperationStar
     into_start(format!("updating stack {name}"), call.send().await)
 }
 
-/// Continues a rollback that failed.
 async fn continue_rollback(call: StackCall<'_>) -> Result<OperationStart, CallError> {
     let StackCall { aws, id, .. } = call;
     let call = aws

@@ -31,7 +31,6 @@ pub struct StackCall<'a> {
     pub id: &'a str,
     /// The role with which CloudFormation changes the stack.
     pub role_arn: &'a str,
-    /// The operation's token.
     pub token: String,
 }
 

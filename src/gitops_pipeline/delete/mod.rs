@@ -33,7 +33,6 @@ pub struct Deletion<'a> {
     pub names: &'a ResourceNames,
     /// The purpose: [`Purpose::Delete`], or [`Purpose::RollBack`] after a failed creation.
     pub purpose: Purpose,
-    /// The effect of a denied lookup.
     pub on_denial: OnDenial,
 }
 
@@ -78,7 +77,6 @@ fn failure(error: CallError) -> Failure {
     Failure(messages::with_remedy(error).reason())
 }
 
-/// Deletes the child stack.
 pub struct StackDeleter<'a> {
     deletion: &'a Deletion<'a>,
     tracker: StackTracker<'a>,

@@ -17,11 +17,9 @@ pub enum DeleteStep {
     },
     /// Delete the approval rule template again. A superseded request may have created it meanwhile.
     DeleteRuleAgain,
-    /// Delete the stack.
     Delete,
     /// Cancel the update of an earlier request.
     CancelUpdate,
-    /// Wait for the running operation.
     Wait,
     /// Read why CloudFormation could not delete the stack.
     ReadFailure,
@@ -35,7 +33,6 @@ pub struct DeleteState {
     pub was_seen: bool,
     /// Whether the stack could not be looked up, and the deletion ignores that.
     pub is_unreadable: bool,
-    /// Whether [`DeleteStep::DeleteDependents`] was executed.
     pub has_deleted_dependents: bool,
     /// Whether [`DeleteStep::DeleteRuleAgain`] was executed since the stack was observed.
     pub has_deleted_rule_again: bool,

@@ -14,7 +14,6 @@ use crate::common::ownership;
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
 
-/// The action that waits for an approval.
 pub const APPROVAL: &str = "Approval";
 
 /// How many executions are the latest ones. A page has at most as many.
@@ -23,7 +22,6 @@ pub const LATEST: usize = 100;
 /// The most executions that are searched.
 const MAX_SEARCHED: usize = 3 * LATEST;
 
-/// The action that deploys.
 pub const DEPLOY: &str = "Deploy";
 
 /// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the

@@ -22,11 +22,9 @@ const DELETION: &str = "cfn-gitops:deletion";
 /// The shortest recovery window of Secrets Manager.
 const DAYS: i64 = 7;
 
-/// A tombstone that exists.
 struct PipelineTombstone {
     /// When CloudFormation signed the Delete. An invalid text counts as 0, and supersedes nothing.
     signed: u64,
-    /// Whether its secret is scheduled for deletion.
     is_scheduled: bool,
 }
 

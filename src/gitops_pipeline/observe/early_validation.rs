@@ -22,7 +22,6 @@ const MAX_FINDINGS: usize = 3;
 pub struct Finding {
     /// The resource with its type, and the path in the template.
     pub place: String,
-    /// Why it is invalid.
     pub cause: String,
 }
 

@@ -13,8 +13,8 @@ use crate::gitops_pipeline::state::ChildStack;
 /// operations of other callers.
 const MAX_PAGES: u32 = 3;
 
-/// Reads which requests started the latest operations. Returns the status in the latest event of the
-/// stack itself.
+/// Reads which requests started the latest operations. Returns the status in the latest event of
+/// the stack itself.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,

@@ -12,20 +12,17 @@ use crate::gitops_pipeline::spec::{FunctionApprovals, GitLabProject};
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 
-/// The settings of one pipeline.
 #[derive(Clone, Debug)]
 pub struct PipelineSettings {
     pub names: ResourceNames,
-    /// Its region and account.
     pub location: AwsLocation,
-    /// The branch that it deploys.
     pub branch: String,
     pub repository_name: String,
-    /// What to report, and where. `None` if the pipeline has no `GitLab`.
+    /// The parts of the report, and its project. `None` if the pipeline has no `GitLab`.
     pub report: Option<ReportSettings>,
-    /// What the function's change sets need. `None` if it creates none.
+    /// The input of the function's change sets. `None` if it creates none.
     pub change_sets: Option<ChangeSetSettings>,
-    /// What the function approves. `None` if only people approve.
+    /// The approvals of the function. `None` if only people approve.
     pub approvals: Option<ApprovalSettings>,
 }
 
@@ -39,7 +36,8 @@ pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSet
 }
 
 impl PipelineSettings {
-    /// The same, without what the environment's parameter `FunctionApprovals` does not allow.
+    /// The same, without approvals that the environment's parameter `FunctionApprovals` does not
+    /// allow.
     #[must_use]
     pub fn allowing(mut self, approvals: FunctionApprovals) -> Self {
         if let Some(settings) = &mut self.approvals

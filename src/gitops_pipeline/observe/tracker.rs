@@ -9,20 +9,17 @@ use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, request_token};
 use crate::gitops_pipeline::state::{ChildStack, OperationKey, StackFailure};
 use crate::reconcile::backoff::Backoff;
 
-/// A child stack and its observations.
 pub struct StackTracker<'a> {
     aws: &'a Aws,
     name: String,
     /// The observed stack. `None` if it does not exist, or was not observed yet.
     pub child: Option<ChildStack>,
-    /// The previous observation of the stack.
     previous: Option<ChildStack>,
     backoff: Backoff<OperationKey>,
     is_current: bool,
 }
 
 impl<'a> StackTracker<'a> {
-    /// Follows the stack with this name.
     pub fn new(aws: &'a Aws, name: String) -> Self {
         StackTracker {
             aws,
@@ -34,7 +31,6 @@ impl<'a> StackTracker<'a> {
         }
     }
 
-    /// The stack's name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -18,12 +18,10 @@ pub enum ApplyStep {
     ReadFailure,
     /// Render the template for the observed state.
     Render,
-    /// Create the stack.
     Create {
         /// Whether this request created it before, and deleted it for a second attempt.
         again: bool,
     },
-    /// Update the stack.
     Update {
         /// Whether this request updated it before, and the update was rolled back.
         again: bool,
@@ -34,7 +32,6 @@ pub enum ApplyStep {
     ContinueRollback,
     /// Delete a stack that failed, because it occupies the name.
     Delete,
-    /// Wait for the running operation.
     Wait,
 }
 

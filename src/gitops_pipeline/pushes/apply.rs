@@ -26,10 +26,7 @@ use cfn_custom_resource::{Failure, Progress, Reason};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
     /// The pipeline exists and runs the commit, or a later one.
-    Pipeline {
-        /// The name of the pipeline.
-        name: String,
-    },
+    Pipeline { name: String },
     /// The push changes no file of `Source.Paths`.
     Unmatched,
     /// No stack of this function waits for the push.

@@ -1,5 +1,5 @@
-//! Finds and starts missed pushes: a lost event left a branch whose tip no execution of its pipeline
-//! has, or an update of the pipeline canceled the execution of the tip.
+//! Finds and starts missed pushes: a lost event left a branch whose tip no execution of its
+//! pipeline has, or an update of the pipeline canceled the execution of the tip.
 //!
 //! # Lost events
 //!
@@ -23,9 +23,9 @@
 //! - The event rule is enabled. A disabled rule freezes the environment.
 //!
 //! An execution that failed before it read a commit does not show a push, so the newest one with a
-//! commit decides. But if the newest two have none, nothing starts: a third one would
-//! fail in the same way at each health check. Nothing starts either if a person stopped one so
-//! early. One that an update of the pipeline canceled so early does not count.
+//! commit decides. But if the newest two have none, nothing starts: a third one would fail in the
+//! same way at each health check. Nothing starts either if a person stopped one so early. One that
+//! an update of the pipeline canceled so early does not count.
 //!
 //! # Canceled executions
 //!
@@ -78,10 +78,8 @@ const MAX_AGE: Duration = Duration::from_hours(24);
 /// that was started again after the update must not count as canceled by it.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 
-/// A branch that a pipeline deploys.
 #[derive(Clone, Debug)]
 pub struct DeployedBranch {
-    /// The names of the pipeline's resources.
     pub names: ResourceNames,
     pub name: String,
     repository: RepositoryRef,
@@ -236,8 +234,8 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     }
 }
 
-/// Whether `rule`, which starts an execution of each push, is disabled or deleted: a person froze the
-/// environment.
+/// Whether `rule`, which starts an execution of each push, is disabled or deleted: a person froze
+/// the environment.
 pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
     let call = aws.events.describe_rule().name(rule);
     let absent = ["ResourceNotFoundException"];

@@ -15,7 +15,6 @@ pub enum FirstPushStep {
     AddPipeline,
     /// Read why the update that this delivery started failed.
     ReadFailure,
-    /// Wait for the running operation.
     Wait,
 }
 

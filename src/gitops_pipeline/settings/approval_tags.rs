@@ -9,7 +9,7 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;
 
-/// What a tag asks for.
+/// The decision of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The execution of the change set.
@@ -21,9 +21,7 @@ pub enum Decision {
 /// A tag: `deploy/<EnvID>/<ProjectID>/<key>`, or `reject/…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalTag {
-    /// What it asks for.
     pub decision: Decision,
-    /// The names of the pipeline's resources.
     pub names: ResourceNames,
     /// The key of the request for approval.
     pub key: String,
@@ -45,7 +43,7 @@ pub enum Exposure {
         "a deploy key of the project has write access, and acts as its owner. Reject requests that wait in AWS, then remove its write access"
     )]
     PushingDeployKey,
-    /// A job runs code of Developers, also if a Maintainer started it.
+    /// A job runs code of Developers, even if a Maintainer started it.
     #[error(
         "the project allows CI jobs to push, and they act as the users who started them. Reject requests that wait in AWS, then switch off \"Allow Git push requests to the repository\" in Settings > CI/CD > Job token permissions"
     )]
@@ -75,7 +73,6 @@ struct TagDetail {
 }
 
 impl ApprovalTag {
-    /// Parses the name of a tag.
     pub fn parse(name: &str) -> Option<Self> {
         let parts: Vec<&str> = name.split('/').collect();
         let [decision, env_id, project_id, key] = parts[..] else {
@@ -114,7 +111,7 @@ impl ApprovalTag {
 }
 
 impl Decision {
-    /// How the tags begin.
+    /// The beginning of the tags.
     fn name(self) -> &'static str {
         match self {
             Decision::Deploy => "deploy",
@@ -127,9 +124,7 @@ impl Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagProtection {
     pub project: ProjectDetails,
-    /// The rules about its tags.
     pub rules: Vec<ProtectedTag>,
-    /// Whether a deploy key can push.
     pub has_pushing_deploy_key: bool,
 }
 

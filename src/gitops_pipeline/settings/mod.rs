@@ -9,18 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::clients::gitlab::Access;
 use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 
-/// What to report, and where.
+/// The parts of the report, and its project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReportSettings {
-    /// How to reach GitLab.
     #[serde(rename = "GitLab")]
     pub access: Access,
     /// ID or full path of the project in GitLab.
     pub project: String,
-    /// Whether to post commit statuses.
     pub commit_status: bool,
-    /// Whether to record deployments.
     pub deployments: bool,
     /// Whether to post a commit status of the deployed stack's drift. True if an earlier version
     /// stored the settings.
@@ -30,12 +27,10 @@ pub struct ReportSettings {
     /// not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set_comment: Option<bool>,
-    /// The environment in GitLab.
     pub environment_name: String,
     /// The output of the deployed stack with the environment's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_url_output: Option<String>,
-    /// The stack that the pipeline deploys.
     pub stack_name: String,
     /// The change set that waits for an approval. `None` if the pipeline creates none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,13 +69,11 @@ impl ReportSettings {
     }
 }
 
-/// What change sets of the deployed stack need.
+/// The input of change sets of the deployed stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChangeSetSettings {
-    /// The stack that the pipeline deploys.
     pub stack_name: String,
-    /// The capabilities of its template.
     pub capabilities: Vec<String>,
     /// Whether the health check looks for its drift.
     pub reports_drift: bool,
@@ -89,7 +82,7 @@ pub struct ChangeSetSettings {
     pub review: Option<ReviewSettings>,
 }
 
-/// What the change set of a review branch needs.
+/// The input of the change set of a review branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReviewSettings {
@@ -102,7 +95,6 @@ pub struct ReviewSettings {
     pub change_set_comment: Option<bool>,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
-    /// The path of the template in the build's output.
     pub template_path: String,
     /// The path of the template configuration. `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,11 +130,10 @@ impl ChangeSetSettings {
     }
 }
 
-/// What the function approves.
+/// The approvals of the function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ApprovalSettings {
-    /// The stack that the pipeline deploys.
     pub stack_name: String,
     /// The change set that waits for an approval.
     pub change_set_name: String,

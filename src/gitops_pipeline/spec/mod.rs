@@ -21,11 +21,12 @@ mod review;
 mod source_paths;
 mod types;
 
-pub use self::cross_account::IMAGE_VARIABLES;
-pub use self::types::{
-    ActionMode, Approval, AutoApprove, Build, CrossAccount, DeletionPolicy, Deploy, Drift,
-    EnvironmentVariable, ExecutionMode, FunctionApprovals, GitLabProject, Image, OnFailure, Report,
-    RepositoryRef, Review, Spec, Window,
+pub(crate) use self::cross_account::IMAGE_VARIABLES;
+pub use self::types::FunctionApprovals;
+pub(crate) use self::types::{
+    ActionMode, AutoApprove, Build, CrossAccount, DeletionPolicy, Deploy, Drift,
+    EnvironmentVariable, ExecutionMode, GitLabProject, Image, OnFailure, RepositoryRef, Review,
+    Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -269,7 +270,7 @@ fn check_function_approvals(spec: &Spec, errors: &mut ValidationErrors) {
     }
 }
 
-/// Rejects what the function's role may not do.
+/// Rejects approvals that the function's role may not give.
 ///
 /// # Errors
 /// Each property that needs another value of `FunctionApprovals`.

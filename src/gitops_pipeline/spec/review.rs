@@ -11,7 +11,7 @@ pub fn decode(object: &Object) -> Option<Review> {
         .then(|| object.object("Review").read())
 }
 
-/// Rejects what a review, or a report of drift, cannot be combined with.
+/// Rejects properties that exclude a review or a report of drift.
 pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
     check_deployment(spec, errors);
     let Some(review) = &spec.review else {

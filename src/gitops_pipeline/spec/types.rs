@@ -9,7 +9,6 @@ use crate::gitops_pipeline::approval_rule::ApprovalRule;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::paths::Paths;
 
-/// The properties of one `Custom::GitOpsPipeline`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Spec {
@@ -30,13 +29,9 @@ pub struct Spec {
     pub image: Option<Image>,
     /// `None` for the environment's bucket.
     pub artifact_bucket_name: Option<String>,
-    /// A customer managed key for the artifacts.
     pub artifact_key_arn: Option<String>,
-    /// The build project.
     pub build: Build,
-    /// The manual approval before the deployment.
     pub approval: Approval,
-    /// The deployment.
     pub deploy: Deploy,
     /// How a new execution affects a running one.
     pub execution_mode: ExecutionMode,
@@ -44,13 +39,11 @@ pub struct Spec {
     pub pipeline_role_arn: Option<String>,
     /// `None` for the environment's role.
     pub event_role_arn: Option<String>,
-    /// An approval rule template for the repository.
     #[serde(skip)]
     pub approval_rule: Option<ApprovalRule>,
     /// Where executions are reported. `None` if nowhere.
     #[serde(skip)]
     pub gitlab: Option<GitLabProject>,
-    /// The parts of the report.
     pub report: Report,
     /// The branches that are reviewed before they are merged. `None` if none are.
     #[serde(skip)]
@@ -116,7 +109,6 @@ impl Spec {
 /// An existing repository of code or images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryRef {
-    /// Its name.
     pub name: String,
     /// `None` if it is in this account.
     pub cross_account: Option<CrossAccount>,
@@ -125,7 +117,6 @@ pub struct RepositoryRef {
 /// How a pipeline reaches another account's repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrossAccount {
-    /// The repository's ARN.
     pub repository_arn: String,
     /// A role of that account.
     pub role_arn: String,
@@ -145,7 +136,6 @@ impl RepositoryRef {
 /// `ImageSource`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The repository of the image.
     pub repository: RepositoryRef,
     /// The tag whose pushes start the pipeline.
     pub tag: String,
@@ -154,8 +144,8 @@ pub struct Image {
 /// `Build`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_field_names)] // Named as the properties.
 pub struct Build {
-    /// A build image.
     pub image: String,
     /// `BUILD_GENERAL1_…`
     pub compute_type: String,
@@ -176,11 +166,9 @@ pub struct Build {
     pub log_retention_in_days: u32,
 }
 
-/// An environment variable of the builds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EnvironmentVariable {
-    /// Its name.
     pub name: String,
     /// Its value, or where CodeBuild reads it.
     pub value: String,
@@ -193,17 +181,13 @@ pub struct EnvironmentVariable {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Approval {
-    /// Whether the pipeline has a manual approval.
     pub required: bool,
-    /// The topic that CodePipeline notifies of a pending approval.
     pub notification_topic_arn: Option<String>,
     /// The text that the approver reads.
     pub custom_data: Option<String>,
     /// The link that the approver opens.
     pub external_entity_link: Option<String>,
-    /// What the function approves.
     pub auto_approve: AutoApprove,
-    /// Whether tags in GitLab approve.
     #[serde(rename = "FromGitLab")]
     pub from_gitlab: bool,
     /// Whether the tag of an author of the changes approves them.
@@ -223,7 +207,7 @@ pub enum AutoApprove {
     NoChanges,
 }
 
-/// The parameter `FunctionApprovals` of `template.yaml`: what the function's role may approve.
+/// The parameter `FunctionApprovals` of `template.yaml`: the approvals of the function's role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FunctionApprovals {
     /// Nothing.
@@ -231,7 +215,7 @@ pub enum FunctionApprovals {
     Denied,
     /// A change set without changes.
     NoChanges,
-    /// Also what a person approves in GitLab.
+    /// Also a change set that a person approves in GitLab.
     GitLab,
 }
 
@@ -251,7 +235,6 @@ impl FunctionApprovals {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Deploy {
-    /// The action's mode.
     pub action_mode: ActionMode,
     /// `None` for `cfnstack-<EnvID>-<ProjectID>`.
     pub stack_name: Option<String>,
@@ -259,13 +242,10 @@ pub struct Deploy {
     pub template_path: Option<String>,
     /// A path in the build's output. `None` if the template has no configuration.
     pub template_configuration: Option<String>,
-    /// The capabilities that the template needs.
     pub capabilities: Vec<String>,
     /// `None` for the environment's role.
     pub role_arn: Option<String>,
-    /// Parameters of the deployed stack.
     pub parameter_overrides: BTreeMap<String, String>,
-    /// What CodePipeline does if the stage fails.
     pub on_failure: OnFailure,
     /// Alarms that fail the stage after the deployment.
     pub alarms: Vec<String>,
@@ -279,7 +259,6 @@ pub struct Deploy {
 /// `GitLab`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitLabProject {
-    /// How to reach GitLab.
     pub access: Access,
     /// ID or full path.
     pub project: String,
@@ -289,9 +268,7 @@ pub struct GitLabProject {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Report {
-    /// Whether to post commit statuses.
     pub commit_status: bool,
-    /// Whether to record deployments.
     pub deployments: bool,
     /// Whether to post a commit status of the deployed stack's drift.
     pub drift: bool,
@@ -343,7 +320,6 @@ pub enum OnFailure {
 pub struct Window {
     /// A cron expression with seconds.
     pub cron: String,
-    /// The time zone of the expression.
     pub time_zone: String,
 }
 

@@ -33,7 +33,7 @@ pub const REPORTING_OUTPUT: &str = "Reporting";
 /// The output with what change sets of the deployed stack need, as JSON. Missing without `Review`
 /// and `Drift`.
 pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
-/// The output with what the function approves, as JSON. Missing without `Approval.AutoApprove`.
+/// The output with the approvals of the function, as JSON. Missing without `Approval.AutoApprove`.
 pub const APPROVALS_OUTPUT: &str = "Approvals";
 /// The parameter: the clone URL of a repository that this stack does not create. Only with
 /// `Review`.

@@ -1,4 +1,4 @@
-//! The build of review branches: a project of its own, which stores what it builds under `review/`.
+//! The build of review branches: a project of its own, which stores its output under `review/`.
 
 use serde_json::{Value, json};
 

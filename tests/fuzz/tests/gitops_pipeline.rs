@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use cfn_gitops::gitops_pipeline::fuzzing::{
-    AwsLocation, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode, peek_names,
-    read_token, render,
+    AwsLocation, BranchPush, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode,
+    peek_names, read_token, render,
 };
-use cfn_gitops::gitops_pipeline::pushes::BranchPush;
 use fuzz::{SENTINEL, fuzz, strings_in};
 
 fn wanted() -> [Value; 2] {
