@@ -11,7 +11,8 @@
 //!   and [`observe`] reads them. Among them are the tags with which people decide about a
 //!   change set in GitLab.
 //! - [`pushes`] adds the pipeline when the branch is pushed, and starts it if a push changes files
-//!   of [`paths`], or for a push whose event was lost or whose execution an update canceled.
+//!   of [`paths`]. It also starts it for a push whose event was lost, or whose execution an update
+//!   canceled.
 //! - [`executions`] lists the executions of the pipeline, and their actions.
 
 mod apply;
