@@ -114,44 +114,107 @@ pub enum MirrorStep {
 }
 
 impl Step {
-    /// What the step does for `spec`, as a gerund phrase.
+    /// The action of the step for `spec`, as a gerund phrase.
     pub fn describe(&self, spec: &Spec) -> String {
-        let (user_name, secret_name) = (&spec.user_name, &spec.secret_name);
         match self {
-            Step::Secret(SecretStep::ReadSecret) => format!("reading secret {secret_name}"),
-            Step::Secret(SecretStep::WaitForPeer) => {
-                format!("waiting for another delivery to finish secret {secret_name}")
+            Step::Credential(step) => step.describe(&spec.user_name, &spec.secret_name),
+            Step::Secret(step) => step.describe(&spec.secret_name),
+            Step::Mirror(step) => step.describe(&spec.secret_name),
+            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
+                "ending the request".to_owned()
             }
-            Step::Credential(CredentialStep::WaitForIam) => {
-                format!("waiting for IAM to list the credentials of user {user_name}")
+        }
+    }
+}
+
+impl CredentialStep {
+    fn describe(&self, user: &str, secret: &str) -> String {
+        match self {
+            CredentialStep::WaitForIam => {
+                format!("waiting for IAM to list the credentials of user {user}")
             }
-            Step::Credential(CredentialStep::Issue) => {
-                format!("issuing the service-specific credential of user {user_name}")
+            CredentialStep::WriteIssueIntent => format!("writing the intent record of user {user}"),
+            CredentialStep::CloseIssueIntent => format!("closing the intent record of user {user}"),
+            CredentialStep::Issue => {
+                format!("issuing the service-specific credential of user {user}")
             }
-            Step::Credential(CredentialStep::Reset(id)) => {
-                format!("resetting the service-specific credential {id}")
+            CredentialStep::Reset(id) => format!("resetting the service-specific credential {id}"),
+            CredentialStep::VerifyIssued | CredentialStep::VerifyStored => {
+                format!("verifying that the login of user {user} can push")
             }
-            Step::Credential(CredentialStep::VerifyIssued | CredentialStep::VerifyStored) => {
-                format!("verifying that the login of user {user_name} can push")
+            CredentialStep::Store => format!("storing the login of user {user} in secret {secret}"),
+            CredentialStep::ReadLogin(version) => {
+                format!("reading the login in version {version} of secret {secret}")
             }
-            Step::Mirror(MirrorStep::ReadProjects) => "reading the projects in GitLab".to_owned(),
-            Step::Mirror(MirrorStep::CreateMirrors(indices)) => {
+            CredentialStep::Deactivate(id) => {
+                format!("deactivating the service-specific credential {id}")
+            }
+            CredentialStep::DeleteCredential(id) => {
+                format!("deleting the service-specific credential {id}")
+            }
+        }
+    }
+}
+
+impl SecretStep {
+    fn describe(&self, secret: &str) -> String {
+        match self {
+            SecretStep::ReadSecret => format!("reading secret {secret}"),
+            SecretStep::WaitForPeer => {
+                format!("waiting for another delivery to finish secret {secret}")
+            }
+            SecretStep::CreateSecret => format!("creating secret {secret}"),
+            SecretStep::Claim(_) | SecretStep::ClaimIfAllowed(_) => {
+                format!("writing a claim into secret {secret}")
+            }
+            SecretStep::SaveSpec(_) => format!("saving the spec in secret {secret}"),
+            SecretStep::DropOldSpec(_) => {
+                format!("removing the label of an earlier spec from secret {secret}")
+            }
+            SecretStep::DropOldLogin(_) => {
+                format!("removing the label of a superseded login from secret {secret}")
+            }
+            SecretStep::MoveAwsCurrent { to, .. } => {
+                format!("moving AWSCURRENT to version {to} of secret {secret}")
+            }
+            SecretStep::CopyCurrentVersion(_) => {
+                format!("copying the current login of secret {secret}")
+            }
+            SecretStep::DropPending(version) => {
+                format!("removing AWSPENDING from version {version} of secret {secret}")
+            }
+            SecretStep::ChangeSettings => format!("changing the settings of secret {secret}"),
+            SecretStep::TagSecret => format!("tagging secret {secret}"),
+            SecretStep::UntagSecret(_) => format!("untagging secret {secret}"),
+        }
+    }
+}
+
+impl MirrorStep {
+    fn describe(&self, secret: &str) -> String {
+        match self {
+            MirrorStep::ReadMirrorIntent(version) => {
+                format!("reading the mirror intent in version {version} of secret {secret}")
+            }
+            MirrorStep::ReadProjects => "reading the projects in GitLab".to_owned(),
+            MirrorStep::CreateMirrors(indices) => {
                 let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
                 format!("creating the push mirror of {}", places.join(", "))
             }
-            Step::Mirror(MirrorStep::EnableMirrors(records)) => {
-                format!("enabling {}", names_of(records))
+            MirrorStep::CommitMirrorIds(_) => {
+                format!("writing the IDs of the created mirrors into secret {secret}")
             }
-            Step::Mirror(MirrorStep::SyncMirrors(records)) => {
+            MirrorStep::EnableMirrors(records) => format!("enabling {}", names_of(records)),
+            MirrorStep::SyncMirrors(records) => {
                 format!("waiting for the pushes of {}", names_of(records))
             }
-            Step::Mirror(MirrorStep::RetireMirrors(records)) => {
-                format!("removing {}", names_of(records))
+            MirrorStep::CheckGitLab(record) => {
+                format!("checking that GitLab responds at {}", record.gitlab_url)
             }
-            Step::Mirror(MirrorStep::DeleteOrphanMirror(record)) => {
+            MirrorStep::DeleteOrphanMirror(record) => {
                 format!("removing {}", names_of(std::slice::from_ref(record)))
             }
-            _ => format!("creating the credential of user {user_name} in secret {secret_name}"),
+            MirrorStep::RetireMirrors(records) => format!("removing {}", names_of(records)),
         }
     }
 }
@@ -181,3 +244,7 @@ impl From<MirrorStep> for Step {
         Step::Mirror(step)
     }
 }
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;
