@@ -3,9 +3,34 @@
 //! - [`aws`] is the SDK's clients, their retries and errors
 //! - [`codecommit`] reads repositories, and checks logins as git does
 //! - [`gitlab`] is the API of GitLab
-//! - [`http`] sends what is not a call of the SDK
+//! - [`http`] sends all other requests
 
 pub mod aws;
 pub(crate) mod codecommit;
 pub mod gitlab;
 pub mod http;
+
+use aws_types::SdkConfig;
+
+use self::aws::{Aws, SdkClients};
+use self::http::Http;
+use cfn_custom_resource::Clock;
+
+/// The clients and the clock of an invocation. A clone shares the connections.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The clients of the SDK.
+    pub aws: Aws,
+    /// GitLab and CodeCommit's git servers.
+    pub http: Http,
+    /// The time, which tests simulate.
+    pub clock: Clock,
+}
+
+impl Clients {
+    /// Clients that call AWS as `config` says, and send everything through `http`.
+    pub fn new(config: &SdkConfig, http: Http, clock: Clock) -> Self {
+        let aws = SdkClients::new(config, &http);
+        Clients { aws, http, clock }
+    }
+}

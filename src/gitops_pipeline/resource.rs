@@ -17,6 +17,7 @@ use super::request_context::RequestContext;
 use super::settings::approval_tags::TagProtection;
 use super::spec::{FunctionApprovals, Spec};
 use super::{observe, spec};
+use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab;
 use crate::clients::http::Http;
@@ -43,8 +44,9 @@ pub struct GitOpsPipeline {
 }
 
 impl GitOpsPipeline {
-    /// The resource type, which calls AWS through `aws`, and GitLab through `http`.
-    pub fn new(aws: Aws, http: Http) -> Self {
+    /// The resource type, which works with `clients`.
+    pub fn new(clients: Clients) -> Self {
+        let Clients { aws, http, .. } = clients;
         let approvals = FunctionApprovals::Denied;
         GitOpsPipeline {
             aws,

@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
 
-use crate::clients::aws;
-use crate::clients::aws::{Aws, SdkClients};
 use crate::clients::http::{Http, ResponseHosts};
+use crate::clients::{Clients, aws};
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::mirror_credential::MirrorCredential;
@@ -31,22 +30,14 @@ pub struct Invocation {
 #[derive(Clone, Debug)]
 pub struct Handler {
     pub(super) worker: Worker,
-    pub(super) response_clients: ResponseClients,
-    pub(super) http: Http,
+    /// They send a response, or continue a request in another invocation. They do not share
+    /// connections with the work: each connection belongs to one thread, and the work may block its
+    /// own.
+    pub(super) response_clients: Clients,
     pub(super) response_hosts: ResponseHosts,
-    pub(super) clock: Clock,
-    pub(super) aws: Aws,
+    pub(super) clients: Clients,
     pub(super) mirror_credential: Arc<MirrorCredential>,
     pub(super) gitops_pipeline: Arc<GitOpsPipeline>,
-}
-
-/// The clients that send a response, or continue a request in another invocation. They do not share
-/// connections with the work: each connection belongs to one thread, and the work may block its
-/// own.
-#[derive(Clone, Debug)]
-pub(super) struct ResponseClients {
-    pub(super) http: Http,
-    pub(super) aws: Aws,
 }
 
 impl Handler {
@@ -60,8 +51,7 @@ impl Handler {
     /// The same, whose role may approve what `approvals` says.
     #[must_use]
     pub fn allowing(self, approvals: FunctionApprovals) -> Self {
-        let pipelines = GitOpsPipeline::new(self.aws.clone(), self.http.clone());
-        let pipelines = pipelines.allowing(approvals);
+        let pipelines = GitOpsPipeline::new(self.clients.clone()).allowing(approvals);
         Handler {
             gitops_pipeline: Arc::new(pipelines),
             ..self
@@ -77,22 +67,14 @@ impl Handler {
         http: Http,
         clock: Clock,
     ) -> Self {
-        let response_clients = ResponseClients {
-            aws: SdkClients::new(config, &response_http),
-            http: response_http,
-        };
-        let aws = SdkClients::new(config, &http);
-        let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
-        let mirror_credential = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+        let clients = Clients::new(config, http, clock.clone());
         Handler {
             worker,
-            response_clients,
-            mirror_credential: Arc::new(mirror_credential),
-            gitops_pipeline: Arc::new(pipelines),
-            aws,
-            http,
+            response_clients: Clients::new(config, response_http, clock),
             response_hosts: ResponseHosts::new(aws::is_in_lambda(), aws::is_local(config)),
-            clock,
+            mirror_credential: Arc::new(MirrorCredential::new(clients.clone())),
+            gitops_pipeline: Arc::new(GitOpsPipeline::new(clients.clone())),
+            clients,
         }
     }
 
@@ -104,7 +86,7 @@ impl Handler {
 
     /// When Lambda ends the invocation.
     pub(super) fn deadline(&self, invocation: &Invocation) -> SystemTime {
-        let now = self.clock.now();
+        let now = self.clients.clock.now();
         // Ignore a past deadline: `cargo lambda` sends a constant from 1970.
         if invocation.deadline > now {
             invocation.deadline

@@ -45,7 +45,7 @@ impl Handler {
         calls: &CallCounter,
     ) -> Result<Value, HandlerError> {
         let (event, position) = self_invocation::parse(event);
-        let received_at = position.received_at(self.clock.now());
+        let received_at = position.received_at(self.clients.clock.now());
         if let Some(request) = Request::parse(event, received_at) {
             let scope = RequestScope {
                 event,
@@ -56,7 +56,7 @@ impl Handler {
             };
             return self.handle_request(request, &scope).await;
         }
-        let time = self.clock.until(self.deadline(invocation));
+        let time = self.clients.clock.until(self.deadline(invocation));
         let (handler, calls) = (self.clone(), calls.clone());
         let (event, invocation) = (event.to_owned(), invocation.clone());
         let work = async move {

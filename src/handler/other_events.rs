@@ -17,7 +17,7 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::health_check;
-use crate::health_check::{CheckClients, HealthCheck, metrics};
+use crate::health_check::{HealthCheck, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 
@@ -98,7 +98,7 @@ impl Handler {
         // First, so that no person is asked. Without it, the execution is reported all the same.
         let approved = self.approve(event).await;
         let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::handle(&self.aws, &self.http, approvals, event);
+        let report = reporting::handle(&self.clients.aws, &self.clients.http, approvals, event);
         let id = format!("execution {}", event.execution_id);
         let shown = self.end_report(&event.names, &id, Box::pin(report).await);
         if let (Err(_), Err(error)) = (&shown, &approved) {
@@ -114,7 +114,7 @@ impl Handler {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
         let approvals = self.gitops_pipeline.approvals();
-        let decided = reporting::decide(&self.aws, &self.http, approvals, tag);
+        let decided = reporting::decide(&self.clients.aws, &self.clients.http, approvals, tag);
         let id = format!("tag {}", tag.name());
         self.end_report(&tag.names, &id, Box::pin(decided).await)
     }
@@ -151,7 +151,7 @@ impl Handler {
     /// Approves the change set that `event` may be about, if the pipeline's properties allow it.
     async fn approve(&self, event: &PipelineEvent) -> Result<(), HandlerError> {
         if event.is_about_approval() {
-            let approved = Box::pin(approval::approve(&self.aws, &event.names)).await;
+            let approved = Box::pin(approval::approve(&self.clients.aws, &event.names)).await;
             approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())))?;
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Handler {
         Span::current().record("pipeline_stack", event.names.stack());
         let build = &event.build_id;
         tracing::info!(build, "build of a review branch");
-        match Box::pin(review::handle(&self.aws, &self.http, event)).await {
+        match Box::pin(review::handle(&self.clients.aws, &self.clients.http, event)).await {
             Ok(Reviewed::Written) => Ok(json!({"Review": {"BuildId": build}})),
             Ok(Reviewed::Ignored(because)) => {
                 tracing::info!(because, "the build is not shown in GitLab");
@@ -182,7 +182,7 @@ impl Handler {
     }
 
     fn emit_report_failures(&self, names: &ResourceNames, failures: usize) {
-        let (now, pipeline) = (self.clock.now(), names.pipeline());
+        let (now, pipeline) = (self.clients.clock.now(), names.pipeline());
         let failures = [(metrics::REPORT_FAILURES, failures.into())];
         logging::emit(&metrics::line(now, &names.env_id, &pipeline, &failures));
     }
@@ -196,13 +196,9 @@ impl Handler {
         let environment = check.environment(&invocation.function_arn)?;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");
-        let clients = CheckClients {
-            aws: &self.aws,
-            http: &self.http,
-            clock: &self.clock,
-        };
+        let clients = &self.clients;
         let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
-        let time = self.clock.until(self.deadline(invocation) - MARGIN);
+        let time = self.clients.clock.until(self.deadline(invocation) - MARGIN);
         if check.is_diagnosis {
             let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
             return Ok(json!({"Doctor": Box::pin(found).await}));

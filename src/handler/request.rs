@@ -97,7 +97,7 @@ impl Handler {
         let resource = Arc::new(ScopedResource {
             resource,
             calls: scope.calls.clone(),
-            clock: self.clock.clone(),
+            clock: self.clients.clock.clone(),
             received_at: scope.received_at,
             is_continuation: scope.position.hop > 0,
             function_arn: function_arn.clone(),
@@ -107,7 +107,7 @@ impl Handler {
             resource,
             request,
             deadline,
-            &self.clock,
+            &self.clients.clock,
             &self.worker,
             put,
             continue_later,

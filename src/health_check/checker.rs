@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
-use super::clients::CheckClients;
 use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::metrics;
 use super::metrics::Metric;
 use super::request::Environment;
 use super::schedule::Schedule;
+use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
@@ -23,7 +23,7 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
     pub environment: &'a Environment,
-    pub clients: CheckClients<'a>,
+    pub clients: &'a Clients,
     /// The resource type of credentials.
     pub mirror_credential: &'a MirrorCredential,
     /// The resource type of pipelines.

@@ -126,7 +126,7 @@ impl Checker<'_> {
         findings: &mut Findings,
         until: Instant,
     ) {
-        let clock = self.clients.clock;
+        let clock = &self.clients.clock;
         for (secret, is_unfinished) in broken {
             let left = until.saturating_duration_since(Instant::now());
             // A new login and a first push take minutes. The next hour's check repairs the rest.

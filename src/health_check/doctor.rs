@@ -2,10 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::clients::CheckClients;
 use super::credentials::SECONDS_PER_DAY;
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
-use crate::clients::gitlab;
+use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
@@ -63,12 +62,12 @@ pub fn stack_problem(status: &str, id: &str) -> Option<String> {
 
 /// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if
 /// only they can, or if tags do not approve.
-pub async fn tag_problem(clients: CheckClients<'_>, child: &Child) -> Option<String> {
+pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
     let settings = child.settings.as_ref()?;
     let approvals = settings.approvals.as_ref()?.from_gitlab.as_ref()?;
     let access = child.access()?;
     let read = async {
-        let gitlab = gitlab::open(clients.aws, clients.http, access).await?;
+        let gitlab = gitlab::open(&clients.aws, &clients.http, access).await?;
         TagProtection::read(&gitlab, &approvals.project.to_string()).await
     };
     let why = match Box::pin(read).await {

@@ -77,7 +77,7 @@ impl Checker<'_> {
     }
 
     async fn compare_stack(&self, subject: Subject) -> ComparedStack {
-        let checking = drift::check(self.clients.aws, &subject);
+        let checking = drift::check(&self.clients.aws, &subject);
         let found = match tokio::time::timeout(COMPARISON_TIMEOUT, checking).await {
             Ok(found) => found,
             Err(_) => Ok(Found::Nothing("CloudFormation takes too long".to_owned())),
@@ -98,7 +98,7 @@ impl Checker<'_> {
         let (Ok(Found::Compared(drifted)), Some(_)) = (found, &settings.report) else {
             return None;
         };
-        let (aws, http) = (self.clients.aws, self.clients.http);
+        let (aws, http) = (&self.clients.aws, &self.clients.http);
         let reporting = reporting::report_drift(aws, http, names, settings, drifted);
         let error = Box::pin(reporting).await.err()?;
         self.emit(&names.pipeline(), &[(metrics::REPORT_FAILURES, 1.into())]);
@@ -154,13 +154,13 @@ impl Checker<'_> {
 
     async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), CallError> {
         let mut result = Ok(());
-        for listed in change_sets::list(self.clients.aws, stack_name).await? {
+        for listed in change_sets::list(&self.clients.aws, stack_name).await? {
             let is_old = listed
                 .created
                 .is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
             if listed.is_own && is_old {
                 let change_set = &listed.name;
-                let deleted = change_sets::delete(self.clients.aws, stack_name, change_set).await;
+                let deleted = change_sets::delete(&self.clients.aws, stack_name, change_set).await;
                 if deleted.is_ok() {
                     tracing::warn!(
                         stack_name,

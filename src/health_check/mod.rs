@@ -18,7 +18,6 @@
 //!   hour mirrors that were deleted or disabled.
 
 mod checker;
-mod clients;
 mod concurrent;
 mod credentials;
 mod doctor;
@@ -38,9 +37,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub use self::checker::Emit;
-pub use self::clients::CheckClients;
 pub use self::request::{Environment, EnvironmentError, HealthCheck, SelfRepair};
 
+use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::health_check::checker::Checker;
@@ -57,7 +56,7 @@ use crate::mirror_credential::health::CheckedGitLabs;
 /// `interval`. Passes each line for CloudWatch to `emit`, and returns the summary.
 pub async fn check(
     environment: &Environment,
-    clients: CheckClients<'_>,
+    clients: &Clients,
     mirror_credential: &MirrorCredential,
     gitops_pipeline: &GitOpsPipeline,
     interval: Option<Duration>,
@@ -110,7 +109,7 @@ pub async fn check(
 /// metrics. Returns each check with its problem.
 pub async fn diagnose(
     environment: &Environment,
-    clients: CheckClients<'_>,
+    clients: &Clients,
     mirror_credential: &MirrorCredential,
     gitops_pipeline: &GitOpsPipeline,
     time: Duration,

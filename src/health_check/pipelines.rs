@@ -40,7 +40,7 @@ impl Checker<'_> {
     /// Checks every pipeline. Returns the executions whose reports are repeated, too.
     pub async fn check_pipelines(&self, limits: &TimeLimits) -> (Findings, ChangedExecutions) {
         let (mut findings, mut changed) = (Findings::default(), ChangedExecutions::new());
-        let listing = health::list(self.clients.aws, &self.environment.id);
+        let listing = health::list(&self.clients.aws, &self.environment.id);
         let Some(mut names) = listed(listing, &mut findings, limits).await else {
             return (findings, changed);
         };
@@ -73,7 +73,7 @@ impl Checker<'_> {
     }
 
     async fn check_pipeline(&self, name: &str) -> Result<Option<CheckedPipeline>, CallError> {
-        let Some(mut health) = health::check(self.clients.aws, name).await? else {
+        let Some(mut health) = health::check(&self.clients.aws, name).await? else {
             return Ok(None);
         };
         let problem = if self.may_change && health.approvals_waiting > 0 {
@@ -93,7 +93,7 @@ impl Checker<'_> {
     /// failed.
     async fn approve(&self, name: &str) -> Option<String> {
         let names = ResourceNames::from_pipeline_name(name)?;
-        let approved = Box::pin(approval::approve(self.clients.aws, &names)).await;
+        let approved = Box::pin(approval::approve(&self.clients.aws, &names)).await;
         approved.err().map(|error| error.to_string())
     }
 

@@ -76,7 +76,7 @@ impl Checker<'_> {
         let Some(branch) = &child.deploys else {
             return Ok(None);
         };
-        let missed = missed_push::find(self.clients.aws, branch, self.schedule.began).await?;
+        let missed = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
         Ok(missed.map(|missed| SuspectedPush {
             pipeline: branch.names.pipeline(),
@@ -126,7 +126,7 @@ impl Checker<'_> {
         &self,
         push: &SuspectedPush,
     ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
-        let (aws, branch) = (self.clients.aws, &push.branch);
+        let (aws, branch) = (&self.clients.aws, &push.branch);
         let found = missed_push::find(aws, branch, self.schedule.began).await?;
         if found.as_ref() != Some(&push.missed) {
             return Ok(None);
@@ -150,7 +150,7 @@ impl Checker<'_> {
         report: &ReportSettings,
         push: &SuspectedPush,
     ) -> Result<bool, GitLabError> {
-        let (aws, http, project) = (self.clients.aws, self.clients.http, &report.project);
+        let (aws, http, project) = (&self.clients.aws, &self.clients.http, &report.project);
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;

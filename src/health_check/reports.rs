@@ -67,7 +67,7 @@ impl Checker<'_> {
         let review = |_, target| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                let (aws, http) = (self.clients.aws, self.clients.http);
+                let (aws, http) = (&self.clients.aws, &self.clients.http);
                 let since = self.schedule.began - REPORTED_TIME;
                 Box::pin(review::catch_up(aws, http, target, since, unreachable)).await
             })
@@ -98,7 +98,7 @@ impl Checker<'_> {
         changed: Vec<Execution>,
         unreachable: &UnreachableGitLabs,
     ) -> usize {
-        let (aws, http) = (self.clients.aws, self.clients.http);
+        let (aws, http) = (&self.clients.aws, &self.clients.http);
         let approvals = self.gitops_pipeline.approvals();
         let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
         match Box::pin(report).await {

@@ -34,7 +34,7 @@ impl Checker<'_> {
             last_start: limits.last_look(),
             ..limits.until(limits.end)
         };
-        let (aws, turn) = (self.clients.aws, self.schedule.hour());
+        let (aws, turn) = (&self.clients.aws, self.schedule.hour());
         let pace = &Pace::per_second(BRANCHES_PER_SECOND);
         let start = |_, target| -> Checking<'_, _> {
             Box::pin(async move {

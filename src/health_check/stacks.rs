@@ -116,7 +116,7 @@ impl Checker<'_> {
     /// Reports pipelines' stacks without an owner, and stacks that differ from their templates.
     pub async fn check_stacks(&self, limits: &TimeLimits) -> (Findings, FoundStacks) {
         let (mut findings, mut found) = (Findings::default(), FoundStacks::default());
-        let listing = list(self.clients.aws, &self.environment.id);
+        let listing = list(&self.clients.aws, &self.environment.id);
         let Some(stacks) = listed(listing, &mut findings, limits).await else {
             return (findings, found);
         };

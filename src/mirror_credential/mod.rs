@@ -15,7 +15,6 @@
 mod apply;
 pub mod attribute_names;
 mod calls;
-mod clients;
 mod credential_class;
 mod delete;
 #[cfg(feature = "fuzzing")]

@@ -5,23 +5,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::clients::aws::Aws;
-use crate::clients::http::Http;
+use crate::clients::Clients;
 use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
 use crate::mirror_credential::apply::applier::{Applied, Applier, PreviousSpec};
 use crate::mirror_credential::apply::check_move::check_move;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
-use cfn_custom_resource::{
-    Clock, Failure, Outcome, Progress, Reason, Request, RequestType, Resource,
-};
+use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
 /// The resource type.
 #[derive(Debug)]
@@ -30,11 +26,9 @@ pub struct MirrorCredential {
 }
 
 impl MirrorCredential {
-    /// The resource type, which calls AWS through `aws` and git servers through `http`.
-    pub fn new(aws: Aws, http: Http, clock: Clock) -> Self {
-        MirrorCredential {
-            clients: Clients { aws, http, clock },
-        }
+    /// The resource type, which works with `clients`.
+    pub fn new(clients: Clients) -> Self {
+        MirrorCredential { clients }
     }
 
     async fn create_or_update(

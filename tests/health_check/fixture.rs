@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
-use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment, SelfRepair};
+use cfn_gitops::health_check::{Environment, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -204,17 +204,11 @@ async fn look_with(
     time: Duration,
 ) -> Looked {
     let http = Http::new(connector.clone());
-    let aws = SdkClients::new(&sdk_config(connector), &http);
-    let clock = Clock::starting_at(fake.now());
-    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+    let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
+    let credentials = MirrorCredential::new(clients.clone());
     let lines = Mutex::new(vec![]);
     let emit = |line| lines.lock().expect("no panic").push(line);
-    let clients = CheckClients {
-        aws: &aws,
-        http: &http,
-        clock: &clock,
-    };
-    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone());
     let summary = health_check::check(
         &dev,
         clients,
@@ -237,16 +231,10 @@ async fn look_with(
 pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let connector = fake.connector("doctor");
     let http = Http::new(connector.clone());
-    let aws = SdkClients::new(&sdk_config(connector), &http);
-    let clock = Clock::starting_at(fake.now());
-    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+    let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
+    let credentials = MirrorCredential::new(clients.clone());
     let dev = dev("user-dev-*", SelfRepair::Disabled);
-    let clients = CheckClients {
-        aws: &aws,
-        http: &http,
-        clock: &clock,
-    };
-    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone());
     let time = Duration::from_secs(300);
     let found = health_check::diagnose(&dev, clients, &credentials, &pipelines, time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");

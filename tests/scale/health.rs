@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
-use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, HealthCheck};
+use cfn_gitops::health_check::HealthCheck;
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -76,14 +76,9 @@ async fn look(fake: &FakeAws) -> Looked {
     let environment = check.environment(FUNCTION).expect("an environment");
     let connector = SharedHttpConnector::new(Distant(fake.connector("health check")));
     let http = Http::new(connector.clone());
-    let aws = SdkClients::new(&sdk_config(connector), &http);
-    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
-    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
-    let clients = CheckClients {
-        aws: &aws,
-        http: &http,
-        clock: &clock,
-    };
+    let clients = &Clients::new(&sdk_config(connector), http, clock);
+    let credentials = MirrorCredential::new(clients.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone());
     let work = health_check::check(
         &environment,
         clients,

@@ -4,12 +4,12 @@
 //! state. It reads again only the parts that a peer may have changed. After a failure, it rolls
 //! back what the delivery created.
 
+use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::Access;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
-use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::mirrors::abort_claimant;
 use crate::mirror_credential::plan::planner::Planner;
@@ -86,7 +86,7 @@ impl<'a> Applier<'a> {
             context,
             progress,
             state,
-            gitlab_clients: GitLabClients::new(&clients.aws, &clients.http, accesses),
+            gitlab_clients: GitLabClients::new(clients, accesses),
             warnings: Vec::new(),
             retries: RetryBudget::default(),
         }
@@ -120,7 +120,7 @@ impl<'a> Applier<'a> {
             }
         };
         let accesses = spec.gitlab.iter().cloned().collect();
-        let mut gitlab_clients = GitLabClients::new(aws, &clients.http, accesses);
+        let mut gitlab_clients = GitLabClients::new(clients, accesses);
         gitlab_clients.add(previous.gitlab);
         let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
             observe::read_user(aws, &spec.user_name),

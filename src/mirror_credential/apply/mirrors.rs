@@ -295,8 +295,8 @@ impl Applier<'_> {
             .clone()
             .map(|one| self.with_current_project(one))
             .collect();
-        let (clock, patience) = (&self.clients.clock, left.mul_f64(0.6));
-        let retired = self.gitlab_clients.retire(&found, patience, clock).await;
+        let patience = left.mul_f64(0.6);
+        let retired = self.gitlab_clients.retire(&found, patience).await;
         let mut result = Ok(());
         for (record, retired) in records.zip(retired) {
             let retired = retired.map(|note| {

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::clients::aws::Aws;
-use crate::clients::gitlab;
 use crate::clients::gitlab::{
     Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, UnreachableGitLabs,
 };
-use crate::clients::http::Http;
+use crate::clients::{Clients, gitlab};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
@@ -31,8 +29,7 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
 
 /// GitLab clients, opened on first use.
 pub struct GitLabClients<'a> {
-    aws: &'a Aws,
-    http: &'a Http,
+    clients: &'a Clients,
     accesses: Vec<Access>,
     opened: BTreeMap<String, Result<Arc<GitLab>, GitLabError>>,
     /// Later calls do not wait for them again.
@@ -41,10 +38,9 @@ pub struct GitLabClients<'a> {
 
 impl<'a> GitLabClients<'a> {
     /// Clients for `accesses`. If two have the same URL, the first one counts.
-    pub fn new(aws: &'a Aws, http: &'a Http, accesses: Vec<Access>) -> Self {
+    pub fn new(clients: &'a Clients, accesses: Vec<Access>) -> Self {
         GitLabClients {
-            aws,
-            http,
+            clients,
             accesses,
             opened: BTreeMap::new(),
             unreachable: UnreachableGitLabs::default(),
@@ -91,7 +87,7 @@ impl<'a> GitLabClients<'a> {
                 kind: ErrorKind::NoAccess,
             });
         };
-        let opened = gitlab::open(self.aws, self.http, access).await;
+        let opened = gitlab::open(&self.clients.aws, &self.clients.http, access).await;
         let opened = opened.map(Arc::new);
         self.opened.insert(url.to_owned(), opened.clone());
         opened
@@ -121,8 +117,8 @@ impl<'a> GitLabClients<'a> {
         &mut self,
         records: &[MirrorRecord],
         patience: Duration,
-        clock: &Clock,
     ) -> Vec<Result<Option<String>, GitLabError>> {
+        let clock = &self.clients.clock;
         let gitlabs = self.all_of(records).await;
         let calls = records
             .iter()

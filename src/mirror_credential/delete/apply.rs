@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
-use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
@@ -53,7 +53,7 @@ impl<'a> Deleter<'a> {
                 None => Ok(None),
             }
         };
-        let mut gitlab_clients = GitLabClients::new(aws, &clients.http, Vec::new());
+        let mut gitlab_clients = GitLabClients::new(clients, Vec::new());
         let (secret, user, current_login) = tokio::join!(
             observe::read_secret(aws, &target.secret_name),
             first_user,

@@ -4,8 +4,8 @@ mod apply;
 mod plan;
 mod target;
 
+use crate::clients::Clients;
 use crate::clients::aws::CallError;
-use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::delete::apply::Deleter;
 pub use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::request_context::RequestContext;

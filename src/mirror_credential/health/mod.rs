@@ -228,7 +228,7 @@ impl MirrorCredential {
         })?;
         let access = calls::read_access(aws, &secret).await?;
         let accesses = access.iter().cloned().collect();
-        let mut gitlabs = GitLabClients::new(aws, &self.clients.http, accesses);
+        let mut gitlabs = GitLabClients::new(&self.clients, accesses);
         let fault = fault.as_deref();
         self.check_mirrors(&mut health, &mut gitlabs, &value, fault, checked)
             .await;

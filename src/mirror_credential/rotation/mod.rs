@@ -26,12 +26,12 @@ pub mod repair;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::clients::Clients;
 use crate::clients::aws::Aws;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::{Applier, PreviousSpec};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
-use crate::mirror_credential::clients::Clients;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;

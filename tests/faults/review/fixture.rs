@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use cfn_custom_resource::Clock;
-use cfn_gitops::clients::aws::SdkClients;
+use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{CheckClients, Environment, SelfRepair};
+use cfn_gitops::health_check::{Environment, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -327,21 +327,15 @@ async fn check_health_once(
     self_repair: SelfRepair,
 ) {
     let http = Http::from(connector.clone());
-    let aws = SdkClients::new(&sdk_config(connector), &http);
-    let clock = Clock::starting_at(fake.now());
-    let credentials = MirrorCredential::new(aws.clone(), http.clone(), clock.clone());
+    let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
+    let credentials = MirrorCredential::new(clients.clone());
     let dev = Environment {
         self_repair,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,
     };
-    let clients = CheckClients {
-        aws: &aws,
-        http: &http,
-        clock: &clock,
-    };
-    let pipelines = GitOpsPipeline::new(aws.clone(), http.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone());
     let emit = |line: Value| secrecy::note(line.to_string());
     let summary = health_check::check(
         &dev,
