@@ -1,4 +1,4 @@
-//! What every check of one invocation needs.
+//! The context of the checks of one invocation.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,9 +24,7 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 pub struct Checker<'a> {
     pub environment: &'a Environment,
     pub clients: &'a Clients,
-    /// The resource type of credentials.
     pub mirror_credential: &'a MirrorCredential,
-    /// The resource type of pipelines.
     pub gitops_pipeline: &'a GitOpsPipeline,
     /// Receives each line for CloudWatch.
     pub emit: Emit<'a>,

@@ -10,7 +10,7 @@ use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics::Wrong;
 use super::request::SelfRepair;
-use super::schedule::HOUR;
+use super::schedule::{HOUR, days};
 use super::{doctor, metrics};
 use crate::clients::gitlab::Access;
 use crate::common::iam_wildcard::NamePattern;
@@ -21,8 +21,6 @@ use crate::mirror_credential::health::{
     TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
-
-pub const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// The least time in which a repair of mirrors begins.
 const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
@@ -52,23 +50,9 @@ impl Checker<'_> {
         gitlabs: &CheckedGitLabs,
     ) -> (Findings, BrokenMirrors) {
         let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
-        let user_names = match NamePattern::new(&self.environment.user_names) {
-            Ok(user_names) => user_names,
-            Err(error) => {
-                findings.failed(&format!("reading the pattern UserNames: {error}"));
-                return (findings, broken);
-            }
-        };
-        let listing = self
-            .mirror_credential
-            .list_secrets(&user_names, !self.may_change);
-        let Some(secrets) = listed(listing, &mut findings, limits).await else {
+        let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
             return (findings, broken);
         };
-        let secrets = secrets
-            .into_iter()
-            .map(|secret| (secret.name.clone(), secret));
-        let secrets: BTreeMap<String, SecretSummary> = secrets.collect();
         let mut items: Vec<_> = secrets
             .iter()
             .map(|(name, it)| (name.as_str(), it))
@@ -109,6 +93,25 @@ impl Checker<'_> {
             self.report_token(&mut findings, token);
         }
         (findings, broken)
+    }
+
+    /// The environment's secrets by their names.
+    async fn list_secrets(
+        &self,
+        limits: &TimeLimits,
+        findings: &mut Findings,
+    ) -> Option<BTreeMap<String, SecretSummary>> {
+        let pattern = NamePattern::new(&self.environment.user_names);
+        let invalid = |error| findings.failed(&format!("reading the pattern UserNames: {error}"));
+        let user_names = pattern.map_err(invalid).ok()?;
+        let credentials = self.mirror_credential;
+        let listing = credentials.list_secrets(&user_names, !self.may_change);
+        let secrets = listed(listing, findings, limits).await?.into_iter();
+        Some(
+            secrets
+                .map(|secret| (secret.name.clone(), secret))
+                .collect(),
+        )
     }
 
     /// Whether this is the check of the hour that repairs the mirrors of a secret.
@@ -168,7 +171,7 @@ impl Checker<'_> {
     fn report(&self, findings: &mut Findings, health: &Health) {
         findings.totals.credentials += 1;
         if let Some(issued) = health.issued {
-            let age = self.since(issued).as_secs_f64() / SECONDS_PER_DAY;
+            let age = days(self.since(issued));
             let mut metric = metrics::CREDENTIAL_AGE;
             let limit = self.environment.credential_age_days;
             metric.wrong = limit.map_or(metric.wrong, Wrong::Above);
@@ -267,8 +270,10 @@ impl Checker<'_> {
                 let left = expires_at
                     .duration_since(self.schedule.began)
                     .unwrap_or_default();
-                let days = left.as_secs_f64() / SECONDS_PER_DAY;
-                self.emit(secret_id, &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days.into())]);
+                self.emit(
+                    secret_id,
+                    &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days(left).into())],
+                );
             }
             Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
             // A rejected token is the fault of each of its mirrors, and of the reports of its

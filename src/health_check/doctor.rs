@@ -2,15 +2,15 @@
 
 use std::time::SystemTime;
 
-use super::credentials::SECONDS_PER_DAY;
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
+use super::schedule::days;
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 
-/// What is wrong with a token at the time `now`, with the remedy. `None` if nothing is.
+/// The problem of a token at the time `now`, with the remedy. `None` if it has none.
 pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
     const REMEDY: &str = "Create a token with the scope api, and store it in the secret";
     let details = match &token.details {
@@ -27,11 +27,11 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
     }
     let expires_at = details.expires_at?;
     let left = expires_at.duration_since(now).unwrap_or_default();
-    let is_soon = GITLAB_TOKEN_DAYS_LEFT.is_wrong(left.as_secs_f64() / SECONDS_PER_DAY);
+    let is_soon = GITLAB_TOKEN_DAYS_LEFT.is_wrong(days(left));
     is_soon.then(|| format!("it expires at {}. {REMEDY}", write_time(expires_at)))
 }
 
-/// What is wrong with a pipeline's stack `id` in this `status`, with the remedy. `None` if it has
+/// The problem of a pipeline's stack `id` in this `status`, with the remedy. `None` if it has
 /// content that works, or while an operation runs.
 pub fn stack_problem(status: &str, id: &str) -> Option<String> {
     let (what, remedy) = match status {
@@ -77,7 +77,16 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
     Some(format!("the tags that approve in GitLab: {why}"))
 }
 
-/// Says that an older function rendered the stack, with the remedy. `None` if this one did.
+/// The problem of a stack `id` whose owner does not exist, with the remedy.
+pub fn orphan_problem(child: &Child, id: &str) -> String {
+    let owner = &child.owner_stack_id;
+    format!(
+        "its owner, stack {owner}, no longer exists; delete it with \
+         `aws cloudformation delete-stack --stack-name {id}`"
+    )
+}
+
+/// The problem of a stack that an older function rendered, with the remedy. `None` if this one did.
 pub fn outdated_problem(child: &Child) -> Option<String> {
     let version = child.outdated_version?;
     let owner = &child.owner_stack_id;

@@ -64,7 +64,7 @@ impl Checker<'_> {
             let deployed = Subject {
                 stack_name: change_sets.stack_name.clone(),
                 role_arn: settings.location.role(&names.deploy_role()),
-                // What a person changed by hand there, only a person can judge.
+                // Only a person can judge changes by hand there.
                 repairs: None,
             };
             let mut deployed = self.compare_stack(deployed).await;
@@ -175,7 +175,7 @@ impl Checker<'_> {
     }
 }
 
-/// What differs, and what to do.
+/// The differences, and the remedy.
 fn problem(subject: &Subject, drifted: &Drifted) -> String {
     let names = drifted
         .resources

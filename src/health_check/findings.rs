@@ -1,4 +1,4 @@
-//! What a health check finds.
+//! The findings of a health check.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,9 +8,8 @@ use crate::mirror_credential::health::ForeignTip;
 /// A checked part of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What was checked.
     pub subject: String,
-    /// What is wrong, with the remedy. `None` if nothing is.
+    /// With the remedy. `None` if there is none.
     pub problem: Option<String>,
 }
 
@@ -25,7 +24,6 @@ pub struct Totals {
 /// The findings of a health check.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// The counts.
     pub totals: Totals,
     /// The pipelines that were created.
     pub created: Vec<String>,
@@ -50,7 +48,7 @@ impl Check {
 }
 
 impl Findings {
-    /// Adds a checked resource, with what is wrong.
+    /// Adds a checked resource with its problem.
     pub fn checked(&mut self, subject: String, problem: Option<String>) {
         if let Some(problem) = &problem {
             tracing::warn!(what = format!("{subject}: {problem}"), "unhealthy");

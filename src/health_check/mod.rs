@@ -77,22 +77,22 @@ pub async fn check(
         may_change: true,
         schedule,
     };
-    let (mut findings, broken, changed, found) = checker.check_all(&limits).await;
-    let creating = checker.create_pipelines(&found.missed, &mut findings, &limits);
-    Box::pin(creating).await;
-    let starting = checker.start_missed_pushes(&found.suspected, &mut findings, &limits);
-    Box::pin(starting).await;
+    let results = checker.check_all(&limits).await;
+    let (mut findings, stacks) = (results.findings, &results.stacks);
+    Box::pin(checker.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
+    Box::pin(checker.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
     // The first push of a repaired mirror may never end.
-    let repairing = checker.repair_mirrors(&broken, &mut findings, limits.half_of_the_rest());
-    Box::pin(repairing).await;
+    let until = limits.half_of_the_rest();
+    Box::pin(checker.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
     // The reports come last: a slow GitLab takes no time from the checks.
     let reporting = async {
         let unreachable = UnreachableGitLabs::default();
-        Box::pin(checker.report_executions(&changed, &limits, &unreachable)).await;
-        Box::pin(checker.report_reviews(&found.reviewing, &limits, &unreachable)).await;
+        let changed = &results.changed_executions;
+        Box::pin(checker.report_executions(changed, &limits, &unreachable)).await;
+        Box::pin(checker.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
     };
-    let starting = checker.start_reviews(&found.reviewing, &mut findings, &limits);
-    tokio::join!(Box::pin(reporting), Box::pin(starting));
+    let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
+    tokio::join!(Box::pin(reporting), Box::pin(reviewing));
     let has_failed = u8::from(!findings.failed.is_empty());
     checker.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
     json!({
@@ -126,8 +126,9 @@ pub async fn diagnose(
             interval: None,
         },
     };
-    let (mut findings, .., found) = checker.check_all(&TimeLimits::of(time)).await;
-    for push in &found.suspected {
+    let results = checker.check_all(&TimeLimits::of(time)).await;
+    let mut findings = results.findings;
+    for push in &results.stacks.suspected {
         findings.checked(push.subject(), Some(push.problem()));
     }
     let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
@@ -138,25 +139,36 @@ pub async fn diagnose(
     })
 }
 
+/// The results of all checks, and the work that they leave to do.
+struct CheckResults {
+    findings: Findings,
+    broken_mirrors: BrokenMirrors,
+    changed_executions: ChangedExecutions,
+    stacks: FoundStacks,
+}
+
 impl Checker<'_> {
     /// Checks everything. A diagnosis has its findings in the same order each time.
-    async fn check_all(
-        &self,
-        limits: &TimeLimits,
-    ) -> (Findings, BrokenMirrors, ChangedExecutions, FoundStacks) {
+    async fn check_all(&self, limits: &TimeLimits) -> CheckResults {
         let gitlabs = &CheckedGitLabs::new(!self.may_change);
         // The three call different services, so none waits for another.
-        let ((credentials, broken), (pipelines, changed), (stacks, found)) = tokio::join!(
+        let (credentials, pipelines, stacks) = tokio::join!(
             Box::pin(self.check_credentials(limits, gitlabs)),
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let mut findings = credentials;
-        let checking = self.check_tokens(&found.accesses, &mut findings, limits, gitlabs);
-        Box::pin(checking).await;
-        findings.add(pipelines);
-        findings.add(stacks);
-        (findings, broken, changed, found)
+        let (mut findings, broken_mirrors) = credentials;
+        let (of_pipelines, changed_executions) = pipelines;
+        let (of_stacks, stacks) = stacks;
+        Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
+        findings.add(of_pipelines);
+        findings.add(of_stacks);
+        CheckResults {
+            findings,
+            broken_mirrors,
+            changed_executions,
+            stacks,
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Checker<'_> {
         }))
     }
 
-    /// Approves a change set without changes whose event was lost. Returns what is wrong if that
+    /// Approves a change set without changes whose event was lost. Returns the problem if that
     /// failed.
     async fn approve(&self, name: &str) -> Option<String> {
         let names = ResourceNames::from_pipeline_name(name)?;

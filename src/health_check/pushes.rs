@@ -28,7 +28,6 @@ const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct SuspectedPush {
     pub pipeline: String,
     pub branch: DeployedBranch,
-    /// What the first look found.
     pub missed: MissedPush,
     /// The branch's project in GitLab. `None` if the pipeline has no `GitLab`.
     pub report: Option<ReportSettings>,
@@ -43,7 +42,7 @@ impl SuspectedPush {
         branch.is_in(repository) && branch.name == tip.branch && self.missed.commit == tip.commit
     }
 
-    /// What a diagnosis checks.
+    /// The subject of a diagnosis.
     pub fn subject(&self) -> String {
         format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::{outdated_problem, stack_problem, tag_problem};
+use super::doctor::{orphan_problem, outdated_problem, stack_problem, tag_problem};
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
@@ -46,7 +46,7 @@ pub struct Stacks {
     pub deployed: BTreeSet<String>,
 }
 
-/// What the check of the stacks leaves to do.
+/// The work that the check of the stacks leaves to do.
 #[derive(Debug, Default)]
 pub struct FoundStacks {
     /// The first pushes that stacks wait for.
@@ -65,7 +65,7 @@ struct CheckedStack<'a> {
     child: Result<Option<Child>, CallError>,
     missed: Result<Option<SuspectedPush>, CallError>,
     drift: Vec<ComparedStack>,
-    /// What is wrong with the tags that approve. Only a diagnosis looks for it.
+    /// The problem of the tags that approve. Only a diagnosis looks for it.
     tags: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
 }
 
 impl FoundStacks {
-    /// Adds what a stack leaves to do.
+    /// Adds the work that a stack leaves to do.
     fn add(&mut self, child: Child) {
         self.reviewing
             .extend(child.settings.and_then(ReviewTarget::of));
@@ -158,12 +158,7 @@ impl Checker<'_> {
                 return found.add(child);
             }
             orphans += 1;
-            let owner = &child.owner_stack_id;
-            let problem = format!(
-                "its owner, stack {owner}, no longer exists; delete it with \
-                 `aws cloudformation delete-stack --stack-name {id}`"
-            );
-            findings.checked(subject, Some(problem));
+            findings.checked(subject, Some(orphan_problem(&child, id)));
         });
         let left = left.await;
         self.report_left("pipeline stacks", left, all, &mut findings);

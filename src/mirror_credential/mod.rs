@@ -20,7 +20,7 @@ mod delete;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod health;
+pub(crate) mod health;
 mod intent_log;
 mod messages;
 mod observe;

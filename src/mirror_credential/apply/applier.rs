@@ -5,7 +5,7 @@
 //! back what the delivery created.
 
 use crate::clients::Clients;
-use crate::clients::aws::CallError;
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::Access;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -16,7 +16,9 @@ use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::Step;
 use crate::mirror_credential::request_context::{RequestContext, Rotation};
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{Credential, Issued, Secret, SecretState, State};
+use crate::mirror_credential::state::{
+    Credential, Issued, Secret, SecretState, State, StoredLogin,
+};
 use crate::mirror_credential::{calls, messages, observe, plan};
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
@@ -103,31 +105,14 @@ impl<'a> Applier<'a> {
         let started_at = clients.clock.now();
         progress.doing(format!("reading user {}", spec.user_name));
         let aws = &clients.aws;
-        let replaced = async {
-            match &previous.secret_name {
-                Some(name) => observe::read_secret(aws, name).await,
-                None => Ok(None),
-            }
-        };
-        // An Update that keeps the secret verifies its login.
-        let is_update = !context.is_create && context.rotation.is_none();
-        let verifies = is_update && !spec.repositories().is_empty();
-        let login = async {
-            match previous.secret_name {
-                // If it cannot be read, the step that needs it reports the error.
-                None if verifies => calls::read_current_login(aws, &spec.secret_name).await.ok(),
-                _ => None,
-            }
-        };
-        let accesses = spec.gitlab.iter().cloned().collect();
-        let mut gitlab_clients = GitLabClients::new(clients, accesses);
-        gitlab_clients.add(previous.gitlab);
+        let accesses = spec.gitlab.iter().chain(&previous.gitlab);
+        let mut gitlab_clients = GitLabClients::new(clients, accesses.cloned().collect());
         let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
             observe::read_user(aws, &spec.user_name),
             observe::read_secret(aws, &spec.secret_name),
-            replaced,
+            read_replaced(aws, &previous),
             calls::clone_urls(aws, spec.repositories()),
-            login,
+            read_kept_login(aws, spec, context, &previous),
             open_gitlab(&mut gitlab_clients, spec),
         );
         let replaced = replaced?.filter(|secret| context.owns(secret));
@@ -138,7 +123,7 @@ impl<'a> Applier<'a> {
             secret => SecretState::from(secret?),
         };
         let mut state = State::new(started_at, user, secret);
-        state.secret_seen = state.secret.present().is_some();
+        state.log.was_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;
         state.clone_urls = clone_urls?;
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
@@ -146,7 +131,7 @@ impl<'a> Applier<'a> {
         state.login.other_resource_credentials = other_logins
             .map(|login| login.credential_id.clone())
             .collect();
-        state.login.stored.extend(login.flatten());
+        state.login.stored.extend(login);
         let mut applier = Applier {
             gitlab_clients,
             ..Applier::new(clients, spec, context, progress, state)
@@ -434,6 +419,30 @@ impl Reconcile for Applier<'_> {
         }
         result
     }
+}
+
+/// Reads the secret that this one replaces. `None` if there is none.
+async fn read_replaced(aws: &Aws, previous: &PreviousSpec) -> Result<Option<Secret>, CallError> {
+    match &previous.secret_name {
+        Some(name) => observe::read_secret(aws, name).await,
+        None => Ok(None),
+    }
+}
+
+/// Reads the login that an Update verifies because it keeps the secret, with the ID of its version.
+/// `None` if it cannot be read: the step that needs it reports the error.
+async fn read_kept_login(
+    aws: &Aws,
+    spec: &Spec,
+    context: &RequestContext,
+    previous: &PreviousSpec,
+) -> Option<(String, Option<StoredLogin>)> {
+    let is_update = !context.is_create && context.rotation.is_none();
+    if !is_update || previous.secret_name.is_some() || spec.repositories().is_empty() {
+        return None;
+    }
+    let read = calls::read_current_login(aws, &spec.secret_name).await;
+    read.ok().flatten()
 }
 
 /// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs

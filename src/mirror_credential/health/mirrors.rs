@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
 use crate::mirror_credential::calls::gitlab::GitLabClients;
-use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 use crate::mirror_credential::health::tips::Comparison;
 pub use crate::mirror_credential::health::tips::ForeignTip;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;

@@ -1,37 +1,30 @@
 //! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
+mod checked_gitlabs;
 mod mirrors;
 mod tips;
 mod unnamed;
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
 use crate::clients::aws::{CallError, required};
-use crate::clients::gitlab;
-use crate::clients::gitlab::{Access, GitLabError, TokenDetails, UnreachableGitLabs};
 use crate::common::iam_wildcard::NamePattern;
-use crate::common::pace::Pace;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::health::checked_gitlabs::check_token;
+pub use crate::mirror_credential::health::checked_gitlabs::{CheckedGitLabs, TokenHealth};
 use crate::mirror_credential::health::mirrors::check_mirror;
 pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
 use crate::mirror_credential::health::unnamed::disabled_mirrors;
 use crate::mirror_credential::intent_log;
+use crate::mirror_credential::intent_log::Login;
 pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{Credential, StoredLogin, User};
-
-/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's
-/// smallest documented limit is 1,200 requests a minute for a user:
-/// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
-/// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
-const MIRRORS_PER_SECOND: u32 = 5;
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +60,25 @@ pub struct Health {
     pub token: Option<TokenHealth>,
 }
 
-/// The state of one GitLab token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenHealth {
-    /// The name or ARN of its secret.
-    pub secret_id: String,
-    /// What GitLab shows of it, or why that is unknown.
-    pub details: Result<TokenDetails, String>,
+impl Health {
+    /// The health of the credential of `current`, without its mirrors.
+    fn of_credential(user: &User, current: &Login) -> Self {
+        let credential = user.credential(&current.credential_id);
+        let others = user.credentials.iter();
+        let others = others.filter(|other| other.id != current.credential_id);
+        Health {
+            user_name: user.name.clone(),
+            issued: credential.map(|credential| credential.created),
+            is_inactive: credential.is_some_and(|credential| !credential.active),
+            other_credentials: others.clone().map(|other| other.id.clone()).collect(),
+            has_unfinished_repair: is_repair(&current.version_id)
+                && others.clone().any(|other| other.active),
+            mirrors: vec![],
+            named: vec![],
+            disabled: vec![],
+            token: None,
+        }
+    }
 }
 
 /// Why a secret was not checked.
@@ -90,54 +95,6 @@ pub enum CheckError {
 impl From<CallError> for CheckError {
     fn from(error: CallError) -> Self {
         CheckError::Failed(error.to_string())
-    }
-}
-
-/// What one health check has found out of each GitLab.
-#[derive(Debug)]
-pub struct CheckedGitLabs {
-    pub(super) pace: Pace,
-    /// Whether the check changes nothing and reports more.
-    is_diagnosis: bool,
-    pub(super) unreachable: UnreachableGitLabs,
-    /// The tokens whose expiry was read, by GitLab's address, secret and key.
-    tokens: Mutex<BTreeSet<(String, String, String)>>,
-}
-
-impl CheckedGitLabs {
-    /// Nothing was checked yet.
-    pub fn new(is_diagnosis: bool) -> Self {
-        CheckedGitLabs {
-            pace: Pace::per_second(MIRRORS_PER_SECOND),
-            is_diagnosis,
-            unreachable: UnreachableGitLabs::default(),
-            tokens: Mutex::default(),
-        }
-    }
-
-    /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not
-    /// known to be unreachable.
-    fn reads_token(&self, access: &Access) -> bool {
-        let url = &access.url;
-        let (id, key) = (&access.token_secret_id, &access.token_secret_key);
-        let token = (url.clone(), id.clone(), key.clone());
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        self.unreachable.error_of(url).is_none() && tokens.insert(token)
-    }
-
-    /// The token of `access`, of which GitLab shows `details`.
-    fn token_health(
-        &self,
-        access: &Access,
-        details: Result<TokenDetails, GitLabError>,
-    ) -> TokenHealth {
-        TokenHealth {
-            secret_id: access.token_secret_id.clone(),
-            details: details.map_err(|error| {
-                self.unreachable.note(&access.url, None, &error);
-                error.to_string()
-            }),
-        }
     }
 }
 
@@ -201,21 +158,7 @@ impl MirrorCredential {
         };
         let credential = user.credential(&current.credential_id);
         let fault = credential_fault(credential, user_name);
-        let mut health = Health {
-            user_name: user_name.clone(),
-            issued: credential.map(|credential| credential.created),
-            is_inactive: credential.is_some_and(|credential| !credential.active),
-            other_credentials: other_credentials(&user, &current.credential_id),
-            has_unfinished_repair: is_repair(&current.version_id)
-                && user
-                    .credentials
-                    .iter()
-                    .any(|one| one.active && one.id != current.credential_id),
-            mirrors: vec![],
-            named: vec![],
-            disabled: vec![],
-            token: None,
-        };
+        let mut health = Health::of_credential(&user, current);
         if current.mirrors == 0 {
             return Ok(health);
         }
@@ -272,26 +215,6 @@ fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
     ))
 }
 
-impl MirrorCredential {
-    /// The token of `access`, which may be a pipeline's. `None` if it was read before, or if its
-    /// GitLab is known to be unreachable.
-    pub async fn token_health(
-        &self,
-        access: &Access,
-        checked: &CheckedGitLabs,
-    ) -> Option<TokenHealth> {
-        if !checked.reads_token(access) {
-            return None;
-        }
-        checked.pace.wait().await;
-        let details = async {
-            let gitlab = gitlab::open(&self.clients.aws, &self.clients.http, access).await?;
-            gitlab.token_details().await
-        };
-        Some(checked.token_health(access, details.await))
-    }
-}
-
 /// The secret, if it belongs to a user of `user_names`.
 fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretSummary> {
     // The filter matches prefixes, so it also returns tags with longer keys.
@@ -304,12 +227,6 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     })
 }
 
-/// The IDs of the user's credentials except `current`.
-fn other_credentials(user: &User, current: &str) -> Vec<String> {
-    let ids = user.credentials.iter().map(|credential| &credential.id);
-    ids.filter(|id| *id != current).cloned().collect()
-}
-
 /// Why the mirrors cannot push with `credential`. `None` if it is active.
 fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<String> {
     match credential {
@@ -317,18 +234,4 @@ fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<
         Some(one) if one.active => None,
         Some(_) => Some(format!("its credential of user {user_name} is inactive")),
     }
-}
-
-/// Reads what GitLab shows of the token of `access`. `None` if it was read before, or if its GitLab
-/// or its secret cannot be read, which is the fault of every mirror there.
-async fn check_token(
-    gitlabs: &mut GitLabClients<'_>,
-    access: &Access,
-    checked: &CheckedGitLabs,
-) -> Option<TokenHealth> {
-    if !checked.reads_token(access) {
-        return None;
-    }
-    let gitlab = gitlabs.at(&access.url).await.ok()?;
-    Some(checked.token_health(access, gitlab.token_details().await))
 }

@@ -2,7 +2,7 @@
 
 use crate::clients::gitlab::Mirror;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
-use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 
 /// The disabled mirrors that have never pushed and lead from the project of one of `records` to its

@@ -41,7 +41,7 @@ impl Planner<'_> {
     fn check_secret_state(&self) -> Option<Step> {
         let (state, context) = (self.state, self.context);
         // Of two deliveries of a Create, the one that fails deletes the secret that it created.
-        let was_seen = state.secret_seen && !context.is_create;
+        let was_seen = state.log.was_seen && !context.is_create;
         let is_at_work = state.log.claim.is_some() || state.log.claim_lost_at.is_some() || was_seen;
         match &state.secret {
             SecretState::Unread => Some(SecretStep::ReadSecret.into()),

@@ -1,6 +1,5 @@
 //! How the state follows the delivery's own changes, and learns of those of peers.
 
-use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::clients::gitlab::Mirror;
@@ -9,20 +8,6 @@ use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::IntentState;
 use crate::mirror_credential::state::{Credential, Issued, SecretState, State, StoredLogin};
-
-/// The resources that this delivery created, which a rollback deletes.
-#[derive(Clone, Debug, Default)]
-pub struct CreatedResources {
-    pub mirrors: BTreeSet<MirrorRecord>,
-    /// The credentials. IAM may not list them yet.
-    pub credentials: Vec<Credential>,
-    /// The credential whose login this delivery stored.
-    pub stored_credential: Option<String>,
-    /// The number of the log's entry in which this delivery last tried to store a login.
-    pub storing_entry: Option<u64>,
-    /// A peer may have reset the credential that this delivery issued.
-    pub is_login_shared: bool,
-}
 
 impl State {
     /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors

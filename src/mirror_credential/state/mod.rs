@@ -1,6 +1,7 @@
 //! The input of the planner: the observed state, with this delivery's changes.
 
 mod changes;
+mod login;
 pub mod mirrors;
 mod secret;
 mod user;
@@ -8,7 +9,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-pub use self::changes::CreatedResources;
+pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, User};
 
@@ -67,33 +68,11 @@ impl From<Option<Secret>> for SecretState {
     }
 }
 
-/// The value of a version that holds a login: user name, password, and the mirrors that use them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredLogin {
-    /// `username`
-    pub service_user_name: String,
-    /// `password`
-    pub password: Password,
-    /// `mirrors`
-    pub mirrors: Vec<MirrorRecord>,
-}
-
-/// A credential that this delivery issued or reset, and has not stored yet.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// `ServiceSpecificCredentialId`.
-    pub id: String,
-    /// The login's user name.
-    pub service_user_name: String,
-    /// `None` if a peer may have reset the credential since.
-    pub password: Option<Password>,
-    /// The login can push to every repository.
-    pub verified: bool,
-}
-
 /// The intent log, and this delivery's own entries.
 #[derive(Clone, Debug, Default)]
 pub struct LogState {
+    /// This delivery has read the secret of the log at least once.
+    pub was_seen: bool,
     /// The claim that this delivery holds.
     pub claim: Option<u64>,
     /// The latest claim before that one, and when this delivery wrote its own.
@@ -110,36 +89,6 @@ pub struct LogState {
     pub peer_timeout: Duration,
 }
 
-/// The user's credentials and the secret's logins.
-#[derive(Clone, Debug, Default)]
-pub struct LoginState {
-    /// The credential that this delivery issued and has not stored.
-    pub issued: Option<Issued>,
-    /// When this delivery last called IAM to issue a credential without learning the outcome, or
-    /// without finding a free slot.
-    pub uncertain_since: Option<SystemTime>,
-    /// A call whose outcome is unknown may have issued a credential.
-    pub may_have_issued: bool,
-    /// The version of the current login when the secret was last read or written.
-    pub seen_version: Option<String>,
-    /// When this delivery first saw a login that a peer has stored since it started.
-    pub peer_stored_at: Option<SystemTime>,
-    /// The stored login can push to every repository.
-    pub verified: bool,
-    /// The stored password is not the credential's.
-    pub rejected: bool,
-    /// The version of the secret whose login was verified or rejected.
-    pub verified_version: Option<String>,
-    /// The logins that were read, by version ID. `None` if the version holds no login.
-    pub stored: BTreeMap<String, Option<StoredLogin>>,
-    /// Why the current credential, which is inactive, could not be replaced.
-    pub replacement_error: Option<Reason>,
-    /// Credentials of this resource in the secret that this one replaces.
-    pub other_resource_credentials: Vec<String>,
-    /// Credentials that this delivery deleted. IAM may still list them.
-    pub deleted_credentials: Vec<String>,
-}
-
 /// The planner's input, beside the spec and the request.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -150,8 +99,6 @@ pub struct State {
     pub user_read_at: SystemTime,
     /// The secret was read after the user. Two concurrent reads may show different moments.
     pub secret_read_after_user: bool,
-    /// This delivery has read the secret at least once.
-    pub secret_seen: bool,
     /// The tag keys of the previous spec.
     pub previous_tags: Vec<String>,
     /// The clone URL of each repository.
@@ -183,7 +130,6 @@ impl State {
             started_at,
             user_read_at: started_at,
             secret_read_after_user: false,
-            secret_seen: false,
             previous_tags: Vec::new(),
             clone_urls: BTreeMap::new(),
             user,

@@ -83,7 +83,7 @@ step_table! {
     new_user_and_no_secret_creates_the_secret: same, fresh(), |k| k.user.exists = true => SecretStep::CreateSecret;
     secret_that_a_create_has_deleted_is_created_again: same, fresh(), |k| {
         k.user.exists = true;
-        k.secret_seen = true;
+        k.log.was_seen = true;
     } => SecretStep::CreateSecret;
     credential_of_another_resource_is_not_foreign: same, fresh(), |k| {
         k.user.exists = true;

@@ -1,0 +1,108 @@
+//! The state that the checks of mirrors and tokens share: the pace of their requests, the GitLab
+//! instances that do not respond, and the tokens that were read.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::clients::gitlab;
+use crate::clients::gitlab::{Access, GitLabError, TokenDetails, UnreachableGitLabs};
+use crate::common::pace::Pace;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::resource::MirrorCredential;
+
+/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's
+/// smallest documented limit is 1,200 requests a minute for a user:
+/// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
+/// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
+const MIRRORS_PER_SECOND: u32 = 5;
+
+/// The state of one GitLab token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenHealth {
+    /// The name or ARN of its secret.
+    pub secret_id: String,
+    /// GitLab's details, or why they are unknown.
+    pub details: Result<TokenDetails, String>,
+}
+
+/// The findings of one health check about each GitLab.
+#[derive(Debug)]
+pub struct CheckedGitLabs {
+    pub pace: Pace,
+    /// Whether the check changes nothing and reports more.
+    pub is_diagnosis: bool,
+    pub unreachable: UnreachableGitLabs,
+    /// The tokens whose expiry was read, by GitLab's address, secret and key.
+    tokens: Mutex<BTreeSet<(String, String, String)>>,
+}
+
+impl CheckedGitLabs {
+    /// Nothing was checked yet.
+    pub fn new(is_diagnosis: bool) -> Self {
+        CheckedGitLabs {
+            pace: Pace::per_second(MIRRORS_PER_SECOND),
+            is_diagnosis,
+            unreachable: UnreachableGitLabs::default(),
+            tokens: Mutex::default(),
+        }
+    }
+
+    /// Whether the token of `access` is to be read: it was not read before, and its GitLab is not
+    /// known to be unreachable.
+    fn reads_token(&self, access: &Access) -> bool {
+        let url = &access.url;
+        let (id, key) = (&access.token_secret_id, &access.token_secret_key);
+        let token = (url.clone(), id.clone(), key.clone());
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        self.unreachable.error_of(url).is_none() && tokens.insert(token)
+    }
+
+    /// The token of `access` with GitLab's `details`.
+    fn token_health(
+        &self,
+        access: &Access,
+        details: Result<TokenDetails, GitLabError>,
+    ) -> TokenHealth {
+        TokenHealth {
+            secret_id: access.token_secret_id.clone(),
+            details: details.map_err(|error| {
+                self.unreachable.note(&access.url, None, &error);
+                error.to_string()
+            }),
+        }
+    }
+}
+
+impl MirrorCredential {
+    /// The token of `access`, which may be a pipeline's. `None` if it was read before, or if its
+    /// GitLab is known to be unreachable.
+    pub async fn token_health(
+        &self,
+        access: &Access,
+        checked: &CheckedGitLabs,
+    ) -> Option<TokenHealth> {
+        if !checked.reads_token(access) {
+            return None;
+        }
+        checked.pace.wait().await;
+        let details = async {
+            let gitlab = gitlab::open(&self.clients.aws, &self.clients.http, access).await?;
+            gitlab.token_details().await
+        };
+        Some(checked.token_health(access, details.await))
+    }
+}
+
+/// Reads the details of the token of `access`. `None` if it was read before, or if its GitLab
+/// or its secret cannot be read, which is the fault of every mirror there.
+pub async fn check_token(
+    gitlabs: &mut GitLabClients<'_>,
+    access: &Access,
+    checked: &CheckedGitLabs,
+) -> Option<TokenHealth> {
+    if !checked.reads_token(access) {
+        return None;
+    }
+    let gitlab = gitlabs.at(&access.url).await.ok()?;
+    Some(checked.token_health(access, gitlab.token_details().await))
+}
