@@ -1,37 +1,36 @@
 //! Plans the steps when the secret holds no valid login: from the claim to the entry that holds
 //! one.
 
+use std::ops::ControlFlow::Continue;
+
 use crate::common::password::Password;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::end_rotation::end_rotation;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose,
+};
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
 
 impl Planner<'_> {
     /// The next step towards a new login.
-    pub fn plan_issue(&self) -> Step {
+    pub fn plan_issue(&self) -> Plan {
         let state = self.state;
         if let Some(error) = &state.mirrors.gitlab_error {
-            return Step::Reject(error.clone());
+            return choose(Step::Reject(error.clone()));
         }
         if self.context.rotation.is_none()
             && let Some(reason) = self.mirrors.pushes_everything()
         {
-            return Step::Reject(reason);
+            return choose(Step::Reject(reason));
         }
-        if let Some(step) = self.plan_foreign() {
-            return step;
-        }
+        self.plan_foreign()?;
         let Some(secret) = self.secret else {
-            return SecretStep::CreateSecret.into();
+            return choose(SecretStep::CreateSecret);
         };
-        if let Some(step) = self.claim(secret) {
-            return step;
-        }
+        self.claim(secret)?;
         if let Some(issued) = &state.login.issued {
             // GitLab rejects a `/` in a mirror's login.
             let is_usable = issued.password.as_ref().is_some_and(Password::is_url_safe);
@@ -48,35 +47,35 @@ impl Planner<'_> {
             return if state.shows_closed_intents() {
                 self.renew(&orphan.id)
             } else {
-                CredentialStep::WaitForIam.into()
+                choose(CredentialStep::WaitForIam)
             };
         }
         let may_have_left = secret.was_taken_over() || state.login.uncertain_since.is_some();
         if may_have_left && !state.is_settled() {
-            return CredentialStep::WaitForIam.into();
+            return choose(CredentialStep::WaitForIam);
         }
         if state.user.credentials.len() >= 2 {
-            let refusal = || Step::Reject(messages::both_slots_taken(&state.user.name));
-            return self.delete_superseded(secret).unwrap_or_else(refusal);
+            self.delete_superseded(secret)?;
+            return choose(Step::Reject(messages::both_slots_taken(&state.user.name)));
         }
-        if state.log.issue_intent_written {
-            CredentialStep::Issue.into()
+        choose(if state.log.issue_intent_written {
+            CredentialStep::Issue
         } else {
-            CredentialStep::WriteIssueIntent.into()
-        }
+            CredentialStep::WriteIssueIntent
+        })
     }
 
-    /// The step towards a usable password of the credential `id`, which no version holds. A reset
+    /// Makes the password usable of the credential `id`, which no version holds. A reset
     /// does not activate an inactive one, so that is deleted, and the next step issues another.
-    fn renew(&self, id: &str) -> Step {
+    fn renew(&self, id: &str) -> Plan {
         if self.is_inactive(id) {
-            return CredentialStep::DeleteCredential(id.to_owned()).into();
+            return choose(CredentialStep::DeleteCredential(id.to_owned()));
         }
-        CredentialStep::Reset(id.to_owned()).into()
+        choose(CredentialStep::Reset(id.to_owned()))
     }
 
-    /// The step for foreign credentials. `None` if there are none.
-    fn plan_foreign(&self) -> Option<Step> {
+    /// Rejects foreign credentials, or deletes them.
+    fn plan_foreign(&self) -> Plan {
         let state = self.state;
         let is_issued = |credential: &&Credential| {
             let issued = state.login.issued.as_ref();
@@ -84,69 +83,60 @@ impl Planner<'_> {
         };
         let foreign = self.of_class(CredentialClass::Foreign);
         let foreign: Vec<&Credential> = foreign.filter(|one| !is_issued(one)).collect();
-        let first = foreign.first()?;
-        let step = match self.spec.foreign_credentials {
+        let Some(first) = foreign.first() else {
+            return Continue(());
+        };
+        self.wait_for_tags()?;
+        choose(match self.spec.foreign_credentials {
             ForeignCredentials::Refuse => {
                 Step::Reject(messages::foreign_in_the_way(&state.user.name, &foreign))
             }
             ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
-        };
-        Some(self.wait_for_tags().unwrap_or(step))
+        })
     }
 
-    /// The step that is needed before the login or its mirrors can change. `None` if this delivery
-    /// holds the claim, and the orphan mirrors of earlier attempts are deleted.
-    pub fn claim(&self, secret: &Secret) -> Option<Step> {
+    /// Prepares a change of the login or its mirrors: this delivery has to hold the claim, and the
+    /// orphan mirrors of earlier attempts have to be deleted.
+    pub fn claim(&self, secret: &Secret) -> Plan {
         let state = self.state;
         if self.ownership_tags_differ(secret) {
-            return Some(SecretStep::TagSecret.into());
+            return choose(SecretStep::TagSecret);
         }
-        if let Some(step) = self.mirrors.read_mirror_intent(secret) {
-            return Some(step);
-        }
+        self.mirrors.read_mirror_intent(secret)?;
         if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
-            return Some(MirrorStep::ReadProjects.into());
+            return choose(MirrorStep::ReadProjects);
         }
         if !self.state.holds_claim() {
-            return Some(SecretStep::Claim(secret.next_entry()).into());
+            return choose(SecretStep::Claim(secret.next_entry()));
         }
-        if let Some(step) = end_rotation(self, secret) {
-            return Some(step);
-        }
+        self.end_rotation(secret)?;
         if secret.latest_login() > Some(secret.log.claim) {
             // An issued credential has to follow a claim that is the log's latest entry.
-            return Some(SecretStep::Claim(secret.next_entry()).into());
+            return choose(SecretStep::Claim(secret.next_entry()));
         }
-        self.mirrors
-            .delete_orphan_mirror(secret)
-            // Newer versions of GitLab reject a second mirror with the same URL.
-            .or_else(|| self.mirrors.retire_superseded(secret))
+        self.mirrors.delete_orphan_mirror(secret)?;
+        // Newer versions of GitLab reject a second mirror with the same URL.
+        self.mirrors.retire_superseded(secret)
     }
 
-    fn plan_store(&self, secret: &Secret, issued: &Issued) -> Step {
+    fn plan_store(&self, secret: &Secret, issued: &Issued) -> Plan {
         let has_repositories = !self.spec.repositories().is_empty();
-        if let Some(step) = self.mirrors.create_mirrors(secret, &[]) {
-            return step;
-        }
+        self.mirrors.create_mirrors(secret, &[])?;
         if self.context.rotation.is_some() {
             // The entry with the mirror IDs shows which claim a rotation holds, even without
             // mirrors.
-            return if self.state.mirrors.intent.ids_committed {
-                CredentialStep::Store.into()
-            } else {
-                MirrorStep::CommitMirrorIds(secret.next_entry()).into()
-            };
+            if !self.state.mirrors.intent.ids_committed {
+                return choose(MirrorStep::CommitMirrorIds(secret.next_entry()));
+            }
+            return choose(CredentialStep::Store);
         }
         // A working login is replaced only by a verified one.
         let must_work = secret.log.current.is_some() || self.mirrors.wants_mirrors();
         if must_work && !issued.verified && has_repositories {
-            return CredentialStep::VerifyIssued.into();
+            return choose(CredentialStep::VerifyIssued);
         }
-        let records = self.mirrors.placed(&[]);
-        self.mirrors
-            .enable(&records)
-            .or_else(|| self.mirrors.sync(&records))
-            .unwrap_or(CredentialStep::Store.into())
+        self.mirrors.push(&self.mirrors.placed(&[]))?;
+        choose(CredentialStep::Store)
     }
 
     /// The value and the label of the log's entry `entry`, which is in the version `version_id`:

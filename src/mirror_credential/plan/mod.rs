@@ -27,7 +27,7 @@ pub mod step;
 
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
-use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::plan::step::{CredentialStep, Plan, Step, choose};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
@@ -35,24 +35,26 @@ use cfn_custom_resource::Reason;
 
 /// The next step of `context` from `state` towards `spec`.
 pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
-    let planner = Planner::new(spec, context, state);
-    if let Some(rotation) = context.rotation.as_ref().filter(|own| own.is_aborted) {
-        return abort_rotation::next(&planner, &rotation.version_id);
-    }
-    if let Some(step) = planner.check_preconditions() {
-        return step;
-    }
-    // A rotation does not change which branches are mirrored.
-    if let Some(rotation) = &context.rotation {
-        return planner.plan_rotation(rotation);
-    }
-    if let Some(step) = planner.mirrors.rejection() {
-        return step;
-    }
-    match planner.current_login() {
-        CurrentLogin::Unknown => CredentialStep::WaitForIam.into(),
-        CurrentLogin::Missing => planner.plan_issue(),
-        CurrentLogin::Valid(credential) => planner.plan_maintenance(credential),
+    let plan = Planner::new(spec, context, state).plan();
+    plan.break_value().unwrap_or(Step::Done)
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Plan {
+        if let Some(rotation) = self.context.rotation.as_ref().filter(|own| own.is_aborted) {
+            return self.abort_rotation(&rotation.version_id);
+        }
+        self.check_preconditions()?;
+        // A rotation does not change which branches are mirrored.
+        if let Some(rotation) = &self.context.rotation {
+            return self.plan_rotation(rotation);
+        }
+        self.mirrors.check_acceptance()?;
+        match self.current_login() {
+            CurrentLogin::Unknown => choose(CredentialStep::WaitForIam),
+            CurrentLogin::Missing => self.plan_issue(),
+            CurrentLogin::Valid(credential) => self.plan_maintenance(credential),
+        }
     }
 }
 

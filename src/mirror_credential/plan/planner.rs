@@ -1,10 +1,12 @@
 //! The input of the planner, and facts that follow from it directly.
 
+use std::ops::ControlFlow::Continue;
+
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{Login, key, serial_key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::plan::mirrors::MirrorPlanner;
-use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, choose, choose_any};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{Credential, Secret, State};
@@ -112,30 +114,33 @@ impl<'a> Planner<'a> {
         credentials.filter(move |credential| self.class(credential) == wanted)
     }
 
-    /// The step that deletes a credential which the current login supersedes. `None` if there is
-    /// none.
-    pub fn delete_superseded(&self, secret: &Secret) -> Option<Step> {
+    /// Deletes a credential which the current login supersedes.
+    pub fn delete_superseded(&self, secret: &Secret) -> Plan {
         let current = secret.log.current.as_ref();
         let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
         let superseded = secret.log.superseded.iter();
-        let (id, is_named) = next_deletion(
+        let deletion = next_deletion(
             &self.state.user,
             superseded.filter(|login| !is_current(&login.credential_id)),
             &self.state.login.deleted_credentials,
             |credential| self.class(credential),
             self.spec.foreign_credentials == ForeignCredentials::Delete,
-        )?;
-        let wait = self.wait_for_tags().filter(|_| !is_named);
-        Some(wait.unwrap_or(CredentialStep::DeleteCredential(id).into()))
+        );
+        let Some((id, is_named)) = deletion else {
+            return Continue(());
+        };
+        if !is_named {
+            self.wait_for_tags()?;
+        }
+        choose(CredentialStep::DeleteCredential(id))
     }
 
-    /// The step that is needed before the user's tags prove whose a credential is. `None` if they
-    /// do.
-    pub fn wait_for_tags(&self) -> Option<Step> {
+    /// Waits until the user's tags prove whose a credential is.
+    pub fn wait_for_tags(&self) -> Plan {
         if !self.state.is_settled() {
-            return Some(CredentialStep::WaitForIam.into());
+            return choose(CredentialStep::WaitForIam);
         }
-        (!self.state.secret_read_after_user).then_some(SecretStep::ReadSecret.into())
+        choose_any((!self.state.secret_read_after_user).then_some(SecretStep::ReadSecret))
     }
 
     /// Whether a credential may exist that this delivery has not read: a peer issued it, or the
@@ -148,7 +153,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the user's tags name this resource, its secret and the current credential.
-    pub fn is_recorded(&self, secret: &Secret) -> bool {
+    fn is_recorded(&self, secret: &Secret) -> bool {
         let user = &self.state.user;
         let (intent, current) = (user.issue_intent.as_ref(), secret.log.current.as_ref());
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
@@ -160,6 +165,11 @@ impl<'a> Planner<'a> {
         user.held_by() == Some(&self.context.owner)
             && user.secret_name.as_ref() == Some(&self.spec.secret_name)
             && names_current
+    }
+
+    /// Writes into the user's tags who owns the user, unless they name it already.
+    pub fn record(&self, secret: &Secret) -> Plan {
+        choose_any((!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent))
     }
 
     /// Whether the secret's tags do not name the spec's user and this request. The delivery has to

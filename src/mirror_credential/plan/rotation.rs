@@ -1,11 +1,15 @@
 //! The four phases of a rotation: the same plan, stopped after each phase.
 
+use std::ops::ControlFlow::Continue;
+
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose,
+};
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
@@ -13,15 +17,15 @@ use cfn_custom_resource::Reason;
 
 impl Planner<'_> {
     /// The next step of `rotation`.
-    pub fn plan_rotation(&self, rotation: &Rotation) -> Step {
+    pub fn plan_rotation(&self, rotation: &Rotation) -> Plan {
         let Some(secret) = self.secret else {
-            return SecretStep::ReadSecret.into();
+            return choose(SecretStep::ReadSecret);
         };
         let version = &rotation.version_id;
         if secret.is_current(version) {
             return match rotation.phase {
-                RotationPhase::Finish => self.conclude_rotation(secret).unwrap_or(Step::Done),
-                _ => Step::Done,
+                RotationPhase::Finish => self.conclude_rotation(secret),
+                _ => Continue(()),
             };
         }
         let is_pending = secret.log.pending.as_ref() == Some(version);
@@ -30,7 +34,7 @@ impl Planner<'_> {
                 RotationPhase::Create => self.plan_first_phase(secret, rotation, is_pending),
                 _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
                 // When a schedule is attached, Secrets Manager tests whether the function responds.
-                RotationPhase::Test => Step::Done,
+                RotationPhase::Test => Continue(()),
                 _ => self.refuse_phase(messages::not_prepared(version)),
             };
         };
@@ -39,7 +43,7 @@ impl Planner<'_> {
             return self.refuse_phase(messages::rotation_is_overtaken(version));
         }
         match rotation.phase {
-            RotationPhase::Create => Step::Done,
+            RotationPhase::Create => Continue(()),
             _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
             phase => self.plan_phase(phase, secret, prepared),
         }
@@ -48,7 +52,7 @@ impl Planner<'_> {
     /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
     /// version is written, and this phase writes log entries before the rotation's version. A
     /// repair has none.
-    fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Step {
+    fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Plan {
         let version = &rotation.version_id;
         if secret.log.current.is_none() {
             return self.refuse_phase(messages::nothing_to_rotate());
@@ -60,7 +64,7 @@ impl Planner<'_> {
         let claim = intent_log::version_id(secret.log.claim);
         if is_open && self.state.mirrors.intent.read_from.as_ref() != Some(&claim) {
             // The claimant and the age of the claim decide.
-            return MirrorStep::ReadMirrorIntent(claim).into();
+            return choose(MirrorStep::ReadMirrorIntent(claim));
         }
         let is_own = is_open && self.state.mirrors.intent.content.is_by_rotation(version);
         if !is_pending && !is_own && !rotation.is_repair {
@@ -79,27 +83,27 @@ impl Planner<'_> {
             && is_recent
             && (rotation.is_repair || secret.open_rotation() == Some(version))
         {
-            return Step::Defer(messages::stack_is_changing());
+            return choose(Step::Defer(messages::stack_is_changing()));
         }
         self.plan_issue()
     }
 
     /// Rejects the phase. It waits first, because Secrets Manager may show the previous phase's
     /// entries late.
-    fn refuse_phase(&self, reason: Reason) -> Step {
+    fn refuse_phase(&self, reason: Reason) -> Plan {
         if self.state.now < self.state.started_at + PROPAGATION_TIME {
-            return SecretStep::WaitForPeer.into();
+            return choose(SecretStep::WaitForPeer);
         }
-        Step::Reject(reason)
+        choose(Step::Reject(reason))
     }
 
     /// The steps from a prepared login to a current one.
-    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Step {
+    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
         if self.mirrors.wants_mirrors() && self.state.mirrors.projects.is_none() {
-            return MirrorStep::ReadProjects.into();
+            return choose(MirrorStep::ReadProjects);
         }
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
-            return CredentialStep::ReadLogin(prepared.version_id.clone()).into();
+            return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
         };
         let Some(value) = value else {
             return self.refuse_phase(messages::not_prepared(&prepared.version_id));
@@ -110,37 +114,30 @@ impl Planner<'_> {
             return self.refuse_phase(messages::mirrors_have_changed(&prepared.version_id));
         }
         if !self.state.login.verified && !self.spec.repositories().is_empty() {
-            return CredentialStep::VerifyStored.into();
+            return choose(CredentialStep::VerifyStored);
         }
-        if let Some(step) = self.mirrors.enable(&kept) {
-            return step;
-        }
+        self.mirrors.enable(&kept)?;
         if phase == RotationPhase::Set {
-            return Step::Done;
+            return Continue(());
         }
-        if let Some(step) = self.mirrors.sync(&kept) {
-            return step;
-        }
+        self.mirrors.sync(&kept)?;
         match (phase, &secret.log.current) {
-            (RotationPhase::Finish, Some(current)) => SecretStep::MoveAwsCurrent {
+            (RotationPhase::Finish, Some(current)) => choose(SecretStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
                 to: prepared.version_id.clone(),
-            }
-            .into(),
-            _ => Step::Done,
+            }),
+            _ => Continue(()),
         }
     }
 
     /// The version is current: retires the mirrors and the credential of the superseded login.
-    fn conclude_rotation(&self, secret: &Secret) -> Option<Step> {
-        if let Some(step) = self.mirrors.retire_superseded(secret) {
-            return Some(step);
-        }
+    fn conclude_rotation(&self, secret: &Secret) -> Plan {
+        self.mirrors.retire_superseded(secret)?;
         // The credential stays inactive until its slot is needed.
         let user = &self.state.user;
         let mut superseded = self.of_class(CredentialClass::Superseded);
         if let Some(active) = superseded.find(|credential| credential.active) {
-            return Some(CredentialStep::Deactivate(active.id.clone()).into());
+            return choose(CredentialStep::Deactivate(active.id.clone()));
         }
         // A secret has a limited number of labels, so labels of deleted credentials are removed.
         let mut logins = secret.log.superseded.iter();
@@ -151,10 +148,10 @@ impl Planner<'_> {
                 && self.state.is_settled()
         });
         if let Some(login) = gone {
-            return Some(SecretStep::DropOldLogin(login.entry).into());
+            return choose(SecretStep::DropOldLogin(login.entry));
         }
         // The user's tags may have been removed during the rotation.
-        (!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent.into())
+        self.record(secret)
     }
 }
 

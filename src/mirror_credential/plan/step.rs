@@ -1,8 +1,25 @@
 //! The steps that the planner chooses from.
 
+use std::ops::ControlFlow;
+use std::ops::ControlFlow::{Break, Continue};
+
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
 use cfn_custom_resource::Reason;
+
+/// The result of a part of the plan: it breaks with the next step. Otherwise the plan continues, and
+/// the value is what the part has found.
+pub type Plan<T = ()> = ControlFlow<Step, T>;
+
+/// Ends the plan with `step`.
+pub fn choose<T>(step: impl Into<Step>) -> Plan<T> {
+    Break(step.into())
+}
+
+/// Ends the plan with `step`, if there is one.
+pub fn choose_any(step: Option<impl Into<Step>>) -> Plan {
+    step.map_or(Continue(()), choose)
+}
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]

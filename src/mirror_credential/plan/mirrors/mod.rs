@@ -1,9 +1,14 @@
 //! Plans the steps for mirrors: which to create, enable, push and delete.
 
+use std::ops::ControlFlow::Continue;
+
 use crate::clients::gitlab::PushStatus;
+use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, Plan, Step, choose, choose_any,
+};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::mirrors::Project;
@@ -32,37 +37,29 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// GitLab's error, or an unreachable GitLab, rejects every other spec than the saved one.
-    /// Mirrors that match that one stay, with a warning. Otherwise the rollback of another change
+    /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that match that one stay, with a warning. Otherwise the rollback of another change
     /// would fail.
-    pub fn rejection(&self) -> Option<Step> {
-        let reason = self
-            .state
-            .mirrors
-            .gitlab_error
-            .clone()
-            .or_else(|| self.branch_faults())?;
-        let refuse = Some(Step::Reject(reason));
-        let Some((secret, login)) = self
-            .state
-            .secret
-            .present()
-            .and_then(|s| Some((s, s.log.current.as_ref()?)))
-        else {
-            return refuse;
+    pub fn check_acceptance(&self) -> Plan {
+        let error = self.state.mirrors.gitlab_error.clone();
+        let Some(reason) = error.or_else(|| self.branch_faults()) else {
+            return Continue(());
         };
-        if !secret.saves(&self.spec.document) || login.mirrors != self.spec.mirrors.len() {
-            return refuse;
+        let secret = self.state.secret.present();
+        if let Some(secret) = secret.filter(|secret| secret.saves(&self.spec.document))
+            && let Some(login) = &secret.log.current
+            && login.mirrors == self.spec.mirrors.len()
+        {
+            let current = self.current_mirrors(secret)?;
+            let mut wanted = self.spec.mirrors.iter();
+            let is_kept = |wanted| {
+                let mut current = current.iter();
+                current.any(|record| self.spec.is_for(record, wanted))
+            };
+            if wanted.all(is_kept) {
+                return Continue(());
+            }
         }
-        let Some(current) = self.current_mirrors(secret) else {
-            return read_current(secret);
-        };
-        let mut wanted = self.spec.mirrors.iter();
-        let is_kept = |wanted| {
-            let mut current = current.iter();
-            current.any(|record| self.spec.is_for(record, wanted))
-        };
-        if wanted.all(is_kept) { None } else { refuse }
+        choose(Step::Reject(reason))
     }
 
     /// Mirrors that would push every branch, and required branches that would not be mirrored.
@@ -155,12 +152,12 @@ impl<'a> MirrorPlanner<'a> {
     pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
         let secret = self.state.secret.present();
         let secret = secret.filter(|_| self.state.login.issued.is_none());
-        let current = secret.and_then(|secret| self.current_mirrors(secret));
+        let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
         self.placed(&self.kept(current.unwrap_or_default()))
     }
 
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
-    pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Option<Step> {
+    pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Plan {
         let placed = self.placed(kept);
         let wanted = self.spec.mirrors.iter().enumerate();
         let missing = wanted.filter(|(_, wanted)| {
@@ -169,16 +166,22 @@ impl<'a> MirrorPlanner<'a> {
         });
         let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
         if !missing.is_empty() {
-            return Some(MirrorStep::CreateMirrors(missing).into());
+            return choose(MirrorStep::CreateMirrors(missing));
         }
         let is_named = self.state.mirrors.intent.ids_committed
             || self.state.mirrors.intent.content.created.is_empty();
-        (!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry()).into())
+        choose_any((!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry())))
+    }
+
+    /// Enables the mirrors of `records`, and lets them push.
+    pub fn push(&self, records: &[MirrorRecord]) -> Plan {
+        self.enable(records)?;
+        self.sync(records)
     }
 
     /// Enables the mirrors of `records` that are disabled, or that have other settings than the
     /// spec.
-    pub fn enable(&self, records: &[MirrorRecord]) -> Option<Step> {
+    pub fn enable(&self, records: &[MirrorRecord]) -> Plan {
         let wrong = records.iter().filter(|record| {
             let wanted = self.spec.wanted(record);
             let (Some(wanted), Some(mirror)) = (wanted, self.state.shown(record)) else {
@@ -192,7 +195,7 @@ impl<'a> MirrorPlanner<'a> {
                 && self.may_enable(record)
         });
         let wrong: Vec<MirrorRecord> = wrong.take(MIRRORS_AT_ONCE).cloned().collect();
-        (!wrong.is_empty()).then_some(MirrorStep::EnableMirrors(wrong).into())
+        choose_any((!wrong.is_empty()).then_some(MirrorStep::EnableMirrors(wrong)))
     }
 
     /// A rotation always enables the new mirror, because the mirror that it replaces pushes the
@@ -203,7 +206,7 @@ impl<'a> MirrorPlanner<'a> {
 
     /// Lets the mirrors of `records` push that have not pushed yet, or whose push failed. It skips
     /// a mirror through which GitLab would push every branch.
-    pub fn sync(&self, records: &[MirrorRecord]) -> Option<Step> {
+    pub fn sync(&self, records: &[MirrorRecord]) -> Plan {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.state.shown(record) else {
                 return false;
@@ -215,52 +218,57 @@ impl<'a> MirrorPlanner<'a> {
                 && !self.pushes_every_branch(record)
         });
         let silent: Vec<MirrorRecord> = silent.cloned().collect();
-        (!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent).into())
+        choose_any((!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent)))
     }
 
     /// Reads the mirror intent that a peer has not finished.
-    pub fn read_mirror_intent(&self, secret: &Secret) -> Option<Step> {
-        let version = secret.log.mirror_intent.as_ref()?;
+    pub fn read_mirror_intent(&self, secret: &Secret) -> Plan {
         let is_open = secret.is_unfinished() && !self.state.holds_claim();
-        let is_read = self.state.mirrors.intent.read_from.as_ref() == Some(version);
-        (is_open && !is_read).then(|| MirrorStep::ReadMirrorIntent(version.clone()).into())
+        let read_from = self.state.mirrors.intent.read_from.as_ref();
+        let intent = secret.log.mirror_intent.as_ref().filter(|_| is_open);
+        let unread = intent.filter(|version| read_from != Some(version));
+        choose_any(unread.map(|version| MirrorStep::ReadMirrorIntent(version.clone())))
     }
 
     /// Deletes a mirror of an attempt that was taken over.
-    pub fn delete_orphan_mirror(&self, secret: &Secret) -> Option<Step> {
-        self.state.mirrors.orphans.first()?;
+    pub fn delete_orphan_mirror(&self, secret: &Secret) -> Plan {
+        let orphans = &self.state.mirrors.orphans;
+        if orphans.is_empty() {
+            return Continue(());
+        }
         // A peer may have finished the attempt meanwhile.
-        let Some(current) = self.current_mirrors(secret) else {
-            return read_current(secret);
-        };
-        let mut orphans = self.state.mirrors.orphans.iter();
-        let orphan = orphans.find(|orphan| !current.contains(orphan))?;
-        Some(MirrorStep::DeleteOrphanMirror(orphan.clone()).into())
+        let current = self.current_mirrors(secret)?;
+        let mut orphans = orphans.iter();
+        let orphan = orphans.find(|orphan| !current.contains(orphan));
+        choose_any(orphan.map(|orphan| MirrorStep::DeleteOrphanMirror(orphan.clone())))
     }
 
-    /// The mirrors of the current login. `None` if they have to be read with [`read_current`].
-    fn current_mirrors(&self, secret: &Secret) -> Option<&[MirrorRecord]> {
+    /// The mirrors of the current login, which may have to be read first.
+    fn current_mirrors(&self, secret: &Secret) -> Plan<&[MirrorRecord]> {
         let current = secret.log.current.as_ref();
-        let Some(login) = current.filter(|login| login.mirrors > 0) else {
-            return Some(&[]);
-        };
-        let value = self.state.login.stored.get(&login.version_id)?;
-        Some(value.as_ref().map_or(&[], |value| &value.mirrors))
+        match current.filter(|login| login.mirrors > 0) {
+            Some(login) => self.mirrors_of(login),
+            None => Continue(&[]),
+        }
+    }
+
+    fn mirrors_of(&self, login: &Login) -> Plan<&[MirrorRecord]> {
+        match self.state.login.stored.get(&login.version_id) {
+            Some(value) => Continue(value.as_ref().map_or(&[], |value| &value.mirrors)),
+            None => choose(CredentialStep::ReadLogin(login.version_id.clone())),
+        }
     }
 
     /// Retires the mirrors of a superseded login that the current login does not have.
-    pub fn retire_superseded(&self, secret: &Secret) -> Option<Step> {
+    pub fn retire_superseded(&self, secret: &Secret) -> Plan {
         let superseded = secret.log.superseded.iter();
         let mut superseded = superseded.filter(|login| login.mirrors > 0).peekable();
-        superseded.peek()?;
-        let Some(current) = self.current_mirrors(secret) else {
-            return read_current(secret);
-        };
+        if superseded.peek().is_none() {
+            return Continue(());
+        }
+        let current = self.current_mirrors(secret)?;
         for login in superseded {
-            let Some(value) = self.state.login.stored.get(&login.version_id) else {
-                return Some(CredentialStep::ReadLogin(login.version_id.clone()).into());
-            };
-            let records = value.iter().flat_map(|value| &value.mirrors);
+            let records = self.mirrors_of(login)?.iter();
             let left = records.filter(|record| {
                 !current.contains(record)
                     && !self.state.mirrors.retired.contains(record)
@@ -268,10 +276,10 @@ impl<'a> MirrorPlanner<'a> {
             });
             let left: Vec<MirrorRecord> = left.take(MIRRORS_AT_ONCE).cloned().collect();
             if !left.is_empty() {
-                return Some(MirrorStep::RetireMirrors(left).into());
+                return choose(MirrorStep::RetireMirrors(left));
             }
         }
-        None
+        Continue(())
     }
 
     fn is_gone(&self, record: &MirrorRecord) -> bool {
@@ -282,11 +290,6 @@ impl<'a> MirrorPlanner<'a> {
         let project = self.project(&record.project);
         project.is_some_and(|project| !project.mirrors.iter().any(|one| one.id == record.id))
     }
-}
-
-fn read_current(secret: &Secret) -> Option<Step> {
-    let current = secret.log.current.as_ref()?;
-    Some(CredentialStep::ReadLogin(current.version_id.clone()).into())
 }
 
 #[cfg(test)]
