@@ -14,7 +14,7 @@ use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{Drifted, Found, Repair, Subject};
+use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -32,7 +32,7 @@ const MAX_NAMES: usize = 20;
 /// The result of one stack's comparison.
 #[derive(Debug)]
 pub struct ComparedStack {
-    subject: Subject,
+    subject: DriftTarget,
     found: Result<Found, CallError>,
     /// Why GitLab does not show it. `None` if it does, or need not.
     report_error: Option<String>,
@@ -52,7 +52,7 @@ impl Checker<'_> {
         let mut compared = vec![];
         let self_repair = self.environment.self_repair;
         if self_repair != SelfRepair::Disabled {
-            let own = Subject {
+            let own = DriftTarget {
                 stack_name: name.to_owned(),
                 role_arn: settings.location.role(&names.provisioning_role()),
                 repairs: (self_repair == SelfRepair::Repair).then(|| names.pipeline()),
@@ -61,7 +61,7 @@ impl Checker<'_> {
         }
         let change_sets = settings.change_sets.as_ref();
         if let Some(change_sets) = change_sets.filter(|settings| settings.reports_drift) {
-            let deployed = Subject {
+            let deployed = DriftTarget {
                 stack_name: change_sets.stack_name.clone(),
                 role_arn: settings.location.role(&names.deploy_role()),
                 // Only a person can judge changes by hand there.
@@ -76,7 +76,7 @@ impl Checker<'_> {
         compared
     }
 
-    async fn compare_stack(&self, subject: Subject) -> ComparedStack {
+    async fn compare_stack(&self, subject: DriftTarget) -> ComparedStack {
         let checking = drift::check(&self.clients.aws, &subject);
         let found = match tokio::time::timeout(COMPARISON_TIMEOUT, checking).await {
             Ok(found) => found,
@@ -176,7 +176,7 @@ impl Checker<'_> {
 }
 
 /// The differences, and the remedy.
-fn problem(subject: &Subject, drifted: &Drifted) -> String {
+fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
     let names = drifted
         .resources
         .iter()

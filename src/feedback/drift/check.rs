@@ -1,0 +1,135 @@
+//! Runs a comparison, from the read of the stack to the end of its change set.
+
+use std::time::SystemTime;
+
+use aws_sdk_cloudformation::types::{Stack, StackStatus};
+
+use super::result::{Drifted, Found, Repair};
+use super::target::DriftTarget;
+use crate::clients::aws::{Aws, CallError};
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::{Base, ChangeSet, ComparisonResult, Creation, NewChangeSet};
+use crate::gitops_pipeline::describe_stack;
+use crate::gitops_pipeline::executions;
+use cfn_custom_resource::Progress;
+
+/// The name of the change set. A check deletes the one that an earlier check left behind.
+const CHANGE_SET: &str = "drift-cfn-gitops";
+
+/// Compares a stack with its template.
+pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {
+    let stack_name = &target.stack_name;
+    // The caller enforces the deadline.
+    let progress = Progress::new(SystemTime::UNIX_EPOCH);
+    progress.doing(format!("looking up stack {stack_name}"));
+    let stack = match comparable(describe_stack(aws, stack_name).await?) {
+        Ok(stack) => stack,
+        Err(why) => return Ok(Found::Nothing(why)),
+    };
+    let parameters = stack.parameters.unwrap_or_default().into_iter();
+    let parameters: Vec<String> = parameters.filter_map(|one| one.parameter_key).collect();
+    let capabilities = stack.capabilities.unwrap_or_default();
+    let capabilities = capabilities.iter().map(|one| one.as_str().to_owned());
+    let new = NewChangeSet {
+        stack_name: stack_name.clone(),
+        name: CHANGE_SET.to_owned(),
+        // The SDK repeats a creation whose response was lost.
+        token: Some(format!("{CHANGE_SET}-{:016x}", fastrand::u64(..))),
+        role_arn: target.role_arn.clone(),
+        capabilities: capabilities.collect(),
+        parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
+        base: Base::Resources,
+    };
+    progress.doing(format!("deleting the change set of stack {stack_name}"));
+    change_sets::delete(aws, stack_name, CHANGE_SET).await?;
+    progress.doing(format!("comparing stack {stack_name} with its template"));
+    let read = match change_sets::compare(aws, &new).await? {
+        ComparisonResult::Read(read) => read,
+        ComparisonResult::Impossible(why) => return Ok(Found::Nothing(why.to_owned())),
+        ComparisonResult::Rejected(error) => return Err(error),
+    };
+    let ended = end(aws, target, &read, &progress).await;
+    if ended.is_err() {
+        change_sets::abandon(aws, stack_name, CHANGE_SET).await;
+    }
+    let repair = ended?;
+    Ok(match read.creation {
+        Creation::Failed(why) => Found::Nothing(why),
+        _ => Found::Compared(Drifted {
+            repair,
+            parameters,
+            capabilities: new.capabilities,
+            ..Drifted::of(&read)
+        }),
+    })
+}
+
+/// The stack, or why CloudFormation accepts no change set for it.
+fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
+    const MISSING: &str = "it does not exist yet";
+    let stack = stack.ok_or(MISSING)?;
+    match stack.stack_status() {
+        Some(StackStatus::ReviewInProgress) => Err(MISSING.to_owned()),
+        Some(
+            StackStatus::CreateComplete
+            | StackStatus::UpdateComplete
+            | StackStatus::UpdateRollbackComplete
+            | StackStatus::ImportComplete
+            | StackStatus::ImportRollbackComplete,
+        ) => Ok(stack),
+        status => Err(format!("it is {}", status.map_or("", StackStatus::as_str))),
+    }
+}
+
+/// Executes the change set if it repairs the stack and no execution of the pipeline is in progress,
+/// which an update of the pipeline would cancel. Otherwise deletes it.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>
+async fn end(
+    aws: &Aws,
+    target: &DriftTarget,
+    read: &ChangeSet,
+    progress: &Progress,
+) -> Result<Repair, CallError> {
+    let stack_name = &target.stack_name;
+    let mut repair = Repair::None;
+    if let Some(pipeline) = &target.repairs {
+        repair = Repair::of(read);
+        if repair == Repair::Started {
+            progress.doing(format!(
+                "looking for an execution in progress of stack {stack_name}"
+            ));
+            if executions::is_one_in_progress(aws, pipeline).await? {
+                repair = Repair::Deploying;
+            }
+        }
+    }
+    if repair == Repair::Started {
+        progress.doing(format!("repairing stack {stack_name}"));
+        // By the name: the comparison has checked the ID. IAM's `cloudformation:ChangeSetName`,
+        // which limits this call, "filters access by change set name". That it matches the name in
+        // an ARN is not documented, and an ARN that it does not match would deny each repair.
+        // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+        change_sets::execute(aws, stack_name, CHANGE_SET).await?;
+    } else {
+        progress.doing(format!("deleting the change set of stack {stack_name}"));
+        change_sets::delete(aws, stack_name, CHANGE_SET).await?;
+    }
+    Ok(repair)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stack_without_resources_or_in_progress_is_not_compared() {
+        let of =
+            |status: StackStatus| comparable(Some(Stack::builder().stack_status(status).build()));
+        let missing = Err("it does not exist yet".to_owned());
+        assert_eq!(comparable(None), missing);
+        assert_eq!(of(StackStatus::ReviewInProgress), missing);
+        let in_progress = Err("it is UPDATE_IN_PROGRESS".to_owned());
+        assert_eq!(of(StackStatus::UpdateInProgress), in_progress);
+        assert!(of(StackStatus::UpdateRollbackComplete).is_ok());
+    }
+}

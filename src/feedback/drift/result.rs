@@ -1,0 +1,88 @@
+//! The result of a comparison: pure functions of the change set that was read.
+
+use crate::feedback::change_sets::{Change, ChangeSet, Creation, DriftStatus, Effect};
+
+/// The result of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It was not compared, for this reason. The next health check of another day compares it.
+    Nothing(String),
+    Compared(Drifted),
+}
+
+/// The differences from the template.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drifted {
+    /// The resources that differ, sorted.
+    pub resources: Vec<Change>,
+    /// How many of the listed resources CloudFormation did not compare. Most often, it does not
+    /// support their types.
+    pub not_compared: usize,
+    /// Whether there are such resources, listed or not.
+    pub is_partial: bool,
+    pub repair: Repair,
+    /// The names of the stack's parameters.
+    pub parameters: Vec<String>,
+    /// The capabilities of the stack's template.
+    pub capabilities: Vec<String>,
+}
+
+/// The result of a repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repair {
+    /// There was none: nothing differs, or drift is only reported.
+    #[default]
+    None,
+    Started,
+    /// It was not started, because the change set replaces or removes a resource.
+    Destructive,
+    /// It was not started, because an execution of the pipeline is in progress.
+    Deploying,
+}
+
+impl Repair {
+    /// The repair by the change set `read`, if no execution of the pipeline is in progress.
+    pub fn of(read: &ChangeSet) -> Self {
+        if read.changes.iter().any(is_destructive) {
+            Repair::Destructive
+        } else if read.creation == Creation::Complete && read.changes.iter().any(has_drifted) {
+            Repair::Started
+        } else {
+            Repair::None
+        }
+    }
+}
+
+impl Drifted {
+    /// The differences in the change set `read`.
+    pub fn of(read: &ChangeSet) -> Self {
+        let drifted = read.changes.iter().filter(|change| has_drifted(change));
+        let skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);
+        let not_compared = read.changes.iter().filter(skipped).count();
+        Drifted {
+            resources: drifted.cloned().collect(),
+            not_compared,
+            is_partial: read.is_partial || not_compared > 0,
+            ..Drifted::default()
+        }
+    }
+}
+
+/// A change of a resource that is as in the template is not drift. CloudFormation shows such
+/// changes, for example for a reference to an `AWS::ApiGateway::Resource`:
+/// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505>.
+fn has_drifted(change: &Change) -> bool {
+    let drift = change.drift;
+    matches!(drift, Some(DriftStatus::Modified | DriftStatus::Deleted))
+}
+
+/// Whether the change deletes a resource that exists.
+fn is_destructive(change: &Change) -> bool {
+    use Effect::{MayReplace, Remove, Replace};
+    let is_gone = change.drift == Some(DriftStatus::Deleted);
+    !is_gone && matches!(change.effect, Replace | MayReplace | Remove)
+}
+
+#[cfg(test)]
+#[path = "result_tests.rs"]
+mod tests;

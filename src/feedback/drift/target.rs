@@ -1,0 +1,36 @@
+//! A stack to compare.
+
+use std::fmt::Write;
+
+/// A stack to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftTarget {
+    pub stack_name: String,
+    /// The role with which CloudFormation changes it.
+    pub role_arn: String,
+    /// The pipeline of a stack whose drift is repaired, while none of its executions is in
+    /// progress. `None` if it is only reported.
+    pub repairs: Option<String>,
+}
+
+impl DriftTarget {
+    /// The command that creates a change set which reverts the drift. The stack has these
+    /// `parameters`.
+    pub fn revert_command(&self, parameters: &[String], capabilities: &[String]) -> String {
+        let (stack_name, role_arn) = (&self.stack_name, &self.role_arn);
+        let mut command = format!(
+            "aws cloudformation create-change-set --stack-name {stack_name} --change-set-name \
+             revert-drift --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
+        );
+        if !capabilities.is_empty() {
+            let _ = write!(command, " --capabilities {}", capabilities.join(" "));
+        }
+        if !parameters.is_empty() {
+            command.push_str(" --parameters");
+        }
+        for parameter in parameters {
+            let _ = write!(command, " ParameterKey={parameter},UsePreviousValue=true");
+        }
+        command
+    }
+}
