@@ -10,36 +10,36 @@
 //!
 //! - [`event`] reads from an event which build it names
 //! - [`build`] reads the build, [`output`] what it stored, and [`template`] scans the template
-//! - [`plan`] decides the next step, and [`note`] renders the note, as pure functions
+//! - [`finding`] decides what the note shows, and [`note`] renders it, as pure functions
+//! - [`reviewer`] runs a review from top to bottom. A repetition starts from the beginning
 //! - [`missed_push`] finds pushes without a build
-//! - [`apply`] drives all of it with [`reconcile`]
 
-mod apply;
 mod build;
 mod event;
+mod finding;
 pub mod missed_push;
 mod note;
 mod output;
 mod parameters;
-mod plan;
+mod reviewer;
 mod target;
 mod template;
 
 use std::time::SystemTime;
 
-pub use self::build::{Head, ReviewBuild};
+pub use self::build::Head;
 pub use self::event::BuildEvent;
-pub use self::plan::Reviewed;
+pub use self::reviewer::Reviewed;
 pub use self::target::ReviewTarget;
 
-use self::apply::Reviewer;
+use self::build::{BuildState, ReviewBuild};
+use self::reviewer::Reviewer;
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError, UnreachableGitLabs};
 use crate::clients::http::Http;
 use crate::feedback::reporting::ReportError;
 use crate::gitops_pipeline::observe::pipeline_settings;
-use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
 
 /// Writes the note about the build that `event` names.
@@ -135,12 +135,20 @@ async fn review(
     target: &ReviewTarget,
     build: Option<ReviewBuild>,
 ) -> Result<Reviewed, ReportError> {
-    let mut reviewer = Reviewer::new(aws, gitlab, target, build);
-    // The caller enforces the deadline.
-    let progress = Progress::new(SystemTime::UNIX_EPOCH);
-    let result = Box::pin(reconcile(&mut reviewer, &progress)).await;
-    if result.is_err() {
-        reviewer.abandon().await;
+    let Some(build) = &build else {
+        let because = "the event rule of review branches did not start the build";
+        return Ok(Reviewed::Ignored(because));
+    };
+    if build.state == BuildState::Running {
+        return Ok(Reviewed::Ignored("the build runs"));
     }
-    result
+    let reviewer = Reviewer {
+        aws,
+        gitlab,
+        target,
+        build,
+        // The caller enforces the deadline.
+        progress: Progress::new(SystemTime::UNIX_EPOCH),
+    };
+    Box::pin(reviewer.review()).await
 }

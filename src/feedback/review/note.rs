@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use super::build::ReviewBuild;
+use super::finding::ReviewFinding;
 use super::output::Unusable;
 use super::parameters::MissingValues;
 use super::target::ReviewTarget;
 use super::template::Scan;
 use crate::clients::gitlab::StatusState;
-use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
+use crate::feedback::change_sets::{code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The most types of resources in a summary.
@@ -20,23 +21,6 @@ const MAX_TYPE_CHARACTERS: usize = 204;
 
 /// The most characters of CloudFormation's reason, and of a list of names.
 const MAX_REASON_CHARACTERS: usize = 500;
-
-/// The result of a review.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The change set has these changes, sorted. The template contains this.
-    Changes(Vec<Change>, Scan),
-    /// The build failed in this phase.
-    BuildFailed(String),
-    /// The build stored nothing from which a change set can be created.
-    Unusable(Unusable),
-    /// There is no change set, for these reasons. The template contains this.
-    Summary(Vec<String>, Scan),
-    /// There is no change set, because CloudFormation would have no value of these parameters.
-    MissingValues(MissingValues),
-    /// CloudFormation did not create the change set, for this reason.
-    Rejected(String),
-}
 
 /// The marker with which the note begins. It distinguishes the notes of environments and projects.
 pub fn marker(names: &ResourceNames) -> String {
@@ -57,7 +41,7 @@ pub fn render(
     target: &ReviewTarget,
     build: &ReviewBuild,
     commits_behind: u64,
-    finding: &Finding,
+    finding: &ReviewFinding,
     has_ended: bool,
 ) -> String {
     let mut note = marker(&target.names);
@@ -66,7 +50,7 @@ pub fn render(
     let of_stack = format!(", stack {}", code(&target.change_sets.stack_name));
     let no_change_set = format!("No change set for {environment}");
     let (headline, of_stack, result) = match finding {
-        Finding::Changes(changes, _) => {
+        ReviewFinding::Changes(changes, _) => {
             let merged = if commits_behind > 0 {
                 "This branch"
             } else {
@@ -75,16 +59,18 @@ pub fn render(
             let headline = format!("{merged} changes {environment}");
             (headline, of_stack.as_str(), counts(changes))
         }
-        Finding::BuildFailed(phase) => {
+        ReviewFinding::BuildFailed(phase) => {
             let headline = format!("The build for {environment} failed");
             (headline, "", format!("phase {}", code(phase)))
         }
-        Finding::Unusable(unusable) => (no_change_set, "", text(unusable)),
-        Finding::Summary(reasons, _) => (no_change_set, of_stack.as_str(), reasons.join("; ")),
-        Finding::MissingValues(missing) => {
+        ReviewFinding::Unusable(unusable) => (no_change_set, "", text(unusable)),
+        ReviewFinding::Summary(reasons, _) => {
+            (no_change_set, of_stack.as_str(), reasons.join("; "))
+        }
+        ReviewFinding::MissingValues(missing) => {
             (no_change_set, of_stack.as_str(), missing_values(missing))
         }
-        Finding::Rejected(reason) => {
+        ReviewFinding::Rejected(reason) => {
             let headline = format!("CloudFormation rejects the changes to {environment}");
             (headline, of_stack.as_str(), code(&shortened(reason)))
         }
@@ -96,12 +82,12 @@ pub fn render(
         "\n**{headline}**: [build]({url})\n\nCommit {commit}{of_stack}: {result}"
     );
     match finding {
-        Finding::Changes(changes, scan) => {
+        ReviewFinding::Changes(changes, scan) => {
             write_behind(&mut note, commits_behind, &target.deployed_branch);
             write_table(&mut note, changes, &url);
             write_unpackaged(&mut note, scan);
         }
-        Finding::Summary(_, scan) => {
+        ReviewFinding::Summary(_, scan) => {
             write_types(&mut note, scan);
             write_unpackaged(&mut note, scan);
         }
@@ -112,15 +98,17 @@ pub fn render(
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as
 /// Markdown. `Success` also if the function creates no change set by design.
-pub fn status(finding: &Finding) -> (StatusState, String) {
+pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {
-        Finding::Changes(changes, _) => (Success, counts(changes)),
-        Finding::Summary(reasons, _) => (Success, format!("No change set: {}", reasons.join("; "))),
-        Finding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
-        Finding::Unusable(unusable) => (Failed, text(unusable)),
-        Finding::MissingValues(missing) => (Failed, missing_values(missing)),
-        Finding::Rejected(reason) => {
+        ReviewFinding::Changes(changes, _) => (Success, counts(changes)),
+        ReviewFinding::Summary(reasons, _) => {
+            (Success, format!("No change set: {}", reasons.join("; ")))
+        }
+        ReviewFinding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
+        ReviewFinding::Unusable(unusable) => (Failed, text(unusable)),
+        ReviewFinding::MissingValues(missing) => (Failed, missing_values(missing)),
+        ReviewFinding::Rejected(reason) => {
             let text = format!("CloudFormation rejects the changes: {reason}");
             (Failed, text)
         }

@@ -9,6 +9,7 @@ mod drift;
 mod events;
 mod fixture;
 mod hostile;
+mod ignored;
 mod lost_pushes;
 mod merge_requests;
 mod mutants;

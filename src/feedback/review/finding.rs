@@ -1,0 +1,97 @@
+//! Decides what a note shows: pure functions of what was read.
+
+use std::collections::BTreeMap;
+
+use super::output::{BuildOutput, Unusable};
+use super::parameters;
+use super::parameters::MissingValues;
+use super::template::{Blocker, Scan};
+use crate::feedback::change_sets::{Change, HIDDEN_REASON, is_masked, shown_reason};
+use crate::gitops_pipeline::early_validation;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::ReviewSettings;
+
+/// The result of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewFinding {
+    /// The change set has these changes, sorted. The template contains this.
+    Changes(Vec<Change>, Scan),
+    /// The build failed in this phase.
+    BuildFailed(String),
+    /// The build stored nothing from which a change set can be created.
+    Unusable(Unusable),
+    /// There is no change set, for these reasons. The template contains this.
+    Summary(Vec<String>, Scan),
+    /// There is no change set, because CloudFormation would have no value of these parameters.
+    MissingValues(MissingValues),
+    /// CloudFormation did not create the change set, for this reason.
+    Rejected(String),
+}
+
+/// The stack that the pipeline deploys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeployedStack {
+    /// Whether it has resources.
+    pub exists: bool,
+    /// Whether an operation runs.
+    pub is_busy: bool,
+    /// The values of its parameters.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The finding about a build for which no change set is created. `None` if one can be created.
+pub fn without_change_set(
+    output: &BuildOutput,
+    stack: &DeployedStack,
+    settings: &ReviewSettings,
+) -> Option<ReviewFinding> {
+    let blockers = output.scan.blockers.iter();
+    let blockers = blockers.filter(|_| !settings.allow_transforms);
+    let because = |blocker: &Blocker| {
+        format!(
+            "CloudFormation does not get the template, because {}",
+            blocker.text()
+        )
+    };
+    let mut reasons: Vec<String> = blockers.map(because).collect();
+    if !stack.exists {
+        reasons.push("the stack does not exist yet".to_owned());
+    }
+    if !reasons.is_empty() {
+        return Some(ReviewFinding::Summary(reasons, output.scan.clone()));
+    }
+    let missing = parameters::missing(output, &stack.parameters);
+    let has_all = missing.unnamed.is_empty() && missing.computed.is_empty();
+    (!has_all).then(|| {
+        ReviewFinding::MissingValues(MissingValues {
+            configuration: settings.template_configuration.clone(),
+            ..missing
+        })
+    })
+}
+
+/// The finding about a change set that CloudFormation rejected for `reason`. Its validation found
+/// `errors`. Shows none of the parameters' `values`.
+pub fn rejected(
+    reason: &str,
+    errors: &[early_validation::Finding],
+    values: &[String],
+    names: &ResourceNames,
+) -> ReviewFinding {
+    // The author of the template could have any value shown in another form.
+    let has_masked = values.iter().any(|value| is_masked(value));
+    let shown = |text: &str| {
+        let shown = (!has_masked).then(|| shown_reason(text, values, names));
+        shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
+    };
+    let errors = errors.iter().map(|error| early_validation::Finding {
+        place: shown(&error.place),
+        cause: shown(&error.cause),
+    });
+    let described = early_validation::describe(&errors.collect::<Vec<_>>());
+    ReviewFinding::Rejected(described.unwrap_or_else(|| shown(reason)))
+}
+
+#[cfg(test)]
+#[path = "finding_tests.rs"]
+mod tests;

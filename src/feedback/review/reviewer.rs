@@ -1,0 +1,320 @@
+//! Runs a review, from the branch's latest commit to the note.
+
+use aws_sdk_cloudformation::types::{Parameter, Stack, StackStatus};
+
+use super::build::{BuildState, ReviewBuild};
+use super::finding::{DeployedStack, ReviewFinding};
+use super::output::{BuildOutput, Unusable};
+use super::target::ReviewTarget;
+use super::{finding, note, output, parameters};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::codecommit;
+use crate::clients::gitlab::{
+    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection,
+};
+use crate::feedback::change_sets::{Base, ChangeSet, ComparisonResult, Creation, NewChangeSet};
+use crate::feedback::reporting::{
+    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, may_pass,
+};
+use crate::feedback::{change_sets, rights};
+use crate::gitops_pipeline::{describe_stack, early_validation};
+use cfn_custom_resource::{Progress, Reason};
+
+/// The end of a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reviewed {
+    /// The notes show the build.
+    Written,
+    /// There was nothing to write, for this reason.
+    Ignored(&'static str),
+    /// GitLab rejected the review for good.
+    Rejected(Reason),
+}
+
+/// A running review of one build.
+pub struct Reviewer<'a> {
+    pub aws: &'a Aws,
+    pub gitlab: &'a GitLab,
+    pub target: &'a ReviewTarget,
+    pub build: &'a ReviewBuild,
+    pub progress: Progress,
+}
+
+impl Reviewer<'_> {
+    /// Writes the notes about the build, if it is that of the branch's latest commit.
+    pub async fn review(&self) -> Result<Reviewed, ReportError> {
+        if let Some(because) = self.outdated().await? {
+            return self.clean_up(because).await;
+        }
+        if let Some(because) = self.shown().await? {
+            return self.clean_up(because).await;
+        }
+        match self.find().await? {
+            Ok(finding) => self.write(&finding).await.map(|()| Reviewed::Written),
+            Err(because) => Ok(Reviewed::Ignored(because)),
+        }
+    }
+
+    /// Why the build is not that of the branch's latest commit. `None` if it is.
+    async fn outdated(&self) -> Result<Option<&'static str>, CallError> {
+        let branch = &self.build.branch;
+        self.doing(format!("looking up branch {branch}"));
+        let repository = &self.target.repository_name;
+        let tip = codecommit::branch_tip(&self.aws.codecommit, repository, branch).await?;
+        Ok(match tip {
+            None => Some("the branch does not exist any more"),
+            Some(tip) if tip != self.build.commit => Some("a later commit was pushed"),
+            Some(_) => None,
+        })
+    }
+
+    /// Why no note has to be written. `None` if one has to.
+    async fn shown(&self) -> Result<Option<&'static str>, ReportError> {
+        let branch = &self.build.branch;
+        self.doing(format!("reading the notes of branch {branch} in GitLab"));
+        let project = &self.target.report.project;
+        let places = self.places().await?;
+        let marker = note::marker(&self.target.names);
+        let notes = self.gitlab.notes(project, &places, &marker).await?;
+        let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
+        let build = note::build_marker(self.build.uuid(), true);
+        // If a place has more than one note, writing deletes all but the first.
+        let shows_build =
+            |notes: &Vec<Note>| matches!(&notes[..], [it] if it.body.contains(&build));
+        Ok(if notes.is_empty() {
+            Some("the branch has no open merge request")
+        } else if notes.iter().all(shows_build) {
+            Some("the notes show the build already")
+        } else {
+            None
+        })
+    }
+
+    /// Deletes the change set that an earlier delivery may have left behind.
+    async fn clean_up(&self, because: &'static str) -> Result<Reviewed, ReportError> {
+        self.delete_change_set().await?;
+        Ok(Reviewed::Ignored(because))
+    }
+
+    /// The finding about the build, or why nothing is written.
+    async fn find(&self) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
+        if let BuildState::Failed(phase) = &self.build.state {
+            return Ok(Ok(ReviewFinding::BuildFailed(phase.clone())));
+        }
+        let output = match self.read_output().await? {
+            Ok(output) => output,
+            Err(unusable) => return Ok(Ok(ReviewFinding::Unusable(unusable))),
+        };
+        let stack = self.read_stack().await?;
+        if let Some(found) = finding::without_change_set(&output, &stack, &self.target.review) {
+            return Ok(Ok(found));
+        }
+        if stack.is_busy {
+            // The health check repeats the review.
+            return Ok(Err("an operation on the deployed stack runs"));
+        }
+        self.compare(output, &stack).await
+    }
+
+    async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {
+        let id = &self.build.id;
+        self.doing(format!("reading what build {id} stored"));
+        let (review, location) = (&self.target.review, &self.target.location);
+        match &self.build.output {
+            Some(stored) => output::read(self.aws, stored, review, location).await,
+            None => Ok(Err(Unusable::Missing(review.template_path.clone()))),
+        }
+    }
+
+    async fn read_stack(&self) -> Result<DeployedStack, CallError> {
+        let name = self.stack_name();
+        self.doing(format!("looking up stack {name}"));
+        let stack = describe_stack(self.aws, name).await?;
+        let status = stack.as_ref().and_then(Stack::stack_status);
+        let parameters = stack.iter().flat_map(|stack| stack.parameters());
+        let value = |one: &Parameter| {
+            Some((
+                one.parameter_key()?.to_owned(),
+                one.parameter_value()?.to_owned(),
+            ))
+        };
+        Ok(DeployedStack {
+            // An earlier change set of the pipeline has not been executed yet.
+            exists: status.is_some_and(|status| *status != StackStatus::ReviewInProgress),
+            is_busy: status.is_some_and(|status| status.as_str().ends_with("_IN_PROGRESS")),
+            parameters: parameters.filter_map(value).collect(),
+        })
+    }
+
+    /// Creates the change set, reads it and deletes it.
+    async fn compare(
+        &self,
+        output: BuildOutput,
+        stack: &DeployedStack,
+    ) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
+        let (target, id) = (self.target, &self.build.id);
+        self.doing(format!("creating the change set of build {id}"));
+        let new = NewChangeSet {
+            stack_name: self.stack_name().to_owned(),
+            name: self.change_set_name(),
+            token: None,
+            role_arn: target.location.role(&target.names.deploy_role()),
+            capabilities: target.change_sets.capabilities.clone(),
+            parameters: parameters::of_request(&output, &stack.parameters),
+            base: Base::Template {
+                url: output.template_url.clone(),
+                tags: output.tags.clone(),
+            },
+        };
+        let values = parameters::values(&output, &stack.parameters);
+        let rejected =
+            |reason: &str, errors: &[_]| finding::rejected(reason, errors, &values, &target.names);
+        let read = match change_sets::compare(self.aws, &new).await? {
+            ComparisonResult::Read(read) => read,
+            ComparisonResult::Impossible(because) => return Ok(Err(because)),
+            // A developer can do something about the template, but not about the function's role.
+            ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
+            ComparisonResult::Rejected(error) => return Ok(Ok(rejected(&error.cause, &[]))),
+        };
+        let ended = self.end_change_set(&read).await;
+        if ended.is_err() {
+            change_sets::abandon(self.aws, &new.stack_name, &new.name).await;
+        }
+        let errors = ended?;
+        // A later commit may have been pushed meanwhile.
+        if let Some(because) = self.outdated().await? {
+            return Ok(Err(because));
+        }
+        Ok(Ok(match &read.creation {
+            Creation::Failed(reason) => rejected(reason, &errors),
+            _ => ReviewFinding::Changes(read.changes, output.scan),
+        }))
+    }
+
+    /// Deletes the change set `read`. Returns the errors that CloudFormation's validation found,
+    /// which CloudFormation may delete with the change set.
+    async fn end_change_set(
+        &self,
+        read: &ChangeSet,
+    ) -> Result<Vec<early_validation::Finding>, CallError> {
+        let mut errors = vec![];
+        if let Creation::Failed(reason) = &read.creation
+            && early_validation::names_validation(reason)
+        {
+            let (id, name) = (&self.build.id, self.change_set_name());
+            self.doing(format!(
+                "reading why the change set of build {id} is invalid"
+            ));
+            match early_validation::of_change_set(self.aws, self.stack_name(), &name).await {
+                Ok(found) => errors = found,
+                Err(error) if error.is_transient() => return Err(error),
+                // CloudFormation's own reason names the validation.
+                Err(error) => {
+                    tracing::warn!(%error, "the reason of the failure may lack details");
+                }
+            }
+        }
+        self.delete_change_set().await?;
+        Ok(errors)
+    }
+
+    async fn delete_change_set(&self) -> Result<(), CallError> {
+        let (id, name) = (&self.build.id, self.change_set_name());
+        self.doing(format!("deleting the change set of build {id}"));
+        change_sets::delete(self.aws, self.stack_name(), &name).await
+    }
+
+    async fn write(&self, finding: &ReviewFinding) -> Result<(), ReportError> {
+        let id = &self.build.id;
+        self.doing(format!("writing the note about build {id} to GitLab"));
+        let posted = self.post_status(finding).await;
+        let posted = posted.map_err(|error| ReportError {
+            // A conflict that lasts does not end with another delivery.
+            is_final: !error.is_transient() || error.kind.is_rejection(Rejection::Temporary),
+            ..error.into()
+        });
+        // A status that failed does not suppress the note, which shows that the review has ended
+        // only if no other delivery has to post the status.
+        let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final);
+        let written = self.write_note(finding, has_ended).await;
+        match (posted, written.map_err(ReportError::from)) {
+            (Err(status), Err(note)) => {
+                tracing::warn!(error = %status, "not reviewed");
+                Err(if note.is_final { status } else { note })
+            }
+            (posted, written) => posted.and(written),
+        }
+    }
+
+    /// Posts the commit status of the review, and repeats the request if another report posts at
+    /// the same time.
+    async fn post_status(&self, finding: &ReviewFinding) -> Result<(), GitLabError> {
+        let (target, commit) = (self.target, self.commit());
+        if !target.report.commit_status {
+            return Ok(());
+        }
+        let names = &target.names;
+        let url = target.location.build_console(names, &self.build.id);
+        let desired = commit_status(names, "/review", note::status(finding), &url);
+        for _ in 0..MAX_RETRIES {
+            match self.gitlab.show_commit_status(&commit, &desired).await {
+                Err(error) if may_pass(&error) => tokio::time::sleep(RETRY_INTERVAL).await,
+                result => return result,
+            }
+        }
+        self.gitlab.show_commit_status(&commit, &desired).await
+    }
+
+    async fn write_note(
+        &self,
+        finding: &ReviewFinding,
+        has_ended: bool,
+    ) -> Result<(), GitLabError> {
+        let (gitlab, target) = (self.gitlab, self.target);
+        let (project, places) = (&target.report.project, self.places().await?);
+        // All of them lead from the same branch to the same branch.
+        let behind = match places.first() {
+            Some(place) => gitlab.commits_behind(project, place).await?,
+            None => None,
+        };
+        let (marker, behind) = (note::marker(&target.names), behind.unwrap_or_default());
+        let mut body = note::render(target, self.build, behind, finding, has_ended);
+        if let ReviewFinding::Changes(changes, _) = finding {
+            body += &rights::missing(self.aws, &target.names, changes).await;
+        }
+        let note = (marker.as_str(), body.as_str());
+        gitlab.write_note(project, &places, None, note).await?;
+        Ok(())
+    }
+
+    /// The merge requests of the branch from this project into the deployed branch.
+    async fn places(&self) -> Result<Vec<NotePlace>, GitLabError> {
+        let target = NoteTarget::Branch {
+            into: &self.target.deployed_branch,
+        };
+        self.gitlab.note_places(&self.commit(), target).await
+    }
+
+    /// Starts a step of the log.
+    fn doing(&self, step: String) {
+        self.progress.doing(step);
+    }
+
+    fn commit(&self) -> CommitRef {
+        CommitRef {
+            project: self.target.report.project.clone(),
+            sha: self.build.commit.clone(),
+            branch: self.build.branch.clone(),
+        }
+    }
+
+    fn stack_name(&self) -> &str {
+        &self.target.change_sets.stack_name
+    }
+
+    /// The change set's name. Each build has its own, so that two deliveries of an event share it
+    /// and two builds do not.
+    fn change_set_name(&self) -> String {
+        format!("plan-{}", self.build.uuid())
+    }
+}
