@@ -3,9 +3,10 @@
 //! CodeCommit's event of a tag proves nothing: a stolen password of a mirror can push tags and
 //! commits. So everything is read from GitLab, and what cannot be read is not approved.
 
+use super::error::ApprovalError;
+use super::plan;
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, Range};
-use super::{ApprovalError, plan};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLab, GitLabError, PushEvent, Tag, User};
 use crate::feedback::change_sets::Creation;

@@ -7,33 +7,29 @@
 //! - [`gitlab`] asks GitLab about the tags of the request
 //! - [`plan`] decides what they prove, as pure functions
 
+mod error;
 mod gitlab;
 mod plan;
 mod request;
+mod summary;
 
+pub use self::error::ApprovalError;
 pub use self::gitlab::Inquiry;
 pub use self::plan::Doubt;
 pub use self::request::ApprovalRequest;
+pub use self::summary::{SUMMARY, person_of};
 
 use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 
+use self::summary::BY_PERSON;
 use crate::clients::aws::{Aws, CallError, optional};
-use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
-
-/// The summary of the function's approval in CodePipeline.
-pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
-
-/// How the summary of a person's decision in GitLab begins. The person and the tag follow.
-const BY_PERSON: [&str; 2] = [
-    "cfn-gitops: approved in GitLab by ",
-    "cfn-gitops: rejected in GitLab by ",
-];
 
 /// CodePipeline's error codes for a token whose request no longer waits. The documentation does not
 /// tell them apart:
@@ -42,23 +38,6 @@ const ENDED: [&str; 2] = [
     "ApprovalAlreadyCompletedException",
     "InvalidApprovalTokenException",
 ];
-
-/// Why it is unknown who approves.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApprovalError {
-    /// AWS does not respond, or denies a call.
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    /// GitLab does not respond, or denies a request.
-    #[error(transparent)]
-    GitLab(#[from] GitLabError),
-}
-
-/// Who decided in GitLab, and by which tag, according to the summary of an approval.
-pub fn person_of(summary: &str) -> Option<&str> {
-    let mut texts = BY_PERSON.iter();
-    texts.find_map(|text| Some(summary.split_once(text)?.1))
-}
 
 /// Approves the change set that waits in the pipeline of `names`, if its properties allow that and
 /// the change set has no changes.

@@ -1,18 +1,13 @@
 //! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not
 //! approved.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
-use aws_smithy_types::DateTime;
-
-use super::{SUMMARY, person_of};
+use super::summary::{SUMMARY, person_of};
 use crate::clients::gitlab::{
     Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
 };
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
-use crate::gitops_pipeline::executions::{commit_of, is_rollback};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::approval_tags::Exposure;
 
@@ -66,15 +61,9 @@ pub enum Doubt {
     /// There are too many pushes.
     #[error("GitLab lists more than 5,000 pushes since the last deployment. Approve in AWS")]
     TooManyPushes,
-    /// A bot, or a blocked user.
-    #[error("its creator is not an active person")]
-    NotAPerson,
-    /// A rule may admit single users.
-    #[error("its creator is not a Maintainer of the project, as far as the token's user sees")]
-    NotMaintainer,
-    /// The function's token is not a person.
-    #[error("its creator is the user of the function's token")]
-    OwnUser,
+    /// Its creator is not a person who may decide.
+    #[error("its creator is {0}")]
+    Creator(&'static str),
     /// Two people are needed.
     #[error("its creator {0}. Another Maintainer has to approve")]
     Author(&'static str),
@@ -118,25 +107,6 @@ pub struct Authorship {
     pub merges: Vec<RequestedMerge>,
     /// The pushes since days before the last deployed commit was read.
     pub pushes: Vec<PushEvent>,
-}
-
-/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
-/// commit without an approval, so the earlier execution of this commit takes its place, and those
-/// between them are left out.
-pub fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
-    let has_succeeded =
-        |one: &&PipelineExecutionSummary| one.status() == Some(&PipelineExecutionStatus::Succeeded);
-    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
-    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
-    let mut restored = None;
-    succeeded.retain(|one| {
-        if restored.is_some_and(|commit| commit_of(one) != commit) {
-            return false;
-        }
-        restored = is_rollback(one).then(|| commit_of(one));
-        restored.is_none()
-    });
-    succeeded
 }
 
 /// Whether a person has given an approval. The function's own summary and role identify what it
@@ -200,11 +170,15 @@ pub fn creator(
 /// Checks that `user` is a person who may create the tag. `level` is that of an active member.
 pub fn check_person(user: &User, level: Option<u64>, own_user: u64) -> Result<(), Doubt> {
     if user.id == own_user {
-        Err(Doubt::OwnUser)
+        Err(Doubt::Creator("the user of the function's token"))
     } else if !user.is_active_person || user.username.is_empty() {
-        Err(Doubt::NotAPerson)
+        // A bot, or a blocked user.
+        Err(Doubt::Creator("not an active person"))
     } else if level < Some(MAINTAINER) {
-        Err(Doubt::NotMaintainer)
+        // A rule may admit single users.
+        Err(Doubt::Creator(
+            "not a Maintainer of the project, as far as the token's user sees",
+        ))
     } else {
         Ok(())
     }

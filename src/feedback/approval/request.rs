@@ -1,10 +1,12 @@
 //! A request for approval that waits, and the change set that it is about.
 
+use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, PipelineExecutionStatus, PipelineExecutionSummary, StageState,
 };
+use aws_smithy_types::DateTime;
 
 use super::plan;
 use crate::clients::aws::{Aws, CallError};
@@ -13,7 +15,7 @@ use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::actions::list_actions;
-use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, commit_of};
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, commit_of, is_rollback};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
 
@@ -124,7 +126,7 @@ async fn deployed(
     names: &ResourceNames,
     listed: &[PipelineExecutionSummary],
 ) -> Result<Option<(String, SystemTime)>, CallError> {
-    for one in plan::deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
+    for one in deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
@@ -139,4 +141,23 @@ async fn deployed(
         return Ok(Some(commit.to_owned()).zip(started.min()));
     }
     Ok(None)
+}
+
+/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
+/// commit without an approval, so the earlier execution of this commit takes its place, and those
+/// between them are left out.
+fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
+    let has_succeeded =
+        |one: &&PipelineExecutionSummary| one.status() == Some(&PipelineExecutionStatus::Succeeded);
+    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
+    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
+    let mut restored = None;
+    succeeded.retain(|one| {
+        if restored.is_some_and(|commit| commit_of(one) != commit) {
+            return false;
+        }
+        restored = is_rollback(one).then(|| commit_of(one));
+        restored.is_none()
+    });
+    succeeded
 }
