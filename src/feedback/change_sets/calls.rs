@@ -70,7 +70,7 @@ pub enum Created {
 
 /// A change set in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedChangeSet {
     pub name: String,
     /// When it was created. `None` if CloudFormation does not return it.
     pub created: Option<SystemTime>,
@@ -202,14 +202,14 @@ pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), Call
 }
 
 /// Lists the change sets of a stack.
-pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<Listed>, CallError> {
+pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<ListedChangeSet>, CallError> {
     let call = aws.cloudformation.list_change_sets().stack_name(stack_name);
     let listed: Result<Vec<ChangeSetSummary>, _> =
         call.into_paginator().items().send().collect().await;
     let doing = || format!("listing the change sets of {stack_name}");
     let listed = required(listed, doing)?.into_iter().filter_map(|summary| {
         let created = summary.creation_time;
-        Some(Listed {
+        Some(ListedChangeSet {
             is_own: summary.description() == Some(DESCRIPTION),
             name: summary.change_set_name?,
             created: created.and_then(|time| SystemTime::try_from(time).ok()),

@@ -21,7 +21,7 @@ pub struct PipelineEvent {
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html>
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Detail {
+struct ExecutionDetail {
     pipeline: String,
     execution_id: String,
     /// Missing in the event of an execution.
@@ -37,7 +37,7 @@ impl PipelineEvent {
     /// Reads the event. `None` if it is another event, or if the pipeline's name is not one that
     /// cfn-gitops gives.
     pub fn parse(event: &str) -> Option<Self> {
-        let event: EventBridgeEvent<Detail> = serde_json::from_str(event).ok()?;
+        let event: EventBridgeEvent<ExecutionDetail> = serde_json::from_str(event).ok()?;
         let is_change = event.source == "aws.codepipeline"
             && matches!(
                 event.detail_type.as_str(),

@@ -18,7 +18,7 @@ pub struct BuildEvent {
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Detail {
+struct BuildDetail {
     project_name: String,
     /// The ARN of the build.
     build_id: String,
@@ -28,7 +28,7 @@ impl BuildEvent {
     /// Reads the event. `None` if it is another event, or if the project's name is not one that
     /// cfn-gitops gives to a project for review branches.
     pub fn parse(event: &str) -> Option<Self> {
-        let event: EventBridgeEvent<Detail> = serde_json::from_str(event).ok()?;
+        let event: EventBridgeEvent<BuildDetail> = serde_json::from_str(event).ok()?;
         let is_change =
             event.source == "aws.codebuild" && event.detail_type == "CodeBuild Build State Change";
         let names = ResourceNames::from_review_project(&event.detail.project_name)?;

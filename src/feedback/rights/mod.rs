@@ -28,10 +28,10 @@ const MAX_ACTIONS: usize = 3;
 
 /// The handler's name, and the verbs of the one action without which it cannot work, before the
 /// type's last word.
-type Handler = (&'static str, &'static [&'static str]);
-const CREATE: Handler = ("create", &["Create", "Put"]);
-const UPDATE: Handler = ("update", &[]);
-const DELETE: Handler = ("delete", &["Delete"]);
+type TypeHandler = (&'static str, &'static [&'static str]);
+const CREATE: TypeHandler = ("create", &["Create", "Put"]);
+const UPDATE: TypeHandler = ("update", &[]);
+const DELETE: TypeHandler = ("delete", &["Delete"]);
 
 /// Verbs of actions that create a resource from something else.
 const OTHER_CREATIONS: [&str; 3] = ["Restore", "Import", "Copy"];
@@ -94,7 +94,7 @@ async fn schema(aws: &Aws, of_type: &str) -> Result<Value, CallError> {
 }
 
 /// The type of a changed resource, with each handler that the change calls.
-fn uses(change: &Change) -> impl Iterator<Item = (&str, Handler)> {
+fn uses(change: &Change) -> impl Iterator<Item = (&str, TypeHandler)> {
     let of_effect = match change.effect {
         Effect::Add | Effect::Replace => Some(CREATE),
         Effect::Modify if change.is_updated => Some(UPDATE),
@@ -115,7 +115,7 @@ fn uses(change: &Change) -> impl Iterator<Item = (&str, Handler)> {
 fn needed<'a>(
     published: &[&'a str],
     of_type: &str,
-    (_, verbs): Handler,
+    (_, verbs): TypeHandler,
     policies: &Policies,
 ) -> Vec<&'a str> {
     let noun = of_type.rsplit("::").next().unwrap_or_default();

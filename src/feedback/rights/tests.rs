@@ -49,7 +49,7 @@ fn change_uses_the_handlers_of_its_effect() {
 fn misses(
     allowed: &[&str],
     of_type: &str,
-    handler: Handler,
+    handler: TypeHandler,
     published: &[&str],
     expected: &[&str],
 ) {
