@@ -12,8 +12,8 @@ use crate::fixture::{
     in_project, properties, push, pushed, stack, with,
 };
 use crate::interleavings::{deliver_both, in_any_order};
-use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack};
 use fake_aws::{FakeAws, Options, ResourceAction};
+use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack};
 use test_support::custom_resource::{ParentStack, RollBack};
 
 /// How long the action still runs that is running at the update.

@@ -12,7 +12,6 @@ use super::{
 use crate::checks::delete_completely;
 use crate::fixture::{BRANCH, REPOSITORY, paused, pushed};
 use crate::interleavings::deliver_both;
-use test_support::custom_resource::{ParentStack, deliver_all};
 use fake_aws::mutants::{
     HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
     replace_body,
@@ -20,6 +19,7 @@ use fake_aws::mutants::{
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::custom_resource::deliver_all;
+use test_support::custom_resource::{ParentStack, deliver_all};
 
 /// When an event is delivered, in seconds after the push before the health check: never, once or
 /// twice. The check begins after [`CHECK`] seconds, and takes its second look a minute later.
