@@ -19,15 +19,15 @@ use crate::gitops_pipeline::settings::approval_tags::{
 /// Why a tag is not proved.
 #[derive(Debug, thiserror::Error)]
 enum Unproved {
-    /// GitLab shows what contradicts it.
+    /// GitLab's records contradict it.
     #[error(transparent)]
     Doubt(#[from] Doubt),
-    /// GitLab does not show what is needed.
+    /// GitLab does not return its records.
     #[error(transparent)]
     Failed(#[from] GitLabError),
 }
 
-/// What the tags of a request say.
+/// The decision by the tags of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
     /// The tag that decides, and who created it.
@@ -55,8 +55,8 @@ impl Inquiry<'_> {
         })
     }
 
-    /// What the tags of the request say. A rejection wins, and nothing is approved while one exists
-    /// that is not proved.
+    /// The decision by the tags of the request. A rejection wins, and nothing is approved while one
+    /// exists that is not proved.
     pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
         let mut decided = Decided::default();
         let change_set = &self.request.change_set;

@@ -1,9 +1,9 @@
-//! Approves what needs no person in AWS: a change set that CloudFormation reports as one without
+//! Approves change sets without a person in AWS: one that CloudFormation reports as one without
 //! changes (`Approval.AutoApprove`), and one that a person approves in GitLab by a tag
 //! (`Approval.FromGitLab`).
 //!
-//! - [`request`] reads what waits, and its name comes first: CodePipeline accepts it only while it
-//!   waits
+//! - [`request`] reads the request that waits. Its name comes first: CodePipeline accepts it only
+//!   while the request waits
 //! - [`gitlab`] asks GitLab about the tags of the request
 //! - [`plan`] decides what they prove, as pure functions
 
@@ -61,7 +61,7 @@ pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> 
 /// if it still waits.
 ///
 /// # Errors
-/// If AWS or GitLab does not show what is needed. Then nothing is approved.
+/// If AWS or GitLab does not return a record that is needed. Then nothing is approved.
 pub async fn approve_from_gitlab(
     aws: &Aws,
     gitlab: &GitLab,

@@ -1,5 +1,5 @@
-//! Decides whether a tag approves: pure functions of what GitLab shows. What is not proved is not
-//! approved.
+//! Decides whether a tag approves: pure functions of GitLab's records. A tag that is not
+//! proved approves nothing.
 
 use std::time::Duration;
 
@@ -15,20 +15,18 @@ use crate::gitops_pipeline::settings::approval_tags::Exposure;
 /// the merge. GitLab records pushes in the background.
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// What to do if a new tag of the same name would decide nothing either.
+/// The remedy if a new tag of the same name would decide nothing either.
 const ASK_AGAIN: &str =
     "Approve in AWS. Or ask again: reject the request in AWS, then retry the stage";
 
 /// Why a tag approves and rejects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// It has another key.
     #[error("it names another request for approval")]
     OtherKey,
     /// Others may have created it.
     #[error(transparent)]
     Exposed(#[from] Exposure),
-    /// It is on another commit.
     #[error("it is not on the commit of the execution")]
     OtherCommit,
     /// The commit was pushed to CodeCommit only, or the branch was moved.
@@ -52,16 +50,14 @@ pub enum Doubt {
         ASK_AGAIN
     )]
     Released,
-    /// What does not prove a rejection does not disprove it either.
+    /// A rejection that is not proved is not disproved either.
     #[error(
         "this request has a rejection, even if that decides nothing. {}",
         ASK_AGAIN
     )]
     Rejected,
-    /// There are too many pushes.
     #[error("GitLab lists more than 5,000 pushes since the last deployment. Approve in AWS")]
     TooManyPushes,
-    /// Its creator is not a person who may decide.
     #[error("its creator is {0}")]
     Creator(&'static str),
     /// Two people are needed.
@@ -93,17 +89,15 @@ pub enum Doubt {
         "AWS or GitLab does not show what is needed. The function's log says what, and it tries again"
     )]
     Unreadable,
-    /// A tag was changed while the function read.
     #[error("the tags of this request were changed meanwhile")]
     Changed,
 }
 
-/// What GitLab shows of the people who made the commits.
+/// GitLab's records of the people who made the commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
     /// The commits since the last deployed one.
     pub commits: Vec<Commit>,
-    /// Their merge requests.
     pub merges: Vec<RequestedMerge>,
     /// The pushes since days before the last deployed commit was read.
     pub pushes: Vec<PushEvent>,

@@ -22,18 +22,15 @@ use crate::gitops_pipeline::settings::ApprovalSettings;
 /// The most deployments whose approval is looked up. Each takes a call.
 const MAX_DEPLOYMENTS: usize = 20;
 
-/// A request for approval.
 #[derive(Clone, Debug)]
 pub struct ApprovalRequest {
     /// CodePipeline's name of this request. It accepts the name only while the request waits.
     pub token: String,
-    /// The execution that waits.
     pub execution_id: String,
     /// When the request began.
     pub since: SystemTime,
-    /// What is to be approved.
     pub change_set: ChangeSet,
-    /// What the tags of this request end with. A retried stage has the same execution and the same
+    /// The end of the names of its tags. A retried stage has the same execution and the same
     /// change set, so the key also depends on the action's execution.
     pub key: String,
 }
@@ -50,7 +47,7 @@ pub struct Range {
 impl ApprovalRequest {
     /// Reads the request that waits. `None` if none does.
     ///
-    /// The request comes first. What is read afterwards is about it, or CodePipeline rejects its
+    /// The request comes first. The later reads are about it, or CodePipeline rejects its
     /// token.
     pub async fn read(
         aws: &Aws,

@@ -24,7 +24,6 @@ const DESCRIPTION: &str =
 /// CloudFormation's error code for the deletion of a change set that it is creating.
 const CREATION_RUNS: [&str; 2] = ["InvalidChangeSetStatus", "InvalidChangeSetStatusException"];
 
-/// A change set to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChangeSet {
     /// The stack, which exists.
@@ -39,11 +38,10 @@ pub struct NewChangeSet {
     pub capabilities: Vec<String>,
     /// The values of the parameters. `None` for the present value.
     pub parameters: Vec<(String, Option<String>)>,
-    /// What it compares.
     pub base: Base,
 }
 
-/// What a change set compares.
+/// The sides of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
     /// Another template with the stack's present one.
@@ -68,7 +66,6 @@ pub enum Created {
     StackIsBusy,
 }
 
-/// A change set in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedChangeSet {
     pub name: String,
@@ -78,7 +75,6 @@ pub struct ListedChangeSet {
     pub is_own: bool,
 }
 
-/// Creates a change set.
 pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
     let (stack_name, name) = (&new.stack_name, &new.name);
     let capabilities = new.capabilities.iter();
@@ -193,7 +189,6 @@ pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
     }
 }
 
-/// Executes a change set.
 pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
     let call = aws.cloudformation.execute_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
@@ -201,7 +196,6 @@ pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), Call
     required(call.send().await, doing).map(drop)
 }
 
-/// Lists the change sets of a stack.
 pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<ListedChangeSet>, CallError> {
     let call = aws.cloudformation.list_change_sets().stack_name(stack_name);
     let listed: Result<Vec<ChangeSetSummary>, _> =

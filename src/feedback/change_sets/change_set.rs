@@ -14,7 +14,6 @@ use aws_sdk_cloudformation::types::{
 pub struct ChangeSet {
     /// Its ID. Another change set of the same name has another one.
     pub id: String,
-    /// How far its creation is.
     pub creation: Creation,
     /// Its changes, sorted.
     pub changes: Vec<Change>,
@@ -26,41 +25,34 @@ pub struct ChangeSet {
 /// How far the creation of a change set is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
-    /// CloudFormation is creating it.
     Running,
     /// It can be executed.
     Complete,
-    /// It has no changes.
     Empty,
     /// It cannot be executed, for this reason.
     Failed(String),
 }
 
-/// What a change set does to a resource. The order is that of the note: what deletes data is first.
+/// The effect of a change set on a resource. The order is that of the note: deletions of data come
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     /// Deletes it, and creates another one.
     Replace,
-    /// Deletes it.
     Remove,
     /// Replaces it in some cases, which CloudFormation finds out only when it executes the change.
     MayReplace,
-    /// Changes it.
     Modify,
-    /// Creates it.
     Add,
     /// Takes over an existing one.
     Import,
 }
 
-/// What a drift-aware change set found out about a resource. An ordinary one compares nothing.
+/// The result of a drift-aware change set for a resource. An ordinary one compares nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftStatus {
-    /// It does not exist any more.
     Deleted,
-    /// It differs from the template.
     Modified,
-    /// It is as in the template.
     InSync,
     /// CloudFormation did not compare it: most often, its type does not support that.
     NotCompared,
@@ -69,7 +61,6 @@ pub enum DriftStatus {
 /// A resource that a change set changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// What happens to it.
     pub effect: Effect,
     pub logical_id: String,
     pub resource_type: String,
@@ -88,11 +79,9 @@ pub struct Change {
 /// Whether the change of a property replaces its resource. The most likely one is first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recreation {
-    /// It does.
     Always,
     /// CloudFormation finds out when it executes the change.
     Possible,
-    /// It does not.
     Never,
 }
 

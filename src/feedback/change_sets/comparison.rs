@@ -9,7 +9,6 @@ use crate::reconcile::backoff::Backoff;
 /// the pipeline has executed its own, which deletes all others.
 const MAX_CREATIONS: u32 = 3;
 
-/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ComparisonResult {
     /// The change set, whose creation has ended.

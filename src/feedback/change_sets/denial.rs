@@ -1,4 +1,4 @@
-//! Denials of the deploy role, with what to do about each.
+//! Denials of the deploy role, with the remedy of each.
 
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -6,7 +6,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
-    /// A policy.
     Policy,
     /// The boundary of deployed roles: the deploy role's limits deny each role without it, and no
     /// policy lifts them.

@@ -34,7 +34,7 @@ pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
     }
 }
 
-/// What happens to a resource, with the names of the properties that change.
+/// The change of a resource, with the names of the properties that change.
 fn described(change: &Change) -> String {
     let label = change.effect.label();
     let replaces = match change.effect {

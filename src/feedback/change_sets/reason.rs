@@ -22,7 +22,7 @@ pub const GONE: &str = "its change set was executed or deleted before. Retry all
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
 pub const MASKED: &str = "****";
 
-/// What replaces a value and an account number.
+/// The text that replaces a value or an account number.
 const REMOVED: &str = "…";
 
 /// A shorter value, such as `1`, is part of many words. It counts only as a word of its own.

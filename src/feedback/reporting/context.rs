@@ -1,4 +1,4 @@
-//! What a report is about, and what it needs.
+//! The subject of a report, and its inputs.
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab};
@@ -7,7 +7,7 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 
-/// What a report is about.
+/// The subject of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
     /// The parts.
@@ -22,7 +22,7 @@ impl From<Scope> for About<'_> {
     }
 }
 
-/// What does not change during a report.
+/// The inputs of a report, which do not change.
 pub struct Context<'a> {
     pub aws: &'a Aws,
     pub pipeline: &'a PipelineSettings,

@@ -60,7 +60,7 @@ async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String
         .map(ToOwned::to_owned))
 }
 
-/// What the status says.
+/// The state of the status, and its description.
 fn status(drifted: &Drifted) -> (StatusState, String) {
     if drifted.resources.is_empty() {
         let text = if drifted.is_partial {

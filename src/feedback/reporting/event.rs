@@ -10,11 +10,8 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// later event may have been delivered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineEvent {
-    /// The names of the pipeline's resources.
     pub names: ResourceNames,
-    /// The ID of the execution.
     pub execution_id: String,
-    /// What the event is about.
     pub scope: Scope,
 }
 

@@ -9,7 +9,6 @@ use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{commit_of, list_until};
 
-/// The state of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionState {
     /// It runs, or it is being stopped.
@@ -24,20 +23,15 @@ pub enum ExecutionState {
     Canceled,
 }
 
-/// One execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
-    /// Its ID.
     pub id: String,
-    /// Its commit.
     pub commit: String,
-    /// Its state.
     pub state: ExecutionState,
     /// Why CodePipeline ended it, for example "Superseded". Empty if it runs.
     pub status: String,
     /// Whether a later execution has succeeded, so that the environment has another deployment.
     pub is_outdated: bool,
-    /// When it started.
     pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,

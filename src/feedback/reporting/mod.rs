@@ -1,9 +1,9 @@
 //! Reports the executions of pipelines to GitLab: commit statuses, deployments, and the change set
 //! that waits for an approval.
 //!
-//! The function never trusts an event's state. It reads the execution, compares it with what GitLab
-//! shows, and posts the difference, until there is none. So duplicate, late and reordered events
-//! end in the same state, and the health check reports what events lost.
+//! The function never trusts an event's state. It reads the execution, compares it with GitLab's
+//! records, and posts the difference, until there is none. So duplicate, late and reordered events
+//! end in the same state, and the health check repeats the reports of lost events.
 //!
 //! - [`event`] reads from an event which execution it names, and which part of the report it is
 //!   about
@@ -26,12 +26,14 @@ mod plan;
 mod report;
 mod waiting;
 
-pub use crate::feedback::reporting::drift::report as report_drift;
-pub use crate::feedback::reporting::event::PipelineEvent;
-pub use crate::feedback::reporting::execution::{Execution, changed_since};
-pub use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
-pub use crate::feedback::reporting::plan::commit_status;
-pub use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
+pub(crate) use crate::feedback::reporting::drift::report as report_drift;
+pub(crate) use crate::feedback::reporting::event::PipelineEvent;
+pub(crate) use crate::feedback::reporting::execution::Execution;
+pub use crate::feedback::reporting::execution::changed_since;
+pub(crate) use crate::feedback::reporting::outcome::may_pass;
+pub use crate::feedback::reporting::outcome::{ReportError, Reported};
+pub(crate) use crate::feedback::reporting::plan::commit_status;
+pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 
 use std::time::Duration;
 

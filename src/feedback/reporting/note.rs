@@ -7,7 +7,7 @@ use crate::feedback::change_sets::{Change, code, counts, short_commit, write_tab
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// What the headline says while the approval waits.
+/// The text of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
 
 /// The marker with which the note begins. It distinguishes the notes of environments and projects.

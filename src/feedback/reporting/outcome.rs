@@ -1,4 +1,4 @@
-//! What a report did, and why an execution is not reported.
+//! The result of a report, and the error of an execution that is not reported.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use cfn_custom_resource::Reason;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ReportError {
-    /// What was reported, and what went wrong.
+    /// The subject of the report, and the problem.
     pub reason: Reason,
     /// GitLab's error, which may be about more than this report. `None` if it is AWS's.
     pub gitlab: Option<Box<GitLabError>>,
@@ -60,7 +60,7 @@ impl From<ApprovalError> for ReportError {
     }
 }
 
-/// What a report did.
+/// The result of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     /// The requests that GitLab accepted.

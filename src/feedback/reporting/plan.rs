@@ -1,4 +1,4 @@
-//! Decides what to post: a pure function of the execution and of what GitLab shows.
+//! Decides what to post: a pure function of the execution and of GitLab's records.
 
 use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
@@ -13,15 +13,12 @@ use crate::gitops_pipeline::settings::ReportSettings;
 /// A part of the report. Each is posted or fails by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// The status of the execution.
     Execution,
     /// The status of its approval.
     Approval,
-    /// The deployment record.
     Deployment,
     /// The address of the environment, and its tier.
     EnvironmentUrl,
-    /// The note about the change set.
     Note,
 }
 
@@ -41,7 +38,7 @@ impl Topic {
     }
 }
 
-/// What a report is about. An event reports its own part, the health check everything.
+/// The parts of a report. An event reports its own part, the health check everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The execution, and the parts that it leaves open when it ends.
@@ -50,7 +47,6 @@ pub enum Scope {
     Approval,
     /// The deployment, with the environment's address.
     Deployment,
-    /// Everything.
     All,
 }
 
@@ -86,7 +82,7 @@ impl Scope {
     }
 }
 
-/// What GitLab shows of a commit.
+/// GitLab's records of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// The statuses of the execution, in each pipeline that holds one. The latest one is last.
@@ -112,10 +108,9 @@ impl Shown {
     }
 }
 
-/// A request that changes what GitLab shows.
+/// A request that changes GitLab's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Post {
-    /// Post a commit status.
     Status(Topic, CommitStatus),
     /// End an open commit status in the pipeline with this number, which is not the latest one's.
     EndStatus(Topic, CommitStatus, u64),
@@ -137,7 +132,6 @@ pub enum Post {
 }
 
 impl Post {
-    /// The part of the report.
     pub fn topic(&self) -> Topic {
         match self {
             Post::Status(topic, _) | Post::EndStatus(topic, ..) => *topic,
@@ -148,7 +142,7 @@ impl Post {
     }
 }
 
-/// What GitLab should show of an execution.
+/// The desired records of an execution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The status of the execution. `None` if statuses are switched off.
@@ -193,7 +187,7 @@ pub fn status_name(names: &ResourceNames, suffix: &str) -> String {
     format!("cfn-gitops/{env_id}/{project_id}{suffix}")
 }
 
-/// The status of a pipeline whose name ends in `suffix`. `url` is what it links to.
+/// The status of a pipeline whose name ends in `suffix`. It links to `url`.
 pub fn commit_status(
     names: &ResourceNames,
     suffix: &str,
@@ -208,8 +202,8 @@ pub fn commit_status(
     }
 }
 
-/// What GitLab should show of `execution`, whose address in the console is `url`. The address of
-/// the environment and the note are not part of it: they are read elsewhere.
+/// The desired records of `execution`, whose address in the console is `url`. The address of the
+/// environment and the note are not part of them: they are read elsewhere.
 pub fn desired(
     execution: &Execution,
     names: &ResourceNames,
@@ -290,7 +284,7 @@ fn deployment_state(execution: &Execution) -> Option<StatusState> {
     }
 }
 
-/// The requests after which GitLab shows what is `desired`.
+/// The requests that change `shown` to `desired`.
 pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     let mut posts = vec![];
     for topic in Topic::STATUSES {

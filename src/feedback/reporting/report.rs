@@ -100,7 +100,7 @@ struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    /// Decides what GitLab should show of the execution.
+    /// Decides the desired records of the execution.
     async fn decide(&mut self) -> Result<(), ReportError> {
         let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let (names, state) = (&pipeline.names, self.execution.state);
@@ -223,7 +223,7 @@ impl Reporter<'_> {
         Ok(Some(note + &rights + &tags))
     }
 
-    /// Reads what GitLab shows of everything that it should show.
+    /// Reads the present record of each desired one.
     async fn read_shown(&mut self) {
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
         let environment = &self.context.settings.environment_name;
@@ -310,7 +310,7 @@ impl Reporter<'_> {
         posts
     }
 
-    /// Sends a request. Returns whether it changed what GitLab shows.
+    /// Sends a request. Returns whether it changed GitLab's records.
     async fn post(&mut self, post: &Post) -> Result<bool, GitLabError> {
         let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
         let environment = &self.context.settings.environment_name;
@@ -359,7 +359,7 @@ impl Reconcile for Reporter<'_> {
     type Done = ();
     type Error = ReportError;
 
-    /// Reads what GitLab shows. After requests, reads the execution again: another delivery may
+    /// Reads GitLab's records. After requests, reads the execution again: another delivery may
     /// have read a later state, and posted it before these requests.
     async fn observe(&mut self) -> Result<(), ReportError> {
         if !self.posted.is_empty()

@@ -14,7 +14,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BatchGetBuilds.html>.
 const MAX_PAGES: u32 = 20;
 
-/// A build of a review branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReviewBuild {
     /// Its ID: `<project>:<UUID>`.
@@ -22,7 +21,7 @@ pub struct ReviewBuild {
     pub state: BuildState,
     pub branch: String,
     pub commit: String,
-    /// Where it stored what it built. `None` if it stored nothing.
+    /// Where it stored its output. `None` if it stored nothing.
     pub output: Option<OutputLocation>,
     /// When it ended. `None` if it runs.
     pub ended: Option<SystemTime>,

@@ -9,7 +9,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// have been delivered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildEvent {
-    /// The names of the pipeline's resources.
     pub names: ResourceNames,
     /// The ID of the build: `<project>:<UUID>`.
     pub build_id: String,
@@ -20,7 +19,6 @@ pub struct BuildEvent {
 #[serde(rename_all = "kebab-case")]
 struct BuildDetail {
     project_name: String,
-    /// The ARN of the build.
     build_id: String,
 }
 

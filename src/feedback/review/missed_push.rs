@@ -49,7 +49,7 @@ pub async fn find(
 }
 
 /// Starts the build of each of `missed` that still is its branch's head and has no build. Returns
-/// what became of each, with the error if CodeBuild did not start it.
+/// the result of each, with the error if CodeBuild did not start it.
 pub async fn start(
     aws: &Aws,
     target: &ReviewTarget,

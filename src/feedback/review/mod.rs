@@ -6,10 +6,10 @@
 //!
 //! The function never trusts an event: it reads the build, and whether its commit is still the
 //! branch's latest. So duplicate, late and reordered events end in the same note, and the health
-//! check repeats what events lost.
+//! check repeats the reviews of lost events.
 //!
 //! - [`event`] reads from an event which build it names
-//! - [`build`] reads the build, [`output`] what it stored, and [`template`] scans the template
+//! - [`build`] reads the build, [`output`] its output, and [`template`] scans the template
 //! - [`finding`] decides what the note shows, and [`note`] renders it, as pure functions
 //! - [`reviewer`] runs a review from top to bottom. A repetition starts from the beginning
 //! - [`missed_push`] finds pushes without a build

@@ -1,4 +1,4 @@
-//! The note on the merge request. What comes from the branch is written as code.
+//! The note on the merge request. Text of the branch is written as code.
 
 use std::fmt::Write;
 
@@ -97,7 +97,7 @@ pub fn render(
 }
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as
-/// Markdown. `Success` also if the function creates no change set by design.
+/// Markdown. `Success` even if the function creates no change set by design.
 pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
     use StatusState::{Failed, Success};
     let (state, text) = match finding {
@@ -152,7 +152,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(MAX_REASON_CHARACTERS).collect()
 }
 
-/// The build has what the branch has. So it lacks what others have merged since.
+/// The build has the branch's commits. So it lacks those that others have merged since.
 fn write_behind(note: &mut String, count: u64, deployed_branch: &str) {
     if count > 0 {
         let target = code(deployed_branch);

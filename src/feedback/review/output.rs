@@ -1,4 +1,4 @@
-//! What a build stored: the template and its configuration.
+//! The output of a build: the template and its configuration.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +23,11 @@ const CONFIGURATION: &str = "a template configuration";
 /// The most characters of a name in a reason.
 const MAX_NAME_CHARACTERS: usize = 100;
 
-/// What the change set of a review branch is created from.
+/// The input of a review branch's change set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildOutput {
     /// The address of the version of the template that was scanned.
     pub template_url: String,
-    /// What the template contains.
     pub scan: Scan,
     /// The values of the parameters. `None` for the present value.
     pub parameters: Vec<(String, Option<String>)>,
@@ -36,7 +35,7 @@ pub struct BuildOutput {
     pub tags: Vec<(String, String)>,
 }
 
-/// Why no change set can be created from what a build stored.
+/// Why no change set can be created from a build's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// The build stored no file of this path.
@@ -99,7 +98,7 @@ fn shortened(name: &str) -> String {
     name.chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
-/// Reads and scans what a build stored at `location`.
+/// Reads and scans the output of a build at `location`.
 pub async fn read(
     aws: &Aws,
     location: &OutputLocation,

@@ -14,11 +14,9 @@ pub struct ReviewTarget {
     pub repository_name: String,
     /// The branch that the pipeline deploys. Only a merge into it changes the deployed stack.
     pub deployed_branch: String,
-    /// Where notes are written.
     pub report: ReportSettings,
     /// The deployed stack.
     pub change_sets: ChangeSetSettings,
-    /// How the branches are reviewed.
     pub review: ReviewSettings,
 }
 

@@ -12,10 +12,9 @@ use saphyr_parser::{Event, Parser, Tag};
 
 use crate::common::text_file::place;
 
-/// What a template contains.
+/// The contents of a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// What prevents a change set.
     pub blockers: BTreeSet<Blocker>,
     /// The number of resources of each type.
     pub resources: BTreeMap<String, usize>,

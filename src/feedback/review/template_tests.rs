@@ -1,4 +1,4 @@
-//! What the scan finds, also in templates that hide it.
+//! The findings of the scan, even in templates that hide them.
 
 use super::*;
 

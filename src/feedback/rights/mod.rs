@@ -41,7 +41,7 @@ const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
 
-/// The lines of a note about what the deploy role may not do. Empty if it may do everything, or if
+/// The lines of a note about the rights that the deploy role lacks. Empty if it lacks none, or if
 /// that cannot be decided: a note without these lines is better than none.
 pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
     let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, changes)).await;
@@ -54,7 +54,7 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     String::new()
 }
 
-/// What is missing, by its remedy.
+/// The missing rights, by their remedies.
 async fn compare(
     aws: &Aws,
     names: &ResourceNames,

@@ -1,4 +1,4 @@
-//! What the policies of a role allow, as far as actions alone show it.
+//! The actions that a role's policies allow, as far as actions alone show it.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
