@@ -34,11 +34,8 @@ pub trait Reconcile {
     /// Why it failed.
     type Error: From<CallError> + Send;
 
-    /// Reads what the next plan depends on and what may have changed since the last step. Reads
-    /// nothing by default, for a resource of which the steps read everything.
-    fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        async { Ok(()) }
-    }
+    /// Reads what the next plan depends on and what may have changed since the last step.
+    fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Chooses the next step from the state alone.
     fn plan(&self) -> Next<Self::Step, Self::Done, Self::Error>;
