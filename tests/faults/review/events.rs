@@ -6,12 +6,10 @@ use serde_json::Value;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, in_account,
-    push, push_to_codecommit, pushed, succeed,
+    CART, CHANGES, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once,
+    in_account, push, push_to_codecommit, pushed, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
-
-const TEXT: &str = "1 **replaced**, 1 added";
 
 /// The builds of two pushes of one branch and of one push of another branch, which have ended in
 /// this order, and their events.
@@ -35,8 +33,8 @@ impl Pushes {
 
     fn check(&self, fake: &FakeAws, others: &Others) {
         check_harmless(fake, others);
-        check_note(fake, LOGIN.1, &self.builds[2], TEXT);
-        check_note(fake, CART.1, &self.builds[1], TEXT);
+        check_note(fake, LOGIN.1, &self.builds[2], CHANGES);
+        check_note(fake, CART.1, &self.builds[1], CHANGES);
     }
 }
 

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, LOGIN, Output, changed, check_health, delete_branch, deliver, fake, in_account,
+    CART, CHANGES, LOGIN, Output, changed, check_health, delete_branch, deliver, fake, in_account,
     lose_push, push, succeed,
 };
 use fake_aws::extent::some_or;
 use fake_aws::schedules::Moment;
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::secrecy::shows;
-
-const TEXT: &str = "1 **replaced**, 1 added";
 
 /// The builds of a head: their IDs, and whether the function started them.
 fn builds_of(fake: &FakeAws, (branch, _): (&str, u64), commit: &str) -> Vec<(String, bool)> {
@@ -33,7 +31,7 @@ async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> St
     assert_eq!(builds.len(), 1, "{builds:?}");
     let event = succeed(fake, &builds[0].0, &Output::of(changed()));
     deliver(fake, &event, "event").await;
-    check_note(fake, branch.1, &builds[0].0, TEXT);
+    check_note(fake, branch.1, &builds[0].0, CHANGES);
     builds[0].0.clone()
 }
 

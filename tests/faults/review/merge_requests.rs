@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account, push,
-    pushed, succeed,
+    CHANGES, LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account,
+    push, pushed, succeed,
 };
 use crate::scenarios::{COMMIT, check_review_status};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
-
-const TEXT: &str = "1 **replaced**, 1 added";
 
 /// The merge requests of a fork, and into another branch. Both have the branch and the commit.
 const FORK: u64 = 6;
@@ -50,7 +48,7 @@ fn only_own_request_into_the_branch_gets_a_note() {
                 assert_eq!(own_notes(fake, iid), Vec::<String>::new());
             }
             if is_own_open {
-                check_note(fake, LOGIN.1, &build, TEXT);
+                check_note(fake, LOGIN.1, &build, CHANGES);
                 let properties = "**replaced** because of `QueueName`; also `DelaySeconds` |";
                 check_note(fake, LOGIN.1, &build, properties);
             } else {
@@ -87,11 +85,11 @@ fn note_is_written_if_the_status_fails() {
                 .expect("not killed")
                 .is_err()
         );
-        assert!(own_notes(fake, LOGIN.1)[0].contains(TEXT));
+        assert!(own_notes(fake, LOGIN.1)[0].contains(CHANGES));
         fake.mend();
         check_health_for_a_day(fake).await;
         check_harmless(fake, &others);
-        check_note(fake, LOGIN.1, &build, TEXT);
+        check_note(fake, LOGIN.1, &build, CHANGES);
         check_review_status(fake, &build);
     });
 }
@@ -153,12 +151,12 @@ fn comments_of_others_do_not_suppress_the_note() {
                 let others = Others::of(fake);
                 deliver(fake, &event, "event").await;
                 check_harmless(fake, &others);
-                check_note(fake, LOGIN.1, &build, TEXT);
+                check_note(fake, LOGIN.1, &build, CHANGES);
                 // The note is now between others.
                 comment(fake, comments);
                 let (build, event) = pushed(fake, LOGIN, "c2");
                 deliver(fake, &event, "later event").await;
-                check_note(fake, LOGIN.1, &build, TEXT);
+                check_note(fake, LOGIN.1, &build, CHANGES);
             });
         });
     }
@@ -173,7 +171,7 @@ fn conflict_of_two_statuses_does_not_suppress_the_note() {
             let (build, event) = pushed(fake, LOGIN, "c1");
             fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
             deliver(fake, &event, "event").await;
-            check_note(fake, LOGIN.1, &build, TEXT);
+            check_note(fake, LOGIN.1, &build, CHANGES);
             let shown = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
             let shown = shown.current("c1", "cfn-gitops/dev/shop/review").len();
             assert_eq!(shown, statuses);
@@ -194,7 +192,7 @@ fn long_description_of_another_request_hides_none() {
         describe(ELSEWHERE, 200_000);
         describe(LOGIN.1, 200_000);
         deliver(fake, &event, "event").await;
-        check_note(fake, LOGIN.1, &build, TEXT);
+        check_note(fake, LOGIN.1, &build, CHANGES);
     });
 }
 

@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note};
-use crate::fixture::{CHILD, LOGIN, STACK, check_health_for_a_day, deliver, fake, paused, pushed};
+use crate::fixture::{
+    CHANGES, CHILD, LOGIN, STACK, check_health_for_a_day, deliver, fake, paused, pushed,
+};
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
     operation_of, replace_body, send_twice,
@@ -99,7 +101,7 @@ async fn play() {
     deliver(&fake, &earlier, "event").await;
     check_health_for_a_day(&fake).await;
     check_harmless(&fake, &others);
-    check_note(&fake, LOGIN.1, &build, "1 **replaced**, 1 added");
+    check_note(&fake, LOGIN.1, &build, CHANGES);
 }
 
 #[test]

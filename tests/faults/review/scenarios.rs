@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push, succeed,
-    uuid,
+    CHANGES, CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push,
+    succeed, uuid,
 };
 use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
@@ -51,13 +51,12 @@ fn scenario(name: &'static str, prepare: fn(&FakeAws) -> Trigger, shown: Shown) 
 
 /// One of each kind.
 pub fn scenarios() -> Vec<Scenario> {
-    let (changes, rejects) = ("1 **replaced**, 1 added", "CloudFormation rejects");
     let mut scenarios = of_unusable_files();
     scenarios.extend([
         scenario(
             "changed template",
             |fake| review(fake, changed()),
-            Shown::Note(changes),
+            Shown::Note(CHANGES),
         ),
         scenario("failed build", failed_build, Shown::Note("phase `FAILED`")),
         scenario(
@@ -70,7 +69,11 @@ pub fn scenarios() -> Vec<Scenario> {
             missing_stack,
             Shown::Note("does not exist yet"),
         ),
-        scenario("rejected change set", rejected, Shown::Note(rejects)),
+        scenario(
+            "rejected change set",
+            rejected,
+            Shown::Note("CloudFormation rejects"),
+        ),
         scenario(
             "failed change set",
             failed_change_set,
