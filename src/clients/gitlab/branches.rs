@@ -1,15 +1,17 @@
-//! Reads the branches of a project, to find out what a push mirror would push, and whether a branch
-//! contains a commit.
+//! Reads the branches of a project: those that a push mirror would push, and whether one contains a
+//! commit.
 
 use std::time::SystemTime;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{error, parse_time, unexpected};
+use super::call::Call;
 use super::error::{ErrorKind, GitLabError};
 use super::list::Reading;
+use super::members::{time, typed};
 use super::mirror::Settings;
-use super::transport::{ApiRequest, ApiResponse, GitLab, path, query_value};
+use super::transport::{Area, GitLab, query_value};
 use crate::common::iam_wildcard::NamePattern;
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
@@ -71,13 +73,19 @@ pub(super) fn ref_matches(pattern: &str, name: &str) -> bool {
 }
 
 /// An existing branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Branch {
-    /// Its name.
     pub name: String,
-    /// Its latest commit.
-    pub tip: String,
-    /// When that commit was made. GitLab does not show here when it was pushed.
+    #[serde(rename = "commit")]
+    pub tip: Tip,
+}
+
+/// The latest commit of a branch, or the commit of a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Tip {
+    pub id: String,
+    /// GitLab does not show here when the commit was pushed.
+    #[serde(rename = "committed_date", default, deserialize_with = "time")]
     pub committed_at: Option<SystemTime>,
 }
 
@@ -108,15 +116,14 @@ impl GitLab {
         &self,
         project: &str,
     ) -> Result<ProtectedBranches, GitLabError> {
-        let url = &self.url;
-        let doing = format!("listing the protected branches of project {project} at {url}");
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         let parse = |branch: &Value| {
             let name = branch["name"].as_str()?.to_owned();
             Some((name, branch["inherited"] != true))
         };
-        let listed = self.list(project, "/protected_branches", &doing, parse);
-        let listed = listed.await?;
+        let purpose = "listing the protected branches of";
+        let call = self.get(Area::Project(project), "/protected_branches", purpose);
+        let listed = call.list(Reading::ALL, parse).await?;
         let is_complete = listed.len() < MAX_LISTED;
         let own = listed.into_iter().filter(|(_, is_own)| *is_own);
         Ok(ProtectedBranches {
@@ -128,29 +135,18 @@ impl GitLab {
     /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
     /// of `mirror_branch_regex`.
     pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
-        let doing = self.doing_branches(project, &format!("BranchRegex {regex:?}"));
-        let listed = self.branches_like(project, regex, 1, &doing, |_| Some(()));
-        Ok(!listed.await?.is_empty())
+        let call = self.branches_like(project, regex, &format!("BranchRegex {regex:?}"));
+        let first = call.read(Reading::first(1, 1), |_| Some(())).await?;
+        Ok(!first.elements.is_empty())
     }
 
-    fn doing_branches(&self, project: &str, what: &str) -> String {
-        let url = &self.url;
-        format!("listing the branches of project {project} at {url} that match {what}")
-    }
-
-    /// At most `count` existing branches whose names match `regex`. Every edition has this
-    /// parameter. <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
-    async fn branches_like<T>(
-        &self,
-        project: &str,
-        regex: &str,
-        count: usize,
-        doing: &str,
-        parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Vec<T>, GitLabError> {
-        let of = format!("/repository/branches?regex={}", query_value(regex));
-        let listed = self.read_list(project, &of, doing, Reading::first(count, count), parse);
-        Ok(listed.await?.elements)
+    /// The existing branches whose names match `regex`. Every edition has this parameter.
+    /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
+    fn branches_like<'a>(&'a self, project: &'a str, regex: &str, condition: &str) -> Call<'a> {
+        let area = Area::Project(project);
+        let mut call = self.get(area, "/repository/branches", "listing the branches of");
+        call.doing = format!("{} that match {condition}", call.doing);
+        call.query("regex", regex)
     }
 
     /// The branches that a mirror with `settings` pushes.
@@ -169,13 +165,14 @@ impl GitLab {
         } else {
             settings.branch_regex.clone().unwrap_or_default()
         };
-        let doing = self.doing_branches(project, &format!("{regex:?}"));
+        let call = self.branches_like(project, &regex, &format!("{regex:?}"));
         let parse = |one: &Value| {
             let rank = (one["default"] != true, one["protected"] != true);
-            Some((rank, Branch::parse(one)))
+            Some((rank, typed::<Branch>(one)))
         };
-        let listed = self.branches_like(project, &regex, MAX_LISTED, &doing, parse);
-        let listed = listed.await.map(|mut branches| {
+        let listed = call.read(Reading::first(MAX_LISTED, MAX_LISTED), parse);
+        let listed = listed.await.map(|listed| {
+            let mut branches = listed.elements;
             branches.sort_by_key(|(rank, _)| *rank);
             let branches = branches.into_iter().filter_map(|(_, branch)| branch);
             branches.collect::<Vec<_>>()
@@ -220,22 +217,18 @@ impl GitLab {
         commit: &str,
     ) -> Result<Containment, GitLabError> {
         match self.branch(project, branch).await? {
-            Some(found) => self.history_contains(project, &found.tip, commit).await,
+            Some(found) => self.history_contains(project, &found.tip.id, commit).await,
             None => Ok(Containment::NoBranch),
         }
     }
 
     /// The branch `name`. `None` if it does not exist.
     pub async fn branch(&self, project: &str, name: &str) -> Result<Option<Branch>, GitLabError> {
-        let url = &self.url;
-        let doing = format!("looking up branch {name} of project {project} at {url}");
         // https://docs.gitlab.com/api/branches/
         let part = format!("/repository/branches/{}", query_value(name));
-        let Some(found) = self.unless(&[NO_BRANCH], project, &part, &doing).await? else {
-            return Ok(None);
-        };
-        let found = Branch::parse(&found).ok_or_else(|| unexpected(&doing))?;
-        Ok(Some(found))
+        let purpose = format!("looking up branch {name} of");
+        let call = self.get(Area::Project(project), &part, &purpose);
+        call.find(&[NO_BRANCH]).await
     }
 
     /// Whether `commit` is `tip` or an ancestor of it. `tip` is a commit of the project.
@@ -251,59 +244,16 @@ impl GitLab {
         if tip == commit {
             return Ok(Containment::Contained);
         }
-        let url = &self.url;
-        let doing = format!(
-            "looking up whether commit {tip} contains {commit} in project {project} at {url}"
-        );
         // https://docs.gitlab.com/api/repositories/. If the project lacks one of two commits,
-        // GitLab's message names the last one, also if the first one is missing
+        // GitLab's message names the last one, even if the first one is missing
         // (`lib/gitlab/git/merge_base.rb`).
-        let (tip, sha) = (query_value(tip), query_value(commit));
-        let part = format!("/repository/merge_base?refs%5B%5D={tip}&refs%5B%5D={sha}");
-        let found = self.unless(&NO_ANCESTOR, project, &part, &doing).await?;
-        let Some(ancestor) = found else {
-            return Ok(Containment::Missing);
-        };
-        match ancestor["id"].as_str() {
-            Some(id) if id == commit => Ok(Containment::Contained),
-            Some(_) => Ok(Containment::Missing),
-            None => Err(unexpected(&doing)),
-        }
-    }
-
-    /// The response to a GET. `None` if GitLab rejected it with one of these `messages`. A proxy
-    /// proves nothing.
-    pub(super) async fn unless(
-        &self,
-        messages: &[&str],
-        project: &str,
-        part: &str,
-        doing: &str,
-    ) -> Result<Option<Value>, GitLabError> {
-        let response = self
-            .send(&ApiRequest::get(path(project, part)), doing)
-            .await?;
-        if matches!(response.status, 400 | 404) {
-            let message = response.member("message").unwrap_or_default();
-            if messages.iter().any(|known| message.starts_with(known)) {
-                return Ok(None);
-            }
-        }
-        let checked = self.check(project, response).await;
-        let found = checked.and_then(ApiResponse::into_json);
-        let found = found.map_err(|kind| error(doing, kind));
-        found.map(Some)
-    }
-}
-
-impl Branch {
-    /// Parses GitLab's description.
-    pub(super) fn parse(described: &Value) -> Option<Self> {
-        let commit = &described["commit"];
-        Some(Branch {
-            name: described["name"].as_str()?.to_owned(),
-            tip: commit["id"].as_str()?.to_owned(),
-            committed_at: commit["committed_date"].as_str().and_then(parse_time),
+        let purpose = format!("looking up whether commit {tip} contains {commit} in");
+        let call = self.get(Area::Project(project), "/repository/merge_base", &purpose);
+        let call = call.query("refs[]", tip).query("refs[]", commit);
+        let found = call.find::<Tip>(&NO_ANCESTOR).await?;
+        Ok(match found {
+            Some(ancestor) if ancestor.id == commit => Containment::Contained,
+            _ => Containment::Missing,
         })
     }
 }

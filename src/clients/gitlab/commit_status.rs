@@ -1,75 +1,50 @@
-//! Commit statuses: what GitLab shows at a commit and in its merge requests.
+//! Commit statuses, which GitLab shows at a commit and in its merge requests.
 //!
 //! Source: <https://docs.gitlab.com/api/commits/#commit-status>, GitLab's
 //! `lib/api/commit_statuses.rb` and `app/services/ci/create_commit_status_service.rb`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::GitLabError;
-use super::transport::{ApiRequest, GitLab, path, query_value};
+use super::list::Reading;
+use super::members::{id, lenient, typed};
+use super::transport::{Area, GitLab, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
 /// `app/models/generic_commit_status.rb`).
 pub const MAX_CHARACTERS: usize = 255;
 
-/// The state of a commit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A state. Others than these are never posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StatusState {
-    /// It waits.
     Pending,
-    /// It runs.
     Running,
-    /// It ended well.
     Success,
-    /// It ended with a failure.
     Failed,
     /// It ended without a result.
     Canceled,
 }
 
 impl StatusState {
-    const ALL: [StatusState; 5] = [
-        StatusState::Pending,
-        StatusState::Running,
-        StatusState::Success,
-        StatusState::Failed,
-        StatusState::Canceled,
-    ];
-
-    /// GitLab's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            StatusState::Pending => "pending",
-            StatusState::Running => "running",
-            StatusState::Success => "success",
-            StatusState::Failed => "failed",
-            StatusState::Canceled => "canceled",
-        }
-    }
-
-    /// Parses GitLab's name. `None` for another state, which cfn-gitops never posts.
-    pub fn parse(name: &str) -> Option<Self> {
-        StatusState::ALL
-            .into_iter()
-            .find(|state| state.name() == name)
-    }
-
     /// Whether GitLab changes a status in this state. Otherwise it creates another one.
     pub fn is_open(self) -> bool {
         matches!(self, StatusState::Pending | StatusState::Running)
     }
 }
 
-/// A commit status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitStatus {
-    /// Its name, which distinguishes the statuses of a commit.
+    /// It distinguishes the statuses of a commit.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: String,
-    /// Its state.
+    #[serde(rename(deserialize = "status"))]
     pub state: StatusState,
     /// A text for a developer.
+    #[serde(default, deserialize_with = "lenient")]
     pub description: String,
-    /// The address behind the status.
+    #[serde(default, deserialize_with = "lenient")]
     pub target_url: String,
 }
 
@@ -78,27 +53,28 @@ pub struct CommitStatus {
 pub struct CommitRef {
     /// ID or full path of the project.
     pub project: String,
-    /// The SHA of the commit.
     pub sha: String,
-    /// The branch.
     pub branch: String,
 }
 
 /// A status that GitLab shows at a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ShownStatus {
-    /// The number of the pipeline that holds it. `None` if GitLab does not show it.
+    /// The pipeline that holds it. `None` if GitLab does not show it.
+    #[serde(default, deserialize_with = "lenient")]
     pub pipeline_id: Option<u64>,
-    /// The status.
+    #[serde(flatten)]
     pub status: CommitStatus,
 }
 
-/// What GitLab responds to a status that was posted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The response to a status that was posted. GitLab may show neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PostedStatus {
-    /// The number of the pipeline that holds it, if the response shows it.
+    /// The pipeline that holds it.
+    #[serde(default, deserialize_with = "lenient")]
     pub pipeline_id: Option<u64>,
-    /// The number of the token's user, if the response shows it.
+    /// The number of the token's user.
+    #[serde(default, deserialize_with = "id")]
     pub author: Option<u64>,
 }
 
@@ -110,15 +86,13 @@ impl GitLab {
         commit: &CommitRef,
         name: &str,
     ) -> Result<Vec<ShownStatus>, GitLabError> {
-        let doing = self.doing_status("reading", commit, name);
-        let of = format!(
-            "/repository/commits/{}/statuses?ref={}&name={}",
-            query_value(&commit.sha),
-            query_value(&commit.branch),
-            query_value(name),
-        );
-        let parse = |status: &Value| Some((status["id"].as_u64()?, ShownStatus::parse(status)));
-        let mut listed = self.list(&commit.project, &of, &doing, parse).await?;
+        let (sha, area) = (&commit.sha, Area::Report(&commit.project));
+        let part = format!("/repository/commits/{}/statuses", query_value(sha));
+        let purpose = format!("reading status {name} of commit {sha} in");
+        let call = self.get(area, &part, &purpose);
+        let call = call.query("ref", &commit.branch).query("name", name);
+        let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
+        let mut listed = call.list(Reading::ALL, parse).await?;
         listed.sort_by_key(|(id, _)| *id);
         let shown = listed.into_iter().filter_map(|(_, status)| status);
         Ok(shown.collect())
@@ -183,46 +157,16 @@ impl GitLab {
         status: &CommitStatus,
         pipeline_id: Option<u64>,
     ) -> Result<PostedStatus, GitLabError> {
-        let doing = self.doing_status("posting", commit, &status.name);
-        let project = &commit.project;
-        let mut body = json!({
-            "state": status.state.name(),
-            "ref": commit.branch,
-            "name": status.name,
-            "description": status.description,
-            "target_url": status.target_url,
-        });
+        let mut body = json!(status);
+        body["ref"] = commit.branch.as_str().into();
         if let Some(id) = pipeline_id {
             body["pipeline_id"] = id.into();
         }
-        let of = format!("/statuses/{}", query_value(&commit.sha));
-        let mut request = ApiRequest::new("POST", path(project, &of), Some(body));
-        request.is_idempotent = false;
-        let posted = self.json(project, &request, &doing).await?;
-        Ok(PostedStatus {
-            pipeline_id: posted["pipeline_id"].as_u64(),
-            author: posted["author"]["id"].as_u64(),
-        })
-    }
-
-    fn doing_status(&self, gerund: &str, commit: &CommitRef, name: &str) -> String {
-        let (project, sha, url) = (&commit.project, &commit.sha, &self.url);
-        format!("{gerund} status {name} of commit {sha} in project {project} at {url}")
-    }
-}
-
-impl ShownStatus {
-    fn parse(status: &Value) -> Option<Self> {
-        let text = |member: &str| status[member].as_str().unwrap_or_default().to_owned();
-        Some(ShownStatus {
-            pipeline_id: status["pipeline_id"].as_u64(),
-            status: CommitStatus {
-                name: text("name"),
-                state: StatusState::parse(status["status"].as_str()?)?,
-                description: text("description"),
-                target_url: text("target_url"),
-            },
-        })
+        let (sha, name, area) = (&commit.sha, &status.name, Area::Report(&commit.project));
+        let part = format!("/statuses/{}", query_value(sha));
+        let purpose = format!("posting status {name} of commit {sha} in");
+        let call = self.call("POST", area, &part, &purpose);
+        call.body(body).send().await
     }
 }
 

@@ -1,33 +1,46 @@
-//! Deployments and environments: what GitLab shows under Operate, Environments.
+//! Deployments and environments, which GitLab shows under Operate, Environments.
 //!
 //! Source: <https://docs.gitlab.com/api/deployments/>, <https://docs.gitlab.com/api/environments/>,
 //! and GitLab's `app/services/deployments/create_service.rb`.
 
 use std::time::SystemTime;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::client::parse_time;
 use super::commit_status::{CommitRef, StatusState};
 use super::error::{GitLabError, Rejection};
 use super::list::Reading;
-use super::transport::{ApiRequest, GitLab, path, query_value};
+use super::members::{lenient, time, typed};
+use super::transport::{Area, GitLab};
 
 /// The number of an environment's latest deployments that are searched for a commit. One of GitLab
 /// CI has its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
 const SEARCHED: usize = 20;
 
-/// An environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct GitLabEnvironment {
-    /// GitLab's number.
     pub id: u64,
-    /// Its name.
     pub name: String,
-    /// Its address, if it has one.
+    #[serde(default, deserialize_with = "lenient")]
     pub external_url: Option<String>,
-    /// Its tier, such as `production`. `None` if GitLab does not show it.
+    /// Such as `production`. `None` if GitLab does not show it.
+    #[serde(default, deserialize_with = "lenient")]
     pub tier: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Deployment {
+    #[serde(default, deserialize_with = "lenient")]
+    sha: String,
+    /// `None` for a state that is never posted, such as `blocked`.
+    #[serde(default, deserialize_with = "lenient")]
+    status: Option<StatusState>,
+    #[serde(default, deserialize_with = "time")]
+    created_at: Option<SystemTime>,
+    /// The job of GitLab CI.
+    deployable: Option<IgnoredAny>,
 }
 
 impl GitLab {
@@ -42,33 +55,24 @@ impl GitLab {
         environment: &str,
         since: Option<SystemTime>,
     ) -> Result<Option<StatusState>, GitLabError> {
-        let project = &commit.project;
-        let doing = self.doing_deployment("listing the deployments to", project, environment);
-        let of = format!(
-            "/deployments?environment={}&order_by=id&sort=desc",
-            query_value(environment),
-        );
-        let is_since = |one: &Value| {
-            let created = one["created_at"].as_str().and_then(parse_time);
+        let purpose = format!("listing the deployments to environment {environment} in");
+        let call = self.get(Area::Report(&commit.project), "/deployments", &purpose);
+        let call = call.query("environment", environment);
+        let call = call.query("order_by", "id").query("sort", "desc");
+        let latest = Reading::first(SEARCHED, SEARCHED);
+        let latest = call.read(latest, typed::<Deployment>).await?.elements;
+        let is_since = |one: &Deployment| {
+            let (created, since) = (one.created_at, since);
             created.is_none_or(|created| since.is_none_or(|since| created >= since))
         };
-        let parse = |one: &Value| {
-            let is_of_commit = one["sha"] == commit.sha.as_str() && one["deployable"].is_null();
-            let status = one["status"].as_str().unwrap_or_default().to_owned();
-            Some((is_of_commit, is_since(one), status))
-        };
-        let latest = Reading::first(SEARCHED, SEARCHED);
-        let listed = self.read_list(project, &of, &doing, latest, parse).await?;
         let mut has_success = false;
-        let latest = listed
-            .elements
-            .into_iter()
-            .find(|(is_of_commit, is_since, status)| {
-                let is_latest_success = status == "success" && !has_success;
-                has_success |= is_latest_success;
-                *is_of_commit && (*is_since || is_latest_success)
-            });
-        Ok(latest.and_then(|(_, _, status)| StatusState::parse(&status)))
+        let found = latest.iter().find(|one| {
+            let is_latest_success = one.status == Some(StatusState::Success) && !has_success;
+            has_success |= is_latest_success;
+            let is_of_commit = one.sha == commit.sha && one.deployable.is_none();
+            is_of_commit && (is_since(one) || is_latest_success)
+        });
+        Ok(found.and_then(|one| one.status))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.
@@ -78,30 +82,23 @@ impl GitLab {
         environment: &str,
         state: StatusState,
     ) -> Result<(), GitLabError> {
-        let (project, sha) = (&commit.project, &commit.sha);
-        let doing = self.doing_deployment("creating a deployment to", project, environment);
-        let request = |of: &str| {
+        let purpose = format!("creating a deployment to environment {environment} in");
+        let create = async |of: &str| {
+            let area = Area::Report(&commit.project);
             let body = json!({
                 "environment": environment,
-                "sha": sha,
+                "sha": commit.sha,
                 "ref": of,
                 "tag": false,
-                "status": state.name(),
+                "status": state,
             });
-            let mut request = ApiRequest::new("POST", path(project, "/deployments"), Some(body));
-            // A second one would be a second deployment.
-            request.is_idempotent = false;
-            request
+            let call = self.call("POST", area, "/deployments", &purpose);
+            call.body(body).send::<Value>().await.map(drop)
         };
-        match self.json(project, &request(&commit.branch), &doing).await {
-            Err(error) if is_invalid(&error) => {
-                self.json(project, &request(sha), &doing).await?;
-            }
-            created => {
-                created?;
-            }
+        match create(&commit.branch).await {
+            Err(error) if is_invalid(&error) => create(&commit.sha).await,
+            created => created,
         }
-        Ok(())
     }
 
     /// The environment `name`. `None` if it does not exist.
@@ -110,17 +107,9 @@ impl GitLab {
         project: &str,
         name: &str,
     ) -> Result<Option<GitLabEnvironment>, GitLabError> {
-        let doing = self.doing_deployment("looking up", project, name);
-        let of = format!("/environments?name={}", query_value(name));
-        let parse = |one: &Value| {
-            Some(GitLabEnvironment {
-                id: one["id"].as_u64()?,
-                name: name.to_owned(),
-                external_url: one["external_url"].as_str().map(ToOwned::to_owned),
-                tier: one["tier"].as_str().map(ToOwned::to_owned),
-            })
-        };
-        let listed = self.list(project, &of, &doing, parse).await?;
+        let purpose = format!("looking up environment {name} in");
+        let call = self.get(Area::Report(project), "/environments", &purpose);
+        let listed = call.query("name", name).list(Reading::ALL, typed).await?;
         Ok(listed.into_iter().next())
     }
 
@@ -132,22 +121,16 @@ impl GitLab {
         external_url: Option<&str>,
         tier: Option<&str>,
     ) -> Result<(), GitLabError> {
-        let url = &self.url;
-        let doing = format!("changing environment {id} in project {project} at {url}");
         let mut body = json!({});
         for (member, value) in [("external_url", external_url), ("tier", tier)] {
             if let Some(value) = value {
                 body[member] = value.into();
             }
         }
-        let request = ApiRequest::put(path(project, &format!("/environments/{id}")), body);
-        self.json(project, &request, &doing).await?;
-        Ok(())
-    }
-
-    fn doing_deployment(&self, gerund: &str, project: &str, environment: &str) -> String {
-        let url = &self.url;
-        format!("{gerund} environment {environment} in project {project} at {url}")
+        let part = format!("/environments/{id}");
+        let purpose = format!("changing environment {id} in");
+        let call = self.call("PUT", Area::Report(project), &part, &purpose);
+        call.body(body).send::<Value>().await.map(drop)
     }
 }
 

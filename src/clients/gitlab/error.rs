@@ -1,6 +1,6 @@
 //! The errors of GitLab's API, each with its remedy and its reason code.
 
-use super::classify::is_bare;
+use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Reason, ReasonCode};
@@ -105,7 +105,7 @@ pub enum ErrorKind {
     /// GitLab rejects the token.
     #[error(
         "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. {store} a valid one with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
-        store = if is_bare(message) { "It is expired, revoked or not of this GitLab: store" } else { "Store" },
+        store = if sanitize::is_bare(message) { "It is expired, revoked or not of this GitLab: store" } else { "Store" },
         id = token.secret_id,
         key = token.secret_key
     )]
@@ -265,6 +265,14 @@ fn remedy_of_redirect(to: &str) -> String {
 }
 
 impl ErrorKind {
+    pub(super) fn rejected(status: u16, cause: Rejection, message: String) -> Self {
+        ErrorKind::Rejected {
+            status,
+            message,
+            cause,
+        }
+    }
+
     /// Whether GitLab rejected the request for this `cause`.
     pub fn is_rejection(&self, cause: Rejection) -> bool {
         matches!(self, ErrorKind::Rejected { cause: own, .. } if *own == cause)
@@ -306,6 +314,11 @@ impl ErrorKind {
 }
 
 impl GitLabError {
+    pub(super) fn new(doing: &str, kind: ErrorKind) -> Self {
+        let doing = sanitize::shown(doing);
+        GitLabError { doing, kind }
+    }
+
     /// The reason that reports this error.
     pub fn reason(&self) -> Reason {
         Reason::new(self.kind.reason_code(), self.to_string())

@@ -3,15 +3,15 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 
-use super::transport::ApiRequest;
-use super::{GitLab, TokenSource};
+use super::token_error::TokenSource;
+use super::transport::{ApiRequest, Area, GitLab};
 use crate::clients::http::Http;
 use crate::common::password::Password;
 
-pub use super::client::is_usable;
-pub use super::mirror::{spellings, with_login};
+pub use super::mirror::{Mirror, spellings, with_login};
+pub use super::project::ProjectDetails;
 pub use super::sanitize::shown;
-pub use super::token::{is_same_url, token_in};
+pub use super::token::{is_same_url, is_usable, token_in};
 pub use super::transport::path;
 
 pub struct ReadResponse {
@@ -34,7 +34,7 @@ pub fn read_response(
         secret_key: "token".to_owned(),
     };
     let client = GitLab::new(http, url.to_owned(), Password::new(token), source);
-    let mut request = ApiRequest::get(path("platform/infra", "/remote_mirrors"));
+    let mut request = ApiRequest::new("GET", Area::Mirrors("platform/infra"), "/remote_mirrors");
     request.secret = Some(secret);
     let response = client.read(response, &request);
     let mut shown = vec![format!("{:?}", response.body)];
@@ -44,6 +44,6 @@ pub fn read_response(
     ReadResponse {
         message: response.message(),
         shown,
-        json: response.into_json().ok(),
+        json: response.decode(|json| Some(json.clone())).ok(),
     }
 }

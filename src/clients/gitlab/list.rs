@@ -7,9 +7,8 @@
 
 use serde_json::Value;
 
-use super::client::error;
+use super::call::Call;
 use super::error::{ErrorKind, GitLabError};
-use super::transport::{ApiRequest, ApiResponse, GitLab, path};
 
 /// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple
 /// of the next one, so that a page which is too large can be read in smaller ones.
@@ -53,81 +52,53 @@ impl Reading {
     }
 }
 
-/// The elements that were read.
-pub(super) struct Listed<T> {
+/// The elements of a list that were read.
+pub(super) struct ListPart<T> {
     pub elements: Vec<T>,
     /// Whether the last page was read.
     pub is_complete: bool,
 }
 
-/// What the headers of a page say.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Paging {
-    /// Whether they name a next page.
-    pub has_next: bool,
-    /// The largest size of a page that the server accepts, if it is less than the requested one.
-    pub size: Option<usize>,
-    /// The number of elements of all pages. GitLab does not send it above 10,000.
-    pub total: Option<usize>,
-}
-
-impl Paging {
-    /// Whether another page may follow one that was requested with `size` elements and has `found`,
-    /// after which `seen` elements were read.
-    fn may_continue(&self, size: usize, found: usize, seen: usize) -> bool {
-        let is_full = found >= self.size.map_or(size, |largest| largest.clamp(1, size));
-        let is_short_of_total = found > 0 && self.total.is_some_and(|total| total > seen);
-        is_full || self.has_next || is_short_of_total
-    }
-}
-
-impl GitLab {
-    /// What `parse` returns of each element of a list. An element that cannot be parsed is an
-    /// error.
-    pub(super) async fn list<T>(
+impl Call<'_> {
+    /// The result of `parse` for each element. It is an error if an element cannot be parsed or
+    /// was not read: a part of a list proves nothing.
+    pub async fn list<T>(
         &self,
-        project: &str,
-        of: &str,
-        doing: &str,
-        parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Vec<T>, GitLabError> {
-        let listed = self
-            .read_list(project, of, doing, Reading::ALL, parse)
-            .await?;
-        listed.all(doing)
-    }
-
-    /// What `parse` returns of the elements of a list that are read. Pages that are too large are
-    /// read in smaller ones. Only the result stays in memory, so the limits of a response apply to
-    /// each page.
-    pub(super) async fn read_list<T>(
-        &self,
-        project: &str,
-        of: &str,
-        doing: &str,
         reading: Reading,
         parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Listed<T>, GitLabError> {
-        let mut listed = Listed {
+    ) -> Result<Vec<T>, GitLabError> {
+        let elements = self.read(reading, parse).await?.at_most(usize::MAX);
+        elements.ok_or_else(|| self.error(ErrorKind::TooLarge))
+    }
+
+    /// The result of `parse` for the elements that are read. Pages that are too large are read in
+    /// smaller ones. Only the result stays in memory, so the limits of a response apply to
+    /// each page.
+    pub async fn read<T>(
+        &self,
+        reading: Reading,
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Result<ListPart<T>, GitLabError> {
+        let mut part = ListPart {
             elements: vec![],
             is_complete: false,
         };
         let (mut size, mut position, mut seen, mut is_shifted) = (reading.page, 0, 0, false);
-        let separator = if of.contains('?') { '&' } else { '?' };
         while seen < reading.limit && position <= MAX_ELEMENTS {
             let number = position / size + 1;
-            let of = format!("{of}{separator}per_page={size}&page={number}");
-            let request = ApiRequest::get(path(project, &of));
-            match self.succeed(project, &request, doing).await {
+            let page = self.clone().query("per_page", &size.to_string());
+            let page = page.query("page", &number.to_string());
+            match page.success().await {
                 Ok(response) => {
-                    let paging = response.paging.clone();
-                    let page = parse_page(response, size, &parse);
-                    let page = page.map_err(|kind| error(doing, kind))?;
-                    let found = page.len();
+                    let elements = self.decode(&response, |page| {
+                        let page = page.as_array().filter(|page| page.len() <= size)?;
+                        page.iter().map(&parse).collect::<Option<Vec<T>>>()
+                    })?;
+                    let found = elements.len();
                     seen += found;
-                    listed.elements.extend(page);
-                    listed.is_complete = !paging.may_continue(size, found, seen);
-                    if listed.is_complete {
+                    part.elements.extend(elements);
+                    part.is_complete = !response.paging.may_continue(size, found, seen);
+                    if part.is_complete {
                         break;
                     }
                     is_shifted |= found < size;
@@ -140,41 +111,24 @@ impl GitLab {
                         continue;
                     }
                     None if !reading.skips_large => return Err(error),
-                    None => tracing::warn!(doing, "an element of the list is too large: skipped"),
+                    None => {
+                        let doing = &self.doing;
+                        tracing::warn!(doing, "an element of the list is too large: skipped");
+                    }
                 },
             }
             position += size;
             let fits = |size: &usize| *size <= reading.page && position.is_multiple_of(*size);
             size = PAGE_SIZES.into_iter().find(fits).unwrap_or(1);
         }
-        Ok(listed)
+        Ok(part)
     }
 }
 
-impl<T> Listed<T> {
-    /// Every element. An error if some were not read: a part of a list proves nothing.
-    pub fn all(self, doing: &str) -> Result<Vec<T>, GitLabError> {
-        let elements = self.at_most(usize::MAX);
-        elements.ok_or_else(|| error(doing, ErrorKind::TooLarge))
-    }
-
+impl<T> ListPart<T> {
     /// Every element, at most `limit`. `None` if there are more.
     pub fn at_most(self, limit: usize) -> Option<Vec<T>> {
         let is_all = self.is_complete && self.elements.len() <= limit;
         is_all.then_some(self.elements)
     }
-}
-
-fn parse_page<T>(
-    response: ApiResponse,
-    size: usize,
-    parse: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, ErrorKind> {
-    let unexpected = ErrorKind::UnexpectedResponse {
-        status: response.status,
-    };
-    let page = response.into_json()?;
-    let page = page.as_array().filter(|page| page.len() <= size);
-    page.and_then(|page| page.iter().map(parse).collect())
-        .ok_or(unexpected)
 }

@@ -3,12 +3,17 @@
 //! Source: <https://docs.gitlab.com/api/commits/#list-merge-requests-associated-with-a-commit>,
 //! <https://docs.gitlab.com/api/merge_requests/>.
 
+use std::time::SystemTime;
+
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::Call;
 use super::commit_status::CommitRef;
 use super::error::{ErrorKind, GitLabError};
 use super::list::Reading;
-use super::transport::{ApiRequest, GitLab, path, query_value};
+use super::members::{id, lenient, time, typed};
+use super::transport::{Area, GitLab, query_value};
 
 /// The most merge requests of a commit that get a note.
 const MAX_MERGE_REQUESTS: usize = 5;
@@ -20,10 +25,7 @@ pub enum NoteTarget<'a> {
     Commit,
     /// The open merge requests of this project whose head is the commit, from its branch into the
     /// branch `into`.
-    Branch {
-        /// The target branch.
-        into: &'a str,
-    },
+    Branch { into: &'a str },
 }
 
 /// Where a note is written.
@@ -36,19 +38,33 @@ pub enum NotePlace {
 }
 
 /// A merge request of a commit (`lib/api/entities/merge_request_basic.rb`).
-#[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools)] // They are independent facts.
-struct MergeRequest {
+#[derive(Debug, Deserialize)]
+pub(super) struct MergeRequest {
     iid: u64,
-    is_open: bool,
-    source_branch: String,
-    target_branch: String,
-    /// Whether its branch is in another project.
-    is_from_fork: bool,
-    /// Whether the commit is its head.
-    is_of_head: bool,
-    /// Whether its merge created the commit, or moved the target branch to it.
-    is_merged_as: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub state: String,
+    pub source_branch: Option<String>,
+    target_branch: Option<String>,
+    source_project_id: Option<u64>,
+    target_project_id: Option<u64>,
+    sha: Option<String>,
+    merge_commit_sha: Option<String>,
+    squash_commit_sha: Option<String>,
+    #[serde(default, deserialize_with = "time")]
+    pub merged_at: Option<SystemTime>,
+    #[serde(flatten)]
+    pub people: People,
+}
+
+/// The author of a merge request, and who merged it.
+#[derive(Debug, Deserialize)]
+pub(super) struct People {
+    #[serde(default, deserialize_with = "id")]
+    pub author: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub merge_user: Option<u64>,
+    #[serde(default, deserialize_with = "id")]
+    pub merged_by: Option<u64>,
 }
 
 impl GitLab {
@@ -60,19 +76,15 @@ impl GitLab {
         commit: &CommitRef,
         target: NoteTarget<'_>,
     ) -> Result<Vec<NotePlace>, GitLabError> {
-        let (project, sha, url) = (&commit.project, &commit.sha, &self.url);
-        let doing =
-            format!("listing the merge requests of commit {sha} in project {project} at {url}");
-        let sha_value = query_value(sha);
-        let of = format!("/repository/commits/{sha_value}/merge_requests");
-        let read = |listed: &Value| MergeRequest::read(listed, sha);
-        let listed = self.read_list(project, &of, &doing, Reading::COMMENTS, read);
-        let mut merge_requests = listed.await?.all(&doing)?;
+        let sha = &commit.sha;
+        let call = self.merge_requests_of(&commit.project, sha);
+        let mut merge_requests = call.list(Reading::COMMENTS, typed::<MergeRequest>).await?;
         match target {
-            NoteTarget::Commit => merge_requests.sort_by_key(MergeRequest::rank),
+            NoteTarget::Commit => merge_requests.sort_by_key(|one| one.rank(sha)),
             NoteTarget::Branch { into } => merge_requests.retain(|one| {
-                let is_own = one.is_open && one.is_of_head && !one.is_from_fork;
-                is_own && one.source_branch == commit.branch && one.target_branch == into
+                let is_own = one.state == "opened" && one.is_at(sha) && !one.is_from_fork();
+                let (source, target) = (one.source_branch.as_deref(), one.target_branch.as_deref());
+                is_own && source == Some(&commit.branch) && target == Some(into)
             }),
         }
         let places = merge_requests.iter().take(MAX_MERGE_REQUESTS);
@@ -81,6 +93,13 @@ impl GitLab {
             return Ok(vec![NotePlace::Commit(sha.clone())]);
         }
         Ok(places)
+    }
+
+    /// Lists the merge requests that contain a commit, or created it.
+    pub(super) fn merge_requests_of<'a>(&'a self, project: &'a str, sha: &str) -> Call<'a> {
+        let part = format!("/repository/commits/{}/merge_requests", query_value(sha));
+        let purpose = format!("listing the merge requests of commit {sha} in");
+        self.get(Area::Report(project), &part, &purpose)
     }
 
     /// The number of commits of the target branch that the source branch of the merge request
@@ -93,11 +112,11 @@ impl GitLab {
         let NotePlace::MergeRequest(iid) = place else {
             return Ok(None);
         };
-        let url = &self.url;
-        let doing = format!("reading merge request {iid} of project {project} at {url}");
-        let of = format!("/merge_requests/{iid}?include_diverged_commits_count=true");
-        let request = ApiRequest::get(path(project, &of));
-        match self.json(project, &request, &doing).await {
+        let part = format!("/merge_requests/{iid}");
+        let purpose = format!("reading merge request {iid} of");
+        let call = self.get(Area::Report(project), &part, &purpose);
+        let call = call.query("include_diverged_commits_count", "true");
+        match call.send::<Value>().await {
             Ok(shown) => Ok(shown["diverged_commits_count"].as_u64()),
             // Its author can write a description of 1 MB.
             Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
@@ -107,25 +126,27 @@ impl GitLab {
 }
 
 impl MergeRequest {
-    fn read(listed: &Value, sha: &str) -> Option<Self> {
-        let text = |member: &str| listed[member].as_str().unwrap_or_default();
-        let is_of_head = text("sha") == sha;
-        let is_created = [text("merge_commit_sha"), text("squash_commit_sha")].contains(&sha);
-        Some(MergeRequest {
-            iid: listed["iid"].as_u64()?,
-            is_open: text("state") == "opened",
-            source_branch: text("source_branch").to_owned(),
-            target_branch: text("target_branch").to_owned(),
-            is_from_fork: listed["source_project_id"] != listed["target_project_id"],
-            is_of_head,
-            is_merged_as: text("state") == "merged" && (is_created || is_of_head),
-        })
+    pub fn is_from_fork(&self) -> bool {
+        self.source_project_id != self.target_project_id
     }
 
-    /// Its place in the order of the requests of a commit: the lowest is first.
-    fn rank(&self) -> (bool, bool, bool) {
-        let is_origin = self.is_merged_as || self.is_of_head;
-        let is_foreign = self.is_from_fork && !self.is_merged_as;
-        (is_foreign, !is_origin, !self.is_open)
+    /// Whether the commit `sha` is its head.
+    fn is_at(&self, sha: &str) -> bool {
+        self.sha.as_deref() == Some(sha)
+    }
+
+    /// Whether its merge created the commit `sha`, or moved the target branch to it.
+    fn is_merged_as(&self, sha: &str) -> bool {
+        let created = [&self.merge_commit_sha, &self.squash_commit_sha, &self.sha];
+        let has_created = created.into_iter().flatten().any(|created| created == sha);
+        self.state == "merged" && has_created
+    }
+
+    /// Its place in the order of the requests of the commit `sha`: the lowest is first.
+    fn rank(&self, sha: &str) -> (bool, bool, bool) {
+        let is_merged_as = self.is_merged_as(sha);
+        let is_origin = is_merged_as || self.is_at(sha);
+        let is_foreign = self.is_from_fork() && !is_merged_as;
+        (is_foreign, !is_origin, self.state != "opened")
     }
 }

@@ -3,13 +3,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::classify::rejected;
-use super::client::{error, parse_time};
+use super::call::Call;
 use super::error::{ErrorKind, Feature, GitLabError, Rejection};
+use super::list::Reading;
+use super::members::{parse_time, typed};
+use super::response::ApiResponse;
 use super::sanitize;
-use super::transport::{ApiRequest, ApiResponse, GitLab, path};
+use super::transport::{Area, GitLab};
 use crate::common::password::Password;
 
 /// GitLab's `MAX_INCREMENTAL_RUNTIME` (`app/models/remote_mirror.rb`): the lease of a push.
@@ -22,7 +25,6 @@ const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 /// The settings of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Push only protected branches.
     pub only_protected_branches: bool,
     /// Push the branches whose names match (GitLab Premium).
     pub branch_regex: Option<String>,
@@ -31,7 +33,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The body of a request. GitLab rejects both choices of branches in one request, also if one
+    /// The body of a request. GitLab rejects both choices of branches in one request, even if one
     /// is `false` (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
     fn to_json(&self) -> Value {
         let keep = self.keep_divergent_refs;
@@ -87,28 +89,27 @@ pub fn spellings(clone_url: &str) -> Vec<String> {
 }
 
 /// The status of the latest push (`update_status`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PushStatus {
     /// The mirror has not pushed yet.
+    #[default]
     None,
-    /// A push is scheduled.
     Scheduled,
-    /// A push is under way.
     Started,
-    /// The push succeeded.
     Finished,
-    /// The push failed, and GitLab does not retry it.
+    /// GitLab does not retry the push.
     Failed,
     /// The push failed, and GitLab retries it.
     ToRetry,
-    /// An unknown status.
+    #[serde(other)]
     Other,
 }
 
 /// A push mirror of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// The mirror's ID.
+    /// GitLab's number of the mirror.
     pub id: u64,
     /// The destination, with a masked login.
     pub url: String,
@@ -186,15 +187,7 @@ impl Mirror {
                 branch_regex: filled("mirror_branch_regex").map(ToOwned::to_owned),
                 keep_divergent_refs: flag("keep_divergent_refs", false),
             },
-            status: match text("update_status").unwrap_or("none") {
-                "none" => PushStatus::None,
-                "scheduled" => PushStatus::Scheduled,
-                "started" => PushStatus::Started,
-                "finished" => PushStatus::Finished,
-                "failed" => PushStatus::Failed,
-                "to_retry" => PushStatus::ToRetry,
-                _ => PushStatus::Other,
-            },
+            status: typed(&description["update_status"]).unwrap_or_default(),
             last_error: filled("last_error").map(sanitize::shown),
             started_at: text("last_update_started_at").and_then(parse_time),
             updated_at: text("last_update_at").and_then(parse_time),
@@ -206,17 +199,16 @@ impl Mirror {
 impl GitLab {
     /// All push mirrors of a project.
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>, GitLabError> {
-        let url = &self.url;
-        let doing = format!("listing the push mirrors of project {project} at {url}");
-        self.list(project, "/remote_mirrors", &doing, Mirror::parse)
-            .await
+        let purpose = "listing the push mirrors of";
+        let call = self.get(Area::Mirrors(project), "/remote_mirrors", purpose);
+        call.list(Reading::ALL, Mirror::parse).await
     }
 
     /// One mirror. `None` if it does not exist.
     pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>, GitLabError> {
-        let doing = self.doing("looking up", project, id);
-        let request = ApiRequest::get(mirror_path(project, id));
-        self.mirror_in_response(project, &request, &doing).await
+        self.mirror_call("GET", "looking up", project, id)
+            .find_mirror()
+            .await
     }
 
     /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`].
@@ -231,38 +223,27 @@ impl GitLab {
         password: &Password,
         settings: &Settings,
     ) -> Result<Mirror, GitLabError> {
-        let url = &self.url;
-        let doing = format!("creating the push mirror of project {project} at {url}");
+        let (area, purpose) = (Area::Mirrors(project), "creating the push mirror of");
+        let call = self.call("POST", area, "/remote_mirrors", purpose);
+        let call = call.secret(password);
         let mut duplicate = None;
         for spelling in spellings(clone_url) {
-            let url = with_login(&spelling, login, password);
-            let url = url.ok_or_else(|| error(&doing, ErrorKind::UnsafeLogin))?;
-            let created = self.create_at(project, &url, password, settings, &doing);
-            match created.await {
+            let Some(url) = with_login(&spelling, login, password) else {
+                break;
+            };
+            let mut body = settings.to_json();
+            body["url"] = json!(url);
+            body["enabled"] = json!(false);
+            let call = call.clone().body(body);
+            let created = call.success().await;
+            match created.and_then(|response| call.decode(&response, Mirror::parse)) {
                 Err(error) if error.kind.is_rejection(Rejection::DuplicateAddress) => {
                     duplicate = Some(error);
                 }
                 created => return self.verify_created(project, settings, created?).await,
             }
         }
-        Err(duplicate.unwrap_or_else(|| error(&doing, ErrorKind::UnsafeLogin)))
-    }
-
-    async fn create_at(
-        &self,
-        project: &str,
-        url: &str,
-        password: &Password,
-        settings: &Settings,
-        doing: &str,
-    ) -> Result<Mirror, GitLabError> {
-        let mut body = settings.to_json();
-        body["url"] = json!(url);
-        body["enabled"] = json!(false);
-        let mut request = ApiRequest::new("POST", path(project, "/remote_mirrors"), Some(body));
-        request.is_idempotent = false;
-        request.secret = Some(password);
-        parse(self.succeed(project, &request, doing).await?, doing)
+        Err(duplicate.unwrap_or_else(|| call.error(ErrorKind::UnsafeLogin)))
     }
 
     /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every
@@ -274,10 +255,9 @@ impl GitLab {
         mirror: Mirror,
     ) -> Result<Mirror, GitLabError> {
         if self.ignored_branch_regex(settings, &mirror).await {
-            let doing = self.doing("creating", project, mirror.id);
+            let call = self.mirror_call("POST", "creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
-            let kind = ErrorKind::Unsupported(Feature::BranchRegex);
-            return Err(error(&doing, kind));
+            return Err(call.error(ErrorKind::Unsupported(Feature::BranchRegex)));
         }
         Ok(mirror)
     }
@@ -293,64 +273,61 @@ impl GitLab {
         enabled: bool,
     ) -> Result<Option<Mirror>, GitLabError> {
         let gerund = if enabled { "enabling" } else { "updating" };
-        let doing = self.doing(gerund, project, id);
-        let path = mirror_path(project, id);
+        let call = self.mirror_call("PUT", gerund, project, id);
         let mut body = settings.to_json();
         body["enabled"] = json!(enabled);
-        let request = ApiRequest::put(path.clone(), body);
-        let updated = self.mirror_in_response(project, &request, &doing).await?;
-        let Some(mirror) = updated else {
+        let Some(mirror) = call.clone().body(body).find_mirror().await? else {
             return Ok(None);
         };
         // A request can set only one of the two choices of branches. Switching one on switches the
         // other off, but switching off the one that was on needs a request of its own.
         if let Some(body) = mirror.settings.pending_switch_off(settings) {
-            let request = ApiRequest::put(path, body);
-            return self.mirror_in_response(project, &request, &doing).await;
+            return call.body(body).find_mirror().await;
         }
         if self.ignored_branch_regex(settings, &mirror).await {
-            let kind = ErrorKind::Unsupported(Feature::BranchRegex);
-            return Err(error(&doing, kind));
+            return Err(call.error(ErrorKind::Unsupported(Feature::BranchRegex)));
         }
         Ok(Some(mirror))
     }
 
     /// Requests a push. `false` if the mirror does not exist.
     pub async fn sync(&self, project: &str, id: u64) -> Result<bool, GitLabError> {
-        let doing = self.doing("starting a push of", project, id);
-        let path = mirror_path(project, id) + "/sync";
-        let request = ApiRequest::new("POST", path, None);
-        let response = self.send(&request, &doing).await?;
-        match self.check_mirror(project, response).await {
+        let part = format!("/remote_mirrors/{id}/sync");
+        let purpose = format!("starting a push of push mirror {id} of");
+        let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
+        let call = call.idempotent();
+        match call.unless(is_missing).await {
             Ok(Some(_)) => Ok(true),
             // A GitLab before 16.11 does not have the call, and responds as if the mirror did not
             // exist.
             Ok(None) => match self.mirror(project, id).await? {
-                Some(_) => Err(error(&doing, ErrorKind::Unsupported(Feature::Sync))),
+                Some(_) => Err(call.error(ErrorKind::Unsupported(Feature::Sync))),
                 None => Ok(false),
             },
             // The message is in the language of the token's user.
-            Err(ErrorKind::Rejected {
-                status: status @ (400 | 422),
-                message,
-                cause: Rejection::Other,
+            Err(GitLabError {
+                kind:
+                    ErrorKind::Rejected {
+                        status: status @ (400 | 422),
+                        message,
+                        cause: Rejection::Other,
+                    },
+                ..
             }) if self.shows_disabled(project, id).await => {
-                let kind = rejected(status, Rejection::StaysDisabled, message);
-                Err(error(&doing, kind))
+                let kind = ErrorKind::rejected(status, Rejection::StaysDisabled, message);
+                Err(call.error(kind))
             }
-            Err(kind) => Err(error(&doing, kind)),
+            Err(error) => Err(error),
         }
     }
 
     /// Deletes a mirror, if it exists.
     pub async fn delete(&self, project: &str, id: u64) -> Result<(), GitLabError> {
-        let doing = self.doing("deleting", project, id);
-        let request = ApiRequest::new("DELETE", mirror_path(project, id), None);
-        let response = self.send(&request, &doing).await?;
-        match self.check_mirror(project, response).await {
+        let call = self.mirror_call("DELETE", "deleting", project, id);
+        match call.unless(is_missing).await {
             // GitLab deletes the mirrors of a project with it.
-            Ok(_) | Err(ErrorKind::NotFound) => Ok(()),
-            Err(kind) => Err(error(&doing, kind)),
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -359,35 +336,16 @@ impl GitLab {
         shown.is_ok_and(|mirror| mirror.is_some_and(|mirror| !mirror.enabled))
     }
 
-    fn doing(&self, gerund: &str, project: &str, id: u64) -> String {
-        let url = &self.url;
-        format!("{gerund} push mirror {id} of project {project} at {url}")
-    }
-
-    async fn mirror_in_response(
-        &self,
-        project: &str,
-        request: &ApiRequest<'_>,
-        doing: &str,
-    ) -> Result<Option<Mirror>, GitLabError> {
-        let response = self.send(request, doing).await?;
-        let response = self.check_mirror(project, response).await;
-        let response = response.map_err(|kind| error(doing, kind))?;
-        response.map(|response| parse(response, doing)).transpose()
-    }
-
-    /// A successful response about one mirror. `None` if the mirror does not exist.
-    async fn check_mirror(
-        &self,
-        project: &str,
-        response: ApiResponse,
-    ) -> Result<Option<ApiResponse>, ErrorKind> {
-        let is_page = response.body.is_none();
-        let names_project = response.message().to_ascii_lowercase().contains("project");
-        if response.status == 404 && !is_page && !names_project {
-            return Ok(None);
-        }
-        self.check(project, response).await.map(Some)
+    fn mirror_call<'a>(
+        &'a self,
+        method: &'static str,
+        gerund: &str,
+        project: &'a str,
+        id: u64,
+    ) -> Call<'a> {
+        let part = format!("/remote_mirrors/{id}");
+        let purpose = format!("{gerund} push mirror {id} of");
+        self.call(method, Area::Mirrors(project), &part, &purpose)
     }
 
     /// Whether GitLab ignored `mirror_branch_regex`. The Community Edition does not have the
@@ -398,20 +356,24 @@ impl GitLab {
             return false;
         }
         // https://docs.gitlab.com/api/metadata/
-        let request = ApiRequest::get("/metadata".to_owned());
-        let metadata = self.call(&request).await.ok();
-        let metadata = metadata.and_then(|response| response.body);
-        metadata.is_some_and(|metadata| metadata["enterprise"].is_boolean())
+        let call = self.get(Area::Instance, "/metadata", "reading the edition");
+        let metadata: Result<Value, GitLabError> = call.send().await;
+        metadata.is_ok_and(|metadata| metadata["enterprise"].is_boolean())
     }
 }
 
-fn mirror_path(project: &str, id: u64) -> String {
-    path(project, &format!("/remote_mirrors/{id}"))
+impl Call<'_> {
+    /// The mirror in a successful response. `None` if it does not exist.
+    async fn find_mirror(&self) -> Result<Option<Mirror>, GitLabError> {
+        let found = self.unless(is_missing).await?;
+        let parse = |response| self.decode(&response, Mirror::parse);
+        found.map(parse).transpose()
+    }
 }
 
-fn parse(response: ApiResponse, doing: &str) -> Result<Mirror, GitLabError> {
-    let status = response.status;
-    let described = response.into_json().map_err(|kind| error(doing, kind))?;
-    let mirror = Mirror::parse(&described);
-    mirror.ok_or_else(|| error(doing, ErrorKind::UnexpectedResponse { status }))
+/// Whether the mirror does not exist. A page is a proxy's, and without the project the mirror may
+/// be invisible.
+fn is_missing(response: &ApiResponse) -> bool {
+    let names_project = response.message().to_ascii_lowercase().contains("project");
+    response.status == 404 && response.body.is_some() && !names_project
 }

@@ -1,14 +1,16 @@
 //! A client of GitLab's API, as far as push mirrors and reports need it.
 //!
-//! [`open`] reads the token from its secret and returns a [`GitLab`]. Projects, branches and
-//! protected branches are read to find out what a mirror would push. No value that leaves this
-//! module contains the token or a mirror's login.
+//! [`open`] reads the token from its secret and returns a [`GitLab`]. Each of its methods builds a
+//! `Call`. No value that leaves this module contains the token or a mirror's login.
+//!
+//! The modules use each other in one direction: endpoints such as `mirror` and `tags`, then `list`,
+//! `call`, `classify`, `transport`, `response`, `error` and `sanitize`.
 //!
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
 mod branches;
+mod call;
 mod classify;
-mod client;
 mod commit_status;
 mod deployment;
 mod error;
@@ -16,13 +18,16 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod list;
+mod members;
 mod merge_request;
 mod mirror;
 mod note;
 mod own_token;
 mod people;
-pub mod property;
+mod project;
+pub(crate) mod property;
 mod pushes;
+mod response;
 mod sanitize;
 mod tags;
 mod token;
@@ -30,26 +35,25 @@ mod token_error;
 mod transport;
 mod unreachable;
 
-pub use crate::clients::gitlab::branches::{
+pub(crate) use self::branches::{
     Branch, Containment, Mirrored, ProtectedBranches, PushesEverything,
 };
-pub use crate::clients::gitlab::client::ProjectDetails;
-pub use crate::clients::gitlab::commit_status::{
-    CommitRef, CommitStatus, MAX_CHARACTERS, PostedStatus, ShownStatus, StatusState,
+pub(crate) use self::commit_status::{
+    CommitRef, CommitStatus, MAX_CHARACTERS, ShownStatus, StatusState,
 };
-pub use crate::clients::gitlab::deployment::{GitLabEnvironment, guessed_tier};
-pub use crate::clients::gitlab::error::{ErrorKind, Feature, GitLabError, MAINTAINER, Rejection};
-pub use crate::clients::gitlab::merge_request::{NotePlace, NoteTarget};
-pub use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
-pub use crate::clients::gitlab::note::Note;
-pub use crate::clients::gitlab::own_token::TokenDetails;
-pub use crate::clients::gitlab::people::{Commit, RequestedMerge, User};
-pub use crate::clients::gitlab::pushes::{LatestPushes, PushEvent};
-pub use crate::clients::gitlab::tags::{ProtectedTag, Tag};
-pub use crate::clients::gitlab::token::{Access, open};
-pub use crate::clients::gitlab::token_error::{TokenError, TokenSource, URL_TAG};
-pub use crate::clients::gitlab::transport::GitLab;
-pub use crate::clients::gitlab::unreachable::UnreachableGitLabs;
+pub(crate) use self::deployment::{GitLabEnvironment, guessed_tier};
+pub(crate) use self::error::{ErrorKind, GitLabError, MAINTAINER, Rejection};
+pub(crate) use self::merge_request::{NotePlace, NoteTarget};
+pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
+pub(crate) use self::note::Note;
+pub(crate) use self::own_token::TokenDetails;
+pub(crate) use self::people::{Commit, RequestedMerge, User};
+pub(crate) use self::project::ProjectDetails;
+pub(crate) use self::pushes::PushEvent;
+pub(crate) use self::tags::{ProtectedTag, Tag};
+pub(crate) use self::token::{Access, open};
+pub(crate) use self::transport::GitLab;
+pub use self::unreachable::UnreachableGitLabs;
 
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,15 @@
 //! Source: <https://docs.gitlab.com/api/notes/>,
 //! <https://docs.gitlab.com/api/discussions/#commits>.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::error;
+use super::call::Call;
 use super::error::GitLabError;
 use super::list::Reading;
+use super::members::{id, typed};
 use super::merge_request::NotePlace;
-use super::transport::{ApiRequest, GitLab, path, query_value};
+use super::transport::{Area, GitLab, query_value};
 
 /// A note of the token's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,15 @@ pub struct Note {
     id: u64,
     /// GitLab's path of the note, below the project.
     path: String,
-    /// Its text.
     pub body: String,
+}
+
+#[derive(Deserialize)]
+struct ShownNote {
+    id: u64,
+    #[serde(default, deserialize_with = "id")]
+    author: Option<u64>,
+    body: String,
 }
 
 impl GitLab {
@@ -43,7 +52,7 @@ impl GitLab {
         Ok(notes)
     }
 
-    /// Writes a note, which begins with `marker`, in each place. Edits the note that the token's
+    /// Writes `body`, which begins with `marker`, in each place. Edits the note that the token's
     /// user has written there before. `author` is that user's number, if it is known. Returns
     /// whether it changed a note. A place that GitLab rejects does not prevent the others.
     pub async fn write_note(
@@ -51,7 +60,8 @@ impl GitLab {
         project: &str,
         places: &[NotePlace],
         author: Option<u64>,
-        note: (&str, &str),
+        marker: &str,
+        body: &str,
     ) -> Result<bool, GitLabError> {
         let author = match author {
             Some(author) => author,
@@ -59,7 +69,8 @@ impl GitLab {
         };
         let (mut has_changed, mut failure) = (false, None);
         for place in places {
-            match self.write_note_in(project, place, author, note).await {
+            let written = self.write_note_in(project, place, author, marker, body);
+            match written.await {
                 Ok(changed) => has_changed |= changed,
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -72,7 +83,8 @@ impl GitLab {
         project: &str,
         place: &NotePlace,
         author: u64,
-        (marker, body): (&str, &str),
+        marker: &str,
+        body: &str,
     ) -> Result<bool, GitLabError> {
         let mut has_changed = false;
         let mut notes = self.own_notes(project, place, author, marker).await?;
@@ -103,35 +115,34 @@ impl GitLab {
         author: u64,
         marker: &str,
     ) -> Result<Vec<Note>, GitLabError> {
-        let doing = self.doing_note("listing the notes on", project, place);
-        let is_own = |note: &&Value| {
-            let body = note["body"].as_str().unwrap_or_default();
-            note["author"]["id"].as_u64() == Some(author) && body.starts_with(marker)
+        let own = |path: &str, shown: &Value| {
+            let note: ShownNote = typed(shown)?;
+            let is_own = note.author == Some(author) && note.body.starts_with(marker);
+            is_own.then(|| Note {
+                id: note.id,
+                path: format!("{path}/{}", note.id),
+                body: note.body,
+            })
         };
         // A merge request lists its notes, a commit the discussions that hold them. A discussion
         // that is too large because others have replied is skipped: the next note begins another
         // one.
-        let of = match place {
-            NotePlace::MergeRequest(_) => {
-                let path = place.notes_path();
-                format!("{path}?activity_filter=only_comments&sort=asc")
-            }
-            NotePlace::Commit(_) => place.notes_path(),
-        };
-        let own_of = |one: &Value| match place {
-            NotePlace::MergeRequest(_) => {
-                let own = Some(one).filter(is_own);
-                let note = own.and_then(|note| Note::read(note, place.note_path(note)));
-                Some(note.into_iter().collect::<Vec<Note>>())
-            }
+        let notes_path = place.notes_path();
+        let parse = |one: &Value| match place {
+            NotePlace::MergeRequest(_) => Some(Vec::from_iter(own(&notes_path, one))),
             NotePlace::Commit(_) => {
-                let own = one["notes"].as_array().into_iter().flatten().filter(is_own);
-                let read = own.filter_map(|it| Note::read(it, place.discussion_path(one, it)));
-                Some(read.collect())
+                let path = format!("{notes_path}/{}/notes", query_value(one["id"].as_str()?));
+                let notes = one["notes"].as_array().into_iter().flatten();
+                Some(notes.filter_map(|note| own(&path, note)).collect())
             }
         };
-        let listed = self.read_list(project, &of, &doing, Reading::COMMENTS, own_of);
-        let mut notes: Vec<Note> = listed.await?.all(&doing)?.into_iter().flatten().collect();
+        let mut call = self.note_call("GET", "listing the notes on", project, place);
+        if let NotePlace::MergeRequest(_) = place {
+            call = call.query("activity_filter", "only_comments");
+            call = call.query("sort", "asc");
+        }
+        let listed = call.list(Reading::COMMENTS, parse).await?;
+        let mut notes: Vec<Note> = listed.into_iter().flatten().collect();
         notes.sort_by_key(|note| note.id);
         Ok(notes)
     }
@@ -142,13 +153,9 @@ impl GitLab {
         place: &NotePlace,
         body: &str,
     ) -> Result<(), GitLabError> {
-        let doing = self.doing_note("writing a note on", project, place);
-        let body = json!({"body": body});
-        let mut request = ApiRequest::new("POST", path(project, &place.notes_path()), Some(body));
-        // A second request would create a second note.
-        request.is_idempotent = false;
-        self.json(project, &request, &doing).await?;
-        Ok(())
+        let call = self.note_call("POST", "writing a note on", project, place);
+        let call = call.body(json!({"body": body}));
+        call.send::<Value>().await.map(drop)
     }
 
     /// Replaces the text of a note.
@@ -158,46 +165,33 @@ impl GitLab {
         note: &Note,
         body: &str,
     ) -> Result<(), GitLabError> {
-        let (url, at) = (&self.url, &note.path);
-        let doing = format!("editing {at} of project {project} at {url}");
-        let request = ApiRequest::put(path(project, at), json!({"body": body}));
-        self.json(project, &request, &doing).await?;
-        Ok(())
+        let purpose = format!("editing {} of", note.path);
+        let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
+        let call = call.body(json!({"body": body}));
+        call.send::<Value>().await.map(drop)
     }
 
     /// Deletes a note. One that does not exist counts as deleted.
     async fn delete_note(&self, project: &str, note: &Note) -> Result<(), GitLabError> {
-        let (url, at) = (&self.url, &note.path);
-        let doing = format!("deleting {at} of project {project} at {url}");
-        let request = ApiRequest::new("DELETE", path(project, at), None);
-        let response = self.send(&request, &doing).await?;
-        if response.status == 404 {
-            return Ok(());
-        }
-        let deleted = self.check(project, response).await;
-        deleted.map(drop).map_err(|kind| error(&doing, kind))
+        let purpose = format!("deleting {} of", note.path);
+        let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
+        let deleted = call.unless(|response| response.status == 404);
+        deleted.await.map(drop)
     }
 
-    fn doing_note(&self, gerund: &str, project: &str, place: &NotePlace) -> String {
-        let url = &self.url;
-        match place {
-            NotePlace::MergeRequest(iid) => {
-                format!("{gerund} merge request {iid} of project {project} at {url}")
-            }
-            NotePlace::Commit(sha) => {
-                format!("{gerund} commit {sha} of project {project} at {url}")
-            }
-        }
-    }
-}
-
-impl Note {
-    fn read(note: &Value, path: Option<String>) -> Option<Self> {
-        Some(Note {
-            id: note["id"].as_u64()?,
-            path: path?,
-            body: note["body"].as_str()?.to_owned(),
-        })
+    /// A call about the notes in `place`.
+    fn note_call<'a>(
+        &'a self,
+        method: &'static str,
+        gerund: &str,
+        project: &'a str,
+        place: &NotePlace,
+    ) -> Call<'a> {
+        let purpose = match place {
+            NotePlace::MergeRequest(iid) => format!("{gerund} merge request {iid} of"),
+            NotePlace::Commit(sha) => format!("{gerund} commit {sha} of"),
+        };
+        self.call(method, Area::Report(project), &place.notes_path(), &purpose)
     }
 }
 
@@ -210,18 +204,5 @@ impl NotePlace {
                 format!("/repository/commits/{}/discussions", query_value(sha))
             }
         }
-    }
-
-    fn note_path(&self, note: &Value) -> Option<String> {
-        Some(format!("{}/{}", self.notes_path(), note["id"].as_u64()?))
-    }
-
-    fn discussion_path(&self, discussion: &Value, note: &Value) -> Option<String> {
-        let discussion = query_value(discussion["id"].as_str()?);
-        Some(format!(
-            "{}/{discussion}/notes/{}",
-            self.notes_path(),
-            note["id"].as_u64()?
-        ))
     }
 }

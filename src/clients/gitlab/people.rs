@@ -1,17 +1,19 @@
-//! People: who they are, and what they did.
+//! Users, with their memberships, commits and merge requests.
 //!
 //! Source: <https://docs.gitlab.com/api/users/>, <https://docs.gitlab.com/api/project_members/>,
 //! <https://docs.gitlab.com/api/commits/>.
 
 use std::time::SystemTime;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{parse_time, unexpected};
 use super::error::{ErrorKind, GitLabError};
-use super::list::{Listed, Reading};
+use super::list::{ListPart, Reading};
+use super::members::{lenient, typed};
+use super::merge_request::MergeRequest;
 use super::sanitize;
-use super::transport::{ApiRequest, GitLab, query_value};
+use super::transport::{Area, GitLab};
 
 /// The most commits of a range.
 pub const MAX_COMMITS: usize = 100;
@@ -20,7 +22,6 @@ pub const MAX_COMMITS: usize = 100;
 /// message.
 const MAX_MERGES: usize = 20;
 
-/// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// GitLab's number.
@@ -34,13 +35,15 @@ pub struct User {
     pub public_email: String,
 }
 
-/// A commit, and the addresses of its author and its committer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A commit, and the addresses of its author and its committer. They are free text: a forged
+/// address excludes a person, and admits none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Commit {
-    /// Its SHA.
     pub id: String,
-    /// Free text: a forged address excludes a person, and admits none.
-    pub emails: Vec<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub author_email: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub committer_email: String,
 }
 
 /// A merge request of a commit.
@@ -65,7 +68,7 @@ impl User {
         };
         let id = self.id.to_string();
         let is_private = |email: &str| email.split(['-', '@']).next() == Some(id.as_str());
-        let mut emails = commit.emails.iter();
+        let mut emails = [&commit.author_email, &commit.committer_email].into_iter();
         emails.any(|email| is_public(email) || is_private(email))
     }
 }
@@ -73,11 +76,11 @@ impl User {
 impl GitLab {
     /// The user with this number.
     pub async fn user(&self, id: u64) -> Result<User, GitLabError> {
-        let doing = format!("looking up user {id} at {}", self.url);
-        let request = ApiRequest::get(format!("/users/{id}"));
-        let shown = self.json("", &request, &doing).await?;
+        let purpose = format!("looking up user {id}");
+        let call = self.get(Area::Instance, &format!("/users/{id}"), &purpose);
+        let shown: Value = call.send().await?;
         if shown["id"] != id {
-            return Err(unexpected(&doing));
+            return Err(call.unexpected());
         }
         let text = |member: &str| shown[member].as_str().unwrap_or_default();
         Ok(User {
@@ -91,12 +94,11 @@ impl GitLab {
     /// The access level of an active member, also of a member of a group of the project. `None` if
     /// the user is none.
     pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>, GitLabError> {
-        let url = &self.url;
-        let doing = format!("looking up member {user} of project {project} at {url}");
         let part = format!("/members/all/{user}");
+        let purpose = format!("looking up member {user} of");
+        let call = self.get(Area::Project(project), &part, &purpose);
         // `lib/api/members.rb` looks up the member among those that exist.
-        let found = self.unless(&["404 Not found", "404 Not Found"], project, &part, &doing);
-        let found = found.await?;
+        let found: Option<Value> = call.find(&["404 Not found", "404 Not Found"]).await?;
         let member = found.filter(|it| it["id"] == user && it["state"] == "active");
         Ok(member.and_then(|member| member["access_level"].as_u64()))
     }
@@ -110,13 +112,12 @@ impl GitLab {
         from: &str,
         to: &str,
     ) -> Result<Option<Vec<Commit>>, GitLabError> {
-        let url = &self.url;
-        let doing = format!("listing the commits {from}..{to} of project {project} at {url}");
-        let range = query_value(&format!("{from}..{to}"));
-        let of = format!("/repository/commits?ref_name={range}");
-        let reading = Reading::first(20, MAX_COMMITS + 1);
-        let listed = self.read_list(project, &of, &doing, reading, Commit::parse);
-        or_too_many(listed.await, MAX_COMMITS)
+        let range = format!("{from}..{to}");
+        let purpose = format!("listing the commits {range} of");
+        let call = self.get(Area::Project(project), "/repository/commits", &purpose);
+        let call = call.query("ref_name", &range);
+        let listed = call.read(Reading::first(20, MAX_COMMITS + 1), typed).await;
+        or_too_many(listed, MAX_COMMITS)
     }
 
     /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if
@@ -127,20 +128,18 @@ impl GitLab {
         project: &str,
         commit: &str,
     ) -> Result<Option<Vec<RequestedMerge>>, GitLabError> {
+        let mut call = self.merge_requests_of(project, commit);
         let url = &self.url;
-        let doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
-        let part = format!("/repository/commits/{}/merge_requests", query_value(commit));
-        let parse = |listed: &Value| Some(RequestedMerge::parse(listed));
-        let reading = Reading::first(4, MAX_MERGES + 1);
-        let listed = self.read_list(project, &part, &doing, reading, parse);
-        let listed = or_too_many(listed.await, MAX_MERGES)?;
-        Ok(listed.map(|listed| listed.into_iter().flatten().collect()))
+        call.doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
+        let listed = call.read(Reading::first(4, MAX_MERGES + 1), typed).await;
+        let merges = or_too_many(listed, MAX_MERGES)?.map(Vec::into_iter);
+        Ok(merges.map(|merges| merges.filter_map(RequestedMerge::from).collect()))
     }
 }
 
 /// A list that is too large has too many elements, or too long ones.
 fn or_too_many<T>(
-    listed: Result<Listed<T>, GitLabError>,
+    listed: Result<ListPart<T>, GitLabError>,
     limit: usize,
 ) -> Result<Option<Vec<T>>, GitLabError> {
     match listed {
@@ -149,29 +148,16 @@ fn or_too_many<T>(
     }
 }
 
-impl Commit {
-    fn parse(listed: &Value) -> Option<Self> {
-        let emails = ["author_email", "committer_email"].map(|member| listed[member].as_str());
-        let emails = emails.into_iter().flatten().map(ToOwned::to_owned);
-        Some(Commit {
-            id: listed["id"].as_str()?.to_owned(),
-            emails: emails.collect(),
-        })
-    }
-}
-
 impl RequestedMerge {
     /// `None` if it was closed.
-    fn parse(listed: &Value) -> Option<Self> {
-        let people =
-            ["author", "merge_user", "merged_by"].map(|member| listed[member]["id"].as_u64());
-        let is_own = listed["source_project_id"] == listed["target_project_id"];
-        let is_source = is_own && listed["state"] != "opened";
-        let source = listed["source_branch"].as_str().filter(|_| is_source);
-        (listed["state"] != "closed").then(|| RequestedMerge {
+    fn from(listed: MergeRequest) -> Option<Self> {
+        let people = &listed.people;
+        let people = [people.author, people.merge_user, people.merged_by];
+        let is_source = !listed.is_from_fork() && listed.state != "opened";
+        (listed.state != "closed").then(|| RequestedMerge {
             people: people.into_iter().flatten().collect(),
-            source: source.map(ToOwned::to_owned),
-            merged: listed["merged_at"].as_str().and_then(parse_time),
+            source: listed.source_branch.filter(|_| is_source),
+            merged: listed.merged_at,
         })
     }
 }
@@ -186,9 +172,10 @@ mod tests {
         let source = |state: &str, project: u64| {
             let author = json!({"id": 7});
             let listed = json!({
-                "state": state, "source_branch": "development", "author": author,
+                "iid": 3, "state": state, "source_branch": "development", "author": author,
                 "source_project_id": project, "target_project_id": 15});
-            RequestedMerge::parse(&listed).map(|merge| (merge.people, merge.source))
+            let merge = typed(&listed).and_then(RequestedMerge::from);
+            merge.map(|merge| (merge.people, merge.source))
         };
         let merged = Some("development".to_owned());
         assert_eq!(source("merged", 15), Some((vec![7], merged)));

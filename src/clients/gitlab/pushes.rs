@@ -4,20 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::client::parse_time;
 use super::error::GitLabError;
 use super::list::Reading;
-use super::transport::GitLab;
+use super::members::parse_time;
+use super::transport::{Area, GitLab};
 use crate::common::ownership::write_time;
 
 /// A push of a branch or a tag, or of many, and who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushEvent {
-    /// The number of the project.
     pub project: u64,
-    /// The number of the user.
     pub author: u64,
-    /// Whether it is about tags.
     pub is_of_tags: bool,
     /// The branch or the tag. `None` for a push of more of them than GitLab lists.
     pub name: Option<String>,
@@ -102,12 +99,12 @@ impl GitLab {
         project: &str,
         since: SystemTime,
     ) -> Result<Option<Vec<PushEvent>>, GitLabError> {
-        let doing = format!("listing the pushes of project {project} at {}", self.url);
         let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
         let day = time.split('T').next().unwrap_or_default();
-        let of = format!("/events?action=pushed&after={day}");
-        let listed = self.read_list(project, &of, &doing, Reading::ALL, PushEvent::parse);
-        Ok(listed.await?.at_most(usize::MAX))
+        let call = self.get(Area::Project(project), "/events", "listing the pushes of");
+        let call = call.query("action", "pushed").query("after", day);
+        let read = call.read(Reading::ALL, PushEvent::parse).await?;
+        Ok(read.at_most(usize::MAX))
     }
 
     /// The latest hundred pushes, of branches and tags. GitLab writes an event seconds after its
@@ -115,11 +112,12 @@ impl GitLab {
     /// three branches. <https://docs.gitlab.com/api/events/>,
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
     pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes, GitLabError> {
-        let doing = format!("listing the pushes of project {project} at {}", self.url);
+        let call = self.get(Area::Project(project), "/events", "listing the pushes of");
         let parse = |event: &Value| Some(BranchPush::parse(event));
-        let latest = Reading::first(100, 100);
-        let listed = self.read_list(project, "/events?action=pushed", &doing, latest, parse);
-        let pushes = listed.await?.elements.into_iter().flatten();
-        Ok(LatestPushes(pushes.collect()))
+        let call = call.query("action", "pushed");
+        let latest = call.read(Reading::first(100, 100), parse).await?;
+        Ok(LatestPushes(
+            latest.elements.into_iter().flatten().collect(),
+        ))
     }
 }

@@ -3,12 +3,14 @@
 //! Source: <https://docs.gitlab.com/api/tags/>, <https://docs.gitlab.com/api/protected_tags/>,
 //! <https://docs.gitlab.com/api/deploy_keys/>.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::branches::ref_matches;
-use super::client::unexpected;
+use super::branches::{Tip, ref_matches};
 use super::error::{GitLabError, MAINTAINER};
-use super::transport::{GitLab, query_value};
+use super::list::Reading;
+use super::transport::{Area, GitLab, query_value};
 
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
 const NO_TAG: &str = "404 Tag Not Found";
@@ -27,13 +29,18 @@ const KNOWN_MEMBERS: [&str; 5] = [
     "group_id",
 ];
 
-/// A tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
     /// The ID of its object: of its commit, or of an annotation.
     pub target: String,
-    /// Its commit.
     pub commit: String,
+}
+
+#[derive(Deserialize)]
+struct ShownTag {
+    name: String,
+    target: String,
+    commit: Tip,
 }
 
 /// A rule about the tags that match a pattern.
@@ -46,7 +53,6 @@ pub struct ProtectedTag {
 }
 
 impl ProtectedTag {
-    /// Whether the rule is about the tag `name`.
     pub fn matches(&self, name: &str) -> bool {
         ref_matches(&self.pattern, name)
     }
@@ -81,46 +87,42 @@ fn also_admitted(entry: &Value) -> Option<&'static str> {
 impl GitLab {
     /// The tag `name`. `None` if it does not exist.
     pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>, GitLabError> {
-        let doing = format!("looking up tag {name} of project {project} at {}", self.url);
         let part = format!("/repository/tags/{}", query_value(name));
-        let Some(found) = self.unless(&[NO_TAG], project, &part, &doing).await? else {
-            return Ok(None);
-        };
-        let (target, commit) = (found["target"].as_str(), found["commit"]["id"].as_str());
-        match (target, commit) {
-            (Some(target), Some(commit)) if found["name"] == name => Ok(Some(Tag {
-                target: target.to_owned(),
-                commit: commit.to_owned(),
+        let purpose = format!("looking up tag {name} of");
+        let call = self.get(Area::Project(project), &part, &purpose);
+        match call.find::<ShownTag>(&[NO_TAG]).await? {
+            None => Ok(None),
+            Some(shown) if shown.name == name => Ok(Some(Tag {
+                target: shown.target,
+                commit: shown.commit.id,
             })),
-            _ => Err(unexpected(&doing)),
+            Some(_) => Err(call.unexpected()),
         }
     }
 
     /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a
     /// setting that allows jobs to push (`app/services/releases/create_service.rb`).
     pub async fn has_release(&self, project: &str, name: &str) -> Result<bool, GitLabError> {
-        let url = &self.url;
-        let doing = format!("looking up the release of tag {name} of project {project} at {url}");
         let part = format!("/releases/{}", query_value(name));
-        let found = self.unless(&NO_RELEASE, project, &part, &doing).await?;
+        let purpose = format!("looking up the release of tag {name} of");
+        let call = self.get(Area::Project(project), &part, &purpose);
+        let found = call.find::<IgnoredAny>(&NO_RELEASE).await?;
         Ok(found.is_some())
     }
 
     /// The rules about tags. The token's user needs to be a Maintainer.
     pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>, GitLabError> {
-        let url = &self.url;
-        let doing = format!("listing the protected tags of project {project} at {url}");
-        self.list(project, "/protected_tags", &doing, ProtectedTag::parse)
-            .await
+        let purpose = "listing the protected tags of";
+        let call = self.get(Area::Rules(project), "/protected_tags", purpose);
+        call.list(Reading::ALL, ProtectedTag::parse).await
     }
 
     /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not
     /// show (`lib/gitlab/deploy_key_access.rb`).
     pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool, GitLabError> {
-        let url = &self.url;
-        let doing = format!("listing the deploy keys of project {project} at {url}");
+        let purpose = "listing the deploy keys of";
+        let call = self.get(Area::Rules(project), "/deploy_keys", purpose);
         let can_push = |key: &Value| Some(key["can_push"] != false);
-        let keys = self.list(project, "/deploy_keys", &doing, can_push).await?;
-        Ok(keys.contains(&true))
+        Ok(call.list(Reading::ALL, can_push).await?.contains(&true))
     }
 }

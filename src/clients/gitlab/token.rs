@@ -5,7 +5,6 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::is_usable;
 use super::error::{ErrorKind, GitLabError};
 use super::sanitize;
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
@@ -145,6 +144,16 @@ fn check_tags(
         }),
         None => Ok(()),
     }
+}
+
+/// Whether the token may be sent to `url`, and the paths of the API can be appended to it.
+pub fn is_usable(url: &str) -> bool {
+    let Ok(parsed) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let has_login = !parsed.username().is_empty() || parsed.password().is_some();
+    let is_bare = parsed.query().is_none() && parsed.fragment().is_none();
+    http::is_https_or_loopback(url) && !has_login && is_bare && !url.contains(char::is_whitespace)
 }
 
 /// Whether two addresses are equal, except for slashes at the end and the spelling of the host.

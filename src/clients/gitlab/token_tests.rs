@@ -2,7 +2,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::Tag;
 
 use super::{check_environment, is_listed, is_same_url, token_in};
-use crate::clients::gitlab::TokenError;
+use crate::clients::gitlab::token_error::TokenError;
 
 #[test]
 fn plain_value_is_the_token() {

@@ -8,9 +8,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-use super::classify::rejected;
-use super::error::{ErrorKind, Rejection};
-use super::list::Paging;
+use super::error::ErrorKind;
+use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
 use crate::clients::http::{Http, HttpError};
@@ -31,36 +30,31 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
 
-/// What a request is about: GitLab's response does not say which right it needs.
+/// The part of the API that a request is about, with the number or the path of its project.
+/// GitLab's response does not show which right the request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum Area<'a> {
     /// Push mirrors, which need a Maintainer and the instance's permission.
-    Mirrors,
+    Mirrors(&'a str),
     /// Rules that need a Maintainer.
-    Rules,
+    Rules(&'a str),
     /// A part of a report.
-    Report,
-    Other,
+    Report(&'a str),
+    /// Anything else of a project.
+    Project(&'a str),
+    /// The instance: no project explains why GitLab rejects the request.
+    Instance,
 }
 
-impl Subject {
-    /// Parts of the paths below a project. A project, a branch or a name has no `/` in a path,
-    /// because it is escaped.
-    const PATHS: [(&str, Subject); 8] = [
-        ("/remote_mirrors", Subject::Mirrors),
-        ("/protected_tags", Subject::Rules),
-        ("/deploy_keys", Subject::Rules),
-        ("/statuses", Subject::Report),
-        ("/deployments", Subject::Report),
-        ("/environments", Subject::Report),
-        ("/merge_requests", Subject::Report),
-        ("/discussions", Subject::Report),
-    ];
-
-    fn of(path: &str) -> Self {
-        let mut paths = Subject::PATHS.into_iter();
-        let found = paths.find(|(part, _)| path.contains(part));
-        found.map_or(Subject::Other, |(_, subject)| subject)
+impl<'a> Area<'a> {
+    pub fn project(self) -> Option<&'a str> {
+        match self {
+            Area::Mirrors(project)
+            | Area::Rules(project)
+            | Area::Report(project)
+            | Area::Project(project) => Some(project),
+            Area::Instance => None,
+        }
     }
 }
 
@@ -79,6 +73,7 @@ pub struct GitLab {
 #[derive(Clone)]
 pub(super) struct ApiRequest<'a> {
     pub method: &'static str,
+    pub area: Area<'a>,
     /// The path below `/api/v4`, with the query.
     pub path: String,
     pub body: Option<Value>,
@@ -88,46 +83,20 @@ pub(super) struct ApiRequest<'a> {
     pub secret: Option<&'a Password>,
 }
 
-impl ApiRequest<'_> {
-    pub fn get(path: String) -> Self {
-        Self::new("GET", path, None)
-    }
-
-    pub fn put(path: String, body: Value) -> Self {
-        Self::new("PUT", path, Some(body))
-    }
-
-    pub fn new(method: &'static str, path: String, body: Option<Value>) -> Self {
+impl<'a> ApiRequest<'a> {
+    /// A request for `part` of the area's project, or of the API. A second POST would create a
+    /// second object.
+    pub fn new(method: &'static str, area: Area<'a>, part: &str) -> Self {
+        let path = area.project().map(|project| path(project, part));
         ApiRequest {
             method,
-            path,
-            body,
-            is_idempotent: true,
+            area,
+            path: path.unwrap_or_else(|| part.to_owned()),
+            body: None,
+            is_idempotent: method != "POST",
             secret: None,
         }
     }
-}
-
-/// A response, without secrets.
-#[derive(Clone, Debug)]
-pub(super) struct ApiResponse {
-    pub status: u16,
-    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a
-    /// page.
-    pub body: Option<Value>,
-    /// The body, if it is a plain text. Empty otherwise.
-    text: String,
-    pub subject: Subject,
-    /// The request's password, which is redacted from the responses of further requests.
-    pub secret: Option<Password>,
-    /// What its headers say about the other pages of a list.
-    pub paging: Paging,
-    /// The address of a redirect without its query, sanitized.
-    redirects_to: String,
-    /// Whether the redirect is GitLab's for a project that was moved: to the number of one that was
-    /// requested by its path (`url_with_project_id` in `lib/api/helpers.rb`).
-    is_moved: bool,
-    retry_after: Option<Duration>,
 }
 
 impl GitLab {
@@ -143,7 +112,7 @@ impl GitLab {
 
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
-    pub(super) async fn call(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
+    pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
         let mut backoff = INITIAL_BACKOFF;
         let mut attempt = 1;
         loop {
@@ -198,7 +167,7 @@ impl GitLab {
         let token = self.token.expose().to_owned();
         headers.try_insert("private-token", token).ok()?;
         if request.method != "GET" {
-            // Also without a body: a GitLab in maintenance redirects other requests to its start
+            // Even without a body: a GitLab in maintenance redirects other requests to its start
             // page (`lib/gitlab/middleware/read_only/controller.rb`), and a strict proxy rejects
             // them.
             headers.insert("content-type", "application/json");
@@ -235,8 +204,6 @@ impl GitLab {
             status: response.status().as_u16(),
             body,
             text: plain.unwrap_or_default(),
-            subject: Subject::of(&request.path),
-            secret: request.secret.cloned(),
             paging: Paging {
                 has_next: header("x-next-page").is_some()
                     || header("link").is_some_and(|link| link.contains("rel=\"next\""))
@@ -289,63 +256,6 @@ impl GitLab {
             ),
             HttpError::TooLarge => ErrorKind::TooLarge,
             HttpError::NoResponse => ErrorKind::NoResponse,
-        }
-    }
-}
-
-impl ApiResponse {
-    /// The response, unless its status says that GitLab did not process the request.
-    pub(super) fn into_result(self) -> Result<ApiResponse, ErrorKind> {
-        match self.status {
-            429 => Err(ErrorKind::Throttled {
-                message: self.message(),
-            }),
-            500.. => Err(ErrorKind::ServerError {
-                status: self.status,
-                message: self.message(),
-            }),
-            300..400 if self.is_moved => {
-                let to = self.redirects_to;
-                let message = format!("GitLab redirects to {to}, and the token is not sent there");
-                Err(rejected(self.status, Rejection::ProjectMoved, message))
-            }
-            300..400 => Err(ErrorKind::Redirected {
-                status: self.status,
-                to: self.redirects_to,
-            }),
-            _ => Ok(self),
-        }
-    }
-
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// GitLab's message, sanitized.
-    pub fn message(&self) -> String {
-        let (message, otherwise) = match &self.body {
-            Some(body) => (sanitize::shown(&sanitize::message(body)), "no message"),
-            None => (self.text.clone(), "a page without a message"),
-        };
-        if message.is_empty() {
-            return otherwise.to_owned();
-        }
-        message
-    }
-
-    /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section
-    /// 3.1) and of an unknown path. `None` for the page of a proxy.
-    pub fn member(&self, name: &str) -> Option<&str> {
-        self.body.as_ref()?[name].as_str()
-    }
-
-    /// The body as JSON.
-    pub fn into_json(self) -> Result<Value, ErrorKind> {
-        let (status, message) = (self.status, self.message());
-        match self.body {
-            Some(Value::Null) => Err(ErrorKind::UnexpectedResponse { status }),
-            Some(json) => Ok(json),
-            None => Err(ErrorKind::NotGitLab { status, message }),
         }
     }
 }

@@ -42,7 +42,8 @@ fn ann() -> User {
 fn commit(id: &str, email: &str) -> Commit {
     Commit {
         id: id.to_owned(),
-        emails: vec![email.to_owned()],
+        author_email: email.to_owned(),
+        committer_email: String::new(),
     }
 }
 

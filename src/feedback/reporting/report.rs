@@ -343,8 +343,9 @@ impl Reporter<'_> {
             Post::WriteNote(body) => {
                 let marker = note::marker(&self.context.pipeline.names);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
-                let (project, note) = (&commit.project, (marker.as_str(), body.as_str()));
-                return gitlab.write_note(project, &places, self.author, note).await;
+                let (project, author) = (&commit.project, self.author);
+                let written = gitlab.write_note(project, &places, author, &marker, body);
+                return written.await;
             }
             Post::EditNote(note, body) => {
                 gitlab.edit_note(&commit.project, note, body).await?;

@@ -282,8 +282,8 @@ impl Reviewer<'_> {
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;
         }
-        let note = (marker.as_str(), body.as_str());
-        gitlab.write_note(project, &places, None, note).await?;
+        let written = gitlab.write_note(project, &places, None, &marker, &body);
+        written.await?;
         Ok(())
     }
 

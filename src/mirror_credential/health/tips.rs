@@ -100,7 +100,7 @@ impl Comparison<'_> {
         let (mut all, mut errors, mut unknown) = (ComparedTips::default(), vec![], vec![]);
         for branch in branches.iter().take(MAX_COMPARED) {
             let compared = match self.tip(&branch.name).await {
-                Ok(tip) if tip.as_deref() == Some(&branch.tip) => Ok(Compared::Same),
+                Ok(tip) if tip.as_deref() == Some(&branch.tip.id) => Ok(Compared::Same),
                 Ok(_) => self.look(&branch.name).await,
                 Err(error) => Err(error.into()),
             };
@@ -138,20 +138,20 @@ impl Comparison<'_> {
         let Some(branch) = self.gitlab.branch(project, name).await? else {
             return Ok(Compared::Same);
         };
-        if tip.as_ref() == Some(&branch.tip) {
+        if tip.as_ref() == Some(&branch.tip.id) {
             return Ok(Compared::Same);
         }
         let pushes = self.gitlab.latest_pushes(project).await?;
         if let Some(tip) = tip
             && !pushes.had_tip(name, &tip)
         {
-            let history = self.gitlab.history_contains(project, &branch.tip, &tip);
+            let history = self.gitlab.history_contains(project, &branch.tip.id, &tip);
             if history.await? != Containment::Contained {
                 return Ok(Compared::Foreign(tip));
             }
         }
-        let pushed_at = pushes.pushed_at(name, &branch.tip);
-        Ok(Compared::Lags(pushed_at.or(branch.committed_at)))
+        let pushed_at = pushes.pushed_at(name, &branch.tip.id);
+        Ok(Compared::Lags(pushed_at.or(branch.tip.committed_at)))
     }
 
     /// The latest commit of a branch in CodeCommit. `None` if the branch does not exist.

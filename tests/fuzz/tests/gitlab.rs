@@ -10,9 +10,9 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use cfn_gitops::clients::gitlab::fuzzing::{
-    is_same_url, is_usable, path, read_response, shown, spellings, token_in, with_login,
+    Mirror, ProjectDetails, is_same_url, is_usable, path, read_response, shown, spellings,
+    token_in, with_login,
 };
-use cfn_gitops::clients::gitlab::{Mirror, ProjectDetails};
 use cfn_gitops::clients::http::{Http, HttpError};
 use cfn_gitops::common::password::Password;
 use fuzz::{Choices, SENTINEL, fuzz, strings_in};

@@ -1,10 +1,11 @@
-//! A list is read to its end, also if the headers about its pages are missing or wrong.
+//! A list is read to its end, even if the headers about its pages are missing or wrong.
 
 use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{INFRA, PROJECT, gitlab, ok};
 use crate::clients::gitlab::list::Reading;
+use crate::clients::gitlab::transport::Area;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
 
 fn page_of(numbers: &[u64]) -> Reply {
@@ -22,8 +23,12 @@ fn numbers(count: u64) -> Vec<u64> {
 async fn read(script: &Script, reading: Reading) -> Result<(Vec<u64>, bool), GitLabError> {
     let id = |one: &Value| one["id"].as_u64();
     let gitlab = gitlab(script);
-    let read = gitlab.read_list(INFRA, "/deploy_keys", "reading", reading, id);
-    let listed = read.await?;
+    let call = gitlab.get(
+        Area::Rules(INFRA),
+        "/deploy_keys",
+        "listing the deploy keys of",
+    );
+    let listed = call.read(reading, id).await?;
     script.sent();
     Ok((listed.elements, listed.is_complete))
 }

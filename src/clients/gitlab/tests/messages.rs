@@ -1,4 +1,4 @@
-//! What GitLab says is the cause. Other causes are named only if it says nothing.
+//! GitLab's message is the cause. Other causes are named only if there is no message.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
     })
 }
 
-/// What the reasons name if GitLab says nothing.
+/// The causes that the reasons name if GitLab sends no message.
 const GUESSES: [&str; 7] = [
     "CFG-408",
     "CFG-409",
@@ -85,7 +85,7 @@ async fn note_that_is_not_deleted_is_an_error() {
     let gitlab = gitlab(&script);
     let text = format!("{marker} -->");
     let places = [NotePlace::MergeRequest(3)];
-    let written = gitlab.write_note(INFRA, &places, Some(7), (marker, &text));
+    let written = gitlab.write_note(INFRA, &places, Some(7), marker, &text);
     let error = written.await.expect_err("a second note is left");
     assert!(error.is_transient(), "{error}");
     script.sent();

@@ -14,7 +14,8 @@ mod script;
 mod token_access;
 
 use super::tests::script::{Reply, Script};
-use super::{GitLab, GitLabError, Mirror, Settings, TokenSource};
+use super::token_error::TokenSource;
+use super::{GitLab, GitLabError, Mirror, Settings};
 use crate::common::password::Password;
 
 /// The token. No message may show it.

@@ -7,8 +7,9 @@ use super::{
     CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, create_with, described,
     gitlab, ok, settings, with_regex,
 };
+use crate::clients::gitlab::error::Feature;
 use crate::clients::gitlab::{
-    CommitRef, CommitStatus, ErrorKind, Feature, ProjectDetails, Rejection, Settings, StatusState,
+    CommitRef, CommitStatus, ErrorKind, ProjectDetails, Rejection, Settings, StatusState,
 };
 use crate::common::password::Password;
 

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
 use crate::clients::aws::SdkClients;
-use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, TokenError, open as open_gitlab,
-};
+use crate::clients::gitlab::token_error::TokenError;
+use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, open as open_gitlab};
 
 const DESCRIBE: &str = "secretsmanager.DescribeSecret";
 const GET: &str = "secretsmanager.GetSecretValue";

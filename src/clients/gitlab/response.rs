@@ -1,0 +1,135 @@
+//! Responses of GitLab's API, without secrets.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{ErrorKind, Rejection};
+use super::sanitize;
+
+/// Parts of GitLab's messages about a state that passes: a lock
+/// (`app/services/ci/pipelines/add_job_service.rb`), an instance in maintenance or a repository
+/// that is moved (`lib/gitlab/middleware/read_only/controller.rb`, `lib/gitlab/git_access.rb`), and
+/// a limit.
+const TEMPORARY: [&str; 7] = [
+    "obtain a lock",
+    "in progress",
+    "read-only instance",
+    "read-only gitlab instance",
+    "maintenance mode",
+    "temporarily",
+    "try again",
+];
+
+#[derive(Clone, Debug)]
+pub(super) struct ApiResponse {
+    pub status: u16,
+    /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a
+    /// page.
+    pub body: Option<Value>,
+    /// The body, if it is a plain text. Empty otherwise.
+    pub text: String,
+    pub paging: Paging,
+    /// The address of a redirect without its query, sanitized.
+    pub redirects_to: String,
+    /// Whether the redirect is GitLab's for a project that was moved: to the number of one that was
+    /// requested by its path (`url_with_project_id` in `lib/api/helpers.rb`).
+    pub is_moved: bool,
+    pub retry_after: Option<Duration>,
+}
+
+/// The headers of a page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Paging {
+    /// Whether they name a next page.
+    pub has_next: bool,
+    /// The largest size of a page that the server accepts, if it is less than the requested one.
+    pub size: Option<usize>,
+    /// The number of elements of all pages. GitLab does not send it above 10,000.
+    pub total: Option<usize>,
+}
+
+impl Paging {
+    /// Whether another page may follow one that was requested with `size` elements and has `found`,
+    /// after which `seen` elements were read.
+    pub fn may_continue(&self, size: usize, found: usize, seen: usize) -> bool {
+        let is_full = found >= self.size.map_or(size, |largest| largest.clamp(1, size));
+        let is_short_of_total = found > 0 && self.total.is_some_and(|total| total > seen);
+        is_full || self.has_next || is_short_of_total
+    }
+}
+
+impl ApiResponse {
+    /// The response, unless its status says that GitLab did not process the request.
+    pub fn into_result(self) -> Result<ApiResponse, ErrorKind> {
+        match self.status {
+            429 => Err(ErrorKind::Throttled {
+                message: self.message(),
+            }),
+            500.. => Err(ErrorKind::ServerError {
+                status: self.status,
+                message: self.message(),
+            }),
+            300..400 if self.is_moved => {
+                let to = self.redirects_to;
+                let message = format!("GitLab redirects to {to}, and the token is not sent there");
+                Err(ErrorKind::rejected(
+                    self.status,
+                    Rejection::ProjectMoved,
+                    message,
+                ))
+            }
+            300..400 => Err(ErrorKind::Redirected {
+                status: self.status,
+                to: self.redirects_to,
+            }),
+            _ => Ok(self),
+        }
+    }
+
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// GitLab's message, sanitized.
+    pub fn message(&self) -> String {
+        let (message, otherwise) = match &self.body {
+            Some(body) => (sanitize::shown(&sanitize::message(body)), "no message"),
+            None => (self.text.clone(), "a page without a message"),
+        };
+        if message.is_empty() {
+            return otherwise.to_owned();
+        }
+        message
+    }
+
+    /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section
+    /// 3.1) and of an unknown path. `None` for the page of a proxy.
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.body.as_ref()?[name].as_str()
+    }
+
+    /// The body, decoded by `parse`.
+    pub fn decode<T>(&self, parse: impl Fn(&Value) -> Option<T>) -> Result<T, ErrorKind> {
+        let (status, message) = (self.status, self.message());
+        let body = self.body.as_ref();
+        let body = body.ok_or(ErrorKind::NotGitLab { status, message })?;
+        let decoded = Some(body).filter(|body| !body.is_null()).and_then(parse);
+        decoded.ok_or(ErrorKind::UnexpectedResponse { status })
+    }
+
+    /// Whether GitLab did nothing, and accepts the same request later.
+    pub fn is_temporary(&self) -> bool {
+        let message = self.message().to_ascii_lowercase();
+        match self.status {
+            408 | 423 | 425 => true,
+            409 => !is_taken(&message),
+            400 | 403 | 405 | 422 => TEMPORARY.iter().any(|text| message.contains(text)),
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn is_taken(message: &str) -> bool {
+    message.contains("already been taken") || message.contains("already exists")
+}
