@@ -23,7 +23,7 @@ pub const MAX_COMMITS: usize = 100;
 const MAX_MERGES: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
+pub struct GitLabUser {
     /// GitLab's number.
     pub id: u64,
     /// The name that others see, without characters that GitLab does not allow in it.
@@ -59,7 +59,7 @@ pub struct RequestedMerge {
     pub merged: Option<SystemTime>,
 }
 
-impl User {
+impl GitLabUser {
     /// Whether a commit has an address of this user: the public one, or the private one, which
     /// begins with the user's number (`lib/gitlab/private_commit_email.rb`).
     pub fn has_email_of(&self, commit: &Commit) -> bool {
@@ -75,7 +75,7 @@ impl User {
 
 impl GitLab {
     /// The user with this number.
-    pub async fn user(&self, id: u64) -> Result<User, GitLabError> {
+    pub async fn user(&self, id: u64) -> Result<GitLabUser, GitLabError> {
         let purpose = format!("looking up user {id}");
         let call = self.get(Area::Instance, &format!("/users/{id}"), &purpose);
         let shown: Value = call.send().await?;
@@ -83,7 +83,7 @@ impl GitLab {
             return Err(call.unexpected());
         }
         let text = |member: &str| shown[member].as_str().unwrap_or_default();
-        Ok(User {
+        Ok(GitLabUser {
             id,
             username: sanitize::only(text("username"), "_.-"),
             is_active_person: shown["bot"] == false && shown["state"] == "active",

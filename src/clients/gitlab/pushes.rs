@@ -12,7 +12,7 @@ use crate::common::ownership::write_time;
 
 /// A push of a branch or a tag, or of many, and who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushEvent {
+pub struct ProjectPush {
     pub project: u64,
     pub author: u64,
     pub is_of_tags: bool,
@@ -28,7 +28,7 @@ pub struct PushEvent {
 
 /// A push of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BranchPush {
+pub struct TipChange {
     branch: String,
     /// The branch's tip before the push. `None` for a new branch.
     from: Option<String>,
@@ -39,7 +39,7 @@ pub struct BranchPush {
 
 /// The latest pushes to a project, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LatestPushes(Vec<BranchPush>);
+pub struct LatestPushes(Vec<TipChange>);
 
 impl LatestPushes {
     /// Whether `commit` was the tip of `branch` before or after one of them.
@@ -51,19 +51,18 @@ impl LatestPushes {
 
     /// When `branch` last got the tip `commit`. `None` if none of them shows it.
     pub fn pushed_at(&self, branch: &str, commit: &str) -> Option<SystemTime> {
-        let is_it =
-            |push: &&BranchPush| push.branch == branch && push.to.as_deref() == Some(commit);
+        let is_it = |push: &&TipChange| push.branch == branch && push.to.as_deref() == Some(commit);
         self.0.iter().find(is_it)?.at
     }
 }
 
-impl BranchPush {
+impl TipChange {
     /// Parses an element of GitLab's list. `None` for a push of a tag, and of many branches, which
     /// is one event without commits.
     fn parse(event: &Value) -> Option<Self> {
         let push = &event["push_data"];
         let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
-        Some(BranchPush {
+        Some(TipChange {
             branch: text("ref").filter(|_| push["ref_type"] == "branch")?,
             from: text("commit_from"),
             to: text("commit_to"),
@@ -72,12 +71,12 @@ impl BranchPush {
     }
 }
 
-impl PushEvent {
+impl ProjectPush {
     /// Parses an element of GitLab's list.
     fn parse(event: &Value) -> Option<Self> {
         let push = &event["push_data"];
         let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
-        Some(PushEvent {
+        Some(ProjectPush {
             project: event["project_id"].as_u64()?,
             author: event["author_id"].as_u64()?,
             is_of_tags: push["ref_type"].as_str()? == "tag",
@@ -98,12 +97,12 @@ impl GitLab {
         &self,
         project: &str,
         since: SystemTime,
-    ) -> Result<Option<Vec<PushEvent>>, GitLabError> {
+    ) -> Result<Option<Vec<ProjectPush>>, GitLabError> {
         let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
         let day = time.split('T').next().unwrap_or_default();
         let call = self.get(Area::Project(project), "/events", "listing the pushes of");
         let call = call.query("action", "pushed").query("after", day);
-        let read = call.read(Reading::ALL, PushEvent::parse).await?;
+        let read = call.read(Reading::ALL, ProjectPush::parse).await?;
         Ok(read.at_most(usize::MAX))
     }
 
@@ -113,7 +112,7 @@ impl GitLab {
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
     pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes, GitLabError> {
         let call = self.get(Area::Project(project), "/events", "listing the pushes of");
-        let parse = |event: &Value| Some(BranchPush::parse(event));
+        let parse = |event: &Value| Some(TipChange::parse(event));
         let call = call.query("action", "pushed");
         let latest = call.read(Reading::first(100, 100), parse).await?;
         Ok(LatestPushes(

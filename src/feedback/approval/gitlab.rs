@@ -8,7 +8,7 @@ use super::plan;
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, Range};
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{GitLab, GitLabError, PushEvent, Tag, User};
+use crate::clients::gitlab::{GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::GitLabApprovals;
@@ -31,7 +31,7 @@ enum Unproved {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
     /// The tag that decides, and who created it.
-    pub verdict: Option<(ApprovalTag, User)>,
+    pub verdict: Option<(ApprovalTag, GitLabUser)>,
     /// The tags that decide nothing, and why.
     pub doubts: Vec<(String, Doubt)>,
 }
@@ -111,7 +111,12 @@ impl Inquiry<'_> {
     }
 
     /// The person who created the tag, if everything about it is proved.
-    async fn prove(&self, tag: &ApprovalTag, shown: &Tag, range: &Range) -> Result<User, Unproved> {
+    async fn prove(
+        &self,
+        tag: &ApprovalTag,
+        shown: &Tag,
+        range: &Range,
+    ) -> Result<GitLabUser, Unproved> {
         let (gitlab, number, project) = (self.gitlab, self.approvals.project, &self.project());
         let protection = TagProtection::read(gitlab, project).await?;
         if protection.project.id != Some(number) {
@@ -145,9 +150,9 @@ impl Inquiry<'_> {
     /// Checks that `user` is not one of those who made the commits of `range`.
     async fn check_authors(
         &self,
-        user: &User,
+        user: &GitLabUser,
         range: &Range,
-        pushes: Vec<PushEvent>,
+        pushes: Vec<ProjectPush>,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());
         let deployed = range.deployed.as_ref();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::summary::{SUMMARY, person_of};
 use crate::clients::gitlab::{
-    Commit, Containment, MAINTAINER, PushEvent, RequestedMerge, Tag, User,
+    Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RequestedMerge, Tag,
 };
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -100,7 +100,7 @@ pub struct Authorship {
     pub commits: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
     /// The pushes since days before the last deployed commit was read.
-    pub pushes: Vec<PushEvent>,
+    pub pushes: Vec<ProjectPush>,
 }
 
 /// Whether a person has given an approval. The function's own summary and role identify what it
@@ -128,14 +128,14 @@ pub fn creator(
     number: u64,
     name: &str,
     tag: &Tag,
-    pushes: Option<&[PushEvent]>,
+    pushes: Option<&[ProjectPush]>,
 ) -> Result<u64, Doubt> {
     let pushes = pushes.ok_or(Doubt::TooManyPushes)?;
     if pushes.iter().any(|push| push.project != number) {
         return Err(Exposure::OtherProject.into());
     }
     let of_tags = || pushes.iter().filter(|push| push.is_of_tags);
-    let is_it = |push: &&PushEvent| push.name.as_deref() == Some(name);
+    let is_it = |push: &&ProjectPush| push.name.as_deref() == Some(name);
     let first = of_tags().filter(is_it).min_by_key(|push| push.at);
     let newest_bulk = of_tags()
         .filter(|push| push.name.is_none())
@@ -148,7 +148,7 @@ pub fn creator(
             Doubt::NoEvent
         });
     };
-    let is_same = |push: &PushEvent| {
+    let is_same = |push: &ProjectPush| {
         push.creates && push.author == first.author && push.to.as_ref() == Some(&tag.target)
     };
     if !of_tags().filter(is_it).all(is_same) {
@@ -162,7 +162,7 @@ pub fn creator(
 }
 
 /// Checks that `user` is a person who may create the tag. `level` is that of an active member.
-pub fn check_person(user: &User, level: Option<u64>, own_user: u64) -> Result<(), Doubt> {
+pub fn check_person(user: &GitLabUser, level: Option<u64>, own_user: u64) -> Result<(), Doubt> {
     if user.id == own_user {
         Err(Doubt::Creator("the user of the function's token"))
     } else if !user.is_active_person || user.username.is_empty() {
@@ -194,7 +194,11 @@ pub fn check_commits(
 
 /// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has
 /// an event for its last commit only, and one of many branches for none.
-pub fn check_authors(user: &User, authorship: &Authorship, branch: &str) -> Result<(), Doubt> {
+pub fn check_authors(
+    user: &GitLabUser,
+    authorship: &Authorship,
+    branch: &str,
+) -> Result<(), Doubt> {
     let Authorship {
         commits,
         merges,
@@ -208,7 +212,7 @@ pub fn check_authors(user: &User, authorship: &Authorship, branch: &str) -> Resu
             "has written or merged one of its merge requests",
         ));
     }
-    let is_part = |push: &&PushEvent| {
+    let is_part = |push: &&ProjectPush| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
         let is_source = |name: &String| {
             // Other changes of the pipeline's branch are no part, and the removal of a branch is

@@ -18,8 +18,8 @@ fn shown() -> Tag {
 }
 
 /// Ann creates the tag at second 10.
-fn creation() -> PushEvent {
-    PushEvent {
+fn creation() -> ProjectPush {
+    ProjectPush {
         project: PROJECT,
         author: ANN,
         is_of_tags: true,
@@ -30,8 +30,8 @@ fn creation() -> PushEvent {
     }
 }
 
-fn ann() -> User {
-    User {
+fn ann() -> GitLabUser {
+    GitLabUser {
         id: ANN,
         username: "ann".to_owned(),
         is_active_person: true,
@@ -47,23 +47,23 @@ fn commit(id: &str, email: &str) -> Commit {
     }
 }
 
-fn named(pushes: &[PushEvent]) -> Result<u64, Doubt> {
+fn named(pushes: &[ProjectPush]) -> Result<u64, Doubt> {
     creator(PROJECT, NAME, &shown(), Some(pushes))
 }
 
 #[test]
 fn single_creation_names_the_creator() {
-    let other_tag = PushEvent {
+    let other_tag = ProjectPush {
         name: Some("v1".to_owned()),
         author: 7,
         ..creation()
     };
-    let earlier_bulk = PushEvent {
+    let earlier_bulk = ProjectPush {
         name: None,
         at: at(9),
         ..creation()
     };
-    let bulk_of_branches = PushEvent {
+    let bulk_of_branches = ProjectPush {
         name: None,
         is_of_tags: false,
         at: at(11),
@@ -80,21 +80,21 @@ fn single_creation_names_the_creator() {
 #[test]
 fn creator_is_unknown_after_any_other_event() {
     let others = [
-        PushEvent {
+        ProjectPush {
             author: 7,
             ..creation()
         },
-        PushEvent {
+        ProjectPush {
             creates: false,
             ..creation()
         },
-        PushEvent {
+        ProjectPush {
             creates: false,
             to: None,
             at: at(11),
             ..creation()
         },
-        PushEvent {
+        ProjectPush {
             to: Some("another".to_owned()),
             ..creation()
         },
@@ -111,7 +111,7 @@ fn creator_is_unknown_after_any_other_event() {
             "{other:?}"
         );
     }
-    let bulk = |at| PushEvent {
+    let bulk = |at| ProjectPush {
         name: None,
         at,
         ..creation()
@@ -124,12 +124,12 @@ fn creator_is_unknown_after_any_other_event() {
         creator(PROJECT, NAME, &shown(), None),
         Err(Doubt::TooManyPushes)
     );
-    let of_branch = PushEvent {
+    let of_branch = ProjectPush {
         is_of_tags: false,
         ..creation()
     };
     assert_eq!(named(&[of_branch]), Err(Doubt::NoEvent));
-    let foreign = PushEvent {
+    let foreign = ProjectPush {
         project: 16,
         name: None,
         ..creation()
@@ -142,7 +142,7 @@ fn creator_is_unknown_after_any_other_event() {
 
 #[test]
 fn whoever_took_part_is_an_author() {
-    let of_branch = |name: Option<&str>, to: &str, author| PushEvent {
+    let of_branch = |name: Option<&str>, to: &str, author| ProjectPush {
         is_of_tags: false,
         name: name.map(ToOwned::to_owned),
         to: Some(to.to_owned()),
@@ -154,7 +154,7 @@ fn whoever_took_part_is_an_author() {
         source: source.map(ToOwned::to_owned),
         merged: Some(at(10)),
     };
-    let checked = |commits: &[Commit], merges: &[RequestedMerge], pushes: &[PushEvent]| {
+    let checked = |commits: &[Commit], merges: &[RequestedMerge], pushes: &[ProjectPush]| {
         let (commits, merges, pushes) = (commits.to_vec(), merges.to_vec(), pushes.to_vec());
         check_authors(
             &ann(),
@@ -182,7 +182,7 @@ fn whoever_took_part_is_an_author() {
     let of_feature = [merge(&[7], Some("feature"))];
     let mut push = of_branch(Some("feature"), "x", ANN);
     assert!(checked(&bobs, &of_feature, &[push.clone()]).is_err());
-    let removal = PushEvent {
+    let removal = ProjectPush {
         to: None,
         ..push.clone()
     };
