@@ -14,11 +14,9 @@ pub const MAINTAINER: u64 = 40;
 pub struct GitLabError {
     /// A gerund, the thing and its ID.
     pub doing: String,
-    /// What went wrong.
     pub kind: ErrorKind,
 }
 
-/// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
     /// The token would cross a network unencrypted, or the address is invalid.
@@ -26,7 +24,6 @@ pub enum ErrorKind {
         "GitLab.Url is not an https address without a login, a query and a fragment. Set it to such an address (http is accepted for this machine only)"
     )]
     UnusableUrl,
-    /// The certificates cannot be read.
     #[error(
         "GitLab.CaCertificate holds no readable PEM certificate. Set it to the certificate of the private CA"
     )]
@@ -36,7 +33,6 @@ pub enum ErrorKind {
         "cfn-gitops has no token for this GitLab. Update the stack, or remove its mirrors in GitLab"
     )]
     NoAccess,
-    /// The token cannot be read, or may not be sent to this GitLab.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The login has a character that is not safe in an address. Nothing was sent.
@@ -52,7 +48,6 @@ pub enum ErrorKind {
         "GitLab's certificate is not trusted ({0}). If a private CA signed it, set GitLab.CaCertificate to the CA's certificate"
     )]
     UntrustedCertificate(String),
-    /// The request was sent, and no response came.
     #[error("GitLab did not respond in time")]
     NoResponse,
     /// The response, or the list of which it is a page, exceeds a limit.
@@ -62,69 +57,43 @@ pub enum ErrorKind {
     TooLarge,
     /// A status of 500 or more.
     #[error("HTTP {status}: {message}; {}", failure_of(*.status))]
-    ServerError {
-        /// The HTTP status.
-        status: u16,
-        /// The response's message.
-        message: String,
-    },
-    /// Too many requests.
+    ServerError { status: u16, message: String },
     #[error("HTTP 429: {message}; GitLab throttles the requests. Deploy again later")]
-    Throttled {
-        /// The response's message.
-        message: String,
-    },
+    Throttled { message: String },
     /// A redirect, which is not followed: the token is sent to one address only.
     #[error(
         "HTTP {status}: GitLab redirects to {to}, and the token is not sent there. {}",
         remedy_of_redirect(to)
     )]
     Redirected {
-        /// The HTTP status.
         status: u16,
         /// The target, without a query.
         to: String,
     },
-    /// The response is not JSON.
     #[error(
         "HTTP {status}: {message}; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page"
     )]
     NotGitLab {
-        /// The HTTP status.
         status: u16,
         /// The response, if it is a plain text. A proxy, or GitLab's rate limits, may write the
         /// cause into it.
         message: String,
     },
-    /// The response is JSON of another form.
     #[error("HTTP {status}: the response is not as GitLab's API documents it")]
-    UnexpectedResponse {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// GitLab rejects the token.
+    UnexpectedResponse { status: u16 },
     #[error(
         "HTTP 401: GitLab rejects the token ({message}) from secret {id}, key {key:?}. {store} a valid one with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
         store = if sanitize::is_bare(message) { "It is expired, revoked or not of this GitLab: store" } else { "Store" },
         id = token.secret_id,
         key = token.secret_key
     )]
-    TokenRejected {
-        /// GitLab's message.
-        message: String,
-        /// The secret that the token was read from.
-        token: TokenSource,
-    },
-    /// The token lacks the scope `api`.
+    TokenRejected { message: String, token: TokenSource },
     #[error(
         "HTTP 403: the token from secret {id}, key {key:?} does not have the scope `api`. Store a token that has it with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`",
         id = token.secret_id,
         key = token.secret_key
     )]
-    InsufficientScope {
-        /// The secret that the token was read from.
-        token: TokenSource,
-    },
+    InsufficientScope { token: TokenSource },
     /// The token is fine-grained and lacks a permission, or a group requires fine-grained tokens
     /// (`lib/api/api_guard.rb`: `GranularPermissionsError`).
     #[error(
@@ -136,33 +105,21 @@ pub enum ErrorKind {
     InsufficientPermissions {
         /// GitLab's message, which names the permissions.
         message: String,
-        /// The secret that the token was read from.
         token: TokenSource,
     },
-    /// The access level of the token's user is too low.
     #[error(
         "HTTP {status}: the token's user has access level {level} in the project, and push mirrors and protected tags need a Maintainer ({MAINTAINER}). Make the user a Maintainer, or store a Maintainer's token"
     )]
-    NotMaintainer {
-        /// The HTTP status.
-        status: u16,
-        /// The user's access level.
-        level: u64,
-    },
-    /// The project does not exist, or is not visible to the token's user.
+    NotMaintainer { status: u16, level: u64 },
     #[error(
         "HTTP 404: no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
     )]
     NotFound,
-    /// This GitLab's version or edition lacks a feature.
     #[error(transparent)]
     Unsupported(Feature),
-    /// GitLab rejected the request.
     #[error("HTTP {status}: {}{cause}", message.trim_end_matches('.'))]
     Rejected {
-        /// The HTTP status.
         status: u16,
-        /// GitLab's message.
         message: String,
         /// The cause, as far as the message and the project show it.
         cause: Rejection,
@@ -246,7 +203,7 @@ pub enum Rejection {
     Other,
 }
 
-/// What a status of 500 or more says.
+/// The cause of a status of 500 or more.
 fn failure_of(status: u16) -> &'static str {
     match status {
         502..=504 => "GitLab, or a proxy in front of it, is not available",
@@ -254,7 +211,7 @@ fn failure_of(status: u16) -> &'static str {
     }
 }
 
-/// What to do about a redirect to this address, which is not that of a moved project.
+/// The remedy for a redirect to this address, which is not that of a moved project.
 fn remedy_of_redirect(to: &str) -> String {
     match to.split_once("/api/v4") {
         Some((url, _)) if url.starts_with("https://") => {
@@ -324,8 +281,8 @@ impl GitLabError {
         Reason::new(self.kind.reason_code(), self.to_string())
     }
 
-    /// Whether it is unknown if GitLab did what was requested: no response, one that cannot be
-    /// read, or an internal error.
+    /// Whether it is unknown if GitLab executed the request: no response, one that cannot be read,
+    /// or an internal error.
     pub fn outcome_unknown(&self) -> bool {
         match &self.kind {
             ErrorKind::NoResponse | ErrorKind::TooLarge | ErrorKind::ServerError { .. } => true,

@@ -21,54 +21,28 @@ pub struct TokenSource {
     pub secret_key: String,
 }
 
-/// Why a token cannot be read, or may not be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The secret does not exist.
     #[error(
         "no such secret in this account and region. Create it, or set GitLab.TokenSecretId to the secret of a GitLab token"
     )]
     Missing,
-    /// The function is not allowed to read the secret.
     #[error(
         "{cause}. The function may read a secret that its owner has given the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"
     )]
-    Denied {
-        /// AWS's error.
-        cause: String,
-        /// The GitLab that the token is for.
-        url: String,
-    },
-    /// The secret lacks the tag that allows its token for a GitLab.
+    Denied { cause: String, url: String },
     #[error(
         "the secret has no tag {URL_TAG}, with which its owner allows its token for a GitLab, so it was not read. Allow it with `aws secretsmanager tag-resource --secret-id {secret} --tags Key={URL_TAG},Value={url}`"
     )]
-    Untagged {
-        /// The secret.
-        secret: String,
-        /// The GitLab that the token is for.
-        url: String,
-    },
-    /// The tag allows the token for another GitLab.
+    Untagged { secret: String, url: String },
     #[error(
         "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}. The token was neither read nor sent. Set GitLabUrl to {tagged} (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for {url}"
     )]
-    OtherGitLab {
-        /// The tag's value.
-        tagged: String,
-        /// The GitLab that the token is for.
-        url: String,
-    },
-    /// The tag allows the token for another environment.
+    OtherGitLab { tagged: String, url: String },
     #[error(
         "the secret's owner allows its token for environment {tagged} only (tag {ENV_TAG}), and this function is that of {own}. The token was neither read nor sent. Set GitLab.TokenSecretId to the secret of this environment's token"
     )]
-    OtherEnvironment {
-        /// The tag's value.
-        tagged: String,
-        /// The function's environment.
-        own: String,
-    },
+    OtherEnvironment { tagged: String, own: String },
     /// The secret's owner does not allow a certificate. A server with it could read the token.
     #[error(
         "the secret's owner does not allow GitLab.CaCertificate: the tag {CA_TAG} lacks the SHA-256 fingerprint {missing}. The token was neither read nor sent. Allow the certificate with `aws secretsmanager tag-resource --secret-id {secret} --tags 'Key={CA_TAG},Value={all}'`"
@@ -78,10 +52,8 @@ pub enum TokenError {
         missing: String,
         /// Every fingerprint of `GitLab.CaCertificate`.
         all: String,
-        /// The secret.
         secret: String,
     },
-    /// The secret belongs to this function, and holds a mirror's login.
     #[error(
         "the secret belongs to a stack's resource (tag {0}) and holds a mirror's login, so it was not read. Set GitLab.TokenSecretId to the secret of a GitLab token"
     )]
@@ -89,20 +61,16 @@ pub enum TokenError {
     /// The secret's value is binary or missing.
     #[error("the secret has no text value. Store the token in it as text")]
     NoText,
-    /// The secret's value is JSON without the member.
     #[error(
         "the secret's value is JSON without a text member {0:?}. Set GitLab.TokenSecretKey to the member that is the token"
     )]
     NoMember(String),
-    /// The secret's value begins as a JSON object, and is none, for this reason.
     #[error("the secret's value begins as a JSON object, but {0}. Correct it in Secrets Manager")]
     NotJson(String),
-    /// The value cannot be a token.
     #[error(
         "the secret's value is not a token: {0}. Store the token alone, or as the member GitLab.TokenSecretKey of a JSON object"
     )]
     NotAToken(&'static str),
-    /// Another error of AWS.
     #[error("{}", .0.cause)]
     Failed(Box<CallError>),
 }

@@ -13,7 +13,7 @@ async fn read(script: &Script) -> Result<Containment, GitLabError> {
     read
 }
 
-/// A branch with this tip, and what GitLab responds to the second request.
+/// A branch with this tip, and the response to the second request.
 fn ancestor(tip: &str, reply: Reply) -> Script {
     let request = format!("GET {PROJECT}/repository/merge_base?refs%5B%5D={tip}&refs%5B%5D=c0ffee");
     branch(ok(json!({"name": "release/1", "commit": {"id": tip}}))).then(&request, reply)

@@ -1,4 +1,4 @@
-//! What a hostile GitLab could answer to use up the function's memory.
+//! Responses with which a hostile GitLab could use up the function's memory.
 
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, gitlab};

@@ -1,4 +1,4 @@
-//! What becomes of a mirror's description and of messages.
+//! Parses a mirror's description and messages.
 
 use std::time::{Duration, SystemTime};
 

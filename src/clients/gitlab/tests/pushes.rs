@@ -1,4 +1,4 @@
-//! What a mirror would push, and how long a push may take.
+//! The branches that a mirror would push, and the longest time of a push.
 
 use std::time::{Duration, SystemTime};
 

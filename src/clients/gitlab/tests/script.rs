@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::clients::http::{Http, HttpError};
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Answer {
@@ -101,7 +101,7 @@ struct State {
 }
 
 impl Script {
-    /// The next request is to be `request`, a method and what follows the API's address (or, with
+    /// The next request is to be `request`, a method and the path below the API's address (or, with
     /// another host, a whole address).
     pub fn then(self, request: &str, reply: Reply) -> Self {
         let expected = (request.to_owned(), reply);
@@ -120,7 +120,7 @@ impl Script {
         Http::new(SharedHttpConnector::new(self.clone()))
     }
 
-    /// What came, once everything came that was expected.
+    /// The requests. Every expected one must have been sent.
     pub fn sent(&self) -> Vec<Sent> {
         self.state(|state| {
             assert!(state.expected.is_empty(), "not asked: {:?}", state.expected);
