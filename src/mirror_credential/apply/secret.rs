@@ -1,15 +1,23 @@
 //! Executes the steps for the secret and its log.
 
-use crate::clients::aws::CallError;
+use aws_sdk_secretsmanager::types::Tag;
+
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::calls::{CreateResult, WriteResult};
-use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, SavedSpec, spec_key};
-use crate::mirror_credential::intent_log::{AS_OF, USER_NAME, version_id, write_time};
+use crate::mirror_credential::calls::WriteResult;
+use crate::mirror_credential::intent_log::mirrors::{
+    MirrorIntent, SavedSpec, spec_key, write_spec,
+};
+use crate::mirror_credential::intent_log::{
+    AS_OF, CLAIMANT, CREATED_BY, LOGICAL_ID, STACK_ID, USER_NAME, version_id, write_time,
+};
 use crate::mirror_credential::plan::step::SecretStep;
-use crate::mirror_credential::state::{Issued, Secret, SecretOrigin, SecretState};
+use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::{DEFAULT_KEY, Spec};
+use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
-use crate::mirror_credential::{calls, messages, observe};
+use crate::mirror_credential::{calls, messages};
 
 /// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
 const MAX_MOVE_RETRIES: u32 = 20;
@@ -39,7 +47,7 @@ impl Applier<'_> {
         let secret = self.state.secret.required()?;
         if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
             let (aws, version_id) = (&self.clients.aws, version_id(entry));
-            calls::move_label(aws, secret, &saved.write(), &version_id, None).await?;
+            move_label(aws, secret, &saved.write(), &version_id, None).await?;
         }
         self.state
             .secret
@@ -52,7 +60,7 @@ impl Applier<'_> {
         let secret = self.state.secret.required()?;
         if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
             let (aws, version_id) = (&self.clients.aws, &login.version_id);
-            calls::move_label(aws, secret, &login.write(), version_id, None).await?;
+            move_label(aws, secret, &login.write(), version_id, None).await?;
         }
         self.state
             .secret
@@ -62,7 +70,7 @@ impl Applier<'_> {
 
     async fn drop_pending(&mut self, version_id: &str) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        calls::drop_pending(&self.clients.aws, secret, version_id).await?;
+        drop_pending(&self.clients.aws, secret, version_id).await?;
         self.state.secret.change(|secret| secret.log.pending = None);
         Ok(())
     }
@@ -70,7 +78,11 @@ impl Applier<'_> {
     async fn change_settings(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let settings = self.spec.settings.clone();
-        calls::change_settings(&self.clients.aws, secret, &settings).await?;
+        let key = settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
+        let call = self.clients.aws.secrets.update_secret();
+        let call = call.secret_id(&secret.arn).kms_key_id(key);
+        let doing = || format!("changing the settings of secret {}", secret.arn);
+        required(call.send().await, doing)?;
         self.state
             .secret
             .change(|secret| secret.settings = settings);
@@ -79,29 +91,22 @@ impl Applier<'_> {
 
     async fn untag_secret(&mut self, keys: &[String]) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        calls::untag_secret(&self.clients.aws, secret, keys).await?;
+        let call = self.clients.aws.secrets.untag_resource();
+        let call = call
+            .secret_id(&secret.arn)
+            .set_tag_keys(Some(keys.to_vec()));
+        let doing = || format!("untagging secret {}", secret.arn);
+        required(call.send().await, doing)?;
         self.state
             .secret
             .change(|secret| secret.tags.retain(|key, _| !keys.contains(key)));
         Ok(())
     }
 
-    async fn wait_for_peer(&mut self) -> Result<(), CallError> {
-        tokio::time::sleep(POLL_INTERVAL).await;
-        self.read_secret().await?;
-        self.read_user().await?;
-        if self.context.rotation.is_some() {
-            // The reads may now show the entries of the previous phase.
-            self.state.login.stored.retain(|_, login| login.is_some());
-            self.state.mirrors.projects = None;
-        }
-        Ok(())
-    }
-
     async fn create_secret(&mut self) -> Result<(), CallError> {
         let (spec, context) = (self.spec, self.context);
-        match calls::create_secret(&self.clients.aws, spec, context).await? {
-            CreateResult::Yes(arn) => {
+        match create_secret(&self.clients.aws, spec, context).await {
+            Ok(arn) => {
                 let secret = Secret {
                     origin: SecretOrigin {
                         owner: Some(context.owner.clone()),
@@ -118,8 +123,11 @@ impl Applier<'_> {
                 self.state.secret = SecretState::from(Some(secret));
                 self.state.log.claim = Some(0);
             }
-            CreateResult::Taken => self.read_secret().await?,
-            CreateResult::Blocked(error) => {
+            Err(error) if error.has_code(&["ResourceExistsException"]) => {
+                self.read_secret().await?;
+            }
+            // Secrets Manager is still deleting a secret with that name.
+            Err(error) if error.has_code(&["InvalidRequestException"]) => {
                 if self.state.now > self.state.started_at + NAME_RELEASE_TIMEOUT {
                     let advice = messages::secret_is_scheduled(&spec.secret_name);
                     let error = error.with_advice(&advice.text);
@@ -128,6 +136,7 @@ impl Applier<'_> {
                 tokio::time::sleep(POLL_INTERVAL).await;
                 self.read_user().await?;
             }
+            Err(error) => return Err(error),
         }
         let is_stale = self.clients.clock.now() > self.state.user_read_at + MAX_TAG_AGE;
         if self.state.log.claim == Some(0) && is_stale {
@@ -198,7 +207,9 @@ impl Applier<'_> {
         let key = spec_key(document);
         let saved = SavedSpec { entry, key };
         let secret = self.state.secret.required()?;
-        let written = calls::save_spec(&self.clients.aws, secret, &saved, document).await?;
+        let (aws, labels) = (&self.clients.aws, vec![saved.write()]);
+        let value = write_spec(document);
+        let written = calls::put(aws, secret, &version_id(entry), value, labels).await?;
         Ok((saved, written))
     }
 
@@ -216,7 +227,11 @@ impl Applier<'_> {
         let mut tags = spec.tags.clone();
         tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
         tags.insert(AS_OF.to_owned(), write_time(signed_at));
-        calls::tag_secret(&self.clients.aws, secret, &tags).await?;
+        let call = self.clients.aws.secrets.tag_resource();
+        let tags = tags.into_iter().map(|(key, value)| secret_tag(key, value));
+        let call = call.secret_id(&secret.arn).set_tags(Some(tags.collect()));
+        let doing = || format!("tagging secret {}", secret.arn);
+        required(call.send().await, doing)?;
         self.state.secret.change(|secret| {
             secret.tags.extend(spec.tags.clone());
             secret.origin.user_name = Some(spec.user_name.clone());
@@ -229,7 +244,7 @@ impl Applier<'_> {
     async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
-        if calls::move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
+        if move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
             self.state.login.seen_version = Some(to.to_owned());
             self.state.secret.change(|secret| {
                 let mut logins = secret.log.superseded.iter();
@@ -260,92 +275,19 @@ impl Applier<'_> {
             CallError::local(Code::InternalError, doing, "the secret has none")
         })?;
         let copy = current.copied_as(entry);
-        let written = calls::copy_login(&self.clients.aws, secret, current, &copy).await?;
+        let (aws, id, labels) = (&self.clients.aws, &copy.version_id, vec![copy.write()]);
+        let written = match calls::read_version(aws, secret, &current.version_id).await? {
+            Some(version) => {
+                let value = version.text.expose().to_owned();
+                calls::put(aws, secret, id, value, labels).await?
+            }
+            None => WriteResult::Gone,
+        };
         if self.note_write(written, entry) {
             self.state
                 .secret
                 .change(|secret| secret.log.superseded.push(copy));
         }
-        Ok(())
-    }
-
-    /// Reads the secret, and follows changes by peers.
-    pub async fn read_secret(&mut self) -> Result<(), CallError> {
-        let read = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
-        let now = self.clients.clock.now();
-        if let (Some(read), Some(own)) = (&read, self.state.log.claim)
-            && read.log.claim > own
-        {
-            self.state.yield_to_peer(read.log.claim, now);
-        }
-        self.state.secret = SecretState::from(read);
-        self.state.secret_read_after_user = true;
-        let highest = self.state.log.highest_claimed_entry;
-        let highest = highest.map_or(0, |(entry, _)| entry);
-        self.state
-            .secret
-            .change(|secret| secret.log.highest_claimed_entry = highest);
-        let secret = self.state.secret.present();
-        self.state.log.was_seen |= secret.is_some_and(|secret| self.context.owns(secret));
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
-        let login = &mut self.state.login;
-        // A peer may have taken the credential over, and have stored it.
-        let is_stored =
-            |issued: &mut Issued| current.is_some_and(|current| current.credential_id == issued.id);
-        login.issued.take_if(is_stored);
-        let current_version = current.map(|login| login.version_id.clone());
-        if current_version.is_some() && current_version != login.seen_version {
-            // IAM may not list its credential yet.
-            login.peer_stored_at = Some(now);
-            login.seen_version = current_version;
-        }
-        if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
-            login.verified = false;
-            login.rejected = false;
-        }
-        if self.state.log.claim.is_none() {
-            // A peer may have finished this delivery's intent.
-            let (own, mirrors) = (&self.state.created.mirrors, &mut self.state.mirrors);
-            mirrors.orphans.retain(|record| own.contains(record));
-            mirrors.intent.content = MirrorIntent::default();
-            mirrors.intent.read_from = None;
-        }
-        let first = self.state.secret.present().filter(|secret| {
-            // The response to this delivery's CreateSecret may have been lost.
-            secret.log.claim == 0 && secret.is_unfinished() && self.context.has_created(secret)
-        });
-        let has_claim = self.state.log.claim.is_some() || self.state.log.claim_lost_at.is_some();
-        if first.is_some() && !has_claim {
-            self.state.log.claim = Some(0);
-        }
-        Ok(())
-    }
-
-    /// Reads the user. The delivery's own changes stay in the state, although IAM may not show them
-    /// yet.
-    pub async fn read_user(&mut self) -> Result<(), CallError> {
-        self.state.user_read_at = self.clients.clock.now();
-        self.state.secret_read_after_user = false;
-        let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
-        let deleted = &self.state.login.deleted_credentials;
-        let listed = &mut user.credentials;
-        listed.retain(|listed| !deleted.contains(&listed.id));
-        for own in &self.state.created.credentials {
-            if user.credential(&own.id).is_none() {
-                user.credentials.push(own.clone());
-            }
-        }
-        if self.state.log.issue_intent_written {
-            let before = &mut self.state.user;
-            user.owner = before.owner.take();
-            user.secret_name = before.secret_name.take();
-            user.issue_intent = before.issue_intent.take();
-            let context = self.context;
-            user.tombstone = user
-                .tombstone
-                .filter(|tombstone| context.is_superseded_by(tombstone));
-        }
-        self.state.user = user;
         Ok(())
     }
 
@@ -360,4 +302,62 @@ impl Applier<'_> {
         }
         false
     }
+}
+
+/// Creates the secret without a value, and returns its ARN. If two deliveries try, one succeeds.
+async fn create_secret(
+    aws: &Aws,
+    spec: &Spec,
+    context: &RequestContext,
+) -> Result<String, CallError> {
+    let name = &spec.secret_name;
+    let records = [
+        (STACK_ID, context.owner.stack_id.clone()),
+        (LOGICAL_ID, context.owner.logical_id.clone()),
+        (USER_NAME, spec.user_name.clone()),
+        (AS_OF, write_time(context.signed_at)),
+        (CREATED_BY, context.request_key.clone()),
+        (CLAIMANT, context.claimant.clone()),
+    ];
+    let records = records.map(|(key, value)| (key.to_owned(), value));
+    let tags = records.into_iter().chain(spec.tags.clone());
+    let tags = tags.map(|(key, value)| secret_tag(key, value));
+    let call = aws
+        .secrets
+        .create_secret()
+        .name(name)
+        .description(format!("CodeCommit login of IAM user {}", spec.user_name))
+        .set_kms_key_id(spec.settings.kms_key_id.clone())
+        .set_tags(Some(tags.collect()));
+    let created = required(call.send().await, || format!("creating secret {name}"))?;
+    Ok(created.arn.unwrap_or_else(|| name.clone()))
+}
+
+fn secret_tag(key: String, value: String) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
+
+/// Removes `label` from the version `from`, or moves it to another one. `false` if the label is not
+/// on `from`: a peer, or an earlier call whose response was lost, may have moved it.
+async fn move_label(
+    aws: &Aws,
+    secret: &Secret,
+    label: &str,
+    from: &str,
+    to: Option<&str>,
+) -> Result<bool, CallError> {
+    let call = aws.secrets.update_secret_version_stage();
+    let call = call.secret_id(&secret.arn).version_stage(label);
+    let call = call.remove_from_version_id(from);
+    let call = call.set_move_to_version_id(to.map(ToOwned::to_owned));
+    let not_there = ["InvalidParameterException", "ResourceNotFoundException"];
+    let doing = || format!("moving a label in secret {}", secret.arn);
+    let moved = optional(call.send().await, &not_there, doing)?;
+    Ok(moved.is_some())
+}
+
+/// Removes `AWSPENDING` from a version.
+pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
+    let dropped = move_label(aws, secret, "AWSPENDING", version_id, None).await;
+    dropped.map(drop)
 }

@@ -1,23 +1,18 @@
-//! Secrets Manager: the secret, its log of versions, and its tags.
+//! Secrets Manager: the versions of the secret, which are the intent log.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
-use serde_json::json;
 
-use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::gitlab::Access;
 use crate::common::password::Password;
-use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{
-    MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec, write_spec,
+    MIRROR_INTENT_LABEL, MirrorIntent, read_mirrors, read_spec,
 };
-use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
-use crate::mirror_credential::spec::{DEFAULT_KEY, SecretSettings, Spec};
-use crate::mirror_credential::state::{Credential, Secret, StoredLogin};
+use crate::mirror_credential::state::{Secret, StoredLogin};
 
 /// The result of writing the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,56 +23,6 @@ pub enum WriteResult {
     Taken,
     /// The secret does not exist.
     Gone,
-}
-
-/// The result of creating the secret.
-#[derive(Debug)]
-pub enum CreateResult {
-    /// This delivery created the secret, with this ARN.
-    Yes(String),
-    /// A secret with that name exists.
-    Taken,
-    /// The name is not free yet, because Secrets Manager is still deleting a secret with that name.
-    Blocked(CallError),
-}
-
-/// Creates the secret without a value. If two deliveries try, one succeeds.
-pub async fn create_secret(
-    aws: &Aws,
-    spec: &Spec,
-    context: &RequestContext,
-) -> Result<CreateResult, CallError> {
-    let name = &spec.secret_name;
-    let mut call = aws
-        .secrets
-        .create_secret()
-        .name(name)
-        .description(format!("CodeCommit login of IAM user {}", spec.user_name))
-        .set_kms_key_id(spec.settings.kms_key_id.clone());
-    let records = [
-        (intent_log::STACK_ID, context.owner.stack_id.clone()),
-        (intent_log::LOGICAL_ID, context.owner.logical_id.clone()),
-        (intent_log::USER_NAME, spec.user_name.clone()),
-        (intent_log::AS_OF, intent_log::write_time(context.signed_at)),
-        (intent_log::CREATED_BY, context.request_key.clone()),
-        (intent_log::CLAIMANT, context.claimant.clone()),
-    ];
-    let own = records
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value));
-    for (key, value) in own.chain(spec.tags.clone()) {
-        call = call.tags(secret_tag(key, value));
-    }
-    match call.send().await {
-        Ok(output) => Ok(CreateResult::Yes(output.arn().unwrap_or(name).to_owned())),
-        Err(error) => match CallError::new(format!("creating secret {name}"), &error) {
-            error if error.has_code(&["ResourceExistsException"]) => Ok(CreateResult::Taken),
-            error if error.has_code(&["InvalidRequestException"]) => {
-                Ok(CreateResult::Blocked(error))
-            }
-            error => Err(error),
-        },
-    }
 }
 
 /// Writes a claim with its mirror intent as the log's entry `number`.
@@ -95,59 +40,8 @@ pub async fn write_claim(
     put(aws, secret, &id, mirror_intent.write(), labels).await
 }
 
-/// Writes the spec as the log's entry `properties.entry`.
-pub async fn save_spec(
-    aws: &Aws,
-    secret: &Secret,
-    properties: &SavedSpec,
-    document: &serde_json::Value,
-) -> Result<WriteResult, CallError> {
-    let value = write_spec(document);
-    let id = intent_log::version_id(properties.entry);
-    put(aws, secret, &id, value, vec![properties.write()]).await
-}
-
-/// Writes `login` into its version under `stage`. Every reader of the secret uses the version under
-/// `AWSCURRENT`.
-pub async fn write_login(
-    aws: &Aws,
-    secret: &Secret,
-    login: &intent_log::Login,
-    stage: &str,
-    user_name: &str,
-    credential: &Credential,
-    value: &StoredLogin,
-) -> Result<WriteResult, CallError> {
-    let mut json = json!({
-        "username": value.service_user_name,
-        "password": value.password.expose(),
-        "serviceSpecificCredentialId": credential.id,
-        "userName": user_name,
-        "serviceName": CODECOMMIT,
-        "createDate": intent_log::write_time(credential.created),
-    });
-    if !value.mirrors.is_empty() {
-        json["mirrors"] = json!(value.mirrors);
-    }
-    let labels = vec![stage.to_owned(), login.write()];
-    put(aws, secret, &login.version_id, json.to_string(), labels).await
-}
-
-/// Copies the value of `login`'s version into the version of `copy`.
-pub async fn copy_login(
-    aws: &Aws,
-    secret: &Secret,
-    login: &intent_log::Login,
-    copy: &intent_log::Login,
-) -> Result<WriteResult, CallError> {
-    let Some(version) = read_version(aws, secret, &login.version_id).await? else {
-        return Ok(WriteResult::Gone);
-    };
-    let value = version.text.expose().to_owned();
-    put(aws, secret, &copy.version_id, value, vec![copy.write()]).await
-}
-
-async fn put(
+/// Writes a version with `labels`, which is an entry of the log or a rotation's version.
+pub async fn put(
     aws: &Aws,
     secret: &Secret,
     version_id: &str,
@@ -177,71 +71,6 @@ async fn put(
             Err(error)
         }
     }
-}
-
-pub async fn tag_secret(
-    aws: &Aws,
-    secret: &Secret,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), CallError> {
-    let mut call = aws.secrets.tag_resource().secret_id(&secret.arn);
-    for (key, value) in tags {
-        call = call.tags(secret_tag(key.clone(), value.clone()));
-    }
-    let doing = || format!("tagging secret {}", secret.arn);
-    required(call.send().await, doing).map(drop)
-}
-
-pub async fn untag_secret(aws: &Aws, secret: &Secret, keys: &[String]) -> Result<(), CallError> {
-    let call = aws.secrets.untag_resource().secret_id(&secret.arn);
-    let call = call.set_tag_keys(Some(keys.to_vec()));
-    let doing = || format!("untagging secret {}", secret.arn);
-    required(call.send().await, doing).map(drop)
-}
-
-pub async fn change_settings(
-    aws: &Aws,
-    secret: &Secret,
-    settings: &SecretSettings,
-) -> Result<(), CallError> {
-    let key = settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
-    let call = aws.secrets.update_secret().secret_id(&secret.arn);
-    let call = call.kms_key_id(key);
-    let doing = || format!("changing the settings of secret {}", secret.arn);
-    required(call.send().await, doing).map(drop)
-}
-
-/// Removes `label` from the version `from`, or moves it to another one. `false` if the label is not
-/// on `from`: a peer, or an earlier call whose response was lost, may have moved it.
-pub async fn move_label(
-    aws: &Aws,
-    secret: &Secret,
-    label: &str,
-    from: &str,
-    to: Option<&str>,
-) -> Result<bool, CallError> {
-    let call = aws.secrets.update_secret_version_stage();
-    let call = call.secret_id(&secret.arn).version_stage(label);
-    let call = call.remove_from_version_id(from);
-    let call = call.set_move_to_version_id(to.map(ToOwned::to_owned));
-    let not_there = ["InvalidParameterException", "ResourceNotFoundException"];
-    let doing = || format!("moving a label in secret {}", secret.arn);
-    let moved = optional(call.send().await, &not_there, doing)?;
-    Ok(moved.is_some())
-}
-
-/// Removes `AWSPENDING` from a version.
-pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
-    let dropped = move_label(aws, secret, "AWSPENDING", version_id, None).await;
-    dropped.map(drop)
-}
-
-/// Deletes the secret without a recovery window, so that its name becomes free.
-pub async fn delete_secret(aws: &Aws, secret: &Secret) -> Result<(), CallError> {
-    let call = aws.secrets.delete_secret().secret_id(&secret.arn);
-    let call = call.force_delete_without_recovery(true);
-    let doing = || format!("deleting secret {}", secret.arn);
-    optional(call.send().await, &["ResourceNotFoundException"], doing).map(drop)
 }
 
 /// Reads the login of a version. `None` if the version holds no login.
@@ -316,25 +145,15 @@ pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, C
     Ok(document.as_ref().and_then(spec::gitlab_in))
 }
 
-/// When a version was written. `None` if it does not exist or holds no value.
-pub async fn stored_at(
-    aws: &Aws,
-    secret: &Secret,
-    version_id: &str,
-) -> Result<Option<SystemTime>, CallError> {
-    let version = read_version(aws, secret, version_id).await?;
-    Ok(version.and_then(|version| version.created))
-}
-
 /// The value of a version of the secret.
-struct Version {
+pub struct Version {
     id: String,
-    text: Password,
-    created: Option<SystemTime>,
+    pub text: Password,
+    pub created: Option<SystemTime>,
 }
 
 /// Reads a version. `None` if it does not exist or holds no value.
-async fn read_version(
+pub async fn read_version(
     aws: &Aws,
     secret: &Secret,
     version_id: &str,
@@ -358,11 +177,4 @@ async fn get_version(
             created,
         })
     }))
-}
-
-fn secret_tag(key: String, value: String) -> aws_sdk_secretsmanager::types::Tag {
-    aws_sdk_secretsmanager::types::Tag::builder()
-        .key(key)
-        .value(value)
-        .build()
 }

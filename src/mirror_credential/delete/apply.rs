@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::clients::Clients;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
-use crate::mirror_credential::intent_log::{NO_SECRET, TOMBSTONE, Tombstone, version_id};
+use crate::mirror_credential::intent_log::{
+    CLOSED_INTENT, LOGICAL_ID, NO_SECRET, OPEN_INTENT, SECRET_NAME, STACK_ID, TOMBSTONE, Tombstone,
+    version_id,
+};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
@@ -195,14 +198,31 @@ impl<'a> Deleter<'a> {
 
     async fn delete_secret(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        calls::delete_secret(&self.clients.aws, secret).await?;
+        // Without a recovery window, so that the name becomes free.
+        let call = self.clients.aws.secrets.delete_secret();
+        let call = call
+            .secret_id(&secret.arn)
+            .force_delete_without_recovery(true);
+        let doing = || format!("deleting secret {}", secret.arn);
+        optional(call.send().await, &["ResourceNotFoundException"], doing)?;
         self.state.secret = SecretState::Absent;
         self.state.is_secret_deleted = true;
         Ok(())
     }
 
+    /// Removes the records of cfn-gitops from the user, except the tombstone.
     async fn release_user(&mut self, name: &str) -> Result<(), CallError> {
-        calls::release_user(&self.clients.aws, name).await?;
+        let keys = [
+            STACK_ID,
+            LOGICAL_ID,
+            SECRET_NAME,
+            OPEN_INTENT,
+            CLOSED_INTENT,
+        ];
+        let call = self.clients.aws.iam.untag_user().user_name(name);
+        let call = call.set_tag_keys(Some(keys.map(ToOwned::to_owned).to_vec()));
+        let doing = || format!("untagging user {name}");
+        optional(call.send().await, &["NoSuchEntity"], doing)?;
         let users = self.state.users.iter_mut();
         for user in users.filter(|user| user.name == *name) {
             user.owner = None;

@@ -1,15 +1,18 @@
-//! Reads the user's tags and credentials, the secret, and the projects in GitLab.
+//! Reads the user's tags and credentials, the secret, the repositories' clone URLs, and the projects
+//! in GitLab.
 
 pub mod projects;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use aws_sdk_iam::types::{StatusType, Tag};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
+use futures_util::future::try_join_all;
 
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::codecommit;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
@@ -75,6 +78,30 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
                 .ok_or_else(incomplete);
         }
     }
+}
+
+/// The clone URL of each of the repositories `names`.
+pub async fn clone_urls(
+    aws: &Aws,
+    names: BTreeSet<&str>,
+) -> Result<BTreeMap<String, String>, CallError> {
+    let urls = try_join_all(names.into_iter().map(|name| async move {
+        let url = clone_url(aws, name).await?;
+        Ok::<_, CallError>((name.to_owned(), url))
+    }));
+    Ok(urls.await?.into_iter().collect())
+}
+
+/// The clone URL of `repository_name`, which CodeCommit returns.
+async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
+    if let Some(repository) = codecommit::look_up(&aws.codecommit, repository_name).await? {
+        return Ok(repository.clone_url);
+    }
+    let doing = format!("looking up repository {repository_name}");
+    Err(CallError {
+        code: Some("RepositoryDoesNotExistException".to_owned()),
+        ..CallError::local(Code::RepositoryMissing, doing, "it does not exist")
+    })
 }
 
 /// Reads the secret `name`. `None` if it does not exist.

@@ -31,6 +31,7 @@ use crate::clients::aws::Aws;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::{Applier, PreviousSpec};
 use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::apply::secret::drop_pending;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
@@ -111,7 +112,7 @@ impl MirrorCredential {
             Ok(spec) => spec,
             Err(error) => {
                 if !error.is_transient && is_pending {
-                    calls::drop_pending(aws, &secret, &event.version_id).await?;
+                    drop_pending(aws, &secret, &event.version_id).await?;
                 }
                 return Err(error);
             }
@@ -166,8 +167,8 @@ impl MirrorCredential {
         let is_over = |since: SystemTime| self.clients.clock.now() >= since + ROTATION_TIMEOUT;
         if secret.rotates {
             // A reattempt changes the secret, but not when its version was written.
-            let stored = calls::stored_at(aws, &secret, &version_id).await?;
-            let since = stored.unwrap_or(changed);
+            let stored = calls::read_version(aws, &secret, &version_id).await?;
+            let since = stored.and_then(|stored| stored.created).unwrap_or(changed);
             return Ok(is_over(since).then_some(PendingRotation::Waits { version_id, since }));
         }
         if !is_over(changed) {
@@ -178,7 +179,7 @@ impl MirrorCredential {
             return Ok(Some(PendingRotation::Abandoned { version_id, since }));
         }
         if secret.prepared(&version_id).is_none() {
-            calls::drop_pending(aws, &secret, &version_id).await?;
+            drop_pending(aws, &secret, &version_id).await?;
             return Ok(Some(PendingRotation::Ended));
         }
         let spec = read_spec(aws, &secret).await?;
