@@ -14,7 +14,7 @@ use crate::mirror_credential::intent_log::{
     version_id,
 };
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::state::{Secret, SecretState, StoredLogin, User};
+use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, observe};
 use crate::reconcile::{Next, Reconcile};
@@ -303,7 +303,11 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
-        DeletionPlanner::new(self.target, self.context, &self.state).next()
+        match DeletionPlanner::new(self.target, self.context, &self.state).next() {
+            Next::Apply(step) => Next::Apply(step),
+            Next::Done(()) => Next::Done(()),
+            Next::Fail(DeniedRead(error)) => Next::Fail(error),
+        }
     }
 
     fn describe(&self, _step: &DeleteStep) -> String {
@@ -368,10 +372,10 @@ fn doing(target: &DeletionTarget) -> String {
 /// The secret, or the denied call if the function may not read it.
 fn secret_or_denied(
     read: Result<Option<Secret>, CallError>,
-) -> Result<(SecretState, Option<CallError>), CallError> {
+) -> Result<(SecretState, Option<DeniedRead>), CallError> {
     match read {
         Ok(secret) => Ok((SecretState::from(secret), None)),
-        Err(error) if error.is_denied() => Ok((SecretState::Absent, Some(error))),
+        Err(error) if error.is_denied() => Ok((SecretState::Absent, Some(DeniedRead(error)))),
         Err(error) => Err(error),
     }
 }

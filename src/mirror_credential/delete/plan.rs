@@ -6,13 +6,12 @@
 
 use std::time::SystemTime;
 
-use crate::clients::aws::CallError;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::{NO_SECRET, key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::state::{Credential, Secret, SecretState, User};
+use crate::mirror_credential::state::{Credential, DeniedRead, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
 use crate::reconcile::Next;
 
@@ -27,7 +26,7 @@ pub struct DeletionState {
     pub users: Vec<User>,
     pub secret: SecretState,
     /// The denied call, if the function may not read the secret.
-    pub denied: Option<CallError>,
+    pub denied: Option<DeniedRead>,
     /// No peer can store a login: this delivery holds the log, or no delivery may write the secret.
     pub is_fenced: bool,
     /// This delivery has deleted the secret.
@@ -91,7 +90,7 @@ impl<'a> DeletionPlanner<'a> {
         }
     }
 
-    pub fn next(&self) -> Next<DeleteStep, (), CallError> {
+    pub fn next(&self) -> Next<DeleteStep, (), DeniedRead> {
         let latest = self
             .secret
             .and_then(|secret| secret.origin.as_of)
@@ -262,7 +261,7 @@ impl<'a> DeletionPlanner<'a> {
 
     /// The denied call that prevents the deletion: the function may not read resources that it may
     /// have created.
-    fn denied_call(&self) -> Option<&'a CallError> {
+    fn denied_call(&self) -> Option<&'a DeniedRead> {
         let mut users = self.state.users.iter();
         if self.secret.is_some() {
             return users.find_map(|user| user.denied.as_ref());

@@ -9,7 +9,7 @@ use crate::mirror_credential::intent_log::{Owner, Tombstone};
 use crate::mirror_credential::plan::tests::{
     NAME, USER, at, context, credential, issue_intent, login, present, settled,
 };
-use crate::mirror_credential::state::{Secret, SecretState, State};
+use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State};
 use crate::reconcile::Next;
 
 /// CloudFormation's Delete, whose Create responded.
@@ -70,15 +70,15 @@ fn without_login(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
     })
 }
 
-fn denied() -> CallError {
-    CallError::local(Code::AwsDenied, "reading", "denied")
+fn denied() -> DeniedRead {
+    DeniedRead(CallError::local(Code::AwsDenied, "reading", "denied"))
 }
 
-fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), CallError> {
+fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), DeniedRead> {
     DeletionPlanner::new(target, &context(), state).next()
 }
 
-fn delete_credential(id: &str) -> Next<DeleteStep, (), CallError> {
+fn delete_credential(id: &str) -> Next<DeleteStep, (), DeniedRead> {
     Next::Apply(DeleteStep::DeleteCredential {
         user_name: USER.to_owned(),
         id: id.to_owned(),

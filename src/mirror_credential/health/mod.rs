@@ -24,7 +24,7 @@ pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
-use crate::mirror_credential::state::{Credential, StoredLogin, User};
+use crate::mirror_credential::state::{Credential, DeniedRead, StoredLogin, User};
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl MirrorCredential {
         let user_name = &listed.user_name;
         let aws = &self.clients.aws;
         let user = observe::read_user(aws, user_name).await?;
-        if let Some(denied) = user.denied {
+        if let Some(DeniedRead(denied)) = user.denied {
             return Err(denied.into());
         }
         let secret = observe::read_secret(aws, &listed.name).await?;

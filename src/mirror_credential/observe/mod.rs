@@ -19,7 +19,9 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::{MIRROR_INTENT_LABEL, SavedSpec};
 use crate::mirror_credential::spec::SecretSettings;
-use crate::mirror_credential::state::{Credential, Secret, SecretLog, SecretOrigin, User};
+use crate::mirror_credential::state::{
+    Credential, DeniedRead, Secret, SecretLog, SecretOrigin, User,
+};
 
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
 /// function may not read, is returned as such.
@@ -32,7 +34,7 @@ pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
         }),
         (Ok(None), _) | (Ok(_), Ok(None)) => Ok(User::absent(name, None)),
         (Err(error), _) | (_, Err(error)) if error.is_denied() => {
-            Ok(User::absent(name, Some(error)))
+            Ok(User::absent(name, Some(DeniedRead(error))))
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
     }

@@ -8,7 +8,7 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::messages::with_permission_hint;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{Plan, SecretStep, Step, choose, choose_any};
-use crate::mirror_credential::state::{Secret, SecretState};
+use crate::mirror_credential::state::{DeniedRead, Secret, SecretState};
 use crate::mirror_credential::timing::{NAME_RELEASE_TIMEOUT, PEER_TIMEOUT, PROPAGATION_TIME};
 
 impl Planner<'_> {
@@ -25,7 +25,7 @@ impl Planner<'_> {
 
     fn check_user(&self) -> Plan {
         let user = &self.state.user;
-        if let Some(denied) = &user.denied {
+        if let Some(DeniedRead(denied)) = &user.denied {
             let error = with_permission_hint(denied.clone());
             return choose(Step::Reject(error.reason()));
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
-pub use self::user::{Credential, User};
+pub use self::user::{Credential, DeniedRead, User};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::Mirror;

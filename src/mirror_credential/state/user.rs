@@ -20,6 +20,10 @@ pub struct Credential {
     pub created: SystemTime,
 }
 
+/// A read that IAM denied, and its error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedRead(pub CallError);
+
 /// The IAM user, with the fields that this resource uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -36,7 +40,7 @@ pub struct User {
     /// Its CodeCommit credentials. IAM may list them late.
     pub credentials: Vec<Credential>,
     /// The denied call, if the function may not read the user.
-    pub denied: Option<CallError>,
+    pub denied: Option<DeniedRead>,
 }
 
 impl User {
@@ -56,7 +60,7 @@ impl User {
     }
 
     /// A user that does not exist, or that the function may not read.
-    pub fn absent(name: &str, denied: Option<CallError>) -> Self {
+    pub fn absent(name: &str, denied: Option<DeniedRead>) -> Self {
         User {
             exists: false,
             denied,
