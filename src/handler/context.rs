@@ -1,4 +1,4 @@
-//! What the handling of every event needs: the clients, the resources, and Lambda's deadline.
+//! The context of every event: the clients, the resources, and Lambda's deadline.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

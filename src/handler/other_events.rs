@@ -109,7 +109,7 @@ impl Handler {
         Ok(shown)
     }
 
-    /// Approves or rejects what a tag in GitLab may be about.
+    /// Approves or rejects the change set that a tag in GitLab may be about.
     async fn handle_tag(&self, tag: &ApprovalTag) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
@@ -119,7 +119,7 @@ impl Handler {
         self.end_report(&tag.names, &id, Box::pin(decided).await)
     }
 
-    /// Logs what a report did, and counts what it did not.
+    /// Logs the accepted parts of a report, and counts the failed ones.
     fn end_report(
         &self,
         names: &ResourceNames,
@@ -157,7 +157,7 @@ impl Handler {
         Ok(())
     }
 
-    /// Writes what a review branch would change on its merge request.
+    /// Writes the changes of a review branch on its merge request.
     async fn handle_review(&self, event: &BuildEvent) -> Result<Value, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         let build = &event.build_id;

@@ -120,9 +120,9 @@ impl Handler {
 /// inherit the invocation's counter.
 ///
 /// In the first minute of a Create or an Update its calls retry denials, while IAM propagates the
-/// function's permissions. A Delete removes what the function was allowed to create, and retries
-/// none. The Delete of a rejected Create is the exception, because it may be the function's first
-/// request as well.
+/// function's permissions. A Delete removes only resources that the function could create, and
+/// retries none. The Delete of a rejected Create is the exception, because it may be the function's
+/// first request as well.
 struct ScopedResource<R> {
     resource: Arc<R>,
     calls: CallCounter,

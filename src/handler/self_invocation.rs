@@ -102,7 +102,7 @@ pub async fn continue_request(
     };
     let payload = serde_json::to_vec(&continuation)
         .map_err(|_| rejected("the event cannot be written as JSON"))?;
-    // A call that is under way at the end of the time has an unknown outcome, so none starts late.
+    // A call that is running at the end of the time has an unknown outcome, so none starts late.
     let last_call = tokio::time::Instant::now() + within / 2;
     let mut backoff = INITIAL_BACKOFF;
     loop {

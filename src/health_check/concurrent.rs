@@ -42,7 +42,7 @@ impl TimeLimits {
         }
     }
 
-    /// The end of what has to leave time for others: pushes that were missed, and reports.
+    /// The end of work that has to leave time for other work: missed pushes, and reports.
     pub fn half_of_the_rest(&self) -> Instant {
         let now = Instant::now();
         now + self.end.saturating_duration_since(now) / 2

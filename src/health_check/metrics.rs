@@ -33,7 +33,7 @@ pub struct Metric {
     pub dimension: Option<&'static str>,
     /// Which values are wrong.
     pub wrong: Wrong,
-    /// What the value means.
+    /// The meaning of the value.
     pub meaning: &'static str,
 }
 

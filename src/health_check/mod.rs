@@ -11,7 +11,7 @@
 //! - It creates the pipeline of a branch whose first push was not delivered.
 //! - It starts a pipeline whose branch has a tip that no execution has, or whose execution an
 //!   update canceled.
-//! - It posts to GitLab what lost events did not.
+//! - It repeats the reports to GitLab that lost events did not make.
 //! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares stacks by change sets of its own, and deletes change sets that the
 //!   function left behind. With `SelfRepair: Repair` it repairs the pipelines' stacks, and once an

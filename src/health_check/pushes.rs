@@ -169,7 +169,7 @@ impl Checker<'_> {
                 return Ok(true);
             }
         };
-        // GitLab's events only decide what is reported.
+        // GitLab's events only decide about the report.
         let is_foreign = found == Containment::Missing
             && match timeout(GITLAB_TIMEOUT, Box::pin(gitlab.latest_pushes(project))).await {
                 Ok(pushes) => !pushes?.had_tip(branch, commit),

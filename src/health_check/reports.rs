@@ -17,8 +17,8 @@ use crate::feedback::review::ReviewTarget;
 const REPORTS_PER_SECOND: u32 = 2;
 
 impl Checker<'_> {
-    /// Reports to GitLab what events have lost, except where GitLab is `unreachable`, which counts
-    /// as failed.
+    /// Makes the reports to GitLab that events have lost, except where GitLab is `unreachable`,
+    /// which counts as failed.
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the
     /// pipelines in another order, which is that of `changed`.

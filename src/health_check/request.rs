@@ -16,7 +16,6 @@ pub struct HealthCheck {
     user_names: Option<String>,
     /// The time until the next health check. `None` if the event does not name it.
     pub interval: Option<Duration>,
-    /// What to do about changes by hand of what cfn-gitops created.
     self_repair: SelfRepair,
     /// `CredentialAgeAlarmDays`. `None` if the event does not name it.
     credential_age_days: Option<u32>,
@@ -32,13 +31,13 @@ pub struct Environment {
     /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions
     /// for.
     pub user_names: String,
-    /// What the health check does about changes by hand of what cfn-gitops created.
+    /// The reaction to manual changes.
     pub self_repair: SelfRepair,
     /// The age in days above which a credential raises the alarm. `None` for the default.
     pub credential_age_days: Option<u32>,
 }
 
-/// What a health check does about changes by hand of what cfn-gitops created.
+/// The reaction to manual changes of cfn-gitops' resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SelfRepair {
     /// It does not compare the pipelines' stacks with their templates.

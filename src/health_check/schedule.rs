@@ -1,4 +1,4 @@
-//! With which resource a health check begins, and what it does once a day or once an hour.
+//! The first resource of a health check, and its work of once a day or once an hour.
 //!
 //! A check keeps no state between two runs. If one check does not reach all resources, consecutive
 //! checks do, because each begins with another one. What is done once a day or an hour, the name of
@@ -11,7 +11,7 @@ use crate::common::ownership;
 /// How often a stack is compared with its template.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often what is broken is repaired.
+/// How often mirrors are repaired, and review branches are looked up.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// 2^64, divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, however many

@@ -1,4 +1,4 @@
-//! Which events ask for it, for which environment, and what a line for CloudWatch looks like.
+//! Which events ask for it, for which environment, and the format of a line for CloudWatch.
 
 use std::time::{Duration, SystemTime};
 

@@ -15,7 +15,7 @@ pub struct RequestContext {
     pub request_key: String,
     /// Distinguishes the deliveries of one request.
     pub claimant: String,
-    /// It is a Create. On failure, the delivery deletes what it created. The function's role may be
+    /// It is a Create. On failure, the delivery deletes its resources. The function's role may be
     /// new, too.
     pub is_create: bool,
     /// The phase of a rotation. `None` for a request of CloudFormation.
@@ -53,7 +53,7 @@ pub struct Rotation {
     pub version_id: String,
     /// The phase to complete.
     pub phase: RotationPhase,
-    /// The phase failed: what the rotation created has to be deleted.
+    /// The phase failed: the resources of the rotation have to be deleted.
     pub is_aborted: bool,
     /// The health check started it, and not Secrets Manager. So no `AWSPENDING` precedes it.
     pub is_repair: bool,

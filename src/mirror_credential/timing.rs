@@ -1,4 +1,4 @@
-//! Time limits and intervals for AWS, GitLab and peers, and what runs concurrently.
+//! Time limits and intervals for AWS, GitLab and peers, and the limit of concurrency.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ const MAX_REJECTIONS: u32 = 8;
 /// Polls without a change of the state if no operation is known to run: about a minute.
 const MAX_POLLS: u32 = 25;
 
-/// Counts what has happened since the observed state `K` changed last.
+/// Counts polls and errors since the observed state `K` changed last.
 #[derive(Debug)]
 pub struct Backoff<K> {
     polls: u32,

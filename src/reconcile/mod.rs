@@ -14,7 +14,7 @@ use cfn_custom_resource::Progress;
 /// No request of the product needs more steps. The limit ends a planner that repeats itself.
 const MAX_STEPS: u32 = 1500;
 
-/// What a planner decides from the state.
+/// The decision of a planner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<Step, Done, Error> {
     /// Execute this step, then plan again.
@@ -40,7 +40,7 @@ pub trait Reconcile {
     /// Chooses the next step from the state alone.
     fn plan(&self) -> Next<Self::Step, Self::Done, Self::Error>;
 
-    /// What `step` does, as a gerund phrase with the names of what it touches. It is logged with
+    /// The action of `step`, as a gerund phrase with the names of its resources. It is logged with
     /// the step's duration, and ends up in the reason if the time runs out during the step.
     fn describe(&self, step: &Self::Step) -> String;
 

@@ -40,7 +40,6 @@ pub struct Applied {
 /// The retries of this delivery.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
-    /// Resets of a credential.
     pub resets: u32,
     /// Calls in a row that IAM throttled.
     pub throttled_calls: u32,
@@ -160,7 +159,8 @@ impl Applier<'_> {
             }
         };
         tracing::warn!(%error, "the inactive credential is not replaced");
-        // The plan starts again, as after a killed delivery: it finds what the failure has left.
+        // The plan starts again, as after a killed delivery: it finds the resources that the
+        // failure has left.
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await?;
         applier.state.login.replacement_error = Some(error);

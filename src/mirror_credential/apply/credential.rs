@@ -1,5 +1,5 @@
-//! Executes the steps for the credential and its login: the intent record, the stored login, and the
-//! deletion. `issue` and `verify` have the others.
+//! Executes the steps for the credential and its login: the intent record, the stored login, and
+//! the deletion. `issue` and `verify` have the others.
 
 use aws_sdk_iam::types::StatusType;
 use serde_json::{Value, json};

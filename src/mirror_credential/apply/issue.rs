@@ -24,9 +24,9 @@ pub const MAX_UNCERTAIN_CALLS: u32 = 4;
 /// The result of an attempt to issue or to reset a credential.
 enum IssueResult {
     Done(Credential, Password),
-    /// IAM did nothing, because it throttled the call or another change of the user was in progress.
+    /// IAM did nothing, because it throttled the call or another change of the user was in
+    /// progress.
     Busy,
-    /// The outcome is unknown.
     Unknown(CallError),
     /// Both slots are taken, perhaps by a credential that IAM does not list yet.
     NoSlot(CallError),

@@ -101,7 +101,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Creates mirrors concurrently. All that exist are noted, also if another one failed.
+    /// Creates mirrors concurrently. Notes those that exist, even if another one failed.
     async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
         let (spec, clone_urls) = (self.spec, &self.state.clone_urls);

@@ -88,7 +88,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Deletes what the rotation created, and closes its issue intent.
+    /// Deletes the resources of the rotation, and closes its issue intent.
     pub async fn abort_rotation(self, rotation: &Rotation) -> Result<(), ApplyError> {
         let version_id = &rotation.version_id;
         let context = RequestContext {

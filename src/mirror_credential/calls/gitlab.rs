@@ -111,7 +111,7 @@ impl<'a> GitLabClients<'a> {
         self.note(record, deleted)
     }
 
-    /// Disables mirrors, waits at most `patience` for their pushes that are under way, and deletes
+    /// Disables mirrors, waits at most `patience` for their running pushes, and deletes
     /// them. Returns for each mirror a note if GitLab still showed a push then.
     pub async fn retire(
         &mut self,
@@ -168,7 +168,7 @@ impl<'a> GitLabClients<'a> {
     }
 }
 
-/// Disables a mirror, waits at most `patience` for a push that is under way, and deletes it.
+/// Disables a mirror, waits at most `patience` for a running push, and deletes it.
 /// Returns a note if GitLab still showed a push then.
 ///
 /// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab

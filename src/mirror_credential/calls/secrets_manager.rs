@@ -21,7 +21,6 @@ pub enum WriteResult {
     Yes,
     /// A peer wrote that entry first.
     Taken,
-    /// The secret does not exist.
     Gone,
 }
 

@@ -346,7 +346,7 @@ async fn open_intent(aws: &Aws, secret: &Secret) -> Result<MirrorIntent, CallErr
     }
 }
 
-/// Reads what the deletion of mirrors needs, if the target has a GitLab: its token, which the
+/// Reads the input of the deletion of mirrors, if the target has a GitLab: its token, which the
 /// clients keep, and the current login, which names the mirrors. If that fails, it is read again
 /// later.
 async fn read_for_mirrors(

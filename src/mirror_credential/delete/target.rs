@@ -31,7 +31,6 @@ pub struct DeletionTarget {
     pub gitlab: Option<Access>,
     /// `ForeignCredentials: Delete`.
     pub deletes_foreign: bool,
-    /// Why it is deleted.
     pub scope: DeletionScope,
 }
 

@@ -29,7 +29,6 @@ use crate::mirror_credential::state::{Credential, DeniedRead, StoredLogin, User}
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSummary {
-    /// Its name.
     pub name: String,
     /// The IAM user whose login it holds.
     pub user_name: String,
@@ -38,11 +37,9 @@ pub struct SecretSummary {
 /// The state of one credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The IAM user.
     pub user_name: String,
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
-    /// Whether it is inactive.
     pub is_inactive: bool,
     /// The user's other CodeCommit credentials. During a rotation it has one.
     pub other_credentials: Vec<String>,
@@ -88,7 +85,6 @@ pub enum CheckError {
     Nothing,
     /// The secret is scheduled for deletion, and its credential still exists.
     ToBeDeleted(SystemTime),
-    /// The check failed.
     Failed(String),
 }
 

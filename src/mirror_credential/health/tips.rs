@@ -46,9 +46,7 @@ impl ComparedTips {
 /// The latest commit of a branch in CodeCommit, which the mirror did not push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignTip {
-    /// The branch.
     pub branch: String,
-    /// The commit.
     pub commit: String,
 }
 
@@ -82,9 +80,7 @@ enum Compared {
 
 /// The comparison of one mirror's branches.
 pub struct Comparison<'a> {
-    /// Reads CodeCommit.
     pub aws: &'a Aws,
-    /// Reads GitLab.
     pub gitlab: &'a GitLab,
     pub record: &'a MirrorRecord,
     /// The pace of the requests to GitLab.

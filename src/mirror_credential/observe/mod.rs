@@ -1,5 +1,5 @@
-//! Reads the user's tags and credentials, the secret, the repositories' clone URLs, and the projects
-//! in GitLab.
+//! Reads the user's tags and credentials, the secret, the repositories' clone URLs, and the
+//! projects in GitLab.
 
 pub mod projects;
 

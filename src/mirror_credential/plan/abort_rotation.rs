@@ -1,4 +1,4 @@
-//! Aborts a rotation: deletes what it created, so that the next one can begin.
+//! Aborts a rotation: deletes its resources, so that the next one can begin.
 
 use std::ops::ControlFlow::Continue;
 
@@ -8,11 +8,11 @@ use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, cho
 use crate::mirror_credential::state::{Secret, SecretState};
 
 impl Planner<'_> {
-    /// Deletes what the rotation to `version_id` created, unless its login is current.
+    /// Deletes the resources of the rotation to `version_id`, unless its login is current.
     ///
     /// `AWSPENDING` is removed first, because that label would make every later rotation fail.
-    /// Resources that peers created, or may make current, are deleted only if the rotation still holds
-    /// the log.
+    /// Resources that peers created, or may make current, are deleted only if the rotation still
+    /// holds the log.
     pub fn abort_rotation(&self, version_id: &String) -> Plan {
         let state = self.state;
         if state.secret == SecretState::Unread {
@@ -51,8 +51,8 @@ impl Planner<'_> {
             return Continue(());
         }
         delete_issued()?;
-        // Mirrors left in GitLab push with the prepared login. The login and its label stay until the
-        // mirrors can be deleted.
+        // Mirrors left in GitLab push with the prepared login. The login and its label stay until
+        // the mirrors can be deleted.
         self.mirrors.delete_orphan_mirror(secret)?;
         self.mirrors.retire_superseded(secret)?;
         self.delete_login(secret, version_id)

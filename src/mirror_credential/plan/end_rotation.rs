@@ -11,11 +11,12 @@ impl Planner<'_> {
     /// Ends another rotation, if there is one.
     ///
     /// A superseded rotation must not make its login current. It compares the version under
-    /// `AWSCURRENT` before it moves that label, so this moves `AWSCURRENT` to another version first.
+    /// `AWSCURRENT` before it moves that label, so this moves `AWSCURRENT` to another version
+    /// first.
     ///
-    /// Then this removes `AWSPENDING`, even from a rotation that died long ago. If this request issues
-    /// a password, no rotation is needed, so this removes the label of any rotation. The label would
-    /// block a change of the `RotationSchedule` in the same stack update.
+    /// Then this removes `AWSPENDING`, even from a rotation that died long ago. If this request
+    /// issues a password, no rotation is needed, so this removes the label of any rotation. The
+    /// label would block a change of the `RotationSchedule` in the same stack update.
     pub fn end_rotation(&self, secret: &Secret) -> Plan {
         let own = self.context.rotation.as_ref();
         let is_own =

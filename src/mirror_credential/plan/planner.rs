@@ -33,7 +33,6 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// A planner for this input.
     pub fn new(spec: &'a Spec, context: &'a RequestContext, state: &'a State) -> Self {
         Planner {
             spec,

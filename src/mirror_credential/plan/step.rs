@@ -7,8 +7,8 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
 use cfn_custom_resource::Reason;
 
-/// The result of a part of the plan: it breaks with the next step. Otherwise the plan continues, and
-/// the value is what the part has found.
+/// The result of a part of the plan: it breaks with the next step. Otherwise the plan continues,
+/// and the value is the result of the part.
 pub type Plan<T = ()> = ControlFlow<Step, T>;
 
 /// Ends the plan with `step`.
@@ -37,7 +37,6 @@ pub enum Step {
     /// A Delete came after this request. The credentials that this request issued have to be
     /// deleted.
     SupersededByDelete,
-    /// The resource matches its spec.
     Done,
 }
 
@@ -78,11 +77,9 @@ pub enum SecretStep {
     WaitForPeer,
     /// Create the secret without a value, which claims its name.
     CreateSecret,
-    /// Write a claim.
     Claim(u64),
     /// Write a claim as a fence. Without the permission, skip it: a peer has the same permissions.
     ClaimIfAllowed(u64),
-    /// Write the spec.
     SaveSpec(u64),
     /// Remove the label of an earlier saved spec.
     DropOldSpec(u64),
@@ -90,9 +87,7 @@ pub enum SecretStep {
     DropOldLogin(u64),
     /// Move `AWSCURRENT`, unless a peer has moved it.
     MoveAwsCurrent {
-        /// The version that is current.
         from: String,
-        /// The version that becomes current.
         to: String,
     },
     /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to

@@ -49,7 +49,7 @@ impl RotationEvent {
         } else if cause.is_transient {
             "The rotation stays pending, and Secrets Manager reattempts it"
         } else {
-            // The step deleted what the rotation had created, best effort.
+            // The step deleted the resources of the rotation, best effort.
             "The rotation has ended, and the next one starts anew"
         };
         let (step, secret_id, Reason { text, code }) = (self.step(), &self.secret_id, cause.reason);

@@ -10,9 +10,9 @@
 //!   retries the entire rotation process multiple times"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>).
 //!   Each step with the same version resumes.
-//! - Otherwise the step deletes what the rotation created, and removes `AWSPENDING` first. While
-//!   that label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a previous
-//!   rotation request is still in progress and returns an error"
+//! - Otherwise the step deletes the resources of the rotation, and removes `AWSPENDING` first.
+//!   While that label is on another version than `AWSCURRENT`, `RotateSecret` "assumes that a
+//!   previous rotation request is still in progress and returns an error"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>): "A
 //!   previous rotation isn't complete. That rotation will be reattempted." A stack update that
 //!   changes the `RotationSchedule` fails with this error
@@ -79,7 +79,7 @@ impl MirrorCredential {
     ///
     /// # Errors
     /// If the phase failed. If the failure may pass, the rotation stays pending. Otherwise the
-    /// phase deletes what the rotation created, best effort.
+    /// phase deletes the resources of the rotation, best effort.
     pub async fn rotate(&self, event: &RotationEvent, until: SystemTime) -> Result<(), Failure> {
         let time = self.clients.clock.until(until);
         let done = tokio::time::timeout(time, Box::pin(self.run_phase(event, until))).await;

@@ -100,7 +100,7 @@ impl State {
         self.mirrors.intent.ids_committed = false;
     }
 
-    /// Notes what GitLab shows of the mirror of `record`. `None` if it is deleted.
+    /// Notes the mirror of `record` as GitLab shows it. `None` if it is deleted.
     pub fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
         let projects = self.mirrors.projects.as_mut();
         let Some(project) = projects.and_then(|projects| projects.get_mut(&record.project)) else {

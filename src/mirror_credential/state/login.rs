@@ -11,11 +11,8 @@ use cfn_custom_resource::Reason;
 /// The value of a version that holds a login: user name, password, and the mirrors that use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLogin {
-    /// `username`
     pub service_user_name: String,
-    /// `password`
     pub password: Password,
-    /// `mirrors`
     pub mirrors: Vec<MirrorRecord>,
 }
 

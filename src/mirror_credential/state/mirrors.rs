@@ -15,7 +15,6 @@ pub struct Project {
     pub protected_branches: Option<ProtectedBranches>,
     /// Each `BranchRegex` that matches no existing branch.
     pub unmatched: BTreeSet<String>,
-    /// The project has no commit.
     pub is_empty: bool,
     /// Its default branch. `None` if it was not read.
     pub default_branch: Option<String>,
@@ -46,7 +45,7 @@ impl Project {
     }
 
     /// Why GitLab would push every branch through a mirror with `settings`. `None` if it pushes
-    /// what the settings select, or if the branches were not read.
+    /// the branches that the settings select, or if the branches were not read.
     pub fn pushes_everything(&self, settings: &Settings) -> Option<PushesEverything> {
         let protected = self.protected_branches.as_ref();
         if self.is_empty {

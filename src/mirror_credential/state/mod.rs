@@ -27,7 +27,6 @@ use cfn_custom_resource::Reason;
 pub enum SecretState {
     /// Not read yet, or a peer may have changed it since.
     Unread,
-    /// The secret does not exist.
     Absent,
     /// The secret as it was read, with this delivery's changes.
     Present(Box<Secret>),
@@ -103,13 +102,9 @@ pub struct State {
     pub previous_tags: Vec<String>,
     /// The clone URL of each repository.
     pub clone_urls: BTreeMap<String, String>,
-    /// The IAM user of the spec.
     pub user: User,
-    /// The secret of the spec.
     pub secret: SecretState,
-    /// The intent log.
     pub log: LogState,
-    /// Credentials and logins.
     pub login: LoginState,
     pub mirrors: MirrorState,
     pub created: CreatedResources,

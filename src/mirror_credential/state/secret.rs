@@ -44,7 +44,7 @@ pub struct SecretOrigin {
     pub claimant: Option<String>,
 }
 
-/// The intent log: what the labels of the secret's versions show.
+/// The intent log, from the labels of the secret's versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretLog {
     /// The login under `AWSCURRENT`. `None` if another writer put the value there.
@@ -76,8 +76,8 @@ impl Secret {
         self.logins().map(|login| login.entry).max()
     }
 
-    /// The version under `AWSPENDING`, unless it is the current one: a rotation is under way, or
-    /// died.
+    /// The version under `AWSPENDING`, unless it is the current one: a rotation is in progress,
+    /// or died.
     pub fn open_rotation(&self) -> Option<&String> {
         let pending = self.log.pending.as_ref();
         pending.filter(|version| !self.is_current(version))

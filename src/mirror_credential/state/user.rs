@@ -14,9 +14,7 @@ pub struct Credential {
     pub id: String,
     /// `ServiceUserName`: the login's name.
     pub service_user_name: String,
-    /// Whether its status is `Active`.
     pub active: bool,
-    /// When IAM created it.
     pub created: SystemTime,
 }
 

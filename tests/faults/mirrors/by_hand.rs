@@ -37,7 +37,7 @@ fn rotation_restores_tags_lost_before_any_step() {
         in_account(async |fake, stack, rotation| {
             stack.create(&properties()).await.assert_success();
             let all = records(fake);
-            rotation.begin().expect("no rotation is under way");
+            rotation.begin().expect("no rotation is in progress");
             for (index, step) in RotationStep::ALL.into_iter().enumerate() {
                 if index == lost_before {
                     remove_tags(fake);

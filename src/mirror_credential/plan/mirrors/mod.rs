@@ -24,7 +24,6 @@ pub struct MirrorPlanner<'a> {
 }
 
 impl<'a> MirrorPlanner<'a> {
-    /// A planner for this input.
     pub fn new(spec: &'a Spec, context: &'a RequestContext, state: &'a State) -> Self {
         MirrorPlanner {
             spec,
@@ -37,8 +36,8 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that match that one stay, with a warning. Otherwise the rollback of another change
-    /// would fail.
+    /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that
+    /// match that one stay, with a warning. Otherwise the rollback of another change would fail.
     pub fn check_acceptance(&self) -> Plan {
         let error = self.state.mirrors.gitlab_error.clone();
         let Some(reason) = error.or_else(|| self.branch_faults()) else {
